@@ -1,0 +1,92 @@
+//! Scenario time and pace. The only file that reads time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// Maps real time to scenario time: a scenario second takes `1 / pace` real seconds.
+///
+/// What belongs to the wire (timeouts, reconnect delays, latencies) is real time and never goes through here.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    origin: Instant,
+    origin_wall: Timestamp,
+    pace: f64,
+}
+
+impl Clock {
+    /// A clock whose scenario begins now.
+    #[must_use]
+    pub fn start(pace: f64) -> Self {
+        Self { origin: now(), origin_wall: wall_now(), pace }
+    }
+
+    /// When the scenario began, by the wall clock.
+    #[must_use]
+    pub const fn started_at(&self) -> Timestamp {
+        self.origin_wall
+    }
+
+    /// Scenario seconds in a real second.
+    #[must_use]
+    pub const fn pace(&self) -> f64 {
+        self.pace
+    }
+
+    /// Scenario milliseconds since the start.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.at_ms(now())
+    }
+
+    /// The scenario millisecond of a real moment.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
+    pub fn at_ms(&self, instant: Instant) -> u64 {
+        (instant.saturating_duration_since(self.origin).as_secs_f64() * 1_000.0 * self.pace) as u64
+    }
+
+    /// The real moment at which a scenario moment comes.
+    #[must_use]
+    pub fn instant(&self, at_ms: u64) -> Instant {
+        self.origin + self.real(at_ms)
+    }
+
+    /// How much real time some scenario time takes.
+    #[must_use]
+    pub fn real(&self, scenario_ms: u64) -> Duration {
+        Duration::from_millis(scenario_ms).div_f64(self.pace)
+    }
+
+    /// Waits until a scenario moment has come.
+    pub async fn until(&self, at_ms: u64) {
+        tokio::time::sleep_until(self.instant(at_ms)).await;
+    }
+}
+
+/// Now, on the clock that never goes back.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one home of reading time")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Now, on the wall clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one home of reading time")]
+pub fn wall_now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// `2026-11-23T10-00-00`: the wall clock's time as file names carry it, UTC.
+#[must_use]
+pub fn file_stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H-%M-%S").to_string()
+}
+
+/// Microseconds of a duration, saturating.
+#[must_use]
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,213 @@
+//! What an interval holds: counters, gauges, timings, cycles.
+
+use serde::{Deserialize, Serialize};
+
+use super::LatencyHistogram;
+use crate::plan::named;
+
+named! {
+    /// What is counted. Each count belongs to an interval and to the phase (steady, or a chaos window) it fell in.
+    Counter {
+        /// Readiness probes that were answered, or failed to be.
+        ReadyProbes = "ready_probes",
+        /// Readiness probes answered 200.
+        ReadyOk = "ready_ok",
+        /// Runs whose start the gateway accepted.
+        RunsStarted = "runs_started",
+        /// Runs that came to an end of any kind: success, failure, refusal, timeout.
+        RunsEnded = "runs_ended",
+        /// Runs that ended in success.
+        RunsSucceeded = "runs_succeeded",
+        /// Requests of W1 to W5, stream openings among them.
+        Requests = "requests",
+        /// Those that failed or were answered other than expected.
+        RequestErrors = "request_errors",
+        /// Streams that the gateway opened for us, first openings and reconnects, workspace streams and runs' own.
+        StreamsOpened = "streams_opened",
+        /// Streams that ended without our asking.
+        StreamsDropped = "streams_dropped",
+        /// Attempts to come back.
+        ReconnectAttempts = "reconnect_attempts",
+        /// Attempts that opened a stream.
+        ReconnectsOk = "reconnects_ok",
+        /// Events delivered to the clients of the ledger.
+        EventsDelivered = "events_delivered",
+        /// Events delivered again to the same client.
+        EventsDuplicated = "events_duplicated",
+        /// Events that a client should have seen and did not.
+        EventsMissed = "events_missed",
+        /// Versions whose publishing was accepted.
+        VersionsPublished = "versions_published",
+        /// Versions that appeared in search.
+        VersionsFound = "versions_found",
+        /// Looks for an earlier version, from one workspace.
+        VersionChecks = "version_checks",
+        /// Looks that did not find it.
+        VersionsLost = "versions_lost",
+        /// Tampered manifests sent.
+        TamperedSent = "tampered_sent",
+        /// Tampered manifests rejected.
+        TamperedRejected = "tampered_rejected",
+        /// Prompt injections sent.
+        InjectionsSent = "injections_sent",
+        /// Prompt injections refused.
+        InjectionsBlocked = "injections_blocked",
+        /// Pieces of personal data sent, and looked for wherever they could show.
+        PiiSent = "pii_sent",
+        /// Pieces of personal data that showed nowhere.
+        PiiMasked = "pii_masked",
+        /// Canaries sent, and looked for wherever they could show.
+        CanariesSent = "canaries_sent",
+        /// Canaries that showed somewhere.
+        CanariesLeaked = "canaries_leaked",
+        /// Scrapes of the gateway's metrics.
+        Scrapes = "scrapes",
+        /// Scrapes that answered with metrics.
+        ScrapesOk = "scrapes_ok",
+        /// Incidents that an interval had no room for.
+        IncidentsDropped = "incidents_dropped",
+        /// Events the ledger had to forget before every client had passed them.
+        LedgerEvicted = "ledger_evicted",
+    }
+}
+
+named! {
+    /// What is measured as a latency, in microseconds.
+    Timing {
+        /// From the moment a run was due to its first log line on any stream.
+        StartToLog = "start_to_log",
+        /// From the moment a run was due to its end.
+        RunDuration = "run_duration",
+        /// A request of W1 to W5, from when it was due to its answer.
+        Request = "request",
+        /// From an event's own time to its arrival, clock offset taken out.
+        EventDelivery = "event_delivery",
+        /// The `duration_ms` of `judge.verdict` events.
+        JudgeEvent = "judge_event",
+        /// The `duration_ms` of `shield.decision` events.
+        ShieldEvent = "shield_event",
+        /// From a publish being accepted to its appearance in search.
+        PublishToSearch = "publish_to_search",
+        /// How late a planned start was, before any deliberate hold.
+        StartLateness = "start_lateness",
+        /// A readiness probe's round trip.
+        ReadyRoundTrip = "ready_round_trip",
+        /// From a stream's loss to its return.
+        StreamAway = "stream_away",
+    }
+}
+
+named! {
+    /// What is sampled.
+    Gauge {
+        /// The gateway's resident memory, by pid where it is local, else by its metrics; bytes.
+        GatewayRss = "gateway_rss_bytes",
+        /// The gateway's open descriptors, likewise.
+        GatewayFds = "gateway_open_fds",
+        /// The gateway's processor time since the last sample, percent of one core; only by pid.
+        GatewayCpu = "gateway_cpu_percent",
+        /// Streams the gateway counts beyond those we hold.
+        GatewaySseSurplus = "gateway_sse_surplus",
+        /// Runs waiting, as the gateway counts them.
+        GatewayQueueDepth = "gateway_queue_depth",
+        /// Runs under way, as the gateway counts them.
+        GatewayRunsConcurrent = "gateway_runs_concurrent",
+        /// The gateway's clock less ours, milliseconds, from the sample with the shortest round trip.
+        ClockOffset = "clock_offset_ms",
+        /// The session's own resident memory, bytes.
+        HarnessRss = "harness_rss_bytes",
+        /// The session's own open descriptors.
+        HarnessFds = "harness_open_fds",
+        /// The session's own processor time since the last sample, percent of one core.
+        HarnessCpu = "harness_cpu_percent",
+        /// Workspace log streams that we hold open.
+        OpenStreams = "open_streams",
+    }
+}
+
+named! {
+    /// The gateway's own histograms.
+    Source {
+        /// `sentinel_judge_duration_seconds`.
+        Judge = "sentinel_judge_duration_seconds",
+        /// `shield_decision_duration_seconds`.
+        Shield = "shield_decision_duration_seconds",
+        /// `sse_write_duration_seconds`.
+        SseWrite = "sse_write_duration_seconds",
+    }
+}
+
+/// A gauge over an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct GaugeSummary {
+    /// The least sample.
+    pub min: f64,
+    /// The greatest sample.
+    pub max: f64,
+    /// The last sample.
+    pub last: f64,
+    /// How many samples.
+    pub count: u64,
+}
+
+impl GaugeSummary {
+    /// A summary of one sample.
+    #[must_use]
+    pub const fn of(value: f64) -> Self {
+        Self { min: value, max: value, last: value, count: 1 }
+    }
+
+    /// Takes in one more sample.
+    pub const fn add(&mut self, value: f64) {
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        self.last = value;
+        self.count += 1;
+    }
+}
+
+/// A sample that stands for others: which run, when, how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exemplar {
+    /// When it was complete, scenario milliseconds.
+    pub at_ms: u64,
+    /// Microseconds.
+    pub value_us: u64,
+    /// A run's id, a stream, a version, a route: whatever names it.
+    pub subject: String,
+}
+
+/// A timing over an interval: all of it as a histogram, and the worst by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimingRecord {
+    /// Every sample.
+    pub histogram: LatencyHistogram,
+    /// The worst samples, worst first; a few.
+    pub worst: Vec<Exemplar>,
+}
+
+/// What a gateway's own histogram gained over an interval: not cumulative, neither in time nor over the buckets.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Buckets {
+    /// Upper bounds, rising, in seconds. The last is infinite, and not written.
+    pub bounds_seconds: Vec<f64>,
+    /// Samples in each bucket; one more than there are bounds.
+    pub counts: Vec<u64>,
+}
+
+impl Buckets {
+    /// All samples.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// What a workload did of its plan in an interval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cycles {
+    /// Cycles that came due and were started.
+    pub started: u64,
+    /// Cycles that were played to their end, whatever the gateway made of them.
+    pub finished: u64,
+}

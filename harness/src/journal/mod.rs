@@ -1,0 +1,16 @@
+//! The append-only record of a soak: a header, then intervals and incidents, then an end. NDJSON, one record a line.
+//!
+//! Its size depends on how long the scenario is, not on how fast requests come: counters, gauges and histograms are
+//! summed up over an interval, and of each kind of incident an interval keeps a few and counts the rest.
+
+mod histogram;
+mod measure;
+mod read;
+mod record;
+mod write;
+
+pub use histogram::{HistogramError, LatencyHistogram};
+pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};
+pub use read::{ReadError, Reader, Torn};
+pub use record::{End, EndReason, Finding, Header, Incident, Interval, JOURNAL_VERSION, Record, TEXT_CHARS_MAX, clip};
+pub use write::{WriteError, Writer};

@@ -1,0 +1,109 @@
+//! Reads a journal, whole or while it is being written.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use super::{JOURNAL_VERSION, Record};
+
+/// No record is longer. A longer line is not a journal's.
+const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Reads records one by one, remembering where it stands: after the last whole line, it can be asked again later.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    file: BufReader<File>,
+    line: Vec<u8>,
+    line_number: u64,
+}
+
+/// The last line was not whole; what stood before it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn {
+    /// Which line.
+    pub line_number: u64,
+    /// How much of it there was.
+    pub bytes: usize,
+}
+
+/// A journal could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file could not be read.
+    #[error("cannot read the journal {path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A whole line is not a record.
+    #[error("{path}, line {line_number}: not a journal record ({reason}); was the file edited, or cut in the middle?")]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line_number: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another version of the format.
+    #[error("{path} is a journal of version {found}; this harness reads version {JOURNAL_VERSION}")]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+}
+
+impl Reader {
+    /// Opens a journal.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file: BufReader::new(file), line: Vec::new(), line_number: 0 })
+    }
+
+    /// The next record; `None` where no further line is whole yet.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, a whole line is not a record, or the journal is of another version.
+    pub fn next_record(&mut self) -> Result<Option<Record>, ReadError> {
+        let room = LINE_BYTES_MAX.saturating_sub(self.line.len() as u64);
+        let read = (&mut self.file).take(room).read_until(b'\n', &mut self.line);
+        read.map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
+        if self.line.last() != Some(&b'\n') {
+            if self.line.len() as u64 >= LINE_BYTES_MAX {
+                return Err(self.malformed(format!("longer than {LINE_BYTES_MAX} bytes")));
+            }
+            return Ok(None);
+        }
+        self.line_number += 1;
+        let record = serde_json::from_slice(&self.line).map_err(|e| self.malformed(e.to_string()))?;
+        self.line.clear();
+        match &record {
+            Record::Header(header) if header.version != JOURNAL_VERSION => {
+                Err(ReadError::Version { path: self.path.clone(), found: header.version })
+            }
+            Record::Header(_) => Ok(Some(record)),
+            _ if self.line_number == 1 => Err(self.malformed("the first line is not a header".into())),
+            _ => Ok(Some(record)),
+        }
+    }
+
+    /// What stands after the last whole line, if anything does. It is a line still being written, or one that was torn.
+    #[must_use]
+    pub fn torn(&self) -> Option<Torn> {
+        (!self.line.is_empty()).then_some(Torn { line_number: self.line_number + 1, bytes: self.line.len() })
+    }
+
+    fn malformed(&self, reason: String) -> ReadError {
+        ReadError::Line { path: self.path.clone(), line_number: self.line_number, reason }
+    }
+}

@@ -1,0 +1,370 @@
+//! The records of a journal.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Buckets, Counter, Cycles, Gauge, GaugeSummary, Source, Timing, TimingRecord};
+use crate::plan::{Chaos, Phase, Plan, Workload};
+
+/// The version of the format. A reader refuses a journal with another.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// Text from a gateway is cut to so many characters.
+pub const TEXT_CHARS_MAX: usize = 240;
+
+/// One line of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The first line.
+    Header(Box<Header>),
+    /// What was measured over some scenario seconds.
+    Interval(Box<Interval>),
+    /// A thing that happened at a moment.
+    Incident(Incident),
+    /// The last line of a session that ended in good order.
+    End(End),
+}
+
+/// What was to be played, by what, against what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`JOURNAL_VERSION`].
+    pub version: u32,
+    /// The version of the harness.
+    pub harness: String,
+    /// When the scenario began, RFC 3339 UTC.
+    pub started_at: String,
+    /// The gateway's URL, without user or password.
+    pub gateway_url: String,
+    /// Whether it is the embedded mock gateway.
+    pub embedded: bool,
+    /// The plan that is played.
+    pub plan: Plan,
+    /// Other settings, for a reader; no secrets.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// What was measured between two moments, in one phase. An interval in which a window opens or closes is two records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Scenario milliseconds.
+    pub from_ms: u64,
+    /// Scenario milliseconds.
+    pub to_ms: u64,
+    /// Steady, or in which window.
+    pub phase: Phase,
+    /// Which life of the gateway's process this is, where it is known: its pid or its start time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_life: Option<String>,
+    /// Which life of the session this is, from 0.
+    #[serde(default)]
+    pub session_life: u32,
+    /// Counts; those that are 0 are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<Counter, u64>,
+    /// Gauges.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gauges: BTreeMap<Gauge, GaugeSummary>,
+    /// Latencies.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timings: BTreeMap<Timing, TimingRecord>,
+    /// What the gateway's own histograms gained.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<Source, Buckets>,
+    /// What each workload did of its plan.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cycles: BTreeMap<Workload, Cycles>,
+}
+
+impl Interval {
+    /// An interval in which nothing was measured.
+    #[must_use]
+    pub const fn empty(from_ms: u64, to_ms: u64, phase: Phase) -> Self {
+        Self {
+            from_ms,
+            to_ms,
+            phase,
+            gateway_life: None,
+            session_life: 0,
+            counters: BTreeMap::new(),
+            gauges: BTreeMap::new(),
+            timings: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            cycles: BTreeMap::new(),
+        }
+    }
+}
+
+/// A thing that happened at a moment, with its evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Scenario milliseconds.
+    pub at_ms: u64,
+    /// Steady, or in which window.
+    pub phase: Phase,
+    /// What happened.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// What happened. Texts are cut by [`clip`] before they come here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// A readiness probe was not answered 200.
+    NotReady {
+        /// The status, or the error.
+        answer: String,
+    },
+    /// A run did not end in success.
+    RunFailed {
+        /// The run's id.
+        run: String,
+        /// How it ended.
+        answer: String,
+    },
+    /// A request of W1 to W5 failed or was answered other than expected.
+    RequestFailed {
+        /// Who sent it.
+        workload: Workload,
+        /// Method and path.
+        route: String,
+        /// The run, version or stream that it was about.
+        subject: String,
+        /// The status and the start of the body, or the error.
+        answer: String,
+    },
+    /// A stream ended without our asking.
+    StreamDropped {
+        /// Which stream.
+        stream: String,
+        /// How it ended.
+        answer: String,
+    },
+    /// An attempt to come back did not open a stream.
+    ReconnectFailed {
+        /// Which stream.
+        stream: String,
+        /// Which attempt since it was lost, from 1.
+        attempt: u32,
+        /// The status, or the error.
+        answer: String,
+    },
+    /// An event was delivered again to the same client.
+    EventDuplicated {
+        /// Which stream.
+        stream: String,
+        /// The run that it was about.
+        run: String,
+        /// The id it had this time.
+        id: String,
+        /// Whether the id was the same as before, or a new one.
+        same_id: bool,
+    },
+    /// A client did not get an event that others got.
+    EventMissed {
+        /// Which stream.
+        stream: String,
+        /// The run that it was about.
+        run: String,
+        /// The id it had at one who saw it.
+        id: String,
+        /// How many clients saw it.
+        seen_by: u32,
+    },
+    /// A published version did not appear in search while we looked.
+    VersionNotFound {
+        /// Slug and version.
+        version: String,
+        /// How long we looked.
+        waited_ms: u64,
+        /// What the last search answered.
+        answer: String,
+    },
+    /// An earlier version is no longer found.
+    VersionLost {
+        /// Slug and version.
+        version: String,
+        /// From which workspace.
+        workspace: String,
+        /// What the search answered.
+        answer: String,
+    },
+    /// A tampered manifest was not rejected.
+    TamperAccepted {
+        /// Slug and version.
+        version: String,
+        /// The status and the start of the body.
+        answer: String,
+    },
+    /// A prompt injection was not refused.
+    InjectionAccepted {
+        /// Which of the probes.
+        probe: String,
+        /// The run's id.
+        run: String,
+        /// The status and the start of the body.
+        answer: String,
+    },
+    /// Personal data showed.
+    PiiLeaked {
+        /// Which kind.
+        probe: String,
+        /// The run's id.
+        run: String,
+        /// Where it showed.
+        place: String,
+    },
+    /// A canary showed after the toggle to hash-only.
+    PlaintextLeaked {
+        /// The run's id.
+        run: String,
+        /// Where it showed.
+        place: String,
+    },
+    /// A source of measurements did not answer as it should.
+    SourceFailed {
+        /// What was asked.
+        source: String,
+        /// What it answered.
+        answer: String,
+    },
+    /// The metrics lack a name that a KPI lives on.
+    MetricMissing {
+        /// The name.
+        name: String,
+    },
+    /// The gateway's process is another than before.
+    GatewayRestarted {
+        /// The life that ended.
+        before: String,
+        /// The life that began.
+        after: String,
+    },
+    /// Chaos was asked for.
+    ChaosInjected {
+        /// Which.
+        chaos: Chaos,
+        /// Whether the gateway said yes.
+        accepted: bool,
+        /// What it answered.
+        answer: String,
+    },
+    /// What the chaos was seen to do.
+    ChaosSeen {
+        /// Which.
+        chaos: Chaos,
+        /// Whether it had the effect it should.
+        effective: bool,
+        /// What was measured.
+        evidence: String,
+    },
+    /// The gateway was well again after chaos.
+    ChaosRecovered {
+        /// Which.
+        chaos: Chaos,
+        /// From injection (for latency: from its planned end) to ready and every stream back, real milliseconds.
+        recovery_ms: u64,
+    },
+    /// The gateway was not well again while we looked.
+    ChaosNotRecovered {
+        /// Which.
+        chaos: Chaos,
+        /// How long we looked, real milliseconds.
+        waited_ms: u64,
+        /// What was still wrong.
+        answer: String,
+    },
+    /// A sign of life.
+    Heartbeat {
+        /// When it was due.
+        due_ms: u64,
+        /// Workspace log streams open.
+        open_streams: u32,
+        /// Runs started so far.
+        runs_started: u64,
+    },
+    /// A worker panicked.
+    WorkerPanicked {
+        /// Which.
+        worker: String,
+        /// How often so far.
+        count: u32,
+        /// What it said.
+        message: String,
+    },
+    /// A worker was not restarted any more.
+    WorkerGaveUp {
+        /// Which.
+        worker: String,
+    },
+    /// A worker ended as planned.
+    WorkerDone {
+        /// Which.
+        worker: String,
+    },
+    /// Something stopped the session.
+    Fatal {
+        /// What, on what, and what would help.
+        message: String,
+    },
+    /// Nothing was played between two moments.
+    Hole {
+        /// From, scenario milliseconds.
+        from_ms: u64,
+        /// To, scenario milliseconds.
+        to_ms: u64,
+        /// Why.
+        why: String,
+    },
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Scenario milliseconds.
+    pub at_ms: u64,
+    /// When, RFC 3339 UTC.
+    pub ended_at: String,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// Why a session ended, by severity: of two reasons the greater counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The plan was played to its end.
+    Played,
+    /// Nobody was waiting for it any more.
+    Abandoned,
+    /// The master deadline passed.
+    Deadline,
+    /// It was asked to stop by a signal.
+    Signal,
+    /// A fatal error.
+    Fatal,
+}
+
+/// Text from outside, made fit for a log line and a report: cut, on one line, control characters escaped.
+#[must_use]
+pub fn clip(text: &str) -> String {
+    let mut clipped = String::new();
+    for (n, c) in text.trim().chars().enumerate() {
+        if n == TEXT_CHARS_MAX {
+            clipped.push('…');
+            break;
+        }
+        // Direction and zero-width marks print as nothing, and can make a line read as another.
+        if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        {
+            clipped.extend(c.escape_default());
+        } else {
+            clipped.push(c);
+        }
+    }
+    clipped
+}

@@ -1,0 +1,131 @@
+//! What a judge says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Phase;
+
+/// A verdict of three values. Only [`Verdict::Pass`] is green.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Proven good.
+    Pass,
+    /// Nothing bad was seen, but too little was seen to say so.
+    Unproven,
+    /// Proven bad.
+    Fail,
+}
+
+/// The unit of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Percent.
+    #[serde(rename = "%")]
+    Percent,
+    /// Milliseconds.
+    #[serde(rename = "ms")]
+    Millis,
+    /// Seconds.
+    #[serde(rename = "s")]
+    Seconds,
+    /// How many of what is said beside it.
+    #[serde(rename = "count")]
+    Count,
+    /// Yes (1) or no (0).
+    #[serde(rename = "yes/no")]
+    YesNo,
+}
+
+/// What a value is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// Not less than this.
+    AtLeast(f64),
+    /// Not more than this.
+    AtMost(f64),
+    /// Less than this.
+    Below(f64),
+}
+
+impl Target {
+    /// Whether the value is on the right side. A value that is not a number is not.
+    #[must_use]
+    pub fn is_met_by(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(limit) => value >= limit,
+            Self::AtMost(limit) => value <= limit,
+            Self::Below(limit) => value < limit,
+        }
+    }
+}
+
+/// What a judge says of one thing, and what it says it by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
+    /// The name of the KPI, workload or check.
+    pub name: String,
+    /// Pass, fail or unproven.
+    pub verdict: Verdict,
+    /// The value, where there is one.
+    pub value: Option<f64>,
+    /// Its unit.
+    pub unit: Unit,
+    /// What it is held against.
+    pub target: Target,
+    /// How many samples it rests on.
+    pub samples: u64,
+    /// How many the plan promised.
+    pub promised: u64,
+    /// Why it is not green, in words, where value and target do not say it.
+    pub reason: Option<String>,
+    /// What it is said by.
+    pub evidence: Evidence,
+}
+
+/// The evidence of a judgement.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// What a sample is, in the plural: "runs", "probes", "requests".
+    pub sample_name: String,
+    /// Samples on the wrong side.
+    pub over: u64,
+    /// The value by phase, where the KPI spans several.
+    pub by_phase: Vec<PhaseValue>,
+    /// When it first went wrong.
+    pub first: Option<Offender>,
+    /// The worst, worst first; a few.
+    pub worst: Vec<Offender>,
+    /// What else a reader should know: which source was used, what was left out and why.
+    pub notes: Vec<String>,
+}
+
+/// A value in one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseValue {
+    /// Which phase.
+    pub phase: Phase,
+    /// The value in it.
+    pub value: f64,
+    /// The samples in it.
+    pub samples: u64,
+}
+
+/// One sample that stands for what went wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offender {
+    /// Scenario milliseconds.
+    pub at_ms: u64,
+    /// Steady, or in which window.
+    pub phase: Phase,
+    /// The run, stream, version or route.
+    pub subject: String,
+    /// Its value, in the judgement's unit, where it has one.
+    pub value: Option<f64>,
+    /// What the gateway answered, where that says more.
+    pub answer: Option<String>,
+}

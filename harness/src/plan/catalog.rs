@@ -1,0 +1,234 @@
+//! The names that others rely on: suites, workloads, KPIs, checks on the harness itself, chaos events.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares an enum whose variants have one stable name each, used in trial names, files and settings alike.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+ }
+
+        impl $name {
+            /// Every variant, in the order in which they are shown.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The variant of that name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named! {
+    /// A soak that can be asked for by name.
+    Suite {
+        /// Fifteen minutes of scenario, W1 to W5.
+        Smoke = "smoke",
+        /// The whole two hours, compressed, always against the embedded mock gateway.
+        Rehearsal = "rehearsal",
+        /// The whole two hours.
+        Full = "full",
+    }
+}
+
+impl Suite {
+    /// Whether the suite disturbs the gateway (W6) and judges what only two hours can show.
+    #[must_use]
+    pub const fn has_chaos(self) -> bool {
+        !matches!(self, Self::Smoke)
+    }
+
+    /// Whether the suite plays only when it is asked for (`-- --ignored`).
+    #[must_use]
+    pub const fn is_ignored_by_default(self) -> bool {
+        matches!(self, Self::Full)
+    }
+}
+
+named! {
+    /// What one worker of the session does, over and over.
+    Workload {
+        /// Runs from create to end, by an open model.
+        Runs = "w1_realistic_runs",
+        /// Workspace log streams that come and go.
+        Churn = "w2_sse_churn",
+        /// Publishing and searching.
+        Registry = "w3_registry_pulse",
+        /// Prompt injections and personal data.
+        Safety = "w4_safety_probes",
+        /// Hash-only runs with a canary.
+        Privacy = "w5_privacy_slice",
+        /// Restarts and added latency.
+        Chaos = "w6_light_chaos",
+        /// `/ready`, every second.
+        Availability = "availability",
+        /// `/metrics`, both processes, the gateway's clock.
+        Metrics = "metrics",
+    }
+}
+
+impl Workload {
+    /// The workloads that the suite plays.
+    pub fn of(suite: Suite) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |w| suite.has_chaos() || *w != Self::Chaos)
+    }
+
+    /// Whether its requests count in the error rates. Probes and scrapes must not dilute them.
+    #[must_use]
+    pub const fn counts_in_error_rate(self) -> bool {
+        !matches!(self, Self::Chaos | Self::Availability | Self::Metrics)
+    }
+}
+
+named! {
+    /// What is judged about the gateway.
+    Kpi {
+        /// Share of readiness probes answered 200, steady.
+        Availability = "availability",
+        /// Share of runs that ended in success.
+        RunSuccess = "run_success",
+        /// From a run's due start to its first log line, 95th percentile, steady.
+        StartToLogP95 = "start_to_log_p95",
+        /// The same, 99th percentile.
+        StartToLogP99 = "start_to_log_p99",
+        /// The judge's duration, 95th percentile.
+        JudgeP95 = "judge_p95",
+        /// The shield's duration, 95th percentile.
+        ShieldP95 = "shield_p95",
+        /// Writing an event to a stream, 99th percentile.
+        SseWriteP99 = "sse_write_p99",
+        /// Share of reconnect attempts that opened a stream, steady.
+        SseReconnectSuccess = "sse_reconnect_success",
+        /// Streams that dropped unasked, a share of streams opened, steady.
+        SseReconnectRate = "sse_reconnect_rate",
+        /// Events delivered twice to one client.
+        SseDuplicates = "sse_duplicates",
+        /// Events others saw that a client, there before and after, did not.
+        SseGaps = "sse_gaps",
+        /// Requests of W1 to W5 that went wrong, out of chaos windows.
+        ErrorRateSteady = "error_rate_steady",
+        /// Requests of W1 to W5 that went wrong, in chaos windows.
+        ErrorRateChaos = "error_rate_chaos",
+        /// The slowest publish to appear in search.
+        PublishSearchDelay = "publish_search_delay",
+        /// Earlier versions that every later search still finds.
+        RegistryConsistency = "registry_consistency",
+        /// Tampered manifests rejected.
+        TamperedManifests = "tampered_manifests",
+        /// Prompt injections refused.
+        InjectionsBlocked = "injections_blocked",
+        /// Personal data masked.
+        PiiMasked = "pii_masked",
+        /// Canaries seen after the toggle to hash-only.
+        PlaintextLeaks = "plaintext_leaks",
+        /// Growth of the gateway's memory.
+        RssDrift = "rss_drift",
+        /// Growth of the gateway's open descriptors.
+        FdDrift = "fd_drift",
+        /// Growth of the streams the gateway counts beyond those we hold.
+        SseConnectionDrift = "sse_connection_drift",
+        /// Growth of the runs waiting.
+        QueueDrift = "queue_drift",
+        /// How far the gateway's clock moved against ours.
+        ClockDrift = "clock_drift",
+        /// Injection to ready and every stream back, the slowest.
+        ChaosRecovery = "chaos_recovery",
+    }
+}
+
+impl Kpi {
+    /// Whether only a suite with chaos, and two hours, can judge it.
+    #[must_use]
+    pub const fn needs_chaos_suite(self) -> bool {
+        matches!(
+            self,
+            Self::ErrorRateChaos
+                | Self::RssDrift
+                | Self::FdDrift
+                | Self::SseConnectionDrift
+                | Self::QueueDrift
+                | Self::ClockDrift
+                | Self::ChaosRecovery
+        )
+    }
+
+    /// The KPIs that the suite judges.
+    pub fn of(suite: Suite) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |k| suite.has_chaos() || !k.needs_chaos_suite())
+    }
+}
+
+named! {
+    /// What is judged about the harness itself: a verdict on a gateway is worth as much as these.
+    HarnessCheck {
+        /// Nothing stopped the session.
+        NoFatalErrors = "no_fatal_errors",
+        /// Every planned heartbeat, on time.
+        Heartbeats = "heartbeats",
+        /// The plan was played to its end.
+        FullDuration = "full_duration",
+        /// Planned starts happened, on time.
+        LoadDelivered = "load_delivered",
+        /// The harness's own memory is flat.
+        SelfDrift = "self_drift",
+    }
+}
+
+impl HarnessCheck {
+    /// The checks that the suite makes.
+    pub fn of(suite: Suite) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |c| suite.has_chaos() || *c != Self::SelfDrift)
+    }
+}
+
+named! {
+    /// A disturbance.
+    Chaos {
+        /// The store behind the gateway restarts.
+        RedisRestart = "redis_restart",
+        /// The gateway restarts.
+        GatewayRestart = "gateway_restart",
+        /// Every answer is later.
+        Latency = "latency",
+    }
+}
+
+named! {
+    /// Where a moment lies: outside chaos windows, or in a named one.
+    Phase {
+        /// Outside chaos windows.
+        Steady = "steady",
+        /// In the window of the store's restart.
+        RedisRestart = "redis_restart",
+        /// In the window of the gateway's restart.
+        GatewayRestart = "gateway_restart",
+        /// In the window of the added latency.
+        Latency = "latency",
+    }
+}
+
+impl From<Chaos> for Phase {
+    fn from(chaos: Chaos) -> Self {
+        match chaos {
+            Chaos::RedisRestart => Self::RedisRestart,
+            Chaos::GatewayRestart => Self::GatewayRestart,
+            Chaos::Latency => Self::Latency,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The plan: what happens when, for how long, and how many samples each KPI is promised. Pure data.
+//!
+//! Two plans with the same suite, scenario, seed and pace are the same plan. Moments are milliseconds of scenario time
+//! from the start of the soak; [`Plan::pace`] says how much faster than real time the scenario runs.
+
+mod catalog;
+mod promise;
+mod render;
+mod scenario;
+mod schedule;
+
+pub(crate) use catalog::named;
+pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};
+pub use promise::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Promises};
+pub use render::moment;
+pub use scenario::{ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, Scenario, StreamLoad, millis};
+use serde::{Deserialize, Serialize};
+
+/// What happens when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Which soak this is.
+    pub suite: Suite,
+    /// Where its dice come from.
+    pub seed: u64,
+    /// Scenario seconds in a real second.
+    pub pace: f64,
+    /// The length of the soak.
+    pub duration_ms: u64,
+    /// The scenario it was drawn from.
+    pub scenario: Scenario,
+    /// W1, in order of arrival.
+    pub runs: Vec<PlannedRun>,
+    /// W2, in order.
+    pub churns: Vec<PlannedChurn>,
+    /// W3, in order.
+    pub pulses: Vec<PlannedPulse>,
+    /// W4.
+    pub safety_ms: Vec<u64>,
+    /// W5.
+    pub privacy_ms: Vec<u64>,
+    /// W6, in order; empty without chaos.
+    pub chaos: Vec<PlannedChaos>,
+    /// Heartbeats, the last at the very end.
+    pub heartbeats_ms: Vec<u64>,
+    /// Snapshots, the first at the start.
+    pub snapshots_ms: Vec<u64>,
+    /// How many samples each KPI is promised.
+    pub promises: Promises,
+}
+
+/// One arrival of W1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRun {
+    /// When it is due.
+    pub at_ms: u64,
+    /// Whose run it is.
+    pub agent: String,
+    /// Whether it has a log stream of its own.
+    pub own_stream: bool,
+}
+
+/// One churn of W2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedChurn {
+    /// When it is due.
+    pub at_ms: u64,
+    /// The streams that it closes, by number.
+    pub streams: Vec<u32>,
+}
+
+/// One pulse of W3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPulse {
+    /// When it is due.
+    pub at_ms: u64,
+    /// Whether a tampered manifest goes with it.
+    pub tampered: bool,
+}
+
+/// One event of W6.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedChaos {
+    /// When it is due.
+    pub at_ms: u64,
+    /// What it is.
+    pub chaos: Chaos,
+}
+
+impl Plan {
+    /// Draws the plan of a suite from a scenario.
+    #[must_use]
+    pub fn new(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> Self {
+        schedule::draw(suite, scenario, seed, pace)
+    }
+
+    /// The cycles that a workload is due to play: arrivals, churns, pulses, probes, events. W2's opening counts as its
+    /// first cycle.
+    #[must_use]
+    pub fn cycles(&self, workload: Workload) -> u64 {
+        let count = |n: usize| n as u64;
+        match workload {
+            Workload::Runs => count(self.runs.len()),
+            Workload::Churn => count(self.churns.len()) + 1,
+            Workload::Registry => count(self.pulses.len()),
+            Workload::Safety => count(self.safety_ms.len()),
+            Workload::Privacy => count(self.privacy_ms.len()),
+            Workload::Chaos => count(self.chaos.len()),
+            Workload::Availability => self.ticks(self.scenario.availability_every),
+            Workload::Metrics => self.ticks(self.scenario.metrics_every),
+        }
+    }
+
+    /// How often something that starts at 0 and comes every so often happens before the end.
+    fn ticks(&self, every: std::time::Duration) -> u64 {
+        self.duration_ms.div_ceil(millis(every).max(1))
+    }
+}

@@ -1,0 +1,138 @@
+//! How many samples each KPI is promised. With under nine tenths of them a KPI is unproven, whatever they say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Chaos, Kpi, Plan, Workload, millis};
+
+/// Prompts that each safety probe tries to inject.
+pub const INJECTIONS_PER_PROBE: u64 = 3;
+/// Kinds of personal data that each safety probe sends.
+pub const PII_PER_PROBE: u64 = 3;
+/// How long a restart is taken to last where a plan sets steady time aside, in real milliseconds. At a high pace even a
+/// short restart covers minutes of scenario.
+const DOWNTIME_REAL_MS: f64 = 30_000.0;
+/// No restart is granted more of the scenario than this.
+const DOWNTIME_SCENARIO_MS_MAX: f64 = 6.0 * 60_000.0;
+
+/// Samples promised, by KPI.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promises(BTreeMap<Kpi, u64>);
+
+impl Promises {
+    /// The samples that the KPI is promised; 0 where the suite does not judge it.
+    #[must_use]
+    pub fn get(&self, kpi: Kpi) -> u64 {
+        self.0.get(&kpi).copied().unwrap_or(0)
+    }
+
+    /// Every promise, in the order of the KPIs.
+    pub fn iter(&self) -> impl Iterator<Item = (Kpi, u64)> {
+        self.0.iter().map(|(kpi, n)| (*kpi, *n))
+    }
+
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self(Kpi::of(plan.suite).map(|kpi| (kpi, promise(plan, kpi))).collect())
+    }
+}
+
+fn promise(plan: &Plan, kpi: Kpi) -> u64 {
+    let steady = Steady::of(plan);
+    let count = |n: usize| n as u64;
+    match kpi {
+        Kpi::Availability => steady.of_evenly_spread(plan.cycles(Workload::Availability)),
+        Kpi::RunSuccess | Kpi::JudgeP95 | Kpi::ShieldP95 => count(plan.runs.len()),
+        Kpi::StartToLogP95 | Kpi::StartToLogP99 => steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
+        // Every run writes at least a line and an end to each workspace stream.
+        Kpi::SseWriteP99 => count(plan.runs.len()) * 2,
+        Kpi::SseReconnectSuccess => plan
+            .churns
+            .iter()
+            .filter(|churn| steady.contains(churn.at_ms))
+            .map(|churn| count(churn.streams.len()))
+            .sum(),
+        // The first opening of every stream, and the streams of their own that steady runs have.
+        Kpi::SseReconnectRate => {
+            u64::from(plan.scenario.streams.count)
+                + count(plan.runs.iter().filter(|run| run.own_stream && steady.contains(run.at_ms)).count())
+        }
+        // Each stream sees each run's first line and end.
+        Kpi::SseDuplicates | Kpi::SseGaps => count(plan.runs.len()) * 2 * u64::from(plan.scenario.streams.count),
+        // A run is at least created, started and looked at.
+        Kpi::ErrorRateSteady => 3 * steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
+        // Windows close when the gateway is well, so only the settling time after each event is certain.
+        Kpi::ErrorRateChaos => 3 * chaos_runs(plan),
+        Kpi::PublishSearchDelay => count(plan.pulses.len()),
+        Kpi::RegistryConsistency => count(plan.pulses.len()).saturating_sub(1),
+        Kpi::TamperedManifests => count(plan.pulses.iter().filter(|pulse| pulse.tampered).count()),
+        Kpi::InjectionsBlocked => INJECTIONS_PER_PROBE * count(plan.safety_ms.len()),
+        Kpi::PiiMasked => PII_PER_PROBE * count(plan.safety_ms.len()),
+        Kpi::PlaintextLeaks => count(plan.privacy_ms.len()),
+        Kpi::RssDrift | Kpi::FdDrift | Kpi::SseConnectionDrift | Kpi::QueueDrift | Kpi::ClockDrift => {
+            steady.minutes_after(millis(plan.scenario.warm_up))
+        }
+        Kpi::ChaosRecovery => count(plan.chaos.len()),
+    }
+}
+
+/// Runs that arrive while a window is certainly open.
+fn chaos_runs(plan: &Plan) -> u64 {
+    let settle_ms = millis(plan.scenario.chaos.settle);
+    let certain = |at_ms: u64| {
+        plan.chaos.iter().any(|event| {
+            let lasts_ms = match event.chaos {
+                Chaos::Latency => millis(plan.scenario.chaos.latency_duration) + settle_ms,
+                Chaos::RedisRestart | Chaos::GatewayRestart => settle_ms,
+            };
+            (event.at_ms..event.at_ms + lasts_ms).contains(&at_ms)
+        })
+    };
+    plan.runs.iter().filter(|run| certain(run.at_ms)).count() as u64
+}
+
+/// The scenario less the time that chaos windows are expected to take.
+struct Steady {
+    duration_ms: u64,
+    windows_ms: Vec<(u64, u64)>,
+}
+
+impl Steady {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a bounded count of milliseconds, not negative"
+    )]
+    fn of(plan: &Plan) -> Self {
+        let downtime_ms = (DOWNTIME_REAL_MS * plan.pace).clamp(0.0, DOWNTIME_SCENARIO_MS_MAX) as u64;
+        let settle_ms = millis(plan.scenario.chaos.settle);
+        let window = |at_ms: u64, chaos: Chaos| {
+            let lasts_ms = match chaos {
+                Chaos::Latency => millis(plan.scenario.chaos.latency_duration),
+                Chaos::RedisRestart | Chaos::GatewayRestart => downtime_ms,
+            };
+            (at_ms, (at_ms + lasts_ms + settle_ms).min(plan.duration_ms))
+        };
+        Self {
+            duration_ms: plan.duration_ms,
+            windows_ms: plan.chaos.iter().map(|event| window(event.at_ms, event.chaos)).collect(),
+        }
+    }
+
+    fn contains(&self, at_ms: u64) -> bool {
+        at_ms < self.duration_ms && !self.windows_ms.iter().any(|(from, to)| (*from..*to).contains(&at_ms))
+    }
+
+    fn of_moments(&self, moments_ms: impl Iterator<Item = u64>) -> u64 {
+        moments_ms.filter(|at| self.contains(*at)).count() as u64
+    }
+
+    fn of_evenly_spread(&self, count: u64) -> u64 {
+        let every_ms = (self.duration_ms / count.max(1)).max(1);
+        self.of_moments((0..count).map(|n| n * every_ms))
+    }
+
+    fn minutes_after(&self, warm_up_ms: u64) -> u64 {
+        self.of_moments((0..self.duration_ms / 60_000).map(|n| n * 60_000).filter(|at| *at >= warm_up_ms))
+    }
+}

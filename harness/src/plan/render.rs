@@ -1,0 +1,85 @@
+//! The plan as a person reads it.
+
+use std::fmt;
+
+use super::{Plan, Workload};
+
+/// A moment of scenario time as `T+45:00` (minutes and seconds).
+#[must_use]
+pub fn moment(at_ms: u64) -> String {
+    let seconds = at_ms / 1_000;
+    format!("T+{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.duration_ms / 60_000;
+        writeln!(f, "{}: {minutes} min of scenario at pace {}, seed {}", self.suite, self.pace, self.seed)?;
+        writeln!(f)?;
+        for workload in Workload::of(self.suite) {
+            writeln!(f, "{workload:<20} {:>5} cycles  {}", self.cycles(workload), self.when(workload))?;
+        }
+        writeln!(f, "{:<20} {:>5}         {}", "heartbeat", self.heartbeats_ms.len(), list(&self.heartbeats_ms))?;
+        writeln!(f, "{:<20} {:>5}         {}", "snapshot", self.snapshots_ms.len(), list(&self.snapshots_ms))?;
+        writeln!(f)?;
+        writeln!(f, "samples promised")?;
+        for (kpi, samples) in self.promises.iter() {
+            writeln!(f, "  {kpi:<24} {samples:>6}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn when(&self, workload: Workload) -> String {
+        match workload {
+            Workload::Runs => {
+                let own = self.runs.iter().filter(|run| run.own_stream).count();
+                let agents = self.scenario.runs.agents.iter().map(|(agent, _)| {
+                    let count = self.runs.iter().filter(|run| run.agent == *agent).count();
+                    format!("{agent} {count}")
+                });
+                let agents: Vec<String> = agents.collect();
+                let first: Vec<u64> = self.runs.iter().map(|run| run.at_ms).collect();
+                format!("{}; {own} with a stream of their own; {}", list(&first), agents.join(", "))
+            }
+            Workload::Churn => {
+                let churns = self.churns.iter().map(|churn| {
+                    let streams: Vec<String> = churn.streams.iter().map(u32::to_string).collect();
+                    format!("{} closes {}", moment(churn.at_ms), streams.join(" "))
+                });
+                let churns: Vec<String> = churns.collect();
+                format!(
+                    "T+00:00 opens {}\n{:36}{}",
+                    self.scenario.streams.count,
+                    "",
+                    churns.join(&format!("\n{:36}", ""))
+                )
+            }
+            Workload::Registry => {
+                let pulses = self.pulses.iter().map(|pulse| {
+                    let tampered = if pulse.tampered { " and a tampered manifest" } else { "" };
+                    format!("{}{tampered}", moment(pulse.at_ms))
+                });
+                pulses.collect::<Vec<_>>().join(", ")
+            }
+            Workload::Safety => list(&self.safety_ms),
+            Workload::Privacy => list(&self.privacy_ms),
+            Workload::Chaos => {
+                let events = self.chaos.iter().map(|event| format!("{} {}", moment(event.at_ms), event.chaos));
+                events.collect::<Vec<_>>().join(", ")
+            }
+            Workload::Availability => format!("every {:?}", self.scenario.availability_every),
+            Workload::Metrics => format!("every {:?}", self.scenario.metrics_every),
+        }
+    }
+}
+
+/// Up to a dozen moments in full, else the first three and the last.
+fn list(moments_ms: &[u64]) -> String {
+    let shown = |moments: &[u64]| moments.iter().map(|at| moment(*at)).collect::<Vec<_>>().join(", ");
+    match moments_ms {
+        [first @ .., last] if first.len() >= 12 => format!("{}, … {}", shown(&first[..3]), moment(*last)),
+        all => shown(all),
+    }
+}
