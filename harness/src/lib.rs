@@ -1,5 +1,6 @@
 //! S2 plans, plays, records and judges a soak test of a 4Runr-style gateway.
 pub mod clock;
+pub mod gateway;
 pub mod journal;
 pub mod judge;
 pub mod plan;
