@@ -4,3 +4,4 @@ pub mod gateway;
 pub mod journal;
 pub mod judge;
 pub mod plan;
+pub mod report;

@@ -1,3 +1,28 @@
-//! Pure functions from plan and journal to verdicts.
+//! Pure functions from plan and journal to verdicts: no clock, no file, no network. A stored journal can be judged
+//! again, with other targets, years later.
+//!
+//! Records are folded into a [`Digest`], and [`judge`] reads it: one family of KPIs a file.
+
+mod cause;
+mod cells;
+mod chaos;
+mod conclude;
+mod digest;
+mod floors;
+mod harness;
+mod incidents;
+mod kpi;
+mod story;
+mod tally;
+mod targets;
 mod verdict;
-pub use verdict::{Evidence, Judgement, Offender, PhaseValue, Target, Unit, Verdict};
+mod verdicts;
+mod workload;
+
+use cells::Cells;
+pub use digest::{Digest, GaugeTotal, Quantiles};
+pub use kpi::is_already_certain;
+pub use tally::Scope;
+pub use targets::{Aim, TargetError, TargetKey, Targets};
+pub use verdict::{Evidence, Judged, Judgement, Offender, PhaseValue, Target, Unit, Verdict};
+pub use verdicts::{ChaosReport, Verdicts, judge};

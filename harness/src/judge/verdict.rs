@@ -49,6 +49,24 @@ pub enum Target {
 }
 
 impl Target {
+    /// The limit itself, without its direction.
+    #[must_use]
+    pub const fn limit(self) -> f64 {
+        match self {
+            Self::AtLeast(limit) | Self::AtMost(limit) | Self::Below(limit) => limit,
+        }
+    }
+
+    /// The same direction with another limit.
+    #[must_use]
+    pub const fn with_limit(self, limit: f64) -> Self {
+        match self {
+            Self::AtLeast(_) => Self::AtLeast(limit),
+            Self::AtMost(_) => Self::AtMost(limit),
+            Self::Below(_) => Self::Below(limit),
+        }
+    }
+
     /// Whether the value is on the right side. A value that is not a number is not.
     #[must_use]
     pub fn is_met_by(self, value: f64) -> bool {
@@ -60,10 +78,24 @@ impl Target {
     }
 }
 
+/// What a judgement is about. Names are unique within a kind only: `availability` is a KPI and a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Judged {
+    /// The gateway.
+    Kpi,
+    /// Whether a workload was played as planned.
+    Workload,
+    /// The harness itself.
+    Harness,
+}
+
 /// What a judge says of one thing, and what it says it by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Judgement {
+    /// What it is about.
+    pub kind: Judged,
     /// The name of the KPI, workload or check.
     pub name: String,
     /// Pass, fail or unproven.

@@ -1,0 +1,49 @@
+//! Why there is too little: what a person needs to know who reads that a KPI is unproven.
+
+use super::Digest;
+use crate::{
+    journal::EndReason,
+    plan::{Plan, moment},
+};
+
+/// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
+/// knows of its source, then holes.
+pub(super) fn of_lack(known: Option<String>, plan: &Plan, digest: &Digest) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    causes.extend(of_early_end(plan, digest));
+    causes.extend(known);
+    if let Some((from_ms, to_ms, why)) = digest.story.holes.first() {
+        causes.push(format!("nothing was played from {} to {}: {why}", moment(*from_ms), moment(*to_ms)));
+    }
+    if causes.is_empty() { "fewer samples than the plan promised".to_owned() } else { causes.join("; ") }
+}
+
+/// Why the session stopped before its plan was played; none where it was played.
+pub(super) fn of_early_end(plan: &Plan, digest: &Digest) -> Option<String> {
+    if digest.is_empty() {
+        return Some("the record is empty: the session never began".to_owned());
+    }
+    let Some(end) = digest.end() else {
+        let reached = moment(digest.scenario_ms());
+        return Some(format!("the record stops at {reached} without an end: the session died, or is still running"));
+    };
+    let at = moment(end.at_ms);
+    match (end.reason, digest.fatal()) {
+        (EndReason::Played, _) if end.at_ms < plan.duration_ms / 100 * 99 => {
+            Some(format!("the session says that it played the plan, and ended at {at}"))
+        }
+        (EndReason::Played, _) => None,
+        (EndReason::Fatal, Some(message)) => Some(format!("the session stopped at {at}: {message}")),
+        (EndReason::Fatal, None) => Some(format!("the session stopped at {at} by a fatal error that it did not name")),
+        (EndReason::Abandoned, _) => Some(format!("the session stopped at {at}: no trial was waiting for it any more")),
+        (EndReason::Deadline, _) => Some(format!("the session stopped at {at}: its master deadline passed")),
+        (EndReason::Signal, _) => Some(format!("the session stopped at {at}: it was asked to by a signal")),
+    }
+}
+
+/// What a source answered when it did not answer as it should: "GET /metrics answered 404 (720 times)".
+pub(super) fn of_source(name_holds: &str, asked: Option<u64>, digest: &Digest) -> Option<String> {
+    let (source, story) = digest.story.sources.iter().find(|(source, _)| source.contains(name_holds))?;
+    let times = asked.map_or(format!("{} times", story.count), |asked| format!("{} of {asked} times", story.count));
+    Some(format!("{source} answered {} ({times})", story.answer))
+}

@@ -1,0 +1,86 @@
+//! The rule of verdicts, in one place: what is proven, what is not, and what too little was seen of.
+
+use super::{Digest, Evidence, Judged, Judgement, Target, Unit, Verdict, cause};
+use crate::plan::Plan;
+
+/// With under so many of a hundred promised samples, nothing good is proven.
+const SAMPLES_PERCENT_MIN: u128 = 90;
+
+/// What a judge found, before the verdict.
+#[derive(Debug, Clone)]
+pub(super) struct Findings {
+    pub(super) kind: Judged,
+    pub(super) name: &'static str,
+    pub(super) unit: Unit,
+    pub(super) target: Target,
+    pub(super) value: Option<f64>,
+    pub(super) samples: u64,
+    pub(super) promised: u64,
+    /// Whether one bad sample is proof, however few there are.
+    pub(super) one_is_proof: bool,
+    /// Why a judgement is red although value and samples do not say so.
+    pub(super) fault: Option<String>,
+    /// Why there is too little, where the judge knows more than the story of the session says.
+    pub(super) lack: Option<String>,
+    pub(super) evidence: Evidence,
+}
+
+impl Findings {
+    pub(super) fn new(kind: Judged, name: &'static str, unit: Unit, target: Target, sample_name: &str) -> Self {
+        Self {
+            kind,
+            name,
+            unit,
+            target,
+            value: None,
+            samples: 0,
+            promised: 0,
+            one_is_proof: false,
+            fault: None,
+            lack: None,
+            evidence: Evidence { sample_name: sample_name.to_owned(), ..Evidence::default() },
+        }
+    }
+
+    /// The verdict. Proof of bad comes first, then too few samples, then the target.
+    pub(super) fn conclude(self, plan: &Plan, digest: &Digest) -> Judgement {
+        let is_met = self.value.is_some_and(|value| self.target.is_met_by(value));
+        let is_missed = self.value.is_some() && !is_met;
+        let (verdict, reason) = if self.fault.is_some() {
+            (Verdict::Fail, self.fault)
+        } else if is_missed && self.one_is_proof {
+            (Verdict::Fail, None)
+        } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
+            (Verdict::Unproven, Some(cause::of_lack(self.lack, plan, digest)))
+        } else if is_met {
+            (Verdict::Pass, None)
+        } else {
+            (Verdict::Fail, None)
+        };
+        Judgement {
+            kind: self.kind,
+            name: self.name.to_owned(),
+            verdict,
+            // What is not a number cannot be written, and is no value.
+            value: self.value.filter(|value| value.is_finite()),
+            unit: self.unit,
+            target: self.target,
+            samples: self.samples,
+            promised: self.promised,
+            reason,
+            evidence: self.evidence,
+        }
+    }
+}
+
+/// Whether samples are under nine tenths of what was promised.
+pub(super) fn is_too_few(samples: u64, promised: u64) -> bool {
+    u128::from(samples) * 100 < u128::from(promised) * SAMPLES_PERCENT_MIN
+}
+
+/// A part of a whole in percent; none of nothing.
+#[expect(clippy::cast_precision_loss, reason = "a share of so many samples is near enough")]
+pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {
+    // 100 % is exact: no rounding may make a loss of one in a trillion look like none.
+    (whole > 0).then(|| if part == whole { 100.0 } else { (part as f64 / whole as f64 * 100.0).min(f64::MAX) })
+}

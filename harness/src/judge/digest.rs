@@ -1,0 +1,317 @@
+//! The record, folded: all that a judge needs, in memory that does not grow with the number of records.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Cells, Offender, Scope, Targets,
+    floors::{Floors, Middles, life},
+    incidents::Incidents,
+    story::Story,
+    tally::{Tally, Worst},
+};
+use crate::{
+    journal::{Counter, Cycles, End, Gauge, GaugeSummary, Interval, LatencyHistogram, Record, Source, Timing},
+    plan::{Kpi, Phase, Plan, Workload},
+};
+
+/// The gauges whose floors are kept, minute by minute.
+const FLOORED: [Gauge; 5] =
+    [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::HarnessRss];
+/// Records may overrun the plan by so many scenario minutes before they are no longer believed.
+const OVERRUN_MINUTES_MAX: u64 = 60;
+
+/// A fold over the records of a journal. It may be fed live, by the session or by one who follows its journal, and
+/// judged at any moment.
+///
+/// Its size depends on the plan (a few bytes a scenario minute for drift), not on how many records it has absorbed.
+#[derive(Debug, Clone)]
+pub struct Digest {
+    pub(super) targets: Targets,
+    duration_ms: u64,
+    scenario_ms: u64,
+    phases: BTreeMap<Phase, Tally>,
+    worst: BTreeMap<(Timing, Phase), Worst>,
+    pub(super) incidents: Incidents,
+    pub(super) story: Story,
+    cycles: BTreeMap<Workload, Cycles>,
+    floors: BTreeMap<Gauge, Floors>,
+    pub(super) clock: Middles,
+    gauges: BTreeMap<Gauge, GaugeTotal>,
+    source_over: BTreeMap<Source, Offender>,
+}
+
+/// A gauge over the soak so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GaugeTotal {
+    /// When it was last sampled, to the end of the interval; scenario milliseconds.
+    pub last_at_ms: u64,
+    /// The last sample.
+    pub last: f64,
+    /// The least sample.
+    pub min: f64,
+    /// The greatest sample.
+    pub max: f64,
+    /// The mean over intervals of the last sample of each: all intervals weigh the same.
+    pub mean: f64,
+    /// Intervals that sampled it.
+    pub intervals: u64,
+}
+
+/// Quantiles of a timing over the soak so far, in milliseconds; nearest-rank.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quantiles {
+    /// Samples.
+    pub count: u64,
+    /// The median.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// The greatest.
+    pub max_ms: f64,
+}
+
+impl Digest {
+    /// An empty digest of a soak that plays `plan`. Of samples over a target it keeps the first; `targets` says which
+    /// those are.
+    #[must_use]
+    pub fn new(plan: &Plan, targets: &Targets) -> Self {
+        Self {
+            targets: targets.clone(),
+            duration_ms: plan.duration_ms,
+            scenario_ms: 0,
+            phases: BTreeMap::new(),
+            worst: BTreeMap::new(),
+            incidents: Incidents::default(),
+            story: Story::of(plan),
+            cycles: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            clock: Middles::default(),
+            gauges: BTreeMap::new(),
+            source_over: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in one record. The order of intervals does not matter.
+    pub fn absorb(&mut self, record: &Record) {
+        match record {
+            Record::Header(_) => {}
+            Record::Interval(interval) => self.absorb_interval(interval),
+            Record::Incident(incident) => {
+                self.scenario_ms = self.scenario_ms.max(incident.at_ms);
+                self.incidents.absorb(incident);
+                self.story.absorb(incident);
+            }
+            Record::End(end) => {
+                self.scenario_ms = self.scenario_ms.max(end.at_ms);
+                self.story.end(end);
+            }
+        }
+    }
+
+    fn absorb_interval(&mut self, interval: &Interval) {
+        self.scenario_ms = self.scenario_ms.max(interval.to_ms);
+        self.phases.entry(interval.phase).or_default().absorb(interval);
+        for (timing, record) in &interval.timings {
+            let limits = || limits_us(&self.targets, *timing);
+            let worst = self.worst.entry((*timing, interval.phase)).or_insert_with(|| Worst::new(&limits()));
+            worst.absorb(interval, &record.histogram, &record.worst);
+        }
+        for (workload, cycles) in &interval.cycles {
+            let sum = self.cycles.entry(*workload).or_default();
+            sum.started = sum.started.saturating_add(cycles.started);
+            sum.finished = sum.finished.saturating_add(cycles.finished);
+        }
+        for (gauge, summary) in &interval.gauges {
+            self.gauges.entry(*gauge).or_insert(GaugeTotal::NONE).absorb(interval.to_ms, summary);
+        }
+        self.absorb_sources(interval);
+        if interval.phase == Phase::Steady
+            && interval.from_ms / 60_000 <= self.duration_ms / 60_000 + OVERRUN_MINUTES_MAX
+        {
+            self.absorb_floors(interval);
+        }
+    }
+
+    fn absorb_floors(&mut self, interval: &Interval) {
+        for gauge in FLOORED {
+            if let Some(summary) = interval.gauges.get(&gauge) {
+                let of_the_harness = gauge == Gauge::HarnessRss;
+                let gateway_life = interval.gateway_life.as_ref().map(life);
+                let life = if of_the_harness { Some(life(interval.session_life)) } else { gateway_life };
+                self.floors.entry(gauge).or_default().absorb(interval.from_ms, life, summary.min);
+            }
+        }
+        if let Some(offset) = interval.gauges.get(&Gauge::ClockOffset) {
+            self.clock.absorb(interval.from_ms, offset.last);
+        }
+    }
+
+    fn absorb_sources(&mut self, interval: &Interval) {
+        for (source, buckets) in &interval.sources {
+            let limit_seconds = self.targets.target(kpi_of(*source)).limit() / 1_000.0;
+            let mut cells = Cells::default();
+            cells.absorb(buckets);
+            let is_first = self.source_over.get(source).is_none_or(|first| interval.from_ms < first.at_ms);
+            if cells.certainly_above(limit_seconds) > 0 && is_first {
+                let subject = source.name().to_owned();
+                let (at_ms, phase) = (interval.from_ms, interval.phase);
+                let first = Offender { at_ms, phase, subject, value: None, answer: None };
+                self.source_over.insert(*source, first);
+            }
+        }
+    }
+
+    /// How far the record reaches, scenario milliseconds.
+    #[must_use]
+    pub const fn scenario_ms(&self) -> u64 {
+        self.scenario_ms
+    }
+
+    /// Runs whose start the gateway accepted.
+    #[must_use]
+    pub fn runs_started(&self) -> u64 {
+        self.counter(Counter::RunsStarted, Scope::All)
+    }
+
+    /// Requests of W1 to W5.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.counter(Counter::Requests, Scope::All)
+    }
+
+    /// Workspace log streams open when last looked at.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count, and `as` saturates")]
+    pub fn open_streams(&self) -> u64 {
+        self.gauge(Gauge::OpenStreams).map_or(0, |gauge| gauge.last as u64)
+    }
+
+    /// A counter, summed up over phases.
+    #[must_use]
+    pub fn counter(&self, counter: Counter, scope: Scope) -> u64 {
+        let tallies = scope.phases().filter_map(|phase| self.phases.get(&phase));
+        tallies.filter_map(|tally| tally.counters.get(&counter)).fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// A gauge over the soak so far, where it was sampled.
+    #[must_use]
+    pub fn gauge(&self, gauge: Gauge) -> Option<GaugeTotal> {
+        self.gauges.get(&gauge).copied().filter(|total| total.intervals > 0)
+    }
+
+    /// Quantiles of a timing, where it has samples.
+    #[must_use]
+    pub fn quantiles(&self, timing: Timing, scope: Scope) -> Option<Quantiles> {
+        let histogram = self.histogram(timing, scope);
+        #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+        let ms = |us: u64| us as f64 / 1_000.0;
+        (!histogram.is_empty()).then(|| Quantiles {
+            count: histogram.len(),
+            p50_ms: ms(histogram.quantile_us(0.50)),
+            p95_ms: ms(histogram.quantile_us(0.95)),
+            p99_ms: ms(histogram.quantile_us(0.99)),
+            max_ms: ms(histogram.max_us()),
+        })
+    }
+
+    /// What a workload did of its plan.
+    #[must_use]
+    pub fn cycles(&self, workload: Workload) -> Cycles {
+        self.cycles.get(&workload).copied().unwrap_or_default()
+    }
+
+    /// How the session ended, if it has.
+    #[must_use]
+    pub const fn end(&self) -> Option<&End> {
+        self.story.ended.as_ref()
+    }
+
+    /// What stopped the session, if something did.
+    #[must_use]
+    pub fn fatal(&self) -> Option<&str> {
+        self.story.fatal.as_ref().map(|(_, message)| message.as_str())
+    }
+
+    /// Whether nothing was absorbed that tells of the soak.
+    pub(super) fn is_empty(&self) -> bool {
+        self.phases.is_empty() && self.scenario_ms == 0 && self.story.ended.is_none()
+    }
+
+    pub(super) fn histogram(&self, timing: Timing, scope: Scope) -> LatencyHistogram {
+        let mut merged = LatencyHistogram::new();
+        let tallies = scope.phases().filter_map(|phase| self.phases.get(&phase));
+        tallies.filter_map(|tally| tally.timings.get(&timing)).for_each(|histogram| merged.merge(histogram));
+        merged
+    }
+
+    pub(super) fn worst(&self, timing: Timing, scope: Scope) -> impl Iterator<Item = &Worst> {
+        scope.phases().filter_map(move |phase| self.worst.get(&(timing, phase)))
+    }
+
+    pub(super) fn cells(&self, source: Source, scope: Scope) -> Cells {
+        let mut merged = Cells::default();
+        let tallies = scope.phases().filter_map(|phase| self.phases.get(&phase));
+        tallies.filter_map(|tally| tally.sources.get(&source)).for_each(|cells| merged.merge(cells));
+        merged
+    }
+
+    pub(super) fn source_over(&self, source: Source) -> Option<&Offender> {
+        self.source_over.get(&source)
+    }
+
+    pub(super) fn floors(&self, gauge: Gauge) -> Option<&Floors> {
+        self.floors.get(&gauge)
+    }
+}
+
+impl GaugeTotal {
+    const NONE: Self =
+        Self { last_at_ms: 0, last: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, mean: 0.0, intervals: 0 };
+
+    /// A summary that holds something other than numbers is no measurement.
+    fn absorb(&mut self, to_ms: u64, summary: &GaugeSummary) {
+        if !(summary.min.is_finite() && summary.max.is_finite() && summary.last.is_finite()) {
+            return;
+        }
+        self.intervals += 1;
+        #[expect(clippy::cast_precision_loss, reason = "a count of intervals")]
+        let weight = 1.0 / self.intervals as f64;
+        self.mean += (summary.last - self.mean) * weight;
+        self.min = self.min.min(summary.min);
+        self.max = self.max.max(summary.max);
+        if to_ms >= self.last_at_ms {
+            (self.last_at_ms, self.last) = (to_ms, summary.last);
+        }
+    }
+}
+
+/// The KPI that a histogram of the gateway's is read for.
+const fn kpi_of(source: Source) -> Kpi {
+    match source {
+        Source::Judge => Kpi::JudgeP95,
+        Source::Shield => Kpi::ShieldP95,
+        Source::SseWrite => Kpi::SseWriteP99,
+    }
+}
+
+/// The limits that targets put on single samples of a timing, microseconds.
+fn limits_us(targets: &Targets, timing: Timing) -> Vec<u64> {
+    let of = |kpi| limit_us(targets.target(kpi).limit());
+    match timing {
+        Timing::StartToLog => vec![of(Kpi::StartToLogP95), of(Kpi::StartToLogP99)],
+        Timing::JudgeEvent => vec![of(Kpi::JudgeP95)],
+        Timing::ShieldEvent => vec![of(Kpi::ShieldP95)],
+        Timing::EventDelivery => vec![of(Kpi::SseWriteP99)],
+        Timing::PublishToSearch => vec![limit_us(targets.target(Kpi::PublishSearchDelay).limit() * 1_000.0)],
+        Timing::StartLateness => vec![limit_us(targets.start_lateness().limit())],
+        Timing::RunDuration | Timing::Request | Timing::ReadyRoundTrip | Timing::StreamAway => Vec::new(),
+    }
+}
+
+/// A limit in milliseconds as whole microseconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are positive, and `as` saturates")]
+pub(super) fn limit_us(limit_ms: f64) -> u64 {
+    (limit_ms * 1_000.0) as u64
+}

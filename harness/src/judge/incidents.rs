@@ -1,0 +1,118 @@
+//! Incidents by kind: how many there were, and the first few with their evidence.
+
+use std::collections::BTreeMap;
+
+use super::{Offender, Scope, tally::order};
+use crate::{
+    journal::{Finding, Incident},
+    plan::Phase,
+};
+
+/// Incidents kept of a kind in a phase: the first, and five more.
+const KEPT_MAX: usize = 6;
+
+/// What an incident says against a KPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Offence {
+    NotReady,
+    RunFailed,
+    RequestFailed,
+    StreamDropped,
+    ReconnectFailed,
+    EventDuplicated,
+    EventMissed,
+    VersionNotFound,
+    VersionLost,
+    TamperAccepted,
+    InjectionAccepted,
+    PiiLeaked,
+    PlaintextLeaked,
+}
+
+/// The incidents of a soak that speak against a KPI.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Incidents {
+    kinds: BTreeMap<(Offence, Phase), (u64, Vec<Offender>)>,
+}
+
+impl Incidents {
+    pub(super) fn absorb(&mut self, incident: &Incident) {
+        let Some((offence, subject, answer, value)) = offence(&incident.finding) else { return };
+        let answer = Some(answer).filter(|answer| !answer.is_empty());
+        let (at_ms, phase) = (incident.at_ms, incident.phase);
+        let (count, kept) = self.kinds.entry((offence, phase)).or_default();
+        *count += 1;
+        kept.push(Offender { at_ms, phase, subject, value, answer });
+        kept.sort_by(|a, b| order(a).cmp(&order(b)));
+        kept.truncate(KEPT_MAX);
+    }
+
+    pub(super) fn count(&self, offence: Offence, scope: Scope) -> u64 {
+        scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase))).map(|(count, _)| count).sum()
+    }
+
+    /// The first few, in order of time.
+    pub(super) fn first(&self, offence: Offence, scope: Scope) -> Vec<Offender> {
+        let kept = scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase)));
+        let mut kept: Vec<Offender> = kept.flat_map(|(_, kept)| kept.clone()).collect();
+        kept.sort_by(|a, b| order(a).cmp(&order(b)));
+        kept.truncate(KEPT_MAX);
+        kept
+    }
+}
+
+/// The offence, whose it is, what was answered, and the value where it has one.
+fn offence(finding: &Finding) -> Option<(Offence, String, String, Option<f64>)> {
+    let said = |offence, subject: String, answer: &str| Some((offence, subject, answer.to_owned(), None));
+    match finding {
+        Finding::NotReady { answer } => said(Offence::NotReady, "GET /ready".into(), answer),
+        Finding::RunFailed { run, answer } => said(Offence::RunFailed, run_named(run), answer),
+        Finding::RequestFailed { route, subject, answer, .. } => {
+            let about = if subject.is_empty() { route.clone() } else { format!("{route} ({subject})") };
+            said(Offence::RequestFailed, about, answer)
+        }
+        Finding::StreamDropped { stream, answer } => said(Offence::StreamDropped, stream_named(stream), answer),
+        Finding::ReconnectFailed { stream, attempt, answer } => {
+            said(Offence::ReconnectFailed, stream_named(stream), &format!("attempt {attempt}: {answer}"))
+        }
+        Finding::EventDuplicated { stream, run, id, same_id } => {
+            let how = if *same_id { "again under the same id" } else { "again under a new id" };
+            said(Offence::EventDuplicated, of_stream(run, stream), &format!("event {id} {how}"))
+        }
+        Finding::EventMissed { stream, run, id, seen_by } => {
+            let seen = format!("event {id} was seen by {seen_by} other clients");
+            said(Offence::EventMissed, of_stream(run, stream), &seen)
+        }
+        Finding::VersionNotFound { version, waited_ms, answer } => {
+            #[expect(clippy::cast_precision_loss, reason = "no wait is 285 thousand years long")]
+            let waited_seconds = *waited_ms as f64 / 1_000.0;
+            Some((Offence::VersionNotFound, version.clone(), answer.clone(), Some(waited_seconds)))
+        }
+        Finding::VersionLost { version, workspace, answer } => {
+            said(Offence::VersionLost, format!("{version} from workspace {workspace}"), answer)
+        }
+        Finding::TamperAccepted { version, answer } => said(Offence::TamperAccepted, version.clone(), answer),
+        Finding::InjectionAccepted { probe, run, answer } => {
+            said(Offence::InjectionAccepted, format!("{probe}, {}", run_named(run)), answer)
+        }
+        Finding::PiiLeaked { probe, run, place } => {
+            said(Offence::PiiLeaked, format!("{probe}, {}", run_named(run)), &format!("shown in {place}"))
+        }
+        Finding::PlaintextLeaked { run, place } => {
+            said(Offence::PlaintextLeaked, run_named(run), &format!("shown in {place}"))
+        }
+        _ => None,
+    }
+}
+
+fn run_named(run: &str) -> String {
+    format!("run {run}")
+}
+
+fn stream_named(stream: &str) -> String {
+    format!("stream {stream}")
+}
+
+fn of_stream(run: &str, stream: &str) -> String {
+    format!("{}, {}", stream_named(stream), run_named(run))
+}

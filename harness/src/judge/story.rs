@@ -1,0 +1,149 @@
+//! What happened to the soak itself: heartbeats, chaos, workers, holes, sources that failed, its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    journal::{End, Finding, Incident},
+    plan::{Chaos, Plan},
+};
+
+/// Of things that a journal may name without end, so many names are kept.
+const NAMES_MAX: usize = 32;
+/// Holes kept by name; of all, the length is summed up.
+const HOLES_MAX: usize = 8;
+
+/// The story of a session, however many lives it had.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Story {
+    /// Heartbeats by when they were due, and when they came; none yet where none came.
+    pub(super) heartbeats: BTreeMap<u64, Option<u64>>,
+    pub(super) chaos: BTreeMap<Chaos, ChaosStory>,
+    pub(super) workers: BTreeMap<String, WorkerStory>,
+    pub(super) sources: BTreeMap<String, SourceStory>,
+    pub(super) missing_metrics: BTreeSet<String>,
+    /// The first few holes, from and to in scenario milliseconds, and why.
+    pub(super) holes: Vec<(u64, u64, String)>,
+    pub(super) holes_ms: u64,
+    pub(super) restarts: u64,
+    /// The first fatal error, and when.
+    pub(super) fatal: Option<(u64, String)>,
+    pub(super) fatal_count: u64,
+    pub(super) ended: Option<End>,
+}
+
+/// What became of one chaos event.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ChaosStory {
+    /// When, whether the gateway said yes, and what it said.
+    pub(super) injected: Option<(u64, bool, String)>,
+    /// When, whether it had its effect, and what was measured.
+    pub(super) seen: Option<(u64, bool, String)>,
+    /// When, and how long it took, real milliseconds.
+    pub(super) recovered: Option<(u64, u64)>,
+    /// When, how long we looked, real milliseconds, and what was still wrong.
+    pub(super) not_recovered: Option<(u64, u64, String)>,
+}
+
+/// What became of one worker.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WorkerStory {
+    pub(super) panics: u64,
+    pub(super) last_panic: Option<(u64, String)>,
+    pub(super) gave_up_ms: Option<u64>,
+    pub(super) is_done: bool,
+}
+
+/// A source that did not answer as it should.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SourceStory {
+    pub(super) count: u64,
+    pub(super) last_ms: u64,
+    pub(super) answer: String,
+}
+
+impl Story {
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self { heartbeats: plan.heartbeats_ms.iter().map(|due| (*due, None)).collect(), ..Self::default() }
+    }
+
+    pub(super) fn absorb(&mut self, incident: &Incident) {
+        let at_ms = incident.at_ms;
+        match &incident.finding {
+            Finding::Heartbeat { due_ms, .. } => {
+                if let Some(came) = self.heartbeats.get_mut(due_ms) {
+                    *came = Some(came.map_or(at_ms, |came| came.min(at_ms)));
+                }
+            }
+            Finding::ChaosInjected { chaos, accepted, answer } => {
+                // Of two answers the one that said yes counts: an injection may be tried again.
+                let injected = &mut self.chaos.entry(*chaos).or_default().injected;
+                if injected.as_ref().is_none_or(|(_, accepted, _)| !accepted) {
+                    *injected = Some((at_ms, *accepted, answer.clone()));
+                }
+            }
+            Finding::ChaosSeen { chaos, effective, evidence } => {
+                let seen = &mut self.chaos.entry(*chaos).or_default().seen;
+                if seen.as_ref().is_none_or(|(_, effective, _)| !effective) {
+                    *seen = Some((at_ms, *effective, evidence.clone()));
+                }
+            }
+            Finding::ChaosRecovered { chaos, recovery_ms } => {
+                self.chaos.entry(*chaos).or_default().recovered = Some((at_ms, *recovery_ms));
+            }
+            Finding::ChaosNotRecovered { chaos, waited_ms, answer } => {
+                self.chaos.entry(*chaos).or_default().not_recovered = Some((at_ms, *waited_ms, answer.clone()));
+            }
+            Finding::WorkerPanicked { worker, message, .. } => {
+                self.worker(worker, |story| {
+                    story.panics += 1;
+                    story.last_panic = Some((at_ms, message.clone()));
+                });
+            }
+            Finding::WorkerGaveUp { worker } => self.worker(worker, |story| story.gave_up_ms = Some(at_ms)),
+            Finding::WorkerDone { worker } => self.worker(worker, |story| story.is_done = true),
+            Finding::SourceFailed { source, answer } => self.source(source, at_ms, answer),
+            Finding::MetricMissing { name } if self.missing_metrics.len() < NAMES_MAX => {
+                self.missing_metrics.insert(name.clone());
+            }
+            Finding::Fatal { message } => {
+                self.fatal_count += 1;
+                if self.fatal.as_ref().is_none_or(|(first, _)| at_ms < *first) {
+                    self.fatal = Some((at_ms, message.clone()));
+                }
+            }
+            Finding::Hole { from_ms, to_ms, why } => {
+                self.holes_ms = self.holes_ms.saturating_add(to_ms.saturating_sub(*from_ms));
+                if self.holes.len() < HOLES_MAX {
+                    self.holes.push((*from_ms, *to_ms, why.clone()));
+                }
+            }
+            Finding::GatewayRestarted { .. } => self.restarts += 1,
+            _ => {}
+        }
+    }
+
+    /// A session that was started again after an end has two; of two reasons the greater counts.
+    pub(super) fn end(&mut self, end: &End) {
+        if self.ended.as_ref().is_none_or(|ended| (end.reason, end.at_ms) >= (ended.reason, ended.at_ms)) {
+            self.ended = Some(end.clone());
+        }
+    }
+
+    fn worker(&mut self, worker: &str, change: impl FnOnce(&mut WorkerStory)) {
+        if self.workers.contains_key(worker) || self.workers.len() < NAMES_MAX {
+            change(self.workers.entry(worker.to_owned()).or_default());
+        }
+    }
+
+    fn source(&mut self, source: &str, at_ms: u64, answer: &str) {
+        if !self.sources.contains_key(source) && self.sources.len() >= NAMES_MAX {
+            return;
+        }
+        let story = self.sources.entry(source.to_owned()).or_default();
+        story.count += 1;
+        if at_ms >= story.last_ms {
+            story.last_ms = at_ms;
+            answer.clone_into(&mut story.answer);
+        }
+    }
+}

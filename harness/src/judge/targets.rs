@@ -1,0 +1,191 @@
+//! What values are held against: one limit a KPI, and those of the harness's own checks.
+
+use super::{Target, Unit};
+use crate::plan::{HarnessCheck, Kpi};
+
+/// What a settings key sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The target of a KPI.
+    Kpi(Kpi),
+    /// The target of a check on the harness. [`HarnessCheck::FullDuration`]'s limit is on holes, percent of the plan;
+    /// [`HarnessCheck::LoadDelivered`]'s is on the share of planned starts.
+    Harness(HarnessCheck),
+    /// How late planned starts may be, 99th percentile; the second condition of [`HarnessCheck::LoadDelivered`].
+    StartLateness,
+}
+
+/// A limit that `[targets]` in the settings may set.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TargetKey {
+    /// The key, its unit and direction last.
+    pub key: &'static str,
+    /// What it sets.
+    pub aim: Aim,
+    /// The target by default.
+    pub default: Target,
+    /// The unit of the limit.
+    pub unit: Unit,
+}
+
+/// A limit that cannot be set.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TargetError {
+    /// No target has that key.
+    #[error("there is no target `{key}`; there are {known}")]
+    Unknown {
+        /// The key that was tried.
+        key: String,
+        /// Every key there is.
+        known: String,
+    },
+    /// The value makes no sense as that target.
+    #[error("`{key} = {value}` cannot be a target: {right} would be right, such as {default}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The value that was tried.
+        value: f64,
+        /// What would be right, in words.
+        right: &'static str,
+        /// The default.
+        default: f64,
+    },
+}
+
+const fn kpi(kpi: Kpi, key: &'static str, default: Target, unit: Unit) -> TargetKey {
+    TargetKey { key, aim: Aim::Kpi(kpi), default, unit }
+}
+
+const fn harness(check: HarnessCheck, key: &'static str, default: Target, unit: Unit) -> TargetKey {
+    TargetKey { key, aim: Aim::Harness(check), default, unit }
+}
+
+/// Every key, in the order in which KPIs and checks are shown.
+static KEYS: [TargetKey; 29] = {
+    use Target::{AtLeast, AtMost, Below};
+    use Unit::{Count, Millis, Percent, Seconds};
+    [
+        kpi(Kpi::Availability, "availability_percent_min", AtLeast(99.9), Percent),
+        kpi(Kpi::RunSuccess, "run_success_percent_min", AtLeast(95.0), Percent),
+        kpi(Kpi::StartToLogP95, "start_to_log_p95_ms_max", AtMost(1_200.0), Millis),
+        kpi(Kpi::StartToLogP99, "start_to_log_p99_ms_max", AtMost(1_800.0), Millis),
+        kpi(Kpi::JudgeP95, "judge_p95_ms_max", AtMost(300.0), Millis),
+        kpi(Kpi::ShieldP95, "shield_p95_ms_max", AtMost(200.0), Millis),
+        kpi(Kpi::SseWriteP99, "sse_write_p99_ms_max", AtMost(200.0), Millis),
+        kpi(Kpi::SseReconnectSuccess, "sse_reconnect_success_percent_min", AtLeast(99.0), Percent),
+        kpi(Kpi::SseReconnectRate, "sse_reconnect_rate_percent_below", Below(1.0), Percent),
+        kpi(Kpi::SseDuplicates, "sse_duplicates_max", AtMost(0.0), Count),
+        kpi(Kpi::SseGaps, "sse_gaps_max", AtMost(0.0), Count),
+        kpi(Kpi::ErrorRateSteady, "error_rate_steady_percent_max", AtMost(0.5), Percent),
+        kpi(Kpi::ErrorRateChaos, "error_rate_chaos_percent_max", AtMost(2.0), Percent),
+        kpi(Kpi::PublishSearchDelay, "publish_search_delay_seconds_max", AtMost(10.0), Seconds),
+        kpi(Kpi::RegistryConsistency, "registry_consistency_percent_min", AtLeast(100.0), Percent),
+        kpi(Kpi::TamperedManifests, "tampered_manifests_percent_min", AtLeast(100.0), Percent),
+        kpi(Kpi::InjectionsBlocked, "injections_blocked_percent_min", AtLeast(100.0), Percent),
+        kpi(Kpi::PiiMasked, "pii_masked_percent_min", AtLeast(100.0), Percent),
+        kpi(Kpi::PlaintextLeaks, "plaintext_leaks_max", AtMost(0.0), Count),
+        kpi(Kpi::RssDrift, "rss_drift_percent_max", AtMost(10.0), Percent),
+        kpi(Kpi::FdDrift, "fd_drift_max", AtMost(5.0), Count),
+        kpi(Kpi::SseConnectionDrift, "sse_connection_drift_max", AtMost(5.0), Count),
+        kpi(Kpi::QueueDrift, "queue_drift_max", AtMost(5.0), Count),
+        kpi(Kpi::ClockDrift, "clock_drift_ms_max", AtMost(500.0), Millis),
+        kpi(Kpi::ChaosRecovery, "chaos_recovery_seconds_max", AtMost(30.0), Seconds),
+        harness(HarnessCheck::FullDuration, "holes_percent_max", AtMost(1.0), Percent),
+        harness(HarnessCheck::LoadDelivered, "load_delivered_percent_min", AtLeast(99.0), Percent),
+        TargetKey { key: "start_lateness_p99_ms_max", aim: Aim::StartLateness, default: AtMost(100.0), unit: Millis },
+        harness(HarnessCheck::SelfDrift, "self_drift_percent_max", AtMost(10.0), Percent),
+    ]
+};
+
+/// The targets of a soak. [`Targets::default`] is what the design calls for; the settings may set each by its key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Targets {
+    /// In the order of [`Targets::keys`].
+    limits: Vec<Target>,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self { limits: KEYS.iter().map(|key| key.default).collect() }
+    }
+}
+
+impl Targets {
+    /// Every key that may be set, with its unit and default.
+    #[must_use]
+    pub fn keys() -> &'static [TargetKey] {
+        &KEYS
+    }
+
+    /// Sets a limit by its key.
+    ///
+    /// # Errors
+    /// Where there is no such key; where the value is not finite or negative; where it is a percentage above 100; and
+    /// where no gateway could miss the target or none could meet it, since a KPI that cannot go red, or green, says
+    /// nothing: such a KPI is waived instead.
+    pub fn set(&mut self, key: &str, value: f64) -> Result<(), TargetError> {
+        let Some(at) = KEYS.iter().position(|known| known.key == key) else {
+            let known: Vec<&str> = KEYS.iter().map(|known| known.key).collect();
+            return Err(TargetError::Unknown { key: key.to_owned(), known: known.join(", ") });
+        };
+        let known = &KEYS[at];
+        let (is_right, right) = rule(known, value);
+        if !(value.is_finite() && is_right) {
+            return Err(TargetError::Value { key: known.key, value, right, default: known.default.limit() });
+        }
+        self.limits[at] = known.default.with_limit(value);
+        Ok(())
+    }
+
+    /// The target of a KPI, in the KPI's unit.
+    #[must_use]
+    pub fn target(&self, kpi: Kpi) -> Target {
+        self.of(Aim::Kpi(kpi))
+    }
+
+    /// The share of the plan that holes may take, percent.
+    #[must_use]
+    pub fn holes_percent_max(&self) -> f64 {
+        self.of(Aim::Harness(HarnessCheck::FullDuration)).limit()
+    }
+
+    /// The share of planned starts that must happen, percent.
+    #[must_use]
+    pub fn load_delivered(&self) -> Target {
+        self.of(Aim::Harness(HarnessCheck::LoadDelivered))
+    }
+
+    /// How late planned starts may be, 99th percentile, milliseconds.
+    #[must_use]
+    pub fn start_lateness(&self) -> Target {
+        self.of(Aim::StartLateness)
+    }
+
+    /// How much the harness's own memory may grow, percent.
+    #[must_use]
+    pub fn self_drift(&self) -> Target {
+        self.of(Aim::Harness(HarnessCheck::SelfDrift))
+    }
+
+    fn of(&self, aim: Aim) -> Target {
+        let at = KEYS.iter().position(|key| key.aim == aim);
+        self.limits[at.expect("every KPI, and each check that has a limit, has a key")]
+    }
+}
+
+/// Whether a value may be that target, and what would be right.
+fn rule(key: &TargetKey, value: f64) -> (bool, &'static str) {
+    match (key.unit, key.default) {
+        (Unit::Percent, Target::AtLeast(_)) => {
+            (value > 0.0 && value <= 100.0, "a percentage above 0 and not above 100")
+        }
+        (Unit::Percent, Target::Below(_)) => (value > 0.0 && value <= 100.0, "a percentage above 0 and not above 100"),
+        (Unit::Percent, Target::AtMost(_)) => {
+            (value >= 0.0 && value < 100.0, "a percentage not below 0 and less than 100")
+        }
+        (Unit::Millis, _) => (value > 0.0, "milliseconds above 0"),
+        (Unit::Seconds, _) => (value > 0.0, "seconds above 0"),
+        (Unit::Count | Unit::YesNo, _) => (value >= 0.0, "a count, 0 or more"),
+    }
+}

@@ -1,0 +1,93 @@
+//! All verdicts of a soak.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Judged, Judgement, Targets, Verdict, chaos, kpi, workload};
+use crate::plan::{Chaos, HarnessCheck, Kpi, Plan, Workload};
+
+/// The verdicts of a soak, each kind in the order of its names' `ALL`; only those that the suite judges.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdicts {
+    /// On the gateway.
+    pub kpis: Vec<Judgement>,
+    /// On whether each workload was played as planned.
+    pub workloads: Vec<Judgement>,
+    /// On the harness itself.
+    pub harness: Vec<Judgement>,
+    /// What became of each planned chaos event, in order.
+    pub chaos: Vec<ChaosReport>,
+}
+
+/// What became of one planned chaos event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChaosReport {
+    /// Which.
+    pub chaos: Chaos,
+    /// When it was injected, or else due; scenario milliseconds.
+    pub at_ms: u64,
+    /// What the gateway answered, where it was asked.
+    pub injected: Option<String>,
+    /// Whether the gateway said yes.
+    pub accepted: bool,
+    /// Whether it was seen to have its effect; none where nobody looked.
+    pub effective: Option<bool>,
+    /// What was measured of its effect.
+    pub evidence: Option<String>,
+    /// From injection to ready and every stream back, real milliseconds; none where that did not happen.
+    pub recovery_ms: Option<u64>,
+}
+
+/// Judges what a digest has seen. Given the same, it says the same: no clock, no file, no network.
+///
+/// `targets` need not be those that the digest was made with: only which sample was the first over a target is then
+/// not known.
+#[must_use]
+pub fn judge(plan: &Plan, targets: &Targets, digest: &Digest) -> Verdicts {
+    Verdicts {
+        kpis: Kpi::of(plan.suite).map(|kpi| kpi::judge(kpi, plan, targets, digest)).collect(),
+        workloads: Workload::of(plan.suite).map(|workload| workload::judge(workload, plan, digest)).collect(),
+        harness: HarnessCheck::of(plan.suite)
+            .map(|check| super::harness::judge(check, plan, targets, digest))
+            .collect(),
+        chaos: plan.chaos.iter().map(|event| chaos::report(event, digest)).collect(),
+    }
+}
+
+impl Verdicts {
+    /// The verdict on a KPI; none where the suite does not judge it.
+    #[must_use]
+    pub fn kpi(&self, kpi: Kpi) -> Option<&Judgement> {
+        self.named(Judged::Kpi, kpi.name())
+    }
+
+    /// The verdict on a workload.
+    #[must_use]
+    pub fn workload(&self, workload: Workload) -> Option<&Judgement> {
+        self.named(Judged::Workload, workload.name())
+    }
+
+    /// The verdict of a check on the harness.
+    #[must_use]
+    pub fn harness(&self, check: HarnessCheck) -> Option<&Judgement> {
+        self.named(Judged::Harness, check.name())
+    }
+
+    /// The verdict of a kind and name.
+    #[must_use]
+    pub fn named(&self, kind: Judged, name: &str) -> Option<&Judgement> {
+        self.iter().find(|judgement| judgement.kind == kind && judgement.name == name)
+    }
+
+    /// Every verdict: KPIs, workloads, the harness.
+    pub fn iter(&self) -> impl Iterator<Item = &Judgement> {
+        self.kpis.iter().chain(&self.workloads).chain(&self.harness)
+    }
+
+    /// The gravest verdict of all; unproven where there are none.
+    #[must_use]
+    pub fn overall(&self) -> Verdict {
+        self.iter().map(|judgement| judgement.verdict).max().unwrap_or(Verdict::Unproven)
+    }
+}

@@ -1,0 +1,85 @@
+//! Where a soak leaves what it leaves behind. Arithmetic on paths; nothing is read or written here.
+
+use std::path::{Path, PathBuf};
+
+use crate::plan::Suite;
+
+/// The folder of one soak, `<root>/<suite>-<stamp>/`, and the names in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    root: PathBuf,
+    suite: Suite,
+    stamp: String,
+}
+
+impl RunFolder {
+    /// The folder of a soak that began at `stamp` (UTC, as file names carry it) under the root `out`.
+    #[must_use]
+    pub fn new(out: &Path, suite: Suite, stamp: &str) -> Self {
+        Self { root: out.to_owned(), suite, stamp: stamp.to_owned() }
+    }
+
+    /// The folder at a path, where its name is a suite and a stamp.
+    #[must_use]
+    pub fn from_path(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let (suite, stamp) = name.split_once('-')?;
+        let suite = Suite::from_name(suite)?;
+        let root = path.parent().unwrap_or(Path::new(""));
+        (!stamp.is_empty()).then(|| Self::new(root, suite, stamp))
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.root.join(format!("{}-{}", self.suite, self.stamp))
+    }
+
+    /// Which suite was played.
+    #[must_use]
+    pub const fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// When it began, as file names carry it.
+    #[must_use]
+    pub fn stamp(&self) -> &str {
+        &self.stamp
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path().join("journal.ndjson")
+    }
+
+    /// The results, rewritten while the soak goes on.
+    #[must_use]
+    pub fn results(&self) -> PathBuf {
+        self.path().join(format!("s2-{}-results-{}.json", self.suite, self.stamp))
+    }
+
+    /// The folder of the logs.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.path().join("s2-logs")
+    }
+
+    /// The newest log; older ones stand beside it.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.logs().join(format!("s2-{}-{}.log", self.suite, self.stamp))
+    }
+
+    /// The snapshot of a scenario minute.
+    #[must_use]
+    pub fn snapshot(&self, minute: u64) -> PathBuf {
+        self.path().join(format!("s2-snapshot-S2-{minute:02}-{}.json", self.stamp))
+    }
+
+    /// The link beside the folder that names the suite's newest.
+    #[must_use]
+    pub fn latest_link(&self) -> PathBuf {
+        self.root.join(format!("latest-{}", self.suite))
+    }
+}

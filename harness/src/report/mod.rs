@@ -1,0 +1,17 @@
+//! Renders verdicts: one renderer a file, pure text, and a renderer decides nothing.
+
+mod failure;
+mod folder;
+mod heartbeat;
+mod number;
+mod results;
+mod snapshot;
+mod table;
+mod title;
+
+pub use failure::failure_text;
+pub use folder::RunFolder;
+pub use heartbeat::heartbeat_line;
+pub use results::{ResultsInput, results_json};
+pub use snapshot::snapshot_json;
+pub use table::kpi_table;

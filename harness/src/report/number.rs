@@ -1,0 +1,1 @@
+//! Numbers as a person reads them.

@@ -1,0 +1,1 @@
+//! What a judgement is called in a sentence.
