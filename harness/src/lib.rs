@@ -5,3 +5,5 @@ pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod session;
+pub mod workload;

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Board, Gate, Ledger, Mark, Recorder, Stop};
 use crate::{
     clock::Clock,
@@ -26,6 +28,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Asks for a stop, and hears of one.
     pub stop: Stop,
+    /// Asks the streams to close: with a stop, or when all that was to come has come.
+    pub closing: CancellationToken,
     /// Holds new requests.
     pub gate: Gate,
     /// What workers know of one another.
@@ -83,12 +87,8 @@ impl Context {
     pub fn request_failed(&self, workload: Workload, route: &str, subject: &str, answer: &str, mark: Mark) {
         self.recorder.count(Counter::RequestErrors, mark);
         tracing::debug!("{workload}: {route} ({subject}): {answer}");
-        let finding = Finding::RequestFailed {
-            workload,
-            route: route.to_owned(),
-            subject: clip(subject),
-            answer: clip(answer),
-        };
+        let finding =
+            Finding::RequestFailed { workload, route: route.to_owned(), subject: clip(subject), answer: clip(answer) };
         self.recorder.incident_since(finding, mark);
     }
 

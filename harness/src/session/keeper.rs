@@ -55,7 +55,7 @@ struct Life {
 }
 
 impl Context {
-    /// Keeps a stream until the session stops, or `on_event` says that it has seen enough (`false`).
+    /// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`).
     pub async fn keep(
         &self,
         kept: &Kept,
@@ -63,10 +63,10 @@ impl Context {
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) {
         let mut life = Life { last_id: None, retry: None, lost: None, back: None };
-        while !self.stop.is_requested() {
+        while !self.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;
-                () = self.stop.requested() => return,
+                () = self.closing.cancelled() => return,
                 opened = self.open(kept, &mut life) => opened,
             };
             let Some(connection) = opened else { continue };
@@ -128,11 +128,18 @@ impl Context {
             }
             Err(refusal) => {
                 if counts {
-                    self.request_failed(kept.workload, &format!("GET {}", kept.path), &kept.name, &refusal.answer, mark);
+                    self.request_failed(
+                        kept.workload,
+                        &format!("GET {}", kept.path),
+                        &kept.name,
+                        &refusal.answer,
+                        mark,
+                    );
                 }
                 let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
                 if attempt > 0 || !counts {
-                    let finding = Finding::ReconnectFailed { stream: kept.name.clone(), attempt, answer: refusal.answer };
+                    let finding =
+                        Finding::ReconnectFailed { stream: kept.name.clone(), attempt, answer: refusal.answer };
                     self.recorder.incident_since(finding, mark);
                 }
                 if life.lost.is_none() {
@@ -157,7 +164,7 @@ impl Context {
         loop {
             let event = tokio::select! {
                 biased;
-                () = self.stop.requested() => return Over::Finished,
+                () = self.closing.cancelled() => return Over::Finished,
                 order = orders.recv(), if orders_open => match order {
                     Some(Order::Churn(back)) => return Over::Churned(back),
                     // Nobody gives orders any more; the stream is kept all the same.
@@ -177,7 +184,8 @@ impl Context {
             }
             let Some(log) = LogEvent::read(&event.name, &event.data) else {
                 let source = format!("GET {}", kept.path);
-                let answer = format!("an event that is no JSON object with a run_id: {}", crate::journal::clip(&event.data));
+                let answer =
+                    format!("an event that is no JSON object with a run_id: {}", crate::journal::clip(&event.data));
                 self.recorder.incident(Finding::SourceFailed { source, answer });
                 continue;
             };

@@ -157,7 +157,9 @@ impl Ledger {
         match had_id {
             // Another content under an id that this client has had: a repeat that was stamped anew, unless ids start
             // anew on every connection.
-            Some((other, same_connection)) if other != content && !id.is_empty() && (same_connection || self.ids_are_stable()) => {
+            Some((other, same_connection))
+                if other != content && !id.is_empty() && (same_connection || self.ids_are_stable()) =>
+            {
                 Sighting::Again { same_id: true }
             }
             _ => Sighting::New,

@@ -35,6 +35,12 @@ impl Stop {
         self.token.cancelled().await;
     }
 
+    /// A token that a stop cancels, and that may be cancelled before.
+    #[must_use]
+    pub fn child(&self) -> CancellationToken {
+        self.token.child_token()
+    }
+
     /// Whether a stop has been asked for.
     #[must_use]
     pub fn is_requested(&self) -> bool {

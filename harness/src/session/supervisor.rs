@@ -4,6 +4,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio_util::task::TaskTracker;
+use tracing::instrument::WithSubscriber;
 
 use super::Context;
 use crate::{
@@ -28,10 +29,15 @@ pub trait Worker: Send + Sync + 'static {
 
     /// Plays until its part of the plan is over or the session is to stop.
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>>;
+
+    /// What is still played beside it after its part of the plan is over: streams, until [`Context::closing`].
+    fn beside(&self) -> Option<&Side> {
+        None
+    }
 }
 
 /// Plays a worker to its end, through panics.
-pub async fn supervise(worker: Arc<dyn Worker>, context: Context) {
+pub(super) async fn supervise(worker: Arc<dyn Worker>, context: Context) {
     let name = worker.name();
     let mut panics = 0;
     loop {
@@ -84,11 +90,12 @@ impl Side {
     /// Plays something beside the worker. A panic in it is an incident of the worker's.
     pub fn play(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
         let context = context.clone();
-        self.tracker.spawn(async move {
+        let caught = async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
                 report_panic(&context, workload.name(), 1, panic.as_ref());
             }
-        });
+        };
+        self.tracker.spawn(caught.with_current_subscriber());
     }
 
     /// Waits until everything that was played beside is over.

@@ -35,6 +35,10 @@ impl Worker for Availability {
         Workload::Availability.name()
     }
 
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.probes)
+    }
+
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let every_ms = millis(context.plan.scenario.availability_every).max(1);

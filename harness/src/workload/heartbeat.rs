@@ -29,7 +29,7 @@ impl Worker for Heartbeat {
                 self.place.advance();
                 let open_streams = u32::try_from(context.board.log_streams_open()).unwrap_or(u32::MAX);
                 let runs_started = context.board.runs_started();
-                tracing::info!(target: HEARTBEAT_TARGET, "{}", heartbeat_line(due_ms / 60_000, open_streams, runs_started));
+                tracing::info!(target: HEARTBEAT_TARGET, "{}", heartbeat_line(due_ms / 60_000, u64::from(open_streams), runs_started));
                 context.recorder.incident(Finding::Heartbeat { due_ms, open_streams, runs_started });
             }
             Ok(())

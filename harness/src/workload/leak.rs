@@ -157,8 +157,5 @@ impl Drop for Places {
 fn contains(text: &str, needles: &Needles) -> bool {
     let lower = text.to_lowercase();
     needles.0.iter().any(|needle| lower.contains(needle.as_str()))
-        || text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .any(|json| json_contains(&json, &needles.0))
+        || text.lines().filter_map(|line| serde_json::from_str(line).ok()).any(|json| json_contains(&json, &needles.0))
 }

@@ -75,6 +75,10 @@ impl Worker for Metrics {
         Workload::Metrics.name()
     }
 
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.scrapes)
+    }
+
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             self.keep_guard_stream(&context);

@@ -32,6 +32,10 @@ impl Worker for RealisticRuns {
         Workload::Runs.name()
     }
 
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.runs)
+    }
+
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             while let Some(planned) = context.plan.runs.get(self.place.next()) {

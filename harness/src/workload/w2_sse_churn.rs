@@ -31,6 +31,10 @@ impl Worker for SseChurn {
         Workload::Churn.name()
     }
 
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.streams)
+    }
+
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let orders = self.open_streams(&context);
@@ -97,10 +101,10 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
 
 /// Asks the ledger, again and again, what has been missed by now.
 async fn settle_ledger(context: &Context) {
-    while !context.stop.is_requested() {
+    while !context.closing.is_cancelled() {
         tokio::select! {
             biased;
-            () = context.stop.requested() => {}
+            () = context.closing.cancelled() => {}
             () = tokio::time::sleep_until(clock::now() + SETTLE_EVERY) => {}
         }
         context.settle_ledger();

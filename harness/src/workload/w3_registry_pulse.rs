@@ -64,8 +64,12 @@ impl RegistryPulse {
         }
         let manifest = Manifest { slug: slug.clone(), version: version.clone(), tampered: false };
         let label = format!("{slug}@{version}");
-        let call =
-            Call { workload: Workload::Registry, route: "POST /api/registry/publish", subject: &label, expected: &[201, 200] };
+        let call = Call {
+            workload: Workload::Registry,
+            route: "POST /api/registry/publish",
+            subject: &label,
+            expected: &[201, 200],
+        };
         if context.call(call, context.client.publish(&manifest)).await.is_some() {
             let since = context.recorder.mark();
             context.recorder.count(Counter::VersionsPublished, since);
@@ -83,7 +87,9 @@ impl RegistryPulse {
                 }
                 Err(answer) if !context.stop.is_requested() => {
                     let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                    context.recorder.incident_since(Finding::VersionNotFound { version: label, waited_ms, answer }, since);
+                    context
+                        .recorder
+                        .incident_since(Finding::VersionNotFound { version: label, waited_ms, answer }, since);
                 }
                 Err(_) => {}
             }

@@ -81,7 +81,9 @@ async fn inject(context: &Context, name: &str, prompt: &str) {
         Ok(answer) if (200..300).contains(&answer.status) => {
             context.recorder.count(Counter::InjectionsSent, mark);
             let answer = answer.to_string();
-            context.recorder.incident_since(Finding::InjectionAccepted { probe: name.into(), run: new.id, answer }, mark);
+            context
+                .recorder
+                .incident_since(Finding::InjectionAccepted { probe: name.into(), run: new.id, answer }, mark);
         }
         Ok(answer) => {
             let answer = format!("{answer} (expected 400 or 403)");
@@ -104,7 +106,8 @@ fn personal_data(number: usize) -> [(&'static str, String); PII_PER_PROBE as usi
 
 /// A number with a right check digit: a gateway may well look for one (Luhn's formula, ISO/IEC 7812-1, annex B).
 fn card_number(number: usize) -> String {
-    let digits: Vec<u32> = format!("411111111{:06}", number % 1_000_000).chars().filter_map(|c| c.to_digit(10)).collect();
+    let digits: Vec<u32> =
+        format!("411111111{:06}", number % 1_000_000).chars().filter_map(|c| c.to_digit(10)).collect();
     let doubled = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
     let sum: u32 = digits.iter().rev().enumerate().map(|(n, d)| if n % 2 == 0 { doubled(*d) } else { *d }).sum();
     let all: String = digits.iter().map(u32::to_string).chain([((10 - sum % 10) % 10).to_string()]).collect();

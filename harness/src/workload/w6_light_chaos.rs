@@ -39,6 +39,10 @@ impl Worker for LightChaos {
         Workload::Chaos.name()
     }
 
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.windows)
+    }
+
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             while let Some(planned) = context.plan.chaos.get(self.place.next()) {
@@ -167,7 +171,10 @@ async fn restart(
             return Ok(());
         }
         if waited >= RECOVERY_LIMIT || context.stop.is_requested() {
-            return Err(format!("GET /ready: {}", answer.unwrap_or_else(|| "200, but not three times in a row".into())));
+            return Err(format!(
+                "GET /ready: {}",
+                answer.unwrap_or_else(|| "200, but not three times in a row".into())
+            ));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
