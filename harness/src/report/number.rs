@@ -37,7 +37,8 @@ pub(super) fn target_signed(target: Target, unit: Unit) -> String {
 
 /// A value as files carry it: to three decimals.
 pub(super) fn rounded(value: f64) -> f64 {
-    let rounded = (value * 1_000.0).round() / 1_000.0;
+    // `+ 0.0` makes a negative zero a plain one.
+    let rounded = (value * 1_000.0).round() / 1_000.0 + 0.0;
     // So large that there were no decimals to begin with.
     if rounded.is_finite() { rounded } else { value }
 }
