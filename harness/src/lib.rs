@@ -5,3 +5,6 @@ pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod settings;
+#[cfg(test)]
+mod snapshots;
