@@ -71,7 +71,11 @@ fn an_event_is_a_duplicate_under_the_same_id_and_under_a_new_one() {
     assert_eq!(ledger.saw(0, T, "a", "run", "9"), Sighting::Again { same_id: false });
     ledger.saw(1, T, "a", "run", "1");
     ledger.settle(T + GRACE_MS);
-    assert_eq!(ledger.saw(1, T + GRACE_MS, "a", "run", "1"), Sighting::Again { same_id: true }, "closed, not forgotten");
+    assert_eq!(
+        ledger.saw(1, T + GRACE_MS, "a", "run", "1"),
+        Sighting::Again { same_id: true },
+        "closed, not forgotten"
+    );
 }
 
 #[test]
