@@ -46,7 +46,9 @@ impl LatencyHistogram {
 
     /// Takes in a sample.
     pub fn record(&mut self, value_us: u64) {
-        self.0.saturating_record(value_us.clamp(1, VALUE_US_MAX));
+        // Not `saturating_record`, which clamps to what there is room for rather than make room.
+        let recorded = self.0.record(value_us.clamp(1, VALUE_US_MAX));
+        recorded.expect("a histogram that resizes has room for every value up to an hour");
     }
 
     /// Takes in all samples of another.
@@ -71,7 +73,8 @@ impl LatencyHistogram {
     /// judged by their worst. 0 where there are no samples.
     #[must_use]
     pub fn quantile_us(&self, quantile: f64) -> u64 {
-        self.0.value_at_quantile(quantile).min(self.max_us())
+        // Of the quantile 0 alone, hdrhistogram gives the lower end of the bucket.
+        self.0.value_at_quantile(quantile.max(f64::MIN_POSITIVE)).min(self.max_us())
     }
 
     /// The greatest sample in microseconds, rounded up within a thousandth; 0 where there are none.
