@@ -4,3 +4,5 @@ pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;
+#[cfg(test)]
+mod snapshots;
