@@ -22,13 +22,13 @@ Options:
 
 /// What the command line asks for.
 enum Wanted {
-    Serve(Config),
+    Serve { listen: SocketAddr, token: Option<String> },
     Say(String),
 }
 
 fn main() -> ExitCode {
     let config = match parse(Parser::from_env()) {
-        Ok(Wanted::Serve(config)) => config,
+        Ok(Wanted::Serve { listen, token }) => Config { listen, token, ..Config::default() },
         Ok(Wanted::Say(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -49,12 +49,12 @@ fn main() -> ExitCode {
 fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
     let mut host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut port = 3000;
-    let mut config = Config::default();
+    let mut token = None;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("port") => port = parser.value()?.parse()?,
             Long("host") => host = parser.value()?.parse()?,
-            Long("token") => config.token = Some(parser.value()?.string()?),
+            Long("token") => token = Some(parser.value()?.string()?),
             Short('h') | Long("help") => return Ok(Wanted::Say(HELP.into())),
             Short('V') | Long("version") => {
                 return Ok(Wanted::Say(format!("mock-gateway {}\n", env!("CARGO_PKG_VERSION"))));
@@ -62,8 +62,7 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
             _ => return Err(argument.unexpected()),
         }
     }
-    config.listen = SocketAddr::new(host, port);
-    Ok(Wanted::Serve(config))
+    Ok(Wanted::Serve { listen: SocketAddr::new(host, port), token })
 }
 
 async fn serve(config: Config) -> ExitCode {

@@ -104,8 +104,9 @@ impl Stubs {
         if answer.is_none()
             && let Some(ConnectionCut(cut)) = parts.extensions.get()
         {
-            // A stub that answers with an error breaks its connection; then so do we.
+            // A stub that answers with an error breaks its connection; then so do we, before there is any answer.
             cut.cancel();
+            std::future::pending::<()>().await;
         }
         Stubbed::Answered(answer.unwrap_or_else(|| StatusCode::BAD_GATEWAY.into_response()))
     }

@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 
 use crate::answer::Refusal;
 use crate::core::Core;
@@ -52,17 +52,32 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 async fn gate(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
     // Latency is that of the moment of arrival, so the call that asks for it is itself answered at once.
     let latency = core.chaos.latency();
-    let response = match core.stubs.answer(request).await {
-        Stubbed::Answered(response) => response,
-        Stubbed::Untouched(request) => match admit(&core, &request) {
-            Ok(()) => next.run(request).await,
-            Err(refusal) => refusal.into_response(),
-        },
-    };
+    let response = answer(&core, request, next).await.unwrap_or_else(Refusal::into_response);
     if let Some(latency) = latency {
         core.closing.run_until_cancelled(tokio::time::sleep(latency)).await;
     }
     response
+}
+
+async fn answer(core: &Core, request: Request, next: Next) -> Result<Response, Refusal> {
+    limit(core, &request)?;
+    match core.stubs.answer(request).await {
+        Stubbed::Answered(response) => Ok(response),
+        Stubbed::Untouched(request) => {
+            admit(core, &request)?;
+            Ok(next.run(request).await)
+        }
+    }
+}
+
+/// A body that says it is too large is refused unread. One that does not say so is refused where it is read.
+fn limit(core: &Core, request: &Request) -> Result<(), Refusal> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > core.config.body_bytes_max as u64) {
+        let error = format!("a body is at most {} bytes", core.config.body_bytes_max);
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error));
+    }
+    Ok(())
 }
 
 fn admit(core: &Core, request: &Request) -> Result<(), Refusal> {
