@@ -5,6 +5,9 @@ pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod runner;
+pub mod session;
 pub mod settings;
 #[cfg(test)]
 mod snapshots;
+pub mod workload;
