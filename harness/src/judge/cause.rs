@@ -1,8 +1,8 @@
 //! Why there is too little: what a person needs to know who reads that a KPI is unproven.
 
-use super::Digest;
+use super::{Digest, Scope};
 use crate::{
-    journal::EndReason,
+    journal::{Counter, EndReason},
     plan::{Plan, moment},
 };
 
@@ -41,9 +41,24 @@ pub(super) fn of_early_end(plan: &Plan, digest: &Digest) -> Option<String> {
     }
 }
 
-/// What a source answered when it did not answer as it should: "GET /metrics answered 404 (720 times)".
-pub(super) fn of_source(name_holds: &str, asked: Option<u64>, digest: &Digest) -> Option<String> {
+/// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)".
+pub(super) fn of_source(name_holds: &str, digest: &Digest) -> Option<String> {
     let (source, story) = digest.story.sources.iter().find(|(source, _)| source.contains(name_holds))?;
-    let times = asked.map_or(format!("{} times", story.count), |asked| format!("{} of {asked} times", story.count));
-    Some(format!("{source} answered {} ({times})", story.answer))
+    Some(format!("{source} answered {} ({} times)", story.answer, story.count))
+}
+
+/// Why the gateway's metrics do not say something: scrapes that failed, or names that they lack.
+pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
+    let scrapes = digest.counter(Counter::Scrapes, Scope::All);
+    let failed = scrapes.saturating_sub(digest.counter(Counter::ScrapesOk, Scope::All));
+    let answered = digest.story.sources.iter().find(|(source, _)| source.contains("/metrics"));
+    let failure = answered
+        .filter(|_| failed > 0)
+        .map(|(source, story)| format!("{source} answered {} ({failed} of {scrapes} scrapes)", story.answer));
+    let lacks = |name: &&&str| digest.story.missing_metrics.contains(**name);
+    let missing: Vec<&str> = names.iter().filter(lacks).copied().collect();
+    let missing = (!missing.is_empty()).then(|| format!("the metrics lack {}", missing.join(", ")));
+    let unscraped = (scrapes == 0).then(|| "the metrics were never scraped".to_owned());
+    let causes: Vec<String> = [failure, missing, unscraped].into_iter().flatten().collect();
+    (!causes.is_empty()).then(|| causes.join("; "))
 }

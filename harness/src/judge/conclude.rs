@@ -1,6 +1,6 @@
 //! The rule of verdicts, in one place: what is proven, what is not, and what too little was seen of.
 
-use super::{Digest, Evidence, Judged, Judgement, Target, Unit, Verdict, cause};
+use super::{Digest, Evidence, Judged, Judgement, Offender, Target, Unit, Verdict, cause};
 use crate::plan::Plan;
 
 /// With under so many of a hundred promised samples, nothing good is proven.
@@ -42,6 +42,12 @@ impl Findings {
         }
     }
 
+    /// Takes over what went wrong, in order of time: when it did first, and a few more.
+    pub(super) fn offenders(&mut self, mut offenders: Vec<Offender>) {
+        self.evidence.first = offenders.first().cloned();
+        self.evidence.worst = if offenders.len() > 1 { offenders.split_off(1) } else { offenders };
+    }
+
     /// The verdict. Proof of bad comes first, then too few samples, then the target.
     pub(super) fn conclude(self, plan: &Plan, digest: &Digest) -> Judgement {
         let is_met = self.value.is_some_and(|value| self.target.is_met_by(value));
@@ -51,7 +57,9 @@ impl Findings {
         } else if is_missed && self.one_is_proof {
             (Verdict::Fail, None)
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
-            (Verdict::Unproven, Some(cause::of_lack(self.lack, plan, digest)))
+            let none = || format!("there were no {}", self.evidence.sample_name);
+            let lack = self.lack.or_else(|| (self.samples == 0).then(none));
+            (Verdict::Unproven, Some(cause::of_lack(lack, plan, digest)))
         } else if is_met {
             (Verdict::Pass, None)
         } else {
@@ -81,6 +89,5 @@ pub(super) fn is_too_few(samples: u64, promised: u64) -> bool {
 /// A part of a whole in percent; none of nothing.
 #[expect(clippy::cast_precision_loss, reason = "a share of so many samples is near enough")]
 pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {
-    // 100 % is exact: no rounding may make a loss of one in a trillion look like none.
-    (whole > 0).then(|| if part == whole { 100.0 } else { (part as f64 / whole as f64 * 100.0).min(f64::MAX) })
+    (whole > 0).then(|| part as f64 / whole as f64 * 100.0)
 }

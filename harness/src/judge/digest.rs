@@ -246,6 +246,20 @@ impl Digest {
         merged
     }
 
+    pub(super) fn histogram_of(&self, timing: Timing, phase: Phase) -> LatencyHistogram {
+        let tally = self.phases.get(&phase);
+        tally.and_then(|tally| tally.timings.get(&timing)).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn counter_of(&self, counter: Counter, phase: Phase) -> u64 {
+        let tally = self.phases.get(&phase);
+        tally.and_then(|tally| tally.counters.get(&counter)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn cells_of(&self, source: Source, phase: Phase) -> Option<&Cells> {
+        self.phases.get(&phase).and_then(|tally| tally.sources.get(&source))
+    }
+
     pub(super) fn worst(&self, timing: Timing, scope: Scope) -> impl Iterator<Item = &Worst> {
         scope.phases().filter_map(move |phase| self.worst.get(&(timing, phase)))
     }

@@ -1,7 +1,178 @@
-//! What is judged about the harness itself.
-use super::{Digest, Judged, Judgement, Target, Targets, Unit, conclude::Findings};
-use crate::plan::{HarnessCheck, Plan};
-pub(super) fn judge(check: HarnessCheck, plan: &Plan, _targets: &Targets, digest: &Digest) -> Judgement {
-    let f = Findings::new(Judged::Harness, check.name(), Unit::YesNo, Target::AtLeast(1.0), "samples");
-    f.conclude(plan, digest)
+//! What is judged about the harness itself: a verdict on a gateway is worth as much as these.
+
+use super::{
+    Digest, Judged, Judgement, Offender, Scope, Target, Targets, Unit, cause,
+    conclude::{Findings, is_too_few, percent},
+    drift,
+};
+use crate::{
+    journal::{EndReason, Timing},
+    plan::{HarnessCheck, Phase, Plan, Workload, moment},
+};
+
+/// A heartbeat may be so late in real time: a machine that cannot print a line within it cannot keep a plan either.
+const HEARTBEAT_LATE_REAL_MS: f64 = 5_000.0;
+/// Holes of this much real time are allowed whatever the pace: it takes as long to start a session again.
+const HOLE_REAL_MS: f64 = 5_000.0;
+/// The session may end so much before the plan, percent of it: the last interval may be cut short.
+const CUT_PERCENT_MAX: f64 = 1.0;
+
+/// Makes one check.
+pub(super) fn judge(check: HarnessCheck, plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
+    match check {
+        HarnessCheck::NoFatalErrors => no_fatal_errors(plan, digest),
+        HarnessCheck::Heartbeats => heartbeats(plan, digest),
+        HarnessCheck::FullDuration => full_duration(plan, targets, digest),
+        HarnessCheck::LoadDelivered => load_delivered(plan, targets, digest),
+        HarnessCheck::SelfDrift => drift::of_harness(plan, targets, digest),
+    }
+}
+
+fn open(check: HarnessCheck, unit: Unit, target: Target, sample_name: &str) -> Findings {
+    Findings::new(Judged::Harness, check.name(), unit, target, sample_name)
+}
+
+/// Nothing stopped the session, and it lived to say so.
+fn no_fatal_errors(plan: &Plan, digest: &Digest) -> Judgement {
+    let mut found = open(HarnessCheck::NoFatalErrors, Unit::Count, Target::AtMost(0.0), "ends");
+    found.promised = 1;
+    if !digest.is_empty() {
+        let ended_fatally = digest.end().is_some_and(|end| end.reason == EndReason::Fatal);
+        let count = digest.story.fatal_count.max(u64::from(ended_fatally));
+        found.one_is_proof = true;
+        found.samples = u64::from(digest.end().is_some());
+        found.value = Some(as_value(count));
+        found.evidence.over = count;
+        if let Some((at_ms, message)) = &digest.story.fatal {
+            let subject = "the session".to_owned();
+            let answer = Some(message.clone());
+            found.offenders(vec![Offender { at_ms: *at_ms, phase: Phase::Steady, subject, value: None, answer }]);
+        }
+        if ended_fatally || digest.end().is_none() {
+            found.fault = cause::of_early_end(plan, digest);
+        }
+    }
+    found.conclude(plan, digest)
+}
+
+/// Every planned heartbeat came, and none was late.
+fn heartbeats(plan: &Plan, digest: &Digest) -> Judgement {
+    let planned = plan.heartbeats_ms.len() as u64;
+    let target = Target::AtLeast(as_value(planned));
+    let mut found = open(HarnessCheck::Heartbeats, Unit::Count, target, "heartbeats");
+    found.promised = planned;
+    let late_ms = real(HEARTBEAT_LATE_REAL_MS, plan);
+    let heartbeats = digest.story.heartbeats.iter();
+    let wrong = heartbeats.filter_map(|(due_ms, came_ms)| {
+        let answer = match came_ms {
+            None => "did not come".to_owned(),
+            Some(came_ms) if came_ms.saturating_sub(*due_ms) > late_ms => format!("came at {}", moment(*came_ms)),
+            Some(_) => return None,
+        };
+        let subject = format!("the heartbeat due at {}", moment(*due_ms));
+        Some(Offender { at_ms: *due_ms, phase: Phase::Steady, subject, value: None, answer: Some(answer) })
+    });
+    let wrong: Vec<Offender> = wrong.collect();
+    if !digest.is_empty() {
+        found.samples = planned.saturating_sub(wrong.len() as u64);
+        found.value = Some(as_value(found.samples));
+        found.evidence.over = wrong.len() as u64;
+        // Heartbeats that did not come are no lack of samples: they are what is judged.
+        found.fault = wrong.first().map(|_| {
+            let late = "not every heartbeat came within five seconds".to_owned();
+            cause::of_early_end(plan, digest).unwrap_or(late)
+        });
+        found.offenders(wrong.into_iter().take(super::tally::WORST_MAX + 1).collect());
+    }
+    found.conclude(plan, digest)
+}
+
+/// The plan was played to its end, with holes under a hundredth of it or five real seconds.
+fn full_duration(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
+    let mut found = open(HarnessCheck::FullDuration, Unit::YesNo, Target::AtLeast(1.0), "scenario minutes");
+    found.promised = plan.duration_ms / 60_000;
+    if digest.is_empty() {
+        return found.conclude(plan, digest);
+    }
+    let holes_ms = digest.story.holes_ms;
+    let holes_percent = percent(holes_ms, plan.duration_ms).unwrap_or(0.0);
+    let too_many = holes_percent > targets.holes_percent_max() && holes_ms > real(HOLE_REAL_MS, plan);
+    let played_percent = percent(digest.scenario_ms(), plan.duration_ms).unwrap_or(100.0);
+    let is_cut = played_percent < 100.0 - CUT_PERCENT_MAX;
+    found.samples = digest.scenario_ms().min(plan.duration_ms).saturating_sub(holes_ms).div_ceil(60_000);
+    if holes_ms > 0 {
+        let seconds = holes_ms.div_ceil(1_000);
+        found.evidence.notes.push(format!("{seconds} s of the scenario, {holes_percent:.1} %, were not played"));
+    }
+    let hole = |(from_ms, to_ms, why): &(u64, u64, String)| Offender {
+        at_ms: *from_ms,
+        phase: Phase::Steady,
+        subject: format!("a hole to {}", moment(*to_ms)),
+        value: None,
+        answer: Some(why.clone()),
+    };
+    found.offenders(digest.story.holes.iter().map(hole).collect());
+    found.fault = cause::of_early_end(plan, digest)
+        .or_else(|| is_cut.then(|| format!("the record stops at {}", moment(digest.scenario_ms()))))
+        .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
+    found.evidence.over = u64::from(found.fault.is_some());
+    found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
+    found.conclude(plan, digest)
+}
+
+/// Planned starts of W1 to W6 happened, and on time. Of the two conditions the judgement shows the one that is missed.
+fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
+    let check = HarnessCheck::LoadDelivered;
+    let mut found = open(check, Unit::Percent, targets.load_delivered(), "planned starts");
+    let played = Workload::of(plan.suite).filter(|w| !matches!(w, Workload::Availability | Workload::Metrics));
+    let (mut planned, mut started) = (0, 0);
+    for workload in played {
+        // Starts beyond the plan make none good that is missing elsewhere.
+        let of_plan = digest.cycles(workload).started.min(plan.cycles(workload));
+        planned += plan.cycles(workload);
+        started += of_plan;
+        if of_plan < plan.cycles(workload) {
+            let note = format!("{workload} started {of_plan} of {}", plan.cycles(workload));
+            found.evidence.notes.push(note);
+        }
+    }
+    found.promised = planned;
+    found.samples = started;
+    found.value = if digest.is_empty() { None } else { percent(started, planned) };
+    found.evidence.over = planned - started;
+    let is_short = found.value.is_some_and(|value| !found.target.is_met_by(value));
+    if is_short {
+        let early = cause::of_early_end(plan, digest);
+        found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")));
+        return found.conclude(plan, digest);
+    }
+
+    let lateness = digest.histogram(Timing::StartLateness, Scope::All);
+    let p99_ms = digest.quantiles(Timing::StartLateness, Scope::All).map(|quantiles| quantiles.p99_ms);
+    if is_too_few(lateness.len(), plan.runs.len() as u64) || p99_ms.is_none() {
+        found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.len()));
+        found.value = None;
+    } else if let Some(p99_ms) = p99_ms {
+        found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {} starts", lateness.len()));
+        if !targets.start_lateness().is_met_by(p99_ms) {
+            (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
+            found.fault = Some("planned starts were late: is the machine busy with something else?".to_owned());
+            let limit_us = super::digest::limit_us(targets.start_lateness().limit());
+            found.evidence.over = lateness.count_above(limit_us);
+            found.evidence.first = super::latency::first_over(digest, Timing::StartLateness, Scope::All, limit_us);
+            found.evidence.worst = super::latency::worst_over(digest, Timing::StartLateness, Scope::All, limit_us);
+        }
+    }
+    found.conclude(plan, digest)
+}
+
+/// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
+fn real(real_ms: f64, plan: &Plan) -> u64 {
+    (real_ms * plan.pace).max(10_000.0) as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful")]
+fn as_value(count: u64) -> f64 {
+    count as f64
 }

@@ -87,7 +87,7 @@ impl Worst {
             let offender = Offender {
                 at_ms: exemplar.at_ms,
                 phase: interval.phase,
-                subject: exemplar.subject.clone(),
+                subject: named(&exemplar.subject),
                 value: None,
                 answer: None,
             };
@@ -112,6 +112,12 @@ impl Worst {
     pub(super) fn worst(&self) -> &[(u64, Offender)] {
         &self.worst
     }
+}
+
+/// A subject as a sentence names it: what looks like a run's id is a run.
+fn named(subject: &str) -> String {
+    let is_uuid = subject.len() == 36 && subject.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    if is_uuid { format!("run {subject}") } else { subject.to_owned() }
 }
 
 /// Orders offenders by time, and those of one moment by name, so that no order of arrival shows.

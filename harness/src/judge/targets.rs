@@ -174,6 +174,12 @@ impl Targets {
     }
 }
 
+/// The unit of a KPI's values.
+pub(super) fn unit(kpi: Kpi) -> Unit {
+    let key = KEYS.iter().find(|key| key.aim == Aim::Kpi(kpi));
+    key.expect("every KPI has a key").unit
+}
+
 /// Whether a value may be that target, and what would be right.
 fn rule(key: &TargetKey, value: f64) -> (bool, &'static str) {
     match (key.unit, key.default) {
@@ -182,7 +188,7 @@ fn rule(key: &TargetKey, value: f64) -> (bool, &'static str) {
         }
         (Unit::Percent, Target::Below(_)) => (value > 0.0 && value <= 100.0, "a percentage above 0 and not above 100"),
         (Unit::Percent, Target::AtMost(_)) => {
-            (value >= 0.0 && value < 100.0, "a percentage not below 0 and less than 100")
+            ((0.0..100.0).contains(&value), "a percentage not below 0 and less than 100")
         }
         (Unit::Millis, _) => (value > 0.0, "milliseconds above 0"),
         (Unit::Seconds, _) => (value > 0.0, "seconds above 0"),

@@ -1,7 +1,79 @@
-//! Whether a workload was played as planned.
-use super::{Digest, Judged, Judgement, Target, Unit, conclude::Findings};
-use crate::plan::{Plan, Workload};
+//! Whether a workload was played as planned. What the gateway made of it is the KPIs' business.
+
+use super::{
+    Digest, Judged, Judgement, Offender, Target, Unit, cause, chaos,
+    conclude::{Findings, percent},
+};
+use crate::plan::{Phase, Plan, Workload};
+
+/// The share of its planned cycles that a workload must have played to their end, percent.
+///
+/// All of them, but for probes and scrapes: a probe is dropped rather than queued when too many are under way, since a
+/// gateway that hangs must not leave us with a thousand open requests; and a session that was killed and started again
+/// has a hole of up to a hundredth of the plan in them, which `full_duration` allows.
+const fn target(workload: Workload) -> Target {
+    match workload {
+        Workload::Availability | Workload::Metrics => Target::AtLeast(99.0),
+        _ => Target::AtLeast(100.0),
+    }
+}
+
+/// Judges one workload.
 pub(super) fn judge(workload: Workload, plan: &Plan, digest: &Digest) -> Judgement {
-    let f = Findings::new(Judged::Workload, workload.name(), Unit::Percent, Target::AtLeast(100.0), "cycles");
-    f.conclude(plan, digest)
+    let name = workload.name();
+    let mut found = Findings::new(Judged::Workload, name, Unit::Percent, target(workload), "cycles");
+    let cycles = digest.cycles(workload);
+    found.promised = plan.cycles(workload);
+    // Cycles beyond the plan make none good that is missing.
+    found.samples = cycles.finished.min(cycles.started).min(found.promised);
+    found.value = if digest.is_empty() { None } else { percent(found.samples, found.promised) };
+    found.evidence.over = found.promised - found.samples;
+    if cycles.started != cycles.finished {
+        found.evidence.notes.push(format!("{} were started and {} finished", cycles.started, cycles.finished));
+    }
+    if !digest.is_empty() {
+        found.fault = fault(&mut found, workload, plan, digest);
+    }
+    found.conclude(plan, digest)
+}
+
+/// What kept the workload from being played as planned.
+fn fault(found: &mut Findings, workload: Workload, plan: &Plan, digest: &Digest) -> Option<String> {
+    let worker = digest.story.workers.get(workload.name());
+    if let Some(worker) = worker.filter(|worker| worker.panics > 0) {
+        let panics = worker.panics;
+        let (at_ms, message) = worker.last_panic.clone().unwrap_or_default();
+        found.evidence.notes.push(format!("its worker panicked {panics} times, the last time: {message}"));
+        found.offenders(vec![Offender {
+            at_ms,
+            phase: Phase::Steady,
+            subject: "its worker panicked".to_owned(),
+            value: None,
+            answer: Some(message),
+        }]);
+    }
+    if let Some(at_ms) = worker.and_then(|worker| worker.gave_up_ms) {
+        let at = crate::plan::moment(at_ms);
+        let last = worker.and_then(|worker| worker.last_panic.as_ref()).map_or("", |(_, message)| message);
+        return Some(format!("its worker panicked too often, and was given up at {at}: {last}"));
+    }
+    let is_short = found.value.is_none_or(|value| !found.target.is_met_by(value));
+    if is_short {
+        let early = cause::of_early_end(plan, digest);
+        return Some(early.unwrap_or_else(|| "not every cycle that was due took place".to_owned()));
+    }
+    if !worker.is_some_and(|worker| worker.is_done) {
+        return Some("its worker was not seen to end as planned".to_owned());
+    }
+    let empty = if workload == Workload::Chaos { chaos::unproven_events(plan, digest) } else { Vec::new() };
+    if empty.is_empty() {
+        return None;
+    }
+    let told = empty
+        .iter()
+        .map(|offender| format!("{} {}", offender.subject, offender.answer.as_deref().unwrap_or("proves nothing")));
+    let told: Vec<String> = told.collect();
+    found.evidence.over = empty.len() as u64;
+    found.offenders(empty);
+    Some(told.join("; "))
 }

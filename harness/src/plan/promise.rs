@@ -64,7 +64,8 @@ fn promise(plan: &Plan, kpi: Kpi) -> u64 {
         // Windows close when the gateway is well, so only the settling time after each event is certain.
         Kpi::ErrorRateChaos => 3 * chaos_runs(plan),
         Kpi::PublishSearchDelay => count(plan.pulses.len()),
-        Kpi::RegistryConsistency => count(plan.pulses.len()).saturating_sub(1),
+        // Each pulse looks for every earlier version from two workspaces: none, two, four, …
+        Kpi::RegistryConsistency => count(plan.pulses.len()) * count(plan.pulses.len()).saturating_sub(1),
         Kpi::TamperedManifests => count(plan.pulses.iter().filter(|pulse| pulse.tampered).count()),
         Kpi::InjectionsBlocked => INJECTIONS_PER_PROBE * count(plan.safety_ms.len()),
         Kpi::PiiMasked => PII_PER_PROBE * count(plan.safety_ms.len()),

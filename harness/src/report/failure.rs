@@ -1,9 +1,139 @@
-//! What a red judgement says to a person who has nothing else at hand.
-use crate::{judge::Judgement, plan::Suite};
+//! What a red judgement says to a person who reads it in a CI log, with nothing else at hand.
 
-/// The text of a failed trial: value against target, samples, when it first went wrong, the worst by name, and where the
-/// results are. `folder` is the folder of the soak.
+use std::path::Path;
+
+use super::{RunFolder, number, title::title};
+use crate::{
+    journal::clip,
+    judge::{Judgement, Offender, Unit, Verdict},
+    plan::{Phase, Suite, moment},
+};
+
+/// Of the worst, those told after the first line of them.
+const MORE_TOLD_MAX: usize = 3;
+const NOTES_TOLD_MAX: usize = 5;
+
+/// The text of a failed trial: value against target, how many samples, when it first went wrong, the worst by name, in
+/// or out of a chaos window, and where the results are. `folder` is the folder of the soak.
+///
+/// A waived or green judgement has no failure; for one that passed, the text says so.
 #[must_use]
 pub fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String {
-    format!("{suite} {} {folder}", judgement.name)
+    let mut lines = vec![headline(judgement)];
+    if let (Verdict::Fail, Some(reason), true) = (judgement.verdict, &judgement.reason, is_missed(judgement)) {
+        lines.push(clip(reason));
+    }
+    if judgement.verdict != Verdict::Unproven || judgement.value.is_some() {
+        lines.push(extent(judgement));
+    }
+    lines.extend(offenders(judgement));
+    lines.extend(judgement.evidence.notes.iter().take(NOTES_TOLD_MAX).map(|note| clip(note)));
+    lines.push(results_path(suite, folder));
+    lines.retain(|line| !line.is_empty());
+    lines.join("\n  ")
+}
+
+fn headline(judgement: &Judgement) -> String {
+    let title = title(judgement);
+    let target = number::target(judgement.target, judgement.unit);
+    match (judgement.verdict, judgement.value) {
+        (Verdict::Pass, _) => format!("{title} passed"),
+        (Verdict::Unproven, _) => {
+            let reason = judgement.reason.as_deref().map_or_else(String::new, |reason| format!("; {}", clip(reason)));
+            format!("{title} is unproven: {}{reason}", samples(judgement))
+        }
+        (Verdict::Fail, Some(value)) if is_missed(judgement) => {
+            let value = number::value(value, judgement.unit, judgement.target);
+            format!("{title} is {value}; the target is {target}")
+        }
+        // The value alone would look green, or says nothing: the reason is the headline.
+        (Verdict::Fail, _) => {
+            let reason = judgement.reason.as_deref().map_or_else(|| "no reason is known".to_owned(), clip);
+            format!("{title} failed: {reason}")
+        }
+    }
+}
+
+/// Whether value against target says by itself that the judgement failed.
+fn is_missed(judgement: &Judgement) -> bool {
+    judgement.unit != Unit::YesNo && judgement.value.is_some_and(|value| !judgement.target.is_met_by(value))
+}
+
+/// `108 of 345 runs`, or `108 runs` where the plan promised no more.
+fn samples(judgement: &Judgement) -> String {
+    let name = &judgement.evidence.sample_name;
+    let samples = number::count(judgement.samples);
+    if judgement.samples < judgement.promised {
+        format!("{samples} of {} {name}", number::count(judgement.promised))
+    } else {
+        format!("{samples} {name}")
+    }
+}
+
+/// How many samples, how many of them bad, and the value in each phase.
+fn extent(judgement: &Judgement) -> String {
+    let evidence = &judgement.evidence;
+    let mut parts = vec![samples(judgement)];
+    if evidence.over > 0 {
+        let bad = if matches!(judgement.unit, Unit::Millis | Unit::Seconds) { "over target" } else { "bad" };
+        parts.push(format!("{} {bad}", number::count(evidence.over)));
+    }
+    if evidence.by_phase.len() > 1 || evidence.by_phase.iter().any(|value| value.phase != Phase::Steady) {
+        parts.extend(evidence.by_phase.iter().map(|of| {
+            let value = number::value(of.value, judgement.unit, judgement.target);
+            format!("{} {value} ({})", of.phase, number::count(of.samples))
+        }));
+    }
+    parts.join(", ")
+}
+
+/// When it first went wrong, and the worst; the rest in lines of their own.
+fn offenders(judgement: &Judgement) -> Vec<String> {
+    let is_latency = matches!(judgement.unit, Unit::Millis | Unit::Seconds);
+    let worst = &judgement.evidence.worst;
+    let first = judgement.evidence.first.as_ref();
+    let first_line = first.map(|first| {
+        let over = if is_latency { "first over at" } else { "first at" };
+        format!("{over} {}", told(first))
+    });
+    let has_values = worst.iter().any(|offender| offender.value.is_some());
+    let mut rest = worst.iter().filter(|offender| Some(*offender) != first);
+    let worst_line = if has_values { rest.next() } else { None };
+    let worst_line = worst_line.map(|offender| format!("worst {}", valued(offender, judgement)));
+    let more = rest.take(MORE_TOLD_MAX).map(|offender| format!("then {}", valued(offender, judgement)));
+    // One line where both are short, as most are.
+    let head = match (first_line, worst_line) {
+        (Some(first), Some(worst)) if first.chars().count() + worst.chars().count() <= 160 => {
+            vec![format!("{first}; {worst}")]
+        }
+        (first, worst) => first.into_iter().chain(worst).collect(),
+    };
+    head.into_iter().chain(more).collect()
+}
+
+/// `2,540 ms at T+61:40, run 9c1e`, or without a value `at T+61:40, …`.
+fn valued(offender: &Offender, judgement: &Judgement) -> String {
+    let value = offender.value.map(|value| number::value(value, judgement.unit, judgement.target));
+    value.map_or_else(|| format!("at {}", told(offender)), |value| format!("{value} at {}", told(offender)))
+}
+
+/// When, who, in which window, and what was answered.
+fn told(offender: &Offender) -> String {
+    let mut told = moment(offender.at_ms);
+    if !offender.subject.is_empty() {
+        told.push_str(", ");
+        told.push_str(&clip(&offender.subject));
+    }
+    if offender.phase != Phase::Steady {
+        told.push_str(&format!(", in the {} window", offender.phase));
+    }
+    if let Some(answer) = &offender.answer {
+        told.push_str(&format!(": {}", clip(answer)));
+    }
+    told
+}
+
+fn results_path(suite: Suite, folder: &str) -> String {
+    let known = RunFolder::from_path(Path::new(folder)).filter(|known| known.suite() == suite);
+    known.map_or_else(|| folder.to_owned(), |known| known.results().display().to_string())
 }

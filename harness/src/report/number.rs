@@ -1,1 +1,117 @@
-//! Numbers as a person reads them.
+//! Numbers as a person reads them: no more decimals than say something, and thousands apart.
+
+use crate::judge::{Target, Unit};
+
+/// No value is shown with more.
+const DECIMALS_MAX: usize = 6;
+
+/// A count with its thousands apart: `14,400`.
+pub(super) fn count(count: u64) -> String {
+    apart(&count.to_string())
+}
+
+/// A value with its unit: `2,514 ms`, `99.85 %`, `3`.
+pub(super) fn value(value: f64, unit: Unit, target: Target) -> String {
+    with_unit(&plain(value, Some(target.limit())), unit)
+}
+
+/// A target in a sentence: `1,200 ms`, `99.9 % or more`, `under 1 %`. The limit alone means "not more".
+pub(super) fn target(target: Target, unit: Unit) -> String {
+    let limit = with_unit(&plain(target.limit(), None), unit);
+    match target {
+        Target::AtLeast(_) => format!("{limit} or more"),
+        Target::AtMost(_) => limit,
+        Target::Below(_) => format!("under {limit}"),
+    }
+}
+
+/// A target in a column: `≤ 1,200 ms`.
+pub(super) fn target_signed(target: Target, unit: Unit) -> String {
+    let limit = with_unit(&plain(target.limit(), None), unit);
+    match target {
+        Target::AtLeast(_) => format!("≥ {limit}"),
+        Target::AtMost(_) => format!("≤ {limit}"),
+        Target::Below(_) => format!("< {limit}"),
+    }
+}
+
+/// A value as files carry it: to three decimals.
+pub(super) fn rounded(value: f64) -> f64 {
+    // `+ 0.0` makes a negative zero a plain one.
+    let rounded = (value * 1_000.0).round() / 1_000.0 + 0.0;
+    // So large that there were no decimals to begin with.
+    if rounded.is_finite() { rounded } else { value }
+}
+
+fn with_unit(number: &str, unit: Unit) -> String {
+    match unit {
+        Unit::Percent => format!("{number} %"),
+        Unit::Millis => format!("{number} ms"),
+        Unit::Seconds => format!("{number} s"),
+        Unit::Count => number.to_owned(),
+        Unit::YesNo => if number == "1" { "yes" } else { "no" }.to_owned(),
+    }
+}
+
+/// The fewest decimals that are right to half a thousandth, and that do not make a value look like a limit which it is
+/// not: 99.8999 against 99.9 is 99.8999.
+fn plain(value: f64, limit: Option<f64>) -> String {
+    let is_enough = |shown: &str| {
+        let rounded: f64 = shown.parse().unwrap_or(f64::NAN);
+        let is_near = (rounded - value).abs() <= value.abs() / 2_000.0;
+        let hides_a_miss = limit.is_some_and(|limit| limit != value && limit == rounded);
+        is_near && !hides_a_miss
+    };
+    let shown = (0..DECIMALS_MAX).map(|decimals| format!("{value:.decimals$}")).find(|shown| is_enough(shown));
+    apart(&shown.unwrap_or_else(|| format!("{value:.DECIMALS_MAX$}")))
+}
+
+fn apart(number: &str) -> String {
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut shown = sign.to_owned();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) && digit.is_ascii_digit() {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        shown.push('.');
+        shown.push_str(fraction);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            ["0", "999", "1,000", "14,400", "1,234,567"],
+            [0, 999, 1_000, 14_400, 1_234_567].map(count).as_slice()
+        );
+        assert_eq!("-1,234.5", plain(-1_234.5, Some(0.0)));
+    }
+
+    #[test]
+    fn a_value_is_shown_with_no_more_decimals_than_say_something() {
+        assert_eq!("2,514 ms", value(2_514.3, Unit::Millis, Target::AtMost(1_200.0)));
+        assert_eq!("0 %", value(0.0, Unit::Percent, Target::AtMost(0.5)));
+        assert_eq!("97.8 %", value(97.777, Unit::Percent, Target::AtLeast(99.0)));
+    }
+
+    #[test]
+    fn a_miss_by_a_hair_does_not_look_like_a_hit() {
+        assert_eq!("99.8999 %", value(99.8999, Unit::Percent, Target::AtLeast(99.9)));
+        assert_eq!("1,200.1 ms", value(1_200.1, Unit::Millis, Target::AtMost(1_200.0)));
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_shown_as_such() {
+        assert_eq!("NaN ms", value(f64::NAN, Unit::Millis, Target::AtMost(1.0)));
+        assert_eq!("inf ms", value(f64::INFINITY, Unit::Millis, Target::AtMost(1.0)));
+    }
+}

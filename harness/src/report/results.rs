@@ -1,9 +1,14 @@
 //! The results file.
+
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use super::{process::Processes, rounded};
 use crate::{
-    journal::Header,
-    judge::{Digest, Verdicts},
+    journal::{Counter, EndReason, Header},
+    judge::{ChaosReport, Digest, Judgement, Scope, Target, Verdict, Verdicts},
+    plan::Suite,
 };
 
 /// What the results are made of.
@@ -15,12 +20,135 @@ pub struct ResultsInput<'a> {
     pub digest: &'a Digest,
     /// What is said of it.
     pub verdicts: &'a Verdicts,
-    /// KPIs that are not judged, by name, and why.
+    /// KPIs that are not judged, by name, and why. They stand among the KPIs, and do not count in the summary.
     pub waived: &'a BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Results<'a> {
+    summary: Summary<'a>,
+    fatal_error: Option<&'a str>,
+    kpis: Vec<Judgement>,
+    workloads: Vec<Judgement>,
+    harness: Vec<Judgement>,
+    chaos: &'a [ChaosReport],
+    duration_minutes: f64,
+    waived: Vec<Waived<'a>>,
+    processes: Processes,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    suite: Suite,
+    verdict: Verdict,
+    passed: usize,
+    failed: usize,
+    unproven: usize,
+    waived: usize,
+    started_at: &'a str,
+    /// Null while the soak goes on, and where its session died.
+    ended_at: Option<&'a str>,
+    end_reason: Option<EndReason>,
+    harness_version: &'a str,
+    gateway_url: &'a str,
+    embedded_gateway: bool,
+    seed: u64,
+    pace: f64,
+    planned_minutes: f64,
+    runs_planned: usize,
+    runs_started: u64,
+    runs_ended: u64,
+    runs_succeeded: u64,
+    open_streams: u64,
+    streams_opened: u64,
+    events_delivered: u64,
+    requests: u64,
+    request_errors: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Waived<'a> {
+    name: &'a str,
+    reason: &'a str,
 }
 
 /// The results as JSON, for people and `jq`. The same input gives the same bytes.
 #[must_use]
 pub fn results_json(input: &ResultsInput<'_>) -> String {
-    serde_json::to_string_pretty(input.verdicts).expect("verdicts are plain data")
+    let ResultsInput { digest, verdicts, waived, .. } = *input;
+    let judgements = |judgements: &[Judgement]| judgements.iter().map(presentable).collect();
+    let waived = waived.iter().map(|(name, reason)| Waived { name, reason }).collect();
+    let results = Results {
+        summary: summary(input),
+        fatal_error: digest.fatal(),
+        kpis: judgements(&verdicts.kpis),
+        workloads: judgements(&verdicts.workloads),
+        harness: judgements(&verdicts.harness),
+        chaos: &verdicts.chaos,
+        duration_minutes: minutes(digest.scenario_ms()),
+        waived,
+        processes: Processes::of(digest),
+    };
+    let mut json = serde_json::to_string_pretty(&results).expect("results are strings, numbers and lists");
+    json.push('\n');
+    json
+}
+
+fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
+    let ResultsInput { header, digest, verdicts, waived } = *input;
+    let is_waived = |judgement: &&Judgement| {
+        verdicts.kpis.iter().any(|kpi| std::ptr::eq(kpi, *judgement)) && waived.contains_key(&judgement.name)
+    };
+    let judged: Vec<Verdict> = verdicts.iter().filter(|j| !is_waived(j)).map(|j| j.verdict).collect();
+    let counted = |verdict| judged.iter().filter(|judged| **judged == verdict).count();
+    let end = digest.end();
+    let counter = |counter| digest.counter(counter, Scope::All);
+    Summary {
+        suite: header.plan.suite,
+        // No verdict is no green.
+        verdict: judged.iter().copied().max().unwrap_or(Verdict::Unproven),
+        passed: counted(Verdict::Pass),
+        failed: counted(Verdict::Fail),
+        unproven: counted(Verdict::Unproven),
+        waived: verdicts.iter().filter(is_waived).count(),
+        started_at: &header.started_at,
+        ended_at: end.map(|end| end.ended_at.as_str()),
+        end_reason: end.map(|end| end.reason),
+        harness_version: &header.harness,
+        gateway_url: &header.gateway_url,
+        embedded_gateway: header.embedded,
+        seed: header.plan.seed,
+        pace: rounded(header.plan.pace),
+        planned_minutes: minutes(header.plan.duration_ms),
+        runs_planned: header.plan.runs.len(),
+        runs_started: digest.runs_started(),
+        runs_ended: counter(Counter::RunsEnded),
+        runs_succeeded: counter(Counter::RunsSucceeded),
+        open_streams: digest.open_streams(),
+        streams_opened: counter(Counter::StreamsOpened),
+        events_delivered: counter(Counter::EventsDelivered),
+        requests: digest.requests(),
+        request_errors: counter(Counter::RequestErrors),
+    }
+}
+
+/// Scenario minutes.
+#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
+fn minutes(ms: u64) -> f64 {
+    rounded(ms as f64 / 60_000.0)
+}
+
+/// A judgement with its numbers rounded: nobody reads the eleventh decimal, and no two results differ by it.
+fn presentable(judgement: &Judgement) -> Judgement {
+    let mut shown = judgement.clone();
+    shown.value = shown.value.map(rounded);
+    shown.target = shown.target.with_limit(rounded(Target::limit(shown.target)));
+    let evidence = &mut shown.evidence;
+    evidence.by_phase.iter_mut().for_each(|of| of.value = rounded(of.value));
+    for offender in evidence.first.iter_mut().chain(&mut evidence.worst) {
+        offender.value = offender.value.map(rounded);
+    }
+    shown
 }

@@ -1,16 +1,79 @@
 //! The snapshot that is taken every few minutes.
+
 use std::collections::BTreeMap;
 
-use crate::judge::Digest;
+use serde::Serialize;
 
-/// A snapshot as JSON: the gateway's metrics (by name), the session's counters, both processes, and latency quantiles
-/// so far. `taken_at` is RFC 3339 UTC.
+use super::{process::Processes, rounded};
+use crate::{
+    journal::{Counter, Timing},
+    judge::{Digest, Scope},
+};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Snapshot<'a> {
+    minute: u64,
+    taken_at: &'a str,
+    session: Session,
+    gateway_metrics: BTreeMap<&'a str, f64>,
+    system: Processes,
+    latencies_ms: BTreeMap<&'static str, Latency>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    scenario_minutes: f64,
+    open_streams: u64,
+    runs_started: u64,
+    requests: u64,
+    /// Every counter, those at 0 too.
+    counters: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    count: u64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    max: f64,
+}
+
+/// A snapshot as JSON: the gateway's metrics (by name), the session's counters, both processes, and the quantiles of
+/// every latency so far, in milliseconds. `taken_at` is RFC 3339 UTC.
 #[must_use]
-pub fn snapshot_json(
-    _digest: &Digest,
-    gateway_metrics: &BTreeMap<String, f64>,
-    _minute: u64,
-    _taken_at: &str,
-) -> String {
-    serde_json::to_string_pretty(gateway_metrics).expect("a map of numbers is plain data")
+pub fn snapshot_json(digest: &Digest, gateway_metrics: &BTreeMap<String, f64>, minute: u64, taken_at: &str) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
+    let scenario_minutes = rounded(digest.scenario_ms() as f64 / 60_000.0);
+    let latency = |timing: &Timing| {
+        let quantiles = digest.quantiles(*timing, Scope::All)?;
+        let latency = Latency {
+            count: quantiles.count,
+            p50: rounded(quantiles.p50_ms),
+            p95: rounded(quantiles.p95_ms),
+            p99: rounded(quantiles.p99_ms),
+            max: rounded(quantiles.max_ms),
+        };
+        Some((timing.name(), latency))
+    };
+    let counters = Counter::ALL.iter().map(|counter| (counter.name(), digest.counter(*counter, Scope::All)));
+    let snapshot = Snapshot {
+        minute,
+        taken_at,
+        session: Session {
+            scenario_minutes,
+            open_streams: digest.open_streams(),
+            runs_started: digest.runs_started(),
+            requests: digest.requests(),
+            counters: counters.collect(),
+        },
+        gateway_metrics: gateway_metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect(),
+        system: Processes::of(digest),
+        latencies_ms: Timing::ALL.iter().filter_map(latency).collect(),
+    };
+    let mut json = serde_json::to_string_pretty(&snapshot).expect("a snapshot is strings, numbers and maps");
+    json.push('\n');
+    json
 }

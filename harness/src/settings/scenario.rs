@@ -12,7 +12,8 @@ use super::{
 use crate::{
     judge::Targets,
     plan::{
-        ChaosLoad, HarnessCheck, Kpi, PrivacyLoad, Pulse, RegistryLoad, RunLoad, Scenario, StreamLoad, Suite, Workload,
+        ChaosLoad, HarnessCheck, Kpi, PrivacyLoad, Pulse, RegistryLoad, RunLoad, STREAMS_MAX, Scenario, StreamLoad,
+        Suite, Workload,
     },
 };
 
@@ -95,7 +96,7 @@ fn agents(mut table: Reader<'_>) -> Option<Vec<(String, u32)>> {
 fn streams(mut table: Reader<'_>, default: &StreamLoad) -> StreamLoad {
     let delay = Duration::from_millis(100)..=seconds(60);
     let load = StreamLoad {
-        count: table.number("streams", 2..=200, default.count),
+        count: table.number("streams", 2..=STREAMS_MAX, default.count),
         churn_every: table.duration("churn_every", PULSE, default.churn_every),
         churn_percent: table.number("churn_percent", 0..=30, default.churn_percent),
         reconnect_delay_min: table.duration("reconnect_delay_min", delay.clone(), default.reconnect_delay_min),

@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Clients of one ledger: as many as an integer has bits.
-pub const CLIENTS_MAX: usize = 128;
+pub const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
 /// Events first seen so shortly after a client's first opening are not owed: they may have been sent before it.
 const OPENING_MARGIN_MS: u64 = 2_000;
 /// How long a connected client may lag behind the others, or behind its own return, before it has missed an event.
@@ -275,3 +275,6 @@ fn hash(text: &str) -> u64 {
     text.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Growth of a gauge over hours: floors by scenario minute, steady, apart for each life of the process.
+
+use super::{
+    Digest, Judged, Judgement, Offender, Targets, Unit, cause,
+    conclude::Findings,
+    floors::Segment,
+    kpi::Case,
+    trend::{Line, line},
+};
+use crate::{
+    journal::Gauge,
+    plan::{HarnessCheck, Kpi, Phase, Plan, millis, moment},
+};
+
+/// A segment with fewer floors after its warm-up is left out: a line through less says nothing.
+const SEGMENT_FLOORS_MIN: usize = 10;
+/// Segments that evidence tells of; of more, their number.
+const SEGMENTS_TOLD_MAX: usize = 8;
+const MINUTE_MS: u64 = 60_000;
+
+/// The drift of a gauge of the gateway's process.
+pub(super) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Findings {
+    let mut found = case.open("scenario minutes");
+    measure(&mut found, gauge, case.plan, case.digest);
+    found.lack = cause::of_scrapes(metrics(gauge), case.digest).or(found.lack);
+    found
+}
+
+/// `self_drift`: the harness's own memory. It is promised the minutes that the clock's drift is.
+pub(super) fn of_harness(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
+    let name = HarnessCheck::SelfDrift.name();
+    let target = targets.self_drift();
+    let mut found = Findings::new(Judged::Harness, name, Unit::Percent, target, "scenario minutes");
+    found.promised = plan.promises.get(Kpi::ClockDrift);
+    measure(&mut found, Gauge::HarnessRss, plan, digest);
+    found.conclude(plan, digest)
+}
+
+/// Fits a line to each segment, and takes the worst.
+///
+/// A process that has just begun fills its caches, so warm-up is left out at the start of each segment, not only of the
+/// first. The minutes left out so of a segment that is judged were seen, and count as samples; those of a segment that
+/// is too short to judge do not.
+fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
+    let segments = digest.floors(gauge).map(super::floors::Floors::segments).unwrap_or_default();
+    let warm_up = millis(plan.scenario.warm_up).div_ceil(MINUTE_MS);
+    let scale = Scale::of(gauge);
+    let mut told = 0;
+    for (n, segment) in segments.iter().enumerate() {
+        let begin = if n == 0 { 0 } else { segment.first().map_or(0, |(minute, _)| *minute) };
+        let warm: Segment = segment.iter().copied().filter(|(minute, _)| *minute >= begin + warm_up).collect();
+        let line = if warm.len() < SEGMENT_FLOORS_MIN { None } else { line(&warm) };
+        let rise = line.and_then(|line| scale.rise(line));
+        told += 1;
+        if told <= SEGMENTS_TOLD_MAX {
+            found.evidence.notes.push(scale.told(segment, warm.len(), line));
+        }
+        let (Some(line), Some(rise)) = (line, rise) else { continue };
+        found.samples += segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
+        found.value = Some(found.value.map_or(rise, |worst| worst.max(rise)));
+        if !found.target.is_met_by(rise) {
+            let (first, worst) = scale.offenders(line, rise, found.target.limit());
+            let is_first = found.evidence.first.as_ref().is_none_or(|known| first.at_ms < known.at_ms);
+            found.evidence.first = if is_first { Some(first) } else { found.evidence.first.take() };
+            found.evidence.worst.push(worst);
+        }
+    }
+    if told > SEGMENTS_TOLD_MAX {
+        found.evidence.notes.push(format!("{told} segments in all: the process was another each time"));
+    }
+    found.evidence.worst.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
+    found.evidence.worst.truncate(super::tally::WORST_MAX);
+    if found.value.is_none() && !segments.is_empty() {
+        found.lack = Some(format!("no segment has {SEGMENT_FLOORS_MIN} steady minutes after its warm-up"));
+    } else if segments.is_empty() {
+        found.lack = Some(format!("{gauge} was never measured out of chaos windows"));
+    }
+}
+
+/// How a gauge's growth is put into a number, and that into words.
+#[derive(Debug, Clone, Copy)]
+enum Scale {
+    /// Bytes; growth in percent of where the line starts.
+    Memory,
+    /// A count; growth by so many.
+    Count,
+}
+
+impl Scale {
+    const fn of(gauge: Gauge) -> Self {
+        match gauge {
+            Gauge::GatewayRss | Gauge::HarnessRss => Self::Memory,
+            _ => Self::Count,
+        }
+    }
+
+    fn rise(self, line: Line) -> Option<f64> {
+        match self {
+            Self::Memory => (line.start > 0.0).then(|| line.rise() / line.start * 100.0),
+            Self::Count => Some(line.rise()),
+        }
+    }
+
+    fn shown(self, value: f64) -> String {
+        match self {
+            Self::Memory => format!("{:.1} MB", value / 1_000_000.0),
+            Self::Count => format!("{value:.1}"),
+        }
+    }
+
+    /// A segment in words.
+    fn told(self, segment: &Segment, warm: usize, line: Option<Line>) -> String {
+        let at = |minute: Option<&(u64, f64)>| moment(minute.map_or(0, |(minute, _)| minute * MINUTE_MS));
+        let span = format!("{} to {}", at(segment.first()), at(segment.last()));
+        match line {
+            Some(line) => format!(
+                "{span}: {} at {} to {} at {}, over {warm} minutes",
+                self.shown(line.start),
+                moment(line.from_minute * MINUTE_MS),
+                self.shown(line.end),
+                moment(line.to_minute * MINUTE_MS),
+            ),
+            None => format!("{span}: left out, {warm} minutes after warm-up are too few"),
+        }
+    }
+
+    /// When the line first was over the limit, and where it ended.
+    fn offenders(self, line: Line, rise: f64, limit: f64) -> (Offender, Offender) {
+        let limit = match self {
+            Self::Memory => line.start * limit / 100.0,
+            Self::Count => limit,
+        };
+        let over_at = line.minute_of_rise(limit).unwrap_or(line.to_minute);
+        let subject = format!("the floor, {} at {}", self.shown(line.start), moment(line.from_minute * MINUTE_MS));
+        let offender = |minute: u64, value: Option<f64>, answer: Option<String>| Offender {
+            at_ms: minute * MINUTE_MS,
+            phase: Phase::Steady,
+            subject: subject.clone(),
+            value,
+            answer,
+        };
+        let worst = offender(line.to_minute, Some(rise), Some(format!("grew to {}", self.shown(line.end))));
+        (offender(over_at, None, None), worst)
+    }
+}
+
+/// The metrics that a gauge can be read from.
+const fn metrics(gauge: Gauge) -> &'static [&'static str] {
+    match gauge {
+        Gauge::GatewayRss => &["process_resident_memory_bytes"],
+        Gauge::GatewayFds => &["process_open_fds"],
+        Gauge::GatewaySseSurplus => &["sse_active_connections"],
+        Gauge::GatewayQueueDepth => &["run_queue_depth"],
+        _ => &[],
+    }
+}

@@ -1,0 +1,140 @@
+//! How long things take: start to log by what we saw, the guard's work and stream writes by what the gateway says of
+//! itself where that is enough.
+
+use super::{
+    Digest, Offender, PhaseValue, Scope, cause,
+    cells::Bounds,
+    conclude::{Findings, is_too_few},
+    digest::limit_us,
+    kpi::Case,
+    tally::WORST_MAX,
+};
+use crate::{
+    journal::{LatencyHistogram, Source, Timing},
+    plan::Phase,
+};
+
+/// `start_to_log_p95` and `_p99`: steady runs, by nearest rank. Windows are shown, not judged.
+pub(super) fn start_to_log(case: Case<'_>, quantile: f64) -> Findings {
+    let mut found = case.open("runs");
+    by_timing(&mut found, case, quantile, Timing::StartToLog, Scope::Steady);
+    if found.samples == 0 {
+        found.lack = Some("no run wrote a log line".to_owned());
+    }
+    found
+}
+
+/// `judge_p95`, `shield_p95`, `sse_write_p99`: by the gateway's own histogram where it has nine tenths of the samples
+/// promised, else by what events say.
+///
+/// A Prometheus histogram bounds a quantile and does not tell it. A bucket under the target passes and one over it
+/// fails; where the target divides the bucket, events decide, and nothing is interpolated: that would be a guess.
+pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing: Timing) -> Findings {
+    let events = if timing == Timing::EventDelivery { "events" } else { "guard events" };
+    let mut found = case.open(events);
+    let cells = case.digest.cells(source, Scope::All);
+    let total = cells.total();
+    let bounds = cells.quantile(quantile).map(in_ms).filter(|_| !is_too_few(total, found.promised));
+    let limit_ms = case.limit();
+
+    if let Some(Bounds { lower, upper }) = bounds
+        && (upper <= limit_ms || lower >= limit_ms)
+    {
+        found.evidence.sample_name = "samples of the gateway's histogram".to_owned();
+        found.samples = total;
+        found.evidence.over = cells.certainly_above(limit_ms / 1_000.0);
+        found.evidence.by_phase = upper_bounds_by_phase(case, quantile, source);
+        found.evidence.notes.push(format!("by {source}: above {lower} ms, not above {upper} ms"));
+        found.value = Some(if upper.is_finite() { upper } else { lower });
+        if lower >= limit_ms {
+            found.evidence.first = case.digest.source_over(source).cloned();
+            found.fault =
+                (!upper.is_finite()).then(|| format!("{source} has no bound above {lower} ms, and it is over"));
+        }
+        return found;
+    }
+
+    by_timing(&mut found, case, quantile, timing, Scope::All);
+    let histogram_says = match bounds {
+        Some(Bounds { lower, upper }) => {
+            format!("{source} puts it between {lower} and {upper} ms, which does not say on which side of the target")
+        }
+        None if total > 0 => format!("{source} has {total} samples of {}", found.promised),
+        None => format!("{source} has no samples"),
+    };
+    if is_too_few(found.samples, found.promised) {
+        let scrapes = cause::of_scrapes(&[source.name()], case.digest);
+        let scrapes = scrapes.map_or_else(String::new, |scrapes| format!(" ({scrapes})"));
+        found.lack = Some(format!("{histogram_says}{scrapes}, and {} {events} say how long they took", found.samples));
+    } else {
+        found.evidence.notes.push(format!("by {events}: {histogram_says}"));
+    }
+    if cells.malformed > 0 {
+        found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
+    }
+    found
+}
+
+fn by_timing(found: &mut Findings, case: Case<'_>, quantile: f64, timing: Timing, scope: Scope) {
+    let limit_us = limit_us(case.limit());
+    let histogram = case.digest.histogram(timing, scope);
+    let max_us = case.digest.worst(timing, scope).map(|worst| worst.max_us).max().unwrap_or(0);
+    found.samples = histogram.len();
+    found.value = (!histogram.is_empty()).then(|| ms(value_us(&histogram, quantile, max_us)));
+    found.evidence.over = histogram.count_above(limit_us);
+    found.evidence.by_phase = Phase::ALL
+        .iter()
+        .map(|phase| (*phase, case.digest.histogram_of(timing, *phase)))
+        .filter(|(_, histogram)| !histogram.is_empty())
+        .map(|(phase, histogram)| PhaseValue {
+            phase,
+            value: ms(histogram.quantile_us(quantile)),
+            samples: histogram.len(),
+        })
+        .collect();
+    found.evidence.first = first_over(case.digest, timing, scope, limit_us);
+    found.evidence.worst = worst_over(case.digest, timing, scope, limit_us);
+}
+
+/// The quantile, and where that is the greatest sample, exactly so: a histogram knows it to a thousandth, its exemplar
+/// to the microsecond.
+fn value_us(histogram: &LatencyHistogram, quantile: f64, max_us: u64) -> u64 {
+    let value_us = histogram.quantile_us(quantile);
+    let is_the_same = max_us.abs_diff(value_us) <= value_us / 500;
+    if is_the_same { value_us.min(max_us) } else { value_us }
+}
+
+/// The first sample over a limit.
+pub(super) fn first_over(digest: &Digest, timing: Timing, scope: Scope, limit_us: u64) -> Option<Offender> {
+    let firsts = digest.worst(timing, scope).filter_map(|worst| worst.first_over(limit_us));
+    firsts.min_by_key(|offender| offender.at_ms).cloned()
+}
+
+/// The worst samples over a limit, worst first, in milliseconds.
+pub(super) fn worst_over(digest: &Digest, timing: Timing, scope: Scope, limit_us: u64) -> Vec<Offender> {
+    let mut worst: Vec<(u64, Offender)> = digest.worst(timing, scope).flat_map(|w| w.worst().to_vec()).collect();
+    worst.retain(|(value_us, _)| *value_us > limit_us);
+    worst.sort_by_key(|(value_us, offender)| (std::cmp::Reverse(*value_us), offender.at_ms));
+    worst.truncate(WORST_MAX);
+    worst.into_iter().map(|(value_us, offender)| Offender { value: Some(ms(value_us)), ..offender }).collect()
+}
+
+fn upper_bounds_by_phase(case: Case<'_>, quantile: f64, source: Source) -> Vec<PhaseValue> {
+    let of_phase = |phase: &Phase| {
+        let cells = case.digest.cells_of(source, *phase)?;
+        let value = cells.quantile(quantile).map(in_ms)?.upper;
+        value.is_finite().then_some(PhaseValue { phase: *phase, value, samples: cells.total() })
+    };
+    Phase::ALL.iter().filter_map(of_phase).collect()
+}
+
+/// Bounds in milliseconds, to the microsecond: 0.3 s is not to become 299.99999999999994 ms.
+fn in_ms(seconds: Bounds) -> Bounds {
+    let ms = |seconds: f64| (seconds * 1_000_000.0).round() / 1_000.0;
+    Bounds { lower: ms(seconds.lower), upper: ms(seconds.upper) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+fn ms(us: u64) -> f64 {
+    us as f64 / 1_000.0
+}

@@ -1,0 +1,110 @@
+//! Shares: of probes, of runs, of reconnects, of requests.
+
+use super::{
+    PhaseValue, Scope,
+    conclude::{Findings, percent},
+    incidents::Offence,
+    kpi::Case,
+};
+use crate::{journal::Counter, plan::Phase};
+
+/// A share of what was counted, by what went well or by what went wrong.
+struct Share {
+    /// What it is a share of.
+    of: Counter,
+    /// What is counted: the good ones where the target is a least, the bad ones where it is a most.
+    part: Counter,
+    /// Whether the part is what went well.
+    part_is_good: bool,
+    /// The phases that are judged.
+    scope: Scope,
+    /// What stands for what went wrong.
+    offence: Offence,
+    sample_name: &'static str,
+}
+
+/// `availability`: readiness probes answered 200, of all, steady.
+pub(super) fn availability(case: Case<'_>) -> Findings {
+    Share {
+        of: Counter::ReadyProbes,
+        part: Counter::ReadyOk,
+        part_is_good: true,
+        scope: Scope::Steady,
+        offence: Offence::NotReady,
+        sample_name: "probes",
+    }
+    .found(case)
+}
+
+/// `run_success`: runs that ended in success, of all that ended, in every phase.
+pub(super) fn run_success(case: Case<'_>) -> Findings {
+    Share {
+        of: Counter::RunsEnded,
+        part: Counter::RunsSucceeded,
+        part_is_good: true,
+        scope: Scope::All,
+        offence: Offence::RunFailed,
+        sample_name: "runs",
+    }
+    .found(case)
+}
+
+/// `sse_reconnect_success`: attempts to come back that opened a stream, of all, steady.
+pub(super) fn reconnect_success(case: Case<'_>) -> Findings {
+    Share {
+        of: Counter::ReconnectAttempts,
+        part: Counter::ReconnectsOk,
+        part_is_good: true,
+        scope: Scope::Steady,
+        offence: Offence::ReconnectFailed,
+        sample_name: "reconnect attempts",
+    }
+    .found(case)
+}
+
+/// `sse_reconnect_rate`: streams that dropped unasked, of all that were opened, steady.
+pub(super) fn reconnect_rate(case: Case<'_>) -> Findings {
+    Share {
+        of: Counter::StreamsOpened,
+        part: Counter::StreamsDropped,
+        part_is_good: false,
+        scope: Scope::Steady,
+        offence: Offence::StreamDropped,
+        sample_name: "streams opened",
+    }
+    .found(case)
+}
+
+/// `error_rate_steady` and `error_rate_chaos`: requests of W1 to W5 that went wrong, of all.
+pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
+    Share {
+        of: Counter::Requests,
+        part: Counter::RequestErrors,
+        part_is_good: false,
+        scope,
+        offence: Offence::RequestFailed,
+        sample_name: "requests",
+    }
+    .found(case)
+}
+
+impl Share {
+    fn found(&self, case: Case<'_>) -> Findings {
+        let mut found = case.open(self.sample_name);
+        let counted = |counter, scope| case.digest.counter(counter, scope);
+        let (whole, part) = (counted(self.of, self.scope), counted(self.part, self.scope));
+        found.samples = whole;
+        found.value = percent(part, whole);
+        found.evidence.over = if self.part_is_good { whole.saturating_sub(part) } else { part };
+        found.evidence.by_phase = Phase::ALL
+            .iter()
+            .filter_map(|phase| {
+                let samples = case.digest.counter_of(self.of, *phase);
+                let value = percent(case.digest.counter_of(self.part, *phase), samples)?;
+                Some(PhaseValue { phase: *phase, value, samples })
+            })
+            .collect();
+        found.offenders(case.digest.incidents.first(self.offence, self.scope));
+        found
+    }
+}

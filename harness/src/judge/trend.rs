@@ -1,0 +1,62 @@
+//! Finds growth in a series of floors. Alone in its file so that a better detector can take its place.
+
+/// A straight line through a series, by its ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Line {
+    /// Minute of the first floor.
+    pub(super) from_minute: u64,
+    /// Minute of the last floor.
+    pub(super) to_minute: u64,
+    /// The line's value at the first minute.
+    pub(super) start: f64,
+    /// The line's value at the last minute.
+    pub(super) end: f64,
+}
+
+impl Line {
+    /// How far it rises; a line that falls does not.
+    pub(super) fn rise(self) -> f64 {
+        (self.end - self.start).max(0.0)
+    }
+
+    /// The minute at which it has risen by so much; none where it never does.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "minutes of a soak, not negative"
+    )]
+    pub(super) fn minute_of_rise(self, by: f64) -> Option<u64> {
+        let minutes = (self.to_minute - self.from_minute) as f64;
+        let share = by / self.rise();
+        (share <= 1.0).then(|| self.from_minute + (minutes * share).ceil() as u64)
+    }
+}
+
+/// The Theil–Sen line through minutes and floors: the median of the slopes between all pairs, and the median of what
+/// that leaves. A quarter of the floors may lie anywhere before it bends (H. Theil, 1950; P. K. Sen, 1968).
+///
+/// None with fewer than two minutes.
+pub(super) fn line(floors: &[(u64, f64)]) -> Option<Line> {
+    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
+    let points: Vec<(f64, f64)> = floors.iter().map(|(minute, floor)| (*minute as f64, *floor)).collect();
+    let pairs = points.iter().enumerate().flat_map(|(n, a)| points[n + 1..].iter().map(move |b| (a, b)));
+    let slopes = pairs.filter(|(a, b)| a.0 < b.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0));
+    let slope = median(slopes.collect())?;
+    let offset = median(points.iter().map(|(minute, floor)| floor - slope * minute).collect())?;
+    let (first, last) = (points.first()?.0, points.last()?.0);
+    Some(Line {
+        from_minute: floors.first()?.0,
+        to_minute: floors.last()?.0,
+        start: offset + slope * first,
+        end: offset + slope * last,
+    })
+}
+
+/// The median; the mean of the middle two where there are two.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    let lower = values[(values.len() - 1) / 2];
+    Some(lower + (upper - lower) / 2.0)
+}

@@ -1,0 +1,48 @@
+//! What both processes took: the gateway's and the harness's own.
+
+use serde::Serialize;
+
+use super::rounded;
+use crate::{
+    journal::Gauge,
+    judge::{Digest, GaugeTotal},
+};
+
+/// Both processes. What was never measured is null.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Processes {
+    gateway: Process,
+    harness: Process,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Process {
+    rss_bytes_last: Option<f64>,
+    rss_bytes_max: Option<f64>,
+    open_fds_last: Option<f64>,
+    open_fds_max: Option<f64>,
+    cpu_percent_mean: Option<f64>,
+    cpu_percent_max: Option<f64>,
+}
+
+impl Processes {
+    pub(super) fn of(digest: &Digest) -> Self {
+        let process = |rss, fds, cpu| {
+            let value = |gauge, part: fn(GaugeTotal) -> f64| digest.gauge(gauge).map(|total| rounded(part(total)));
+            Process {
+                rss_bytes_last: value(rss, |total| total.last),
+                rss_bytes_max: value(rss, |total| total.max),
+                open_fds_last: value(fds, |total| total.last),
+                open_fds_max: value(fds, |total| total.max),
+                cpu_percent_mean: value(cpu, |total| total.mean),
+                cpu_percent_max: value(cpu, |total| total.max),
+            }
+        };
+        Self {
+            gateway: process(Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu),
+            harness: process(Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu),
+        }
+    }
+}
