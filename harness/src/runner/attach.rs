@@ -4,7 +4,7 @@
 //! takes its turn at `spawn.lock` to start whoever does. A process that is killed at any point lets go of its locks, and
 //! the next one finds things as they are.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use super::{
     folder::{self, AttachFolder, FolderError},
@@ -44,6 +44,9 @@ pub enum AttachError {
     /// A lock cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The runner does not know its own binary.
+    #[error("cannot find the test binary to start a session with: {0}")]
+    Binary(io::Error),
     /// No session.
     #[error("no session could be started: {0}")]
     Spawn(#[from] SpawnError),
@@ -90,7 +93,7 @@ pub(super) fn attend(
         }
         spawner.reap();
         let (since, limit) = match follower.soak() {
-            Some(soak) => (*first_seen.get_or_insert_with(clock::now), limit(&soak.header.plan)),
+            Some(soak) => (*first_seen.get_or_insert_with(clock::now), limit(&soak.plan)),
             None => (arrived, TURN_LIMIT + OVERTIME),
         };
         let waited = clock::now().saturating_duration_since(since);

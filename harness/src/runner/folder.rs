@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Attach folders that nobody uses are kept for so long, for the logs in them.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Of a log, so much is told in an error.
 const TAIL_LINES: usize = 12;
 /// Longer ids, and odd ones, are hashed.
@@ -237,11 +238,11 @@ fn point_at(folder: &RunFolder) -> Result<(), FolderError> {
 pub(super) fn remove_old(out: &Path) {
     let Ok(entries) = fs::read_dir(out.join(".attach")) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let age = fs::metadata(&path).and_then(|data| data.modified());
-        let age = age.ok().and_then(|modified| std::time::SystemTime::from(wall_now()).duration_since(modified).ok());
+        let modified = fs::metadata(&path).and_then(|data| data.modified()).ok();
+        let modified = modified.and_then(|modified| Timestamp::try_from(modified).ok());
         let folder = AttachFolder::at(&path, Suite::Smoke);
         let is_free = |path: &Path| matches!(lock::is_held(path), Ok(false));
-        if age.is_some_and(|age| age > KEPT_FOR)
+        if modified.is_some_and(|modified| wall_now().duration_since(modified) > KEPT_FOR)
             && is_free(&folder.session_lock())
             && is_free(&folder.attached_lock())
         {

@@ -3,8 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    journal::{EndReason, Finding, Header, ReadError, Reader, Record},
+    journal::{EndReason, Finding, ReadError, Reader, Record},
     judge::{Digest, Targets},
+    plan::Plan,
 };
 
 /// Reads what a session has written since the last look.
@@ -18,8 +19,8 @@ pub(super) struct Follower {
 /// A soak as far as it is known.
 #[derive(Debug)]
 pub(super) struct Soak {
-    /// What is played, by what, against what.
-    pub(super) header: Box<Header>,
+    /// What is played: the journal's own plan, not today's settings.
+    pub(super) plan: Plan,
     /// What has come of it so far.
     pub(super) digest: Digest,
     /// The last sign of life.
@@ -55,7 +56,7 @@ impl Follower {
             match (record, &mut self.soak) {
                 (Record::Header(header), None) => {
                     let digest = Digest::new(&header.plan, &self.targets);
-                    self.soak = Some(Soak { header, digest, heartbeat: None });
+                    self.soak = Some(Soak::new(header.plan, digest));
                 }
                 (record, Some(soak)) => soak.absorb(&record),
                 // The reader has seen to it that the first record is a header.
@@ -80,6 +81,10 @@ impl Follower {
 }
 
 impl Soak {
+    pub(super) const fn new(plan: Plan, digest: Digest) -> Self {
+        Self { plan, digest, heartbeat: None }
+    }
+
     pub(super) fn absorb(&mut self, record: &Record) {
         if let Record::Incident(incident) = record
             && let Finding::Heartbeat { due_ms, open_streams, runs_started } = incident.finding

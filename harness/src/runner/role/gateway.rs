@@ -86,7 +86,8 @@ mod tests {
     fn the_end_of_a_journal_is_told_by_its_last_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.ndjson");
-        let end = End { at_ms: u64::MAX, ended_at: "2026-11-23T10:00:00.123456789Z".into(), reason: EndReason::Abandoned };
+        let end =
+            End { at_ms: u64::MAX, ended_at: "2026-11-23T10:00:00.123456789Z".into(), reason: EndReason::Abandoned };
         let end = serde_json::to_string(&Record::End(end)).unwrap();
         let long = "x".repeat(10_000);
         std::fs::write(&path, format!("{long}\n{end}\n")).unwrap();

@@ -4,11 +4,17 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{super::lock::{self, Lock, LockError}, watch::LOOK_EVERY};
+use super::{
+    super::lock::{self, Lock, LockError},
+    watch::LOOK_EVERY,
+};
 use crate::{
     clock,
     report::RunFolder,
-    runner::{attach::TURN_LIMIT, folder::{AttachFolder, sha256_hex}},
+    runner::{
+        attach::TURN_LIMIT,
+        folder::{AttachFolder, sha256_hex},
+    },
     session::Stop,
 };
 
