@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, instrument::WithSubscriber};
 use uuid::Uuid;
 
 use super::{
@@ -125,7 +125,8 @@ async fn play_plan(config: &SessionConfig, header: &Header, context: &Context) {
     let all = workload::workers(config.plan.suite);
     let mut workers = JoinSet::new();
     for worker in &all {
-        workers.spawn(supervise(Arc::clone(worker), context.clone()).with_current_subscriber());
+        let played = supervise(Arc::clone(worker), context.clone());
+        workers.spawn(played.in_current_span().with_current_subscriber());
     }
     let (clock, stop) = (&context.clock, &context.stop);
     let deadline = clock.instant(config.plan.duration_ms) + config.plan.scenario.runs.timeout + OVERTIME;

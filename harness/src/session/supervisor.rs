@@ -4,7 +4,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio_util::task::TaskTracker;
-use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::Context;
 use crate::{
@@ -95,7 +95,7 @@ impl Side {
                 report_panic(&context, workload.name(), 1, panic.as_ref());
             }
         };
-        self.tracker.spawn(caught.with_current_subscriber());
+        self.tracker.spawn(caught.in_current_span().with_current_subscriber());
     }
 
     /// Waits until everything that was played beside is over.
