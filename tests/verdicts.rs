@@ -16,13 +16,8 @@ use wiremock::{Mock, ResponseTemplate, matchers};
 async fn soak(suite: Suite, pace: f64, gateway: &MockGateway, out: &Path) -> (EndReason, Verdicts) {
     let plan = Plan::new(suite, &Scenario::default(), 1, pace);
     let folder = RunFolder::new(out, suite, "2026-01-01T00-00-00");
-    let access = GatewayAccess {
-        url: gateway.url(),
-        token: None,
-        workspace: "s2-soak".into(),
-        pid: None,
-        embedded: false,
-    };
+    let access =
+        GatewayAccess { url: gateway.url(), token: None, workspace: "s2-soak".into(), pid: None, embedded: false };
     let config = SessionConfig {
         plan: plan.clone(),
         gateway: access,

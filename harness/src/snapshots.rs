@@ -1,7 +1,7 @@
-//! Snapshots live in the repository's top-level `snapshots/`.
+//! The one way to the snapshots, which stand at the top of the workspace whichever crate or folder a test runs in.
 
-/// Compares a text with the snapshot of that name.
-pub(crate) fn assert(name: &str, text: &str) {
+/// Asserts that a text is the snapshot of that name.
+pub(crate) fn assert_snapshot(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../snapshots"));
     settings.set_prepend_module_to_snapshot(false);

@@ -18,7 +18,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a readiness probe may take: what does not say that it is ready within two seconds is not.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections kept for the next request.
-const IDLE_CONNECTIONS_MAX: usize = 16;
+const IDLE_CONNECTIONS_MAX: usize = 4;
+/// Connections that nobody used for so long are closed: a burst must not look like a leak of the gateway's.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer is read up to here.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -248,6 +250,7 @@ pub(super) fn builder(access: &GatewayAccess) -> Result<reqwest::ClientBuilder, 
         .default_headers(headers)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
         .tcp_nodelay(true)
         // The contract knows no redirects: one is an answer like any other that was not expected.
         .redirect(Policy::none());

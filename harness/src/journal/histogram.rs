@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize, de, ser};
 const SIGNIFICANT_DIGITS: u8 = 3;
 /// One hour in microseconds. What takes longer is recorded as this long.
 const VALUE_US_MAX: u64 = 3_600_000_000;
+/// Two minutes in microseconds: longer than any timeout.
+const ROOMY_VALUE_US_MAX: u64 = 120_000_000;
 
 /// Latencies in microseconds, to within a thousandth, up to an hour.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,16 +39,29 @@ impl LatencyHistogram {
     /// An empty histogram.
     #[must_use]
     pub fn new() -> Self {
-        let histogram = Histogram::new_with_bounds(1, 2, SIGNIFICANT_DIGITS);
-        let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
         // Buckets are allocated as values ask for them: most histograms never see more than a second.
+        Self::with_room(2)
+    }
+
+    fn with_room(value_us_max: u64) -> Self {
+        let histogram = Histogram::new_with_bounds(1, value_us_max, SIGNIFICANT_DIGITS);
+        let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
         histogram.auto(true);
         Self(histogram)
     }
 
+    /// An empty histogram with room for values up to two minutes. One that lives as long as a soak does not grow when
+    /// a greater value comes: pages that no value falls in are never touched, and so take no memory.
+    #[must_use]
+    pub fn roomy() -> Self {
+        Self::with_room(ROOMY_VALUE_US_MAX)
+    }
+
     /// Takes in a sample.
     pub fn record(&mut self, value_us: u64) {
-        self.0.saturating_record(value_us.clamp(1, VALUE_US_MAX));
+        // Not `saturating_record`, which clamps to what there is room for rather than make room.
+        let recorded = self.0.record(value_us.clamp(1, VALUE_US_MAX));
+        recorded.expect("a histogram that resizes has room for every value up to an hour");
     }
 
     /// Takes in all samples of another.
@@ -71,7 +86,8 @@ impl LatencyHistogram {
     /// judged by their worst. 0 where there are no samples.
     #[must_use]
     pub fn quantile_us(&self, quantile: f64) -> u64 {
-        self.0.value_at_quantile(quantile).min(self.max_us())
+        // Of the quantile 0 alone, hdrhistogram gives the lower end of the bucket.
+        self.0.value_at_quantile(quantile.max(f64::MIN_POSITIVE)).min(self.max_us())
     }
 
     /// The greatest sample in microseconds, rounded up within a thousandth; 0 where there are none.

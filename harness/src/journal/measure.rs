@@ -1,6 +1,6 @@
 //! What an interval holds: counters, gauges, timings, cycles.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::LatencyHistogram;
 use crate::plan::named;
@@ -137,14 +137,28 @@ named! {
     }
 }
 
+/// JSON has no word for what is not a finite number, and it is written as null. A gateway that says `NaN` must not make
+/// its journal unreadable, so null reads back as not a number.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let numbers = Vec::<Option<f64>>::deserialize(deserializer)?;
+    Ok(numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect())
+}
+
 /// A gauge over an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GaugeSummary {
     /// The least sample.
+    #[serde(deserialize_with = "number")]
     pub min: f64,
     /// The greatest sample.
+    #[serde(deserialize_with = "number")]
     pub max: f64,
     /// The last sample.
+    #[serde(deserialize_with = "number")]
     pub last: f64,
     /// How many samples.
     pub count: u64,
@@ -190,6 +204,7 @@ pub struct TimingRecord {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Buckets {
     /// Upper bounds, rising, in seconds. The last is infinite, and not written.
+    #[serde(deserialize_with = "numbers")]
     pub bounds_seconds: Vec<f64>,
     /// Samples in each bucket; one more than there are bounds.
     pub counts: Vec<u64>,

@@ -7,6 +7,8 @@ mod histogram;
 mod measure;
 mod read;
 mod record;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use histogram::{HistogramError, LatencyHistogram};

@@ -81,7 +81,7 @@ impl Digest {
             targets: targets.clone(),
             duration_ms: plan.duration_ms,
             scenario_ms: 0,
-            phases: BTreeMap::new(),
+            phases: Phase::ALL.iter().map(|phase| (*phase, Tally::roomy())).collect(),
             worst: BTreeMap::new(),
             incidents: Incidents::default(),
             story: Story::of(plan),

@@ -27,6 +27,15 @@ mod verdict;
 mod verdicts;
 mod workload;
 
+#[cfg(test)]
+mod drift_tests;
+#[cfg(test)]
+mod sick;
+#[cfg(test)]
+mod soak;
+#[cfg(test)]
+mod tests;
+
 use cells::Cells;
 pub use digest::{Digest, GaugeTotal, Quantiles};
 pub use kpi::is_already_certain;

@@ -48,6 +48,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// An empty tally with room for all that may come: it takes its memory at the start, not when a window opens.
+    pub(super) fn roomy() -> Self {
+        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy())).collect();
+        Self { timings, ..Self::default() }
+    }
+
     pub(super) fn absorb(&mut self, interval: &Interval) {
         for (counter, n) in &interval.counters {
             let sum = self.counters.entry(*counter).or_default();

@@ -8,6 +8,8 @@ mod promise;
 mod render;
 mod scenario;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use catalog::named;
 pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};

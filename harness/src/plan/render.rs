@@ -17,7 +17,9 @@ impl fmt::Display for Plan {
         writeln!(f, "{}: {minutes} min of scenario at pace {}, seed {}", self.suite, self.pace, self.seed)?;
         writeln!(f)?;
         for workload in Workload::of(self.suite) {
-            writeln!(f, "{workload:<20} {:>5} cycles  {}", self.cycles(workload), self.when(workload))?;
+            let cycles = self.cycles(workload);
+            let unit = if cycles == 1 { "cycle" } else { "cycles" };
+            writeln!(f, "{workload:<20} {cycles:>5} {unit:<6}  {}", self.when(workload))?;
         }
         writeln!(f, "{:<20} {:>5}         {}", "heartbeat", self.heartbeats_ms.len(), list(&self.heartbeats_ms))?;
         writeln!(f, "{:<20} {:>5}         {}", "snapshot", self.snapshots_ms.len(), list(&self.snapshots_ms))?;
@@ -50,10 +52,10 @@ impl Plan {
                 });
                 let churns: Vec<String> = churns.collect();
                 format!(
-                    "T+00:00 opens {}\n{:36}{}",
+                    "T+00:00 opens {}\n{:35}{}",
                     self.scenario.streams.count,
                     "",
-                    churns.join(&format!("\n{:36}", ""))
+                    churns.join(&format!("\n{:35}", ""))
                 )
             }
             Workload::Registry => {

@@ -74,12 +74,12 @@ fn all_problems_are_reported_at_once_each_with_what_would_be_right() {
         ("S2_OUT", ""),
         ("S2_LOG", "s2=loud"),
     ];
-    crate::snapshots::assert("settings_problems", &problems(&variables, toml));
+    crate::snapshots::assert_snapshot("settings_problems", &problems(&variables, toml));
 }
 
 #[test]
 fn a_file_that_is_not_toml_is_one_problem_with_its_line() {
-    crate::snapshots::assert("settings_not_toml", &problems(&[], "[suites]\nsmoke_duration = 15m\n"));
+    crate::snapshots::assert_snapshot("settings_not_toml", &problems(&[], "[suites]\nsmoke_duration = 15m\n"));
 }
 
 #[test]

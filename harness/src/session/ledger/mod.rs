@@ -29,8 +29,8 @@ pub const GRACE_MS: u64 = 10_000;
 const OPEN_MAX: usize = 20_000;
 /// Hashes of events that all debtors have seen.
 const REMEMBERED_MAX: usize = 32_768;
-/// Ids that a client remembers.
-const IDS_MAX: usize = 2_048;
+/// Ids that a client remembers: a repeat that was stamped anew comes soon after the first.
+const IDS_MAX: usize = 256;
 
 /// What a client saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

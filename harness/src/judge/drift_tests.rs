@@ -1,0 +1,137 @@
+//! Drift: what is a leak and what is not.
+
+use super::{
+    Judgement, Verdict,
+    sick::{is_steady, sick},
+    soak::Soak,
+};
+use crate::{
+    journal::{Gauge, Interval},
+    plan::{HarnessCheck, Kpi, Suite},
+};
+
+fn rss(soak: &Soak) -> Judgement {
+    soak.judge().kpi(Kpi::RssDrift).unwrap().clone()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few minutes")]
+fn minute(interval: &Interval) -> f64 {
+    (interval.from_ms / 60_000) as f64
+}
+
+fn with_rss(of: impl Fn(f64) -> f64) -> Soak {
+    Soak::healthy(Suite::Full).each(|interval| {
+        let value = of(minute(interval));
+        let summary = interval.gauges.get_mut(&Gauge::GatewayRss).unwrap();
+        (summary.min, summary.max, summary.last) = (value, value + 30e6, value + 10e6);
+    })
+}
+
+#[test]
+fn a_slow_leak_under_a_sawtooth_is_found_and_dated() {
+    let judgement = rss(&sick(Kpi::RssDrift));
+    assert_eq!(Verdict::Fail, judgement.verdict);
+    let value = judgement.value.unwrap();
+    assert!((17.0..22.0).contains(&value), "65 minutes of 0.25 MB on 82.7 MB is 20 %, not {value}");
+    let first = judgement.evidence.first.unwrap().at_ms / 60_000;
+    assert!((40..48).contains(&first), "10 % are passed in the middle of the first segment, not at {first}");
+}
+
+#[test]
+fn memory_that_falls_or_steps_down_is_no_drift() {
+    let judgement = rss(&with_rss(|minute| 200e6 - minute * 1e6));
+    assert_eq!((Verdict::Pass, Some(0.0)), (judgement.verdict, judgement.value));
+}
+
+#[test]
+fn growth_in_the_warm_up_is_no_drift() {
+    let warming = with_rss(|minute| if minute < 10.0 { 40e6 + minute * 4e6 } else { 80e6 });
+    assert_eq!((Verdict::Pass, Some(0.0)), (rss(&warming).verdict, rss(&warming).value));
+}
+
+#[test]
+fn a_process_that_was_restarted_warms_up_again() {
+    let warming = with_rss(|minute| match minute {
+        76.0..86.0 => 40e6 + (minute - 76.0) * 4e6,
+        _ => 80e6,
+    });
+    assert_eq!(Verdict::Pass, rss(&warming).verdict);
+}
+
+#[test]
+fn segments_are_judged_apart_and_the_worst_counts() {
+    // A step from one life to the next is no growth; growth in the second life is.
+    let stepping = with_rss(|minute| if minute <= 75.0 { 80e6 } else { 120e6 });
+    assert_eq!((Verdict::Pass, Some(0.0)), (rss(&stepping).verdict, rss(&stepping).value));
+    let leaking = with_rss(|minute| if minute <= 75.0 { 80e6 } else { 80e6 + (minute - 75.0) * 1e6 });
+    let judgement = rss(&leaking);
+    assert_eq!((Verdict::Fail, 2), (judgement.verdict, judgement.evidence.notes.len()));
+}
+
+#[test]
+fn an_unknown_life_is_the_one_before() {
+    let soak = sick(Kpi::RssDrift).each(|interval| {
+        if interval.from_ms % 180_000 == 0 {
+            interval.gateway_life = None;
+        }
+    });
+    assert_eq!((Verdict::Fail, 2), (rss(&soak).verdict, rss(&soak).evidence.notes.len()));
+}
+
+#[test]
+fn a_gateway_that_restarts_every_quarter_of_an_hour_proves_nothing() {
+    let soak = Soak::healthy(Suite::Full).each(|interval| {
+        interval.gateway_life = Some(format!("{}", interval.from_ms / 900_000));
+    });
+    let judgement = rss(&soak);
+    assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
+    assert!(judgement.evidence.notes.iter().any(|note| note.contains("left out")), "{judgement:#?}");
+}
+
+#[test]
+fn what_chaos_windows_hold_is_no_drift() {
+    let soak = Soak::healthy(Suite::Full).each(|interval| {
+        if !is_steady(interval) {
+            interval.gauges.get_mut(&Gauge::GatewayFds).unwrap().min = 5_000.0;
+        }
+    });
+    assert_eq!(Verdict::Pass, soak.judge().kpi(Kpi::FdDrift).unwrap().verdict);
+}
+
+#[test]
+fn gauges_that_are_not_numbers_are_no_measurements() {
+    let soak = with_rss(|_| f64::NAN);
+    assert_eq!((Verdict::Unproven, 0), (rss(&soak).verdict, rss(&soak).samples));
+}
+
+#[test]
+fn our_own_memory_is_judged_likewise() {
+    let soak = Soak::healthy(Suite::Full).each(|interval| {
+        let grown = 30e6 + minute(interval) * 1e5;
+        interval.gauges.get_mut(&Gauge::HarnessRss).unwrap().min = grown;
+    });
+    let judgement = soak.judge().harness(HarnessCheck::SelfDrift).unwrap().clone();
+    assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+}
+
+#[test]
+fn a_clock_that_jumps_fails_and_one_slow_answer_does_not() {
+    let clock = |soak: &Soak| soak.judge().kpi(Kpi::ClockDrift).unwrap().clone();
+    let jumped = Soak::healthy(Suite::Full).each(|interval| {
+        if interval.from_ms > 76 * 60_000 {
+            interval.gauges.get_mut(&Gauge::ClockOffset).unwrap().last -= 800.0;
+        }
+    });
+    assert_eq!(Verdict::Fail, clock(&jumped).verdict);
+    assert_eq!(Some(77 * 60_000), clock(&jumped).evidence.first.map(|first| first.at_ms));
+
+    // Intervals of ten seconds, one of which met a slow answer.
+    let mut soak = Soak::healthy(Suite::Full);
+    let mut slow = soak.minute(20).clone();
+    for n in 1..6 {
+        slow.from_ms = 20 * 60_000 + n * 10_000;
+        slow.gauges.get_mut(&Gauge::ClockOffset).unwrap().last = if n == 3 { 900.0 } else { 4.0 };
+        soak.intervals.push(slow.clone());
+    }
+    assert_eq!(Verdict::Pass, clock(&soak).verdict);
+}
