@@ -22,7 +22,7 @@
 //! - [`judge`]: pure functions from plan and journal to verdicts. No clock, no file, no network, so that a stored
 //!   journal can be judged again, years later, with other targets.
 //! - [`report`]: renders verdicts. One renderer a file; a renderer decides nothing.
-//! - `runner`: named trials, attached to one shared session through files and the kernel's locks.
+//! - [`runner`]: named trials, attached to one shared session through files and the kernel's locks.
 //! - [`settings`]: `tests/soak.toml` and the environment, checked as a whole. The only part that reads the environment.
 //! - [`clock`]: scenario time and pace. The only part that reads time.
 //!
@@ -43,6 +43,7 @@ pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod runner;
 pub mod session;
 pub mod settings;
 pub mod workload;

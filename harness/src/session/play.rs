@@ -49,7 +49,8 @@ async fn play_logged(config: SessionConfig, stop: Stop, scenario_clock: Arc<Once
         config.plan.seed,
         config.plan.pace
     );
-    let ready = prepare(&config, &stop).await;
+    // What asked it to stop before it began says why; the gateway may be another's.
+    let ready = if stop.is_requested() { None } else { Some(prepare(&config, &stop).await) };
     // The scenario begins when the gateway is there; a session that never begins has a record all the same.
     let clock = Clock::start(config.plan.pace);
     let _ = scenario_clock.set(clock.clone());
@@ -66,8 +67,9 @@ async fn play_logged(config: SessionConfig, stop: Stop, scenario_clock: Arc<Once
     let recorder = Recorder::new(clock.clone(), stop.clone(), writer, digest);
     recorder.write(Record::Header(Box::new(header.clone())));
     match ready {
-        Err(message) => stop.request(EndReason::Fatal, message),
-        Ok((client, streams)) => {
+        None => {}
+        Some(Err(message)) => stop.request(EndReason::Fatal, message),
+        Some(Ok((client, streams))) => {
             let context = context(&config, &clock, &recorder, &stop, client, streams);
             play_plan(&config, &header, &context).await;
         }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::problem::{Problems, suggestion};
+use super::problem::{Problems, nearest};
 
 /// How problems with the environment name their place.
 pub(super) const PLACE: &str = "the environment";
@@ -93,8 +93,9 @@ impl Environment {
         let known = || PUBLIC.iter().chain(&INTERNAL).copied();
         for (name, value) in &self.variables {
             if name != NEXTEST_RUN_ID && !known().any(|known| known == name) {
-                let near = suggestion(name, PUBLIC.iter().copied());
-                problems.add(PLACE, name, format!("is no variable of S2's; {near}"));
+                let near = nearest(name, PUBLIC.iter().copied());
+                let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                problems.add(PLACE, name, format!("is no variable of S2's; {near}there are {}", PUBLIC.join(", ")));
             } else if value.is_empty() && name.starts_with("S2_") {
                 problems.add(PLACE, name, "is set but empty; give it a value, or unset it");
             }

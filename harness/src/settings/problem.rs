@@ -59,13 +59,18 @@ impl Problems {
     }
 }
 
-/// "; did you mean `x`?", where some known name is near enough; else all of them.
+/// "did you mean `x`?", where some known name is near enough; else all of them.
 pub(super) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
-    let near = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
-    match near.filter(|(nearness, _)| *nearness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+    match nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
         None if known.is_empty() => "nothing is known here".to_owned(),
         None => format!("there are {}", known.join(", ")),
     }
+}
+
+/// The known name that was most likely meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.map(|known| (strsim::jaro_winkler(name, known), known)).filter(|(nearness, _)| *nearness > 0.8);
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, nearest)| nearest)
 }

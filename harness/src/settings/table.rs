@@ -84,9 +84,10 @@ impl<'a> Reader<'a> {
         self.table.keys().cloned().collect()
     }
 
-    /// Puts a problem down to a key.
+    /// Puts a problem down to a key; to the table itself where the key is empty.
     pub(super) fn problem(&self, key: &str, what: impl Into<String>) {
-        self.problems.borrow_mut().add(self.file, &format!("{}{key}", self.prefix), what);
+        let path = format!("{}{key}", self.prefix);
+        self.problems.borrow_mut().add(self.file, path.trim_end_matches('.'), what);
     }
 
     /// Every key that was not asked for is a problem.
