@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 
-/// A placeholder's size in bytes: about that of an event's frame.
+/// A placeholder's size in bytes: a little over that of most frames.
 const PLACEHOLDER_BYTES: usize = 320;
 
 /// The two kinds of streams.
@@ -205,9 +205,17 @@ impl Inner {
             workspace: draft.workspace,
             run: draft.run,
             created: clock::now(),
-            frame: format!("id: {:012}\nevent: {}\ndata: {data}\n\n", self.sequence, draft.kind).into(),
+            frame: compact(format!("id: {:012}\nevent: {}\ndata: {data}\n\n", self.sequence, draft.kind)),
         }
     }
+}
+
+/// A frame that takes as little memory now as it will when it has been sent. `Bytes` keeps the room that a text grew
+/// into, and allocates once more when it is first cloned.
+fn compact(text: String) -> Bytes {
+    let frame = Bytes::from(text.into_bytes().into_boxed_slice());
+    drop(frame.clone());
+    frame
 }
 
 /// A log full of events that concern nobody. They make the log take its memory at once, so that a gateway's first
@@ -220,7 +228,7 @@ fn placeholders(capacity: usize) -> VecDeque<Arc<Event>> {
         workspace: Arc::clone(&nobody),
         run: Arc::clone(&nobody),
         created: clock::now(),
-        frame: Bytes::from(vec![b' '; PLACEHOLDER_BYTES]),
+        frame: compact(" ".repeat(PLACEHOLDER_BYTES)),
     };
     std::iter::repeat_with(|| Arc::new(placeholder())).take(capacity).collect()
 }
