@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn every_workload_kpi_and_check_of_each_suite_has_a_name() {
         let names: Vec<String> = Subject::all().map(|subject| subject.trial_name()).collect();
-        crate::snapshots::assert("trial_names", &names.join("\n"));
+        crate::snapshots::assert_snapshot("trial_names", &names.join("\n"));
     }
 
     #[test]
