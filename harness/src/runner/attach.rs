@@ -78,7 +78,11 @@ pub(super) fn attend(
     let arrived = clock::now();
     let mut first_seen = None;
     loop {
-        look(folder, follower, seen)?;
+        if let Some(run) = folder.run_folder()?
+            && follower.poll(&run.journal())?
+        {
+            seen(follower);
+        }
         if follower.ended().is_some() {
             return Ok(Attended::Ended);
         }
@@ -111,8 +115,12 @@ fn take_turn(
     spawner: &mut dyn Spawner,
     seen: &mut dyn FnMut(&Follower),
 ) -> Result<Option<Attended>, AttachError> {
-    // The session may have written its end between the last look and now.
-    look(folder, follower, seen)?;
+    // The session may have written its end between the last look and now, and if not, there is what it has written.
+    if let Some(run) = folder.run_folder()?
+        && follower.catch_up(&run.journal())?
+    {
+        seen(follower);
+    }
     if follower.ended().is_some() {
         return Ok(Some(Attended::Ended));
     }
@@ -130,15 +138,6 @@ fn take_turn(
         return Err(error.into());
     }
     Ok(None)
-}
-
-fn look(folder: &AttachFolder, follower: &mut Follower, seen: &mut dyn FnMut(&Follower)) -> Result<(), AttachError> {
-    if let Some(run) = folder.run_folder()?
-        && follower.poll(&run.journal())?
-    {
-        seen(follower);
-    }
-    Ok(())
 }
 
 /// How long a soak may take from its first record, in real time.

@@ -11,14 +11,14 @@ use std::{
 use super::{
     attach::{AttachError, Attended, attend},
     folder::AttachFolder,
-    follow::{Follower, Soak},
+    follow::{Follower, Interest, Soak},
     progress::Progress,
     spawn::Processes,
     trials::Subject,
 };
 use crate::{
     journal::{Finding, Incident, Record},
-    judge::{Digest, Targets, Verdict, Verdicts, is_already_certain, judge},
+    judge::{Digest, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early},
     plan::{Kpi, Phase, Plan, Suite},
     report::{RunFolder, failure_text},
     settings::Settings,
@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) targets: Arc<Targets>,
     /// Tells this test run from others.
     pub(super) key: String,
+    /// Under nextest this process is one of many, with one trial.
+    pub(super) is_nextest: bool,
     pub(super) progress: Progress,
 }
 
@@ -77,7 +79,8 @@ impl Attachment {
                 State::Idle => {
                     let us = Arc::clone(self);
                     *state = State::Waiting;
-                    thread::spawn(move || us.attend());
+                    let interest = us.interest(subject);
+                    thread::spawn(move || us.attend(interest));
                 }
                 State::Waiting => {
                     if let Some(why) = subject.kpi.and_then(|kpi| lock(&self.certain).get(&kpi).cloned()) {
@@ -106,9 +109,15 @@ impl Attachment {
         }
     }
 
-    fn attend(&self) {
+    /// A process that shows no progress looks at the journal before its end only for a trial that may go red by then.
+    fn interest(&self, subject: Subject) -> Interest {
+        let may_go_red = subject.kpi.is_some_and(may_be_certain_early);
+        if self.shared.is_nextest && !may_go_red { Interest::End } else { Interest::News }
+    }
+
+    fn attend(&self, interest: Interest) {
         // A panic that nobody hears of would leave every trial waiting.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_judge()))
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_judge(interest)))
             .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
             .and_then(|outcome| outcome.map(Arc::new).map_err(|error| error.to_string()));
         // What trials print now must not get between a bar and its next frame.
@@ -118,12 +127,12 @@ impl Attachment {
         });
     }
 
-    fn wait_and_judge(&self) -> Result<Outcome, AttachError> {
+    fn wait_and_judge(&self, interest: Interest) -> Result<Outcome, AttachError> {
         let folder = self.folder()?;
         let settings = &self.shared.settings;
         let plays_on_mock = settings.gateway_for(self.suite).is_none();
         let mut processes = Processes::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
-        let mut follower = Follower::new(Arc::clone(&self.shared.targets));
+        let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
         let attended = attend(&folder, &mut follower, &mut processes, &mut |follower| self.seen(&folder, follower))?;
         let run = folder.run_folder()?;
         let mut soak = follower.into_soak();

@@ -77,6 +77,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     let shared = Arc::new(Shared {
         targets: Arc::new(settings.targets.clone()),
         key: folder::run_key(environment),
+        is_nextest,
         progress: Progress::new(is_nextest),
         settings,
     });

@@ -13,7 +13,7 @@ use std::{
 use super::{
     attach::{AttachError, Attended, LIVES_MAX, attend},
     folder::{AttachFolder, GatewayAddress, remove_old, run_key},
-    follow::Follower,
+    follow::{Follower, Interest, has_end},
     lock::{self, Lock},
     spawn::{SpawnError, Spawner},
 };
@@ -47,7 +47,7 @@ fn end() -> Record {
 }
 
 fn follower() -> Follower {
-    Follower::new(Arc::new(Targets::default()))
+    Follower::new(Arc::new(Targets::default()), Interest::News)
 }
 
 /// Starts sessions that are threads: each holds `session.lock` and writes a journal, with or without an end.
@@ -221,6 +221,55 @@ fn a_growing_journal_is_followed_record_by_record_and_a_torn_line_waits_for_its_
     writer.append(&end()).unwrap();
     follower.poll(&path).unwrap();
     assert_eq!(follower.ended(), Some(EndReason::Played));
+}
+
+#[test]
+fn who_only_wants_the_end_reads_the_plan_and_then_nothing_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.ndjson");
+    let mut follower = Follower::new(Arc::new(Targets::default()), Interest::End);
+    let mut writer = Writer::open(&path).unwrap();
+    writer.append(&header()).unwrap();
+    assert!(follower.poll(&path).unwrap());
+    writer.append(&heartbeat(300_000)).unwrap();
+    assert!(!follower.poll(&path).unwrap());
+    assert_eq!(follower.soak().unwrap().heartbeat, None);
+    writer.append(&end()).unwrap();
+    assert!(follower.poll(&path).unwrap());
+    assert!(follower.soak().unwrap().heartbeat.is_some() && follower.ended().is_some());
+}
+
+#[test]
+fn who_only_wants_the_end_has_all_of_a_journal_that_will_have_none() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = AttachFolder::make(out.path(), "run", Suite::Smoke).unwrap();
+    let records = vec![header(), heartbeat(300_000)];
+    let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
+    let mut follower = Follower::new(Arc::new(Targets::default()), Interest::End);
+    let attended = attend(&folder, &mut follower, &mut spawner, &mut |_| {}).unwrap();
+    assert!(matches!(attended, Attended::Died(_)));
+    assert!(follower.soak().unwrap().heartbeat.is_some());
+}
+
+#[test]
+fn the_end_of_a_journal_is_told_by_its_last_whole_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.ndjson");
+    assert!(!has_end(&path));
+    let ended_at = "2026-11-23T10:00:00.123456789Z".to_owned();
+    let end = Record::End(End { at_ms: u64::MAX, ended_at, reason: EndReason::Abandoned });
+    let end = serde_json::to_string(&end).unwrap();
+    let long = "x".repeat(10_000);
+    for (text, expected) in [
+        (format!("{long}\n{end}\n"), true),
+        (format!("{end}\n"), true),
+        (format!("{long}\n{end}"), false),
+        (format!("{end}\n{long}\n"), false),
+        (String::new(), false),
+    ] {
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(has_end(&path), expected);
+    }
 }
 
 fn append(path: &Path, text: &str) {

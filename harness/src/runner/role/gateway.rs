@@ -1,27 +1,19 @@
 //! The role of the embedded gateway: a process of its own, so that its memory and descriptors are its own.
 
-use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::path::Path;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     super::{
         folder::{AttachFolder, GatewayAddress},
+        follow,
         lock::{self, Lock},
     },
     RoleError, StartingGateway,
     watch::{ABANDONED_AFTER, LOOK_EVERY, OnEnd, Signals},
 };
 use crate::clock;
-
-/// The last record of a journal is short; in so many bytes there is all of it.
-const END_BYTES_MAX: u64 = 512;
-/// How the last record of a journal begins.
-const END: &str = r#"{"record":"end""#;
 
 pub(super) fn play(start: fn() -> StartingGateway, folder: &AttachFolder) -> Result<(), RoleError> {
     let Some(_life) = Lock::try_exclusive(&folder.gateway_lock())? else { return Ok(()) };
@@ -62,37 +54,5 @@ async fn until_not_needed(folder: &AttachFolder, mut signals: Signals) -> String
 }
 
 fn has_ended(folder: &AttachFolder) -> bool {
-    let journal = folder.run_folder().ok().flatten().map(|run| run.journal());
-    journal.is_some_and(|journal| last_line(&journal).is_some_and(|line| line.starts_with(END)))
-}
-
-/// The last line of a file, if it is short.
-fn last_line(path: &Path) -> Option<String> {
-    let mut file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES_MAX))).ok()?;
-    let mut bytes = Vec::new();
-    file.take(END_BYTES_MAX).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    text.trim_end().lines().last().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::{End, EndReason, Record};
-
-    #[test]
-    fn the_end_of_a_journal_is_told_by_its_last_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.ndjson");
-        let end =
-            End { at_ms: u64::MAX, ended_at: "2026-11-23T10:00:00.123456789Z".into(), reason: EndReason::Abandoned };
-        let end = serde_json::to_string(&Record::End(end)).unwrap();
-        let long = "x".repeat(10_000);
-        std::fs::write(&path, format!("{long}\n{end}\n")).unwrap();
-        assert!(last_line(&path).unwrap().starts_with(END));
-        std::fs::write(&path, format!("{end}\n{long}\n")).unwrap();
-        assert!(!last_line(&path).unwrap().starts_with(END));
-    }
+    folder.run_folder().ok().flatten().is_some_and(|run| follow::has_end(&run.journal()))
 }
