@@ -44,6 +44,16 @@ impl LatencyHistogram {
         Self(histogram)
     }
 
+    /// An empty histogram with room for every value at once: for one that is kept for hours, so that the memory it takes
+    /// is taken at the start, and a late slow sample does not look like a leak of ours.
+    #[must_use]
+    pub fn roomy() -> Self {
+        let histogram = Histogram::new_with_bounds(1, VALUE_US_MAX, SIGNIFICANT_DIGITS);
+        let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
+        histogram.auto(true);
+        Self(histogram)
+    }
+
     /// Takes in a sample.
     pub fn record(&mut self, value_us: u64) {
         // Not `saturating_record`, which clamps to what there is room for rather than make room.

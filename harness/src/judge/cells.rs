@@ -25,6 +25,9 @@ pub(super) struct Bounds {
 
 impl Cells {
     pub(super) fn absorb(&mut self, buckets: &Buckets) {
+        if buckets.total() == 0 {
+            return;
+        }
         let bounds = &buckets.bounds_seconds;
         let is_rising = bounds.iter().all(|b| b.is_finite() && *b >= 0.0) && bounds.windows(2).all(|w| w[0] < w[1]);
         if !is_rising || buckets.counts.len() != bounds.len() + 1 {

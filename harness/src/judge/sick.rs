@@ -124,7 +124,7 @@ fn shares(soak: &mut Soak, kpi: Kpi) {
             for minute in 10..35 {
                 take(soak.minute(minute), Counter::RunsSucceeded, 1);
             }
-            soak.happens(1_980_000, Finding::RunFailed { run: run.clone(), answer: "timed out after 90 s".into() });
+            soak.happens(1_980_000, Finding::RunFailed { run, answer: "timed out after 90 s".into() });
             soak.happens(612_000, Finding::RunFailed { run: run_id(10), answer: "ended as failed".into() });
         }
         Kpi::SseReconnectSuccess => {

@@ -48,6 +48,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// An empty tally of a phase, with all the room that it will need.
+    pub(super) fn roomy() -> Self {
+        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy()));
+        Self { timings: timings.collect(), ..Self::default() }
+    }
+
     pub(super) fn absorb(&mut self, interval: &Interval) {
         for (counter, n) in &interval.counters {
             let sum = self.counters.entry(*counter).or_default();
