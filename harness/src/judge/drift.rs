@@ -26,7 +26,8 @@ const COMPRESSED_BASE_BYTES_MIN: f64 = 32_000_000.0;
 pub(super) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Findings {
     let mut found = case.open("scenario minutes");
     measure(&mut found, gauge, case.plan, case.digest);
-    found.lack = cause::of_scrapes(metrics(gauge), case.digest).or(found.lack);
+    let why = cause::of_scrapes(metrics(gauge), case.digest).or_else(|| cause::of_source("process ", case.digest));
+    found.lack = why.or(found.lack);
     found
 }
 

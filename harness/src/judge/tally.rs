@@ -48,10 +48,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// An empty tally with room for all that may come: it takes its memory at the start, not when a window opens.
+    /// An empty tally of a phase, with all the room that it will need.
     pub(super) fn roomy() -> Self {
-        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy())).collect();
-        Self { timings, ..Self::default() }
+        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy()));
+        Self { timings: timings.collect(), ..Self::default() }
     }
 
     pub(super) fn absorb(&mut self, interval: &Interval) {
