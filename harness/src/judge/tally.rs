@@ -121,7 +121,7 @@ impl Worst {
 }
 
 /// A subject as a sentence names it: what looks like a run's id is a run.
-fn named(subject: &str) -> String {
+pub(super) fn named(subject: &str) -> String {
     let is_uuid = subject.len() == 36 && subject.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
     if is_uuid { format!("run {subject}") } else { subject.to_owned() }
 }

@@ -8,7 +8,7 @@ use crate::{
     journal::{Counter, End, EndReason, Finding, Timing},
     judge::{
         Judgement, Verdict,
-        sick::{sick, starved_from, take, without_metrics},
+        sick::{diagnosis, sick, starved_from, take, without_metrics},
         soak::{Soak, run_id, timing},
     },
     plan::{Chaos, HarnessCheck, Kpi, Suite, Workload},
@@ -23,15 +23,14 @@ fn text(judgement: &Judgement) -> String {
 
 #[test]
 fn a_failure_of_every_kpi_tells_a_stranger_what_went_wrong() {
-    let texts = Kpi::ALL.iter().map(|kpi| text(sick(*kpi).judge().kpi(*kpi).unwrap()));
+    let texts = Kpi::ALL.iter().map(|kpi| text(diagnosis(*kpi).verdicts.kpi(*kpi).unwrap()));
     assert_snapshot("failures", &texts.collect::<Vec<_>>().join("\n\n"));
 }
 
 #[test]
 fn every_kpi_that_is_unproven_tells_a_stranger_why() {
-    let without = Kpi::ALL.iter().map(|kpi| text(starved_from(*kpi, 0).judge().kpi(*kpi).unwrap()));
-    let thin = Kpi::ALL.iter().map(|kpi| text(starved_from(*kpi, 60).judge().kpi(*kpi).unwrap()));
-    assert_snapshot("unproven", &without.chain(thin).collect::<Vec<_>>().join("\n\n"));
+    let texts = [starved_from(0), starved_from(60)].into_iter().flat_map(|verdicts| verdicts.kpis);
+    assert_snapshot("unproven", &texts.map(|judgement| text(&judgement)).collect::<Vec<_>>().join("\n\n"));
 }
 
 #[test]
@@ -144,7 +143,7 @@ fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
 
 #[test]
 fn the_table_shows_every_kpi_at_a_glance() {
-    assert_snapshot("kpi_table", &kpi_table(&sick(Kpi::StartToLogP99).judge()));
+    assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts));
 }
 
 #[test]
