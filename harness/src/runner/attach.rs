@@ -7,7 +7,7 @@
 use std::{io, time::Duration};
 
 use super::{
-    folder::{self, AttachFolder, FolderError},
+    folder::{AttachFolder, FolderError},
     follow::Follower,
     lock::{Lock, LockError},
     spawn::{SpawnError, Spawner},
@@ -23,13 +23,21 @@ pub(super) const TURN_LIMIT: Duration = Duration::from_secs(3 * 3600);
 /// What a soak may take beyond its plan and its longest run.
 const OVERTIME: Duration = Duration::from_secs(120);
 
+/// A session that has written its end writes its results and goes, and then its gateway does; in no more than this.
+const LEAVE_LIMIT: Duration = Duration::from_secs(4);
+
 /// How waiting for a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Attended {
     /// The journal has its end.
     Ended,
-    /// Nobody plays any more, and nobody will: why, and where to look.
-    Died(String),
+    /// Nobody plays any more, and nobody will.
+    Died {
+        /// How that is known.
+        what: &'static str,
+        /// What the session said last.
+        tail: String,
+    },
 }
 
 /// Waiting for a session came to nothing.
@@ -84,6 +92,7 @@ pub(super) fn attend(
             seen(follower);
         }
         if follower.ended().is_some() {
+            see_off(folder, spawner)?;
             return Ok(Attended::Ended);
         }
         if let Some(why) = folder.failure()? {
@@ -102,7 +111,7 @@ pub(super) fn attend(
         };
         let waited = clock::now().saturating_duration_since(since);
         if waited > limit {
-            return Err(AttachError::Overdue { waited_s: waited.as_secs(), tail: folder::tail(&folder.session_log()) });
+            return Err(AttachError::Overdue { waited_s: waited.as_secs(), tail: folder.last_words() });
         }
         std::thread::sleep(POLL);
     }
@@ -115,29 +124,41 @@ fn take_turn(
     spawner: &mut dyn Spawner,
     seen: &mut dyn FnMut(&Follower),
 ) -> Result<Option<Attended>, AttachError> {
-    // The session may have written its end between the last look and now, and if not, there is what it has written.
+    // The session may have written its end between the last look and now, which the next look is told; and if not, there
+    // is what it has written.
     if let Some(run) = folder.run_folder()?
         && follower.catch_up(&run.journal())?
     {
         seen(follower);
     }
     if follower.ended().is_some() {
-        return Ok(Some(Attended::Ended));
+        return Ok(None);
     }
     if folder.lives()? >= LIVES_MAX {
-        let tail = folder::tail(&folder.session_log());
-        let why = if follower.soak().is_some() {
-            format!("the session died: its process ended, and its journal has no end. {tail}")
+        let what = if follower.soak().is_some() {
+            "its process ended, and its journal has no end"
         } else {
-            format!("the session died before it began: its process ended, and wrote no journal. {tail}")
+            "its process ended before it wrote a journal"
         };
-        return Ok(Some(Attended::Died(why)));
+        return Ok(Some(Attended::Died { what, tail: folder.last_words() }));
     }
     if let Err(error) = spawner.spawn(folder) {
         folder.write_failure(&error.to_string())?;
         return Err(error.into());
     }
     Ok(None)
+}
+
+/// Who reads the results when a trial has spoken finds all of them, and nothing of ours still runs.
+fn see_off(folder: &AttachFolder, spawner: &mut dyn Spawner) -> Result<(), LockError> {
+    let began = clock::now();
+    while spawner.reap() || folder.is_session_alive()? {
+        if clock::now().saturating_duration_since(began) > LEAVE_LIMIT {
+            break;
+        }
+        std::thread::sleep(POLL / 4);
+    }
+    Ok(())
 }
 
 /// How long a soak may take from its first record, in real time.

@@ -42,6 +42,8 @@ pub(super) struct Outcome {
     pub(super) verdicts: Verdicts,
     /// The folder of the soak, as a person would name it.
     pub(super) folder: String,
+    /// What stopped the session, in full, for the one trial that is about that: others have a line of it.
+    at_length: Option<String>,
 }
 
 #[derive(Debug)]
@@ -136,15 +138,22 @@ impl Attachment {
         let attended = attend(&folder, &mut follower, &mut processes, &mut |follower| self.seen(&folder, follower))?;
         let run = folder.run_folder()?;
         let mut soak = follower.into_soak();
-        if let Attended::Died(why) = attended {
+        let mut at_length = None;
+        if let Attended::Died { what, tail } = attended {
             let soak = soak.get_or_insert_with(|| self.soak_that_never_began());
             let at_ms = soak.digest.scenario_ms();
-            let finding = Finding::Fatal { message: why };
+            let message = format!("the session died: {what}; its log is {}", folder.session_log().display());
+            at_length = Some(tail);
+            let finding = Finding::Fatal { message };
             soak.absorb(&Record::Incident(Incident { at_ms, phase: Phase::Steady, finding }));
         }
         // A session that has ended has begun.
         let soak = soak.unwrap_or_else(|| self.soak_that_never_began());
-        Ok(Outcome { verdicts: judge(&soak.plan, &self.shared.targets, &soak.digest), folder: shown(run.as_ref()) })
+        Ok(Outcome {
+            verdicts: judge(&soak.plan, &self.shared.targets, &soak.digest),
+            folder: shown(run.as_ref()),
+            at_length: at_length.or_else(|| soak.digest.fatal().map(str::to_owned)),
+        })
     }
 
     fn folder(&self) -> Result<AttachFolder, super::FolderError> {
@@ -191,7 +200,11 @@ impl Attachment {
 fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
     match outcome.verdicts.named(subject.kind, subject.name) {
         Some(judgement) if judgement.verdict == Verdict::Pass => Ok(()),
-        Some(judgement) => Err(failure_text(judgement, subject.suite, &outcome.folder)),
+        Some(judgement) => {
+            let text = failure_text(judgement, subject.suite, &outcome.folder);
+            let at_length = outcome.at_length.as_ref().filter(|_| subject.is_about_fatal_errors());
+            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n  {at_length}")))
+        }
         None => Err(format!("{} was not judged; the soak in {} had another plan", subject.name, outcome.folder)),
     }
 }

@@ -251,6 +251,21 @@ pub(super) fn remove_old(out: &Path) {
     }
 }
 
+impl AttachFolder {
+    /// What the session said last: on stderr, else in its log.
+    pub(super) fn last_words(&self) -> String {
+        let said = tail(&self.session_log());
+        match self.run_folder() {
+            Ok(Some(run)) if is_empty(&self.session_log()) => tail(&run.log()),
+            _ => said,
+        }
+    }
+}
+
+fn is_empty(log: &Path) -> bool {
+    fs::metadata(log).is_ok_and(|data| data.len() == 0)
+}
+
 /// The end of a log, indented, for an error that a person reads with nothing else at hand.
 pub(super) fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();

@@ -32,8 +32,8 @@ pub(super) trait Spawner {
     /// Where one of them could not be started.
     fn spawn(&mut self, folder: &AttachFolder) -> Result<(), SpawnError>;
 
-    /// Takes leave of processes that have ended.
-    fn reap(&mut self);
+    /// Takes leave of processes that have ended; whether others live.
+    fn reap(&mut self) -> bool;
 }
 
 /// A session or gateway could not be started.
@@ -144,9 +144,10 @@ impl Spawner for Processes {
         self.start_session(folder)
     }
 
-    fn reap(&mut self) {
+    fn reap(&mut self) -> bool {
         // One that cannot be asked is not ours any more.
         self.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        !self.children.is_empty()
     }
 }
 

@@ -78,7 +78,9 @@ impl Spawner for Threads {
         Ok(())
     }
 
-    fn reap(&mut self) {}
+    fn reap(&mut self) -> bool {
+        false
+    }
 }
 
 /// Starts nothing.
@@ -90,7 +92,9 @@ impl Spawner for Broken {
         Err(folder.make_run_folder(Path::new("/nonexistent/s2")).unwrap_err().into())
     }
 
-    fn reap(&mut self) {}
+    fn reap(&mut self) -> bool {
+        false
+    }
 }
 
 fn attend_with(folder: &AttachFolder, spawner: &mut dyn Spawner) -> (Result<Attended, AttachError>, Follower) {
@@ -144,8 +148,8 @@ fn a_session_that_dies_without_an_end_is_said_to_have_died_with_the_end_of_its_l
     let records = vec![header(), heartbeat(300_000)];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::clone(&spawned), records };
     let (attended, follower) = attend_with(&folder, &mut spawner);
-    let Attended::Died(why) = attended.unwrap() else { panic!("it was said to have ended") };
-    assert!(why.contains("panicked at the disco") && why.contains("session.log"), "{why}");
+    let Attended::Died { tail, .. } = attended.unwrap() else { panic!("it was said to have ended") };
+    assert!(tail.contains("panicked at the disco") && tail.contains("session.log"), "{tail}");
     assert!(follower.soak().is_some());
     assert_eq!(spawned.load(SeqCst), LIVES_MAX);
 }
@@ -247,7 +251,7 @@ fn who_only_wants_the_end_has_all_of_a_journal_that_will_have_none() {
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
     let mut follower = Follower::new(Arc::new(Targets::default()), Interest::End);
     let attended = attend(&folder, &mut follower, &mut spawner, &mut |_| {}).unwrap();
-    assert!(matches!(attended, Attended::Died(_)));
+    assert!(matches!(attended, Attended::Died { .. }));
     assert!(follower.soak().unwrap().heartbeat.is_some());
 }
 

@@ -34,6 +34,10 @@ impl Subject {
         Suite::ALL.iter().copied().flat_map(Self::of)
     }
 
+    pub(super) fn is_about_fatal_errors(&self) -> bool {
+        self.kind == Judged::Harness && self.name == HarnessCheck::NoFatalErrors.name()
+    }
+
     pub(super) fn trial_name(&self) -> String {
         let kind = match self.kind {
             Judged::Workload => "workload",
