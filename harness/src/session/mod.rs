@@ -54,3 +54,6 @@ pub struct SessionConfig {
     /// What is logged, as an `EnvFilter`; `info` where there is none.
     pub log_filter: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ pub async fn play(config: SessionConfig, stop: Stop) -> EndReason {
     play_logged(config, stop, scenario_clock).with_subscriber(dispatch).await
 }
 
-async fn play_logged(config: SessionConfig, stop: Stop, scenario_clock: Arc<OnceLock<Clock>>) -> EndReason {
+pub(super) async fn play_logged(config: SessionConfig, stop: Stop, scenario_clock: Arc<OnceLock<Clock>>) -> EndReason {
     tracing::info!(
         "{} against {}: seed {}, pace {}",
         config.plan.suite,
@@ -85,7 +85,7 @@ async fn prepare(config: &SessionConfig, stop: &Stop) -> Result<(Client, Streams
     Ok((client, streams))
 }
 
-fn header(config: &SessionConfig, clock: &Clock) -> Header {
+pub(super) fn header(config: &SessionConfig, clock: &Clock) -> Header {
     Header {
         version: JOURNAL_VERSION,
         harness: env!("CARGO_PKG_VERSION").to_owned(),
