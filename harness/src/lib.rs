@@ -1,8 +1,52 @@
 //! S2 plans, plays, records and judges a soak test of a 4Runr-style gateway.
+//!
+//! # Architecture
+//!
+//! ```text
+//!  cargo test / nextest
+//!         │  one process, or one per trial
+//!         ▼
+//!    runner ──attach──► session ──HTTP, SSE──► gateway (yours, or the mock)
+//!   (trials)            (one process)
+//!         ▲                │ appends
+//!         └── verdict ── journal ──► judge ──► report
+//! ```
+//!
+//! The data goes one way, and imports go the other:
+//!
+//! - [`plan`]: what happens when, for how long, and how many samples each KPI is promised. Pure, seeded, printable.
+//! - [`gateway`]: the wire. What a gateway answers is data, however odd.
+//! - [`workload`]: what is played, one file a workload.
+//! - [`session`]: plays the plan. The only part with sockets, timers and tasks, and the journal's only writer.
+//! - [`journal`]: the append-only record, bounded by time and not by how many requests there are.
+//! - [`judge`]: pure functions from plan and journal to verdicts. No clock, no file, no network, so that a stored
+//!   journal can be judged again, years later, with other targets.
+//! - [`report`]: renders verdicts. One renderer a file; a renderer decides nothing.
+//! - [`runner`]: named trials, attached to one shared session through files and the kernel's locks.
+//! - [`settings`]: `tests/soak.toml` and the environment, checked as a whole. The only part that reads the environment.
+//! - [`clock`]: scenario time and pace. The only part that reads time.
+//!
+//! # Invariants
+//!
+//! - A KPI without data is not green: it is [`Unproven`](judge::Verdict::Unproven), with the reason.
+//! - A gateway's misbehaviour is a finding. An `Err` means that the harness could not do its own work.
+//! - Every queue, buffer, retry and wait has a bound, and every task an owner that joins it.
+//! - The session's memory does not grow with the length of the run, nor the journal's size with the rate of requests.
+//! - The token is in no log, no journal, no report and no failure.
+//!
+//! What is deliberately absent: a retry of a request (it would hide what a user feels), a cache of answers, averages (a
+//! tail hides in them), and a way to be green by default.
+
 pub mod clock;
+pub mod gateway;
 pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod runner;
+pub mod session;
+pub mod settings;
+pub mod workload;
+
 #[cfg(test)]
 mod snapshots;

@@ -1,1 +1,56 @@
-//! The mock.
+//! A mock of the 4Runr Gateway: the whole contract, stateful, on one port. What S2 rehearses against.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), mock_gateway::StartError> {
+//! use mock_gateway::{Config, MockGateway};
+//!
+//! let gateway = MockGateway::start(Config::default()).await?;
+//! println!("{}", gateway.url());
+//! gateway.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The map
+//! In reading order:
+//! - `config`: what can be set, and the bounds on everything that is kept;
+//! - `gateway`: [`MockGateway`], the whole;
+//! - `front`: the public port. Connections that can be cut, a listener that can restart, stubs before every call;
+//! - `routes`: the calls of the contract, and the gate that each goes through (token, store, latency);
+//! - `core`: what the parts share, and what survives a restart;
+//! - `runs` and `player`: the runs that are kept, and how one is played;
+//! - `events`: the event log behind the streams, where ids are given, replay is cut and laggards are dropped;
+//! - `registry`, `workspaces`, `safety`, `chaos`: what their names say;
+//! - `metrics`, `process`: what the gateway tells about itself, all of it measured;
+//! - `answer`: the envelopes of JSON answers;
+//! - `clock`: the only file that reads time.
+//!
+//! # What it is not
+//! - No agent does anything: a run waits, logs and ends in success.
+//! - Nothing is persisted. A "restart" drops connections and refuses new ones; the process, its memory and its counters
+//!   live on, as a store behind a gateway would.
+//! - No TLS, no HTTP/2, no tenancy beyond workspaces: the token opens them all.
+//! - The safety layer knows a handful of patterns, no more than a harness would try.
+//! - It does not forget in order to look flat: what it keeps is bounded by [`Config`], and its metrics are read from
+//!   what they count.
+
+mod answer;
+mod chaos;
+mod clock;
+mod config;
+mod core;
+mod events;
+mod front;
+mod gateway;
+mod metrics;
+mod player;
+mod process;
+mod registry;
+mod routes;
+mod runs;
+mod safety;
+mod workspaces;
+
+pub use config::Config;
+pub use gateway::{MockGateway, ServeError, StartError};
+pub use wiremock;

@@ -37,18 +37,19 @@ impl LatencyHistogram {
     /// An empty histogram.
     #[must_use]
     pub fn new() -> Self {
-        let histogram = Histogram::new_with_bounds(1, 2, SIGNIFICANT_DIGITS);
-        let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
         // Buckets are allocated as values ask for them: most histograms never see more than a second.
-        histogram.auto(true);
-        Self(histogram)
+        Self::with_room(2)
     }
 
-    /// An empty histogram with room for every value at once: for one that is kept for hours, so that the memory it takes
-    /// is taken at the start, and a late slow sample does not look like a leak of ours.
+    /// An empty histogram with room for every value at once: for one that is kept for hours, so that a late slow sample
+    /// does not look like a leak of ours. Pages that no value falls in are never touched, and so take no memory.
     #[must_use]
     pub fn roomy() -> Self {
-        let histogram = Histogram::new_with_bounds(1, VALUE_US_MAX, SIGNIFICANT_DIGITS);
+        Self::with_room(VALUE_US_MAX)
+    }
+
+    fn with_room(value_us_max: u64) -> Self {
+        let histogram = Histogram::new_with_bounds(1, value_us_max, SIGNIFICANT_DIGITS);
         let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
         histogram.auto(true);
         Self(histogram)

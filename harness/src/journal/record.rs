@@ -321,6 +321,59 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    /// The kind, as the journal writes it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotReady { .. } => "not_ready",
+            Self::RunFailed { .. } => "run_failed",
+            Self::RequestFailed { .. } => "request_failed",
+            Self::StreamDropped { .. } => "stream_dropped",
+            Self::ReconnectFailed { .. } => "reconnect_failed",
+            Self::EventDuplicated { .. } => "event_duplicated",
+            Self::EventMissed { .. } => "event_missed",
+            Self::VersionNotFound { .. } => "version_not_found",
+            Self::VersionLost { .. } => "version_lost",
+            Self::TamperAccepted { .. } => "tamper_accepted",
+            Self::InjectionAccepted { .. } => "injection_accepted",
+            Self::PiiLeaked { .. } => "pii_leaked",
+            Self::PlaintextLeaked { .. } => "plaintext_leaked",
+            Self::SourceFailed { .. } => "source_failed",
+            Self::MetricMissing { .. } => "metric_missing",
+            Self::GatewayRestarted { .. } => "gateway_restarted",
+            Self::ChaosInjected { .. } => "chaos_injected",
+            Self::ChaosSeen { .. } => "chaos_seen",
+            Self::ChaosRecovered { .. } => "chaos_recovered",
+            Self::ChaosNotRecovered { .. } => "chaos_not_recovered",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::WorkerPanicked { .. } => "worker_panicked",
+            Self::WorkerGaveUp { .. } => "worker_gave_up",
+            Self::WorkerDone { .. } => "worker_done",
+            Self::Fatal { .. } => "fatal",
+            Self::Hole { .. } => "hole",
+        }
+    }
+
+    /// Whether it is kept however many of its kind there are. The plan or a limit bounds how many of these there can be.
+    #[must_use]
+    pub const fn is_always_kept(&self) -> bool {
+        matches!(
+            self,
+            Self::ChaosInjected { .. }
+                | Self::ChaosSeen { .. }
+                | Self::ChaosRecovered { .. }
+                | Self::ChaosNotRecovered { .. }
+                | Self::Heartbeat { .. }
+                | Self::WorkerPanicked { .. }
+                | Self::WorkerGaveUp { .. }
+                | Self::WorkerDone { .. }
+                | Self::Fatal { .. }
+                | Self::Hole { .. }
+        )
+    }
+}
+
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {

@@ -66,12 +66,32 @@ impl Case<'_> {
     }
 }
 
+/// Whether the KPI can be missed for good before the end of the soak. For the others there is no need to look.
+#[must_use]
+pub const fn may_be_certain_early(kpi: Kpi) -> bool {
+    matches!(
+        kpi,
+        Kpi::SseDuplicates
+            | Kpi::SseGaps
+            | Kpi::PlaintextLeaks
+            | Kpi::RegistryConsistency
+            | Kpi::TamperedManifests
+            | Kpi::InjectionsBlocked
+            | Kpi::PiiMasked
+            | Kpi::PublishSearchDelay
+            | Kpi::ChaosRecovery
+    )
+}
+
 /// Whether the KPI is missed already, and no further data can undo it: a trial may go red at once.
 ///
 /// These are the KPIs of which one bad sample is proof, and those whose value is the worst of all samples. Measured by
 /// the targets that the digest was made with.
 #[must_use]
 pub fn is_already_certain(kpi: Kpi, digest: &Digest) -> bool {
+    if !may_be_certain_early(kpi) {
+        return false;
+    }
     let target = digest.targets.target(kpi);
     let incidents = |offence| digest.incidents.count(offence, Scope::All);
     #[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]

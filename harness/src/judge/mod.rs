@@ -40,7 +40,7 @@ mod tests;
 
 use cells::Cells;
 pub use digest::{Digest, GaugeTotal, Quantiles};
-pub use kpi::is_already_certain;
+pub use kpi::{is_already_certain, may_be_certain_early};
 pub use tally::Scope;
 pub use targets::{Aim, TargetError, TargetKey, Targets};
 pub use verdict::{Evidence, Judged, Judgement, Offender, PhaseValue, Target, Unit, Verdict};

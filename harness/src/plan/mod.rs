@@ -15,7 +15,7 @@ pub(crate) use catalog::named;
 pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};
 pub use promise::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Promises};
 pub use render::moment;
-pub use scenario::{ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, Scenario, StreamLoad, millis};
+pub use scenario::{ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, STREAMS_MAX, Scenario, StreamLoad, millis};
 use serde::{Deserialize, Serialize};
 
 /// What happens when.

@@ -37,6 +37,9 @@ pub struct Scenario {
     pub metrics_every: Duration,
 }
 
+/// No soak holds more workspace log streams than this: the ledger has a bit for each.
+pub const STREAMS_MAX: u32 = 128;
+
 /// A first time, and every so often from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pulse {

@@ -1,0 +1,273 @@
+//! The calls of the contract, one method each.
+
+use std::{fmt, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderValue, Method, header};
+use reqwest::redirect::Policy;
+use serde_json::{Value, json};
+
+use super::{GatewayAccess, Manifest, NewRun};
+use crate::journal::clip;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request may take, from its first byte to the last of its answer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a readiness probe may take: what does not say that it is ready within two seconds is not.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections kept for the next request.
+const IDLE_CONNECTIONS_MAX: usize = 4;
+/// Connections that nobody used for so long are closed: a burst must not look like a leak of the gateway's.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer is read up to here.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Talks to one gateway.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    workspace: String,
+}
+
+/// The client cannot be built: the harness's own trouble, not the gateway's.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The token cannot be sent.
+    #[error("S2_TOKEN cannot be sent as a header: it holds a line break or a character outside ASCII")]
+    Token,
+    /// The HTTP client cannot be built.
+    #[error("cannot set up an HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// What came of a call.
+pub type Outcome = Result<Answer, Trouble>;
+
+/// An answer, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// No whole answer came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What went wrong, in words.
+    pub text: String,
+}
+
+impl Answer {
+    /// Whether the status is one of these.
+    #[must_use]
+    pub fn is(&self, statuses: &[u16]) -> bool {
+        statuses.contains(&self.status)
+    }
+
+    /// The body as JSON; `None` where it is none.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The body as text, with a mark for each byte that is none.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = &self.body[..self.body.len().min(1_024)];
+        let text = clip(&String::from_utf8_lossy(start));
+        if text.is_empty() { write!(f, "{}", self.status) } else { write!(f, "{} {text}", self.status) }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Trouble {
+    fn of(error: &reqwest::Error) -> Self {
+        let what = if error.is_connect() {
+            "no connection"
+        } else if error.is_timeout() {
+            "timed out"
+        } else if error.is_body() || error.is_decode() {
+            "the answer broke off"
+        } else {
+            "the request failed"
+        };
+        // reqwest's own text repeats the URL; the innermost cause says what happened.
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        Self { text: clip(&format!("{what}: {cause}")) }
+    }
+}
+
+impl Client {
+    /// A client for the gateway.
+    ///
+    /// # Errors
+    /// Where the token cannot be a header, or the HTTP client not be built.
+    pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
+        let http = builder(access)?.timeout(REQUEST_TIMEOUT).build()?;
+        Ok(Self { http, base: access.url.clone(), workspace: access.workspace.clone() })
+    }
+
+    /// The same client, speaking for another workspace.
+    #[must_use]
+    pub fn for_workspace(&self, workspace: &str) -> Self {
+        Self { workspace: workspace.to_owned(), ..self.clone() }
+    }
+
+    /// The workspace that this client speaks for.
+    #[must_use]
+    pub fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    /// `GET /health`.
+    pub async fn health(&self) -> Outcome {
+        self.get("/health", REQUEST_TIMEOUT).await
+    }
+
+    /// `GET /ready`, with a timeout of two seconds.
+    pub async fn ready(&self) -> Outcome {
+        self.get("/ready", READY_TIMEOUT).await
+    }
+
+    /// `GET /metrics`.
+    pub async fn metrics(&self) -> Outcome {
+        self.get("/metrics", REQUEST_TIMEOUT).await
+    }
+
+    /// `POST /api/workspace/plan`.
+    pub async fn set_plan(&self, plan: &str) -> Outcome {
+        self.post("/api/workspace/plan", &json!({ "workspace_id": self.workspace, "plan": plan })).await
+    }
+
+    /// `POST /api/privacy/toggle`.
+    pub async fn toggle_privacy(&self, store_plain: bool) -> Outcome {
+        self.post("/api/privacy/toggle", &json!({ "workspace_id": self.workspace, "storePlain": store_plain })).await
+    }
+
+    /// `POST /api/runs`.
+    pub async fn create_run(&self, run: &NewRun) -> Outcome {
+        self.post("/api/runs", &run.body(&self.workspace)).await
+    }
+
+    /// `POST /api/runs/{id}/start`.
+    pub async fn start_run(&self, id: &str) -> Outcome {
+        self.post(&format!("/api/runs/{}/start", segment(id)), &json!({})).await
+    }
+
+    /// `GET /api/runs/{id}`.
+    pub async fn run(&self, id: &str) -> Outcome {
+        self.get(&format!("/api/runs/{}", segment(id)), REQUEST_TIMEOUT).await
+    }
+
+    /// `GET /api/agents/{slug}`.
+    pub async fn agent(&self, slug: &str) -> Outcome {
+        self.get(&format!("/api/agents/{}", segment(slug)), REQUEST_TIMEOUT).await
+    }
+
+    /// `POST /api/registry/publish`.
+    pub async fn publish(&self, manifest: &Manifest) -> Outcome {
+        self.post("/api/registry/publish", &manifest.body(&self.workspace)).await
+    }
+
+    /// `GET /api/registry/agents?q=`.
+    pub async fn search(&self, text: &str) -> Outcome {
+        self.get(&format!("/api/registry/agents?q={}", segment(text)), REQUEST_TIMEOUT).await
+    }
+
+    /// `GET /api/safety/check`.
+    pub async fn safety_check(&self) -> Outcome {
+        self.get("/api/safety/check", REQUEST_TIMEOUT).await
+    }
+
+    /// `POST /api/chaos/{what}`.
+    pub async fn chaos(&self, what: &str, body: &Value) -> Outcome {
+        self.post(&format!("/api/chaos/{what}"), body).await
+    }
+
+    async fn get(&self, path: &str, timeout: Duration) -> Outcome {
+        self.send(self.request(Method::GET, path).timeout(timeout)).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Outcome {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http
+            .request(method, format!("{}{path}", self.base))
+            .header("X-Workspace-ID", &self.workspace)
+            .header(header::CONTENT_TYPE, "application/json")
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Outcome {
+        let response = request.send().await.map_err(|e| Trouble::of(&e))?;
+        let status = response.status().as_u16();
+        let mut chunks = response.bytes_stream();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|e| Trouble::of(&e))?;
+            if body.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(Trouble { text: format!("{status}, with a body of over {BODY_BYTES_MAX} bytes") });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body: body.freeze() })
+    }
+}
+
+/// What requests and streams have in common.
+pub(super) fn builder(access: &GatewayAccess) -> Result<reqwest::ClientBuilder, ClientError> {
+    // The first caller decides; later ones find it there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut headers = HeaderMap::new();
+    if let Some(token) = &access.token {
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+        let mut value = value.map_err(|_| ClientError::Token)?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("s2-harness/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
+        .tcp_nodelay(true)
+        // The contract knows no redirects: one is an answer like any other that was not expected.
+        .redirect(Policy::none());
+    Ok(if is_loopback(&access.url) { builder.no_proxy() } else { builder })
+}
+
+/// Whether a URL names this machine. What goes there never goes through a proxy.
+fn is_loopback(url: &str) -> bool {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+/// Text as one segment of a path or one value of a query.
+pub(super) fn segment(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

@@ -1,0 +1,19 @@
+//! The wire: the calls of the contract over HTTP, and its streams over Server-Sent Events.
+//!
+//! What a gateway answers is data, however odd: [`Answer`] and [`Trouble`] are both results of a call, and neither is an
+//! `Err` of the harness.
+
+mod access;
+mod client;
+mod contract;
+mod exposition;
+mod stream;
+mod transport;
+
+pub use access::{GatewayAccess, Secret};
+pub use client::{Answer, Client, ClientError, Outcome, REQUEST_TIMEOUT, Trouble};
+pub use contract::{
+    LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, run_id_of, search_hits,
+};
+pub use exposition::Exposition;
+pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};

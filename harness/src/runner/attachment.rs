@@ -1,0 +1,209 @@
+//! One attachment a suite and process, shared by all its trials: they ask, and wait until there is an answer.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use super::{
+    attach::{AttachError, Attended, attend},
+    folder::AttachFolder,
+    follow::{Follower, Interest, Soak},
+    progress::Progress,
+    spawn::Processes,
+    trials::Subject,
+};
+use crate::{
+    journal::{Finding, Incident, Record},
+    judge::{Digest, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early},
+    plan::{Kpi, Phase, Plan, Suite},
+    report::{RunFolder, failure_text},
+    settings::Settings,
+};
+
+/// What every attachment of a process shares.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) targets: Arc<Targets>,
+    /// Tells this test run from others.
+    pub(super) key: String,
+    /// Under nextest this process is one of many, with one trial.
+    pub(super) is_nextest: bool,
+    pub(super) progress: Progress,
+}
+
+/// What came of a suite.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) verdicts: Verdicts,
+    /// The folder of the soak, as a person would name it.
+    pub(super) folder: String,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nobody has asked yet.
+    Idle,
+    /// A thread waits and judges. Nobody joins it: where every trial has its answer before, the process may end.
+    Waiting,
+    Done(Result<Arc<Outcome>, String>),
+}
+
+/// The attachment of this process to the session of a suite.
+#[derive(Debug)]
+pub(super) struct Attachment {
+    suite: Suite,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    /// KPIs that are missed, whatever is still to come, and what there is to say about them.
+    certain: Mutex<BTreeMap<Kpi, String>>,
+    changed: Condvar,
+}
+
+impl Attachment {
+    /// Nothing happens before somebody asks.
+    pub(super) fn new(suite: Suite, shared: Arc<Shared>) -> Self {
+        Self { suite, shared, state: Mutex::new(State::Idle), certain: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// What became of a trial's subject. The first to ask attaches, and everyone waits: for the end of the session, or
+    /// until nothing that is still to come can help.
+    pub(super) fn ask(self: &Arc<Self>, subject: Subject) -> Result<(), String> {
+        let mut state = lock(&self.state);
+        loop {
+            match &*state {
+                State::Idle => {
+                    let us = Arc::clone(self);
+                    *state = State::Waiting;
+                    let interest = us.interest(subject);
+                    thread::spawn(move || us.attend(interest));
+                }
+                State::Waiting => {
+                    if let Some(why) = subject.kpi.and_then(|kpi| lock(&self.certain).get(&kpi).cloned()) {
+                        return Err(why);
+                    }
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                State::Done(Err(why)) => return Err(why.clone()),
+                State::Done(Ok(outcome)) => return answer(subject, outcome),
+            }
+        }
+    }
+
+    /// What came of the suite, where its end was waited for.
+    pub(super) fn outcome(&self) -> Option<Arc<Outcome>> {
+        match &*lock(&self.state) {
+            State::Done(Ok(outcome)) => Some(Arc::clone(outcome)),
+            _ => None,
+        }
+    }
+
+    /// Asks the session to stop in good order.
+    pub(super) fn ask_to_stop(&self) {
+        if let (State::Waiting, Ok(folder)) = (&*lock(&self.state), self.folder()) {
+            folder.ask_to_stop();
+        }
+    }
+
+    /// A process that shows no progress looks at the journal before its end only for a trial that may go red by then.
+    fn interest(&self, subject: Subject) -> Interest {
+        let may_go_red = subject.kpi.is_some_and(may_be_certain_early);
+        if self.shared.is_nextest && !may_go_red { Interest::End } else { Interest::News }
+    }
+
+    fn attend(&self, interest: Interest) {
+        // A panic that nobody hears of would leave every trial waiting.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_judge(interest)))
+            .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
+            .and_then(|outcome| outcome.map(Arc::new).map_err(|error| error.to_string()));
+        // What trials print now must not get between a bar and its next frame.
+        self.shared.progress.finish(self.suite, || {
+            *lock(&self.state) = State::Done(outcome);
+            self.changed.notify_all();
+        });
+    }
+
+    fn wait_and_judge(&self, interest: Interest) -> Result<Outcome, AttachError> {
+        let folder = self.folder()?;
+        let settings = &self.shared.settings;
+        let plays_on_mock = settings.gateway_for(self.suite).is_none();
+        let mut processes = Processes::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
+        let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
+        let attended = attend(&folder, &mut follower, &mut processes, &mut |follower| self.seen(&folder, follower))?;
+        let run = folder.run_folder()?;
+        let mut soak = follower.into_soak();
+        if let Attended::Died(why) = attended {
+            let soak = soak.get_or_insert_with(|| self.soak_that_never_began());
+            let at_ms = soak.digest.scenario_ms();
+            let finding = Finding::Fatal { message: why };
+            soak.absorb(&Record::Incident(Incident { at_ms, phase: Phase::Steady, finding }));
+        }
+        // A session that has ended has begun.
+        let soak = soak.unwrap_or_else(|| self.soak_that_never_began());
+        Ok(Outcome { verdicts: judge(&soak.plan, &self.shared.targets, &soak.digest), folder: shown(run.as_ref()) })
+    }
+
+    fn folder(&self) -> Result<AttachFolder, super::FolderError> {
+        AttachFolder::make(&self.shared.settings.out, &self.shared.key, self.suite)
+    }
+
+    /// Even then there are verdicts: nothing is proven.
+    fn soak_that_never_began(&self) -> Soak {
+        let settings = &self.shared.settings;
+        let plan = Plan::new(self.suite, &settings.scenario, settings.seed, settings.pace_for(self.suite));
+        let digest = Digest::new(&plan, &self.shared.targets);
+        Soak::new(plan, digest)
+    }
+
+    /// The journal has news.
+    fn seen(&self, folder: &AttachFolder, follower: &Follower) {
+        let Some(soak) = follower.soak() else { return };
+        let mut certain = lock(&self.certain);
+        let waivers = &self.shared.settings.waivers;
+        let is_news = |kpi: &Kpi| {
+            !waivers.contains_key(kpi) && !certain.contains_key(kpi) && is_already_certain(*kpi, &soak.digest)
+        };
+        let news: Vec<Kpi> = Kpi::of(self.suite).filter(is_news).collect();
+        let has_news = !news.is_empty();
+        if has_news {
+            let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
+            let run = shown(folder.run_folder().ok().flatten().as_ref());
+            for kpi in news {
+                let text = verdicts.kpi(kpi).map(|judgement| failure_text(judgement, self.suite, &run));
+                certain.insert(kpi, text.unwrap_or_default());
+            }
+        }
+        let reds = certain.len();
+        drop(certain);
+        let tell = || {
+            // A trial between looking and waiting holds the state; whoever tells it now has been heard.
+            drop(lock(&self.state));
+            self.changed.notify_all();
+        };
+        self.shared.progress.show(self.suite, soak, reds, has_news.then_some(&tell));
+    }
+}
+
+fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
+    match outcome.verdicts.named(subject.kind, subject.name) {
+        Some(judgement) if judgement.verdict == Verdict::Pass => Ok(()),
+        Some(judgement) => Err(failure_text(judgement, subject.suite, &outcome.folder)),
+        None => Err(format!("{} was not judged; the soak in {} had another plan", subject.name, outcome.folder)),
+    }
+}
+
+/// A folder below the current one is named from here.
+fn shown(run: Option<&RunFolder>) -> String {
+    let Some(run) = run else { return "no folder was made".to_owned() };
+    let path: PathBuf = run.path();
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(&path).display().to_string()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

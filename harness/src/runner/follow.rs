@@ -1,0 +1,143 @@
+//! Follows a journal while it is being written, and folds it into a digest.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{
+    journal::{EndReason, Finding, ReadError, Reader, Record},
+    judge::{Digest, Targets},
+    plan::Plan,
+};
+
+/// The last record of a journal is short; in so many bytes there is all of it.
+const END_BYTES_MAX: u64 = 512;
+/// How the last record of a journal begins.
+const END: &str = r#"{"record":"end""#;
+
+/// How much a follower wants to know before the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// All that is new, at once.
+    News,
+    /// The plan, and then nothing before the end. Sixty processes of one nextest run that all take a journal apart as it
+    /// grows would take half a core from the soak that they wait for.
+    End,
+}
+
+/// Reads what a session has written since the last look.
+#[derive(Debug)]
+pub(super) struct Follower {
+    targets: Arc<Targets>,
+    interest: Interest,
+    reader: Option<Reader>,
+    soak: Option<Soak>,
+}
+
+/// A soak as far as it is known.
+#[derive(Debug)]
+pub(super) struct Soak {
+    /// What is played: the journal's own plan, not today's settings.
+    pub(super) plan: Plan,
+    /// What has come of it so far.
+    pub(super) digest: Digest,
+    /// The last sign of life.
+    pub(super) heartbeat: Option<Heartbeat>,
+}
+
+/// A sign of life, as the journal has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heartbeat {
+    pub(super) due_ms: u64,
+    pub(super) open_streams: u32,
+    pub(super) runs_started: u64,
+}
+
+impl Follower {
+    pub(super) const fn new(targets: Arc<Targets>, interest: Interest) -> Self {
+        Self { targets, interest, reader: None, soak: None }
+    }
+
+    /// Takes in what is new, if it is of interest; whether anything was. A journal that is not there yet is one without
+    /// news.
+    pub(super) fn poll(&mut self, journal: &Path) -> Result<bool, ReadError> {
+        if self.interest == Interest::End && self.soak.is_some() && !has_end(journal) {
+            return Ok(false);
+        }
+        self.catch_up(journal)
+    }
+
+    /// Takes in all that is new; whether anything was.
+    pub(super) fn catch_up(&mut self, journal: &Path) -> Result<bool, ReadError> {
+        if self.reader.is_none() {
+            match Reader::open(journal) {
+                Ok(reader) => self.reader = Some(reader),
+                Err(ReadError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        let mut has_news = false;
+        while let Some(record) = reader.next_record()? {
+            has_news = true;
+            match (record, &mut self.soak) {
+                (Record::Header(header), None) => {
+                    let digest = Digest::new(&header.plan, &self.targets);
+                    self.soak = Some(Soak::new(header.plan, digest));
+                }
+                (record, Some(soak)) => soak.absorb(&record),
+                // The reader has seen to it that the first record is a header.
+                (_, None) => {}
+            }
+        }
+        Ok(has_news)
+    }
+
+    pub(super) const fn soak(&self) -> Option<&Soak> {
+        self.soak.as_ref()
+    }
+
+    pub(super) fn into_soak(self) -> Option<Soak> {
+        self.soak
+    }
+
+    /// Why the session ended, if it has.
+    pub(super) fn ended(&self) -> Option<EndReason> {
+        self.soak.as_ref()?.digest.end().map(|end| end.reason)
+    }
+}
+
+/// Whether a journal ends as the journals of sessions do that ended in good order.
+pub(super) fn has_end(journal: &Path) -> bool {
+    last_line(journal).is_some_and(|line| line.starts_with(END))
+}
+
+/// The last line of a file, if it is short.
+fn last_line(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES_MAX))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(END_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    // A line without its line feed is still being written.
+    let text = String::from_utf8_lossy(bytes.strip_suffix(b"\n")?);
+    text.lines().last().map(str::to_owned)
+}
+
+impl Soak {
+    pub(super) const fn new(plan: Plan, digest: Digest) -> Self {
+        Self { plan, digest, heartbeat: None }
+    }
+
+    pub(super) fn absorb(&mut self, record: &Record) {
+        if let Record::Incident(incident) = record
+            && let Finding::Heartbeat { due_ms, open_streams, runs_started } = incident.finding
+        {
+            self.heartbeat = Some(Heartbeat { due_ms, open_streams, runs_started });
+        }
+        self.digest.absorb(record);
+    }
+}

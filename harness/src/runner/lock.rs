@@ -1,0 +1,111 @@
+//! Locks that outlive nobody: the kernel lets go of them when their process dies, however it dies.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+/// A lock that is held until this is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+}
+
+/// A lock file could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot lock {path}: {source}; S2 needs a folder with working file locks, and S2_OUT names another")]
+pub struct LockError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl LockError {
+    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |source| Self { path: path.to_owned(), source }
+    }
+}
+
+impl Lock {
+    /// Takes the lock for itself alone; `None` where another holds it.
+    pub(super) fn try_exclusive(path: &Path) -> Result<Option<Self>, LockError> {
+        let file = open(path).map_err(LockError::at(path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(LockError::at(path)(source)),
+        }
+    }
+
+    /// Takes the lock beside others that share it. Waits for one who looks whether anybody does: that takes no time.
+    pub(super) fn shared(path: &Path) -> Result<Self, LockError> {
+        let file = open(path).map_err(LockError::at(path))?;
+        file.lock_shared().map_err(LockError::at(path))?;
+        Ok(Self { file })
+    }
+
+    /// Leaves a word for those who find the lock taken.
+    pub(super) fn say(&mut self, words: &str) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(words.as_bytes())
+    }
+}
+
+/// Whether anybody holds the lock, shared or alone. Looking takes the lock for a moment, so whoever wants it for good
+/// tries more than once.
+pub(super) fn is_held(path: &Path) -> Result<bool, LockError> {
+    Ok(Lock::try_exclusive(path)?.is_none())
+}
+
+/// What the holder of a lock left as a word.
+pub(super) fn said(path: &Path) -> String {
+    let mut words = String::new();
+    let read = File::open(path).and_then(|file| file.take(4_096).read_to_string(&mut words));
+    if read.is_ok() { words } else { String::new() }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    // Another user's file in a shared folder can still be locked by who may read it.
+    file.or_else(|e| if e.kind() == io::ErrorKind::PermissionDenied { File::open(path) } else { Err(e) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_until_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        assert!(!is_held(&path).unwrap());
+        let lock = Lock::try_exclusive(&path).unwrap();
+        assert!(lock.is_some());
+        assert!(is_held(&path).unwrap());
+        assert!(Lock::try_exclusive(&path).unwrap().is_none());
+        drop(lock);
+        assert!(!is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn many_share_a_lock_and_it_is_free_when_the_last_lets_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let (one, other) = (Lock::shared(&path).unwrap(), Lock::shared(&path).unwrap());
+        drop(one);
+        assert!(is_held(&path).unwrap());
+        drop(other);
+        assert!(!is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn the_last_word_of_a_holder_is_read_by_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let mut lock = Lock::try_exclusive(&path).unwrap().unwrap();
+        lock.say("a long first word").unwrap();
+        lock.say("second").unwrap();
+        assert_eq!(said(&path), "second");
+    }
+}

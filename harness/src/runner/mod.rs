@@ -1,0 +1,129 @@
+//! The test binary: named trials, attached to one session a suite.
+//!
+//! The binary plays three roles. As the runner it is a libtest: its trials wait for a session and say what the judge
+//! says. It starts itself again as the session, and as the embedded gateway where there is none of yours. Trials, session
+//! and gateway find one another through a folder and the kernel's file locks, so it is all the same whether trials are
+//! threads of one process (`cargo test`) or processes of their own (nextest).
+
+mod attach;
+mod attachment;
+mod folder;
+mod follow;
+mod interrupt;
+mod lock;
+mod progress;
+mod role;
+mod spawn;
+#[cfg(test)]
+mod tests;
+mod trials;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    process::{self, ExitCode},
+    sync::Arc,
+};
+
+pub use attach::AttachError;
+use attachment::{Attachment, Shared};
+pub use folder::FolderError;
+use libtest_mimic::Arguments;
+pub use lock::LockError;
+use progress::Progress;
+pub use role::{Embedded, EmbeddedGateway, Role, StartingGateway};
+pub use spawn::SpawnError;
+
+use crate::{
+    plan::Suite,
+    report::kpi_table,
+    settings::{Environment, Settings, Source},
+};
+
+/// The settings, the arguments or the output folder are wrong: nothing was tried.
+const WRONG_USE: u8 = 2;
+
+/// The test binary's `main`, in whichever role it was started.
+#[must_use]
+pub fn main(embedded: &Embedded) -> ExitCode {
+    let environment = Environment::from_process();
+    if let Some(code) = role::play(&environment, embedded) {
+        return code;
+    }
+    let args = Arguments::from_args();
+    match Settings::load(&environment, embedded.soak_toml) {
+        Ok(settings) => run(args, settings, &environment),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> ExitCode {
+    let suites = if args.list { Vec::new() } else { trials::suites_to_play(&args, &settings.waivers) };
+    if !suites.is_empty()
+        && let Err(error) = check_out(&settings.out)
+    {
+        eprintln!("error: {error}");
+        return ExitCode::from(WRONG_USE);
+    }
+    let is_nextest = environment.nextest_run_id().is_some();
+    if !suites.is_empty() && !is_nextest && settings.source == Source::BuiltIn {
+        eprintln!("no tests/soak.toml below {}: playing {}", environment.folder().display(), settings.source);
+    }
+    let waivers = settings.waivers.clone();
+    let shared = Arc::new(Shared {
+        targets: Arc::new(settings.targets.clone()),
+        key: folder::run_key(environment),
+        is_nextest,
+        progress: Progress::new(is_nextest),
+        settings,
+    });
+    let attachments: BTreeMap<Suite, Arc<Attachment>> =
+        suites.iter().map(|suite| (*suite, Arc::new(Attachment::new(*suite, Arc::clone(&shared))))).collect();
+    let attachments = Arc::new(attachments);
+    if !suites.is_empty() {
+        interrupt::listen(Arc::clone(&attachments));
+    }
+    let asked = Arc::clone(&attachments);
+    let ask: Arc<trials::Ask> = Arc::new(move |subject| match asked.get(&subject.suite) {
+        Some(attachment) => attachment.ask(subject),
+        None => Err(format!("{} was not to be played", subject.suite)),
+    });
+    let trials = trials::trials(&waivers, &ask);
+    // Trials only wait, and suites play side by side; a trial without a thread would keep its suite from starting.
+    args.test_threads = args.test_threads.or(Some(trials.len()));
+    let conclusion = libtest_mimic::run(&args, trials);
+    if !is_nextest {
+        conclude(&attachments);
+    }
+    conclusion.exit_code()
+}
+
+/// Better one error before the soak than one for each trial in it.
+fn check_out(out: &Path) -> io::Result<()> {
+    let check = || {
+        fs::create_dir_all(out)?;
+        tempfile::tempfile_in(out).map(drop)
+    };
+    check().map_err(|e| {
+        let out = out.display();
+        io::Error::new(e.kind(), format!("cannot write to {out}: {e}; results go there, and S2_OUT names another"))
+    })
+}
+
+/// What a person wants to see at the end of it, on stderr: stdout is the test report's.
+fn conclude(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
+    for (suite, attachment) in attachments {
+        if let Some(outcome) = attachment.outcome() {
+            eprintln!("{suite}: {}\n\n{}", outcome.folder, kpi_table(&outcome.verdicts));
+        }
+    }
+}
+
+/// Leaves at once, as a process that a signal ends.
+fn leave(code: i32) -> ! {
+    process::exit(code)
+}

@@ -1,0 +1,99 @@
+//! The role of the session: takes its locks, plays the plan, and goes.
+
+use std::{thread, time::Duration};
+
+use tokio::task::JoinSet;
+
+use super::{
+    super::{folder::AttachFolder, lock::Lock},
+    RoleError,
+    turn::{self, Turn},
+    watch::{self, Signals},
+};
+use crate::{
+    gateway::GatewayAccess,
+    journal::EndReason,
+    plan::Plan,
+    report::RunFolder,
+    session::{self, SessionConfig, Stop},
+    settings::{Environment, Settings},
+};
+
+/// Whoever looks whether the session lives takes its lock for a moment; so often it is tried again, a while apart.
+const LOCK_TRIES: u32 = 40;
+const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
+const THREADS: usize = 2;
+
+pub(super) fn play(environment: &Environment, built_in: &str, folder: &AttachFolder) -> Result<(), RoleError> {
+    let Some(_life) = take_life(folder)? else {
+        // Somebody plays already: that session is ours, too.
+        return Ok(());
+    };
+    let settings = Settings::load(environment, built_in)?;
+    let run = folder.run_folder()?.ok_or_else(|| RoleError::NoRunFolder(folder.path().display().to_string()))?;
+    let gateway = access(&settings, folder)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    runtime.map_err(RoleError::Runtime)?.block_on(attended(settings, gateway, run, folder))
+}
+
+fn take_life(folder: &AttachFolder) -> Result<Option<Lock>, RoleError> {
+    for _ in 0..LOCK_TRIES {
+        if let Some(lock) = Lock::try_exclusive(&folder.session_lock())? {
+            return Ok(Some(lock));
+        }
+        thread::sleep(LOCK_TRY_EVERY);
+    }
+    Ok(None)
+}
+
+fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, RoleError> {
+    let (url, pid, embedded) = match settings.gateway_for(folder.suite()) {
+        Some(yours) => (yours.url.clone(), yours.pid, false),
+        None => {
+            let address = folder.gateway_address()?;
+            let address = address.ok_or_else(|| RoleError::NoGateway(folder.path().display().to_string()))?;
+            (address.url, Some(address.pid), true)
+        }
+    };
+    Ok(GatewayAccess { url, token: settings.token.clone(), workspace: settings.workspace.clone(), pid, embedded })
+}
+
+/// Plays under a watch: for signals, and for whether anybody still waits.
+async fn attended(
+    settings: Settings,
+    gateway: GatewayAccess,
+    run: RunFolder,
+    folder: &AttachFolder,
+) -> Result<(), RoleError> {
+    let stop = Stop::new();
+    let mut watches = JoinSet::new();
+    let signals = Signals::listen().map_err(RoleError::Signals)?;
+    watches.spawn(watch::over_session(folder.clone(), stop.clone(), signals));
+
+    let _turn = match turn::take(&gateway.url, folder, &run, &stop).await? {
+        Turn::Ours(lock) => Some(lock),
+        Turn::Taken(why) => {
+            stop.request(EndReason::Fatal, why);
+            None
+        }
+        Turn::Stopped => None,
+    };
+    let suite = folder.suite();
+    let config = SessionConfig {
+        plan: Plan::new(suite, &settings.scenario, settings.seed, settings.pace_for(suite)),
+        gateway,
+        folder: run,
+        shown: settings.shown(),
+        targets: settings.targets,
+        waivers: settings.waivers,
+        log_filter: settings.log_filter,
+    };
+    // A stop that was asked for before the session begins leaves a journal all the same: it says why.
+    let reason = session::play(config, stop.clone()).await;
+    if reason != EndReason::Played {
+        let why = stop.why().map(|(_, message)| message).unwrap_or_default();
+        eprintln!("the session ended early ({reason:?}): {why}");
+    }
+    watches.shutdown().await;
+    Ok(())
+}

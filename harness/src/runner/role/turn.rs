@@ -1,0 +1,88 @@
+//! One gateway, one session: a lock for each gateway URL, over the whole machine.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::lock::{self, Lock, LockError},
+    watch::LOOK_EVERY,
+};
+use crate::{
+    clock,
+    report::RunFolder,
+    runner::{
+        attach::TURN_LIMIT,
+        folder::{AttachFolder, sha256_hex},
+    },
+    session::Stop,
+};
+
+/// Who plays on a gateway, for those who find it taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Holder {
+    /// The test run.
+    run: String,
+    /// The session's process.
+    pid: u32,
+    /// Where it leaves what it leaves.
+    folder: PathBuf,
+}
+
+/// What became of waiting for the gateway.
+pub(super) enum Turn {
+    /// The gateway is ours while this is held.
+    Ours(Lock),
+    /// It is another's: who, and what would help.
+    Taken(String),
+    /// A stop was asked for meanwhile.
+    Stopped,
+}
+
+/// Takes the gateway for this session. Another suite of the same test run is waited for; anybody else is not.
+pub(super) async fn take(url: &str, folder: &AttachFolder, run: &RunFolder, stop: &Stop) -> Result<Turn, LockError> {
+    let path = std::env::temp_dir().join(format!("s2-gateway-{}.lock", sha256_hex(url)));
+    let us = Holder { run: run_of(folder), pid: std::process::id(), folder: run.path() };
+    let began = clock::now();
+    let mut has_said = false;
+    loop {
+        if let Some(mut lock) = Lock::try_exclusive(&path)? {
+            // Words that cannot be left make another's error poorer, and nothing else.
+            let _ = lock.say(&serde_json::to_string(&us).unwrap_or_default());
+            return Ok(Turn::Ours(lock));
+        }
+        // Between taking a lock and leaving words there is a moment without them, or with another's.
+        let holder = serde_json::from_str::<Holder>(&lock::said(&path)).ok();
+        let waited = clock::now().saturating_duration_since(began);
+        match holder {
+            Some(holder) if holder.run == us.run && waited < TURN_LIMIT => {
+                if !has_said {
+                    eprintln!("waiting for {}, which plays on {url}", holder.folder.display());
+                    has_said = true;
+                }
+            }
+            _ if waited < Duration::from_secs(2) => {}
+            Some(holder) => return Ok(Turn::Taken(taken(url, &holder))),
+            None => return Ok(Turn::Taken(format!("another session plays on {url}: {} is locked", path.display()))),
+        }
+        tokio::select! {
+            () = stop.requested() => return Ok(Turn::Stopped),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+fn taken(url: &str, holder: &Holder) -> String {
+    format!(
+        "another session plays on {url}: process {}, results in {}. Two at once would disturb each other: \
+         wait for it, or set S2_GATEWAY_URL to another gateway",
+        holder.pid,
+        holder.folder.display()
+    )
+}
+
+/// The attach folder's name less its suite is the key of the test run.
+fn run_of(folder: &AttachFolder) -> String {
+    let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.strip_suffix(&format!("-{}", folder.suite())).unwrap_or(name).to_owned()
+}

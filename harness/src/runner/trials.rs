@@ -1,0 +1,129 @@
+//! The trials: a name for each workload, KPI and check of each suite, and what each of them says in the end.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::{
+    judge::Judged,
+    plan::{HarnessCheck, Kpi, Suite, Workload},
+};
+
+/// One trial. CI reports and nextest's filters rely on its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) suite: Suite,
+    pub(super) kind: Judged,
+    /// Of the workload, KPI or check.
+    pub(super) name: &'static str,
+    /// Where it is a KPI.
+    pub(super) kpi: Option<Kpi>,
+}
+
+impl Subject {
+    /// Every trial of a suite.
+    fn of(suite: Suite) -> impl Iterator<Item = Self> {
+        let subject = move |kind, name, kpi| Self { suite, kind, name, kpi };
+        let workloads = Workload::of(suite).map(move |workload| subject(Judged::Workload, workload.name(), None));
+        let kpis = Kpi::of(suite).map(move |kpi| subject(Judged::Kpi, kpi.name(), Some(kpi)));
+        let checks = HarnessCheck::of(suite).map(move |check| subject(Judged::Harness, check.name(), None));
+        workloads.chain(kpis).chain(checks)
+    }
+
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Suite::ALL.iter().copied().flat_map(Self::of)
+    }
+
+    pub(super) fn trial_name(&self) -> String {
+        let kind = match self.kind {
+            Judged::Workload => "workload",
+            Judged::Kpi => "kpi",
+            Judged::Harness => "harness",
+        };
+        format!("{}::{kind}::{}", self.suite, self.name)
+    }
+}
+
+/// Says what became of a subject. It waits for as long as that takes.
+pub(super) type Ask = dyn Fn(Subject) -> Result<(), String> + Send + Sync;
+
+/// The trials as libtest-mimic takes them.
+pub(super) fn trials(waivers: &BTreeMap<Kpi, String>, ask: &Arc<Ask>) -> Vec<Trial> {
+    Subject::all().map(|subject| trial(subject, waiver(subject, waivers), Arc::clone(ask))).collect()
+}
+
+fn trial(subject: Subject, waiver: Option<String>, ask: Arc<Ask>) -> Trial {
+    let is_ignored = waiver.is_some() || subject.suite.is_ignored_by_default();
+    let run = move || match waiver {
+        // `--ignored` asks for `full`; it does not undo a waiver.
+        Some(reason) => Ok(Completion::ignored_with(format!("waived: {reason}"))),
+        None => ask(subject).map(|()| Completion::Completed).map_err(Failed::from),
+    };
+    Trial::ignorable_test(subject.trial_name(), run).with_ignored_flag(is_ignored)
+}
+
+fn waiver(subject: Subject, waivers: &BTreeMap<Kpi, String>) -> Option<String> {
+    subject.kpi.and_then(|kpi| waivers.get(&kpi)).cloned()
+}
+
+/// The suites that these arguments will play.
+pub(super) fn suites_to_play(args: &Arguments, waivers: &BTreeMap<Kpi, String>) -> Vec<Suite> {
+    let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
+    let is_played = |subject: &Subject| {
+        let waiver = waiver(*subject, waivers);
+        let is_waived = waiver.is_some();
+        let trial = trial(*subject, waiver, Arc::clone(&nobody));
+        !is_waived && !args.is_filtered_out(&trial) && !args.is_ignored(&trial)
+    };
+    let mut suites: Vec<Suite> = Subject::all().filter(is_played).map(|subject| subject.suite).collect();
+    suites.dedup();
+    suites
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Arguments {
+        Arguments::from_iter(std::iter::once("soak").chain(line.split_whitespace()))
+    }
+
+    fn suites(line: &str, waived: &[Kpi]) -> Vec<Suite> {
+        let waivers = waived.iter().map(|kpi| (*kpi, "because".to_owned())).collect();
+        suites_to_play(&args(line), &waivers)
+    }
+
+    #[test]
+    fn every_workload_kpi_and_check_of_each_suite_has_a_name() {
+        let names: Vec<String> = Subject::all().map(|subject| subject.trial_name()).collect();
+        crate::snapshots::assert_snapshot("trial_names", &names.join("\n"));
+    }
+
+    #[test]
+    fn full_is_played_only_when_it_is_asked_for() {
+        assert_eq!(suites("", &[]), [Suite::Smoke, Suite::Rehearsal]);
+        assert_eq!(suites("--ignored", &[]), [Suite::Full]);
+        assert_eq!(suites("--include-ignored", &[]), Suite::ALL);
+    }
+
+    #[test]
+    fn a_filter_plays_only_the_suites_of_the_trials_it_selects() {
+        assert_eq!(suites("smoke::kpi::availability --exact", &[]), [Suite::Smoke]);
+        assert_eq!(suites("rss_drift", &[]), [Suite::Rehearsal]);
+        assert_eq!(suites("--skip smoke", &[]), [Suite::Rehearsal]);
+        assert_eq!(suites("no::such::trial", &[]), []);
+    }
+
+    #[test]
+    fn a_waived_kpi_is_ignored_and_never_judged_even_when_ignored_trials_are_asked_for() {
+        assert_eq!(suites("rss_drift --include-ignored", &[Kpi::RssDrift]), []);
+        assert_eq!(suites("--ignored", &[Kpi::RssDrift]), [Suite::Full]);
+
+        let ask: Arc<Ask> = Arc::new(|subject| Err(format!("{} was judged", subject.trial_name())));
+        let waivers = BTreeMap::from([(Kpi::RssDrift, "a cache that fills".to_owned())]);
+        let trials = trials(&waivers, &ask);
+        assert!(trials.iter().filter(|trial| trial.name().contains("rss_drift")).all(Trial::has_ignored_flag));
+        let conclusion = libtest_mimic::run(&args("rss_drift --include-ignored --quiet"), trials);
+        assert_eq!((conclusion.num_ignored, conclusion.num_failed), (2, 0));
+    }
+}

@@ -1,0 +1,72 @@
+//! Writes what a soak leaves behind, each file replaced whole.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+use super::SessionConfig;
+use crate::{
+    clock::wall_now,
+    gateway::Exposition,
+    journal::Header,
+    judge::{Digest, judge},
+    report::{ResultsInput, results_json, snapshot_json},
+};
+
+/// A file could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {source}; is the folder writable, the disk full? S2_OUT moves it")]
+pub(super) struct ArtifactError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Makes the soak's folders.
+pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> {
+    let logs = config.folder.logs();
+    fs::create_dir_all(&logs).map_err(|source| ArtifactError { path: logs, source })
+}
+
+/// Writes the results as they stand.
+pub(super) fn write_results(config: &SessionConfig, header: &Header, digest: &Digest) -> Result<(), ArtifactError> {
+    let verdicts = judge(&config.plan, &config.targets, digest);
+    let waived: BTreeMap<String, String> =
+        config.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
+    let results = results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived });
+    replace(&config.folder.results(), &results)
+}
+
+/// Writes a snapshot.
+pub(super) fn write_snapshot(
+    config: &SessionConfig,
+    digest: &Digest,
+    exposition: Option<&Exposition>,
+    minute: u64,
+) -> Result<(), ArtifactError> {
+    let mut metrics = exposition.map(|e| e.values.clone()).unwrap_or_default();
+    for (name, buckets) in exposition.iter().flat_map(|e| &e.histograms) {
+        if let Some((_, count)) = buckets.last() {
+            metrics.insert(format!("{name}_count"), *count);
+        }
+    }
+    let snapshot = snapshot_json(digest, &metrics, minute, &wall_now().to_string());
+    replace(&config.folder.snapshot(minute), &snapshot)
+}
+
+/// A reader sees the old file or the new one, never half of either.
+fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
+    let failed = |source| ArtifactError { path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    // A temporary file is its owner's alone; results are for everyone who may read the folder.
+    #[cfg(unix)]
+    fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}

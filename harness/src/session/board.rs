@@ -1,0 +1,181 @@
+//! What the workers know of one another: who holds a stream, what runs have been seen to do, the gateway's clock.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use crate::gateway::{Exposition, LogEvent};
+
+/// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
+const WATCHED_MAX: usize = 10_000;
+
+/// Shared by the workers of a session.
+#[derive(Debug, Default)]
+pub struct Board {
+    runs: Mutex<HashMap<String, Arc<Watch>>>,
+    log_streams_open: AtomicUsize,
+    all_streams_open: AtomicUsize,
+    log_streams_dropped: AtomicU64,
+    runs_started: AtomicU64,
+    clock_offset_us: AtomicI64,
+    exposition: Mutex<Option<Exposition>>,
+}
+
+/// What the streams have shown of one run.
+#[derive(Debug, Default)]
+pub struct Watch {
+    seen: Mutex<Seen>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    first_log: Option<Instant>,
+    ended: bool,
+}
+
+impl Board {
+    /// Watches a run; `None` where too many are watched already.
+    pub fn watch(&self, run: &str) -> Option<Arc<Watch>> {
+        let mut runs = self.runs();
+        if runs.len() >= WATCHED_MAX {
+            return None;
+        }
+        Some(Arc::clone(runs.entry(run.to_owned()).or_default()))
+    }
+
+    /// Looks away from a run.
+    pub fn forget(&self, run: &str) {
+        self.runs().remove(run);
+    }
+
+    /// A stream showed an event.
+    pub fn saw(&self, event: &LogEvent, arrived: Instant) {
+        let watch = self.runs().get(&event.run_id).cloned();
+        let Some(watch) = watch else { return };
+        let mut seen = watch.seen();
+        match event.kind.as_str() {
+            "log" if seen.first_log.is_none_or(|first| arrived < first) => seen.first_log = Some(arrived),
+            "end" => seen.ended = true,
+            _ => return,
+        }
+        drop(seen);
+        watch.changed.notify_waiters();
+    }
+
+    /// A stream opened.
+    pub fn stream_opened(&self, is_workspace_logs: bool) {
+        self.all_streams_open.fetch_add(1, Ordering::Relaxed);
+        if is_workspace_logs {
+            self.log_streams_open.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A stream ended.
+    pub fn stream_closed(&self, is_workspace_logs: bool, unasked: bool) {
+        self.all_streams_open.fetch_sub(1, Ordering::Relaxed);
+        if is_workspace_logs {
+            self.log_streams_open.fetch_sub(1, Ordering::Relaxed);
+            self.log_streams_dropped.fetch_add(u64::from(unasked), Ordering::Relaxed);
+        }
+    }
+
+    /// Workspace log streams that are open.
+    #[must_use]
+    pub fn log_streams_open(&self) -> usize {
+        self.log_streams_open.load(Ordering::Relaxed)
+    }
+
+    /// All streams that are open, runs' own and the safety layer's among them.
+    #[must_use]
+    pub fn all_streams_open(&self) -> usize {
+        self.all_streams_open.load(Ordering::Relaxed)
+    }
+
+    /// Workspace log streams that ended without our asking, so far.
+    #[must_use]
+    pub fn log_streams_dropped(&self) -> u64 {
+        self.log_streams_dropped.load(Ordering::Relaxed)
+    }
+
+    /// A run of W1 was started.
+    pub fn run_started(&self) {
+        self.runs_started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs of W1 that were started.
+    #[must_use]
+    pub fn runs_started(&self) -> u64 {
+        self.runs_started.load(Ordering::Relaxed)
+    }
+
+    /// The gateway's clock less ours, microseconds.
+    pub fn set_clock_offset_us(&self, offset_us: i64) {
+        self.clock_offset_us.store(offset_us, Ordering::Relaxed);
+    }
+
+    /// The gateway's clock less ours, microseconds, as last measured.
+    #[must_use]
+    pub fn clock_offset_us(&self) -> i64 {
+        self.clock_offset_us.load(Ordering::Relaxed)
+    }
+
+    /// The gateway's metrics as last scraped.
+    pub fn set_exposition(&self, exposition: Exposition) {
+        *self.exposition.lock().unwrap_or_else(PoisonError::into_inner) = Some(exposition);
+    }
+
+    /// The gateway's metrics as last scraped.
+    #[must_use]
+    pub fn exposition(&self) -> Option<Exposition> {
+        self.exposition.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<Watch>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    /// When the run's first log line came, on whichever stream came first.
+    #[must_use]
+    pub fn first_log(&self) -> Option<Instant> {
+        self.seen().first_log
+    }
+
+    /// Waits until a stream has shown the run's end, or the time is over.
+    pub async fn ended_within(&self, limit: Duration) -> bool {
+        self.wait_for(limit, |seen| seen.ended).await
+    }
+
+    /// Waits until a stream has shown the run's first log line, or the time is over.
+    pub async fn logged_within(&self, limit: Duration) -> bool {
+        self.wait_for(limit, |seen| seen.first_log.is_some()).await
+    }
+
+    async fn wait_for(&self, limit: Duration, done: impl Fn(&Seen) -> bool) -> bool {
+        let wait = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if done(&self.seen()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(limit, wait).await.is_ok()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

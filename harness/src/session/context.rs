@@ -1,0 +1,122 @@
+//! What every worker is given, and how it speaks to the gateway.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Board, Gate, Ledger, Mark, Recorder, Stop};
+use crate::{
+    clock::Clock,
+    gateway::{Answer, Client, GatewayAccess, Outcome, Streams},
+    journal::{Counter, Finding, Timing, clip},
+    plan::{Plan, Workload},
+};
+
+/// What every worker is given. Clones are of the same session.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// What is to be played.
+    pub plan: Arc<Plan>,
+    /// Where it is played.
+    pub access: Arc<GatewayAccess>,
+    /// The scenario's clock.
+    pub clock: Clock,
+    /// Where measurements go.
+    pub recorder: Recorder,
+    /// Asks for a stop, and hears of one.
+    pub stop: Stop,
+    /// Asks the streams to close: with a stop, or when all that was to come has come.
+    pub closing: CancellationToken,
+    /// Holds new requests.
+    pub gate: Gate,
+    /// What workers know of one another.
+    pub board: Arc<Board>,
+    /// The ledger of the workspace log streams.
+    pub ledger: Arc<Mutex<Ledger>>,
+    /// Calls of the soak's own workspace.
+    pub client: Client,
+    /// Opens streams.
+    pub streams: Streams,
+    /// Tells this soak's names from those of others at the same gateway.
+    pub nonce: Arc<str>,
+}
+
+/// A call: who sends it, what it is about, and what should be answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Who sends it.
+    pub workload: Workload,
+    /// Method and path, with placeholders.
+    pub route: &'a str,
+    /// The run, version or stream that it is about.
+    pub subject: &'a str,
+    /// Statuses that are as they should be.
+    pub expected: &'a [u16],
+}
+
+impl Context {
+    /// Sends a request of W1 to W5: not while the gateway is known to be down, counted, timed, and if it fails or is
+    /// answered other than expected, with its evidence. `None` then.
+    pub async fn call(&self, call: Call<'_>, send: impl Future<Output = Outcome>) -> Option<Answer> {
+        self.outcome(call, send).await.ok()
+    }
+
+    /// The same, with what was answered instead.
+    ///
+    /// # Errors
+    /// What was answered, in words.
+    pub async fn outcome(&self, call: Call<'_>, send: impl Future<Output = Outcome>) -> Result<Answer, String> {
+        self.gate.pass().await;
+        let mark = self.recorder.mark();
+        let outcome = send.await;
+        self.recorder.time(Timing::Request, mark, call.route);
+        self.recorder.count(Counter::Requests, mark);
+        let wrong = match outcome {
+            Ok(answer) if answer.is(call.expected) => return Ok(answer),
+            Ok(answer) => format!("{answer} (expected {})", either(call.expected)),
+            Err(trouble) => trouble.to_string(),
+        };
+        self.request_failed(call.workload, call.route, call.subject, &wrong, mark);
+        Err(wrong)
+    }
+
+    /// Counts a request that went wrong in a way that its status does not show.
+    pub fn request_failed(&self, workload: Workload, route: &str, subject: &str, answer: &str, mark: Mark) {
+        self.recorder.count(Counter::RequestErrors, mark);
+        tracing::debug!("{workload}: {route} ({subject}): {answer}");
+        let finding =
+            Finding::RequestFailed { workload, route: route.to_owned(), subject: clip(subject), answer: clip(answer) };
+        self.recorder.incident_since(finding, mark);
+    }
+
+    /// Waits until a scenario moment; `false` if the session is to stop before.
+    pub async fn until(&self, at_ms: u64) -> bool {
+        if self.stop.is_requested() {
+            return false;
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.requested() => false,
+            () = self.clock.until(at_ms) => true,
+        }
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Real milliseconds since the start, as the ledger counts them.
+    #[must_use]
+    pub fn ledger_ms(&self) -> u64 {
+        let elapsed = crate::clock::now().saturating_duration_since(self.clock.instant(0));
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn either(statuses: &[u16]) -> String {
+    statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,40 @@
+//! Holds new requests while the gateway is known to be down, and keeps churn and safety probes apart.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+
+/// A hold ends after so long, whatever the gateway does: from then on its failures show as failures.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+
+/// Open, or held.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    held: Arc<watch::Sender<bool>>,
+    churn: Arc<Mutex<()>>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { held: Arc::new(watch::Sender::new(false)), churn: Arc::new(Mutex::new(())) }
+    }
+}
+
+impl Gate {
+    /// Holds what comes, or lets it through.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Waits while the gate is held, at most a minute.
+    pub async fn pass(&self) {
+        let mut held = self.held.subscribe();
+        // The sender lives as long as the gate, so the only other outcome is that the time is over.
+        let _ = tokio::time::timeout(HOLD_MAX, held.wait_for(|held| !held)).await;
+    }
+
+    /// Waits until no churned stream is away and no safety probe is under way, and keeps it so while the guard lives.
+    pub async fn quiet_streams(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.churn).lock_owned().await
+    }
+}

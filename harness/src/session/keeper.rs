@@ -1,0 +1,238 @@
+//! Keeps one stream open: reads it, and comes back when it is lost, every attempt counted.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::sync::mpsc;
+
+use super::{Context, Mark};
+use crate::{
+    clock,
+    gateway::{Connection, LogEvent, StreamEvent},
+    journal::{Counter, Finding, Timing},
+    plan::Workload,
+};
+
+/// No attempt waits longer for its turn.
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
+/// The least that a gateway's `retry:` is taken for.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// Which stream is kept, for whom.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What it is called in findings: `stream 7`, `guard`, `run 3f2a…`.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+    /// Whose it is. Openings count in the error rates if its requests do.
+    pub workload: Workload,
+    /// Its number in the ledger, if it is one of the workspace log streams.
+    pub client: Option<usize>,
+}
+
+/// What a keeper is told.
+#[derive(Debug)]
+pub enum Order {
+    /// Close the stream, and come back as if it had been lost. Answered when it is back.
+    Churn(tokio::sync::oneshot::Sender<()>),
+}
+
+/// Why reading came to an end.
+enum Over {
+    Dropped(String),
+    Churned(tokio::sync::oneshot::Sender<()>),
+    Finished,
+}
+
+/// A kept stream's life so far.
+struct Life {
+    last_id: Option<String>,
+    retry: Option<Duration>,
+    /// When it was lost, and how often it has tried to come back since.
+    lost: Option<(Mark, u32)>,
+    back: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl Context {
+    /// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`).
+    pub async fn keep(
+        &self,
+        kept: &Kept,
+        orders: &mut mpsc::Receiver<Order>,
+        on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
+    ) {
+        let mut life = Life { last_id: None, retry: None, lost: None, back: None };
+        while !self.closing.is_cancelled() {
+            let opened = tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return,
+                opened = self.open(kept, &mut life) => opened,
+            };
+            let Some(connection) = opened else { continue };
+            let is_workspace_logs = kept.client.is_some();
+            self.board.stream_opened(is_workspace_logs);
+            let over = self.read(kept, &mut life, connection, orders, on_event).await;
+            self.board.stream_closed(is_workspace_logs, matches!(over, Over::Dropped(_)));
+            if let Some(client) = kept.client {
+                self.ledger().lost(client);
+            }
+            let mark = self.recorder.mark();
+            match over {
+                Over::Finished => return,
+                Over::Churned(back) => life.back = Some(back),
+                Over::Dropped(answer) => {
+                    tracing::debug!("{} dropped: {answer}", kept.name);
+                    self.recorder.count(Counter::StreamsDropped, mark);
+                    let finding = Finding::StreamDropped { stream: kept.name.clone(), answer };
+                    self.recorder.incident_since(finding, mark);
+                }
+            }
+            life.lost = Some((mark, 0));
+        }
+    }
+
+    /// One attempt to open the stream, after its delay.
+    async fn open(&self, kept: &Kept, life: &mut Life) -> Option<Connection> {
+        if let Some((_, attempts)) = &mut life.lost {
+            let delay = self.reconnect_delay(*attempts, life.retry);
+            *attempts += 1;
+            tokio::time::sleep(delay).await;
+        }
+        self.gate.pass().await;
+        // What is lost in a window comes back on that window's account, however late.
+        let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| Mark { at: clock::now(), ..lost });
+        let counts = kept.workload.counts_in_error_rate();
+        let opened = self.streams.open(&kept.path, self.client.workspace(), life.last_id.as_deref()).await;
+        if counts {
+            self.recorder.count(Counter::Requests, mark);
+        }
+        if life.lost.is_some() {
+            self.recorder.count(Counter::ReconnectAttempts, mark);
+        }
+        match opened {
+            Ok(connection) => {
+                self.recorder.count(Counter::StreamsOpened, mark);
+                if let Some((lost, _)) = life.lost.take() {
+                    self.recorder.count(Counter::ReconnectsOk, mark);
+                    self.recorder.time(Timing::StreamAway, lost, &kept.name);
+                }
+                if let Some(client) = kept.client {
+                    self.ledger().opened(client, self.ledger_ms(), life.last_id.is_some());
+                }
+                if let Some(back) = life.back.take() {
+                    // Whoever waited may have stopped waiting.
+                    let _ = back.send(());
+                }
+                Some(connection)
+            }
+            Err(refusal) => {
+                if counts {
+                    self.request_failed(
+                        kept.workload,
+                        &format!("GET {}", kept.path),
+                        &kept.name,
+                        &refusal.answer,
+                        mark,
+                    );
+                }
+                let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
+                if attempt > 0 || !counts {
+                    let finding =
+                        Finding::ReconnectFailed { stream: kept.name.clone(), attempt, answer: refusal.answer };
+                    self.recorder.incident_since(finding, mark);
+                }
+                if life.lost.is_none() {
+                    // A first opening that fails is no reconnect, but the next attempt waits all the same.
+                    tokio::time::sleep(self.reconnect_delay(0, None)).await;
+                }
+                None
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        kept: &Kept,
+        life: &mut Life,
+        mut connection: Connection,
+        orders: &mut mpsc::Receiver<Order>,
+        on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
+    ) -> Over {
+        let opened_at = clock::wall_now();
+        let mut orders_open = true;
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return Over::Finished,
+                order = orders.recv(), if orders_open => match order {
+                    Some(Order::Churn(back)) => return Over::Churned(back),
+                    // Nobody gives orders any more; the stream is kept all the same.
+                    None => { orders_open = false; continue }
+                },
+                event = connection.next() => event,
+            };
+            let event = match event {
+                Ok(event) => event,
+                Err(ended) => return Over::Dropped(ended.answer),
+            };
+            if event.id.is_some() {
+                life.last_id.clone_from(&event.id);
+            }
+            if let Some(retry_ms) = event.retry_ms {
+                life.retry = Some(Duration::from_millis(retry_ms).clamp(RETRY_MIN, RECONNECT_DELAY_MAX));
+            }
+            let Some(log) = LogEvent::read(&event.name, &event.data) else {
+                let source = format!("GET {}", kept.path);
+                let answer =
+                    format!("an event that is no JSON object with a run_id: {}", crate::journal::clip(&event.data));
+                self.recorder.incident(Finding::SourceFailed { source, answer });
+                continue;
+            };
+            self.board.saw(&log, event.arrived);
+            if let Some(client) = kept.client {
+                self.enter(kept, client, &event, &log, opened_at);
+            }
+            if !on_event(&event, &log) {
+                return Over::Finished;
+            }
+        }
+    }
+
+    /// Enters an event of a workspace log stream in the ledger, and times its way here.
+    fn enter(&self, kept: &Kept, client: usize, event: &StreamEvent, log: &LogEvent, opened_at: jiff::Timestamp) {
+        let mark = self.recorder.mark();
+        let id = event.id.as_deref().unwrap_or_default();
+        let sighting = self.ledger().saw(client, self.ledger_ms(), &log.canonical, &log.run_id, id);
+        self.recorder.count(Counter::EventsDelivered, mark);
+        if let super::Sighting::Again { same_id } = sighting {
+            self.recorder.count(Counter::EventsDuplicated, mark);
+            self.recorder.incident(Finding::EventDuplicated {
+                stream: kept.name.clone(),
+                run: crate::journal::clip(&log.run_id),
+                id: crate::journal::clip(id),
+                same_id,
+            });
+        }
+        if let Some(written_at) = log.timestamp {
+            let written_us = written_at.as_microsecond() - self.board.clock_offset_us();
+            // What was written before the stream opened was replayed, and says nothing about how long writing takes.
+            if written_us >= opened_at.as_microsecond() {
+                let waited = clock::now().saturating_duration_since(event.arrived);
+                let arrived_us = clock::wall_now().as_microsecond() - i64::try_from(waited.as_micros()).unwrap_or(0);
+                let took = Duration::from_micros(u64::try_from(arrived_us - written_us).unwrap_or(0));
+                self.recorder.time_of(Timing::EventDelivery, took, mark, &log.run_id);
+            }
+        }
+    }
+
+    /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. A gateway's
+    /// `retry:` is a floor.
+    fn reconnect_delay(&self, attempts: u32, retry: Option<Duration>) -> Duration {
+        let streams = &self.plan.scenario.streams;
+        let (low, high) = (streams.reconnect_delay_min, streams.reconnect_delay_max);
+        let jittered = low + high.saturating_sub(low).mul_f64(rand::rng().random_range(0.0..=1.0));
+        let backed_off = jittered.saturating_mul(2_u32.saturating_pow(attempts.min(6)));
+        backed_off.max(retry.unwrap_or_default()).min(RECONNECT_DELAY_MAX)
+    }
+}

@@ -1,0 +1,74 @@
+//! The log: `[time] [LEVEL] [T+45m] text`, in a file that is rotated.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use file_rotate::{ContentLimit, FileRotate, compression::Compression, suffix::AppendCount};
+use tracing::{Dispatch, Event, Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use crate::clock::{Clock, wall_now};
+
+/// The target of signs of life; they are logged with a level of their own.
+pub const HEARTBEAT_TARGET: &str = "s2::heartbeat";
+/// The target of what stops a session; likewise.
+pub const FATAL_TARGET: &str = "s2::fatal";
+
+/// A log file grows no larger.
+const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Older log files that are kept, numbered from `.1`, the newest.
+const OLDER_FILES_MAX: usize = 5;
+/// What is logged where `S2_LOG` does not say.
+const DEFAULT_FILTER: &str = "info";
+
+/// A log into a file. The clock is set when the scenario begins.
+pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>>) -> Dispatch {
+    let file = FileRotate::new(
+        path,
+        AppendCount::new(OLDER_FILES_MAX),
+        ContentLimit::BytesSurpassed(FILE_BYTES_MAX),
+        Compression::None,
+        None,
+    );
+    let filter =
+        EnvFilter::try_new(filter.unwrap_or(DEFAULT_FILTER)).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .event_format(Line { clock })
+        .with_writer(Mutex::new(file))
+        .finish();
+    Dispatch::new(subscriber)
+}
+
+/// One line of the log.
+struct Line {
+    clock: Arc<OnceLock<Clock>>,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = match (event.metadata().target(), *event.metadata().level()) {
+            (HEARTBEAT_TARGET, _) => "HEARTBEAT",
+            (FATAL_TARGET, _) => "FATAL",
+            (_, Level::ERROR | Level::WARN) => "ERROR",
+            (_, Level::INFO) => "INFO",
+            (_, Level::DEBUG | Level::TRACE) => "DEBUG",
+        };
+        let minute = self.clock.get().map_or(0, |clock| clock.now_ms() / 60_000);
+        write!(writer, "[{}] [{level}] [T+{minute}m] ", wall_now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))?;
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}

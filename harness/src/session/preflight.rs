@@ -1,0 +1,63 @@
+//! Before the soak: is the gateway there, and is what the workloads need there with it?
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{SessionConfig, Stop};
+use crate::{clock, gateway::Client};
+
+/// How long a gateway that is not ready is waited for.
+const READY_LIMIT: Duration = Duration::from_secs(12);
+/// Between tries.
+const TRY_EVERY: Duration = Duration::from_millis(500);
+
+/// Waits until the gateway is ready.
+///
+/// # Errors
+/// What was tried, on what, and what would help.
+pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, stop: &Stop) -> Result<(), String> {
+    let url = &config.gateway.url;
+    let began = clock::now();
+    let mut tries = 0_u32;
+    loop {
+        tries += 1;
+        let last = match client.ready().await {
+            Ok(answer) if answer.status == 200 => return Ok(()),
+            Ok(answer) => answer.to_string(),
+            Err(trouble) => trouble.text,
+        };
+        let waited = clock::now().saturating_duration_since(began);
+        if waited >= READY_LIMIT || stop.is_requested() {
+            let hint = if config.gateway.embedded {
+                "It is the embedded mock gateway; its log is gateway.log in the attach folder."
+            } else {
+                "Is it running, and is S2_GATEWAY_URL right? A gateway answers GET /ready with 200 when it can serve."
+            };
+            let seconds = waited.as_secs();
+            return Err(format!(
+                "the gateway at {url} was not ready: GET {url}/ready was tried {tries} times in {seconds} s, \
+                 and answered last: {last}. {hint}"
+            ));
+        }
+        tokio::time::sleep(TRY_EVERY).await;
+    }
+}
+
+/// Sets the workspaces' plan, and looks for the agents. What is amiss is logged, not fatal: the runs will show it.
+pub(super) async fn prepare(config: &SessionConfig, client: &Client) {
+    for suffix in ["", "-second", "-privacy"] {
+        let client = client.for_workspace(&format!("{}{suffix}", client.workspace()));
+        match client.set_plan("pro").await {
+            Ok(answer) if answer.status == 200 => {}
+            Ok(answer) => tracing::error!("POST /api/workspace/plan for {}: {answer}", client.workspace()),
+            Err(trouble) => tracing::error!("POST /api/workspace/plan for {}: {trouble}", client.workspace()),
+        }
+    }
+    let agents: BTreeSet<&String> = config.plan.runs.iter().map(|run| &run.agent).collect();
+    for agent in agents {
+        match client.agent(agent).await {
+            Ok(answer) if answer.status == 200 => {}
+            Ok(answer) => tracing::error!("GET /api/agents/{agent}: {answer}; runs of it will fail"),
+            Err(trouble) => tracing::error!("GET /api/agents/{agent}: {trouble}"),
+        }
+    }
+}

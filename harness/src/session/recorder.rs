@@ -1,0 +1,267 @@
+//! Sums up what is measured, and writes it to the journal: intervals as they end, incidents as they happen.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Stop;
+use crate::{
+    clock::{Clock, micros},
+    journal::{
+        Buckets, Counter, EndReason, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram,
+        Record, Source, Timing, TimingRecord, WriteError, Writer,
+    },
+    judge::Digest,
+    plan::{Phase, Workload},
+};
+
+/// Of each kind of incident an interval keeps so many; the rest is counted.
+const INCIDENTS_OF_A_KIND_MAX: u32 = 8;
+/// Of each timing an interval names so many of the worst.
+const EXEMPLARS_MAX: usize = 3;
+
+/// Takes in measurements. Clones write to the same journal.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    clock: Clock,
+    stop: Stop,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    writer: Writer,
+    digest: Digest,
+    phase: Phase,
+    from_ms: u64,
+    gateway_life: Option<String>,
+    intervals: BTreeMap<Phase, Interval>,
+    incidents: BTreeMap<&'static str, u32>,
+}
+
+/// A beginning: when, and in which phase. What ends later belongs to the window that it began in, if it began in one.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// When.
+    pub at: Instant,
+    /// In which phase.
+    pub phase: Phase,
+}
+
+impl Recorder {
+    /// A recorder into an open journal. `digest` takes in every record as it is written.
+    #[must_use]
+    pub fn new(clock: Clock, stop: Stop, writer: Writer, digest: Digest) -> Self {
+        let state = State {
+            writer,
+            digest,
+            phase: Phase::Steady,
+            from_ms: 0,
+            gateway_life: None,
+            intervals: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+        };
+        Self { clock, stop, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The scenario's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The phase now.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.lock().phase
+    }
+
+    /// Opens a window, or closes it with [`Phase::Steady`].
+    pub fn set_phase(&self, phase: Phase) {
+        self.lock().phase = phase;
+    }
+
+    /// A beginning, now.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.mark_at(crate::clock::now())
+    }
+
+    /// A beginning at a moment, in the phase of now.
+    #[must_use]
+    pub fn mark_at(&self, at: Instant) -> Mark {
+        Mark { at, phase: self.phase() }
+    }
+
+    /// Counts one.
+    pub fn count(&self, counter: Counter, since: Mark) {
+        self.add(counter, 1, since);
+    }
+
+    /// Counts several.
+    pub fn add(&self, counter: Counter, n: u64, since: Mark) {
+        if n > 0 {
+            let mut state = self.lock();
+            let phase = state.phase_of(since);
+            *state.interval(phase).counters.entry(counter).or_default() += n;
+        }
+    }
+
+    /// Records how long something took since its mark.
+    pub fn time(&self, timing: Timing, since: Mark, subject: &str) -> Duration {
+        let took = crate::clock::now().saturating_duration_since(since.at);
+        self.time_of(timing, took, since, subject);
+        took
+    }
+
+    /// Records a duration.
+    pub fn time_of(&self, timing: Timing, took: Duration, since: Mark, subject: &str) {
+        let (value_us, at_ms) = (micros(took), self.clock.now_ms());
+        let mut state = self.lock();
+        let phase = state.phase_of(since);
+        let record = state.interval(phase).timings.entry(timing);
+        let record = record.or_insert_with(|| TimingRecord { histogram: LatencyHistogram::new(), worst: Vec::new() });
+        record.histogram.record(value_us);
+        let worst = &mut record.worst;
+        if worst.len() < EXEMPLARS_MAX || worst.last().is_some_and(|least| least.value_us < value_us) {
+            let place = worst.partition_point(|other| other.value_us >= value_us);
+            worst.insert(place, Exemplar { at_ms, value_us, subject: subject.to_owned() });
+            worst.truncate(EXEMPLARS_MAX);
+        }
+    }
+
+    /// Takes a sample of a gauge. What is not a finite number is no sample.
+    pub fn gauge(&self, gauge: Gauge, value: f64, since: Mark) {
+        if !value.is_finite() {
+            return;
+        }
+        let mut state = self.lock();
+        let phase = state.phase_of(since);
+        let entry = state.interval(phase).gauges.entry(gauge);
+        entry.and_modify(|summary| summary.add(value)).or_insert_with(|| GaugeSummary::of(value));
+    }
+
+    /// Takes in what one of the gateway's histograms gained.
+    pub fn source(&self, source: Source, gained: &Buckets, since: Mark) {
+        let mut state = self.lock();
+        let phase = state.phase_of(since);
+        let kept = state.interval(phase).sources.entry(source).or_default();
+        if kept.bounds_seconds == gained.bounds_seconds {
+            for (sum, n) in kept.counts.iter_mut().zip(&gained.counts) {
+                *sum += n;
+            }
+        } else if kept.total() < gained.total() {
+            // Bounds that changed within an interval: a new build of the gateway. What says more is kept.
+            *kept = gained.clone();
+        }
+    }
+
+    /// A cycle of a workload begins; it was due at `due`.
+    pub fn cycle_started(&self, workload: Workload, due: Instant) -> Mark {
+        let now = crate::clock::now();
+        let mark = self.mark_at(now);
+        if !matches!(workload, Workload::Availability | Workload::Metrics) {
+            self.time_of(Timing::StartLateness, now.saturating_duration_since(due), mark, workload.name());
+        }
+        let mut state = self.lock();
+        let phase = state.phase;
+        state.interval(phase).cycles.entry(workload).or_default().started += 1;
+        mark
+    }
+
+    /// A cycle was played to its end.
+    pub fn cycle_finished(&self, workload: Workload, since: Mark) {
+        let mut state = self.lock();
+        let phase = state.phase_of(since);
+        state.interval(phase).cycles.entry(workload).or_default().finished += 1;
+    }
+
+    /// The gateway's process is this one. Says what it was before, if it was another.
+    pub fn gateway_life(&self, life: &str) -> Option<String> {
+        let mut state = self.lock();
+        if state.gateway_life.as_deref() == Some(life) {
+            return None;
+        }
+        state.gateway_life.replace(life.to_owned())
+    }
+
+    /// Records that something happened now, in the phase of now.
+    pub fn incident(&self, finding: Finding) {
+        self.incident_since(finding, self.mark());
+    }
+
+    /// Records that something happened now which began at a mark.
+    pub fn incident_since(&self, finding: Finding, since: Mark) {
+        let at_ms = self.clock.now_ms();
+        let mut state = self.lock();
+        let phase = state.phase_of(since);
+        let kind = finding.kind();
+        let seen = state.incidents.entry(kind).or_default();
+        *seen += 1;
+        if *seen > INCIDENTS_OF_A_KIND_MAX && !finding.is_always_kept() {
+            *state.interval(phase).counters.entry(Counter::IncidentsDropped).or_default() += 1;
+            return;
+        }
+        self.append(&mut state, Record::Incident(Incident { at_ms, phase, finding }));
+    }
+
+    /// Ends the interval, writes it, and begins the next.
+    pub fn flush(&self) {
+        let to_ms = self.clock.now_ms();
+        let mut state = self.lock();
+        state.incidents.clear();
+        let life = state.gateway_life.clone();
+        for (_, mut interval) in std::mem::take(&mut state.intervals) {
+            interval.to_ms = to_ms;
+            interval.gateway_life.clone_from(&life);
+            self.append(&mut state, Record::Interval(Box::new(interval)));
+        }
+        state.from_ms = to_ms;
+    }
+
+    /// Writes a record that is neither: the header, the end.
+    pub fn write(&self, record: Record) {
+        self.append(&mut self.lock(), record);
+    }
+
+    /// Brings the journal to the disk.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn sync(&self) -> Result<(), WriteError> {
+        self.lock().writer.sync()
+    }
+
+    /// Looks at everything that was written so far.
+    pub fn with_digest<T>(&self, look: impl FnOnce(&Digest) -> T) -> T {
+        look(&self.lock().digest)
+    }
+
+    fn append(&self, state: &mut State, record: Record) {
+        if let Err(error) = state.writer.append(&record) {
+            // Nothing measured from here on would be kept, so there is no use in going on.
+            self.stop.request(EndReason::Fatal, error.to_string());
+        }
+        state.digest.absorb(&record);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A worker that panics while it holds the lock leaves sums that are at worst one short.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn phase_of(&self, since: Mark) -> Phase {
+        if since.phase == Phase::Steady { self.phase } else { since.phase }
+    }
+
+    fn interval(&mut self, phase: Phase) -> &mut Interval {
+        let from_ms = self.from_ms;
+        self.intervals.entry(phase).or_insert_with(|| Interval::empty(from_ms, from_ms, phase))
+    }
+}

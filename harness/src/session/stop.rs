@@ -1,0 +1,55 @@
+//! Why and when a session stops.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::EndReason;
+
+/// Asks a session to stop in good order. Clones ask the same session.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    token: CancellationToken,
+    why: Arc<Mutex<Option<(EndReason, String)>>>,
+}
+
+impl Stop {
+    /// Nothing is asked yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for a stop. Of several reasons the severest is kept, with its words.
+    pub fn request(&self, reason: EndReason, message: impl Into<String>) {
+        let mut why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        if why.as_ref().is_none_or(|(kept, _)| reason > *kept) {
+            *why = Some((reason, message.into()));
+        }
+        drop(why);
+        self.token.cancel();
+    }
+
+    /// Comes back when a stop has been asked for.
+    pub async fn requested(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// A token that a stop cancels, and that may be cancelled before.
+    #[must_use]
+    pub fn child(&self) -> CancellationToken {
+        self.token.child_token()
+    }
+
+    /// Whether a stop has been asked for.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// The severest reason so far, and its words.
+    #[must_use]
+    pub fn why(&self) -> Option<(EndReason, String)> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,106 @@
+//! Runs the workers: a panic is caught and the worker restarted, a limited number of times; a fatal error stops all.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, instrument::WithSubscriber};
+
+use super::Context;
+use crate::{
+    journal::{EndReason, Finding, clip},
+    plan::Workload,
+};
+
+/// A worker is restarted so many times.
+const RESTARTS_MAX: u32 = 5;
+/// The delay before the first restart; doubled with each.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+
+/// What stops a session: not the gateway's misbehaviour, but the harness's inability to do its own work.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Fatal(pub String);
+
+/// Plays its part of the plan. It keeps its place across restarts: what was played before a panic is not played again.
+pub trait Worker: Send + Sync + 'static {
+    /// What it is called: a workload's name, or `heartbeat`.
+    fn name(&self) -> &'static str;
+
+    /// Plays until its part of the plan is over or the session is to stop.
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>>;
+
+    /// What is still played beside it after its part of the plan is over: streams, until [`Context::closing`].
+    fn beside(&self) -> Option<&Side> {
+        None
+    }
+}
+
+/// Plays a worker to its end, through panics.
+pub(super) async fn supervise(worker: Arc<dyn Worker>, context: Context) {
+    let name = worker.name();
+    let mut panics = 0;
+    loop {
+        let played = AssertUnwindSafe(worker.play(context.clone())).catch_unwind().await;
+        let panic = match played {
+            Ok(Ok(())) => {
+                if !context.stop.is_requested() {
+                    context.recorder.incident(Finding::WorkerDone { worker: name.into() });
+                }
+                tracing::debug!("{name} is done");
+                return;
+            }
+            Ok(Err(Fatal(message))) => {
+                context.stop.request(EndReason::Fatal, format!("{name}: {message}"));
+                return;
+            }
+            Err(panic) => panic,
+        };
+        panics += 1;
+        report_panic(&context, name, panics, panic.as_ref());
+        if panics > RESTARTS_MAX {
+            tracing::error!("{name} has panicked {panics} times and is not restarted any more");
+            context.recorder.incident(Finding::WorkerGaveUp { worker: name.into() });
+            return;
+        }
+        let backoff = BACKOFF_MIN * 2_u32.pow(panics - 1);
+        tokio::select! {
+            () = context.stop.requested() => return,
+            () = tokio::time::sleep(backoff) => {}
+        }
+    }
+}
+
+fn report_panic(context: &Context, worker: &str, count: u32, panic: &(dyn Any + Send)) {
+    let message = panic.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let message = clip(message);
+    tracing::error!("{worker} panicked ({count}): {message}");
+    context.recorder.incident(Finding::WorkerPanicked { worker: worker.into(), count, message });
+}
+
+/// What a worker plays side by side: the runs of an open model, the keepers of streams. One that panics takes no other
+/// with it.
+#[derive(Debug, Default)]
+pub struct Side {
+    tracker: TaskTracker,
+}
+
+impl Side {
+    /// Plays something beside the worker. A panic in it is an incident of the worker's.
+    pub fn play(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
+        let context = context.clone();
+        let caught = async move {
+            if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+                report_panic(&context, workload.name(), 1, panic.as_ref());
+            }
+        };
+        self.tracker.spawn(caught.in_current_span().with_current_subscriber());
+    }
+
+    /// Waits until everything that was played beside is over.
+    pub async fn over(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}

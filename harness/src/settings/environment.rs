@@ -1,0 +1,117 @@
+//! The environment, caught once: what differs by place, and what the runner tells its own children.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::problem::{Problems, nearest};
+
+/// How problems with the environment name their place.
+pub(super) const PLACE: &str = "the environment";
+
+/// What a person may set.
+const PUBLIC: [&str; 9] = [
+    "S2_GATEWAY_URL",
+    "S2_TOKEN",
+    "S2_WORKSPACE",
+    "S2_GATEWAY_PID",
+    "S2_PACE",
+    "S2_OUT",
+    "S2_CONFIG",
+    "S2_SEED",
+    "S2_LOG",
+];
+
+/// The role that a re-executed binary plays.
+pub const ROLE: &str = "S2_ROLE";
+/// The folder through which a session, its gateway and its trials find one another.
+pub const ATTACH: &str = "S2_ATTACH";
+/// The suite that a session or gateway is for.
+pub const SUITE: &str = "S2_SUITE";
+/// What the runner tells its children.
+const INTERNAL: [&str; 3] = [ROLE, ATTACH, SUITE];
+
+/// Set by nextest, the same for every process of one of its runs.
+const NEXTEST_RUN_ID: &str = "NEXTEST_RUN_ID";
+
+/// The part of a process's environment that S2 looks at. Tests make one up instead of changing their own.
+#[derive(Clone)]
+pub struct Environment {
+    folder: PathBuf,
+    variables: BTreeMap<String, String>,
+    not_text: Vec<String>,
+}
+
+impl Environment {
+    /// This process's.
+    #[must_use]
+    pub fn from_process() -> Self {
+        // A process whose folder is gone has bigger problems; "." says where it would have been.
+        let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let mut environment = Self::new(folder, []);
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with("S2_") || *name == NEXTEST_RUN_ID) else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => drop(environment.variables.insert(name.to_owned(), value)),
+                Err(_) => environment.not_text.push(name.to_owned()),
+            }
+        }
+        environment
+    }
+
+    /// One made up: relative paths start at `folder`.
+    #[must_use]
+    pub fn new<'a>(folder: PathBuf, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { folder, variables, not_text: Vec::new() }
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// What tells this nextest run from others, under nextest.
+    #[must_use]
+    pub fn nextest_run_id(&self) -> Option<&str> {
+        self.get(NEXTEST_RUN_ID).filter(|id| !id.is_empty())
+    }
+
+    /// Where relative paths start.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A misspelt variable would be a setting that silently does not apply, and so would an empty one: a CI variable that
+    /// is not there would quietly turn a soak of a gateway into one of the mock.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let known = || PUBLIC.iter().chain(&INTERNAL).copied();
+        for (name, value) in &self.variables {
+            if name != NEXTEST_RUN_ID && !known().any(|known| known == name) {
+                let near = nearest(name, PUBLIC.iter().copied());
+                let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                problems.add(PLACE, name, format!("is no variable of S2's; {near}there are {}", PUBLIC.join(", ")));
+            } else if value.is_empty() && name.starts_with("S2_") {
+                problems.add(PLACE, name, "is set but empty; give it a value, or unset it");
+            }
+        }
+        for name in &self.not_text {
+            problems.add(PLACE, name, "is not UTF-8 text");
+        }
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// Names only: among the values is a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("folder", &self.folder)
+            .field("variables", &self.variables.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

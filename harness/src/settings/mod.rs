@@ -1,0 +1,171 @@
+//! File and environment to validated settings. The only place that reads the environment.
+//!
+//! `tests/soak.toml` holds what is to be played and what it is held against; the environment says what differs by
+//! place. [`Settings::load`] checks all of it and reports every problem at once.
+
+mod environment;
+mod place;
+mod problem;
+mod scenario;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+pub use environment::{ATTACH, Environment, ROLE, SUITE};
+pub use place::GatewaySettings;
+use problem::Problems;
+pub use problem::{Problem, SettingsError};
+use table::Reader;
+
+use crate::{
+    gateway::Secret,
+    judge::Targets,
+    plan::{Kpi, Scenario, Suite},
+};
+
+/// The file, relative to the package, that is read unless `S2_CONFIG` names another.
+const FILE: &str = "tests/soak.toml";
+/// The pace of `rehearsal`, and of nothing else.
+const REHEARSAL_PACE: f64 = 120.0;
+/// The pace of `smoke` on the mock, unless `S2_PACE` says otherwise.
+const SMOKE_PACE_ON_MOCK: f64 = 30.0;
+
+/// Everything that may be set, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// What is to be played.
+    pub scenario: Scenario,
+    /// What values are held against.
+    pub targets: Targets,
+    /// KPIs that are not judged, and why.
+    pub waivers: BTreeMap<Kpi, String>,
+    /// The gateway that `smoke` and `full` play on; without one, the mock.
+    pub gateway: Option<GatewaySettings>,
+    /// What opens the gateway.
+    pub token: Option<Secret>,
+    /// The workspace that the soak plays in.
+    pub workspace: String,
+    /// The pace of `smoke` and `full`, where it is set.
+    pub pace: Option<f64>,
+    /// Where results go; absolute.
+    pub out: PathBuf,
+    /// Where a plan's dice come from.
+    pub seed: u64,
+    /// What is logged, as an `EnvFilter` takes it.
+    pub log_filter: Option<String>,
+    /// Where rates, targets and waivers were read.
+    pub source: Source,
+}
+
+/// Where rates, targets and waivers were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// The copy inside the binary: there was no file where one is looked for.
+    BuiltIn,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::BuiltIn => write!(f, "{FILE} as built in"),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks all settings. `built_in` is the text that stands in for `tests/soak.toml` where a test binary
+    /// runs without its sources.
+    ///
+    /// # Errors
+    /// With every problem there is: values out of bounds, unknown keys and variables, moments that make no sense
+    /// together, a file that is not there.
+    pub fn load(environment: &Environment, built_in: &str) -> Result<Self, SettingsError> {
+        let problems = RefCell::new(Problems::default());
+        let place = place::read(environment, &mut problems.borrow_mut());
+        let (source, text) = read(environment, built_in, &mut problems.borrow_mut());
+        let name = file_name(&source, environment.folder());
+        let table = text.parse::<toml::Table>().unwrap_or_else(|e| {
+            problems.borrow_mut().add(&name, "", format!("is not TOML: {}", e.to_string().trim_end()));
+            toml::Table::new()
+        });
+        let mut file = Reader::new(&name, table, &problems);
+        let scenario = scenario::scenario(&mut file);
+        let targets = scenario::targets(file.table("targets"));
+        let waivers = scenario::waivers(file.table("waive"));
+        file.done();
+        problems.into_inner().none()?;
+        Ok(Self {
+            scenario,
+            targets,
+            waivers,
+            gateway: place.gateway,
+            token: place.token,
+            workspace: place.workspace,
+            pace: place.pace,
+            out: place.out,
+            seed: place.seed,
+            log_filter: place.log_filter,
+            source,
+        })
+    }
+
+    /// Scenario seconds in a real second. `rehearsal` has a pace of its own, which nothing changes.
+    #[must_use]
+    pub fn pace_for(&self, suite: Suite) -> f64 {
+        match suite {
+            Suite::Rehearsal => REHEARSAL_PACE,
+            Suite::Smoke if self.gateway.is_none() => self.pace.unwrap_or(SMOKE_PACE_ON_MOCK),
+            Suite::Smoke | Suite::Full => self.pace.unwrap_or(1.0),
+        }
+    }
+
+    /// The gateway of yours that the suite plays on; `None` where it plays on the mock.
+    #[must_use]
+    pub fn gateway_for(&self, suite: Suite) -> Option<&GatewaySettings> {
+        self.gateway.as_ref().filter(|_| suite != Suite::Rehearsal)
+    }
+
+    /// What a reader of a journal may want to know of the settings; no secrets.
+    #[must_use]
+    pub fn shown(&self) -> BTreeMap<String, String> {
+        let mut shown = BTreeMap::from([("config".to_owned(), self.source.to_string())]);
+        place::show(self, &mut shown);
+        for (kpi, reason) in &self.waivers {
+            shown.insert(format!("waive.{kpi}"), reason.clone());
+        }
+        shown
+    }
+}
+
+/// The file that `S2_CONFIG` names must be there; the usual one may be missing.
+fn read(environment: &Environment, built_in: &str, problems: &mut Problems) -> (Source, String) {
+    let named = environment.get("S2_CONFIG").filter(|name| !name.is_empty());
+    let path = environment.folder().join(named.unwrap_or(FILE));
+    match fs::read_to_string(&path) {
+        Ok(text) => (Source::File(path), text),
+        Err(e) if named.is_none() && e.kind() == io::ErrorKind::NotFound => (Source::BuiltIn, built_in.to_owned()),
+        Err(e) => {
+            let why = if named.is_some() { "; S2_CONFIG names it" } else { "" };
+            problems.add(&file_name(&Source::File(path.clone()), environment.folder()), "", format!("{e}{why}"));
+            (Source::File(path), String::new())
+        }
+    }
+}
+
+/// A file as a person would name it: relative where it is below the current folder.
+fn file_name(source: &Source, folder: &Path) -> String {
+    match source {
+        Source::File(path) => path.strip_prefix(folder).unwrap_or(path).display().to_string(),
+        Source::BuiltIn => source.to_string(),
+    }
+}

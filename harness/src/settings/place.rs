@@ -1,0 +1,152 @@
+//! Settings that come from the environment: where the gateway is, what opens it, where results go.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, str::FromStr};
+
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    environment::{Environment, PLACE},
+    problem::Problems,
+};
+use crate::gateway::Secret;
+
+/// Slower than real time makes a soak longer than a working day; faster leaves a second of scenario less than the wire's
+/// own latencies.
+const PACE: RangeInclusive<f64> = 0.1..=1_000.0;
+/// Where results go by default.
+const OUT: &str = "target/soak";
+/// The workspace of the soak by default.
+const WORKSPACE: &str = "s2-soak";
+/// Workspaces travel in headers and queries.
+const WORKSPACE_CHARS_MAX: usize = 64;
+
+/// A gateway of yours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Scheme, host, port and perhaps a path, without a slash at the end, without user or password.
+    pub url: String,
+    /// Its process, where it is on this machine and known.
+    pub pid: Option<u32>,
+}
+
+/// What the environment says.
+pub(super) struct Place {
+    pub(super) gateway: Option<GatewaySettings>,
+    pub(super) token: Option<Secret>,
+    pub(super) workspace: String,
+    pub(super) pace: Option<f64>,
+    pub(super) out: PathBuf,
+    pub(super) seed: u64,
+    pub(super) log_filter: Option<String>,
+}
+
+pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place {
+    environment.check(problems);
+    let pid = number::<u32>(environment, "S2_GATEWAY_PID", "a process id", problems, |pid| *pid > 0);
+    if pid.is_some() && environment.get("S2_GATEWAY_URL").is_none() {
+        problems.add(
+            PLACE,
+            "S2_GATEWAY_PID",
+            "is set, but S2_GATEWAY_URL is not; the mock's process is known, so unset it, or set both",
+        );
+    }
+    let pace = "a number from 0.1 to 1000";
+    Place {
+        gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| GatewaySettings { url, pid }),
+        token: checked(environment, "S2_TOKEN", problems, token),
+        workspace: checked(environment, "S2_WORKSPACE", problems, workspace).unwrap_or_else(|| WORKSPACE.into()),
+        pace: number::<f64>(environment, "S2_PACE", pace, problems, |pace| PACE.contains(pace)),
+        out: environment.folder().join(environment.get("S2_OUT").unwrap_or(OUT)),
+        seed: number(environment, "S2_SEED", "a whole number, 0 or more", problems, |_| true).unwrap_or(1),
+        log_filter: checked(environment, "S2_LOG", problems, log_filter),
+    }
+}
+
+/// What stands in the journal's header of all this.
+pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>) {
+    let mut say = |name: &str, value: String| drop(shown.insert(name.to_owned(), value));
+    match &place.gateway {
+        Some(gateway) => {
+            say("gateway", gateway.url.clone());
+            if let Some(pid) = gateway.pid {
+                say("gatewayPid", pid.to_string());
+            }
+        }
+        None => say("gateway", "the embedded mock".to_owned()),
+    }
+    say("token", if place.token.is_some() { "set, not shown" } else { "none" }.to_owned());
+    say("workspace", place.workspace.clone());
+    if let Some(pace) = place.pace {
+        say("pace", pace.to_string());
+    }
+    say("out", place.out.display().to_string());
+    say("seed", place.seed.to_string());
+    if let Some(filter) = &place.log_filter {
+        say("log", filter.clone());
+    }
+}
+
+/// A variable's value, if it is set, not empty (a problem of its own) and right.
+fn checked<T>(
+    environment: &Environment,
+    name: &str,
+    problems: &mut Problems,
+    check: fn(&str) -> Result<T, String>,
+) -> Option<T> {
+    let value = environment.get(name).filter(|value| !value.is_empty())?;
+    check(value).map_err(|what| problems.add(PLACE, name, what)).ok()
+}
+
+fn number<T: FromStr>(
+    environment: &Environment,
+    name: &str,
+    right: &str,
+    problems: &mut Problems,
+    is_right: impl Fn(&T) -> bool,
+) -> Option<T> {
+    let value = environment.get(name).filter(|value| !value.is_empty())?;
+    let number = value.parse().ok().filter(is_right);
+    if number.is_none() {
+        problems.add(PLACE, name, format!("is {value:?}; it should be {right}"));
+    }
+    number
+}
+
+/// Not a word of a URL with a password in it is repeated.
+fn url(value: &str) -> Result<String, String> {
+    let right = "it should look like http://localhost:3000";
+    let url = reqwest::Url::parse(value).map_err(|e| format!("is not a URL ({e}); {right}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user or password in it, which would show in logs; put the token into S2_TOKEN".into());
+    }
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("is {value:?}; S2 speaks http and https, so {right}"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("has a query or fragment, which would end up in the middle of every request; {right}"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn token(value: &str) -> Result<Secret, String> {
+    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Secret::new(value))
+    } else {
+        Err("has characters that no HTTP header carries (a space or line break at its end?); it is not shown".into())
+    }
+}
+
+fn workspace(value: &str) -> Result<String, String> {
+    let is_right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if value.len() <= WORKSPACE_CHARS_MAX && value.chars().all(is_right) {
+        Ok(value.to_owned())
+    } else {
+        Err(format!("is {value:?}; it should be up to {WORKSPACE_CHARS_MAX} of the characters A–Z a–z 0–9 - _ ."))
+    }
+}
+
+fn log_filter(value: &str) -> Result<String, String> {
+    let filter = EnvFilter::try_new(value);
+    filter.map_err(|e| format!("is {value:?}, which is no log filter ({e}); `debug` or `info,s2_harness=debug` is"))?;
+    Ok(value.to_owned())
+}

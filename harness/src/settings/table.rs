@@ -1,0 +1,114 @@
+//! A typed reader over a table of `soak.toml`. It gathers problems and goes on, so that all are reported at once.
+
+use std::{cell::RefCell, collections::BTreeSet, ops::RangeInclusive, time::Duration};
+
+use toml::{Table, Value};
+
+use super::problem::{Problems, suggestion};
+
+/// One table, and what has been asked of it: what has not is unknown, and so is a problem.
+pub(super) struct Reader<'a> {
+    file: &'a str,
+    /// The table's own name and a dot; empty for the whole file.
+    prefix: String,
+    table: Table,
+    asked: BTreeSet<String>,
+    problems: &'a RefCell<Problems>,
+}
+
+impl<'a> Reader<'a> {
+    /// The whole file.
+    pub(super) fn new(file: &'a str, table: Table, problems: &'a RefCell<Problems>) -> Self {
+        Self { file, prefix: String::new(), table, asked: BTreeSet::new(), problems }
+    }
+
+    /// A table within, empty where it is not there.
+    pub(super) fn table(&mut self, key: &str) -> Self {
+        let table = match self.take(key) {
+            None => Table::new(),
+            Some(Value::Table(table)) => table,
+            Some(other) => {
+                self.wrong(key, &other, "a table");
+                Table::new()
+            }
+        };
+        let prefix = format!("{}{key}.", self.prefix);
+        Self { file: self.file, prefix, table, asked: BTreeSet::new(), problems: self.problems }
+    }
+
+    /// A duration as text; the default where it is not there.
+    pub(super) fn duration(&mut self, key: &str, bounds: RangeInclusive<Duration>, default: Duration) -> Duration {
+        let Some(value) = self.take(key) else { return default };
+        let duration = value.as_str().and_then(|text| humantime::parse_duration(text).ok());
+        duration.filter(|duration| bounds.contains(duration)).unwrap_or_else(|| {
+            let (least, most) = (shown(*bounds.start()), shown(*bounds.end()));
+            self.wrong(key, &value, &format!("a duration from {least:?} to {most:?}"));
+            default
+        })
+    }
+
+    /// A whole number; the default where it is not there.
+    pub(super) fn number(&mut self, key: &str, bounds: RangeInclusive<u32>, default: u32) -> u32 {
+        let Some(value) = self.take(key) else { return default };
+        let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
+        number.filter(|number| bounds.contains(number)).unwrap_or_else(|| {
+            self.wrong(key, &value, &format!("a whole number from {} to {}", bounds.start(), bounds.end()));
+            default
+        })
+    }
+
+    /// A number, whole or not, where the key is there.
+    pub(super) fn float(&mut self, key: &str) -> Option<f64> {
+        let value = self.take(key)?;
+        #[expect(clippy::cast_precision_loss, reason = "no limit needs more than fifty-two bits")]
+        let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+        if number.is_none() {
+            self.wrong(key, &value, "a number");
+        }
+        number
+    }
+
+    /// Text, where the key is there.
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        match self.take(key)? {
+            Value::String(text) => Some(text),
+            other => {
+                self.wrong(key, &other, "text in quotes");
+                None
+            }
+        }
+    }
+
+    /// The keys that the table has, in the file's order.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.table.keys().cloned().collect()
+    }
+
+    /// Puts a problem down to a key; to the table itself where the key is empty.
+    pub(super) fn problem(&self, key: &str, what: impl Into<String>) {
+        let path = format!("{}{key}", self.prefix);
+        self.problems.borrow_mut().add(self.file, path.trim_end_matches('.'), what);
+    }
+
+    /// Every key that was not asked for is a problem.
+    pub(super) fn done(self) {
+        for key in self.table.keys() {
+            let near = suggestion(key, self.asked.iter().map(String::as_str));
+            self.problem(key, format!("is no setting; {near}"));
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.asked.insert(key.to_owned());
+        self.table.remove(key)
+    }
+
+    fn wrong(&self, key: &str, value: &Value, right: &str) {
+        self.problem(key, format!("is {value}; it should be {right}"));
+    }
+}
+
+/// A duration as a person would write it.
+pub(super) fn shown(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

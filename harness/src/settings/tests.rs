@@ -1,0 +1,157 @@
+use std::path::PathBuf;
+
+use super::*;
+
+const SHIPPED: &str = include_str!("../../../tests/soak.toml");
+
+/// A folder in which there is no `tests/soak.toml`.
+fn nowhere() -> PathBuf {
+    PathBuf::from("/nonexistent/s2")
+}
+
+fn load(variables: &[(&str, &str)], toml: &str) -> Result<Settings, SettingsError> {
+    Settings::load(&Environment::new(nowhere(), variables.iter().copied()), toml)
+}
+
+fn problems(variables: &[(&str, &str)], toml: &str) -> String {
+    load(variables, toml).unwrap_err().to_string()
+}
+
+#[test]
+fn the_shipped_file_says_what_the_defaults_say() {
+    let shipped = load(&[], SHIPPED).unwrap();
+    let empty = load(&[], "").unwrap();
+    assert_eq!(shipped, empty);
+    assert_eq!(shipped.scenario, Scenario::default());
+    assert_eq!(shipped.targets, Targets::default());
+}
+
+#[test]
+fn the_shipped_file_names_every_target() {
+    let shipped: toml::Table = SHIPPED.parse().unwrap();
+    let named: Vec<&str> = shipped["targets"].as_table().unwrap().keys().map(String::as_str).collect();
+    let known: Vec<&str> = Targets::keys().iter().map(|key| key.key).collect();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn all_problems_are_reported_at_once_each_with_what_would_be_right() {
+    let toml = r#"
+        colour = "red"
+        [suites]
+        smoke_duration = "10 parsecs"
+        warm_up = "100m"
+        [w1_realistic_runs]
+        per_minute = 6001
+        own_stream_percent = "30 %"
+        agents = { demo-enricher = 0 }
+        [w2_sse_churn]
+        streems = 20
+        reconnect_delay_min = "5s"
+        [w4_safety_probes]
+        first_at = "20m"
+        [w6_light_chaos]
+        latency_at = "119m"
+        redis_restart_at = "74m"
+        [targets]
+        rss_drift_percent = 10
+        run_success_percent_min = 120
+        sse_gaps_max = "none"
+        [waive]
+        judge_p95 = ""
+        judge_p99 = "we have no judge"
+        heartbeats = "they are late"
+        shield_p95 = 3
+    "#;
+    let variables = [
+        ("S2_GATEWAY_URL", "ftp://gateway"),
+        ("S2_GATEWAYURL", "http://gateway"),
+        ("S2_GATEWAY_PID", "0"),
+        ("S2_TOKEN", "se cret"),
+        ("S2_WORKSPACE", "a/b"),
+        ("S2_PACE", "fast"),
+        ("S2_SEED", "-1"),
+        ("S2_OUT", ""),
+        ("S2_LOG", "s2=loud"),
+    ];
+    crate::snapshots::assert_snapshot("settings_problems", &problems(&variables, toml));
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_one_problem_with_its_line() {
+    crate::snapshots::assert_snapshot("settings_not_toml", &problems(&[], "[suites]\nsmoke_duration = 15m\n"));
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let text = problems(&[("S2_CONFIG", "mine.toml")], SHIPPED);
+    assert!(text.contains("mine.toml") && text.contains("S2_CONFIG names it"), "{text}");
+}
+
+#[test]
+fn the_usual_file_is_read_and_without_it_the_built_in_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tests")).unwrap();
+    let file = folder.path().join(FILE);
+    fs::write(&file, "[w2_sse_churn]\nstreams = 7").unwrap();
+    let settings = Settings::load(&Environment::new(folder.path().to_owned(), []), SHIPPED).unwrap();
+    assert_eq!(settings.scenario.streams.count, 7);
+    assert_eq!(settings.source, Source::File(file));
+    assert_eq!(load(&[], SHIPPED).unwrap().source, Source::BuiltIn);
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_never_repeated() {
+    let text = problems(&[("S2_GATEWAY_URL", "http://user:hunter2@gateway")], SHIPPED);
+    assert!(text.contains("S2_TOKEN") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_token_is_never_shown() {
+    let bad = problems(&[("S2_TOKEN", "hunter2 ")], SHIPPED);
+    assert!(!bad.contains("hunter2"), "{bad}");
+    let environment = Environment::new(nowhere(), [("S2_TOKEN", "hunter2")]);
+    let settings = Settings::load(&environment, SHIPPED).unwrap();
+    let shown = format!("{environment:?} {settings:?} {:?}", settings.shown());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert_eq!(settings.token.unwrap().expose(), "hunter2");
+}
+
+#[test]
+fn a_trailing_slash_is_taken_off_a_url_and_a_path_is_kept() {
+    let url = |text| load(&[("S2_GATEWAY_URL", text)], SHIPPED).unwrap().gateway.unwrap().url;
+    assert_eq!(url("http://localhost:3000/"), "http://localhost:3000");
+    assert_eq!(url("https://example.org/gateway/"), "https://example.org/gateway");
+}
+
+#[test]
+fn pace_sets_smoke_and_full_but_never_the_rehearsal() {
+    let paces = |variables: &[(&str, &str)]| {
+        let settings = load(variables, SHIPPED).unwrap();
+        [Suite::Smoke, Suite::Rehearsal, Suite::Full].map(|suite| settings.pace_for(suite))
+    };
+    let yours = ("S2_GATEWAY_URL", "http://localhost:3000");
+    assert_eq!(paces(&[]), [30.0, 120.0, 1.0]);
+    assert_eq!(paces(&[yours]), [1.0, 120.0, 1.0]);
+    assert_eq!(paces(&[("S2_PACE", "60")]), [60.0, 120.0, 60.0]);
+    assert_eq!(paces(&[yours, ("S2_PACE", "2.5")]), [2.5, 120.0, 2.5]);
+}
+
+#[test]
+fn the_rehearsal_never_plays_on_a_gateway_of_yours() {
+    let settings = load(&[("S2_GATEWAY_URL", "http://localhost:3000")], SHIPPED).unwrap();
+    assert!(settings.gateway_for(Suite::Rehearsal).is_none());
+    assert!(settings.gateway_for(Suite::Smoke).is_some() && settings.gateway_for(Suite::Full).is_some());
+}
+
+#[test]
+fn what_the_runner_tells_its_children_is_no_problem() {
+    load(&[("S2_ROLE", "session"), ("S2_ATTACH", "/tmp/x"), ("S2_SUITE", "smoke")], SHIPPED).unwrap();
+}
+
+#[test]
+fn a_waived_kpi_keeps_its_reason() {
+    let settings = load(&[], "[waive]\njudge_p95 = \"  no judge  \"").unwrap();
+    assert_eq!(settings.waivers, BTreeMap::from([(Kpi::JudgeP95, "no judge".to_owned())]));
+    assert_eq!(settings.shown()["waive.judge_p95"], "no judge");
+}

@@ -1,0 +1,83 @@
+//! `/ready`, every second of scenario, whatever else goes on.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use super::place::Place;
+use crate::{
+    journal::{Counter, Finding, Timing},
+    plan::{Workload, millis},
+    session::{Context, Fatal, Side, Worker},
+};
+
+/// Probes under way at once. A probe lives two seconds at most, so that only a pace above a hundred gets here; a probe
+/// that finds no room is counted as one that was not answered.
+const UNDER_WAY_MAX: usize = 256;
+
+/// The readiness probes.
+#[derive(Debug)]
+pub(super) struct Availability {
+    place: Place,
+    probes: Side,
+    room: Arc<Semaphore>,
+}
+
+impl Default for Availability {
+    fn default() -> Self {
+        Self { place: Place::default(), probes: Side::default(), room: Arc::new(Semaphore::new(UNDER_WAY_MAX)) }
+    }
+}
+
+impl Worker for Availability {
+    fn name(&self) -> &'static str {
+        Workload::Availability.name()
+    }
+
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.probes)
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            let every_ms = millis(context.plan.scenario.availability_every).max(1);
+            loop {
+                let due_ms = self.place.next() as u64 * every_ms;
+                if due_ms >= context.plan.duration_ms || !context.until(due_ms).await {
+                    break;
+                }
+                self.place.advance();
+                let mark = context.recorder.cycle_started(Workload::Availability, context.clock.instant(due_ms));
+                let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
+                    context.recorder.count(Counter::ReadyProbes, mark);
+                    let answer = format!("not sent: {UNDER_WAY_MAX} probes are waiting for an answer");
+                    context.recorder.incident_since(Finding::NotReady { answer }, mark);
+                    context.recorder.cycle_finished(Workload::Availability, mark);
+                    continue;
+                };
+                let one = context.clone();
+                self.probes.play(&context, Workload::Availability, async move {
+                    let outcome = one.client.ready().await;
+                    one.recorder.count(Counter::ReadyProbes, mark);
+                    one.recorder.time(Timing::ReadyRoundTrip, mark, "GET /ready");
+                    let answer = match outcome {
+                        Ok(answer) if answer.status == 200 => {
+                            one.recorder.count(Counter::ReadyOk, mark);
+                            None
+                        }
+                        Ok(answer) => Some(answer.to_string()),
+                        Err(trouble) => Some(trouble.text),
+                    };
+                    if let Some(answer) = answer {
+                        one.recorder.incident_since(Finding::NotReady { answer }, mark);
+                    }
+                    one.recorder.cycle_finished(Workload::Availability, mark);
+                    drop(room);
+                });
+            }
+            self.probes.over().await;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! A sign of life, every five minutes of scenario.
+
+use futures_util::future::BoxFuture;
+
+use super::place::Place;
+use crate::{
+    journal::Finding,
+    report::heartbeat_line,
+    session::{Context, Fatal, HEARTBEAT_TARGET, Worker},
+};
+
+/// The heartbeat.
+#[derive(Debug, Default)]
+pub(super) struct Heartbeat {
+    place: Place,
+}
+
+impl Worker for Heartbeat {
+    fn name(&self) -> &'static str {
+        "heartbeat"
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            while let Some(due_ms) = context.plan.heartbeats_ms.get(self.place.next()).copied() {
+                if !context.until(due_ms).await {
+                    break;
+                }
+                self.place.advance();
+                let open_streams = u32::try_from(context.board.log_streams_open()).unwrap_or(u32::MAX);
+                let runs_started = context.board.runs_started();
+                tracing::info!(target: HEARTBEAT_TARGET, "{}", heartbeat_line(due_ms / 60_000, u64::from(open_streams), runs_started));
+                context.recorder.incident(Finding::Heartbeat { due_ms, open_streams, runs_started });
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,284 @@
+//! Scrapes, every ten seconds of scenario: the gateway's metrics, both processes, the gateway's clock. Holds the safety
+//! layer's stream open, whose events say how long judge and shield took where no histogram does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
+
+use super::{place::Place, process::Processes, tally::Tally};
+use crate::{
+    clock,
+    gateway::{Client, Exposition, Outcome},
+    journal::{Counter, Finding, Gauge, Source, Timing, clip},
+    plan::{Workload, millis},
+    session::{Context, Fatal, Kept, Mark, Side, Worker},
+};
+
+/// Scrapes under way at once. At a high pace one may take longer than the time to the next.
+const UNDER_WAY_MAX: usize = 32;
+
+/// Metrics without which a KPI has no source, and the gauge that each feeds.
+const GAUGES: [(&str, Gauge); 2] =
+    [("run_queue_depth", Gauge::GatewayQueueDepth), ("runs_concurrent_gauge", Gauge::GatewayRunsConcurrent)];
+
+/// The scrapes.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    place: Place,
+    scrapes: Side,
+    room: Arc<Semaphore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    processes: Processes,
+    /// Histograms as they stood, by source.
+    tallies: BTreeMap<Source, Tally>,
+    /// The latest scrape that was taken in: an earlier one that comes later is passed over.
+    latest: Option<Instant>,
+    /// Names that were missing from the scrape before, so that each is said once.
+    missing: BTreeSet<&'static str>,
+    /// Processor time of a process at its last look.
+    processor: BTreeMap<u32, (Instant, u64)>,
+    guard_is_open: bool,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let state = State {
+            processes: Processes::new(),
+            tallies: BTreeMap::new(),
+            latest: None,
+            missing: BTreeSet::new(),
+            processor: BTreeMap::new(),
+            guard_is_open: false,
+        };
+        Self {
+            place: Place::default(),
+            scrapes: Side::default(),
+            room: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+}
+
+impl Worker for Metrics {
+    fn name(&self) -> &'static str {
+        Workload::Metrics.name()
+    }
+
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.scrapes)
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            self.keep_guard_stream(&context);
+            let every_ms = millis(context.plan.scenario.metrics_every).max(1);
+            loop {
+                let due_ms = self.place.next() as u64 * every_ms;
+                if due_ms >= context.plan.duration_ms || !context.until(due_ms).await {
+                    break;
+                }
+                self.place.advance();
+                let mark = context.recorder.cycle_started(Workload::Metrics, context.clock.instant(due_ms));
+                self.scrape_aside(&context, mark);
+            }
+            let _ = context.until(context.plan.duration_ms).await;
+            if !context.stop.is_requested() {
+                // What the histograms gained since the last scrape belongs to the soak.
+                scrape(&context, &self.state, context.recorder.mark()).await;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Metrics {
+    fn scrape_aside(&self, context: &Context, mark: Mark) {
+        // Without room nothing is scraped, and the cycle stays unfinished: the workload's trial says so.
+        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
+        let (one, state) = (context.clone(), Arc::clone(&self.state));
+        self.scrapes.play(context, Workload::Metrics, async move {
+            scrape(&one, &state, mark).await;
+            one.recorder.cycle_finished(Workload::Metrics, mark);
+            drop(room);
+        });
+    }
+
+    /// Opens the safety layer's stream, once: a restarted worker finds it there.
+    fn keep_guard_stream(&self, context: &Context) {
+        if std::mem::replace(&mut lock(&self.state).guard_is_open, true) {
+            return;
+        }
+        let one = context.clone();
+        self.scrapes.play(context, Workload::Metrics, async move {
+            let path = Client::guard_path(None);
+            let kept = Kept { name: "guard stream".into(), path, workload: Workload::Metrics, client: None };
+            // The sender lives as long as the stream is kept: nobody gives it orders.
+            let (_orders, mut ordered) = mpsc::channel(1);
+            one.keep(&kept, &mut ordered, &mut |_, event| {
+                let timing = match event.kind.as_str() {
+                    "judge.verdict" => Timing::JudgeEvent,
+                    "shield.decision" => Timing::ShieldEvent,
+                    _ => return true,
+                };
+                if let Some(duration_ms) = event.duration_ms {
+                    let took = std::time::Duration::from_secs_f64((duration_ms / 1_000.0).min(3_600.0));
+                    one.recorder.time_of(timing, took, one.recorder.mark(), &event.run_id);
+                }
+                true
+            })
+            .await;
+        });
+    }
+}
+
+async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
+    look_at_processes(context, state, mark);
+    let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, mark));
+    take_in_metrics(context, state, metrics, mark);
+}
+
+fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
+    let mut state = lock(state);
+    let own = (std::process::id(), [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu]);
+    let gateway = context.access.pid.map(|pid| (pid, [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu]));
+    for (pid, [rss, fds, cpu]) in [Some(own), gateway].into_iter().flatten() {
+        let Some(view) = state.processes.look(pid) else {
+            let answer = "there is no such process, or it cannot be looked at".to_owned();
+            context.recorder.incident_since(Finding::SourceFailed { source: format!("process {pid}"), answer }, mark);
+            continue;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
+        context.recorder.gauge(rss, view.rss_bytes as f64, mark);
+        if let Some(open_fds) = view.open_fds {
+            #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 descriptors")]
+            context.recorder.gauge(fds, open_fds as f64, mark);
+        }
+        let now = clock::now();
+        if let Some((before, cpu_ms)) = state.processor.insert(pid, (now, view.cpu_ms)) {
+            let elapsed_ms = now.saturating_duration_since(before).as_secs_f64() * 1_000.0;
+            if elapsed_ms > 0.0 {
+                #[expect(clippy::cast_precision_loss, reason = "milliseconds since the last look")]
+                let busy_ms = view.cpu_ms.saturating_sub(cpu_ms) as f64;
+                context.recorder.gauge(cpu, busy_ms / elapsed_ms * 100.0, mark);
+            }
+        }
+        if rss == Gauge::GatewayRss {
+            note_life(context, format!("pid {pid}, started {}", view.started_s));
+        }
+    }
+}
+
+fn note_life(context: &Context, life: String) {
+    if let Some(before) = context.recorder.gateway_life(&life) {
+        context.recorder.incident(Finding::GatewayRestarted { before, after: life });
+    }
+}
+
+/// The gateway's clock less ours: what `/health` says, against the middle of the round trip (Cristian's algorithm).
+async fn read_clock(context: &Context, mark: Mark) {
+    let sent = clock::wall_now();
+    let outcome = context.client.health().await;
+    let received = clock::wall_now();
+    let answer = match outcome {
+        Ok(answer) if answer.status == 200 => {
+            let json = answer.json();
+            let time = json.as_ref().and_then(|json| json.get("time")?.as_str()?.parse::<jiff::Timestamp>().ok());
+            if let Some(time) = time {
+                let middle_us = sent.as_microsecond().midpoint(received.as_microsecond());
+                let offset_us = time.as_microsecond() - middle_us;
+                context.board.set_clock_offset_us(offset_us);
+                #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
+                context.recorder.gauge(Gauge::ClockOffset, offset_us as f64 / 1_000.0, mark);
+                return;
+            }
+            format!("{answer} (expected a `time`, RFC 3339)")
+        }
+        Ok(answer) => answer.to_string(),
+        Err(trouble) => trouble.text,
+    };
+    context.recorder.incident_since(Finding::SourceFailed { source: "GET /health".into(), answer }, mark);
+}
+
+fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, mark: Mark) {
+    context.recorder.count(Counter::Scrapes, mark);
+    let exposition = match outcome {
+        Ok(answer) if answer.status == 200 => match Exposition::read(&answer.text()) {
+            Some(exposition) => exposition,
+            None => return scrape_failed(context, format!("{answer} (no metrics in it)"), mark),
+        },
+        Ok(answer) => return scrape_failed(context, answer.to_string(), mark),
+        Err(trouble) => return scrape_failed(context, trouble.text, mark),
+    };
+    context.recorder.count(Counter::ScrapesOk, mark);
+    let mut state = lock(state);
+    if state.latest.is_some_and(|latest| latest >= mark.at) {
+        return;
+    }
+    state.latest = Some(mark.at);
+    let mut missing = BTreeSet::new();
+    take_in_gauges(context, &exposition, &mut missing, mark);
+    for source in Source::ALL {
+        match exposition.histograms.get(source.name()) {
+            Some(buckets) => {
+                let tally = state.tallies.entry(*source).or_default();
+                if let Some(gained) = tally.take_in(buckets) {
+                    context.recorder.source(*source, &gained, mark);
+                }
+            }
+            None => {
+                missing.insert(source.name());
+            }
+        }
+    }
+    for name in missing.difference(&state.missing) {
+        context.recorder.incident_since(Finding::MetricMissing { name: (*name).to_owned() }, mark);
+    }
+    state.missing = missing;
+    drop(state);
+    context.board.set_exposition(exposition);
+}
+
+fn take_in_gauges(context: &Context, exposition: &Exposition, missing: &mut BTreeSet<&'static str>, mark: Mark) {
+    let mut sample = |name: &'static str, gauge: Gauge, less: f64| match exposition.value(name) {
+        Some(value) => context.recorder.gauge(gauge, value - less, mark),
+        None => {
+            missing.insert(name);
+        }
+    };
+    for (name, gauge) in GAUGES {
+        sample(name, gauge, 0.0);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "streams are few")]
+    let ours = context.board.all_streams_open() as f64;
+    sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
+    if context.access.pid.is_none() {
+        sample("process_resident_memory_bytes", Gauge::GatewayRss, 0.0);
+        sample("process_open_fds", Gauge::GatewayFds, 0.0);
+        match exposition.value("process_start_time_seconds") {
+            Some(started_s) => note_life(context, format!("started {started_s:.0}")),
+            None => {
+                missing.insert("process_start_time_seconds");
+            }
+        }
+    }
+}
+
+fn scrape_failed(context: &Context, answer: String, mark: Mark) {
+    let finding = Finding::SourceFailed { source: "GET /metrics".into(), answer: clip(&answer) };
+    context.recorder.incident_since(finding, mark);
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

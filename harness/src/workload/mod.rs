@@ -1,0 +1,40 @@
+//! What is played at the gateway: one file a workload.
+
+mod availability;
+mod heartbeat;
+mod leak;
+mod metrics;
+mod place;
+mod process;
+mod run;
+mod sightings;
+mod tally;
+mod w1_realistic_runs;
+mod w2_sse_churn;
+mod w3_registry_pulse;
+mod w4_safety_probes;
+mod w5_privacy_slice;
+mod w6_light_chaos;
+
+use std::sync::Arc;
+
+use crate::{plan::Suite, session::Worker};
+
+/// The workers of a suite.
+#[must_use]
+pub fn workers(suite: Suite) -> Vec<Arc<dyn Worker>> {
+    let mut workers: Vec<Arc<dyn Worker>> = vec![
+        Arc::new(w1_realistic_runs::RealisticRuns::default()),
+        Arc::new(w2_sse_churn::SseChurn::default()),
+        Arc::new(w3_registry_pulse::RegistryPulse::default()),
+        Arc::new(w4_safety_probes::SafetyProbes::default()),
+        Arc::new(w5_privacy_slice::PrivacySlice::default()),
+        Arc::new(availability::Availability::default()),
+        Arc::new(metrics::Metrics::default()),
+        Arc::new(heartbeat::Heartbeat::default()),
+    ];
+    if suite.has_chaos() {
+        workers.push(Arc::new(w6_light_chaos::LightChaos::default()));
+    }
+    workers
+}

@@ -1,0 +1,128 @@
+//! A run, from create to its end, as several workloads play it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    clock,
+    gateway::{Answer, Client, NewRun, RunStanding, RunView, run_id_of},
+    plan::Workload,
+    session::{Call, Context, Watch},
+};
+
+/// Between looks at a run whose end no stream has shown.
+const POLL_EVERY: Duration = Duration::from_millis(500);
+
+/// A run under way.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Its id, the gateway's word for it.
+    pub(super) id: String,
+    /// What the streams show of it; `None` where no stream of this workspace is read.
+    pub(super) watch: Option<Arc<Watch>>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// In success.
+    Success,
+    /// In any other way, with its words.
+    Failure(String),
+    /// The session is to stop; nobody waited for its end.
+    Left,
+}
+
+/// A new run with an id of its own.
+pub(super) fn new_run(agent: &str, name: String, message: String) -> NewRun {
+    NewRun { id: Uuid::new_v4().to_string(), agent: agent.to_owned(), name, message }
+}
+
+/// Creates a run. What is answered instead comes back in words.
+pub(super) async fn create(
+    context: &Context,
+    workload: Workload,
+    client: &Client,
+    run: &NewRun,
+) -> Result<(Run, Answer), String> {
+    // Watched before it is created: a stream may be faster than the answer.
+    let watch = context.board.watch(&run.id);
+    let call = Call { workload, route: "POST /api/runs", subject: &run.id, expected: &[201, 200] };
+    let created = context.outcome(call, client.create_run(run)).await;
+    let answer = match created {
+        Ok(answer) => answer,
+        Err(why) => {
+            context.board.forget(&run.id);
+            return Err(why);
+        }
+    };
+    let id = answer.json().as_ref().and_then(run_id_of).unwrap_or_else(|| run.id.clone());
+    let watch = if id == run.id {
+        watch
+    } else {
+        context.board.forget(&run.id);
+        context.board.watch(&id)
+    };
+    Ok((Run { id, watch }, answer))
+}
+
+/// Starts a run.
+pub(super) async fn start(context: &Context, workload: Workload, client: &Client, run: &Run) -> Result<(), String> {
+    let call = Call { workload, route: "POST /api/runs/{id}/start", subject: &run.id, expected: &[200, 202] };
+    context.outcome(call, client.start_run(&run.id)).await.map(drop)
+}
+
+/// Waits for a run's end: a stream that shows it saves the looking. The last look comes back too.
+pub(super) async fn wait_for_end(
+    context: &Context,
+    workload: Workload,
+    client: &Client,
+    run: &Run,
+    deadline: Instant,
+) -> (Ending, Option<Answer>) {
+    let mut last = None;
+    loop {
+        let wait = POLL_EVERY.min(deadline.saturating_duration_since(clock::now()));
+        tokio::select! {
+            biased;
+            () = context.stop.requested() => return (Ending::Left, last),
+            () = shown_or_later(run, wait) => {}
+        }
+        let call = Call { workload, route: "GET /api/runs/{id}", subject: &run.id, expected: &[200] };
+        let standing = match context.outcome(call, client.run(&run.id)).await {
+            Ok(answer) => {
+                let standing = answer.json().map_or_else(
+                    || RunStanding::Unknown(format!("an answer that is no JSON: {answer}")),
+                    |json| RunView::new(json).standing(),
+                );
+                last = Some(answer);
+                standing
+            }
+            // A look that failed is counted; whether the run ended is another question.
+            Err(_) => RunStanding::UnderWay,
+        };
+        match standing {
+            RunStanding::Succeeded => return (Ending::Success, last),
+            RunStanding::Failed(word) => return (Ending::Failure(format!("status {word}")), last),
+            RunStanding::Unknown(what) => return (Ending::Failure(what), last),
+            RunStanding::Waiting | RunStanding::UnderWay if clock::now() >= deadline => {
+                let what = if standing == RunStanding::Waiting { "still waiting" } else { "still under way" };
+                return (Ending::Failure(format!("{what} at its timeout")), last);
+            }
+            RunStanding::Waiting | RunStanding::UnderWay => {}
+        }
+    }
+}
+
+/// Comes back once a stream has shown the end, or after a while. A run whose end was shown and which still does not say
+/// so itself is looked at again after a pause, not at once.
+async fn shown_or_later(run: &Run, wait: Duration) {
+    match &run.watch {
+        Some(watch) if !watch.ended_within(Duration::ZERO).await => {
+            watch.ended_within(wait).await;
+        }
+        _ => tokio::time::sleep(wait.min(POLL_EVERY / 5)).await,
+    }
+}

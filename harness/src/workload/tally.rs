@@ -1,0 +1,40 @@
+//! What a gateway's histogram gained from one scrape to the next.
+
+use crate::journal::Buckets;
+
+/// A histogram as it stood at the last scrape: cumulative counts by upper bound.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    last: Option<Vec<(f64, f64)>>,
+}
+
+impl Tally {
+    /// Takes in a scrape; says what was gained since the last. `None` at the first, which holds what was before the
+    /// soak. A histogram that fell was reset by a restart: all it holds was gained since.
+    pub(super) fn take_in(&mut self, cumulative: &[(f64, f64)]) -> Option<Buckets> {
+        let last = self.last.replace(cumulative.to_vec())?;
+        let same_bounds = last.len() == cumulative.len() && last.iter().zip(cumulative).all(|(a, b)| a.0 == b.0);
+        let fell = !same_bounds || last.iter().zip(cumulative).any(|(before, now)| now.1 < before.1);
+        let base = |n: usize| if fell { 0.0 } else { last[n].1 };
+        let mut gained = Buckets::default();
+        let mut below = 0.0;
+        for (n, (bound, count)) in cumulative.iter().enumerate() {
+            let up_to_here = count - base(n);
+            if bound.is_finite() {
+                gained.bounds_seconds.push(*bound);
+            }
+            // Buckets that are not cumulative are a gateway's mistake: what would be negative is none.
+            gained.counts.push(whole(up_to_here - below));
+            below = up_to_here;
+        }
+        if gained.counts.len() == gained.bounds_seconds.len() {
+            gained.counts.push(0);
+        }
+        Some(gained)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
+fn whole(count: f64) -> u64 {
+    count.clamp(0.0, 1e15) as u64
+}

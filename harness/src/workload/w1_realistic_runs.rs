@@ -1,0 +1,161 @@
+//! W1: runs by an open model, each from create to its end. A late gateway does not slow the arrivals.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    place::Place,
+    run::{self, Ending, Run},
+};
+use crate::{
+    clock,
+    gateway::Client,
+    journal::{Counter, Finding, Timing, clip},
+    plan::{PlannedRun, Workload},
+    session::{Context, Fatal, Kept, Mark, Side, Worker},
+};
+
+/// How long the first log line of a run that is over is still waited for.
+const LOG_GRACE: Duration = Duration::from_secs(5);
+
+/// W1.
+#[derive(Debug, Default)]
+pub(super) struct RealisticRuns {
+    place: Place,
+    runs: Side,
+}
+
+impl Worker for RealisticRuns {
+    fn name(&self) -> &'static str {
+        Workload::Runs.name()
+    }
+
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.runs)
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            while let Some(planned) = context.plan.runs.get(self.place.next()) {
+                if !context.until(planned.at_ms).await {
+                    break;
+                }
+                let number = self.place.next();
+                self.place.advance();
+                let due = context.clock.instant(planned.at_ms);
+                let started = context.recorder.cycle_started(Workload::Runs, due);
+                let (planned, one) = (planned.clone(), context.clone());
+                self.runs.play(&context, Workload::Runs, async move {
+                    play_run(&one, number, &planned, due).await;
+                    one.recorder.cycle_finished(Workload::Runs, started);
+                });
+            }
+            self.runs.over().await;
+            Ok(())
+        })
+    }
+}
+
+async fn play_run(context: &Context, number: usize, planned: &PlannedRun, due: Instant) {
+    let began = clock::now();
+    context.gate.pass().await;
+    // A hold is ours, not the gateway's: it moves the moment from which a user would have waited.
+    let held = clock::now().saturating_duration_since(began);
+    let due = context.recorder.mark_at(due + held);
+    let message = format!("Soak run {number}: look up the order and sum up its state.");
+    let new = run::new_run(&planned.agent, format!("soak-run-{number}"), message);
+    let ending = match run::create(context, Workload::Runs, &context.client, &new).await {
+        Err(why) => Ending::Failure(format!("not created: {why}")),
+        Ok((run, _)) => {
+            let ending = under_way(context, planned, &run, due).await;
+            context.board.forget(&run.id);
+            ending
+        }
+    };
+    match ending {
+        Ending::Left => {}
+        Ending::Success => {
+            context.recorder.count(Counter::RunsEnded, due);
+            context.recorder.count(Counter::RunsSucceeded, due);
+        }
+        Ending::Failure(answer) => {
+            tracing::debug!("run {} failed: {answer}", new.id);
+            context.recorder.count(Counter::RunsEnded, due);
+            context.recorder.incident_since(Finding::RunFailed { run: new.id, answer: clip(&answer) }, due);
+        }
+    }
+}
+
+async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) -> Ending {
+    let deadline = due.at + context.plan.scenario.runs.timeout;
+    let follow = async {
+        if planned.own_stream {
+            follow_own_stream(context, run, deadline).await;
+        }
+    };
+    let play = async {
+        let streams_were_open = context.board.all_streams_open() > 0;
+        if let Err(why) = run::start(context, Workload::Runs, &context.client, run).await {
+            return Ending::Failure(format!("not started: {why}"));
+        }
+        context.board.run_started();
+        context.recorder.count(Counter::RunsStarted, due);
+        let (ending, _) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
+        if ending != Ending::Left {
+            context.recorder.time(Timing::RunDuration, due, &run.id);
+            time_first_log(context, run, due, streams_were_open).await;
+        }
+        ending
+    };
+    // The stream is asked for first, and read until it has shown the end; a gateway replays what it may have missed.
+    let ((), ending) = tokio::join!(follow, play);
+    ending
+}
+
+/// Times the first log line. Where streams were open and none showed one, the user waited at least until now: that is
+/// what is recorded. Where no stream was open, nothing was measured.
+async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_open: bool) {
+    let Some(watch) = &run.watch else { return };
+    if watch.logged_within(Duration::ZERO).await || (streams_were_open && watch.logged_within(LOG_GRACE).await) {
+        if let Some(first) = watch.first_log() {
+            let took = first.saturating_duration_since(due.at);
+            context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
+        }
+    } else if streams_were_open && context.board.all_streams_open() > 0 {
+        context.recorder.time(Timing::StartToLog, due, &run.id);
+    }
+}
+
+/// Reads the run's own log stream until it has shown the end, or the run's time is over.
+async fn follow_own_stream(context: &Context, run: &Run, deadline: Instant) {
+    let kept = Kept {
+        name: format!("run {}", run.id),
+        path: Client::logs_path(Some(&run.id)),
+        workload: Workload::Runs,
+        client: None,
+    };
+    let mut sightings = super::sightings::Sightings::default();
+    let (orders, mut ordered) = mpsc::channel(1);
+    let keep = async {
+        context
+            .keep(&kept, &mut ordered, &mut |event, log| {
+                if let Some(same_id) = sightings.again(event, log) {
+                    let mark = context.recorder.mark();
+                    context.recorder.count(Counter::EventsDuplicated, mark);
+                    context.recorder.incident(Finding::EventDuplicated {
+                        stream: kept.name.clone(),
+                        run: clip(&run.id),
+                        id: clip(event.id.as_deref().unwrap_or_default()),
+                        same_id,
+                    });
+                }
+                log.kind != "end"
+            })
+            .await;
+    };
+    // What a run's own stream lacks is not waited for longer than the run.
+    let _ = tokio::time::timeout_at(deadline + LOG_GRACE, keep).await;
+    drop(orders);
+}

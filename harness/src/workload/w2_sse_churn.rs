@@ -1,0 +1,118 @@
+//! W2: workspace log streams that come and go. Each churn closes some, and each of these comes back where it left off.
+
+use futures_util::future::{BoxFuture, join_all};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+use super::place::Place;
+use crate::{
+    clock,
+    gateway::Client,
+    plan::{PlannedChurn, Workload},
+    session::{Context, Fatal, Kept, Order, Side, Worker},
+};
+
+/// How long a churn waits for its streams to come back before it is over without them.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between looks at whether every client has what the others have.
+const SETTLE_EVERY: Duration = Duration::from_millis(250);
+
+/// W2.
+#[derive(Debug, Default)]
+pub(super) struct SseChurn {
+    place: Place,
+    streams: Side,
+    churns: Side,
+    orders: Mutex<Vec<mpsc::Sender<Order>>>,
+}
+
+impl Worker for SseChurn {
+    fn name(&self) -> &'static str {
+        Workload::Churn.name()
+    }
+
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.streams)
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            let orders = self.open_streams(&context);
+            while let Some(planned) = context.plan.churns.get(self.place.next()) {
+                if !context.until(planned.at_ms).await {
+                    break;
+                }
+                self.place.advance();
+                let due = context.clock.instant(planned.at_ms);
+                let cycle = context.recorder.cycle_started(Workload::Churn, due);
+                // Beside: at a high pace the one before may still wait for its streams, or for a safety probe.
+                let (one, planned, orders) = (context.clone(), planned.clone(), orders.clone());
+                self.churns.play(&context, Workload::Churn, async move {
+                    churn(&one, &planned, &orders).await;
+                    one.recorder.cycle_finished(Workload::Churn, cycle);
+                });
+            }
+            self.churns.over().await;
+            // The streams stay for the runs that are still to come.
+            let _ = context.until(context.plan.duration_ms).await;
+            Ok(())
+        })
+    }
+}
+
+impl SseChurn {
+    /// Opens the streams, once: a restarted worker finds them there.
+    fn open_streams(&self, context: &Context) -> Vec<mpsc::Sender<Order>> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if orders.is_empty() {
+            let cycle = context.recorder.cycle_started(Workload::Churn, context.clock.instant(0));
+            for number in 0..context.plan.scenario.streams.count as usize {
+                let (order, mut ordered) = mpsc::channel(1);
+                orders.push(order);
+                let one = context.clone();
+                self.streams.play(context, Workload::Churn, async move {
+                    let kept = Kept {
+                        name: format!("stream {number}"),
+                        path: Client::logs_path(None),
+                        workload: Workload::Churn,
+                        client: Some(number),
+                    };
+                    one.keep(&kept, &mut ordered, &mut |_, _| true).await;
+                });
+            }
+            let one = context.clone();
+            self.streams.play(context, Workload::Churn, async move { settle_ledger(&one).await });
+            context.recorder.cycle_finished(Workload::Churn, cycle);
+        }
+        orders.clone()
+    }
+}
+
+/// Closes the churn's streams, and waits until all are back. No safety probe is under way meanwhile.
+async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender<Order>]) {
+    let _quiet = context.gate.quiet_streams().await;
+    let returns = planned.streams.iter().filter_map(|number| orders.get(*number as usize)).map(|order| async move {
+        let (back, returned) = oneshot::channel();
+        // A stream that is away already takes its order when it is back; its keeper ends with the session.
+        if order.send(Order::Churn(back)).await.is_ok() {
+            let _ = returned.await;
+        }
+    });
+    tokio::select! {
+        () = context.stop.requested() => {}
+        _ = tokio::time::timeout(RETURN_TIMEOUT, join_all(returns)) => {}
+    }
+}
+
+/// Asks the ledger, again and again, what has been missed by now.
+async fn settle_ledger(context: &Context) {
+    while !context.closing.is_cancelled() {
+        tokio::select! {
+            biased;
+            () = context.closing.cancelled() => {}
+            () = tokio::time::sleep_until(clock::now() + SETTLE_EVERY) => {}
+        }
+        context.settle_ledger();
+    }
+}

@@ -1,0 +1,181 @@
+//! W3: publish a version, search it from a second workspace until it shows, look for the earlier ones again.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+
+use super::place::Place;
+use crate::{
+    clock,
+    gateway::{Answer, Client, Manifest, search_hits},
+    journal::{Counter, Finding, Timing, clip},
+    plan::{PlannedPulse, Workload},
+    session::{Call, Context, Fatal, Worker},
+};
+
+/// How long a version is searched. Three times the target, so that a late one is told from a lost one.
+const SEARCH_LIMIT: Duration = Duration::from_secs(30);
+/// Between searches.
+const SEARCH_EVERY: Duration = Duration::from_millis(200);
+/// Versions that are looked for again. Beyond it the oldest are let go.
+const VERSIONS_MAX: usize = 256;
+
+/// W3.
+#[derive(Debug, Default)]
+pub(super) struct RegistryPulse {
+    place: Place,
+    published: Mutex<Vec<String>>,
+}
+
+impl Worker for RegistryPulse {
+    fn name(&self) -> &'static str {
+        Workload::Registry.name()
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            while let Some(planned) = context.plan.pulses.get(self.place.next()) {
+                if !context.until(planned.at_ms).await {
+                    break;
+                }
+                let number = self.place.next();
+                self.place.advance();
+                let cycle = context.recorder.cycle_started(Workload::Registry, context.clock.instant(planned.at_ms));
+                self.pulse(&context, number, planned).await;
+                context.recorder.cycle_finished(Workload::Registry, cycle);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl RegistryPulse {
+    async fn pulse(&self, context: &Context, number: usize, planned: &PlannedPulse) {
+        let slug = format!("s2-soak-{}", context.nonce);
+        // A version is published once: the timestamp keeps it from colliding with any other soak's.
+        let version = format!("1.0.{number}-{}", clock::wall_now().as_millisecond());
+        let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
+        let earlier = self.published.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if planned.tampered {
+            tamper(context, &slug, &version).await;
+        }
+        let manifest = Manifest { slug: slug.clone(), version: version.clone(), tampered: false };
+        let label = format!("{slug}@{version}");
+        let call = Call {
+            workload: Workload::Registry,
+            route: "POST /api/registry/publish",
+            subject: &label,
+            expected: &[201, 200],
+        };
+        if context.call(call, context.client.publish(&manifest)).await.is_some() {
+            let since = context.recorder.mark();
+            context.recorder.count(Counter::VersionsPublished, since);
+            let found = search_until_found(context, &second, &slug, &version).await;
+            let waited = clock::now().saturating_duration_since(since.at);
+            match found {
+                Ok(()) => {
+                    context.recorder.count(Counter::VersionsFound, since);
+                    context.recorder.time_of(Timing::PublishToSearch, waited, since, &label);
+                    let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+                    if published.len() >= VERSIONS_MAX {
+                        published.remove(0);
+                    }
+                    published.push(version);
+                }
+                Err(answer) if !context.stop.is_requested() => {
+                    let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                    context
+                        .recorder
+                        .incident_since(Finding::VersionNotFound { version: label, waited_ms, answer }, since);
+                }
+                Err(_) => {}
+            }
+        }
+        for workspace in [&context.client, &second] {
+            look_again(context, workspace, &slug, &earlier).await;
+        }
+    }
+}
+
+/// Sends a manifest whose signature does not match. It must be refused with 400 or 403.
+async fn tamper(context: &Context, slug: &str, version: &str) {
+    let manifest = Manifest { slug: slug.to_owned(), version: format!("{version}-tampered"), tampered: true };
+    let label = format!("{slug}@{}", manifest.version);
+    context.gate.pass().await;
+    let mark = context.recorder.mark();
+    let sent = context.client.publish(&manifest).await;
+    context.recorder.count(Counter::Requests, mark);
+    let route = "POST /api/registry/publish (tampered)";
+    match sent {
+        Ok(answer) if answer.is(&[400, 403]) => {
+            context.recorder.count(Counter::TamperedSent, mark);
+            context.recorder.count(Counter::TamperedRejected, mark);
+        }
+        // An acceptance is this KPI's finding; any other answer neither rejects nor accepts.
+        Ok(answer) if (200..300).contains(&answer.status) => {
+            context.recorder.count(Counter::TamperedSent, mark);
+            let finding = Finding::TamperAccepted { version: label, answer: answer.to_string() };
+            context.recorder.incident_since(finding, mark);
+        }
+        Ok(answer) => {
+            let answer = format!("{answer} (expected 400 or 403)");
+            context.request_failed(Workload::Registry, route, &label, &answer, mark);
+        }
+        Err(trouble) => context.request_failed(Workload::Registry, route, &label, &trouble.text, mark),
+    }
+}
+
+/// Searches until the version shows; what the last search answered, if it does not.
+async fn search_until_found(context: &Context, client: &Client, slug: &str, version: &str) -> Result<(), String> {
+    let deadline = clock::now() + SEARCH_LIMIT;
+    loop {
+        let answer = search(context, client, slug).await;
+        let last = match &answer {
+            Ok(answer) if finds(answer, slug, version) => return Ok(()),
+            Ok(answer) => answer.to_string(),
+            Err(why) => why.clone(),
+        };
+        if clock::now() + SEARCH_EVERY >= deadline || context.stop.is_requested() {
+            return Err(clip(&last));
+        }
+        tokio::time::sleep(SEARCH_EVERY).await;
+    }
+}
+
+/// Looks for every earlier version from one workspace.
+async fn look_again(context: &Context, client: &Client, slug: &str, earlier: &[String]) {
+    if earlier.is_empty() {
+        return;
+    }
+    let mark = context.recorder.mark();
+    // A search that is not answered is an error, not a loss: it says nothing about the versions.
+    let Ok(answer) = search(context, client, slug).await else { return };
+    context.recorder.add(Counter::VersionChecks, earlier.len() as u64, mark);
+    for version in earlier.iter().filter(|version| !finds(&answer, slug, version)) {
+        context.recorder.count(Counter::VersionsLost, mark);
+        let finding = Finding::VersionLost {
+            version: format!("{slug}@{version}"),
+            workspace: client.workspace().to_owned(),
+            answer: answer.to_string(),
+        };
+        context.recorder.incident_since(finding, mark);
+    }
+}
+
+async fn search(context: &Context, client: &Client, slug: &str) -> Result<Answer, String> {
+    let call = Call {
+        workload: Workload::Registry,
+        route: "GET /api/registry/agents",
+        subject: client.workspace(),
+        expected: &[200],
+    };
+    context.outcome(call, client.search(slug)).await
+}
+
+fn finds(answer: &Answer, slug: &str, version: &str) -> bool {
+    let hits = answer.json().as_ref().and_then(search_hits).unwrap_or_default();
+    hits.iter().any(|hit| hit.slug == slug && hit.version == version)
+}

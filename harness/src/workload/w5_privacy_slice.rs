@@ -1,0 +1,111 @@
+//! W5: a workspace of its own is toggled to hash-only; then a run with a canary, which must be readable nowhere.
+
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use super::{
+    leak::{Needles, Places},
+    place::Place,
+    run::{self, Ending},
+};
+use crate::{
+    clock,
+    gateway::Client,
+    journal::{Counter, Finding, clip},
+    plan::Workload,
+    session::{Call, Context, Fatal, Worker},
+};
+
+const AGENT: &str = "demo-enricher";
+
+/// W5.
+#[derive(Debug, Default)]
+pub(super) struct PrivacySlice {
+    place: Place,
+}
+
+impl Worker for PrivacySlice {
+    fn name(&self) -> &'static str {
+        Workload::Privacy.name()
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            let client = context.client.for_workspace(&format!("{}-privacy", context.client.workspace()));
+            while let Some(due_ms) = context.plan.privacy_ms.get(self.place.next()).copied() {
+                if !context.until(due_ms).await {
+                    break;
+                }
+                self.place.advance();
+                let cycle = context.recorder.cycle_started(Workload::Privacy, context.clock.instant(due_ms));
+                if toggle(&context, &client, false).await {
+                    tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;
+                    send_canary(&context, &client).await;
+                }
+                // Back, even where the toggle failed: it may have taken effect without an answer.
+                toggle(&context, &client, true).await;
+                context.recorder.cycle_finished(Workload::Privacy, cycle);
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
+    let call = Call {
+        workload: Workload::Privacy,
+        route: "POST /api/privacy/toggle",
+        subject: client.workspace(),
+        expected: &[200],
+    };
+    context.call(call, client.toggle_privacy(store_plain)).await.is_some()
+}
+
+async fn send_canary(context: &Context, client: &Client) {
+    let canary = format!("canary-{}", Uuid::new_v4().simple());
+    let new = run::new_run(AGENT, "privacy-canary".into(), format!("The code word is {canary}, keep it to yourself."));
+    let since = context.recorder.mark();
+    let Ok((run, created)) = run::create(context, Workload::Privacy, client, &new).await else { return };
+    let mut places = Places::watch(context, Workload::Privacy, client, &run.id).await;
+    places.add("POST /api/runs", created.text());
+    let deadline = clock::now() + context.plan.scenario.runs.timeout;
+    let mut ending = Ending::Left;
+    if run::start(context, Workload::Privacy, client, &run).await.is_ok() {
+        ending = run::wait_for_end(context, Workload::Privacy, client, &run, deadline).await.0;
+    }
+    context.board.forget(&run.id);
+    places.look_at_run(context, Workload::Privacy, client, &run.id).await;
+    look_elsewhere(context, client, &canary, &mut places).await;
+    let looked_at = places.len();
+    let leaks = places.find(&Needles::readable(&canary)).await;
+    // A run that did not end has not shown all it could: no proof that it keeps silent.
+    if leaks.is_empty() && ending != Ending::Success {
+        return;
+    }
+    tracing::debug!("canary of run {}: looked at {looked_at} places, seen at {}", run.id, leaks.len());
+    context.recorder.count(Counter::CanariesSent, since);
+    if !leaks.is_empty() {
+        context.recorder.count(Counter::CanariesLeaked, since);
+    }
+    for place in leaks {
+        context.recorder.incident_since(Finding::PlaintextLeaked { run: clip(&run.id), place }, since);
+    }
+}
+
+/// Where else a gateway might put what a run was told: its search, its metrics.
+async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &mut Places) {
+    let call = Call {
+        workload: Workload::Privacy,
+        route: "GET /api/registry/agents",
+        subject: client.workspace(),
+        expected: &[200],
+    };
+    if let Some(answer) = context.call(call, client.search(canary)).await {
+        // An answer may well repeat the question; only what was found counts.
+        let found = answer.json().and_then(|json| json.get("agents").map(ToString::to_string));
+        places.add(call.route, found.unwrap_or_default());
+    }
+    if let Ok(answer) = client.metrics().await {
+        places.add("GET /metrics", answer.text());
+    }
+}

@@ -1,0 +1,235 @@
+//! W6: restarts and added latency, each proven to have had its effect, and the way back measured.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::place::Place;
+use crate::{
+    clock::{self, micros},
+    journal::{Finding, clip},
+    plan::{Chaos, Phase, PlannedChaos, Workload, millis},
+    session::{Context, Fatal, Side, Worker},
+};
+
+/// How long a restart may take to show: readiness lost, or streams dropped.
+const EFFECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a gateway is waited for before it is given up.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(120);
+/// Between looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Answers in a row that make a gateway ready again: one may come from before the restart.
+const READY_IN_A_ROW: u32 = 3;
+/// Round trips whose median stands for the latency at one time.
+const ROUND_TRIPS: usize = 9;
+/// Of the latency asked for, this share must be seen.
+const LATENCY_SHARE_MIN: f64 = 0.8;
+
+/// W6.
+#[derive(Debug, Default)]
+pub(super) struct LightChaos {
+    place: Place,
+    windows: Side,
+}
+
+impl Worker for LightChaos {
+    fn name(&self) -> &'static str {
+        Workload::Chaos.name()
+    }
+
+    fn beside(&self) -> Option<&Side> {
+        Some(&self.windows)
+    }
+
+    fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
+        Box::pin(async move {
+            while let Some(planned) = context.plan.chaos.get(self.place.next()) {
+                if !context.until(planned.at_ms).await {
+                    break;
+                }
+                self.place.advance();
+                let cycle = context.recorder.cycle_started(Workload::Chaos, context.clock.instant(planned.at_ms));
+                self.disturb(&context, planned).await;
+                context.recorder.cycle_finished(Workload::Chaos, cycle);
+            }
+            self.windows.over().await;
+            Ok(())
+        })
+    }
+}
+
+impl LightChaos {
+    async fn disturb(&self, context: &Context, planned: &PlannedChaos) {
+        let chaos = planned.chaos;
+        let before = if chaos == Chaos::Latency { round_trip(context).await } else { None };
+        context.recorder.set_phase(Phase::from(chaos));
+        // While the gateway is down by our own hand, what is due waits.
+        let restarts = chaos != Chaos::Latency;
+        context.gate.hold(restarts);
+        let dropped_before = context.board.log_streams_dropped();
+        let open_before = context.board.log_streams_open();
+        let injected_at = clock::now();
+        if inject(context, chaos).await {
+            let recovered = if restarts {
+                restart(context, chaos, injected_at, dropped_before, open_before).await
+            } else {
+                latency(context, before, injected_at).await
+            };
+            context.gate.hold(false);
+            match recovered {
+                Ok(()) => self.streams_back(context, chaos, injected_at).await,
+                Err(still) => not_recovered(context, chaos, injected_at, &still),
+            }
+        }
+        context.gate.hold(false);
+        // Two scenario minutes to settle, then the window closes. The way back is measured above, on real time.
+        let settle_ms = millis(context.plan.scenario.chaos.settle);
+        let _ = context.until(context.clock.now_ms() + settle_ms).await;
+        context.recorder.set_phase(Phase::Steady);
+    }
+
+    /// Waits, beside the window, until every stream is back; then says how long the way back was.
+    async fn streams_back(&self, context: &Context, chaos: Chaos, injected_at: Instant) {
+        let ready_at = clock::now();
+        let one = context.clone();
+        self.windows.play(context, Workload::Chaos, async move {
+            let all = one.plan.scenario.streams.count as usize;
+            while one.board.log_streams_open() < all {
+                let waited = clock::now().saturating_duration_since(injected_at);
+                if waited >= RECOVERY_LIMIT || one.stop.is_requested() {
+                    let still = format!("{} of {all} streams are open", one.board.log_streams_open());
+                    return not_recovered(&one, chaos, injected_at, &still);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            // Latency lasts as long as it was asked to: only what comes after is the way back.
+            let asked = if chaos == Chaos::Latency { latency_lasts(&one) } else { Duration::ZERO };
+            let back_at = clock::now().max(ready_at);
+            let took = back_at.saturating_duration_since(injected_at + asked);
+            one.recorder.incident(Finding::ChaosRecovered { chaos, recovery_ms: micros(took) / 1_000 });
+            tracing::info!("{chaos}: well again after {} ms", micros(took) / 1_000);
+        });
+    }
+}
+
+async fn inject(context: &Context, chaos: Chaos) -> bool {
+    let added_ms = millis(context.plan.scenario.chaos.latency_added);
+    let (what, body) = match chaos {
+        Chaos::RedisRestart => ("redis-restart", json!({})),
+        Chaos::GatewayRestart => ("gateway-restart", json!({})),
+        Chaos::Latency => ("latency", json!({ "delay": added_ms, "duration": millis(latency_lasts(context)) })),
+    };
+    let outcome = context.client.chaos(what, &body).await;
+    let (accepted, answer) = match outcome {
+        Ok(answer) => (answer.is(&[200, 202]), format!("POST /api/chaos/{what}: {answer}")),
+        Err(trouble) => (false, format!("POST /api/chaos/{what}: {trouble}")),
+    };
+    tracing::info!("chaos {chaos}: {answer}");
+    context.recorder.incident(Finding::ChaosInjected { chaos, accepted, answer: clip(&answer) });
+    accepted
+}
+
+/// Waits for a restart to show, and then for the gateway to be ready again; what is still wrong, if it is not.
+async fn restart(
+    context: &Context,
+    chaos: Chaos,
+    injected_at: Instant,
+    dropped_before: u64,
+    open_before: usize,
+) -> Result<(), String> {
+    let mut lost: Option<String> = None;
+    let mut in_a_row = 0;
+    let mut said = false;
+    loop {
+        let answer = match context.client.ready().await {
+            Ok(answer) if answer.status == 200 => None,
+            Ok(answer) => Some(answer.to_string()),
+            Err(trouble) => Some(trouble.text),
+        };
+        in_a_row = if answer.is_none() { in_a_row + 1 } else { 0 };
+        let dropped = context.board.log_streams_dropped().saturating_sub(dropped_before);
+        let took_ms = millis(clock::now().saturating_duration_since(injected_at));
+        if let (None, Some(answer)) = (&lost, &answer) {
+            lost = Some(format!("readiness was lost after {took_ms} ms ({answer})"));
+        }
+        let effective = lost.is_some() || dropped > 0;
+        let waited = clock::now().saturating_duration_since(injected_at);
+        // The first sign is often a dropped stream; what else shows is waited for until the gateway is ready again.
+        let over = effective && in_a_row >= READY_IN_A_ROW;
+        if !said && (over || waited >= EFFECT_LIMIT) {
+            said = true;
+            let streams = format!("{dropped} of {open_before} streams dropped");
+            let evidence = match &lost {
+                Some(lost) => format!("{lost}; {streams}"),
+                None => format!("{streams}; readiness was never lost"),
+            };
+            context.recorder.incident(Finding::ChaosSeen { chaos, effective, evidence });
+        }
+        if in_a_row >= READY_IN_A_ROW && (effective || waited >= EFFECT_LIMIT) {
+            return Ok(());
+        }
+        if waited >= RECOVERY_LIMIT || context.stop.is_requested() {
+            return Err(format!(
+                "GET /ready: {}",
+                answer.unwrap_or_else(|| "200, but not three times in a row".into())
+            ));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Measures the latency that was really added, and then that it is gone.
+async fn latency(context: &Context, before: Option<Duration>, injected_at: Instant) -> Result<(), String> {
+    let chaos = Chaos::Latency;
+    let asked = context.plan.scenario.chaos.latency_added;
+    let during = round_trip(context).await;
+    let seen = before.zip(during).map(|(before, during)| during.saturating_sub(before));
+    let effective = seen.is_some_and(|seen| seen >= asked.mul_f64(LATENCY_SHARE_MIN));
+    let show = |round_trip: Option<Duration>| round_trip.map_or("no answer".into(), |r| format!("{} ms", millis(r)));
+    let evidence = format!(
+        "median round trip of {ROUND_TRIPS} probes: {} before, {} during; +{} ms asked for",
+        show(before),
+        show(during),
+        millis(asked)
+    );
+    context.recorder.incident(Finding::ChaosSeen { chaos, effective, evidence });
+    let ends_at = injected_at + latency_lasts(context);
+    tokio::select! {
+        () = context.stop.requested() => return Ok(()),
+        () = tokio::time::sleep_until(ends_at) => {}
+    }
+    let gone_below = before.unwrap_or_default() + asked / 2;
+    loop {
+        let now = round_trip(context).await;
+        if now.is_some_and(|now| now < gone_below) {
+            return Ok(());
+        }
+        if clock::now().saturating_duration_since(ends_at) >= RECOVERY_LIMIT || context.stop.is_requested() {
+            return Err(format!("answers still take {}; before, they took {}", show(now), show(before)));
+        }
+    }
+}
+
+fn latency_lasts(context: &Context) -> Duration {
+    context.clock.real(millis(context.plan.scenario.chaos.latency_duration))
+}
+
+fn not_recovered(context: &Context, chaos: Chaos, injected_at: Instant, still: &str) {
+    let waited_ms = millis(clock::now().saturating_duration_since(injected_at));
+    context.recorder.incident(Finding::ChaosNotRecovered { chaos, waited_ms, answer: clip(still) });
+}
+
+/// The median round trip of a few readiness probes, one after another; `None` where most were not answered.
+async fn round_trip(context: &Context) -> Option<Duration> {
+    let mut took = Vec::with_capacity(ROUND_TRIPS);
+    for _ in 0..ROUND_TRIPS {
+        let sent = clock::now();
+        let answered = context.client.ready().await.is_ok();
+        let waited = clock::now().saturating_duration_since(sent);
+        took.push(if answered { waited } else { Duration::MAX });
+    }
+    took.sort_unstable();
+    Some(took[ROUND_TRIPS / 2]).filter(|median| *median < Duration::MAX)
+}

@@ -1,0 +1,128 @@
+//! What the parts of the gateway share.
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Map, Value};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::chaos::Chaos;
+use crate::config::Config;
+use crate::events::{Channel, Draft, EventLog};
+use crate::front::Stubs;
+use crate::metrics::{Gauges, Metrics};
+use crate::process::ProcessReader;
+use crate::registry::Registry;
+use crate::runs::Runs;
+use crate::workspaces::Workspaces;
+
+/// The gateway behind its front: it survives a restart, as a store behind a real gateway would.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) log: Arc<EventLog>,
+    pub(crate) runs: Runs,
+    pub(crate) registry: Registry,
+    pub(crate) workspaces: Workspaces,
+    pub(crate) chaos: Chaos,
+    pub(crate) metrics: Metrics,
+    pub(crate) stubs: Stubs,
+    /// Places for runs under way.
+    pub(crate) workers: Semaphore,
+    /// Owns what goes on in the background: runs under way, restarts to come.
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the gateway closes for good.
+    pub(crate) closing: CancellationToken,
+    process: ProcessReader,
+    restarts: mpsc::Sender<()>,
+    choices: Mutex<StdRng>,
+}
+
+impl Core {
+    /// `restarts` is where the listener hears that it has to restart.
+    pub(crate) fn new(config: Config, restarts: mpsc::Sender<()>) -> Self {
+        Self {
+            log: Arc::new(EventLog::new(
+                config.event_log_capacity,
+                config.stream_queue_capacity,
+                config.stream_capacity,
+            )),
+            runs: Runs::new(config.live_run_capacity, config.finished_run_capacity),
+            registry: Registry::new(config.version_capacity, config.index_delay),
+            workspaces: Workspaces::new(config.workspace_capacity, config.privacy_delay),
+            chaos: Chaos::default(),
+            metrics: Metrics::default(),
+            stubs: Stubs::new(config.record_requests, config.body_bytes_max),
+            workers: Semaphore::new(config.worker_capacity),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            process: ProcessReader::new(),
+            restarts,
+            choices: Mutex::new(StdRng::seed_from_u64(config.seed)),
+            config,
+        }
+    }
+
+    /// A duration out of a range.
+    pub(crate) fn choose(&self, range: &RangeInclusive<Duration>) -> Duration {
+        let (shortest, longest) = (*range.start(), *range.end());
+        shortest + longest.saturating_sub(shortest).mul_f64(self.choose_share())
+    }
+
+    /// A number from 0 to 1.
+    pub(crate) fn choose_share(&self) -> f64 {
+        self.choices.lock().expect("no holder panics").random_range(0.0..1.0)
+    }
+
+    /// Tells the streams of a run what happened to it.
+    pub(crate) fn tell(
+        &self,
+        (workspace, run): (&Arc<str>, &Arc<str>),
+        channel: Channel,
+        kind: &'static str,
+        fields: Map<String, Value>,
+    ) {
+        self.log.publish(Draft { channel, kind, workspace: Arc::clone(workspace), run: Arc::clone(run), fields });
+    }
+
+    /// Ends the waiting of runs that nobody started. Called wherever it could be noticed that they still wait.
+    pub(crate) fn expire_waiting_runs(&self) {
+        for (run, workspace) in self.runs.expire(self.config.start_timeout) {
+            let fields = Map::from_iter([("status".into(), "canceled".into())]);
+            self.tell((&workspace, &run), Channel::Logs, "end", fields);
+        }
+    }
+
+    /// What there is to count at this moment.
+    pub(crate) fn gauges(&self) -> Gauges {
+        self.expire_waiting_runs();
+        let counts = self.runs.counts();
+        Gauges {
+            runs_under_way: counts.under_way,
+            runs_waiting: counts.waiting,
+            streams_open: self.log.subscribers(),
+            process: self.process.read(),
+        }
+    }
+
+    /// Restarts the gateway's front after the chaos delay. A restart that is asked for during another is the same one.
+    pub(crate) fn restart_front(&self) {
+        let (restarts, closing, delay) = (self.restarts.clone(), self.closing.clone(), self.config.chaos_delay);
+        self.tasks.spawn(async move {
+            if closing.run_until_cancelled(tokio::time::sleep(delay)).await.is_some() {
+                // Full means that one is asked for already.
+                let _ = restarts.try_send(());
+            }
+        });
+    }
+
+    /// Restarts the store: every stream is dropped, and for a while nothing that needs the store is answered.
+    pub(crate) fn restart_store(&self) {
+        self.chaos.take_store_down(self.config.store_downtime);
+        self.log.cut_all();
+    }
+}

@@ -1,0 +1,331 @@
+//! The event log: one sequence of events, kept for replay, and handed to every stream that it concerns.
+//!
+//! A stream's replay and its place among the subscribers are taken under one lock, and an event is logged and handed
+//! out under the same lock. So between replay and live nothing is lost and nothing comes twice.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// A placeholder's size in bytes: a little over that of most frames.
+const PLACEHOLDER_BYTES: usize = 320;
+
+/// The two kinds of streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Logs,
+    Guard,
+}
+
+/// An event that is still to get its id and its time.
+pub(crate) struct Draft {
+    pub(crate) channel: Channel,
+    /// The `event:` field, and `type` in the data.
+    pub(crate) kind: &'static str,
+    pub(crate) workspace: Arc<str>,
+    pub(crate) run: Arc<str>,
+    /// What the data says beyond `type`, `run_id` and `timestamp`.
+    pub(crate) fields: Map<String, Value>,
+}
+
+/// An event as it was logged.
+pub(crate) struct Event {
+    sequence: u64,
+    channel: Channel,
+    workspace: Arc<str>,
+    run: Arc<str>,
+    pub(crate) created: Instant,
+    /// The event as it goes over the wire, made once for all streams.
+    pub(crate) frame: Bytes,
+}
+
+/// Which events a stream carries.
+#[derive(Clone)]
+pub(crate) struct Audience {
+    pub(crate) channel: Channel,
+    pub(crate) workspace: Arc<str>,
+    /// One run, or every run of the workspace.
+    pub(crate) run: Option<Arc<str>>,
+}
+
+impl Audience {
+    fn hears(&self, event: &Event) -> bool {
+        self.channel == event.channel
+            && self.workspace == event.workspace
+            && self.run.as_ref().is_none_or(|run| *run == event.run)
+    }
+}
+
+/// Where a stream's replay begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplayFrom {
+    /// No replay: what happens from now on.
+    Now,
+    /// Everything after this event; 0 is before the first.
+    After(u64),
+}
+
+/// A stream's share of the log. Dropping it ends the subscription.
+pub(crate) struct Subscription {
+    pub(crate) replay: VecDeque<Arc<Event>>,
+    /// Closed by the log when the subscriber lags.
+    pub(crate) live: mpsc::Receiver<Arc<Event>>,
+    id: u64,
+    log: Arc<EventLog>,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.log.lock().subscribers.remove(&self.id);
+    }
+}
+
+struct Subscriber {
+    audience: Audience,
+    queue: mpsc::Sender<Arc<Event>>,
+    /// Cuts the connection under the stream.
+    cut: CancellationToken,
+}
+
+/// The log. Its bounds: `capacity` events, `stream_capacity` subscribers, `queue_capacity` events waiting for each.
+pub(crate) struct EventLog {
+    capacity: usize,
+    queue_capacity: usize,
+    stream_capacity: usize,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    sequence: u64,
+    last_micros: i64,
+    ring: VecDeque<Arc<Event>>,
+    next_subscriber: u64,
+    subscribers: HashMap<u64, Subscriber>,
+}
+
+impl EventLog {
+    pub(crate) fn new(capacity: usize, queue_capacity: usize, stream_capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        let inner = Inner {
+            sequence: 0,
+            last_micros: 0,
+            ring: placeholders(capacity),
+            next_subscriber: 0,
+            subscribers: HashMap::new(),
+        };
+        Self { capacity, queue_capacity: queue_capacity.max(1), stream_capacity, inner: Mutex::new(inner) }
+    }
+
+    /// Logs an event and hands it to the streams that it concerns. A stream whose queue is full is disconnected rather
+    /// than skipped: it can resume, and loses nothing.
+    pub(crate) fn publish(&self, draft: Draft) {
+        let mut inner = self.lock();
+        let event = Arc::new(inner.stamp(draft));
+        if inner.ring.len() >= self.capacity {
+            inner.ring.pop_front();
+        }
+        inner.ring.push_back(Arc::clone(&event));
+        inner.subscribers.retain(|_, subscriber| {
+            if !subscriber.audience.hears(&event) {
+                return true;
+            }
+            let taken = subscriber.queue.try_send(Arc::clone(&event)).is_ok();
+            if !taken {
+                subscriber.cut.cancel();
+            }
+            taken
+        });
+    }
+
+    /// None when there are as many streams as there may be.
+    pub(crate) fn subscribe(
+        self: &Arc<Self>,
+        audience: Audience,
+        from: ReplayFrom,
+        cut: CancellationToken,
+    ) -> Option<Subscription> {
+        let (queue, live) = mpsc::channel(self.queue_capacity);
+        let mut inner = self.lock();
+        if inner.subscribers.len() >= self.stream_capacity {
+            return None;
+        }
+        let replay = match from {
+            ReplayFrom::Now => VecDeque::new(),
+            ReplayFrom::After(sequence) => {
+                let heard = |event: &&Arc<Event>| event.sequence > sequence && audience.hears(event);
+                inner.ring.iter().filter(heard).cloned().collect()
+            }
+        };
+        let id = inner.next_subscriber;
+        inner.next_subscriber += 1;
+        inner.subscribers.insert(id, Subscriber { audience, queue, cut });
+        Some(Subscription { replay, live, id, log: Arc::clone(self) })
+    }
+
+    /// Drops every stream's connection.
+    pub(crate) fn cut_all(&self) {
+        for (_, subscriber) in self.lock().subscribers.drain() {
+            subscriber.cut.cancel();
+        }
+    }
+
+    /// Streams open now.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.lock().subscribers.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no holder panics")
+    }
+}
+
+impl Inner {
+    fn stamp(&mut self, draft: Draft) -> Event {
+        self.sequence += 1;
+        // No two events at one microsecond: what is told twice is then told from what happened twice.
+        self.last_micros = clock::wall().as_microsecond().max(self.last_micros + 1);
+        let timestamp = jiff::Timestamp::from_microsecond(self.last_micros).expect("the clock is within jiff's years");
+
+        let mut data = Map::new();
+        data.insert("type".into(), draft.kind.into());
+        data.insert("run_id".into(), (*draft.run).into());
+        data.insert("timestamp".into(), clock::rfc3339_micros(timestamp).into());
+        data.extend(draft.fields);
+        let data = Value::Object(data);
+        Event {
+            sequence: self.sequence,
+            channel: draft.channel,
+            workspace: draft.workspace,
+            run: draft.run,
+            created: clock::now(),
+            frame: compact(format!("id: {:012}\nevent: {}\ndata: {data}\n\n", self.sequence, draft.kind)),
+        }
+    }
+}
+
+/// A frame that takes as little memory now as it will when it has been sent. `Bytes` keeps the room that a text grew
+/// into, and allocates once more when it is first cloned.
+fn compact(text: String) -> Bytes {
+    let frame = Bytes::from(text.into_bytes().into_boxed_slice());
+    drop(frame.clone());
+    frame
+}
+
+/// A log full of events that concern nobody. They make the log take its memory at once, so that a gateway's first
+/// minute does not look like a leak.
+fn placeholders(capacity: usize) -> VecDeque<Arc<Event>> {
+    let nobody: Arc<str> = "".into();
+    let placeholder = || Event {
+        sequence: 0,
+        channel: Channel::Logs,
+        workspace: Arc::clone(&nobody),
+        run: Arc::clone(&nobody),
+        created: clock::now(),
+        frame: compact(" ".repeat(PLACEHOLDER_BYTES)),
+    };
+    std::iter::repeat_with(|| Arc::new(placeholder())).take(capacity).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(capacity: usize, queue_capacity: usize) -> Arc<EventLog> {
+        Arc::new(EventLog::new(capacity, queue_capacity, 8))
+    }
+
+    fn draft(channel: Channel, workspace: &str, run: &str) -> Draft {
+        Draft { channel, kind: "log", workspace: workspace.into(), run: run.into(), fields: Map::new() }
+    }
+
+    fn audience(channel: Channel, workspace: &str, run: Option<&str>) -> Audience {
+        Audience { channel, workspace: workspace.into(), run: run.map(Into::into) }
+    }
+
+    fn sequences(mut subscription: Subscription) -> Vec<u64> {
+        let mut seen: Vec<_> = subscription.replay.iter().map(|event| event.sequence).collect();
+        while let Ok(event) = subscription.live.try_recv() {
+            seen.push(event.sequence);
+        }
+        seen
+    }
+
+    #[test]
+    fn a_stream_hears_its_own_events_only() {
+        let log = log(16, 16);
+        let cut = CancellationToken::new;
+        let logs = log.subscribe(audience(Channel::Logs, "a", None), ReplayFrom::Now, cut()).unwrap();
+        let one = log.subscribe(audience(Channel::Logs, "a", Some("1")), ReplayFrom::Now, cut()).unwrap();
+        let guard = log.subscribe(audience(Channel::Guard, "a", None), ReplayFrom::Now, cut()).unwrap();
+        log.publish(draft(Channel::Logs, "a", "1"));
+        log.publish(draft(Channel::Logs, "a", "2"));
+        log.publish(draft(Channel::Guard, "a", "1"));
+        log.publish(draft(Channel::Logs, "b", "3"));
+        assert_eq!(sequences(logs), [1, 2]);
+        assert_eq!(sequences(one), [1]);
+        assert_eq!(sequences(guard), [3]);
+    }
+
+    #[test]
+    fn replay_ends_where_live_begins() {
+        let log = log(16, 16);
+        for _ in 0..4 {
+            log.publish(draft(Channel::Logs, "a", "1"));
+        }
+        let subscription =
+            log.subscribe(audience(Channel::Logs, "a", None), ReplayFrom::After(2), CancellationToken::new()).unwrap();
+        log.publish(draft(Channel::Logs, "a", "1"));
+        assert_eq!(sequences(subscription), [3, 4, 5]);
+    }
+
+    #[test]
+    fn the_oldest_events_are_forgotten_first() {
+        let log = log(2, 16);
+        for _ in 0..4 {
+            log.publish(draft(Channel::Logs, "a", "1"));
+        }
+        let subscription =
+            log.subscribe(audience(Channel::Logs, "a", None), ReplayFrom::After(0), CancellationToken::new()).unwrap();
+        assert_eq!(sequences(subscription), [3, 4]);
+    }
+
+    #[test]
+    fn a_stream_that_lags_is_cut_and_never_skipped() {
+        let log = log(16, 2);
+        let cut = CancellationToken::new();
+        let slow = log.subscribe(audience(Channel::Logs, "a", None), ReplayFrom::Now, cut.clone()).unwrap();
+        for _ in 0..4 {
+            log.publish(draft(Channel::Logs, "a", "1"));
+        }
+        assert!(cut.is_cancelled());
+        assert_eq!(log.subscribers(), 0);
+        assert_eq!(sequences(slow), [1, 2]);
+    }
+
+    #[test]
+    fn a_dropped_stream_is_counted_no_more() {
+        let log = log(16, 2);
+        let audience = audience(Channel::Logs, "a", None);
+        let subscription = log.subscribe(audience, ReplayFrom::Now, CancellationToken::new());
+        assert_eq!(log.subscribers(), 1);
+        drop(subscription);
+        assert_eq!(log.subscribers(), 0);
+    }
+
+    #[test]
+    fn there_are_no_more_streams_than_allowed() {
+        let log = EventLog::new(4, 2, 1);
+        let log = Arc::new(log);
+        let audience = audience(Channel::Logs, "a", None);
+        let first = log.subscribe(audience.clone(), ReplayFrom::Now, CancellationToken::new());
+        assert!(first.is_some());
+        assert!(log.subscribe(audience, ReplayFrom::Now, CancellationToken::new()).is_none());
+    }
+}

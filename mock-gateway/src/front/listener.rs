@@ -1,0 +1,136 @@
+//! The listener: accepts connections, and can go away for a while and come back, as a restarting gateway does.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection;
+use crate::core::Core;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// How long connections get to finish what they are at, when the gateway closes.
+const CLOSING_GRACE: Duration = Duration::from_secs(2);
+
+/// How often, and how long, coming back to one's own port is tried.
+const REBIND_PAUSE: Duration = Duration::from_millis(20);
+const REBIND_ATTEMPTS_MAX: u32 = 500;
+
+/// A pause after a failed accept: out of descriptors, for one, is not over a microsecond later.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Takes an address without listening on it. Until it is listened on, connections to it are refused.
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections of before the restart may linger on the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Serves `listener` until the gateway closes; restarts whenever `restarts` says so.
+///
+/// # Errors
+/// When the address cannot be listened on again after a restart.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    core: Arc<Core>,
+    mut restarts: mpsc::Receiver<()>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let mut listener = listener;
+    loop {
+        let connections = Connections::new(core.config.connection_capacity);
+        tokio::select! {
+            () = accept(&listener, &router, &core, &connections) => {}
+            () = core.closing.cancelled() => {
+                drop(listener);
+                connections.close().await;
+                return Ok(());
+            }
+            _ = restarts.recv() => {}
+        }
+
+        drop(listener);
+        // The port is taken again at once, and only listened on later: in between nobody else can get it.
+        let socket = rebind(address).await?;
+        connections.cut().await;
+        if core.closing.run_until_cancelled(sleep(core.config.restart_downtime)).await.is_none() {
+            return Ok(());
+        }
+        // What was asked for meanwhile was this restart.
+        while restarts.try_recv().is_ok() {}
+        core.chaos.warm_up(core.config.restart_warmup);
+        listener = socket.listen(BACKLOG)?;
+    }
+}
+
+/// Listens for the first time.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address)?.listen(BACKLOG)
+}
+
+async fn rebind(address: SocketAddr) -> io::Result<TcpSocket> {
+    for _ in 1..REBIND_ATTEMPTS_MAX {
+        if let Ok(socket) = bind(address) {
+            return Ok(socket);
+        }
+        sleep(REBIND_PAUSE).await;
+    }
+    bind(address)
+}
+
+/// Accepts connections, for ever.
+async fn accept(listener: &TcpListener, router: &Router, core: &Core, connections: &Connections) {
+    loop {
+        let permit = Arc::clone(&connections.permits).acquire_owned().await.expect("the semaphore is never closed");
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (router, closing, cut) = (router.clone(), core.closing.clone(), connections.cut.child_token());
+        connections.tasks.spawn(async move {
+            connection::serve(stream, router, closing, cut).await;
+            drop(permit);
+        });
+    }
+}
+
+/// The connections between two restarts.
+struct Connections {
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl Connections {
+    fn new(capacity: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(capacity)), tasks: TaskTracker::new(), cut: CancellationToken::new() }
+    }
+
+    /// Drops them all, and waits until they are gone.
+    async fn cut(&self) {
+        self.cut.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Lets them finish what they are at, within a bound.
+    async fn close(&self) {
+        self.tasks.close();
+        // What is left after the grace is cut.
+        let _ = timeout(CLOSING_GRACE, self.tasks.wait()).await;
+        self.cut().await;
+    }
+}

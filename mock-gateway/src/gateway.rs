@@ -1,0 +1,120 @@
+//! The mock gateway as a whole: started, stubbed, shut down.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::DropGuard;
+use wiremock::{Mock, MockServer};
+
+use crate::config::Config;
+use crate::core::Core;
+use crate::front;
+use crate::routes;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}; is another gateway running there? (port 0 lets the system choose)")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why the gateway stopped serving although nobody shut it down.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} again after a restart: {source}")]
+pub struct ServeError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// A mock gateway that is serving. Dropping it closes it; [`shutdown`](Self::shutdown) also waits until it is closed.
+pub struct MockGateway {
+    address: SocketAddr,
+    core: Arc<Core>,
+    server: JoinHandle<io::Result<()>>,
+    _closing: DropGuard,
+}
+
+impl MockGateway {
+    /// Starts a gateway within the current tokio runtime. When this returns, it accepts connections.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let failed = |source| StartError::Listen { address: config.listen, source };
+        let listener = front::listen(config.listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+
+        let (restarts, restarts_wanted) = mpsc::channel(1);
+        let core = Arc::new(Core::new(config, restarts));
+        if core.stubs.requests_are_recorded() {
+            // Requests are recorded by the stubs' server, so it has to be there before the first one.
+            core.stubs.server().await;
+        }
+        let router = routes::router(Arc::clone(&core));
+        let server = core.tasks.spawn(front::serve(listener, router, Arc::clone(&core), restarts_wanted));
+        let closing = core.closing.clone().drop_guard();
+        Ok(Self { address, core, server, _closing: closing })
+    }
+
+    /// Where it listens, before, during and after a restart.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its base URL, without a trailing slash: `http://127.0.0.1:3000`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Mounts a stub over any route, streams included. Stubs win over the built-in routes, and among each other as
+    /// wiremock says.
+    pub async fn mount(&self, stub: Mock) {
+        self.server().await.register(stub).await;
+    }
+
+    /// The server of the stubs, for what [`mount`](Self::mount) cannot do: scoped stubs, verifying, resetting the
+    /// requests recorded. Its own address is not the gateway's. Do not reset it: that forgets how to tell that no stub
+    /// matched.
+    pub async fn server(&self) -> &MockServer {
+        self.core.stubs.server().await
+    }
+
+    /// Every request received, in order; `None` unless [`Config::record_requests`] is set.
+    pub async fn received_requests(&self) -> Option<Vec<wiremock::Request>> {
+        if !self.core.stubs.requests_are_recorded() {
+            return None;
+        }
+        self.server().await.received_requests().await
+    }
+
+    /// Waits until the gateway serves no more: never, unless it could not come back from a restart.
+    ///
+    /// # Errors
+    /// When its port was taken during a restart, and was not given back in time.
+    pub async fn closed(&mut self) -> Result<(), ServeError> {
+        match (&mut self.server).await {
+            Ok(served) => served.map_err(|source| ServeError { address: self.address, source }),
+            Err(join) => std::panic::resume_unwind(join.into_panic()),
+        }
+    }
+
+    /// Closes the gateway in good order: no new connections, answers under way are finished, streams are ended, runs
+    /// are given up. Returns when every task has ended.
+    ///
+    /// # Panics
+    /// When the expectations of a stub were not met.
+    pub async fn shutdown(self) {
+        self.core.closing.cancel();
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+    }
+}

@@ -1,0 +1,131 @@
+//! The mock gateway on its own: `cargo run -p mock-gateway -- --port 3000`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use lexopt::Arg::{Long, Short};
+use lexopt::{Parser, ValueExt};
+use mock_gateway::{Config, MockGateway};
+
+const HELP: &str = "\
+A mock of the 4Runr Gateway: the whole contract, stateful, on one port.
+
+Usage: mock-gateway [OPTIONS]
+
+Options:
+  --port PORT      where to listen; 0 lets the system choose [default: 3000]
+  --host ADDRESS   on which address [default: 127.0.0.1]
+  --token TOKEN    the bearer token that every request must carry [default: none is asked for]
+  -h, --help       this text
+  -V, --version    the version
+";
+
+/// What the command line asks for.
+enum Wanted {
+    Serve { listen: SocketAddr, token: Option<String> },
+    Say(String),
+}
+
+fn main() -> ExitCode {
+    let config = match parse(Parser::from_env()) {
+        Ok(Wanted::Serve { listen, token }) => Config { listen, token, ..Config::default() },
+        Ok(Wanted::Say(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(e) => {
+            eprintln!("mock-gateway: {e}\nTry: mock-gateway --help");
+            return ExitCode::from(2);
+        }
+    };
+    // One thread is enough, and leaves the others to what is under test.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return failed(format_args!("cannot start a runtime: {e}")),
+    };
+    runtime.block_on(serve(config))
+}
+
+fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
+    let mut host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut port = 3000;
+    let mut token = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("port") => port = parser.value()?.parse()?,
+            Long("host") => host = parser.value()?.parse()?,
+            Long("token") => token = Some(parser.value()?.string()?),
+            Short('h') | Long("help") => return Ok(Wanted::Say(HELP.into())),
+            Short('V') | Long("version") => {
+                return Ok(Wanted::Say(format!("mock-gateway {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(Wanted::Serve { listen: SocketAddr::new(host, port), token })
+}
+
+async fn serve(config: Config) -> ExitCode {
+    // Before anything is served, so that a signal never finds us unprepared.
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(e) => return failed(format_args!("cannot listen to signals: {e}")),
+    };
+    let mut gateway = match MockGateway::start(config).await {
+        Ok(gateway) => gateway,
+        Err(e) => return failed(e),
+    };
+    println!("mock gateway listening on {}", gateway.url());
+    tokio::select! {
+        () = signals.next() => {
+            gateway.shutdown().await;
+            ExitCode::SUCCESS
+        }
+        closed = gateway.closed() => match closed {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => failed(e),
+        },
+    }
+}
+
+fn failed(why: impl std::fmt::Display) -> ExitCode {
+    eprintln!("mock-gateway: {why}");
+    ExitCode::FAILURE
+}
+
+/// SIGINT and SIGTERM, or Ctrl-C where there are no signals.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        // Without a way to hear Ctrl-C, the process is simply ended by it.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The agents: those that exist everywhere, and the versions that were published.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::safety;
+
+/// Agents that exist everywhere, with their summaries.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("demo-enricher", "Enriches a record from what is known about it"),
+    ("demo-scraper", "Reads a page and gives its facts"),
+    ("demo-emailer", "Drafts an e-mail"),
+];
+
+/// Versions that one search lists at most, the newest first; `total` counts them all.
+const LISTED_MAX: usize = 1_000;
+
+/// What is kept of a readme, in bytes; the registry's bound is then one in bytes, too.
+const README_BYTES_MAX: usize = 4 << 10;
+
+/// What a publisher sends.
+#[derive(Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) slug: String,
+    #[serde(default)]
+    name: String,
+    pub(crate) version: String,
+    #[serde(default)]
+    summary: String,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    readme_md: String,
+    #[serde(default)]
+    publisher_id: String,
+    #[serde(default)]
+    workspace_id: String,
+    signature: Option<String>,
+}
+
+/// A version of an agent.
+#[derive(Clone, Serialize)]
+pub(crate) struct Version {
+    slug: String,
+    name: String,
+    version: String,
+    summary: String,
+    tags: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    readme_md: String,
+    publisher_id: String,
+    workspace_id: String,
+    published_at: String,
+    #[serde(skip)]
+    findable_from: Instant,
+    /// What a search looks in, in lower case.
+    #[serde(skip)]
+    haystack: String,
+}
+
+/// Why a version was not published.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PublishError {
+    /// Slug or version are empty, or longer than they may be.
+    Unnamed,
+    /// The signature is not that of `slug@version`.
+    Tampered,
+    Published,
+    Full,
+}
+
+/// The versions, from the oldest to the newest.
+pub(crate) struct Registry {
+    capacity: usize,
+    index_delay: Duration,
+    versions: Mutex<Vec<Version>>,
+}
+
+impl Registry {
+    pub(crate) fn new(capacity: usize, index_delay: Duration) -> Self {
+        Self { capacity, index_delay, versions: Mutex::default() }
+    }
+
+    /// Publishes a version, once.
+    pub(crate) fn publish(&self, manifest: Manifest) -> Result<Version, PublishError> {
+        let named = |text: &str| !text.is_empty() && text.len() <= 128;
+        if !named(&manifest.slug) || !named(&manifest.version) {
+            return Err(PublishError::Unnamed);
+        }
+        let coordinates = format!("{}@{}", manifest.slug, manifest.version);
+        if let Some(signature) = &manifest.signature
+            && !signature.eq_ignore_ascii_case(&safety::sha256_hex(&coordinates))
+        {
+            return Err(PublishError::Tampered);
+        }
+
+        let mut versions = self.lock();
+        if versions.iter().any(|v| v.slug == manifest.slug && v.version == manifest.version) {
+            return Err(PublishError::Published);
+        }
+        if versions.len() >= self.capacity {
+            return Err(PublishError::Full);
+        }
+        let version = Version::new(manifest, &coordinates, clock::now() + self.index_delay);
+        versions.push(version.clone());
+        Ok(version)
+    }
+
+    /// The versions in which every word of `query` occurs: the newest ones first, as many as are listed, and how many
+    /// there are.
+    pub(crate) fn search(&self, query: &str) -> (Vec<Version>, usize) {
+        let now = clock::now();
+        let query = query.to_lowercase();
+        let words: Vec<_> = query.split_whitespace().collect();
+        let versions = self.lock();
+        let found = versions
+            .iter()
+            .rev()
+            .filter(|v| v.findable_from <= now && words.iter().all(|word| v.haystack.contains(word)));
+        let total = found.clone().count();
+        let listed = found.take(LISTED_MAX).map(|v| Version { readme_md: String::new(), ..v.clone() }).collect();
+        (listed, total)
+    }
+
+    /// The newest version of an agent.
+    pub(crate) fn agent(&self, slug: &str) -> Option<Version> {
+        self.lock().iter().rev().find(|v| v.slug == slug).cloned().or_else(|| built_in(slug))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Version>> {
+        self.versions.lock().expect("no holder panics")
+    }
+}
+
+impl Version {
+    fn new(manifest: Manifest, coordinates: &str, findable_from: Instant) -> Self {
+        let Manifest { slug, name, version, summary, tags, mut readme_md, publisher_id, workspace_id, signature: _ } =
+            manifest;
+        readme_md.truncate(readme_md.floor_char_boundary(README_BYTES_MAX));
+        let haystack = format!("{coordinates} {name} {summary} {}", tags.join(" ")).to_lowercase();
+        let published_at = clock::rfc3339_millis(clock::wall());
+        Self {
+            slug,
+            name,
+            version,
+            summary,
+            tags,
+            readme_md,
+            publisher_id,
+            workspace_id,
+            published_at,
+            findable_from,
+            haystack,
+        }
+    }
+}
+
+fn built_in(slug: &str) -> Option<Version> {
+    let (slug, summary) = BUILT_IN.into_iter().find(|(built_in, _)| *built_in == slug)?;
+    let manifest = Manifest {
+        slug: slug.into(),
+        name: slug.into(),
+        version: "1.0.0".into(),
+        summary: summary.into(),
+        tags: vec!["demo".into()],
+        readme_md: String::new(),
+        publisher_id: "4runr".into(),
+        workspace_id: String::new(),
+        signature: None,
+    };
+    Some(Version::new(manifest, slug, clock::now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(slug: &str, version: &str, signature: Option<&str>) -> Manifest {
+        Manifest {
+            slug: slug.into(),
+            name: "Soak Agent".into(),
+            version: version.into(),
+            summary: "Published by a test".into(),
+            tags: vec!["soak".into()],
+            readme_md: "é".repeat(README_BYTES_MAX),
+            publisher_id: "p".into(),
+            workspace_id: "w".into(),
+            signature: signature.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn a_version_is_found_by_its_words_once_it_is_indexed() {
+        let registry = Registry::new(4, Duration::ZERO);
+        registry.publish(manifest("one", "1.0.0-1", None)).unwrap();
+        registry.publish(manifest("two", "1.0.0-2", None)).unwrap();
+        let slugs = |query: &str| registry.search(query).0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
+        assert_eq!(slugs("SOAK agent"), ["two", "one"]);
+        assert_eq!(slugs("one@1.0.0-1"), ["one"]);
+        assert_eq!(slugs("1.0.0-2"), ["two"]);
+        assert!(slugs("three").is_empty());
+
+        let slow = Registry::new(4, Duration::from_secs(60));
+        slow.publish(manifest("one", "1", None)).unwrap();
+        assert_eq!(slow.search("one").1, 0);
+    }
+
+    #[test]
+    fn a_signature_is_the_hash_of_slug_and_version() {
+        let registry = Registry::new(4, Duration::ZERO);
+        let signature = safety::sha256_hex("one@1");
+        assert_eq!(registry.publish(manifest("one", "2", Some(&signature))).err(), Some(PublishError::Tampered));
+        assert!(registry.publish(manifest("one", "1", Some(&signature))).is_ok());
+    }
+
+    #[test]
+    fn a_version_is_published_once_and_only_while_there_is_room() {
+        let registry = Registry::new(1, Duration::ZERO);
+        registry.publish(manifest("one", "1", None)).unwrap();
+        assert_eq!(registry.publish(manifest("one", "1", None)).err(), Some(PublishError::Published));
+        assert_eq!(registry.publish(manifest("one", "2", None)).err(), Some(PublishError::Full));
+        assert_eq!(registry.publish(manifest("", "2", None)).err(), Some(PublishError::Unnamed));
+    }
+
+    #[test]
+    fn the_newest_version_of_an_agent_is_the_agent() {
+        let registry = Registry::new(4, Duration::ZERO);
+        registry.publish(manifest("one", "1", None)).unwrap();
+        registry.publish(manifest("one", "2", None)).unwrap();
+        assert_eq!(registry.agent("one").unwrap().version, "2");
+        assert!(registry.agent("demo-scraper").is_some());
+        assert!(registry.agent("nobody").is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! Health, metrics, workspaces, safety, chaos: calls about the gateway rather than about agents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::answer::{JsonBody, Refusal, json};
+use crate::chaos::LATENCY_MAX;
+use crate::clock;
+use crate::core::Core;
+use crate::workspaces::Full;
+
+pub(super) async fn health() -> Response {
+    json(StatusCode::OK, &json!({ "ok": true, "time": clock::rfc3339_millis(clock::wall()) }))
+}
+
+pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
+    if core.chaos.is_ready() {
+        json(StatusCode::OK, &json!({ "ready": true }))
+    } else {
+        json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false, "error": "not ready" }))
+    }
+}
+
+pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Response {
+    let mut response = Response::new(Body::from(core.metrics.exposition(&core.gauges())));
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+#[derive(Deserialize)]
+pub(super) struct Plan {
+    workspace_id: String,
+    plan: String,
+}
+
+pub(super) async fn plan(State(core): State<Arc<Core>>, JsonBody(body): JsonBody<Plan>) -> Result<Response, Refusal> {
+    core.workspaces.set_plan(&body.workspace_id, &body.plan).map_err(too_many_workspaces)?;
+    Ok(json(StatusCode::OK, &json!({ "success": true, "workspace_id": body.workspace_id, "plan": body.plan })))
+}
+
+#[derive(Deserialize)]
+pub(super) struct PrivacyToggle {
+    workspace_id: String,
+    #[serde(rename = "storePlain")]
+    store_plain: bool,
+}
+
+pub(super) async fn privacy_toggle(
+    State(core): State<Arc<Core>>,
+    JsonBody(body): JsonBody<PrivacyToggle>,
+) -> Result<Response, Refusal> {
+    core.workspaces.set_hash_only(&body.workspace_id, !body.store_plain).map_err(too_many_workspaces)?;
+    let answer = json!({ "success": true, "workspace_id": body.workspace_id, "storePlain": body.store_plain });
+    Ok(json(StatusCode::OK, &answer))
+}
+
+fn too_many_workspaces(_: Full) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many workspaces as there may be")
+}
+
+pub(super) async fn safety_check() -> Response {
+    json(StatusCode::OK, &json!({ "ok": true, "shield": "up", "judge": "up" }))
+}
+
+pub(super) async fn store_restart(State(core): State<Arc<Core>>) -> Response {
+    core.restart_store();
+    accepted("the store restarts")
+}
+
+pub(super) async fn gateway_restart(State(core): State<Arc<Core>>) -> Response {
+    core.restart_front();
+    accepted("the gateway restarts")
+}
+
+fn accepted(what: &str) -> Response {
+    json(StatusCode::ACCEPTED, &json!({ "success": true, "message": what }))
+}
+
+/// Both in milliseconds.
+#[derive(Deserialize)]
+pub(super) struct Latency {
+    delay: u64,
+    duration: u64,
+}
+
+pub(super) async fn latency(State(core): State<Arc<Core>>, JsonBody(body): JsonBody<Latency>) -> Response {
+    let delay = Duration::from_millis(body.delay);
+    if delay > LATENCY_MAX {
+        let error = format!("a delay is at most {} ms", LATENCY_MAX.as_millis());
+        return Refusal::new(StatusCode::BAD_REQUEST, error).into_response();
+    }
+    core.chaos.add_latency(delay, Duration::from_millis(body.duration));
+    json(StatusCode::OK, &json!({ "success": true, "delay": body.delay, "duration": body.duration }))
+}

@@ -1,0 +1,129 @@
+//! The four streams, as Server-Sent Events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use futures_util::{StreamExt, future, stream};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tokio::time::Instant;
+
+use super::runs::unknown_run;
+use crate::answer::{Refusal, WorkspaceId};
+use crate::clock;
+use crate::core::Core;
+use crate::events::{Audience, Channel, ReplayFrom, Subscription};
+use crate::front::ConnectionCut;
+
+pub(super) async fn workspace_logs(
+    State(core): State<Arc<Core>>,
+    WorkspaceId(workspace): WorkspaceId,
+    Extension(cut): Extension<ConnectionCut>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    open(&core, Audience { channel: Channel::Logs, workspace, run: None }, &headers, cut)
+}
+
+pub(super) async fn workspace_guard(
+    State(core): State<Arc<Core>>,
+    WorkspaceId(workspace): WorkspaceId,
+    Extension(cut): Extension<ConnectionCut>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    open(&core, Audience { channel: Channel::Guard, workspace, run: None }, &headers, cut)
+}
+
+pub(super) async fn run_logs(
+    State(core): State<Arc<Core>>,
+    WorkspaceId(workspace): WorkspaceId,
+    Extension(cut): Extension<ConnectionCut>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    open_run(&core, Channel::Logs, workspace, &id, &headers, cut)
+}
+
+pub(super) async fn run_guard(
+    State(core): State<Arc<Core>>,
+    WorkspaceId(workspace): WorkspaceId,
+    Extension(cut): Extension<ConnectionCut>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    open_run(&core, Channel::Guard, workspace, &id, &headers, cut)
+}
+
+fn open_run(
+    core: &Arc<Core>,
+    channel: Channel,
+    workspace: Arc<str>,
+    id: &str,
+    headers: &HeaderMap,
+    cut: ConnectionCut,
+) -> Result<Response, Refusal> {
+    let run = core.runs.look(id, &workspace, |run| Arc::clone(&run.id)).ok_or_else(|| unknown_run(id))?;
+    open(core, Audience { channel, workspace, run: Some(run) }, headers, cut)
+}
+
+fn open(
+    core: &Arc<Core>,
+    audience: Audience,
+    headers: &HeaderMap,
+    ConnectionCut(cut): ConnectionCut,
+) -> Result<Response, Refusal> {
+    let from = match last_event_id(headers)? {
+        Some(sequence) => ReplayFrom::After(sequence),
+        // A run is short, and its stream is often opened when it is over: its streams tell it from the beginning.
+        None if audience.run.is_some() => ReplayFrom::After(0),
+        None => ReplayFrom::Now,
+    };
+    let subscription = core
+        .log
+        .subscribe(audience, from, cut)
+        .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
+    core.metrics.streams_opened.increment();
+
+    let feed = Feed { core: Arc::clone(core), subscription, opened: clock::now() };
+    // A comment at once, so that the client sees the stream open before anything happens.
+    let opening = stream::once(future::ready(Ok::<_, Infallible>(Bytes::from_static(b": open\n\n"))));
+    let mut response = Response::new(Body::from_stream(opening.chain(stream::unfold(feed, next))));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(header) = headers.get("last-event-id").filter(|value| !value.is_empty()) else { return Ok(None) };
+    let sequence = header.to_str().ok().and_then(|id| id.parse().ok());
+    let refusal = || Refusal::new(StatusCode::BAD_REQUEST, "Last-Event-ID is none that this gateway gave");
+    sequence.map(Some).ok_or_else(refusal)
+}
+
+/// What a stream's body is made from. It goes when the body goes: at the client's leaving, or at ours.
+struct Feed {
+    core: Arc<Core>,
+    subscription: Subscription,
+    opened: Instant,
+}
+
+/// The next piece of a stream's body; none when the gateway closes, or the stream lagged.
+async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
+    let event = match feed.subscription.replay.pop_front() {
+        Some(event) => event,
+        None => tokio::select! {
+            event = feed.subscription.live.recv() => event?,
+            () = feed.core.closing.cancelled() => return None,
+            () = tokio::time::sleep(feed.core.config.keep_alive) => {
+                return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), feed));
+            }
+        },
+    };
+    // A replayed event counts from when the stream was opened: before, there was nobody to write it to.
+    feed.core.metrics.stream_write.observe(event.created.max(feed.opened).elapsed());
+    feed.core.metrics.messages_sent.increment();
+    Some((Ok(event.frame.clone()), feed))
+}

@@ -1,0 +1,268 @@
+//! The runs that the gateway keeps, and how they move from one status to the next.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::clock;
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    Created,
+    /// Started, and waiting for a worker.
+    Queued,
+    Running,
+    Completed,
+    /// Created, and not started in time.
+    Canceled,
+}
+
+/// A line of a run's log.
+#[derive(Clone, Serialize)]
+pub(crate) struct LogLine {
+    pub(crate) level: &'static str,
+    pub(crate) message: String,
+}
+
+/// A run. What it was given is here only as it may be kept: masked, or hashed.
+pub(crate) struct Run {
+    pub(crate) id: Arc<str>,
+    pub(crate) agent: String,
+    pub(crate) name: String,
+    pub(crate) workspace: Arc<str>,
+    pub(crate) status: Status,
+    pub(crate) input: Value,
+    /// The message of the input, as it may be kept.
+    pub(crate) message: String,
+    /// What the shield decides about the run.
+    pub(crate) shield_action: &'static str,
+    pub(crate) output: Option<Value>,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) created: Instant,
+    pub(crate) created_at: Timestamp,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) completed_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// The run as `GET` gives it.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "id": &*self.id,
+            "agent": self.agent,
+            "name": self.name,
+            "workspace_id": &*self.workspace,
+            "status": self.status,
+            "input": self.input,
+            "output": self.output,
+            "logs": self.logs,
+            "created_at": clock::rfc3339_millis(self.created_at),
+            "started_at": self.started_at.map(clock::rfc3339_millis),
+            "completed_at": self.completed_at.map(clock::rfc3339_millis),
+        })
+    }
+}
+
+/// Why a run could not be added.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum AddError {
+    Duplicate,
+    /// As many runs as there may be have not ended.
+    Full,
+}
+
+/// Why a run could not be started.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum StartError {
+    Unknown,
+    Already(Status),
+}
+
+/// How many runs wait and how many are under way.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) waiting: usize,
+    pub(crate) under_way: usize,
+}
+
+/// The runs kept: those that have not ended, and the last that have.
+pub(crate) struct Runs {
+    live_capacity: usize,
+    finished_capacity: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    by_id: HashMap<Arc<str>, Run>,
+    /// In order of creation; started ones are left in it until they would have expired.
+    created: VecDeque<(Instant, Arc<str>)>,
+    finished: VecDeque<Arc<str>>,
+}
+
+impl Runs {
+    pub(crate) fn new(live_capacity: usize, finished_capacity: usize) -> Self {
+        Self { live_capacity, finished_capacity, inner: Mutex::default() }
+    }
+
+    /// Keeps a run that was just created.
+    pub(crate) fn add(&self, run: Run) -> Result<(), AddError> {
+        let mut inner = self.lock();
+        if inner.by_id.contains_key(&run.id) {
+            return Err(AddError::Duplicate);
+        }
+        if inner.by_id.len() - inner.finished.len() >= self.live_capacity {
+            return Err(AddError::Full);
+        }
+        inner.created.push_back((run.created, Arc::clone(&run.id)));
+        inner.by_id.insert(Arc::clone(&run.id), run);
+        Ok(())
+    }
+
+    /// From created to queued.
+    pub(crate) fn queue(&self, id: &str, workspace: &str) -> Result<Arc<str>, StartError> {
+        let mut inner = self.lock();
+        let run = inner.by_id.get_mut(id).filter(|run| *run.workspace == *workspace).ok_or(StartError::Unknown)?;
+        if run.status != Status::Created {
+            return Err(StartError::Already(run.status));
+        }
+        run.status = Status::Queued;
+        Ok(Arc::clone(&run.id))
+    }
+
+    /// Looks at a run of one workspace; to another workspace it does not exist.
+    pub(crate) fn look<T>(&self, id: &str, workspace: &str, look: impl FnOnce(&Run) -> T) -> Option<T> {
+        self.lock().by_id.get(id).filter(|run| *run.workspace == *workspace).map(look)
+    }
+
+    /// Changes a run that is under way. A run that has not ended is never evicted, so it is there.
+    pub(crate) fn change<T>(&self, id: &str, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
+        self.lock().by_id.get_mut(id).map(change)
+    }
+
+    /// Ends a run, and evicts the oldest ended one beyond the capacity.
+    pub(crate) fn finish(&self, id: &Arc<str>, status: Status, output: Option<Value>) {
+        self.lock().finish(id, status, output, self.finished_capacity);
+    }
+
+    /// Cancels the runs that were created longer ago than `timeout` and never started; says which, and of which
+    /// workspace.
+    pub(crate) fn expire(&self, timeout: Duration) -> Vec<(Arc<str>, Arc<str>)> {
+        let now = clock::now();
+        let mut inner = self.lock();
+        let mut expired = Vec::new();
+        while let Some((_, id)) = inner.created.pop_front_if(|(created, _)| now - *created >= timeout) {
+            let Some(run) = inner.by_id.get(&id).filter(|run| run.status == Status::Created) else { continue };
+            let workspace = Arc::clone(&run.workspace);
+            inner.finish(&id, Status::Canceled, None, self.finished_capacity);
+            expired.push((id, workspace));
+        }
+        expired
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts { waiting: 0, under_way: 0 };
+        for run in self.lock().by_id.values() {
+            match run.status {
+                Status::Created | Status::Queued => counts.waiting += 1,
+                Status::Running => counts.under_way += 1,
+                Status::Completed | Status::Canceled => {}
+            }
+        }
+        counts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no holder panics")
+    }
+}
+
+impl Inner {
+    fn finish(&mut self, id: &Arc<str>, status: Status, output: Option<Value>, capacity: usize) {
+        let Some(run) = self.by_id.get_mut(id) else { return };
+        run.status = status;
+        run.output = output;
+        run.completed_at = Some(clock::wall());
+        self.finished.push_back(Arc::clone(id));
+        while self.finished.len() > capacity {
+            let Some(oldest) = self.finished.pop_front() else { break };
+            self.by_id.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: &str) -> Run {
+        Run {
+            id: id.into(),
+            agent: "demo-enricher".into(),
+            name: "a run".into(),
+            workspace: "w".into(),
+            status: Status::Created,
+            input: json!({}),
+            message: String::new(),
+            shield_action: "allow",
+            output: None,
+            logs: Vec::new(),
+            created: clock::now(),
+            created_at: clock::wall(),
+            started_at: None,
+            completed_at: None,
+        }
+    }
+
+    #[test]
+    fn a_run_is_started_once_and_by_its_own_workspace() {
+        let runs = Runs::new(4, 4);
+        runs.add(run("1")).unwrap();
+        assert_eq!(runs.add(run("1")), Err(AddError::Duplicate));
+        assert_eq!(runs.queue("1", "another"), Err(StartError::Unknown));
+        assert!(runs.queue("1", "w").is_ok());
+        assert_eq!(runs.queue("1", "w"), Err(StartError::Already(Status::Queued)));
+    }
+
+    #[test]
+    fn the_oldest_ended_run_goes_first_and_live_ones_stay() {
+        let runs = Runs::new(8, 2);
+        for id in ["1", "2", "3", "4"] {
+            runs.add(run(id)).unwrap();
+        }
+        for id in ["2", "3", "4"] {
+            runs.finish(&id.into(), Status::Completed, None);
+        }
+        let kept: Vec<_> = ["1", "2", "3", "4"].into_iter().filter(|id| runs.look(id, "w", |_| ()).is_some()).collect();
+        assert_eq!(kept, ["1", "3", "4"]);
+    }
+
+    #[test]
+    fn no_more_runs_are_added_than_may_live() {
+        let runs = Runs::new(1, 2);
+        runs.add(run("1")).unwrap();
+        assert_eq!(runs.add(run("2")), Err(AddError::Full));
+        runs.finish(&"1".into(), Status::Completed, None);
+        assert_eq!(runs.add(run("2")), Ok(()));
+    }
+
+    #[test]
+    fn a_run_that_nobody_starts_waits_no_more() {
+        let runs = Runs::new(4, 4);
+        runs.add(run("1")).unwrap();
+        runs.add(run("2")).unwrap();
+        runs.queue("2", "w").unwrap();
+        assert_eq!(runs.expire(Duration::from_secs(60)), []);
+        assert_eq!(runs.counts(), Counts { waiting: 2, under_way: 0 });
+        assert_eq!(runs.expire(Duration::ZERO), [("1".into(), "w".into())]);
+        assert_eq!(runs.counts(), Counts { waiting: 1, under_way: 0 });
+        assert_eq!(runs.look("1", "w", |run| run.status), Some(Status::Canceled));
+    }
+}

@@ -1,0 +1,62 @@
+//! The binary: what it says, how it ends.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mock-gateway")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn help_names_every_flag() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for flag in ["--port", "--host", "--token", "--help", "--version"] {
+        assert!(help.contains(flag), "{flag} is not in\n{help}");
+    }
+}
+
+#[test]
+fn bad_arguments_are_a_clear_error_and_exit_code_2() {
+    for arguments in [&["--prot", "3000"][..], &["--port", "many"], &["--port"], &["3000"], &["--host", "nowhere"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with("mock-gateway: ") && error.contains("--help"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_ends_in_good_order_on_a_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mock-gateway"))
+            .args(["--port", "0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("mock gateway listening on http://").expect("the line");
+        assert!(std::net::TcpStream::connect(address).is_ok(), "{line}");
+
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert!(child.wait().unwrap().success(), "{signal:?}");
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "one line, and no more");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_a_clear_error() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(&["--port", &port]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&port));
+}

@@ -1,0 +1,12 @@
+//! The contract, call by call, over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod caller;
+mod chaos;
+mod metrics;
+mod registry;
+mod runs;
+mod safety;
+mod streams;
+mod stubs;
+mod tenure;
