@@ -135,3 +135,14 @@ fn a_clock_that_jumps_fails_and_one_slow_answer_does_not() {
     }
     assert_eq!(Verdict::Pass, clock(&soak).verdict);
 }
+
+#[test]
+fn a_small_process_is_held_against_itself_in_real_time_and_not_when_compressed() {
+    // Two megabytes more on fifteen.
+    let mut soak = with_rss(|minute| 15e6 + minute * 2e6 / 60.0);
+    assert_eq!(Verdict::Fail, rss(&soak).verdict);
+    soak.plan.pace = 120.0;
+    let judgement = rss(&soak);
+    assert_eq!(Verdict::Pass, judgement.verdict, "{judgement:#?}");
+    assert!(judgement.evidence.notes[0].contains("compressed, so held against 32.0 MB"), "{judgement:#?}");
+}

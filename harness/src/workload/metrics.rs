@@ -144,6 +144,8 @@ impl Metrics {
 
 async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     look_at_processes(context, state, mark);
+    #[expect(clippy::cast_precision_loss, reason = "streams are few")]
+    context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
     let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, mark));
     take_in_metrics(context, state, metrics, mark);
 }
