@@ -29,8 +29,8 @@ async fn soak(suite: Suite, pace: f64, gateway: &MockGateway, out: &Path) -> (En
     };
     let reason = play(config, Stop::new()).await;
     let mut digest = Digest::new(&plan, &Targets::default());
-    let mut journal = Reader::open(&folder.journal()).unwrap();
-    while let Some(record) = journal.next_record().unwrap() {
+    let mut journal = Reader::open(&folder.journal()).expect("the session wrote a journal");
+    while let Some(record) = journal.next_record().expect("the journal is whole") {
         digest.absorb(&record);
     }
     (reason, judge(&plan, &Targets::default(), &digest))

@@ -52,7 +52,8 @@ pub struct Config {
 
     /// A comment line goes to a stream that was idle for so long. Default 15 s.
     pub keep_alive: Duration,
-    /// Events kept for replay, over all streams; the oldest goes first. Default 4,096.
+    /// Events kept for replay, over all streams; the oldest goes first. Their memory is taken at
+    /// the start. Default 2,048.
     pub event_log_capacity: usize,
     /// Events that wait for one stream's connection; a stream that lags further is disconnected, and can resume by
     /// its `Last-Event-ID`. Default 256.
@@ -96,7 +97,7 @@ impl Default for Config {
             restart_warmup: Duration::from_millis(100),
             store_downtime: Duration::from_millis(500),
             keep_alive: Duration::from_secs(15),
-            event_log_capacity: 4_096,
+            event_log_capacity: 2_048,
             stream_queue_capacity: 256,
             stream_capacity: 1_024,
             connection_capacity: 2_048,

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 
-/// A placeholder's size in bytes: about that of an event's frame.
-const PLACEHOLDER_BYTES: usize = 320;
+/// Frames take a multiple of this; most of them, once.
+const FRAME_STEP_BYTES: usize = 256;
 
 /// The two kinds of streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,9 +205,17 @@ impl Inner {
             workspace: draft.workspace,
             run: draft.run,
             created: clock::now(),
-            frame: format!("id: {:012}\nevent: {}\ndata: {data}\n\n", self.sequence, draft.kind).into(),
+            frame: frame(&format!("id: {:012}\nevent: {}\ndata: {data}\n\n", self.sequence, draft.kind)),
         }
     }
+}
+
+/// A frame in memory of one of a few sizes. Frames come and go for as long as the gateway lives; in sizes all of their
+/// own they would leave holes that fit no other, and memory would go on rising for minutes.
+fn frame(text: &str) -> Bytes {
+    let mut frame = Vec::with_capacity((text.len() + 1).next_multiple_of(FRAME_STEP_BYTES));
+    frame.extend_from_slice(text.as_bytes());
+    Bytes::from(frame)
 }
 
 /// A log full of events that concern nobody. They make the log take its memory at once, so that a gateway's first
@@ -220,7 +228,7 @@ fn placeholders(capacity: usize) -> VecDeque<Arc<Event>> {
         workspace: Arc::clone(&nobody),
         run: Arc::clone(&nobody),
         created: clock::now(),
-        frame: Bytes::from(vec![b' '; PLACEHOLDER_BYTES]),
+        frame: frame(""),
     };
     std::iter::repeat_with(|| Arc::new(placeholder())).take(capacity).collect()
 }

@@ -1,5 +1,6 @@
 //! The mock gateway as a whole: started, stubbed, shut down.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,13 @@ pub struct MockGateway {
     core: Arc<Core>,
     server: JoinHandle<io::Result<()>>,
     _closing: DropGuard,
+}
+
+impl fmt::Debug for MockGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address and no more: the configuration holds the token.
+        f.debug_struct("MockGateway").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl MockGateway {

@@ -4,13 +4,17 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+/// No cache of automaton states. Every new kind of text adds to it, megabytes in the end: as slowly as a leak does.
+/// Without it matching is slower, which short texts do not feel.
+const DFA_BYTES_MAX: usize = 0;
+
 /// Ways to talk a model out of its instructions. Not every way there is: those that a harness would try.
 static INJECTIONS: LazyLock<RegexSet> = LazyLock::new(|| {
-    RegexSet::new([
+    RegexSetBuilder::new([
         r"(?is)\b(ignore|disregard|forget|override|bypass)\b.{0,40}\b(instruction|prompt|rule|guideline|guardrail)s?\b",
         r"(?is)\bignore\s+(all|everything|anything)\b.{0,20}\b(previous|prior|above|before)\b",
         r"(?is)\bsystem\s+(prompt|message|override)\b",
@@ -20,6 +24,8 @@ static INJECTIONS: LazyLock<RegexSet> = LazyLock::new(|| {
         r"(?is)\b(developer|dan|god)\s+mode\b",
         r"(?is)<\|?(im_start|system)\|?>",
     ])
+    .dfa_size_limit(DFA_BYTES_MAX)
+    .build()
     .expect("the patterns are literals")
 });
 
@@ -31,7 +37,10 @@ static PERSONAL: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
         (r"(?-u)\b[0-9](?:[ -]?[0-9]){12,18}\b", "[CARD]"),
         (r"(?-u)\b[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}\b", "[SSN]"),
     ]
-    .map(|(pattern, mask)| (Regex::new(pattern).expect("the patterns are literals"), mask))
+    .map(|(pattern, mask)| {
+        let pattern = RegexBuilder::new(pattern).dfa_size_limit(DFA_BYTES_MAX).build();
+        (pattern.expect("the patterns are literals"), mask)
+    })
 });
 
 /// Whether a message tries to inject instructions.

@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize, de, ser};
 const SIGNIFICANT_DIGITS: u8 = 3;
 /// One hour in microseconds. What takes longer is recorded as this long.
 const VALUE_US_MAX: u64 = 3_600_000_000;
-/// Two minutes in microseconds: longer than any timeout.
-const ROOMY_VALUE_US_MAX: u64 = 120_000_000;
 
 /// Latencies in microseconds, to within a thousandth, up to an hour.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,18 +41,18 @@ impl LatencyHistogram {
         Self::with_room(2)
     }
 
+    /// An empty histogram with room for every value at once: for one that is kept for hours, so that a late slow sample
+    /// does not look like a leak of ours. Pages that no value falls in are never touched, and so take no memory.
+    #[must_use]
+    pub fn roomy() -> Self {
+        Self::with_room(VALUE_US_MAX)
+    }
+
     fn with_room(value_us_max: u64) -> Self {
         let histogram = Histogram::new_with_bounds(1, value_us_max, SIGNIFICANT_DIGITS);
         let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
         histogram.auto(true);
         Self(histogram)
-    }
-
-    /// An empty histogram with room for values up to two minutes. One that lives as long as a soak does not grow when
-    /// a greater value comes: pages that no value falls in are never touched, and so take no memory.
-    #[must_use]
-    pub fn roomy() -> Self {
-        Self::with_room(ROOMY_VALUE_US_MAX)
     }
 
     /// Takes in a sample.

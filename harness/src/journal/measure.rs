@@ -211,10 +211,10 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// All samples.
+    /// All samples, saturating: counts come from outside.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count))
     }
 }
 

@@ -9,9 +9,11 @@ use crate::{
 /// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
 /// knows of its source, then holes.
 pub(super) fn of_lack(known: Option<String>, plan: &Plan, digest: &Digest) -> String {
-    let mut causes: Vec<String> = Vec::new();
-    causes.extend(of_early_end(plan, digest));
-    causes.extend(known);
+    let early = of_early_end(plan, digest);
+    if let (true, Some(early)) = (digest.is_empty(), &early) {
+        return early.clone();
+    }
+    let mut causes: Vec<String> = early.into_iter().chain(known).collect();
     if let Some((from_ms, to_ms, why)) = digest.story.holes.first() {
         causes.push(format!("nothing was played from {} to {}: {why}", moment(*from_ms), moment(*to_ms)));
     }

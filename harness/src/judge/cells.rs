@@ -25,6 +25,9 @@ pub(super) struct Bounds {
 
 impl Cells {
     pub(super) fn absorb(&mut self, buckets: &Buckets) {
+        if buckets.total() == 0 {
+            return;
+        }
         let bounds = &buckets.bounds_seconds;
         let is_rising = bounds.iter().all(|b| b.is_finite() && *b >= 0.0) && bounds.windows(2).all(|w| w[0] < w[1]);
         if !is_rising || buckets.counts.len() != bounds.len() + 1 {
@@ -97,4 +100,52 @@ fn at_rank(cells: &[(Bounds, u64)], rank: u64) -> Option<Bounds> {
         seen = seen.saturating_add(*count);
         (seen >= rank).then_some(*bounds)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(of: &[(&[f64], &[u64])]) -> Cells {
+        let mut cells = Cells::default();
+        for (bounds_seconds, counts) in of {
+            cells.absorb(&Buckets { bounds_seconds: bounds_seconds.to_vec(), counts: counts.to_vec() });
+        }
+        cells
+    }
+
+    #[test]
+    fn a_quantile_lies_in_the_bucket_of_its_nearest_rank() {
+        let cells = cells(&[(&[0.1, 0.2, 0.5], &[90, 5, 4, 1])]);
+        assert_eq!(Some(Bounds { lower: 0.1, upper: 0.2 }), cells.quantile(0.95));
+        assert_eq!(Some(Bounds { lower: 0.2, upper: 0.5 }), cells.quantile(0.951));
+        assert_eq!(Some(Bounds { lower: 0.5, upper: f64::INFINITY }), cells.quantile(1.0));
+    }
+
+    #[test]
+    fn buckets_that_a_restart_changed_are_merged_without_a_guess() {
+        let merged = cells(&[(&[0.1, 0.3], &[10, 0, 0]), (&[0.2, 0.5], &[0, 10, 0])]);
+        assert_eq!(20, merged.total());
+        assert_eq!(Some(Bounds { lower: 0.0, upper: 0.1 }), merged.quantile(0.5));
+        assert_eq!(Some(Bounds { lower: 0.2, upper: 0.5 }), merged.quantile(0.95));
+    }
+
+    #[test]
+    fn nothing_says_nothing_and_nonsense_is_counted() {
+        assert_eq!(None, cells(&[(&[], &[])]).quantile(0.95));
+        assert_eq!(0, cells(&[(&[], &[]), (&[0.1], &[0, 0])]).malformed, "no gain is no nonsense");
+        let nonsense = cells(&[(&[0.2, 0.1], &[1, 1, 1]), (&[f64::NAN], &[1, 1]), (&[0.1], &[1])]);
+        assert_eq!((3, 0), (nonsense.malformed, nonsense.total()));
+    }
+
+    #[test]
+    fn ever_new_buckets_take_no_more_memory_and_prove_less() {
+        let mut cells = Cells::default();
+        for n in 1..2_000 {
+            cells.absorb(&Buckets { bounds_seconds: vec![f64::from(n)], counts: vec![1, 0] });
+        }
+        assert!(cells.counts.len() <= CELLS_MAX + 1);
+        assert_eq!(1_999, cells.total());
+        assert_eq!(Some(f64::INFINITY), cells.quantile(0.95).map(|bounds| bounds.upper));
+    }
 }

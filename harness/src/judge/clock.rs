@@ -10,7 +10,7 @@ const MINUTE_MS: u64 = 60_000;
 /// Not by lives: a clock belongs to a machine, and one that jumps at a restart has moved. The median of a minute keeps
 /// out a sample that met a slow answer; an offset that stays is in every minute from then on.
 pub(super) fn drift(case: Case<'_>) -> Findings {
-    let mut found = case.open("scenario minutes");
+    let mut found = case.open("steady minutes");
     let warm_up_ms = millis(case.plan.scenario.warm_up);
     let mut offsets = case.digest.clock.by_minute();
     offsets.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);

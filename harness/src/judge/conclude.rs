@@ -57,7 +57,7 @@ impl Findings {
         } else if is_missed && self.one_is_proof {
             (Verdict::Fail, None)
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
-            let none = || format!("there were no {}", self.evidence.sample_name);
+            let none = || "the record has none".to_owned();
             let lack = self.lack.or_else(|| (self.samples == 0).then(none));
             (Verdict::Unproven, Some(cause::of_lack(lack, plan, digest)))
         } else if is_met {

@@ -29,6 +29,7 @@ pub struct Digest {
     pub(super) targets: Targets,
     duration_ms: u64,
     scenario_ms: u64,
+    is_untouched: bool,
     phases: BTreeMap<Phase, Tally>,
     worst: BTreeMap<(Timing, Phase), Worst>,
     pub(super) incidents: Incidents,
@@ -81,7 +82,9 @@ impl Digest {
             targets: targets.clone(),
             duration_ms: plan.duration_ms,
             scenario_ms: 0,
-            phases: Phase::ALL.iter().map(|phase| (*phase, Tally::roomy())).collect(),
+            is_untouched: true,
+            // A phase that the plan does not have is made room for when it comes.
+            phases: phases_of(plan).map(|phase| (phase, Tally::roomy())).collect(),
             worst: BTreeMap::new(),
             incidents: Incidents::default(),
             story: Story::of(plan),
@@ -95,6 +98,7 @@ impl Digest {
 
     /// Takes in one record. The order of intervals does not matter.
     pub fn absorb(&mut self, record: &Record) {
+        self.is_untouched &= matches!(record, Record::Header(_));
         match record {
             Record::Header(_) => {}
             Record::Interval(interval) => self.absorb_interval(interval),
@@ -236,7 +240,7 @@ impl Digest {
 
     /// Whether nothing was absorbed that tells of the soak.
     pub(super) fn is_empty(&self) -> bool {
-        self.phases.is_empty() && self.scenario_ms == 0 && self.story.ended.is_none()
+        self.is_untouched
     }
 
     pub(super) fn histogram(&self, timing: Timing, scope: Scope) -> LatencyHistogram {
@@ -299,6 +303,11 @@ impl GaugeTotal {
             (self.last_at_ms, self.last) = (to_ms, summary.last);
         }
     }
+}
+
+/// The phases that a plan goes through.
+fn phases_of(plan: &Plan) -> impl Iterator<Item = Phase> {
+    std::iter::once(Phase::Steady).chain(plan.chaos.iter().map(|event| event.chaos.into()))
 }
 
 /// The KPI that a histogram of the gateway's is read for.

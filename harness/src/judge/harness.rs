@@ -69,7 +69,7 @@ fn heartbeats(plan: &Plan, digest: &Digest) -> Judgement {
             Some(came_ms) if came_ms.saturating_sub(*due_ms) > late_ms => format!("came at {}", moment(*came_ms)),
             Some(_) => return None,
         };
-        let subject = format!("the heartbeat due at {}", moment(*due_ms));
+        let subject = "heartbeat".to_owned();
         Some(Offender { at_ms: *due_ms, phase: Phase::Steady, subject, value: None, answer: Some(answer) })
     });
     let wrong: Vec<Offender> = wrong.collect();
@@ -115,7 +115,6 @@ fn full_duration(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
     found.fault = cause::of_early_end(plan, digest)
         .or_else(|| is_cut.then(|| format!("the record stops at {}", moment(digest.scenario_ms()))))
         .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
-    found.evidence.over = u64::from(found.fault.is_some());
     found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
     found.conclude(plan, digest)
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Offender, Scope, tally::order};
+use super::{
+    Offender, Scope,
+    tally::{named, order},
+};
 use crate::{
     journal::{Finding, Incident},
     plan::Phase,
@@ -68,7 +71,7 @@ fn offence(finding: &Finding) -> Option<(Offence, String, String, Option<f64>)> 
         Finding::NotReady { answer } => said(Offence::NotReady, "GET /ready".into(), answer),
         Finding::RunFailed { run, answer } => said(Offence::RunFailed, run_named(run), answer),
         Finding::RequestFailed { route, subject, answer, .. } => {
-            let about = if subject.is_empty() { route.clone() } else { format!("{route} ({subject})") };
+            let about = if subject.is_empty() { route.clone() } else { format!("{route} ({})", named(subject)) };
             said(Offence::RequestFailed, about, answer)
         }
         Finding::StreamDropped { stream, answer } => said(Offence::StreamDropped, stream_named(stream), answer),

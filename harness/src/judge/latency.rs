@@ -44,7 +44,7 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
         found.samples = total;
         found.evidence.over = cells.certainly_above(limit_ms / 1_000.0);
         found.evidence.by_phase = upper_bounds_by_phase(case, quantile, source);
-        found.evidence.notes.push(format!("by {source}: above {lower} ms, not above {upper} ms"));
+        found.evidence.notes.push(by_buckets(source, lower, upper));
         found.value = Some(if upper.is_finite() { upper } else { lower });
         if lower >= limit_ms {
             found.evidence.first = case.digest.source_over(source).cloned();
@@ -73,6 +73,12 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
         found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
     }
     found
+}
+
+/// Where the gateway's histogram puts a quantile, in words.
+fn by_buckets(source: Source, lower: f64, upper: f64) -> String {
+    let at_most = if upper.is_finite() { format!(", at most {upper} ms") } else { String::new() };
+    format!("by the gateway's own histogram, {source}: more than {lower} ms{at_most}")
 }
 
 fn by_timing(found: &mut Findings, case: Case<'_>, quantile: f64, timing: Timing, scope: Scope) {

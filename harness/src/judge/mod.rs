@@ -30,9 +30,11 @@ mod workload;
 #[cfg(test)]
 mod drift_tests;
 #[cfg(test)]
-mod sick;
+mod property_tests;
 #[cfg(test)]
-mod soak;
+pub(crate) mod sick;
+#[cfg(test)]
+pub(crate) mod soak;
 #[cfg(test)]
 mod tests;
 

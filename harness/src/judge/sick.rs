@@ -1,6 +1,11 @@
 //! For tests: the healthy soak, sick in the way that each KPI is there to see, or without what the KPI lives on.
 
-use super::soak::{Soak, run_id, timing};
+use std::sync::OnceLock;
+
+use super::{
+    Verdicts, is_already_certain, judge,
+    soak::{Soak, run_id, timing},
+};
 use crate::{
     journal::{Counter, Finding, Gauge, GaugeSummary, Interval, Source, Timing},
     plan::{Chaos, Kpi, Phase, Suite, Workload},
@@ -55,17 +60,39 @@ impl Diet {
     }
 }
 
-/// A soak in which the KPI was not measured after a minute; from 0, not at all.
-pub(crate) fn starved_from(kpi: Kpi, minute: u64) -> Soak {
+/// The verdicts on a soak in which nothing that a KPI lives on was measured after a minute; from 0, nothing at all.
+pub(crate) fn starved_from(minute: u64) -> Verdicts {
     let mut soak = Soak::healthy(Suite::Full);
     let from_ms = minute * 60_000;
     soak.incidents.retain(|incident| {
         let is_recovery = matches!(incident.finding, Finding::ChaosRecovered { .. });
-        !(kpi == Kpi::ChaosRecovery && is_recovery && incident.at_ms >= from_ms)
+        !is_recovery || incident.at_ms < from_ms
     });
-    soak.each(|interval| {
+    let starved = soak.each(|interval| {
         if interval.from_ms >= from_ms {
-            diet(kpi).take_from(interval);
+            Kpi::ALL.iter().for_each(|kpi| diet(*kpi).take_from(interval));
+        }
+    });
+    starved.judge()
+}
+
+/// What is said of the sick soak of a KPI, worked out once for all tests.
+#[derive(Debug)]
+pub(crate) struct Diagnosis {
+    pub(crate) verdicts: Verdicts,
+    /// The KPIs whose failure is certain already.
+    pub(crate) certain: Vec<Kpi>,
+}
+
+/// What is said of the sick soak of a KPI.
+pub(crate) fn diagnosis(kpi: Kpi) -> &'static Diagnosis {
+    static KNOWN: [OnceLock<Diagnosis>; Kpi::ALL.len()] = [const { OnceLock::new() }; Kpi::ALL.len()];
+    KNOWN[kpi as usize].get_or_init(|| {
+        let soak = sick(kpi);
+        let digest = soak.digest();
+        Diagnosis {
+            verdicts: judge(&soak.plan, &soak.targets, &digest),
+            certain: Kpi::ALL.iter().copied().filter(|kpi| is_already_certain(*kpi, &digest)).collect(),
         }
     })
 }
@@ -124,7 +151,7 @@ fn shares(soak: &mut Soak, kpi: Kpi) {
             for minute in 10..35 {
                 take(soak.minute(minute), Counter::RunsSucceeded, 1);
             }
-            soak.happens(1_980_000, Finding::RunFailed { run: run.clone(), answer: "timed out after 90 s".into() });
+            soak.happens(1_980_000, Finding::RunFailed { run, answer: "timed out after 90 s".into() });
             soak.happens(612_000, Finding::RunFailed { run: run_id(10), answer: "ended as failed".into() });
         }
         Kpi::SseReconnectSuccess => {

@@ -1,6 +1,6 @@
 //! Journals for tests: a healthy soak as literal data, and the ways to make it sick, thin or silent.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use super::{Digest, Targets, Verdicts, judge};
 use crate::{
@@ -26,6 +26,11 @@ pub(crate) struct Soak {
 impl Soak {
     /// Everything as it should be.
     pub(crate) fn healthy(suite: Suite) -> Self {
+        static SOAKS: [OnceLock<Soak>; 3] = [const { OnceLock::new() }; 3];
+        SOAKS[suite as usize].get_or_init(|| Self::compose(suite)).clone()
+    }
+
+    fn compose(suite: Suite) -> Self {
         let plan = Plan::new(suite, &Scenario::default(), 1, 1.0);
         let minutes = 0..plan.duration_ms / MINUTE_MS;
         let end = End { at_ms: plan.duration_ms, ended_at: "2026-11-23T12:00:00Z".into(), reason: EndReason::Played };
@@ -179,7 +184,7 @@ fn healthy_minute(plan: &Plan, minute: u64) -> Interval {
         (Timing::StartToLog, timing(200_000, runs, at_ms, &run_id(minute))),
         (Timing::JudgeEvent, timing(40_000, runs, at_ms, &run_id(minute))),
         (Timing::ShieldEvent, timing(20_000, runs, at_ms, &run_id(minute))),
-        (Timing::EventDelivery, timing(5_000, 2 * runs, at_ms, "stream 4")),
+        (Timing::EventDelivery, timing(5_000, 40 * runs, at_ms, "stream 4")),
         (Timing::StartLateness, timing(1_500, runs, at_ms, &run_id(minute))),
     ]);
     if pulses > 0 {

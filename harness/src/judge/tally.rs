@@ -48,10 +48,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// An empty tally with room for all that may come: it takes its memory at the start, not when a window opens.
+    /// An empty tally of a phase, with all the room that it will need.
     pub(super) fn roomy() -> Self {
-        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy())).collect();
-        Self { timings, ..Self::default() }
+        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy()));
+        Self { timings: timings.collect(), ..Self::default() }
     }
 
     pub(super) fn absorb(&mut self, interval: &Interval) {
@@ -121,7 +121,7 @@ impl Worst {
 }
 
 /// A subject as a sentence names it: what looks like a run's id is a run.
-fn named(subject: &str) -> String {
+pub(super) fn named(subject: &str) -> String {
     let is_uuid = subject.len() == 36 && subject.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
     if is_uuid { format!("run {subject}") } else { subject.to_owned() }
 }

@@ -195,3 +195,89 @@ fn rule(key: &TargetKey, value: f64) -> (bool, &'static str) {
         (Unit::Count | Unit::YesNo, _) => (value >= 0.0, "a count, 0 or more"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kpi_has_one_key_and_every_key_another_name() {
+        for kpi in Kpi::ALL {
+            assert_eq!(1, KEYS.iter().filter(|key| key.aim == Aim::Kpi(*kpi)).count(), "{kpi}");
+        }
+        for key in &KEYS {
+            assert_eq!(1, KEYS.iter().filter(|other| other.key == key.key).count(), "{}", key.key);
+        }
+    }
+
+    #[test]
+    fn every_key_begins_with_its_kpi_and_ends_with_unit_and_direction() {
+        for key in &KEYS {
+            if let Aim::Kpi(kpi) = key.aim {
+                assert!(key.key.starts_with(kpi.name()), "{}", key.key);
+            }
+            let unit = match key.unit {
+                Unit::Percent => "_percent",
+                Unit::Millis => "_ms",
+                Unit::Seconds => "_seconds",
+                Unit::Count | Unit::YesNo => "",
+            };
+            let direction = match key.default {
+                Target::AtLeast(_) => "_min",
+                Target::AtMost(_) => "_max",
+                Target::Below(_) => "_below",
+            };
+            assert!(key.key.ends_with(&format!("{unit}{direction}")), "{}", key.key);
+        }
+    }
+
+    #[test]
+    fn every_default_may_be_set_and_keeps_its_direction() {
+        let mut targets = Targets::default();
+        for key in Targets::keys() {
+            targets.set(key.key, key.default.limit()).unwrap();
+        }
+        assert_eq!(Targets::default(), targets);
+        targets.set("availability_percent_min", 99.0).unwrap();
+        assert_eq!(Target::AtLeast(99.0), targets.target(Kpi::Availability));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_nothing_is_changed() {
+        let mut targets = Targets::default();
+        for key in Targets::keys() {
+            for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+                assert!(targets.set(key.key, value).is_err(), "{} = {value}", key.key);
+            }
+            if key.unit == Unit::Percent {
+                assert!(targets.set(key.key, 100.5).is_err(), "{}", key.key);
+            }
+        }
+        assert_eq!(Targets::default(), targets);
+    }
+
+    #[test]
+    fn a_target_that_nothing_could_miss_or_meet_is_refused() {
+        let mut targets = Targets::default();
+        for (key, value) in [
+            ("availability_percent_min", 0.0),
+            ("error_rate_steady_percent_max", 100.0),
+            ("sse_reconnect_rate_percent_below", 0.0),
+            ("start_to_log_p95_ms_max", 0.0),
+        ] {
+            assert!(targets.set(key, value).is_err(), "{key} = {value}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_be_right() {
+        let mut targets = Targets::default();
+        assert_eq!(
+            "`availability_percent_min = 999` cannot be a target: a percentage above 0 and not above 100 would be \
+             right, such as 99.9",
+            targets.set("availability_percent_min", 999.0).unwrap_err().to_string()
+        );
+        let unknown = targets.set("availability", 99.0).unwrap_err().to_string();
+        assert!(unknown.contains("availability_percent_min"), "{unknown}");
+    }
+}

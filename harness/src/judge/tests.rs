@@ -2,7 +2,7 @@
 
 use super::{
     Digest, Judged, Judgement, Targets, Verdict, is_already_certain, judge,
-    sick::{add, sick, starved_from, take, without_metrics},
+    sick::{add, diagnosis, sick, starved_from, take, without_metrics},
     soak::{Soak, run_id, timing},
 };
 use crate::{
@@ -66,7 +66,7 @@ fn every_name_of_the_suite_is_judged_once_and_in_order() {
 #[test]
 fn every_kpi_can_go_red_and_says_when_it_first_did() {
     for kpi in Kpi::ALL {
-        let judgement = of(&sick(*kpi), *kpi);
+        let judgement = diagnosis(*kpi).verdicts.kpi(*kpi).unwrap();
         assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
         assert!(judgement.evidence.first.is_some(), "{judgement:#?}");
         assert!(judgement.value.is_some() && judgement.samples > 0, "{judgement:#?}");
@@ -76,18 +76,17 @@ fn every_kpi_can_go_red_and_says_when_it_first_did() {
 #[test]
 fn a_sickness_of_one_kpi_reddens_no_other() {
     for kpi in Kpi::ALL {
-        let red = sick(*kpi).judge().kpis.into_iter().filter(|judgement| judgement.verdict != Verdict::Pass);
-        let red: Vec<String> = red.map(|judgement| judgement.name).filter(|name| name != kpi.name()).collect();
+        let red = diagnosis(*kpi).verdicts.kpis.iter().filter(|judgement| judgement.verdict != Verdict::Pass);
+        let red = red.map(|judgement| judgement.name.as_str()).filter(|name| *name != kpi.name());
         // Two quantiles of one latency go together.
-        let red: Vec<String> = red.into_iter().filter(|name| !name.starts_with("start_to_log")).collect();
+        let red: Vec<&str> = red.filter(|name| !name.starts_with("start_to_log")).collect();
         assert!(red.is_empty(), "{kpi}: {red:?}");
     }
 }
 
 #[test]
 fn every_kpi_is_unproven_without_data_and_says_why() {
-    for kpi in Kpi::ALL {
-        let judgement = of(&starved_from(*kpi, 0), *kpi);
+    for judgement in starved_from(0).kpis {
         assert_eq!((Verdict::Unproven, 0), (judgement.verdict, judgement.samples), "{judgement:#?}");
         assert!(judgement.promised > 0 && !reason(&judgement).is_empty(), "{judgement:#?}");
     }
@@ -95,8 +94,7 @@ fn every_kpi_is_unproven_without_data_and_says_why() {
 
 #[test]
 fn every_kpi_is_unproven_with_half_its_samples_however_good_they_are() {
-    for kpi in Kpi::ALL {
-        let judgement = of(&starved_from(*kpi, 60), *kpi);
+    for judgement in starved_from(60).kpis {
         assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
         assert!(judgement.samples > 0, "{judgement:#?}");
     }
@@ -133,7 +131,7 @@ fn a_failure_is_certain_early_only_where_nothing_can_undo_it() {
         assert!(!is_already_certain(*kpi, &healthy), "{kpi}");
         let of_the_worst = [Kpi::PublishSearchDelay, Kpi::ChaosRecovery].contains(kpi);
         let is_certain = CERTAIN_BY_ONE.contains(kpi) || of_the_worst;
-        assert_eq!(is_certain, is_already_certain(*kpi, &sick(*kpi).digest()), "{kpi}");
+        assert_eq!(is_certain, diagnosis(*kpi).certain.contains(kpi), "{kpi}");
     }
 }
 

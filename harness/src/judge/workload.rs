@@ -4,7 +4,7 @@ use super::{
     Digest, Judged, Judgement, Offender, Target, Unit, cause, chaos,
     conclude::{Findings, percent},
 };
-use crate::plan::{Phase, Plan, Workload};
+use crate::plan::{Phase, Plan, Workload, moment};
 
 /// The share of its planned cycles that a workload must have played to their end, percent.
 ///
@@ -43,7 +43,12 @@ fn fault(found: &mut Findings, workload: Workload, plan: &Plan, digest: &Digest)
     if let Some(worker) = worker.filter(|worker| worker.panics > 0) {
         let panics = worker.panics;
         let (at_ms, message) = worker.last_panic.clone().unwrap_or_default();
-        found.evidence.notes.push(format!("its worker panicked {panics} times, the last time: {message}"));
+        if panics > 1 {
+            found
+                .evidence
+                .notes
+                .push(format!("its worker panicked {panics} times, the last time at {}", moment(at_ms)));
+        }
         found.offenders(vec![Offender {
             at_ms,
             phase: Phase::Steady,
@@ -53,7 +58,7 @@ fn fault(found: &mut Findings, workload: Workload, plan: &Plan, digest: &Digest)
         }]);
     }
     if let Some(at_ms) = worker.and_then(|worker| worker.gave_up_ms) {
-        let at = crate::plan::moment(at_ms);
+        let at = moment(at_ms);
         let last = worker.and_then(|worker| worker.last_panic.as_ref()).map_or("", |(_, message)| message);
         return Some(format!("its worker panicked too often, and was given up at {at}: {last}"));
     }

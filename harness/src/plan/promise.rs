@@ -44,21 +44,17 @@ fn promise(plan: &Plan, kpi: Kpi) -> u64 {
         Kpi::Availability => steady.of_evenly_spread(plan.cycles(Workload::Availability)),
         Kpi::RunSuccess | Kpi::JudgeP95 | Kpi::ShieldP95 => count(plan.runs.len()),
         Kpi::StartToLogP95 | Kpi::StartToLogP99 => steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
-        // Every run writes at least a line and an end to each workspace stream.
-        Kpi::SseWriteP99 => count(plan.runs.len()) * 2,
-        Kpi::SseReconnectSuccess => plan
-            .churns
-            .iter()
-            .filter(|churn| steady.contains(churn.at_ms))
-            .map(|churn| count(churn.streams.len()))
-            .sum(),
-        // The first opening of every stream, and the streams of their own that steady runs have.
+        Kpi::SseReconnectSuccess => steady.returns(plan),
+        // The first opening of every stream, the streams of their own that steady runs have, and those that come back.
         Kpi::SseReconnectRate => {
             u64::from(plan.scenario.streams.count)
                 + count(plan.runs.iter().filter(|run| run.own_stream && steady.contains(run.at_ms)).count())
+                + steady.returns(plan)
         }
-        // Each stream sees each run's first line and end.
-        Kpi::SseDuplicates | Kpi::SseGaps => count(plan.runs.len()) * 2 * u64::from(plan.scenario.streams.count),
+        // Every run writes at least a line and an end to each workspace stream.
+        Kpi::SseWriteP99 | Kpi::SseDuplicates | Kpi::SseGaps => {
+            count(plan.runs.len()) * 2 * u64::from(plan.scenario.streams.count)
+        }
         // A run is at least created, started and looked at.
         Kpi::ErrorRateSteady => 3 * steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
         // Windows close when the gateway is well, so only the settling time after each event is certain.
@@ -131,6 +127,12 @@ impl Steady {
     fn of_evenly_spread(&self, count: u64) -> u64 {
         let every_ms = (self.duration_ms / count.max(1)).max(1);
         self.of_moments((0..count).map(|n| n * every_ms))
+    }
+
+    /// Streams that a churn closes, and that come back.
+    fn returns(&self, plan: &Plan) -> u64 {
+        let churns = plan.churns.iter().filter(|churn| self.contains(churn.at_ms));
+        churns.map(|churn| churn.streams.len() as u64).sum()
     }
 
     fn minutes_after(&self, warm_up_ms: u64) -> u64 {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{RunFolder, number, title::title};
 use crate::{
     journal::clip,
-    judge::{Judgement, Offender, Unit, Verdict},
+    judge::{Judged, Judgement, Offender, Unit, Verdict},
     plan::{Phase, Suite, moment},
 };
 
@@ -23,9 +23,7 @@ pub fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String
     if let (Verdict::Fail, Some(reason), true) = (judgement.verdict, &judgement.reason, is_missed(judgement)) {
         lines.push(clip(reason));
     }
-    if judgement.verdict != Verdict::Unproven || judgement.value.is_some() {
-        lines.push(extent(judgement));
-    }
+    lines.push(extent(judgement));
     lines.extend(offenders(judgement));
     lines.extend(judgement.evidence.notes.iter().take(NOTES_TOLD_MAX).map(|note| clip(note)));
     lines.push(results_path(suite, folder));
@@ -44,12 +42,14 @@ fn headline(judgement: &Judgement) -> String {
         }
         (Verdict::Fail, Some(value)) if is_missed(judgement) => {
             let value = number::value(value, judgement.unit, judgement.target);
-            format!("{title} is {value}; the target is {target}")
+            let is = if judgement.kind == Judged::Workload { "is played to" } else { "is" };
+            format!("{title} {is} {value}; the target is {target}")
         }
         // The value alone would look green, or says nothing: the reason is the headline.
         (Verdict::Fail, _) => {
             let reason = judgement.reason.as_deref().map_or_else(|| "no reason is known".to_owned(), clip);
-            format!("{title} failed: {reason}")
+            let failed = if judgement.kind == Judged::Harness { &judgement.name } else { &title };
+            format!("{failed} failed: {reason}")
         }
     }
 }
@@ -70,10 +70,18 @@ fn samples(judgement: &Judgement) -> String {
     }
 }
 
-/// How many samples, how many of them bad, and the value in each phase.
+/// How many samples, how many of them bad, and the value in each phase. What is unproven has said its samples already.
 fn extent(judgement: &Judgement) -> String {
     let evidence = &judgement.evidence;
-    let mut parts = vec![samples(judgement)];
+    let mut parts = match (judgement.verdict, judgement.value) {
+        (Verdict::Unproven, Some(value)) if judgement.samples > 0 => {
+            vec![format!("so far {}", number::value(value, judgement.unit, judgement.target))]
+        }
+        (Verdict::Unproven, _) => return String::new(),
+        // "1 of 1" says nothing.
+        _ if judgement.promised <= 1 && judgement.kind == Judged::Harness => return String::new(),
+        _ => vec![samples(judgement)],
+    };
     if evidence.over > 0 {
         let bad = if matches!(judgement.unit, Unit::Millis | Unit::Seconds) { "over target" } else { "bad" };
         parts.push(format!("{} {bad}", number::count(evidence.over)));
@@ -89,14 +97,14 @@ fn extent(judgement: &Judgement) -> String {
 
 /// When it first went wrong, and the worst; the rest in lines of their own.
 fn offenders(judgement: &Judgement) -> Vec<String> {
-    let is_latency = matches!(judgement.unit, Unit::Millis | Unit::Seconds);
     let worst = &judgement.evidence.worst;
     let first = judgement.evidence.first.as_ref();
+    let has_values = worst.iter().any(|offender| offender.value.is_some());
+    let is_latency = matches!(judgement.unit, Unit::Millis | Unit::Seconds);
     let first_line = first.map(|first| {
-        let over = if is_latency { "first over at" } else { "first at" };
+        let over = if has_values || is_latency { "first over at" } else { "first at" };
         format!("{over} {}", told(first))
     });
-    let has_values = worst.iter().any(|offender| offender.value.is_some());
     let mut rest = worst.iter().filter(|offender| Some(*offender) != first);
     let worst_line = if has_values { rest.next() } else { None };
     let worst_line = worst_line.map(|offender| format!("worst {}", valued(offender, judgement)));
@@ -124,7 +132,7 @@ fn told(offender: &Offender) -> String {
         told.push_str(", ");
         told.push_str(&clip(&offender.subject));
     }
-    if offender.phase != Phase::Steady {
+    if offender.phase != Phase::Steady && offender.subject != offender.phase.name() {
         told.push_str(&format!(", in the {} window", offender.phase));
     }
     if let Some(answer) = &offender.answer {

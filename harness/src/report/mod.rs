@@ -8,6 +8,8 @@ mod process;
 mod results;
 mod snapshot;
 mod table;
+#[cfg(test)]
+mod tests;
 mod title;
 
 pub use failure::failure_text;

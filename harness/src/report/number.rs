@@ -12,13 +12,15 @@ pub(super) fn count(count: u64) -> String {
 
 /// A value with its unit: `2,514 ms`, `99.85 %`, `3`.
 pub(super) fn value(value: f64, unit: Unit, target: Target) -> String {
-    with_unit(&plain(value, Some(target.limit())), unit)
+    with_unit(&plain(value, unit, target.limit()), unit)
 }
 
 /// A target in a sentence: `1,200 ms`, `99.9 % or more`, `under 1 %`. The limit alone means "not more".
 pub(super) fn target(target: Target, unit: Unit) -> String {
-    let limit = with_unit(&plain(target.limit(), None), unit);
+    let limit = with_unit(&exact(target.limit()), unit);
     match target {
+        // Nothing is more than all.
+        Target::AtLeast(all) if unit == Unit::Percent && all >= 100.0 => limit,
         Target::AtLeast(_) => format!("{limit} or more"),
         Target::AtMost(_) => limit,
         Target::Below(_) => format!("under {limit}"),
@@ -27,7 +29,7 @@ pub(super) fn target(target: Target, unit: Unit) -> String {
 
 /// A target in a column: `≤ 1,200 ms`.
 pub(super) fn target_signed(target: Target, unit: Unit) -> String {
-    let limit = with_unit(&plain(target.limit(), None), unit);
+    let limit = with_unit(&exact(target.limit()), unit);
     match target {
         Target::AtLeast(_) => format!("≥ {limit}"),
         Target::AtMost(_) => format!("≤ {limit}"),
@@ -53,17 +55,26 @@ fn with_unit(number: &str, unit: Unit) -> String {
     }
 }
 
-/// The fewest decimals that are right to half a thousandth, and that do not make a value look like a limit which it is
-/// not: 99.8999 against 99.9 is 99.8999.
-fn plain(value: f64, limit: Option<f64>) -> String {
+/// The fewest decimals that are right to two thousandths, that tell a share from all, and that do not make a value look
+/// like a limit which it is not: 99.8999 against 99.9 is 99.8999.
+fn plain(value: f64, unit: Unit, limit: f64) -> String {
     let is_enough = |shown: &str| {
         let rounded: f64 = shown.parse().unwrap_or(f64::NAN);
-        let is_near = (rounded - value).abs() <= value.abs() / 2_000.0;
-        let hides_a_miss = limit.is_some_and(|limit| limit != value && limit == rounded);
-        is_near && !hides_a_miss
+        let mut tolerance = value.abs() / 500.0;
+        if unit == Unit::Percent {
+            // Of 99.86 % it is the 0.14 that matters.
+            tolerance = tolerance.min((100.0 - value).abs() / 50.0);
+        }
+        let hides_a_miss = limit != value && limit == rounded;
+        (rounded - value).abs() <= tolerance && !hides_a_miss
     };
     let shown = (0..DECIMALS_MAX).map(|decimals| format!("{value:.decimals$}")).find(|shown| is_enough(shown));
     apart(&shown.unwrap_or_else(|| format!("{value:.DECIMALS_MAX$}")))
+}
+
+/// A limit as it was set.
+fn exact(limit: f64) -> String {
+    apart(&limit.to_string())
 }
 
 fn apart(number: &str) -> String {
@@ -101,6 +112,17 @@ mod tests {
         assert_eq!("2,514 ms", value(2_514.3, Unit::Millis, Target::AtMost(1_200.0)));
         assert_eq!("0 %", value(0.0, Unit::Percent, Target::AtMost(0.5)));
         assert_eq!("97.8 %", value(97.777, Unit::Percent, Target::AtLeast(99.0)));
+        assert_eq!("99.86 %", value(99.8617, Unit::Percent, Target::AtLeast(99.0)));
+        assert_eq!("100 %", value(100.0, Unit::Percent, Target::AtLeast(99.0)));
+    }
+
+    #[test]
+    fn a_limit_is_shown_as_it_was_set() {
+        assert_eq!("99.95 % or more", target(Target::AtLeast(99.95), Unit::Percent));
+        assert_eq!("100 %", target(Target::AtLeast(100.0), Unit::Percent));
+        assert_eq!("under 1 %", target(Target::Below(1.0), Unit::Percent));
+        assert_eq!("1,200 ms", target(Target::AtMost(1_200.0), Unit::Millis));
+        assert_eq!("≥ 99.9 %", target_signed(Target::AtLeast(99.9), Unit::Percent));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::number;
 use crate::judge::{Judgement, Verdict, Verdicts};
 
-const HEAD: [&str; 5] = ["KPI", "value", "target", "samples", "verdict"];
+const HEAD: [&str; 5] = ["KPI", "value", "target", "samples / promised", "verdict"];
 
 /// A table of the KPIs, one a line: name, value, target, samples of those promised, verdict. Ends with a line feed.
 #[must_use]
@@ -34,7 +34,7 @@ fn row(judgement: &Judgement) -> [String; 5] {
         judgement.name.clone(),
         value.unwrap_or_else(|| "–".to_owned()),
         number::target_signed(judgement.target, judgement.unit),
-        format!("{} of {}", number::count(judgement.samples), number::count(judgement.promised)),
+        format!("{} / {}", number::count(judgement.samples), number::count(judgement.promised)),
         verdict.to_owned(),
     ]
 }

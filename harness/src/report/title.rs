@@ -1,7 +1,7 @@
 //! What a judgement is called in a sentence. Each reads well before "is".
 
 use crate::{
-    judge::{Judged, Judgement},
+    judge::{Judged, Judgement, Unit},
     plan::{HarnessCheck, Kpi},
 };
 
@@ -10,6 +10,8 @@ pub(super) fn title(judgement: &Judgement) -> String {
     let name = judgement.name.as_str();
     let known = match judgement.kind {
         Judged::Kpi => Kpi::from_name(name).map(of_kpi),
+        // Of its two conditions the one that is shown is told by its unit.
+        Judged::Harness if judgement.unit == Unit::Millis => Some("the p99 of how late planned starts were"),
         Judged::Harness => HarnessCheck::from_name(name).map(of_check),
         Judged::Workload => return format!("workload {name}"),
     };
@@ -50,8 +52,8 @@ const fn of_check(check: HarnessCheck) -> &'static str {
     match check {
         HarnessCheck::NoFatalErrors => "the number of fatal errors of the harness",
         HarnessCheck::Heartbeats => "the number of heartbeats on time",
-        HarnessCheck::FullDuration => "playing the plan to its end",
-        HarnessCheck::LoadDelivered => "load delivered as planned",
+        HarnessCheck::FullDuration => "the plan's full duration",
+        HarnessCheck::LoadDelivered => "the share of planned starts that happened",
         HarnessCheck::SelfDrift => "growth of the harness's own memory (RSS)",
     }
 }

@@ -23,6 +23,7 @@ const SETTLE_EVERY: Duration = Duration::from_millis(250);
 pub(super) struct SseChurn {
     place: Place,
     streams: Side,
+    churns: Side,
     orders: Mutex<Vec<mpsc::Sender<Order>>>,
 }
 
@@ -45,9 +46,14 @@ impl Worker for SseChurn {
                 self.place.advance();
                 let due = context.clock.instant(planned.at_ms);
                 let cycle = context.recorder.cycle_started(Workload::Churn, due);
-                churn(&context, planned, &orders).await;
-                context.recorder.cycle_finished(Workload::Churn, cycle);
+                // Beside: at a high pace the one before may still wait for its streams, or for a safety probe.
+                let (one, planned, orders) = (context.clone(), planned.clone(), orders.clone());
+                self.churns.play(&context, Workload::Churn, async move {
+                    churn(&one, &planned, &orders).await;
+                    one.recorder.cycle_finished(Workload::Churn, cycle);
+                });
             }
+            self.churns.over().await;
             // The streams stay for the runs that are still to come.
             let _ = context.until(context.plan.duration_ms).await;
             Ok(())

@@ -141,7 +141,7 @@ proptest! {
         let mut gone_until = [0_usize; 5];
         let mut numbers = [0_usize; 5];
         let (mut duplicates_found, mut duplicates_made) = (0, 0);
-        let (mut missed, mut lost): (Vec<(usize, String)>, Vec<(usize, String)>) = Default::default();
+        let (mut missed, mut lost) = (Vec::new(), Vec::new());
         let mut now = T;
         let deliver = |ledger: &mut Ledger, numbers: &mut [usize; 5], client: usize, event: usize, now: u64| {
             let (content, run) = (format!("event {event}"), format!("{event}"));

@@ -1,0 +1,184 @@
+//! What a person reads: failures of every KPI and check, the results, the table, a snapshot. Kept as snapshots, to be
+//! read as a stranger reads them.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{ResultsInput, RunFolder, failure_text, heartbeat_line, kpi_table, results_json, snapshot_json};
+use crate::{
+    journal::{Counter, End, EndReason, Finding, Timing},
+    judge::{
+        Judgement, Verdict,
+        sick::{diagnosis, sick, starved_from, take, without_metrics},
+        soak::{Soak, run_id, timing},
+    },
+    plan::{Chaos, HarnessCheck, Kpi, Suite, Workload},
+    snapshots::assert_snapshot,
+};
+
+const FOLDER: &str = "target/soak/full-2026-11-23T10-00-00";
+
+fn text(judgement: &Judgement) -> String {
+    failure_text(judgement, Suite::Full, FOLDER)
+}
+
+#[test]
+fn a_failure_of_every_kpi_tells_a_stranger_what_went_wrong() {
+    let texts = Kpi::ALL.iter().map(|kpi| text(diagnosis(*kpi).verdicts.kpi(*kpi).unwrap()));
+    assert_snapshot("failures", &texts.collect::<Vec<_>>().join("\n\n"));
+}
+
+#[test]
+fn every_kpi_that_is_unproven_tells_a_stranger_why() {
+    let texts = [starved_from(0), starved_from(60)].into_iter().flat_map(|verdicts| verdicts.kpis);
+    assert_snapshot("unproven", &texts.map(|judgement| text(&judgement)).collect::<Vec<_>>().join("\n\n"));
+}
+
+#[test]
+fn what_went_wrong_with_workloads_chaos_and_the_harness_is_told_too() {
+    let mut texts = Vec::new();
+    let mut add = |soak: &Soak, is_told: &dyn Fn(&Judgement) -> bool| {
+        let verdicts = soak.judge();
+        let red = verdicts.iter().filter(|judgement| judgement.verdict != Verdict::Pass && is_told(judgement));
+        texts.extend(red.map(text));
+    };
+
+    let mut dead = Soak::healthy(Suite::Full).cut_at(50 * 60_000);
+    let names =
+        ["no_fatal_errors", "heartbeats", "full_duration", "load_delivered", "w1_realistic_runs", "run_success"];
+    add(&dead, &|judgement| names.contains(&judgement.name.as_str()));
+
+    dead.happens(3_000_000, Finding::Fatal { message: "cannot append to the journal: is the disk full?".into() });
+    let ended_at = "2026-11-23T10:50:00Z".into();
+    dead.end = Some(End { at_ms: 3_000_000, ended_at, reason: EndReason::Fatal });
+    add(&dead, &|judgement| ["no_fatal_errors", "w5_privacy_slice", "rss_drift"].contains(&judgement.name.as_str()));
+
+    let mut given_up = Soak::healthy(Suite::Full);
+    let (worker, message) = (Workload::Safety.name().to_owned(), "index out of bounds".to_owned());
+    given_up.happens(3_100_000, Finding::WorkerPanicked { worker: worker.clone(), count: 5, message });
+    given_up.happens(3_100_000, Finding::WorkerGaveUp { worker });
+    for interval in given_up.intervals.iter_mut().filter(|interval| interval.from_ms > 3_100_000) {
+        interval.cycles.remove(&Workload::Safety);
+    }
+    add(&given_up, &|judgement| judgement.name == Workload::Safety.name());
+
+    let mut idle = Soak::healthy(Suite::Full);
+    for incident in &mut idle.incidents {
+        if let Finding::ChaosSeen { chaos: Chaos::Latency, effective, evidence } = &mut incident.finding {
+            (*effective, *evidence) = (false, "the median answer stayed at 4 ms".into());
+        }
+    }
+    let answer = "17 of 20 streams are back".into();
+    idle.happens(2_760_000, Finding::ChaosNotRecovered { chaos: Chaos::RedisRestart, waited_ms: 60_000, answer });
+    add(&idle, &|_| true);
+
+    let late = Soak::healthy(Suite::Full).each(|interval| {
+        let late = timing(250_000, 3, interval.from_ms, &run_id(interval.from_ms / 60_000));
+        interval.timings.insert(Timing::StartLateness, late);
+    });
+    add(&late, &|_| true);
+
+    let mut held = Soak::healthy(Suite::Full);
+    held.happens(690_000, Finding::Hole { from_ms: 600_000, to_ms: 690_000, why: "the session was killed".into() });
+    add(&held, &|_| true);
+
+    add(&without_metrics(), &|_| true);
+    assert_snapshot("failures_of_the_rest", &texts.join("\n\n"));
+}
+
+#[test]
+fn a_failure_is_plain_lines_whatever_the_gateway_said() {
+    let mut soak = Soak::healthy(Suite::Full);
+    take(soak.minute(61), Counter::TamperedRejected, 1);
+    let (version, answer) = ("v\u{1b}[2J\n\nforged: ok".to_owned(), "x\u{202e}\r\n".repeat(500));
+    soak.happens(3_660_000, Finding::TamperAccepted { version, answer });
+    let told = text(soak.judge().kpi(Kpi::TamperedManifests).unwrap());
+    assert!(!told.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')), "{told}");
+    assert!(told.lines().count() <= 8 && told.chars().count() < 4_000, "{told}");
+}
+
+fn results(soak: &Soak, waived: &BTreeMap<String, String>) -> String {
+    let (digest, verdicts) = (soak.digest(), soak.judge());
+    results_json(&ResultsInput { header: &soak.header(), digest: &digest, verdicts: &verdicts, waived })
+}
+
+#[test]
+fn the_results_hold_everything_under_stable_names() {
+    let waived = BTreeMap::from([("rss_drift".to_owned(), "until 4711 is fixed".to_owned())]);
+    assert_snapshot("results", &results(&sick(Kpi::StartToLogP99), &waived));
+}
+
+#[test]
+fn the_same_soak_gives_the_same_results_to_the_byte() {
+    let soak = sick(Kpi::RssDrift);
+    assert_eq!(results(&soak, &BTreeMap::new()), results(&soak, &BTreeMap::new()));
+}
+
+#[test]
+fn a_waived_kpi_does_not_count_and_its_reason_stands_in_the_results() {
+    let read = |waived: &BTreeMap<String, String>| {
+        let json: serde_json::Value = serde_json::from_str(&results(&sick(Kpi::RssDrift), waived)).unwrap();
+        json
+    };
+    assert_eq!("fail", read(&BTreeMap::new())["summary"]["verdict"]);
+    let waived = read(&BTreeMap::from([("rss_drift".to_owned(), "a leak we know".to_owned())]));
+    assert_eq!("pass", waived["summary"]["verdict"]);
+    assert_eq!((0, 1), (waived["summary"]["failed"].as_u64().unwrap(), waived["summary"]["waived"].as_u64().unwrap()));
+    assert_eq!("a leak we know", waived["waived"][0]["reason"]);
+}
+
+#[test]
+fn results_while_the_soak_goes_on_have_no_end_and_no_fatal_error() {
+    let json: serde_json::Value =
+        serde_json::from_str(&results(&Soak::healthy(Suite::Full).cut_at(1_200_000), &BTreeMap::new())).unwrap();
+    assert!(json["summary"]["endedAt"].is_null() && json["fatalError"].is_null());
+    assert_eq!(20.0, json["durationMinutes"].as_f64().unwrap());
+}
+
+#[test]
+fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
+    let metrics = BTreeMap::from([("run_queue_depth".to_owned(), 0.0), ("odd".to_owned(), f64::NAN)]);
+    let json = snapshot_json(&Soak::healthy(Suite::Smoke).digest(), &metrics, 10, "2026-11-23T10:10:00Z");
+    assert_snapshot("snapshot", &json);
+}
+
+#[test]
+fn the_table_shows_every_kpi_at_a_glance() {
+    assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts));
+}
+
+#[test]
+fn the_heartbeat_is_the_line_that_people_grep_for() {
+    assert_eq!("💓 S2 alive — t=45m, active SSE=20, runs started=135", heartbeat_line(45, 20, 135));
+}
+
+#[test]
+fn a_folder_and_its_files_are_named_by_suite_and_stamp() {
+    let folder = RunFolder::new(Path::new("target/soak"), Suite::Full, "2026-11-23T10-00-00");
+    assert_eq!(Path::new(FOLDER), folder.path());
+    let names = [
+        (folder.journal(), "journal.ndjson"),
+        (folder.results(), "s2-full-results-2026-11-23T10-00-00.json"),
+        (folder.log(), "s2-logs/s2-full-2026-11-23T10-00-00.log"),
+        (folder.snapshot(0), "s2-snapshot-S2-00-2026-11-23T10-00-00.json"),
+        (folder.snapshot(10), "s2-snapshot-S2-10-2026-11-23T10-00-00.json"),
+        (folder.snapshot(120), "s2-snapshot-S2-120-2026-11-23T10-00-00.json"),
+    ];
+    for (path, name) in names {
+        assert_eq!(Path::new(FOLDER).join(name), path);
+    }
+    assert_eq!(Path::new("target/soak/latest-full"), folder.latest_link());
+    assert_eq!(Some(folder), RunFolder::from_path(Path::new(FOLDER)));
+    for other in ["target/soak/latest-full", "target/soak/full", "target/soak/full-", "/"] {
+        assert_eq!(None, RunFolder::from_path(Path::new(other)), "{other}");
+    }
+}
+
+#[test]
+fn every_check_and_kpi_has_a_title_of_its_own() {
+    let verdicts = Soak::healthy(Suite::Full).judge();
+    let mut titles: Vec<String> = verdicts.iter().map(super::title::title).collect();
+    titles.sort();
+    titles.dedup();
+    assert_eq!(verdicts.iter().count(), titles.len());
+    assert_eq!(HarnessCheck::ALL.len(), verdicts.harness.len());
+}
