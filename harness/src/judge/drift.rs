@@ -125,23 +125,14 @@ impl Scale {
         match (line, segment.first(), segment.last()) {
             (Some(line), ..) => {
                 let (from, to) = (at(line.from_minute), at(line.to_minute));
-<<<<<<< HEAD
-                let held_against = match self {
-=======
                 let (start, end) = (self.shown(line.start), self.shown(line.end));
                 let held = match self {
->>>>>>> refs/heads/judge
                     Self::Memory { base_min } if line.start < base_min => {
                         format!("; compressed, so held against {}", self.shown(base_min))
                     }
                     _ => String::new(),
                 };
-<<<<<<< HEAD
-                let (start, end) = (self.shown(line.start), self.shown(line.end));
-                format!("{from} to {to}: {start} to {end}, {minutes} minutes{held_against}")
-=======
                 format!("{from} to {to}: {start} to {end}, {minutes} minutes{held}")
->>>>>>> refs/heads/judge
             }
             (None, Some((from, _)), Some((to, _))) => {
                 let (from, to) = (at(*from), at(*to));

@@ -275,8 +275,7 @@ async fn of_one_kind_of_incident_an_interval_keeps_a_few_and_counts_the_rest() {
     }
     recorder.flush();
     assert_eq!(findings(&config.folder).len(), 8);
-    let dropped = recorder.with_digest(|d| {
-        d.counter(crate::journal::Counter::IncidentsDropped, crate::judge::Scope::All)
-    });
+    let dropped =
+        recorder.with_digest(|d| d.counter(crate::journal::Counter::IncidentsDropped, crate::judge::Scope::All));
     assert_eq!(dropped, 12);
 }
