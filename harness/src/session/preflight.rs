@@ -30,12 +30,12 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
             let hint = if config.gateway.embedded {
                 "It is the embedded mock gateway; its log is gateway.log in the attach folder."
             } else {
-                "Is it running, and is S2_GATEWAY_URL right? A gateway answers GET /ready with 200 when it can serve."
+                "Is it running, and is S2_GATEWAY_URL right?"
             };
             let seconds = waited.as_secs();
             return Err(format!(
-                "the gateway at {url} was not ready: GET {url}/ready was tried {tries} times in {seconds} s, \
-                 and answered last: {last}. {hint}"
+                "the gateway at {url} was not ready: GET /ready, tried {tries} times in {seconds} s, answered last: \
+                 {last}. {hint}"
             ));
         }
         tokio::time::sleep(TRY_EVERY).await;

@@ -126,7 +126,8 @@ async fn a_gateway_that_is_not_there_is_said_with_its_url_and_what_was_tried() {
     assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Fatal);
     assert!(began.elapsed() < Duration::from_secs(20));
     let [Finding::Fatal { message }] = &findings(&config.folder)[..] else { panic!("one fatal finding") };
-    assert!(message.contains(&format!("GET {url}/ready was tried")) && message.contains("S2_GATEWAY_URL"), "{message}");
+    assert!(message.contains(&format!("the gateway at {url} was not ready: GET /ready, tried ")), "{message}");
+    assert!(message.ends_with("Is it running, and is S2_GATEWAY_URL right?"), "{message}");
     assert!(message.contains("Connection refused"), "{message}");
 }
 
