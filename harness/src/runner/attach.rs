@@ -91,7 +91,7 @@ pub(super) fn attend(
         {
             seen(follower);
         }
-        if follower.ended().is_some() {
+        if follower.has_ended() {
             see_off(folder, spawner)?;
             return Ok(Attended::Ended);
         }
@@ -131,7 +131,7 @@ fn take_turn(
     {
         seen(follower);
     }
-    if follower.ended().is_some() {
+    if follower.has_ended() {
         return Ok(None);
     }
     if folder.lives()? >= LIVES_MAX {

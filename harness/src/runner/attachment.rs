@@ -8,10 +8,13 @@ use std::{
     thread,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     attach::{AttachError, Attended, attend},
     folder::AttachFolder,
     follow::{Follower, Interest, Soak},
+    lock::Lock,
     progress::Progress,
     spawn::Processes,
     trials::Subject,
@@ -37,7 +40,7 @@ pub(super) struct Shared {
 }
 
 /// What came of a suite.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) verdicts: Verdicts,
     /// The folder of the soak, as a person would name it.
@@ -136,24 +139,40 @@ impl Attachment {
         let mut processes = Processes::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
         let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
         let attended = attend(&folder, &mut follower, &mut processes, &mut |follower| self.seen(&folder, follower))?;
-        let run = folder.run_folder()?;
-        let mut soak = follower.into_soak();
-        let mut at_length = None;
-        if let Attended::Died { what, tail } = attended {
-            let soak = soak.get_or_insert_with(|| self.soak_that_never_began());
-            let at_ms = soak.digest.scenario_ms();
-            let message = format!("the session died: {what}; its log is {}", folder.session_log().display());
-            at_length = Some(tail);
-            let finding = Finding::Fatal { message };
-            soak.absorb(&Record::Incident(Incident { at_ms, phase: Phase::Steady, finding }));
+        // The first judges, and tells the others: of one soak there is one verdict.
+        let _turn = Lock::exclusive(&folder.outcome_lock())?;
+        if let Some(outcome) = folder.outcome()? {
+            return Ok(outcome);
         }
-        // A session that has ended has begun.
-        let soak = soak.unwrap_or_else(|| self.soak_that_never_began());
-        Ok(Outcome {
-            verdicts: judge(&soak.plan, &self.shared.targets, &soak.digest),
-            folder: shown(run.as_ref()),
-            at_length: at_length.or_else(|| soak.digest.fatal().map(str::to_owned)),
-        })
+        let run = folder.run_folder()?;
+        if let Some(run) = &run {
+            follower.catch_up(&run.journal())?;
+        }
+        let outcome = self.judged(follower.into_soak(), attended, &folder, run.as_ref());
+        folder.write_outcome(&outcome)?;
+        Ok(outcome)
+    }
+
+    fn judged(
+        &self,
+        soak: Option<Soak>,
+        attended: Attended,
+        folder: &AttachFolder,
+        run: Option<&RunFolder>,
+    ) -> Outcome {
+        let mut soak = soak.unwrap_or_else(|| self.soak_that_never_began());
+        let at_length = match attended {
+            Attended::Ended => soak.digest.fatal().map(str::to_owned),
+            Attended::Died { what, tail } => {
+                let at_ms = soak.digest.scenario_ms();
+                let message = format!("the session died: {what}; its log is {}", folder.session_log().display());
+                let finding = Finding::Fatal { message };
+                soak.absorb(&Record::Incident(Incident { at_ms, phase: Phase::Steady, finding }));
+                Some(tail)
+            }
+        };
+        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
+        Outcome { verdicts, folder: shown(run), at_length }
     }
 
     fn folder(&self) -> Result<AttachFolder, super::FolderError> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
 use super::lock::{self, Lock, LockError};
@@ -194,6 +194,22 @@ impl AttachFolder {
 
     pub(super) fn write_failure(&self, why: &str) -> Result<(), FolderError> {
         self.write("failure", why)
+    }
+
+    /// Held by whoever judges.
+    pub(super) fn outcome_lock(&self) -> PathBuf {
+        self.path.join("outcome.lock")
+    }
+
+    /// What came of the suite, where somebody has judged it already. One that cannot be read is judged again.
+    pub(super) fn outcome<T: DeserializeOwned>(&self) -> Result<Option<T>, FolderError> {
+        let text = self.read(&self.path.join("outcome.json"))?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    pub(super) fn write_outcome(&self, outcome: &impl Serialize) -> Result<(), FolderError> {
+        // Without it, the next process judges for itself.
+        serde_json::to_string(outcome).map_or(Ok(()), |text| self.write("outcome.json", &text))
     }
 
     /// Asks the session to stop. A session that cannot be asked sees that nobody is attached any more.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    journal::{EndReason, Finding, ReadError, Reader, Record},
+    journal::{Finding, ReadError, Reader, Record},
     judge::{Digest, Targets},
     plan::Plan,
 };
@@ -23,8 +23,8 @@ const END: &str = r#"{"record":"end""#;
 pub(super) enum Interest {
     /// All that is new, at once.
     News,
-    /// The plan, and then nothing before the end. Sixty processes of one nextest run that all take a journal apart as it
-    /// grows would take half a core from the soak that they wait for.
+    /// The plan, and then only whether the end is there. Sixty processes of one nextest run that all take a journal apart
+    /// would take half a core from the soak that they wait for.
     End,
 }
 
@@ -35,6 +35,7 @@ pub(super) struct Follower {
     interest: Interest,
     reader: Option<Reader>,
     soak: Option<Soak>,
+    has_ended: bool,
 }
 
 /// A soak as far as it is known.
@@ -58,13 +59,14 @@ pub(super) struct Heartbeat {
 
 impl Follower {
     pub(super) const fn new(targets: Arc<Targets>, interest: Interest) -> Self {
-        Self { targets, interest, reader: None, soak: None }
+        Self { targets, interest, reader: None, soak: None, has_ended: false }
     }
 
     /// Takes in what is new, if it is of interest; whether anything was. A journal that is not there yet is one without
     /// news.
     pub(super) fn poll(&mut self, journal: &Path) -> Result<bool, ReadError> {
-        if self.interest == Interest::End && self.soak.is_some() && !has_end(journal) {
+        if self.interest == Interest::End && self.soak.is_some() {
+            self.has_ended = self.has_ended || has_end(journal);
             return Ok(false);
         }
         self.catch_up(journal)
@@ -88,7 +90,10 @@ impl Follower {
                     let digest = Digest::new(&header.plan, &self.targets);
                     self.soak = Some(Soak::new(header.plan, digest));
                 }
-                (record, Some(soak)) => soak.absorb(&record),
+                (record, Some(soak)) => {
+                    self.has_ended = self.has_ended || matches!(record, Record::End(_));
+                    soak.absorb(&record);
+                }
                 // The reader has seen to it that the first record is a header.
                 (_, None) => {}
             }
@@ -104,9 +109,9 @@ impl Follower {
         self.soak
     }
 
-    /// Why the session ended, if it has.
-    pub(super) fn ended(&self) -> Option<EndReason> {
-        self.soak.as_ref()?.digest.end().map(|end| end.reason)
+    /// Whether the session has ended in good order.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 }
 

@@ -37,6 +37,13 @@ impl Lock {
         }
     }
 
+    /// Takes the lock for itself alone, when it is its turn. Only for what is held for a second or two.
+    pub(super) fn exclusive(path: &Path) -> Result<Self, LockError> {
+        let file = open(path).map_err(LockError::at(path))?;
+        file.lock().map_err(LockError::at(path))?;
+        Ok(Self { file })
+    }
+
     /// Takes the lock beside others that share it. Waits for one who looks whether anybody does: that takes no time.
     pub(super) fn shared(path: &Path) -> Result<Self, LockError> {
         let file = open(path).map_err(LockError::at(path))?;
