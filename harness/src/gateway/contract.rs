@@ -64,10 +64,17 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// No run's id is longer. What is longer is none.
+const RUN_ID_BYTES_MAX: usize = 128;
+
+fn run_id(text: &str) -> Option<String> {
+    (text.len() <= RUN_ID_BYTES_MAX && !text.is_empty()).then(|| text.to_owned())
+}
+
 /// The id under which a run was created: the gateway's word, where it gives one.
 #[must_use]
 pub fn run_id_of(created: &Value) -> Option<String> {
-    created.pointer("/run/id").and_then(Value::as_str).map(str::to_owned)
+    created.pointer("/run/id").and_then(Value::as_str).and_then(run_id)
 }
 
 /// Where a run stands.
@@ -135,7 +142,7 @@ impl LogEvent {
         let text = |key: &str| json.get(key).and_then(Value::as_str);
         Some(Self {
             kind: text("type").unwrap_or(event_name).to_owned(),
-            run_id: text("run_id")?.to_owned(),
+            run_id: text("run_id").and_then(run_id)?,
             timestamp: text("timestamp").and_then(|t| t.parse().ok()),
             duration_ms: json.get("duration_ms").and_then(Value::as_f64).filter(|ms| ms.is_finite() && *ms >= 0.0),
             canonical: json.to_string(),

@@ -12,6 +12,8 @@ pub const JOURNAL_VERSION: u32 = 1;
 
 /// Text from a gateway is cut to so many characters.
 pub const TEXT_CHARS_MAX: usize = 240;
+/// No text of an incident is longer, wherever it comes from.
+const BOUNDED_CHARS_MAX: usize = 1_024;
 
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,7 +111,8 @@ pub struct Incident {
     pub finding: Finding,
 }
 
-/// What happened. Texts are cut by [`clip`] before they come here.
+/// What happened. Texts from a gateway are cut by [`clip`]; [`Finding::bounded`] sees to it that none is longer than a
+/// journal should carry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
@@ -355,6 +358,20 @@ impl Finding {
         }
     }
 
+    /// The same, with no text longer than a journal should carry, and on one line: much of it comes from a gateway.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        // What stopped a session is the harness's own text, and is kept whole.
+        if matches!(self, Self::Fatal { .. }) {
+            return self;
+        }
+        let bounded = serde_json::to_value(&self).map(|mut json| {
+            bound_texts(&mut json);
+            json
+        });
+        bounded.and_then(serde_json::from_value).unwrap_or(self)
+    }
+
     /// Whether it is kept however many of its kind there are. The plan or a limit bounds how many of these there can be.
     #[must_use]
     pub const fn is_always_kept(&self) -> bool {
@@ -401,12 +418,24 @@ pub enum EndReason {
     Fatal,
 }
 
+fn bound_texts(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::String(text) => *text = clip_to(text, BOUNDED_CHARS_MAX),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(bound_texts),
+        _ => {}
+    }
+}
+
 /// Text from outside, made fit for a log line and a report: cut, on one line, control characters escaped.
 #[must_use]
 pub fn clip(text: &str) -> String {
+    clip_to(text, TEXT_CHARS_MAX)
+}
+
+fn clip_to(text: &str, chars_max: usize) -> String {
     let mut clipped = String::new();
     for (n, c) in text.trim().chars().enumerate() {
-        if n == TEXT_CHARS_MAX {
+        if n == chars_max {
             clipped.push('…');
             break;
         }

@@ -13,6 +13,9 @@ use super::Record;
 pub struct Writer {
     path: PathBuf,
     file: File,
+    /// How long the file is up to its last whole line.
+    whole_bytes: u64,
+    is_torn: bool,
 }
 
 /// A journal could not be written.
@@ -47,7 +50,8 @@ impl Writer {
     pub fn open(path: &Path) -> Result<Self, WriteError> {
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = file.map_err(|source| WriteError::Open { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file })
+        let whole_bytes = file.metadata().map_err(|source| WriteError::Open { path: path.to_owned(), source })?.len();
+        Ok(Self { path: path.to_owned(), file, whole_bytes, is_torn: false })
     }
 
     /// Appends one record as one line, in one write: a process killed between two records leaves whole lines.
@@ -57,7 +61,17 @@ impl Writer {
     pub fn append(&mut self, record: &Record) -> Result<(), WriteError> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(|source| WriteError::Append { path: self.path.clone(), source })
+        let failed = |source| WriteError::Append { path: self.path.clone(), source };
+        if self.is_torn {
+            return Err(failed(io::Error::other("an earlier line could not be written whole")));
+        }
+        if let Err(error) = self.file.write_all(&line) {
+            // Half a line would make a malformed one of the next: it is taken back, or nothing more is written.
+            self.is_torn = self.file.set_len(self.whole_bytes).is_err();
+            return Err(failed(error));
+        }
+        self.whole_bytes += line.len() as u64;
+        Ok(())
     }
 
     /// Asks the kernel to bring everything to the disk.

@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, watch},
+    time::Instant,
+};
+
+use crate::clock;
 
 /// A hold ends after so long, whatever the gateway does: from then on its failures show as failures.
 const HOLD_MAX: Duration = Duration::from_secs(60);
@@ -10,27 +15,31 @@ const HOLD_MAX: Duration = Duration::from_secs(60);
 /// Open, or held.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    held: Arc<watch::Sender<bool>>,
+    /// Until when requests are held, if they are.
+    held: Arc<watch::Sender<Option<Instant>>>,
     churn: Arc<Mutex<()>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { held: Arc::new(watch::Sender::new(false)), churn: Arc::new(Mutex::new(())) }
+        Self { held: Arc::new(watch::Sender::new(None)), churn: Arc::new(Mutex::new(())) }
     }
 }
 
 impl Gate {
-    /// Holds what comes, or lets it through.
+    /// Holds what comes, for a minute at most, or lets it through.
     pub fn hold(&self, held: bool) {
-        self.held.send_replace(held);
+        self.held.send_replace(held.then(|| clock::now() + HOLD_MAX));
     }
 
-    /// Waits while the gate is held, at most a minute.
+    /// Waits while the gate is held.
     pub async fn pass(&self) {
         let mut held = self.held.subscribe();
-        // The sender lives as long as the gate, so the only other outcome is that the time is over.
-        let _ = tokio::time::timeout(HOLD_MAX, held.wait_for(|held| !held)).await;
+        let until = *held.borrow_and_update();
+        if let Some(until) = until {
+            // The sender lives as long as the gate, so the only other outcome is that the time is over.
+            let _ = tokio::time::timeout_at(until, held.wait_for(Option::is_none)).await;
+        }
     }
 
     /// Waits until no churned stream is away and no safety probe is under way, and keeps it so while the guard lives.

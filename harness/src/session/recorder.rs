@@ -13,7 +13,7 @@ use crate::{
     clock::{Clock, micros},
     journal::{
         Buckets, Counter, EndReason, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram,
-        Record, Source, Timing, TimingRecord, WriteError, Writer,
+        Record, Source, Timing, TimingRecord, WriteError, Writer, clip,
     },
     judge::Digest,
     plan::{Phase, Workload},
@@ -41,6 +41,8 @@ struct State {
     gateway_life: Option<String>,
     intervals: BTreeMap<Phase, Interval>,
     incidents: BTreeMap<&'static str, u32>,
+    /// The end was written: what still comes from a task that did not hear of it comes too late.
+    is_over: bool,
 }
 
 /// A beginning: when, and in which phase. What ends later belongs to the window that it began in, if it began in one.
@@ -64,6 +66,7 @@ impl Recorder {
             gateway_life: None,
             intervals: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            is_over: false,
         };
         Self { clock, stop, state: Arc::new(Mutex::new(state)) }
     }
@@ -129,7 +132,7 @@ impl Recorder {
         let worst = &mut record.worst;
         if worst.len() < EXEMPLARS_MAX || worst.last().is_some_and(|least| least.value_us < value_us) {
             let place = worst.partition_point(|other| other.value_us >= value_us);
-            worst.insert(place, Exemplar { at_ms, value_us, subject: subject.to_owned() });
+            worst.insert(place, Exemplar { at_ms, value_us, subject: clip(subject) });
             worst.truncate(EXEMPLARS_MAX);
         }
     }
@@ -197,6 +200,7 @@ impl Recorder {
     /// Records that something happened now which began at a mark.
     pub fn incident_since(&self, finding: Finding, since: Mark) {
         let at_ms = self.clock.now_ms();
+        let finding = finding.bounded();
         let mut state = self.lock();
         let phase = state.phase_of(since);
         let kind = finding.kind();
@@ -242,6 +246,10 @@ impl Recorder {
     }
 
     fn append(&self, state: &mut State, record: Record) {
+        if state.is_over {
+            return;
+        }
+        state.is_over = matches!(record, Record::End(_));
         if let Err(error) = state.writer.append(&record) {
             // Nothing measured from here on would be kept, so there is no use in going on.
             self.stop.request(EndReason::Fatal, error.to_string());

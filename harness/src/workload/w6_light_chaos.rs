@@ -70,8 +70,11 @@ impl LightChaos {
         context.gate.hold(restarts);
         let dropped_before = context.board.log_streams_dropped();
         let open_before = context.board.log_streams_open();
+        let window = Window(context);
         let injected_at = clock::now();
-        if inject(context, chaos).await {
+        let accepted = inject(context, chaos).await;
+        // A restart may well cut the connection that its own answer should have come by.
+        if accepted.unwrap_or(restarts) {
             let recovered = if restarts {
                 restart(context, chaos, injected_at, dropped_before, open_before).await
             } else {
@@ -87,7 +90,7 @@ impl LightChaos {
         // Two scenario minutes to settle, then the window closes. The way back is measured above, on real time.
         let settle_ms = millis(context.plan.scenario.chaos.settle);
         let _ = context.until(context.clock.now_ms() + settle_ms).await;
-        context.recorder.set_phase(Phase::Steady);
+        drop(window);
     }
 
     /// Waits, beside the window, until every stream is back; then says how long the way back was.
@@ -97,7 +100,7 @@ impl LightChaos {
         self.windows.play(context, Workload::Chaos, async move {
             let all = one.plan.scenario.streams.count as usize;
             while one.board.log_streams_open() < all {
-                let waited = clock::now().saturating_duration_since(injected_at);
+                let waited = clock::now().saturating_duration_since(ready_at);
                 if waited >= RECOVERY_LIMIT || one.stop.is_requested() {
                     let still = format!("{} of {all} streams are open", one.board.log_streams_open());
                     return not_recovered(&one, chaos, injected_at, &still);
@@ -114,7 +117,18 @@ impl LightChaos {
     }
 }
 
-async fn inject(context: &Context, chaos: Chaos) -> bool {
+/// A window that is open. However it comes to be closed, nothing is held after it.
+struct Window<'a>(&'a Context);
+
+impl Drop for Window<'_> {
+    fn drop(&mut self) {
+        self.0.gate.hold(false);
+        self.0.recorder.set_phase(Phase::Steady);
+    }
+}
+
+/// Asks for chaos; whether the gateway said yes. None where it said nothing.
+async fn inject(context: &Context, chaos: Chaos) -> Option<bool> {
     let added_ms = millis(context.plan.scenario.chaos.latency_added);
     let (what, body) = match chaos {
         Chaos::RedisRestart => ("redis-restart", json!({})),
@@ -123,11 +137,12 @@ async fn inject(context: &Context, chaos: Chaos) -> bool {
     };
     let outcome = context.client.chaos(what, &body).await;
     let (accepted, answer) = match outcome {
-        Ok(answer) => (answer.is(&[200, 202]), format!("POST /api/chaos/{what}: {answer}")),
-        Err(trouble) => (false, format!("POST /api/chaos/{what}: {trouble}")),
+        Ok(answer) => (Some(answer.is(&[200, 202])), format!("POST /api/chaos/{what}: {answer}")),
+        Err(trouble) => (None, format!("POST /api/chaos/{what}: {trouble}")),
     };
     tracing::info!("chaos {chaos}: {answer}");
-    context.recorder.incident(Finding::ChaosInjected { chaos, accepted, answer: clip(&answer) });
+    let finding = Finding::ChaosInjected { chaos, accepted: accepted == Some(true), answer: clip(&answer) };
+    context.recorder.incident(finding);
     accepted
 }
 
