@@ -78,7 +78,7 @@ named! {
         StartToLog = "start_to_log",
         /// From the moment a run was due to its end.
         RunDuration = "run_duration",
-        /// A request of W1 to W5, from when it was due to its answer.
+        /// A request of W1 to W5, from when it was sent to its answer.
         Request = "request",
         /// From an event's own time to its arrival, clock offset taken out.
         EventDelivery = "event_delivery",
@@ -112,7 +112,7 @@ named! {
         GatewayQueueDepth = "gateway_queue_depth",
         /// Runs under way, as the gateway counts them.
         GatewayRunsConcurrent = "gateway_runs_concurrent",
-        /// The gateway's clock less ours, milliseconds, from the sample with the shortest round trip.
+        /// The gateway's clock less ours, milliseconds; of readings whose round trip was about the fastest.
         ClockOffset = "clock_offset_ms",
         /// The session's own resident memory, bytes.
         HarnessRss = "harness_rss_bytes",

@@ -1,10 +1,10 @@
 //! What the workers know of one another: who holds a stream, what runs have been seen to do, the gateway's clock.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,6 +15,10 @@ use crate::gateway::{Exposition, LogEvent};
 
 /// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
 const WATCHED_MAX: usize = 10_000;
+/// Readings of the gateway's clock of which the fastest counts.
+const CLOCK_READINGS: usize = 8;
+/// A reading that took no longer than twice the fastest and this is one to go by.
+const ROUND_TRIP_SLACK_US: u64 = 10_000;
 
 /// Shared by the workers of a session.
 #[derive(Debug, Default)]
@@ -24,7 +28,8 @@ pub struct Board {
     all_streams_open: AtomicUsize,
     log_streams_dropped: AtomicU64,
     runs_started: AtomicU64,
-    clock_offset_us: AtomicI64,
+    /// The last readings of the gateway's clock: round trip and offset, microseconds.
+    clock: Mutex<VecDeque<(u64, i64)>>,
     exposition: Mutex<Option<Exposition>>,
 }
 
@@ -116,15 +121,23 @@ impl Board {
         self.runs_started.load(Ordering::Relaxed)
     }
 
-    /// The gateway's clock less ours, microseconds.
-    pub fn set_clock_offset_us(&self, offset_us: i64) {
-        self.clock_offset_us.store(offset_us, Ordering::Relaxed);
+    /// Takes in one reading of the gateway's clock: its offset from ours, and the round trip it came by. Whether it is
+    /// one to go by: of a slow answer nobody knows which half of the way was slow.
+    pub fn read_clock(&self, offset_us: i64, round_trip_us: u64) -> bool {
+        let mut readings = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if readings.len() == CLOCK_READINGS {
+            readings.pop_front();
+        }
+        readings.push_back((round_trip_us, offset_us));
+        let best_us = readings.iter().map(|(round_trip_us, _)| *round_trip_us).min().unwrap_or(0);
+        round_trip_us <= best_us.saturating_mul(2).saturating_add(ROUND_TRIP_SLACK_US)
     }
 
-    /// The gateway's clock less ours, microseconds, as last measured.
+    /// The gateway's clock less ours, microseconds, by the fastest of the last readings; none before the first.
     #[must_use]
-    pub fn clock_offset_us(&self) -> i64 {
-        self.clock_offset_us.load(Ordering::Relaxed)
+    pub fn clock_offset_us(&self) -> Option<i64> {
+        let readings = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.iter().min_by_key(|(round_trip_us, _)| *round_trip_us).map(|(_, offset_us)| *offset_us)
     }
 
     /// The gateway's metrics as last scraped.

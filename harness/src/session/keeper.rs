@@ -9,7 +9,7 @@ use super::{Context, Mark};
 use crate::{
     clock,
     gateway::{Connection, LogEvent, StreamEvent},
-    journal::{Counter, Finding, Timing},
+    journal::{Counter, Finding, Timing, clip},
     plan::Workload,
 };
 
@@ -25,6 +25,8 @@ pub struct Kept {
     pub name: String,
     /// Its path.
     pub path: String,
+    /// Method and path, with placeholders.
+    pub route: &'static str,
     /// Whose it is. Openings count in the error rates if its requests do.
     pub workload: Workload,
     /// Its number in the ledger, if it is one of the workspace log streams.
@@ -48,13 +50,38 @@ enum Over {
 /// A kept stream's life so far.
 struct Life {
     last_id: Option<String>,
+    has_seen_events: bool,
     retry: Option<Duration>,
     /// When it was lost, and how often it has tried to come back since.
     lost: Option<(Mark, u32)>,
     back: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
+/// A stream that is counted as open, for as long as this lives: also where its reader is dropped in the middle.
+#[derive(Debug)]
+pub struct HeldOpen {
+    context: Context,
+    client: Option<usize>,
+    unasked: bool,
+}
+
+impl Drop for HeldOpen {
+    fn drop(&mut self) {
+        self.context.board.stream_closed(self.client.is_some(), self.unasked);
+        if let Some(client) = self.client {
+            self.context.ledger().lost(client);
+        }
+    }
+}
+
 impl Context {
+    /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
+    #[must_use]
+    pub fn hold_open(&self, client: Option<usize>) -> HeldOpen {
+        self.board.stream_opened(client.is_some());
+        HeldOpen { context: self.clone(), client, unasked: false }
+    }
+
     /// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`).
     pub async fn keep(
         &self,
@@ -62,7 +89,7 @@ impl Context {
         orders: &mut mpsc::Receiver<Order>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) {
-        let mut life = Life { last_id: None, retry: None, lost: None, back: None };
+        let mut life = Life { last_id: None, has_seen_events: false, retry: None, lost: None, back: None };
         while !self.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;
@@ -70,13 +97,10 @@ impl Context {
                 opened = self.open(kept, &mut life) => opened,
             };
             let Some(connection) = opened else { continue };
-            let is_workspace_logs = kept.client.is_some();
-            self.board.stream_opened(is_workspace_logs);
+            let mut held = self.hold_open(kept.client);
             let over = self.read(kept, &mut life, connection, orders, on_event).await;
-            self.board.stream_closed(is_workspace_logs, matches!(over, Over::Dropped(_)));
-            if let Some(client) = kept.client {
-                self.ledger().lost(client);
-            }
+            held.unasked = matches!(over, Over::Dropped(_));
+            drop(held);
             let mark = self.recorder.mark();
             match over {
                 Over::Finished => return,
@@ -118,7 +142,8 @@ impl Context {
                     self.recorder.time(Timing::StreamAway, lost, &kept.name);
                 }
                 if let Some(client) = kept.client {
-                    self.ledger().opened(client, self.ledger_ms(), life.last_id.is_some());
+                    // One that has seen events is owed what came since, whether or not the gateway gave it an id.
+                    self.ledger().opened(client, self.ledger_ms(), life.has_seen_events);
                 }
                 if let Some(back) = life.back.take() {
                     // Whoever waited may have stopped waiting.
@@ -128,13 +153,7 @@ impl Context {
             }
             Err(refusal) => {
                 if counts {
-                    self.request_failed(
-                        kept.workload,
-                        &format!("GET {}", kept.path),
-                        &kept.name,
-                        &refusal.answer,
-                        mark,
-                    );
+                    self.request_failed(kept.workload, kept.route, &kept.name, &refusal.answer, mark);
                 }
                 let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
                 if attempt > 0 || !counts {
@@ -176,6 +195,7 @@ impl Context {
                 Ok(event) => event,
                 Err(ended) => return Over::Dropped(ended.answer),
             };
+            life.has_seen_events = true;
             if event.id.is_some() {
                 life.last_id.clone_from(&event.id);
             }
@@ -183,10 +203,12 @@ impl Context {
                 life.retry = Some(Duration::from_millis(retry_ms).clamp(RETRY_MIN, RECONNECT_DELAY_MAX));
             }
             let Some(log) = LogEvent::read(&event.name, &event.data) else {
-                let source = format!("GET {}", kept.path);
-                let answer =
-                    format!("an event that is no JSON object with a run_id: {}", crate::journal::clip(&event.data));
-                self.recorder.incident(Finding::SourceFailed { source, answer });
+                let answer = format!("an event that is no JSON object with a run_id: {}", clip(&event.data));
+                if kept.workload.counts_in_error_rate() {
+                    self.request_failed(kept.workload, kept.route, &kept.name, &answer, self.recorder.mark());
+                } else {
+                    self.recorder.incident(Finding::SourceFailed { source: kept.route.to_owned(), answer });
+                }
                 continue;
             };
             self.board.saw(&log, event.arrived);
@@ -202,20 +224,24 @@ impl Context {
     /// Enters an event of a workspace log stream in the ledger, and times its way here.
     fn enter(&self, kept: &Kept, client: usize, event: &StreamEvent, log: &LogEvent, opened_at: jiff::Timestamp) {
         let mark = self.recorder.mark();
-        let id = event.id.as_deref().unwrap_or_default();
+        // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
+        let id = clip(event.id.as_deref().unwrap_or_default());
+        let id = id.as_str();
         let sighting = self.ledger().saw(client, self.ledger_ms(), &log.canonical, &log.run_id, id);
         self.recorder.count(Counter::EventsDelivered, mark);
         if let super::Sighting::Again { same_id } = sighting {
             self.recorder.count(Counter::EventsDuplicated, mark);
             self.recorder.incident(Finding::EventDuplicated {
                 stream: kept.name.clone(),
-                run: crate::journal::clip(&log.run_id),
-                id: crate::journal::clip(id),
+                run: clip(&log.run_id),
+                id: clip(id),
                 same_id,
             });
         }
         if let Some(written_at) = log.timestamp {
-            let written_us = written_at.as_microsecond() - self.board.clock_offset_us();
+            // Without the gateway's clock nothing can be said of how long an event was on its way.
+            let Some(offset_us) = self.board.clock_offset_us() else { return };
+            let written_us = written_at.as_microsecond() - offset_us;
             // What was written before the stream opened was replayed, and says nothing about how long writing takes.
             if written_us >= opened_at.as_microsecond() {
                 let waited = clock::now().saturating_duration_since(event.arrived);

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 pub use board::{Board, Watch};
 pub use context::{Call, Context};
 pub use gate::Gate;
-pub use keeper::{Kept, Order};
+pub use keeper::{HeldOpen, Kept, Order};
 pub use ledger::{CLIENTS_MAX, GRACE_MS, Ledger, Missed, Sighting};
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
 pub use play::play;

@@ -49,6 +49,9 @@ struct State {
     /// Processor time of a process at its last look.
     processor: BTreeMap<u32, (Instant, u64)>,
     guard_is_open: bool,
+    /// Whether the gateway's process was there at the last look. A gateway that restarts as another process is seen by
+    /// its metrics from then on.
+    gateway_is_seen: bool,
 }
 
 impl Default for Metrics {
@@ -60,6 +63,7 @@ impl Default for Metrics {
             missing: BTreeSet::new(),
             processor: BTreeMap::new(),
             guard_is_open: false,
+            gateway_is_seen: false,
         };
         Self {
             place: Place::default(),
@@ -122,7 +126,13 @@ impl Metrics {
         let one = context.clone();
         self.scrapes.play(context, Workload::Metrics, async move {
             let path = Client::guard_path(None);
-            let kept = Kept { name: "guard stream".into(), path, workload: Workload::Metrics, client: None };
+            let kept = Kept {
+                name: "guard stream".into(),
+                path,
+                route: "GET /api/runs/guard/stream",
+                workload: Workload::Metrics,
+                client: None,
+            };
             // The sender lives as long as the stream is kept: nobody gives it orders.
             let (_orders, mut ordered) = mpsc::channel(1);
             one.keep(&kept, &mut ordered, &mut |_, event| {
@@ -152,6 +162,7 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
 
 fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
     let mut state = lock(state);
+    state.gateway_is_seen = false;
     let own = (std::process::id(), [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu]);
     let gateway = context.access.pid.map(|pid| (pid, [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu]));
     for (pid, [rss, fds, cpu]) in [Some(own), gateway].into_iter().flatten() {
@@ -176,6 +187,7 @@ fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
             }
         }
         if rss == Gauge::GatewayRss {
+            state.gateway_is_seen = true;
             note_life(context, format!("pid {pid}, started {}", view.started_s));
         }
     }
@@ -199,9 +211,11 @@ async fn read_clock(context: &Context, mark: Mark) {
             if let Some(time) = time {
                 let middle_us = sent.as_microsecond().midpoint(received.as_microsecond());
                 let offset_us = time.as_microsecond() - middle_us;
-                context.board.set_clock_offset_us(offset_us);
-                #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
-                context.recorder.gauge(Gauge::ClockOffset, offset_us as f64 / 1_000.0, mark);
+                let round_trip_us = u64::try_from(received.as_microsecond() - sent.as_microsecond()).unwrap_or(0);
+                if context.board.read_clock(offset_us, round_trip_us) {
+                    #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
+                    context.recorder.gauge(Gauge::ClockOffset, offset_us as f64 / 1_000.0, mark);
+                }
                 return;
             }
             format!("{answer} (expected a `time`, RFC 3339)")
@@ -229,7 +243,7 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, ma
     }
     state.latest = Some(mark.at);
     let mut missing = BTreeSet::new();
-    take_in_gauges(context, &exposition, &mut missing, mark);
+    take_in_gauges(context, &exposition, state.gateway_is_seen, &mut missing, mark);
     for source in Source::ALL {
         match exposition.histograms.get(source.name()) {
             Some(buckets) => {
@@ -251,7 +265,13 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, ma
     context.board.set_exposition(exposition);
 }
 
-fn take_in_gauges(context: &Context, exposition: &Exposition, missing: &mut BTreeSet<&'static str>, mark: Mark) {
+fn take_in_gauges(
+    context: &Context,
+    exposition: &Exposition,
+    gateway_is_seen: bool,
+    missing: &mut BTreeSet<&'static str>,
+    mark: Mark,
+) {
     let mut sample = |name: &'static str, gauge: Gauge, less: f64| match exposition.value(name) {
         Some(value) => context.recorder.gauge(gauge, value - less, mark),
         None => {
@@ -264,7 +284,7 @@ fn take_in_gauges(context: &Context, exposition: &Exposition, missing: &mut BTre
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     let ours = context.board.all_streams_open() as f64;
     sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
-    if context.access.pid.is_none() {
+    if !gateway_is_seen {
         sample("process_resident_memory_bytes", Gauge::GatewayRss, 0.0);
         sample("process_open_fds", Gauge::GatewayFds, 0.0);
         match exposition.value("process_start_time_seconds") {

@@ -1,19 +1,41 @@
 //! A worker's place in its part of the plan, kept across restarts.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::time::Instant;
+
+use crate::clock;
 
 /// Counts through the cycles of a plan.
 #[derive(Debug, Default)]
-pub(super) struct Place(AtomicUsize);
+pub(super) struct Place {
+    next: AtomicUsize,
+    free_since: Mutex<Option<Instant>>,
+}
 
 impl Place {
     /// The cycle that is next.
     pub(super) fn next(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.next.load(Ordering::Relaxed)
     }
 
     /// Goes on to the one after. Called before a cycle is played, so that one that panics is not played again.
     pub(super) fn advance(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.next.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// When a worker that plays one cycle after another could start one that was planned for a moment: not before the
+    /// last was over. What the gateway made it wait for is no lateness of ours.
+    pub(super) fn due(&self, planned: Instant) -> Instant {
+        let free_since = *self.free_since.lock().unwrap_or_else(PoisonError::into_inner);
+        free_since.map_or(planned, |free| free.max(planned))
+    }
+
+    /// A cycle is over.
+    pub(super) fn is_free(&self) {
+        *self.free_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
     }
 }

@@ -133,6 +133,7 @@ async fn follow_own_stream(context: &Context, run: &Run, deadline: Instant) {
     let kept = Kept {
         name: format!("run {}", run.id),
         path: Client::logs_path(Some(&run.id)),
+        route: "GET /api/runs/{id}/logs/stream",
         workload: Workload::Runs,
         client: None,
     };

@@ -75,6 +75,7 @@ impl SseChurn {
                     let kept = Kept {
                         name: format!("stream {number}"),
                         path: Client::logs_path(None),
+                        route: "GET /api/runs/logs/stream",
                         workload: Workload::Churn,
                         client: Some(number),
                     };
@@ -91,7 +92,10 @@ impl SseChurn {
 
 /// Closes the churn's streams, and waits until all are back. No safety probe is under way meanwhile.
 async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender<Order>]) {
-    let _quiet = context.gate.quiet_streams().await;
+    let _quiet = tokio::select! {
+        () = context.stop.requested() => return,
+        quiet = context.gate.quiet_streams() => quiet,
+    };
     let returns = planned.streams.iter().filter_map(|number| orders.get(*number as usize)).map(|order| async move {
         let (back, returned) = oneshot::channel();
         // A stream that is away already takes its order when it is back; its keeper ends with the session.

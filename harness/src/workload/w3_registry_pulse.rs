@@ -43,9 +43,11 @@ impl Worker for RegistryPulse {
                 }
                 let number = self.place.next();
                 self.place.advance();
-                let cycle = context.recorder.cycle_started(Workload::Registry, context.clock.instant(planned.at_ms));
+                let due = self.place.due(context.clock.instant(planned.at_ms));
+                let cycle = context.recorder.cycle_started(Workload::Registry, due);
                 self.pulse(&context, number, planned).await;
                 context.recorder.cycle_finished(Workload::Registry, cycle);
+                self.place.is_free();
             }
             Ok(())
         })

@@ -42,12 +42,14 @@ impl Worker for SafetyProbes {
                 }
                 let number = self.place.next();
                 self.place.advance();
-                let cycle = context.recorder.cycle_started(Workload::Safety, context.clock.instant(due_ms));
+                let due = self.place.due(context.clock.instant(due_ms));
+                let cycle = context.recorder.cycle_started(Workload::Safety, due);
                 // Never while a churned stream is away, and no churn while it lasts.
                 let quiet = context.gate.quiet_streams().await;
                 probe(&context, number).await;
                 drop(quiet);
                 context.recorder.cycle_finished(Workload::Safety, cycle);
+                self.place.is_free();
             }
             Ok(())
         })

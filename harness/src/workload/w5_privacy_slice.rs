@@ -37,7 +37,8 @@ impl Worker for PrivacySlice {
                     break;
                 }
                 self.place.advance();
-                let cycle = context.recorder.cycle_started(Workload::Privacy, context.clock.instant(due_ms));
+                let due = self.place.due(context.clock.instant(due_ms));
+                let cycle = context.recorder.cycle_started(Workload::Privacy, due);
                 if toggle(&context, &client, false).await {
                     tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;
                     send_canary(&context, &client).await;
@@ -45,6 +46,7 @@ impl Worker for PrivacySlice {
                 // Back, even where the toggle failed: it may have taken effect without an answer.
                 toggle(&context, &client, true).await;
                 context.recorder.cycle_finished(Workload::Privacy, cycle);
+                self.place.is_free();
             }
             Ok(())
         })

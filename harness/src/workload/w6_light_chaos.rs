@@ -50,9 +50,11 @@ impl Worker for LightChaos {
                     break;
                 }
                 self.place.advance();
-                let cycle = context.recorder.cycle_started(Workload::Chaos, context.clock.instant(planned.at_ms));
+                let due = self.place.due(context.clock.instant(planned.at_ms));
+                let cycle = context.recorder.cycle_started(Workload::Chaos, due);
                 self.disturb(&context, planned).await;
                 context.recorder.cycle_finished(Workload::Chaos, cycle);
+                self.place.is_free();
             }
             self.windows.over().await;
             Ok(())

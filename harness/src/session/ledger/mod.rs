@@ -160,6 +160,8 @@ impl Ledger {
             Some((other, same_connection))
                 if other != content && !id.is_empty() && (same_connection || self.ids_are_stable()) =>
             {
+                // The others owe the event as they knew it, not as it was stamped anew for one of them.
+                self.take_back(content, bit);
                 Sighting::Again { same_id: true }
             }
             _ => Sighting::New,
@@ -206,6 +208,15 @@ impl Ledger {
     #[must_use]
     pub const fn ids_are_stable(&self) -> bool {
         self.ids_agreed > 0 && self.ids_differed == 0
+    }
+
+    /// Forgets an event that nobody but one client has seen.
+    fn take_back(&mut self, content: u64, bit: u128) {
+        if self.open.get(&content).is_some_and(|entry| entry.seen == bit) {
+            self.open.remove(&content);
+            self.order.retain(|other| *other != content);
+            self.remember(content, bit);
+        }
     }
 
     fn debtors(&self, now_ms: u64) -> u128 {
