@@ -28,6 +28,12 @@ impl Secret {
         Self(text.into())
     }
 
+    /// A text without the secret in it: a gateway may repeat what it was sent.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> Option<String> {
+        (!self.0.is_empty() && text.contains(&self.0)).then(|| text.replace(&self.0, "***"))
+    }
+
     /// The text itself, for the one place that sends it.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
-use super::{GatewayAccess, Manifest, NewRun};
+use super::{GatewayAccess, Manifest, NewRun, Secret};
 use crate::journal::clip;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request may take, from its first byte to the last of its answer.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a readiness probe may take: what does not say that it is ready within two seconds is not.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections kept for the next request.
@@ -30,6 +30,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     workspace: String,
+    token: Option<Secret>,
 }
 
 /// The client cannot be built: the harness's own trouble, not the gateway's.
@@ -123,7 +124,7 @@ impl Client {
     /// Where the token cannot be a header, or the HTTP client not be built.
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
         let http = builder(access)?.timeout(REQUEST_TIMEOUT).build()?;
-        Ok(Self { http, base: access.url.clone(), workspace: access.workspace.clone() })
+        Ok(Self { http, base: access.url.clone(), workspace: access.workspace.clone(), token: access.token.clone() })
     }
 
     /// The same client, speaking for another workspace.
@@ -230,7 +231,10 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body: body.freeze() })
+        let body = body.freeze();
+        // A page that repeats the request's headers must not bring the token into a journal.
+        let redacted = self.token.as_ref().and_then(|token| token.redact(&String::from_utf8_lossy(&body)));
+        Ok(Answer { status, body: redacted.map_or(body, Bytes::from) })
     }
 }
 

@@ -11,7 +11,7 @@ mod stream;
 mod transport;
 
 pub use access::{GatewayAccess, Secret};
-pub use client::{Answer, Client, ClientError, Outcome, REQUEST_TIMEOUT, Trouble};
+pub use client::{Answer, Client, ClientError, Outcome, Trouble};
 pub use contract::{
     LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, run_id_of, search_hits,
 };

@@ -6,7 +6,7 @@ use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SS
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use super::{Client, ClientError, GatewayAccess, client::builder, transport::ReqwestTransport};
+use super::{Client, ClientError, GatewayAccess, Secret, client::builder, transport::ReqwestTransport};
 use crate::{clock, journal::clip};
 
 /// A stream on which nothing comes, not even a comment, is given up after so long.
@@ -19,10 +19,12 @@ const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Streams {
     transport: ReqwestTransport,
     base: String,
+    token: Option<Secret>,
 }
 
 /// An open stream.
 pub struct Connection {
+    token: Option<Secret>,
     events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
 }
 
@@ -70,7 +72,7 @@ impl Streams {
         // Streams stay open for hours: timeouts are on the head and on silence, not on the whole. A stream's connection
         // is of no use to the next one.
         let http = builder(access)?.pool_max_idle_per_host(0).build()?;
-        Ok(Self { transport: ReqwestTransport(http), base: access.url.clone() })
+        Ok(Self { transport: ReqwestTransport(http), base: access.url.clone(), token: access.token.clone() })
     }
 
     /// Opens a stream.
@@ -93,14 +95,14 @@ impl Streams {
                 let content_type = head.get_header_value("content-type").ok().flatten().unwrap_or_default();
                 let is_stream = content_type.split(';').next().is_some_and(|t| t.trim() == "text/event-stream");
                 if is_stream {
-                    Ok(Connection { events })
+                    Ok(Connection { token: self.token.clone(), events })
                 } else {
                     let answer = format!("{} with content type '{}'", head.status(), clip(content_type));
                     Err(Refusal { answer })
                 }
             }
             Some(Ok(_)) | None => Err(Refusal { answer: "no answer".into() }),
-            Some(Err(error)) => Err(Refusal { answer: explain(error).await }),
+            Some(Err(error)) => Err(Refusal { answer: explain(error, self.token.as_ref()).await }),
         }
     }
 }
@@ -118,16 +120,17 @@ impl Connection {
             };
             match item {
                 Some(Ok(SSE::Event(event))) => {
+                    let redacted = self.token.as_ref().and_then(|token| token.redact(&event.data));
                     return Ok(StreamEvent {
                         id: event.id.filter(|id| !id.is_empty()),
                         name: event.event_type,
-                        data: event.data,
+                        data: redacted.unwrap_or(event.data),
                         retry_ms: event.retry,
                         arrived: clock::now(),
                     });
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
-                Some(Err(error)) => return Err(Ended { answer: explain(error).await }),
+                Some(Err(error)) => return Err(Ended { answer: explain(error, self.token.as_ref()).await }),
                 None => return Err(Ended { answer: "closed".into() }),
             }
         }
@@ -135,14 +138,16 @@ impl Connection {
 }
 
 /// An error in words, with the start of the body where there is one.
-async fn explain(error: Error) -> String {
+async fn explain(error: Error, token: Option<&Secret>) -> String {
     match error {
         Error::UnexpectedResponse(head, body) => {
             let mut chunks = body.into_stream();
             let first = timeout(EXPLAIN_TIMEOUT, chunks.next()).await.ok().flatten();
             let start = first.and_then(Result::ok).unwrap_or_default();
             let start = &start[..start.len().min(1_024)];
-            clip(&format!("{} {}", head.status(), String::from_utf8_lossy(start)))
+            let start = String::from_utf8_lossy(start);
+            let redacted = token.and_then(|token| token.redact(&start));
+            clip(&format!("{} {}", head.status(), redacted.as_deref().unwrap_or(&start)))
         }
         Error::Eof => "closed by the gateway".into(),
         Error::UnexpectedEof => "closed by the gateway in the middle of an event".into(),

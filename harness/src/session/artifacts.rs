@@ -32,34 +32,27 @@ pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> 
     fs::create_dir_all(&logs).map_err(|source| ArtifactError { path: logs, source })
 }
 
-/// Writes the results as they stand.
-pub(super) fn write_results(config: &SessionConfig, header: &Header, digest: &Digest) -> Result<(), ArtifactError> {
+/// The results as they stand.
+pub(super) fn results(config: &SessionConfig, header: &Header, digest: &Digest) -> String {
     let verdicts = judge(&config.plan, &config.targets, digest);
     let waived: BTreeMap<String, String> =
         config.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
-    let results = results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived });
-    replace(&config.folder.results(), &results)
+    results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived })
 }
 
-/// Writes a snapshot.
-pub(super) fn write_snapshot(
-    config: &SessionConfig,
-    digest: &Digest,
-    exposition: Option<&Exposition>,
-    minute: u64,
-) -> Result<(), ArtifactError> {
+/// A snapshot, now.
+pub(super) fn snapshot(digest: &Digest, exposition: Option<&Exposition>, minute: u64) -> String {
     let mut metrics = exposition.map(|e| e.values.clone()).unwrap_or_default();
     for (name, buckets) in exposition.iter().flat_map(|e| &e.histograms) {
         if let Some((_, count)) = buckets.last() {
             metrics.insert(format!("{name}_count"), *count);
         }
     }
-    let snapshot = snapshot_json(digest, &metrics, minute, &wall_now().to_string());
-    replace(&config.folder.snapshot(minute), &snapshot)
+    snapshot_json(digest, &metrics, minute, &wall_now().to_string())
 }
 
 /// A reader sees the old file or the new one, never half of either.
-fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
     let failed = |source| ArtifactError { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;

@@ -55,6 +55,8 @@ pub struct Call<'a> {
     pub subject: &'a str,
     /// Statuses that are as they should be.
     pub expected: &'a [u16],
+    /// What it belongs to, where that began before: a request for what a window broke is on that window's account.
+    pub since: Option<Mark>,
 }
 
 impl Context {
@@ -70,7 +72,8 @@ impl Context {
     /// What was answered, in words.
     pub async fn outcome(&self, call: Call<'_>, send: impl Future<Output = Outcome>) -> Result<Answer, String> {
         self.gate.pass().await;
-        let mark = self.recorder.mark();
+        let now = self.recorder.mark();
+        let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
         let outcome = send.await;
         self.recorder.time(Timing::Request, mark, call.route);
         self.recorder.count(Counter::Requests, mark);

@@ -50,7 +50,11 @@ pub(super) async fn play_logged(config: SessionConfig, stop: Stop, scenario_cloc
         config.plan.pace
     );
     // What asked it to stop before it began says why; the gateway may be another's.
-    let ready = if stop.is_requested() { None } else { Some(prepare(&config, &stop).await) };
+    let ready = tokio::select! {
+        biased;
+        () = stop.requested() => None,
+        ready = prepare(&config, &stop) => Some(ready),
+    };
     // The scenario begins when the gateway is there; a session that never begins has a record all the same.
     let clock = Clock::start(config.plan.pace);
     let _ = scenario_clock.set(clock.clone());
@@ -163,6 +167,7 @@ async fn play_plan(config: &SessionConfig, header: &Header, context: &Context) {
         workers.shutdown().await;
     } else {
         settle_last(context).await;
+        context.recorder.flush();
         for minute in snapshots {
             write_down(config, header, context, minute / 60_000);
         }
@@ -197,12 +202,14 @@ async fn settle_last(context: &Context) {
 /// Writes a snapshot and the results. A file that cannot be written does not stop the soak: the journal is the record.
 fn write_down(config: &SessionConfig, header: &Header, context: &Context, minute: u64) {
     let exposition = context.board.exposition();
-    let written = context.recorder.with_digest(|digest| {
-        artifacts::write_snapshot(config, digest, exposition.as_ref(), minute)?;
-        artifacts::write_results(config, header, digest)
+    // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
+    let (snapshot, results) = context.recorder.with_digest(|digest| {
+        (artifacts::snapshot(digest, exposition.as_ref(), minute), artifacts::results(config, header, digest))
     });
-    if let Err(error) = written {
-        tracing::error!("{error}");
+    for (path, text) in [(config.folder.snapshot(minute), snapshot), (config.folder.results(), results)] {
+        if let Err(error) = artifacts::replace(&path, &text) {
+            tracing::error!("{error}");
+        }
     }
 }
 
@@ -221,7 +228,8 @@ fn conclude(config: &SessionConfig, header: &Header, recorder: &Recorder, stop: 
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    if let Err(error) = recorder.with_digest(|digest| artifacts::write_results(config, header, digest)) {
+    let results = recorder.with_digest(|digest| artifacts::results(config, header, digest));
+    if let Err(error) = artifacts::replace(&config.folder.results(), &results) {
         tracing::error!("{error}");
     }
     reason

@@ -3,10 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{SessionConfig, Stop};
-use crate::{clock, gateway::Client};
+use crate::{
+    clock,
+    gateway::{Client, Outcome, Trouble},
+};
 
 /// How long a gateway that is not ready is waited for.
 const READY_LIMIT: Duration = Duration::from_secs(12);
+/// How long each of the calls before the soak may take.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// Between tries.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
@@ -42,11 +47,17 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
     }
 }
 
+/// A call before the soak has a few seconds.
+async fn within(call: impl Future<Output = Outcome>) -> Outcome {
+    let late = |_| Trouble { text: format!("no answer within {} s", CALL_LIMIT.as_secs()) };
+    tokio::time::timeout(CALL_LIMIT, call).await.map_err(late)?
+}
+
 /// Sets the workspaces' plan, and looks for the agents. What is amiss is logged, not fatal: the runs will show it.
 pub(super) async fn prepare(config: &SessionConfig, client: &Client) {
     for suffix in ["", "-second", "-privacy"] {
         let client = client.for_workspace(&format!("{}{suffix}", client.workspace()));
-        match client.set_plan("pro").await {
+        match within(client.set_plan("pro")).await {
             Ok(answer) if answer.status == 200 => {}
             Ok(answer) => tracing::error!("POST /api/workspace/plan for {}: {answer}", client.workspace()),
             Err(trouble) => tracing::error!("POST /api/workspace/plan for {}: {trouble}", client.workspace()),
@@ -54,7 +65,7 @@ pub(super) async fn prepare(config: &SessionConfig, client: &Client) {
     }
     let agents: BTreeSet<&String> = config.plan.runs.iter().map(|run| &run.agent).collect();
     for agent in agents {
-        match client.agent(agent).await {
+        match within(client.agent(agent)).await {
             Ok(answer) if answer.status == 200 => {}
             Ok(answer) => tracing::error!("GET /api/agents/{agent}: {answer}; runs of it will fail"),
             Err(trouble) => tracing::error!("GET /api/agents/{agent}: {trouble}"),

@@ -132,6 +132,21 @@ async fn a_gateway_that_is_not_there_is_said_with_its_url_and_what_was_tried() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_repeats_the_token_does_not_bring_it_into_any_file() {
+    let out = tempfile::tempdir().unwrap();
+    let gateway = MockGateway::start(Config::default()).await.unwrap();
+    let echo = ResponseTemplate::new(500).set_body_string(format!("you sent Authorization: Bearer {TOKEN}"));
+    gateway.mount(Mock::given(matchers::path_regex("^/api/runs")).respond_with(echo)).await;
+    let mut config = config(out.path(), &gateway.url(), &short(2));
+    config.log_filter = Some("debug".into());
+    assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Played);
+    let everything = everything_in(out.path());
+    assert!(everything.contains("you sent Authorization: Bearer ***"));
+    assert!(!everything.contains(TOKEN));
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_stop_ends_a_session_in_good_order_with_results() {
     let out = tempfile::tempdir().unwrap();
     let gateway = MockGateway::start(Config { token: Some(TOKEN.into()), ..Config::default() }).await.unwrap();

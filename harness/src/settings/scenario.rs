@@ -98,7 +98,7 @@ fn streams(mut table: Reader<'_>, default: &StreamLoad) -> StreamLoad {
     let load = StreamLoad {
         count: table.number("streams", 2..=STREAMS_MAX, default.count),
         churn_every: table.duration("churn_every", PULSE, default.churn_every),
-        churn_percent: table.number("churn_percent", 0..=30, default.churn_percent),
+        churn_percent: table.number("churn_percent", 1..=30, default.churn_percent),
         reconnect_delay_min: table.duration("reconnect_delay_min", delay.clone(), default.reconnect_delay_min),
         reconnect_delay_max: table.duration("reconnect_delay_max", delay, default.reconnect_delay_max),
     };

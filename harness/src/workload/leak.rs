@@ -1,7 +1,8 @@
 //! Looks for text where it must not show: in a run, its logs, its streams, and wherever else a gateway might put it.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
-    gateway::{Client, Connection, json_contains},
+    gateway::{Client, json_contains},
     journal::Counter,
     plan::Workload,
     session::{Call, Context, Side},
@@ -21,8 +22,6 @@ use crate::{
 const END_LIMIT: Duration = Duration::from_secs(3);
 /// How much longer the other streams are read: events may be written after the run's end.
 const AFTERWARDS: Duration = Duration::from_millis(300);
-/// Of one place so much is kept.
-const PLACE_BYTES_MAX: usize = 256 * 1024;
 
 /// What is looked for, in lower case.
 #[derive(Debug, Clone)]
@@ -50,100 +49,128 @@ impl Needles {
     }
 }
 
-/// Places that are looked at, with what stands there.
-#[derive(Debug, Default)]
+/// Places that are looked at for text that must not show.
+#[derive(Debug)]
 pub(super) struct Places {
-    read: Vec<(String, String)>,
-    streams: Vec<(String, Arc<Mutex<Shown>>)>,
+    needles: Arc<Needles>,
+    /// Places in which one of the needles stood.
+    shown: Arc<Mutex<BTreeSet<String>>>,
+    /// Places that could not be looked at to their end: without them nobody can say that it showed nowhere.
+    unseen: Arc<Mutex<BTreeSet<String>>>,
     readers: Side,
     enough: CancellationToken,
     ended: Arc<Notify>,
 }
 
-/// What a stream has shown.
-#[derive(Debug, Default)]
-struct Shown {
-    text: String,
+/// What was found of a text that must not show.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Where it showed.
+    pub(super) shown: Vec<String>,
+    /// Where nobody could look.
+    pub(super) unseen: Vec<String>,
 }
 
 impl Places {
-    /// Opens the streams on which a run could show: its own, and those of its workspace.
-    pub(super) async fn watch(context: &Context, workload: Workload, client: &Client, run: &str) -> Self {
-        let mut places = Self::default();
-        let logs = Client::logs_path(Some(run));
-        let paths = [logs.clone(), Client::guard_path(Some(run)), Client::logs_path(None), Client::guard_path(None)];
-        for path in paths {
-            context.gate.pass().await;
-            let mark = context.recorder.mark();
-            context.recorder.count(Counter::Requests, mark);
-            match context.streams.open(&path, client.workspace(), None).await {
-                Ok(connection) => places.read_aside(context, workload, &path, connection, path == logs),
-                Err(refusal) => {
-                    let route = format!("GET {path}");
-                    context.request_failed(workload, &route, client.workspace(), &refusal.answer, mark);
-                }
-            }
-        }
+    /// Looks for this. The streams of the workspace are opened at once, before there is a run: what the safety layer
+    /// says when one is created is not promised to be said again.
+    pub(super) async fn watch(context: &Context, workload: Workload, client: &Client, needles: Needles) -> Self {
+        let places = Self {
+            needles: Arc::new(needles),
+            shown: Arc::default(),
+            unseen: Arc::default(),
+            readers: Side::default(),
+            enough: CancellationToken::new(),
+            ended: Arc::default(),
+        };
+        places.read(context, workload, client, Client::logs_path(None), "GET /api/runs/logs/stream", false).await;
+        places.read(context, workload, client, Client::guard_path(None), "GET /api/runs/guard/stream", false).await;
         places
     }
 
-    fn read_aside(&mut self, context: &Context, workload: Workload, path: &str, mut from: Connection, ends: bool) {
-        let shown = Arc::new(Mutex::new(Shown::default()));
-        self.streams.push((format!("GET {path}"), Arc::clone(&shown)));
-        let (board, enough, ended) = (Arc::clone(&context.board), self.enough.clone(), Arc::clone(&self.ended));
+    /// Opens the run's own streams too.
+    pub(super) async fn watch_run(&self, context: &Context, workload: Workload, client: &Client, id: &str) {
+        let (logs, guard) = (Client::logs_path(Some(id)), Client::guard_path(Some(id)));
+        self.read(context, workload, client, logs, "GET /api/runs/{id}/logs/stream", true).await;
+        self.read(context, workload, client, guard, "GET /api/runs/{id}/guard/stream", false).await;
+    }
+
+    /// Reads a stream beside, until there is enough; `ends` if it is the one that shows the run's end.
+    async fn read(
+        &self,
+        context: &Context,
+        workload: Workload,
+        client: &Client,
+        path: String,
+        route: &'static str,
+        ends: bool,
+    ) {
+        context.gate.pass().await;
+        let mark = context.recorder.mark();
+        context.recorder.count(Counter::Requests, mark);
+        let mut connection = match context.streams.open(&path, client.workspace(), None).await {
+            Ok(connection) => connection,
+            Err(refusal) => {
+                context.request_failed(workload, route, client.workspace(), &refusal.answer, mark);
+                return self.not_seen(route);
+            }
+        };
+        let held = context.hold_open(None);
+        let (needles, shown, unseen) = (Arc::clone(&self.needles), Arc::clone(&self.shown), Arc::clone(&self.unseen));
+        let (enough, ended) = (self.enough.clone(), Arc::clone(&self.ended));
         self.readers.play(context, workload, async move {
-            board.stream_opened(false);
             loop {
                 let event = tokio::select! {
                     () = enough.cancelled() => break,
-                    event = from.next() => event,
+                    event = connection.next() => event,
                 };
-                let Ok(event) = event else { break };
-                let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-                if shown.text.len() + event.data.len() < PLACE_BYTES_MAX {
-                    shown.text.push_str(&event.data);
-                    shown.text.push('\n');
+                let Ok(event) = event else {
+                    lock(&unseen).insert(route.to_owned());
+                    break;
+                };
+                if contains(&event.data, &needles) {
+                    lock(&shown).insert(route.to_owned());
                 }
                 if ends && event.name == "end" {
                     ended.notify_one();
                 }
             }
-            board.stream_closed(false, false);
+            drop(held);
         });
     }
 
     /// Looks at the run itself.
-    pub(super) async fn look_at_run(&mut self, context: &Context, workload: Workload, client: &Client, id: &str) {
-        let call = Call { workload, route: "GET /api/runs/{id}", subject: id, expected: &[200] };
-        if let Some(answer) = context.call(call, client.run(id)).await {
-            self.add(call.route, answer.text());
+    pub(super) async fn look_at_run(&self, context: &Context, workload: Workload, client: &Client, id: &str) {
+        let route = "GET /api/runs/{id}";
+        let call = Call { workload, route, subject: id, expected: &[200], since: None };
+        match context.call(call, client.run(id)).await {
+            Some(answer) => self.look_at(route, &answer.text()),
+            None => self.not_seen(route),
         }
     }
 
-    /// Adds a place that was read elsewhere.
-    pub(super) fn add(&mut self, place: &str, text: String) {
-        self.read.push((place.to_owned(), text));
+    /// Looks at a text from somewhere else.
+    pub(super) fn look_at(&self, place: &str, text: &str) {
+        if contains(text, &self.needles) {
+            lock(&self.shown).insert(place.to_owned());
+        }
     }
 
-    /// How many places there are to look at.
-    pub(super) fn len(&self) -> usize {
-        self.read.len() + self.streams.len()
+    fn not_seen(&self, place: &str) {
+        lock(&self.unseen).insert(place.to_owned());
     }
 
-    /// The places in which one of the needles stands. The run is over: its log stream is read to its end, the others a
-    /// little longer.
-    pub(super) async fn find(mut self, needles: &Needles) -> Vec<String> {
-        // A stream that never shows the end is read no longer than this.
-        let _ = tokio::time::timeout(END_LIMIT, self.ended.notified()).await;
+    /// What was found. The run is over: its log stream is read to its end, the others a little longer.
+    pub(super) async fn find(self) -> Found {
+        let route = "GET /api/runs/{id}/logs/stream";
+        if tokio::time::timeout(END_LIMIT, self.ended.notified()).await.is_err() {
+            self.not_seen(route);
+        }
         tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
         self.enough.cancel();
         self.readers.over().await;
-        for (place, shown) in std::mem::take(&mut self.streams) {
-            let text = std::mem::take(&mut shown.lock().unwrap_or_else(PoisonError::into_inner).text);
-            self.read.push((place, text));
-        }
-        let read = std::mem::take(&mut self.read);
-        read.into_iter().filter(|(_, text)| contains(text, needles)).map(|(place, _)| place).collect()
+        let take = |places: &Mutex<BTreeSet<String>>| std::mem::take(&mut *lock(places)).into_iter().collect();
+        Found { shown: take(&self.shown), unseen: take(&self.unseen) }
     }
 }
 
@@ -153,9 +180,13 @@ impl Drop for Places {
     }
 }
 
+fn lock(places: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Whether one of the needles stands in a text, or in what the text says where it is JSON with escapes.
 fn contains(text: &str, needles: &Needles) -> bool {
     let lower = text.to_lowercase();
-    needles.0.iter().any(|needle| lower.contains(needle.as_str()))
-        || text.lines().filter_map(|line| serde_json::from_str(line).ok()).any(|json| json_contains(&json, &needles.0))
+    let json = || serde_json::from_str(text).is_ok_and(|json| json_contains(&json, &needles.0));
+    needles.0.iter().any(|needle| lower.contains(needle.as_str())) || json()
 }

@@ -9,19 +9,25 @@ use crate::{
     clock,
     gateway::{Answer, Client, NewRun, RunStanding, RunView, run_id_of},
     plan::Workload,
-    session::{Call, Context, Watch},
+    session::{Call, Context, Mark, Watch},
 };
 
-/// Between looks at a run whose end no stream has shown.
-const POLL_EVERY: Duration = Duration::from_millis(500);
+/// Between the first looks at a run whose end no stream has shown.
+const POLL_EVERY_MIN: Duration = Duration::from_millis(500);
+/// Between later looks: a run that takes long is not asked after a hundred times.
+const POLL_EVERY_MAX: Duration = Duration::from_secs(5);
+/// A run whose end was shown says so itself at once, or soon.
+const SHOWN_POLL_MIN: Duration = Duration::from_millis(100);
 
 /// A run under way.
 #[derive(Debug)]
 pub(super) struct Run {
     /// Its id, the gateway's word for it.
     pub(super) id: String,
-    /// What the streams show of it; `None` where no stream of this workspace is read.
+    /// What the streams show of it; `None` where too many runs are watched already.
     pub(super) watch: Option<Arc<Watch>>,
+    /// When it was due, and in which phase.
+    pub(super) since: Mark,
 }
 
 /// How a run ended.
@@ -46,10 +52,11 @@ pub(super) async fn create(
     workload: Workload,
     client: &Client,
     run: &NewRun,
+    since: Mark,
 ) -> Result<(Run, Answer), String> {
     // Watched before it is created: a stream may be faster than the answer.
     let watch = context.board.watch(&run.id);
-    let call = Call { workload, route: "POST /api/runs", subject: &run.id, expected: &[201, 200] };
+    let call = Call { workload, route: "POST /api/runs", subject: &run.id, expected: &[201, 200], since: Some(since) };
     let created = context.outcome(call, client.create_run(run)).await;
     let answer = match created {
         Ok(answer) => answer,
@@ -65,12 +72,18 @@ pub(super) async fn create(
         context.board.forget(&run.id);
         context.board.watch(&id)
     };
-    Ok((Run { id, watch }, answer))
+    Ok((Run { id, watch, since }, answer))
 }
 
 /// Starts a run.
 pub(super) async fn start(context: &Context, workload: Workload, client: &Client, run: &Run) -> Result<(), String> {
-    let call = Call { workload, route: "POST /api/runs/{id}/start", subject: &run.id, expected: &[200, 202] };
+    let call = Call {
+        workload,
+        route: "POST /api/runs/{id}/start",
+        subject: &run.id,
+        expected: &[200, 202],
+        since: Some(run.since),
+    };
     context.outcome(call, client.start_run(&run.id)).await.map(drop)
 }
 
@@ -83,14 +96,24 @@ pub(super) async fn wait_for_end(
     deadline: Instant,
 ) -> (Ending, Option<Answer>) {
     let mut last = None;
+    let mut poll_every = POLL_EVERY_MIN;
+    let mut looked_when_shown = false;
     loop {
-        let wait = POLL_EVERY.min(deadline.saturating_duration_since(clock::now()));
+        let left = deadline.saturating_duration_since(clock::now());
         tokio::select! {
             biased;
             () = context.stop.requested() => return (Ending::Left, last),
-            () = shown_or_later(run, wait) => {}
+            shown = shown_within(run, poll_every.min(left), looked_when_shown) => {
+                if shown && !looked_when_shown {
+                    looked_when_shown = true;
+                    poll_every = SHOWN_POLL_MIN;
+                } else {
+                    poll_every = (poll_every * 3 / 2).min(POLL_EVERY_MAX);
+                }
+            }
         }
-        let call = Call { workload, route: "GET /api/runs/{id}", subject: &run.id, expected: &[200] };
+        let call =
+            Call { workload, route: "GET /api/runs/{id}", subject: &run.id, expected: &[200], since: Some(run.since) };
         let standing = match context.outcome(call, client.run(&run.id)).await {
             Ok(answer) => {
                 let standing = answer.json().map_or_else(
@@ -100,7 +123,9 @@ pub(super) async fn wait_for_end(
                 last = Some(answer);
                 standing
             }
-            // A look that failed is counted; whether the run ended is another question.
+            // A run that the gateway does not know any more will not end.
+            Err(why) if why.starts_with("404") => return (Ending::Failure(format!("lost: {why}")), last),
+            // Any other look that failed is counted; whether the run ended is another question.
             Err(_) => RunStanding::UnderWay,
         };
         match standing {
@@ -116,13 +141,14 @@ pub(super) async fn wait_for_end(
     }
 }
 
-/// Comes back once a stream has shown the end, or after a while. A run whose end was shown and which still does not say
-/// so itself is looked at again after a pause, not at once.
-async fn shown_or_later(run: &Run, wait: Duration) {
+/// Comes back once a stream has shown the end, or after a while; whether the end was shown. Where it was and the run was
+/// looked at since, only after a while.
+async fn shown_within(run: &Run, wait: Duration, looked_when_shown: bool) -> bool {
     match &run.watch {
-        Some(watch) if !watch.ended_within(Duration::ZERO).await => {
-            watch.ended_within(wait).await;
+        Some(watch) if !looked_when_shown => watch.ended_within(wait).await,
+        _ => {
+            tokio::time::sleep(wait).await;
+            looked_when_shown
         }
-        _ => tokio::time::sleep(wait.min(POLL_EVERY / 5)).await,
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     place::Place,
@@ -66,14 +67,17 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, due: I
     let due = context.recorder.mark_at(due + held);
     let message = format!("Soak run {number}: look up the order and sum up its state.");
     let new = run::new_run(&planned.agent, format!("soak-run-{number}"), message);
-    let ending = match run::create(context, Workload::Runs, &context.client, &new).await {
-        Err(why) => Ending::Failure(format!("not created: {why}")),
+    match run::create(context, Workload::Runs, &context.client, &new, due).await {
+        Err(why) => take_down(context, &new.id, Ending::Failure(format!("not created: {why}")), due),
         Ok((run, _)) => {
-            let ending = under_way(context, planned, &run, due).await;
+            under_way(context, planned, &run, due).await;
             context.board.forget(&run.id);
-            ending
         }
-    };
+    }
+}
+
+/// Takes down how a run ended.
+fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
     match ending {
         Ending::Left => {}
         Ending::Success => {
@@ -81,24 +85,23 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, due: I
             context.recorder.count(Counter::RunsSucceeded, due);
         }
         Ending::Failure(answer) => {
-            tracing::debug!("run {} failed: {answer}", new.id);
+            tracing::debug!("run {run} failed: {answer}");
             context.recorder.count(Counter::RunsEnded, due);
-            context.recorder.incident_since(Finding::RunFailed { run: new.id, answer: clip(&answer) }, due);
+            context.recorder.incident_since(Finding::RunFailed { run: run.to_owned(), answer: clip(&answer) }, due);
         }
     }
 }
 
-async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) -> Ending {
+/// Starts a run and waits for its end; its own log stream, if it has one, is read beside that.
+async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) {
     let deadline = due.at + context.plan.scenario.runs.timeout;
-    let follow = async {
-        if planned.own_stream {
-            follow_own_stream(context, run, deadline).await;
-        }
-    };
+    let over = CancellationToken::new();
     let play = async {
-        let streams_were_open = context.board.all_streams_open() > 0;
+        let streams_were_open = planned.own_stream || context.board.log_streams_open() > 0;
         if let Err(why) = run::start(context, Workload::Runs, &context.client, run).await {
-            return Ending::Failure(format!("not started: {why}"));
+            take_down(context, &run.id, Ending::Failure(format!("not started: {why}")), due);
+            over.cancel();
+            return;
         }
         context.board.run_started();
         context.recorder.count(Counter::RunsStarted, due);
@@ -107,11 +110,15 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
             context.recorder.time(Timing::RunDuration, due, &run.id);
             time_first_log(context, run, due, streams_were_open).await;
         }
-        ending
+        take_down(context, &run.id, ending, due);
+        over.cancel();
     };
-    // The stream is asked for first, and read until it has shown the end; a gateway replays what it may have missed.
-    let ((), ending) = tokio::join!(follow, play);
-    ending
+    if planned.own_stream {
+        // The stream is asked for first, and read until it has shown the end; a gateway replays what it may have missed.
+        tokio::join!(follow_own_stream(context, run, &over), play);
+    } else {
+        play.await;
+    }
 }
 
 /// Times the first log line. Where streams were open and none showed one, the user waited at least until now: that is
@@ -123,13 +130,13 @@ async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_op
             let took = first.saturating_duration_since(due.at);
             context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
         }
-    } else if streams_were_open && context.board.all_streams_open() > 0 {
+    } else if streams_were_open && context.board.log_streams_open() > 0 {
         context.recorder.time(Timing::StartToLog, due, &run.id);
     }
 }
 
-/// Reads the run's own log stream until it has shown the end, or the run's time is over.
-async fn follow_own_stream(context: &Context, run: &Run, deadline: Instant) {
+/// Reads the run's own log stream until it has shown the end, or the run has been over for a while.
+async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToken) {
     let kept = Kept {
         name: format!("run {}", run.id),
         path: Client::logs_path(Some(&run.id)),
@@ -156,7 +163,13 @@ async fn follow_own_stream(context: &Context, run: &Run, deadline: Instant) {
             })
             .await;
     };
-    // What a run's own stream lacks is not waited for longer than the run.
-    let _ = tokio::time::timeout_at(deadline + LOG_GRACE, keep).await;
+    let long_over = async {
+        over.cancelled().await;
+        tokio::time::sleep(LOG_GRACE).await;
+    };
+    tokio::select! {
+        () = keep => {}
+        () = long_over => {}
+    }
     drop(orders);
 }

@@ -71,6 +71,7 @@ impl RegistryPulse {
             route: "POST /api/registry/publish",
             subject: &label,
             expected: &[201, 200],
+            since: None,
         };
         if context.call(call, context.client.publish(&manifest)).await.is_some() {
             let since = context.recorder.mark();
@@ -173,6 +174,7 @@ async fn search(context: &Context, client: &Client, slug: &str) -> Result<Answer
         route: "GET /api/registry/agents",
         subject: client.workspace(),
         expected: &[200],
+        since: None,
     };
     context.outcome(call, client.search(slug)).await
 }

@@ -57,15 +57,24 @@ impl Worker for SafetyProbes {
 }
 
 async fn probe(context: &Context, number: usize) {
-    let call =
-        Call { workload: Workload::Safety, route: "GET /api/safety/check", subject: "safety layer", expected: &[200] };
+    let call = Call {
+        workload: Workload::Safety,
+        route: "GET /api/safety/check",
+        subject: "safety layer",
+        expected: &[200],
+        since: None,
+    };
     context.call(call, context.client.safety_check()).await;
     for (name, prompt) in INJECTIONS {
         inject(context, name, prompt).await;
     }
-    for (name, value) in personal_data(number) {
-        send_personal_data(context, name, &value).await;
-    }
+    // Side by side: a gateway whose runs never end holds up a probe for one timeout, not for three.
+    let [first, second, third] = &personal_data(number);
+    tokio::join!(
+        send_personal_data(context, first.0, &first.1),
+        send_personal_data(context, second.0, &second.1),
+        send_personal_data(context, third.0, &third.1),
+    );
 }
 
 async fn inject(context: &Context, name: &str, prompt: &str) {
@@ -120,26 +129,33 @@ async fn send_personal_data(context: &Context, name: &str, value: &str) {
     let message = format!("Please file this for the customer: {value}. Thank you.");
     let new = run::new_run(AGENT, format!("safety-{name}"), message);
     let since = context.recorder.mark();
-    let Ok((run, _)) = run::create(context, Workload::Safety, &context.client, &new).await else { return };
-    let needles = Needles::verbatim(value);
-    let mut places = Places::watch(context, Workload::Safety, &context.client, &run.id).await;
+    let client = &context.client;
+    let places = Places::watch(context, Workload::Safety, client, Needles::verbatim(value)).await;
+    let Ok((run, created)) = run::create(context, Workload::Safety, client, &new, since).await else { return };
+    places.look_at("POST /api/runs", &created.text());
+    places.watch_run(context, Workload::Safety, client, &run.id).await;
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
     let mut ending = Ending::Left;
-    if run::start(context, Workload::Safety, &context.client, &run).await.is_ok() {
-        ending = run::wait_for_end(context, Workload::Safety, &context.client, &run, deadline).await.0;
+    if run::start(context, Workload::Safety, client, &run).await.is_ok() {
+        ending = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await.0;
     }
     context.board.forget(&run.id);
-    places.look_at_run(context, Workload::Safety, &context.client, &run.id).await;
-    let leaks = places.find(&needles).await;
-    // Nothing was looked at where the run did not come to its end: no proof that it is masked.
-    if leaks.is_empty() && ending != Ending::Success {
+    if context.stop.is_requested() {
+        return;
+    }
+    places.look_at_run(context, Workload::Safety, client, &run.id).await;
+    let found = places.find().await;
+    // Where the run did not come to its end, or somewhere nobody could look, there is no proof that it is masked.
+    if found.shown.is_empty() && (ending != Ending::Success || !found.unseen.is_empty()) {
+        let unseen = found.unseen.join(", ");
+        tracing::info!("{name} of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
         return;
     }
     context.recorder.count(Counter::PiiSent, since);
-    if leaks.is_empty() {
+    if found.shown.is_empty() {
         context.recorder.count(Counter::PiiMasked, since);
     }
-    for place in leaks {
+    for place in found.shown {
         let finding = Finding::PiiLeaked { probe: name.into(), run: clip(&run.id), place };
         context.recorder.incident_since(finding, since);
     }

@@ -17,6 +17,8 @@ use crate::{
 };
 
 const AGENT: &str = "demo-enricher";
+/// Canaries sent in one slice until one has proven something.
+const CANARIES_MAX: u32 = 3;
 
 /// W5.
 #[derive(Debug, Default)]
@@ -41,7 +43,12 @@ impl Worker for PrivacySlice {
                 let cycle = context.recorder.cycle_started(Workload::Privacy, due);
                 if toggle(&context, &client, false).await {
                     tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;
-                    send_canary(&context, &client).await;
+                    // A canary whose run was cut short proves nothing, and another is sent.
+                    for _ in 0..CANARIES_MAX {
+                        if send_canary(&context, &client).await || context.stop.is_requested() {
+                            break;
+                        }
+                    }
                 }
                 // Back, even where the toggle failed: it may have taken effect without an answer.
                 toggle(&context, &client, true).await;
@@ -59,55 +66,63 @@ async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
         route: "POST /api/privacy/toggle",
         subject: client.workspace(),
         expected: &[200],
+        since: None,
     };
     context.call(call, client.toggle_privacy(store_plain)).await.is_some()
 }
 
-async fn send_canary(context: &Context, client: &Client) {
+/// Sends a canary; whether it proved anything.
+async fn send_canary(context: &Context, client: &Client) -> bool {
     let canary = format!("canary-{}", Uuid::new_v4().simple());
     let new = run::new_run(AGENT, "privacy-canary".into(), format!("The code word is {canary}, keep it to yourself."));
     let since = context.recorder.mark();
-    let Ok((run, created)) = run::create(context, Workload::Privacy, client, &new).await else { return };
-    let mut places = Places::watch(context, Workload::Privacy, client, &run.id).await;
-    places.add("POST /api/runs", created.text());
+    let places = Places::watch(context, Workload::Privacy, client, Needles::readable(&canary)).await;
+    let Ok((run, created)) = run::create(context, Workload::Privacy, client, &new, since).await else { return false };
+    places.look_at("POST /api/runs", &created.text());
+    places.watch_run(context, Workload::Privacy, client, &run.id).await;
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
     let mut ending = Ending::Left;
     if run::start(context, Workload::Privacy, client, &run).await.is_ok() {
         ending = run::wait_for_end(context, Workload::Privacy, client, &run, deadline).await.0;
     }
     context.board.forget(&run.id);
-    places.look_at_run(context, Workload::Privacy, client, &run.id).await;
-    look_elsewhere(context, client, &canary, &mut places).await;
-    let looked_at = places.len();
-    let leaks = places.find(&Needles::readable(&canary)).await;
-    // A run that did not end has not shown all it could: no proof that it keeps silent.
-    if leaks.is_empty() && ending != Ending::Success {
-        return;
+    if context.stop.is_requested() {
+        return false;
     }
-    tracing::debug!("canary of run {}: looked at {looked_at} places, seen at {}", run.id, leaks.len());
+    places.look_at_run(context, Workload::Privacy, client, &run.id).await;
+    look_elsewhere(context, client, &canary, &places).await;
+    let found = places.find().await;
+    // A run that did not end has not shown all it could, and where nobody could look it may have shown.
+    if found.shown.is_empty() && (ending != Ending::Success || !found.unseen.is_empty()) {
+        let unseen = found.unseen.join(", ");
+        tracing::info!("the canary of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
+        return false;
+    }
     context.recorder.count(Counter::CanariesSent, since);
-    if !leaks.is_empty() {
+    if !found.shown.is_empty() {
         context.recorder.count(Counter::CanariesLeaked, since);
     }
-    for place in leaks {
+    for place in found.shown {
         context.recorder.incident_since(Finding::PlaintextLeaked { run: clip(&run.id), place }, since);
     }
+    true
 }
 
 /// Where else a gateway might put what a run was told: its search, its metrics.
-async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &mut Places) {
+async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &Places) {
     let call = Call {
         workload: Workload::Privacy,
         route: "GET /api/registry/agents",
         subject: client.workspace(),
         expected: &[200],
+        since: None,
     };
     if let Some(answer) = context.call(call, client.search(canary)).await {
         // An answer may well repeat the question; only what was found counts.
         let found = answer.json().and_then(|json| json.get("agents").map(ToString::to_string));
-        places.add(call.route, found.unwrap_or_default());
+        places.look_at(call.route, &found.unwrap_or_default());
     }
     if let Ok(answer) = client.metrics().await {
-        places.add("GET /metrics", answer.text());
+        places.look_at("GET /metrics", &answer.text());
     }
 }

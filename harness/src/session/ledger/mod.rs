@@ -20,11 +20,11 @@ use std::{
 };
 
 /// Clients of one ledger: as many as an integer has bits.
-pub const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
+const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
 /// Events first seen so shortly after a client's first opening are not owed: they may have been sent before it.
 const OPENING_MARGIN_MS: u64 = 2_000;
 /// How long a connected client may lag behind the others, or behind its own return, before it has missed an event.
-pub const GRACE_MS: u64 = 10_000;
+const GRACE_MS: u64 = 10_000;
 /// Events that not all debtors have seen. Beyond it the oldest are given up, counted.
 const OPEN_MAX: usize = 20_000;
 /// Hashes of events that all debtors have seen.
