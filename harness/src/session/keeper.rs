@@ -21,7 +21,7 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 /// Which stream is kept, for whom.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// What it is called in findings: `stream 7`, `guard`, `run 3f2a…`.
+    /// Which stream it is: `7`, `guard`, `of run 3f2a…`.
     pub name: String,
     /// Its path.
     pub path: String,
@@ -106,7 +106,7 @@ impl Context {
                 Over::Finished => return,
                 Over::Churned(back) => life.back = Some(back),
                 Over::Dropped(answer) => {
-                    tracing::debug!("{} dropped: {answer}", kept.name);
+                    tracing::debug!("stream {} dropped: {answer}", kept.name);
                     self.recorder.count(Counter::StreamsDropped, mark);
                     let finding = Finding::StreamDropped { stream: kept.name.clone(), answer };
                     self.recorder.incident_since(finding, mark);

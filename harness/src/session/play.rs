@@ -249,7 +249,7 @@ impl Context {
         for missed in missed {
             tracing::debug!("stream {} missed event {} of run {}", missed.client, missed.id, missed.run);
             self.recorder.incident(Finding::EventMissed {
-                stream: format!("stream {}", missed.client),
+                stream: missed.client.to_string(),
                 run: crate::journal::clip(&missed.run),
                 id: crate::journal::clip(&missed.id),
                 seen_by: missed.seen_by,

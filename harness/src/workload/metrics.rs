@@ -127,7 +127,7 @@ impl Metrics {
         self.scrapes.play(context, Workload::Metrics, async move {
             let path = Client::guard_path(None);
             let kept = Kept {
-                name: "guard stream".into(),
+                name: "guard".into(),
                 path,
                 route: "GET /api/runs/guard/stream",
                 workload: Workload::Metrics,

@@ -138,7 +138,7 @@ async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_op
 /// Reads the run's own log stream until it has shown the end, or the run has been over for a while.
 async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToken) {
     let kept = Kept {
-        name: format!("run {}", run.id),
+        name: format!("of run {}", run.id),
         path: Client::logs_path(Some(&run.id)),
         route: "GET /api/runs/{id}/logs/stream",
         workload: Workload::Runs,

@@ -73,7 +73,7 @@ impl SseChurn {
                 let one = context.clone();
                 self.streams.play(context, Workload::Churn, async move {
                     let kept = Kept {
-                        name: format!("stream {number}"),
+                        name: number.to_string(),
                         path: Client::logs_path(None),
                         route: "GET /api/runs/logs/stream",
                         workload: Workload::Churn,

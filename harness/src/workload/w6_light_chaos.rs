@@ -18,6 +18,8 @@ use crate::{
 const EFFECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a gateway is waited for before it is given up.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(120);
+/// The same, when the plan is over: a little longer than the target.
+const RECOVERY_LIMIT_AFTERWARDS: Duration = Duration::from_secs(35);
 /// Between looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Answers in a row that make a gateway ready again: one may come from before the restart.
@@ -46,7 +48,8 @@ impl Worker for LightChaos {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             while let Some(planned) = context.plan.chaos.get(self.place.next()) {
-                if !context.until(planned.at_ms).await {
+                // What would come after the plan's end, because the gateway never came back, is not played any more.
+                if !context.until(planned.at_ms).await || context.clock.now_ms() >= context.plan.duration_ms {
                     break;
                 }
                 self.place.advance();
@@ -102,8 +105,7 @@ impl LightChaos {
         self.windows.play(context, Workload::Chaos, async move {
             let all = one.plan.scenario.streams.count as usize;
             while one.board.log_streams_open() < all {
-                let waited = clock::now().saturating_duration_since(ready_at);
-                if waited >= RECOVERY_LIMIT || one.stop.is_requested() {
+                if given_up(&one, ready_at) {
                     let still = format!("{} of {all} streams are open", one.board.log_streams_open());
                     return not_recovered(&one, chaos, injected_at, &still);
                 }
@@ -187,7 +189,7 @@ async fn restart(
         if in_a_row >= READY_IN_A_ROW && (effective || waited >= EFFECT_LIMIT) {
             return Ok(());
         }
-        if waited >= RECOVERY_LIMIT || context.stop.is_requested() {
+        if given_up(context, injected_at) {
             return Err(format!(
                 "GET /ready: {}",
                 answer.unwrap_or_else(|| "200, but not three times in a row".into())
@@ -223,10 +225,17 @@ async fn latency(context: &Context, before: Option<Duration>, injected_at: Insta
         if now.is_some_and(|now| now < gone_below) {
             return Ok(());
         }
-        if clock::now().saturating_duration_since(ends_at) >= RECOVERY_LIMIT || context.stop.is_requested() {
+        if given_up(context, ends_at) {
             return Err(format!("answers still take {}; before, they took {}", show(now), show(before)));
         }
     }
+}
+
+/// Whether a gateway that was waited for since a moment is given up: after the limit, or sooner if the plan is over.
+fn given_up(context: &Context, since: Instant) -> bool {
+    let waited = clock::now().saturating_duration_since(since);
+    let plan_is_over = context.clock.now_ms() >= context.plan.duration_ms;
+    waited >= if plan_is_over { RECOVERY_LIMIT_AFTERWARDS } else { RECOVERY_LIMIT } || context.stop.is_requested()
 }
 
 fn latency_lasts(context: &Context) -> Duration {
