@@ -70,14 +70,14 @@ async fn attended(
     let signals = Signals::listen().map_err(RoleError::Signals)?;
     watches.spawn(watch::over_session(folder.clone(), stop.clone(), signals));
 
-    let _turn = match turn::take(&gateway.url, folder, &run, &stop).await? {
-        Turn::Ours(lock) => Some(lock),
-        Turn::Taken(why) => {
-            stop.request(EndReason::Fatal, why);
-            None
-        }
-        Turn::Stopped => None,
+    // Nobody else knows of the embedded gateway.
+    let turn = match gateway.embedded {
+        true => None,
+        false => Some(turn::take(&gateway.url, folder, &run, &stop).await?),
     };
+    if let Some(Turn::Taken(why)) = &turn {
+        stop.request(EndReason::Fatal, why);
+    }
     let suite = folder.suite();
     let config = SessionConfig {
         plan: Plan::new(suite, &settings.scenario, settings.seed, settings.pace_for(suite)),

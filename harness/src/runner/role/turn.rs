@@ -31,8 +31,12 @@ struct Holder {
 
 /// What became of waiting for the gateway.
 pub(super) enum Turn {
-    /// The gateway is ours while this is held.
-    Ours(Lock),
+    /// The gateway is ours while the lock is held.
+    Ours {
+        /// Dropped, it lets others play.
+        #[expect(dead_code, reason = "held, never read")]
+        lock: Lock,
+    },
     /// It is another's: who, and what would help.
     Taken(String),
     /// A stop was asked for meanwhile.
@@ -49,7 +53,7 @@ pub(super) async fn take(url: &str, folder: &AttachFolder, run: &RunFolder, stop
         if let Some(mut lock) = Lock::try_exclusive(&path)? {
             // Words that cannot be left make another's error poorer, and nothing else.
             let _ = lock.say(&serde_json::to_string(&us).unwrap_or_default());
-            return Ok(Turn::Ours(lock));
+            return Ok(Turn::Ours { lock });
         }
         // Between taking a lock and leaving words there is a moment without them, or with another's.
         let holder = serde_json::from_str::<Holder>(&lock::said(&path)).ok();
