@@ -179,6 +179,7 @@ fn built_in(slug: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::defect::{Defect, Defects};
 
     fn manifest(slug: &str, version: &str, signature: Option<&str>) -> Manifest {
         Manifest {
@@ -235,5 +236,22 @@ mod tests {
         assert_eq!(registry.agent("one").unwrap().version, "2");
         assert!(registry.agent("demo-scraper").is_some());
         assert!(registry.agent("nobody").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn versions_are_found_late_or_forgotten_only_by_a_defect() {
+        let found_after = async |defects: Defects| {
+            let registry = Registry::new(4, Duration::ZERO, Arc::new(Faults::new(defects, 0)));
+            registry.publish(manifest("one", "1", None)).unwrap();
+            let mut found = Vec::new();
+            for _ in [0, 10, 20, 30] {
+                found.push(registry.search("one").1 == 1);
+                tokio::time::advance(Duration::from_secs(10)).await;
+            }
+            found
+        };
+        assert_eq!(found_after(Defects::default()).await, [true, true, true, true]);
+        assert_eq!(found_after(Defect::SlowIndex.into()).await, [false, false, true, true]);
+        assert_eq!(found_after(Defect::ForgetVersions.into()).await, [true, true, false, false]);
     }
 }

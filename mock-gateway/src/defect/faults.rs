@@ -1,7 +1,6 @@
-//! What each defect does, how often and how much. Asked by one line where the behaviour is; without defects every
+//! What each defect does, how often and how much; those of streams are in `streams`. Asked by one line where the behaviour is; without defects every
 //! answer is the healthy one, and nothing is drawn.
 
-use std::future::pending;
 #[cfg(test)]
 use std::sync::Arc;
 use std::sync::{Mutex, OnceLock};
@@ -13,41 +12,29 @@ use http::Method;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep};
 
 use super::leaks::Leaks;
+use super::streams::Writes;
 use super::{Defect, Defects};
 use crate::chaos::{Chaos, LATENCY_DURATION_MAX};
 use crate::clock;
-use crate::events::Channel;
 
 const UNREADY_SHARE: f64 = 0.005;
 const RUNS_FAIL_SHARE: f64 = 0.08;
 const SLOW_START_TAIL_SHARE: f64 = 0.03;
 const SLOW_JUDGE_SHARE: f64 = 0.08;
 const SLOW_SHIELD_SHARE: f64 = 0.08;
-const SLOW_WRITE_TAIL_SHARE: f64 = 0.03;
-const REFUSE_RESUME_SHARE: f64 = 0.3;
-const DUPLICATE_EVENTS_SHARE: f64 = 0.01;
-const REDELIVER_NEW_ID_SHARE: f64 = 0.005;
-const LOSE_EVENTS_SHARE: f64 = 0.005;
 const API_ERRORS_SHARE: f64 = 0.02;
 const CHAOS_ERRORS_SHARE: f64 = 0.3;
 const LEAK_DESCRIPTORS_SHARE: f64 = 0.2;
-const LEAK_STREAMS_SHARE: f64 = 0.3;
 const LEAK_QUEUE_SHARE: f64 = 0.2;
 
 const SLOW_START_TAIL: Duration = Duration::from_millis(2_500);
 const SLOW_START: Duration = Duration::from_millis(1_500);
 const SLOW_JUDGE: Duration = Duration::from_millis(600);
 const SLOW_SHIELD: Duration = Duration::from_millis(400);
-const SLOW_WRITE: Duration = Duration::from_millis(400);
-/// From here on a write is late.
-const LATE_WRITE: Duration = Duration::from_millis(200);
 
-/// Mean life of a stream: 5 % of them end each second.
-const DROPPED_STREAM_LIFE: Duration = Duration::from_secs(20);
 const CHAOS_ERRORS_AFTER: Duration = Duration::from_secs(1);
 const SLOW_INDEX: Duration = Duration::from_secs(12);
 /// Between two pulses of a registry workload, even when a smoke test is compressed thirtyfold.
@@ -60,27 +47,23 @@ const METRICS_FROZEN_AFTER: Duration = Duration::from_secs(5);
 /// In the name of every histogram, and of nothing else.
 const HISTOGRAM_MARK: &str = "_duration_seconds";
 
-const ID_HOLE_MAX: u64 = 6;
-const BURST_INTERVAL: Duration = Duration::from_millis(100);
 const STEADY_FIRST_LINE: Duration = Duration::from_secs(1);
 const STEADY_JUDGE: Duration = Duration::from_millis(250);
 const STEADY_SHIELD: Duration = Duration::from_millis(150);
-const FREQUENT_KEEP_ALIVE: Duration = Duration::from_secs(1);
 const LATE_START_ANSWER: Duration = Duration::from_millis(50);
-const HOURLY_CLOSE_AFTER: Duration = Duration::from_secs(30);
 
 /// The gateway's defects at work.
 pub(crate) struct Faults {
     defects: Defects,
-    born: Instant,
-    choices: Mutex<Choices>,
-    writes: Mutex<Writes>,
+    pub(super) born: Instant,
+    pub(super) choices: Mutex<Choices>,
+    pub(super) writes: Mutex<Writes>,
     frozen_metrics: OnceLock<String>,
-    leaks: Leaks,
+    pub(super) leaks: Leaks,
 }
 
-struct Choices {
-    random: StdRng,
+pub(super) struct Choices {
+    pub(super) random: StdRng,
     turns: [Turn; Defect::ALL.len()],
 }
 
@@ -105,51 +88,11 @@ impl Turn {
     }
 }
 
-/// Events written to streams, and those of them that were late.
-#[derive(Default)]
-struct Writes {
-    all: u64,
-    late: u64,
-}
-
-/// What becomes of an event on its way to the streams that hear it.
-pub(crate) struct Delivery {
-    /// How often each of them gets it.
-    pub(crate) copies: usize,
-    /// The one of them that does not.
-    pub(crate) passed_over: Option<u64>,
-    /// Whether it is told once more, as if it were another event.
-    pub(crate) is_repeated: bool,
-}
-
-impl Delivery {
-    pub(crate) const HEALTHY: Self = Self { copies: 1, passed_over: None, is_repeated: false };
-}
-
 /// What a run was given, where it should not show.
 #[derive(Default)]
 pub(crate) struct Slips {
     pub(crate) log: Option<String>,
     pub(crate) output: Option<String>,
-}
-
-/// When the gateway itself ends a stream, if at all.
-pub(crate) struct Ending {
-    at: Option<Instant>,
-    /// What is cut then; without it, the stream ends in good order.
-    cut: Option<CancellationToken>,
-}
-
-impl Ending {
-    /// Returns when the stream is to end in good order; a stream that is cut goes without a return.
-    pub(crate) async fn reached(&self) {
-        let Some(at) = self.at else { return pending().await };
-        sleep_until(at).await;
-        if let Some(cut) = &self.cut {
-            cut.cancel();
-            pending::<()>().await;
-        }
-    }
 }
 
 impl Faults {
@@ -177,7 +120,7 @@ impl Faults {
     }
 
     /// Whether a defect strikes this time, as it does at this share of all times.
-    fn strikes(&self, defect: Defect, share: f64) -> bool {
+    pub(super) fn strikes(&self, defect: Defect, share: f64) -> bool {
         if !self.has(defect) {
             return false;
         }
@@ -185,7 +128,7 @@ impl Faults {
         turns[defect as usize].strikes(share, || random.random_range(0.0..1.0))
     }
 
-    fn draw(&self) -> f64 {
+    pub(super) fn draw(&self) -> f64 {
         self.choices.lock().expect("no holder panics").random.random_range(0.0..1.0)
     }
 
@@ -295,104 +238,6 @@ impl Faults {
         self.leaks.waiting.get()
     }
 
-    // Streams.
-
-    pub(crate) fn refuses_resume(&self) -> bool {
-        self.strikes(Defect::RefuseResume, REFUSE_RESUME_SHARE)
-    }
-
-    /// Where a resumed stream goes on, that said it had everything up to `sequence`; none is from now on.
-    pub(crate) fn resumes_after(&self, sequence: u64) -> Option<u64> {
-        if self.has(Defect::IgnoreLastEventId) {
-            return None;
-        }
-        Some(if self.has(Defect::ReplayFromStart) { 0 } else { sequence })
-    }
-
-    /// The ending of a stream that opens now, over the connection that `cut` cuts.
-    pub(crate) fn ending(&self, cut: &CancellationToken) -> Ending {
-        let now = clock::now();
-        if self.has(Defect::DropStreams) {
-            // Lives without memory: as many end in every second, however old.
-            let life = DROPPED_STREAM_LIFE.mul_f64(-(1.0 - self.draw()).ln());
-            return Ending { at: Some(now + life), cut: Some(cut.clone()) };
-        }
-        let close = self.born + HOURLY_CLOSE_AFTER;
-        Ending { at: (self.has(Defect::HourlyClose) && now < close).then_some(close), cut: None }
-    }
-
-    /// Waits until an event is written that has been waiting since `since`.
-    pub(crate) async fn hold_write(&self, since: Instant) {
-        if self.has(Defect::BurstEvents) {
-            let bursts = (since - self.born).div_duration_f64(BURST_INTERVAL).ceil();
-            sleep_until(self.born + BURST_INTERVAL.mul_f64(bursts)).await;
-        }
-        if self.has(Defect::SlowWriteTail) && self.is_write_held(since) {
-            sleep(SLOW_WRITE).await;
-        }
-    }
-
-    /// A held write delays those behind it, too. So the share is kept by counting what was late, not by drawing.
-    fn is_write_held(&self, since: Instant) -> bool {
-        let mut writes = self.writes.lock().expect("no holder panics");
-        writes.all += 1;
-        let is_late = since.elapsed() >= LATE_WRITE;
-        let is_held = !is_late && (writes.late as f64) < SLOW_WRITE_TAIL_SHARE * writes.all as f64;
-        writes.late += u64::from(is_late || is_held);
-        is_held
-    }
-
-    pub(crate) fn keep_alive(&self, healthy: Duration) -> Duration {
-        if self.has(Defect::KeepAliveOnly) { healthy.min(FREQUENT_KEEP_ALIVE) } else { healthy }
-    }
-
-    /// A stream closes, and may go on being counted.
-    pub(crate) fn miscount_closed_stream(&self) {
-        if self.strikes(Defect::LeakStreams, LEAK_STREAMS_SHARE) {
-            self.leaks.streams.increment();
-        }
-    }
-
-    /// Streams that are counted as open, and are closed.
-    pub(crate) fn open_for_ever(&self) -> usize {
-        self.leaks.streams.get()
-    }
-
-    // Events.
-
-    /// Whether nothing is told on this channel.
-    pub(crate) fn silences(&self, channel: Channel) -> bool {
-        channel == Channel::Guard && self.has(Defect::KeepAliveOnly)
-    }
-
-    /// From one event's number to the next one's.
-    pub(crate) fn id_step(&self) -> u64 {
-        if !self.has(Defect::SparseIds) {
-            return 1;
-        }
-        1 + self.choices.lock().expect("no holder panics").random.random_range(0..=ID_HOLE_MAX)
-    }
-
-    /// How an event is delivered to those that hear it. One that nobody hears is none to strike at.
-    pub(crate) fn delivery(&self, hearers: impl FnOnce() -> Vec<u64>) -> Delivery {
-        let strikers = [Defect::DuplicateEvents, Defect::RedeliverNewId, Defect::LoseEvents];
-        if !strikers.iter().any(|defect| self.has(*defect)) {
-            return Delivery::HEALTHY;
-        }
-        let mut hearers = hearers();
-        if hearers.is_empty() {
-            return Delivery::HEALTHY;
-        }
-        // In an order that depends on nothing but the seed.
-        hearers.sort_unstable();
-        let loses = self.strikes(Defect::LoseEvents, LOSE_EVENTS_SHARE);
-        Delivery {
-            copies: if self.strikes(Defect::DuplicateEvents, DUPLICATE_EVENTS_SHARE) { 2 } else { 1 },
-            passed_over: loses.then(|| hearers[(self.draw() * hearers.len() as f64) as usize]),
-            is_repeated: self.strikes(Defect::RedeliverNewId, REDELIVER_NEW_ID_SHARE),
-        }
-    }
-
     // Registry.
 
     pub(crate) fn accepts_tampered(&self) -> bool {
@@ -456,33 +301,6 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn late_writes_are_kept_at_their_share_whatever_waits_behind_them() {
-        let faults = faults(Defect::SlowWriteTail);
-        // Thirty events a second on one stream, written one after the other.
-        let begun = clock::now();
-        let mut late = 0;
-        for event in 0..3_000 {
-            let created = begun + Duration::from_secs(1) * event / 30;
-            sleep_until(created).await;
-            faults.hold_write(created).await;
-            late += u32::from(created.elapsed() >= LATE_WRITE);
-        }
-        assert!((80..=110).contains(&late), "{late}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_is_written_at_once_and_never_waits_for_the_next() {
-        let faults = faults(Defect::BurstEvents);
-        tokio::time::advance(Duration::from_millis(130)).await;
-        let created = clock::now();
-        faults.hold_write(created).await;
-        assert!(created.elapsed() <= Duration::from_millis(72));
-        let written = clock::now();
-        faults.hold_write(created).await;
-        assert_eq!(clock::now(), written);
-    }
-
-    #[tokio::test(start_paused = true)]
     async fn clocks_drift_and_jump() {
         let ahead = |faults: &Faults| {
             let wall = Timestamp::UNIX_EPOCH;
@@ -494,5 +312,25 @@ mod tests {
         assert_eq!(ahead(&jumping), 0);
         tokio::time::advance(Duration::from_secs(31)).await;
         assert_eq!((ahead(&healthy), ahead(&drifting), ahead(&jumping)), (0, 1_200, 2_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn metrics_freeze_five_seconds_after_the_start() {
+        let faults = faults(Defect::MetricsFrozen);
+        let told = |text: &str| faults.exposition(|| text.to_owned()).unwrap();
+        assert_eq!((told("a"), told("b")), ("a".to_owned(), "b".to_owned()));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!((told("c"), told("d")), ("c".to_owned(), "c".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_percent_of_first_lines_are_late() {
+        let faults = faults(Defect::SlowStartTail);
+        let begun = clock::now();
+        for _ in 0..100 {
+            faults.hold_first_line().await;
+        }
+        let late = begun.elapsed().div_duration_f64(SLOW_START_TAIL).round();
+        assert!((2.0..=4.0).contains(&late), "{late} of 100");
     }
 }

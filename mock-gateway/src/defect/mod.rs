@@ -1,17 +1,19 @@
 //! Defects that a gateway can be given, so that a harness can show that it finds them; and oddities, which a healthy
 //! gateway may have, and which a harness must not take for defects.
 //!
-//! Here are their names and what they do. `faults` is where each is decided, with its share or size; the one line that
-//! calls it stands where the behaviour is. `leaks` is what grows.
+//! Here are their names and what they do. `faults` and `streams` are where each is decided, with its share or size; the
+//! one line that calls it stands where the behaviour is. `leaks` is what grows.
 
 mod faults;
 mod leaks;
+mod streams;
 
 use std::fmt;
 use std::str::FromStr;
 
-pub(crate) use faults::{Delivery, Ending, Faults, Slips};
+pub(crate) use faults::{Faults, Slips};
 pub(crate) use leaks::breathe;
+pub(crate) use streams::{Delivery, Ending};
 
 /// The table of all defects and oddities: one line each, from which come the type, its documentation and the help.
 macro_rules! defects {

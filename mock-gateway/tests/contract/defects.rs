@@ -1,6 +1,6 @@
 //! Defects and oddities, each seen as a client sees it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use mock_gateway::{Config, Defect, Defects, MockGateway};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::caller::{Caller, Event, Stream, eventually, ids, now, quick, start};
 
@@ -292,6 +293,60 @@ async fn oddities_stay_within_the_contract() {
     gateway.shutdown().await;
 }
 
+#[tokio::test]
+async fn slow_verdicts_and_decisions_are_slow_in_truth_in_events_and_in_histograms() {
+    let defects = [Defect::SlowJudge, Defect::SlowShield].into_iter().collect();
+    let (gateway, caller) = start(Config { defects, ..quick() }).await;
+    let runs = play_many(&caller, 25).await;
+    let mut slow = HashMap::from([("judge.verdict", 0), ("shield.decision", 0)]);
+    for run in &runs {
+        let path = format!("/api/runs/{}/guard/stream", run["id"].as_str().unwrap());
+        for event in caller.open(&path).await.events(2).await {
+            let count = slow.get_mut(event.kind.as_str()).expect("one of the two kinds");
+            *count += u32::from(event.data["duration_ms"].as_f64().unwrap() >= 400.0);
+        }
+    }
+    // On a busy machine some more may be.
+    assert!(slow.values().all(|count| *count >= 2), "{slow:?}");
+    for histogram in ["sentinel_judge_duration_seconds", "shield_decision_duration_seconds"] {
+        let within = caller.metric(&format!("{histogram}_bucket{{le=\"0.3\"}}")).await;
+        assert!(within <= 23.0, "{histogram}: {within} of 25 within 300 ms");
+    }
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn slow_writes_reach_streams_late_and_the_histogram_says_so() {
+    let (gateway, caller) = start_with(Defect::SlowWriteTail).await;
+    let mut logs = caller.open(WORKSPACE_LOGS).await;
+    let id = caller.create("hello").await;
+    let asked = now();
+    caller.start_run(&id).await;
+    // The first write of all is one of the late ones.
+    logs.events(1).await;
+    assert!(asked.elapsed() >= Duration::from_millis(400));
+    let count = caller.metric("sse_write_duration_seconds_count").await;
+    assert!(caller.metric("sse_write_duration_seconds_bucket{le=\"0.3\"}").await < count);
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_slow_recovery_keeps_refusing_connections() {
+    let config = Config { restart_downtime: Duration::ZERO, defects: Defect::SlowRecovery.into(), ..quick() };
+    let (gateway, caller) = start(config).await;
+    let mut logs = caller.open(WORKSPACE_LOGS).await;
+    assert_eq!(caller.post("/api/chaos/gateway-restart", &json!({})).await.status, StatusCode::ACCEPTED);
+    while logs.block().await.is_some() {}
+    let back = async {
+        while caller.try_send(Method::GET, "/health", Vec::new()).await.is_none() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // A healthy one of this configuration is back at once.
+    assert!(timeout(Duration::from_secs(1), back).await.is_err());
+    gateway.shutdown().await;
+}
+
 /// A gateway in a process of its own, so that only its memory and descriptors are measured.
 struct Process(Child);
 
@@ -348,5 +403,12 @@ async fn a_sawtooth_rises_and_falls_back() {
     let start = resident().await;
     eventually("memory has risen", async || resident().await > 1.1 * start).await;
     eventually("memory has fallen back", async || resident().await < 1.08 * start).await;
-    assert_eq!(caller.try_send(Method::GET, "/health", Vec::new()).await.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn warm_up_growth_grows() {
+    let (_process, caller) = Process::start(&["--defect", "warm-up-growth"]);
+    let resident = async || caller.metric("process_resident_memory_bytes").await;
+    let start = resident().await;
+    eventually("memory has grown", async || resident().await > 1.15 * start).await;
 }
