@@ -52,7 +52,7 @@ impl Leaks {
 
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Of the memory at the start: from 8 % under the mean to 8 % over it, and back.
+/// Of the memory at the time: from 8 % under the mean to 8 % over it, and back.
 const SAWTOOTH_SHARE: f64 = 0.16;
 const SAWTOOTH_BREATHS: u32 = 30;
 
@@ -62,20 +62,23 @@ const WARM_UP_BREATHS: u32 = 40;
 /// Makes the gateway's memory rise and fall, where that is one of its oddities.
 pub(crate) fn breathe(core: &Arc<Core>) {
     let (is_sawtooth, is_warm_up) = (core.faults.has(Defect::Sawtooth), core.faults.has(Defect::WarmUpGrowth));
-    let Some(process) = core.gauges().process.filter(|_| is_sawtooth || is_warm_up) else { return };
-    let resident = process.resident_bytes as f64;
-    let closing = core.closing.clone();
+    if !is_sawtooth && !is_warm_up {
+        return;
+    }
+    let (of, closing) = (Arc::clone(core), core.closing.clone());
     core.tasks.spawn(async move {
+        // Where the system does not tell, nothing moves.
+        let resident = || of.gauges().process.map_or(0.0, |process| process.resident_bytes as f64);
         let sawtooth = async {
             if is_sawtooth {
                 loop {
-                    drop(Ballast::new().rise(resident * SAWTOOTH_SHARE, SAWTOOTH_BREATHS).await);
+                    drop(Ballast::new().rise(resident() * SAWTOOTH_SHARE, SAWTOOTH_BREATHS).await);
                 }
             }
         };
         let warm_up = async {
             if is_warm_up {
-                let _held = Ballast::new().rise(resident * WARM_UP_SHARE, WARM_UP_BREATHS).await;
+                let _held = Ballast::new().rise(resident() * WARM_UP_SHARE, WARM_UP_BREATHS).await;
                 pending::<()>().await;
             }
         };
