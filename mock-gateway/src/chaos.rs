@@ -57,6 +57,14 @@ impl Chaos {
         !warming && !self.is_store_down()
     }
 
+    /// Whether a disturbance is in force, or was within the last `after`.
+    pub(crate) fn is_recent(&self, after: Duration) -> bool {
+        let now = clock::now();
+        let Disturbances { latency, store_down_until, warming_until } = &*self.lock();
+        let latency_until = latency.map(|(until, _)| until);
+        [latency_until, *store_down_until, *warming_until].into_iter().flatten().any(|until| now < until + after)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Disturbances> {
         self.0.lock().expect("no holder panics")
     }
@@ -85,5 +93,7 @@ mod tests {
 
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(chaos.latency(), None);
+        assert!(chaos.is_recent(Duration::from_millis(1)));
+        assert!(!chaos.is_recent(Duration::ZERO));
     }
 }

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::defect::Defects;
+
 /// How one mock gateway behaves. Every duration is real time; every capacity is a bound that holds.
 ///
 /// The capacities are chosen so that whatever is kept fills within seconds under load, or is taken at the start: the
@@ -22,8 +24,10 @@ pub struct Config {
     /// Keep every request for [`MockGateway::received_requests`](crate::MockGateway::received_requests). They are
     /// kept without bound: for tests of seconds, never for a soak. Default false.
     pub record_requests: bool,
-    /// Seed of every chosen duration and score. Default 0.
+    /// Seed of every chosen duration and score, and of when defects strike. Default 0.
     pub seed: u64,
+    /// What is wrong with the gateway. Default nothing.
+    pub defects: Defects,
 
     /// How long a run is under way, from its start to its end. Default 150 to 450 ms.
     pub run_duration: RangeInclusive<Duration>,
@@ -85,6 +89,7 @@ impl Default for Config {
             token: None,
             record_requests: false,
             seed: 0,
+            defects: Defects::default(),
             run_duration: Duration::from_millis(150)..=Duration::from_millis(450),
             log_lines: 4,
             judge_duration: Duration::from_millis(40)..=Duration::from_millis(120),

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::chaos::Chaos;
 use crate::config::Config;
+use crate::defect::Faults;
 use crate::events::{Channel, Draft, EventLog};
 use crate::front::Stubs;
 use crate::metrics::{Gauges, Metrics};
@@ -24,6 +25,7 @@ use crate::workspaces::Workspaces;
 /// The gateway behind its front: it survives a restart, as a store behind a real gateway would.
 pub(crate) struct Core {
     pub(crate) config: Config,
+    pub(crate) faults: Arc<Faults>,
     pub(crate) log: Arc<EventLog>,
     pub(crate) runs: Runs,
     pub(crate) registry: Registry,
@@ -45,14 +47,16 @@ pub(crate) struct Core {
 impl Core {
     /// `restarts` is where the listener hears that it has to restart.
     pub(crate) fn new(config: Config, restarts: mpsc::Sender<()>) -> Self {
+        let faults = Arc::new(Faults::new(config.defects, config.seed));
         Self {
             log: Arc::new(EventLog::new(
                 config.event_log_capacity,
                 config.stream_queue_capacity,
                 config.stream_capacity,
+                Arc::clone(&faults),
             )),
             runs: Runs::new(config.live_run_capacity, config.finished_run_capacity),
-            registry: Registry::new(config.version_capacity, config.index_delay),
+            registry: Registry::new(config.version_capacity, config.index_delay, Arc::clone(&faults)),
             workspaces: Workspaces::new(config.workspace_capacity, config.privacy_delay),
             chaos: Chaos::default(),
             metrics: Metrics::default(),
@@ -64,6 +68,7 @@ impl Core {
             restarts,
             choices: Mutex::new(StdRng::seed_from_u64(config.seed)),
             config,
+            faults,
         }
     }
 
@@ -86,6 +91,9 @@ impl Core {
         kind: &'static str,
         fields: Map<String, Value>,
     ) {
+        if self.faults.silences(channel) {
+            return;
+        }
         self.log.publish(Draft { channel, kind, workspace: Arc::clone(workspace), run: Arc::clone(run), fields });
     }
 
@@ -103,14 +111,17 @@ impl Core {
         let counts = self.runs.counts();
         Gauges {
             runs_under_way: counts.under_way,
-            runs_waiting: counts.waiting,
-            streams_open: self.log.subscribers(),
+            runs_waiting: counts.waiting + self.faults.waiting_for_ever(),
+            streams_open: self.log.subscribers() + self.faults.open_for_ever(),
             process: self.process.read(),
         }
     }
 
     /// Restarts the gateway's front after the chaos delay. A restart that is asked for during another is the same one.
     pub(crate) fn restart_front(&self) {
+        if self.faults.ignores_restarts() {
+            return;
+        }
         let (restarts, closing, delay) = (self.restarts.clone(), self.closing.clone(), self.config.chaos_delay);
         self.tasks.spawn(async move {
             if closing.run_until_cancelled(tokio::time::sleep(delay)).await.is_some() {
@@ -122,6 +133,9 @@ impl Core {
 
     /// Restarts the store: every stream is dropped, and for a while nothing that needs the store is answered.
     pub(crate) fn restart_store(&self) {
+        if self.faults.ignores_restarts() {
+            return;
+        }
         self.chaos.take_store_down(self.config.store_downtime);
         self.log.cut_all();
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::defect::{Delivery, Faults};
 
 /// Frames take a multiple of this; most of them, once.
 const FRAME_STEP_BYTES: usize = 256;
@@ -84,6 +85,7 @@ pub(crate) struct Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.log.lock().subscribers.remove(&self.id);
+        self.log.faults.miscount_closed_stream();
     }
 }
 
@@ -99,6 +101,7 @@ pub(crate) struct EventLog {
     capacity: usize,
     queue_capacity: usize,
     stream_capacity: usize,
+    faults: Arc<Faults>,
     inner: Mutex<Inner>,
 }
 
@@ -111,7 +114,7 @@ struct Inner {
 }
 
 impl EventLog {
-    pub(crate) fn new(capacity: usize, queue_capacity: usize, stream_capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, queue_capacity: usize, stream_capacity: usize, faults: Arc<Faults>) -> Self {
         let capacity = capacity.max(1);
         let inner = Inner {
             sequence: 0,
@@ -120,28 +123,20 @@ impl EventLog {
             next_subscriber: 0,
             subscribers: HashMap::new(),
         };
-        Self { capacity, queue_capacity: queue_capacity.max(1), stream_capacity, inner: Mutex::new(inner) }
+        Self { capacity, queue_capacity: queue_capacity.max(1), stream_capacity, faults, inner: Mutex::new(inner) }
     }
 
     /// Logs an event and hands it to the streams that it concerns. A stream whose queue is full is disconnected rather
     /// than skipped: it can resume, and loses nothing.
     pub(crate) fn publish(&self, draft: Draft) {
         let mut inner = self.lock();
-        let event = Arc::new(inner.stamp(draft));
-        if inner.ring.len() >= self.capacity {
-            inner.ring.pop_front();
+        let event = inner.stamp(draft, &self.faults);
+        let delivery = self.faults.delivery(|| inner.hearers(&event));
+        let repeated = delivery.is_repeated.then(|| inner.repeated(&event));
+        inner.hand_out(event, self.capacity, &delivery);
+        if let Some(repeated) = repeated {
+            inner.hand_out(repeated, self.capacity, &Delivery::HEALTHY);
         }
-        inner.ring.push_back(Arc::clone(&event));
-        inner.subscribers.retain(|_, subscriber| {
-            if !subscriber.audience.hears(&event) {
-                return true;
-            }
-            let taken = subscriber.queue.try_send(Arc::clone(&event)).is_ok();
-            if !taken {
-                subscriber.cut.cancel();
-            }
-            taken
-        });
     }
 
     /// None when there are as many streams as there may be.
@@ -187,10 +182,10 @@ impl EventLog {
 }
 
 impl Inner {
-    fn stamp(&mut self, draft: Draft) -> Event {
-        self.sequence += 1;
+    fn stamp(&mut self, draft: Draft, faults: &Faults) -> Event {
+        self.sequence += faults.id_step();
         // No two events at one microsecond: what is told twice is then told from what happened twice.
-        self.last_micros = clock::wall().as_microsecond().max(self.last_micros + 1);
+        self.last_micros = faults.wall(clock::wall()).as_microsecond().max(self.last_micros + 1);
         let timestamp = jiff::Timestamp::from_microsecond(self.last_micros).expect("the clock is within jiff's years");
 
         let mut data = Map::new();
@@ -207,6 +202,46 @@ impl Inner {
             created: clock::now(),
             frame: frame(&format!("id: {:012}\nevent: {}\ndata: {data}\n\n", self.sequence, draft.kind)),
         }
+    }
+
+    /// The same event as if it were another: all but its id.
+    fn repeated(&mut self, event: &Event) -> Event {
+        self.sequence += 1;
+        let frame_text = String::from_utf8_lossy(&event.frame);
+        let content = frame_text.split_once('\n').map_or("", |(_, content)| content);
+        Event {
+            sequence: self.sequence,
+            channel: event.channel,
+            workspace: Arc::clone(&event.workspace),
+            run: Arc::clone(&event.run),
+            created: event.created,
+            frame: frame(&format!("id: {:012}\n{content}", self.sequence)),
+        }
+    }
+
+    /// The subscribers that an event concerns.
+    fn hearers(&self, event: &Event) -> Vec<u64> {
+        let hears = |(id, subscriber): (&u64, &Subscriber)| subscriber.audience.hears(event).then_some(*id);
+        self.subscribers.iter().filter_map(hears).collect()
+    }
+
+    /// Keeps an event, and puts it into the queues of those that it concerns.
+    fn hand_out(&mut self, event: Event, capacity: usize, delivery: &Delivery) {
+        let event = Arc::new(event);
+        if self.ring.len() >= capacity {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(Arc::clone(&event));
+        self.subscribers.retain(|id, subscriber| {
+            if !subscriber.audience.hears(&event) || delivery.passed_over == Some(*id) {
+                return true;
+            }
+            let taken = (0..delivery.copies).all(|_| subscriber.queue.try_send(Arc::clone(&event)).is_ok());
+            if !taken {
+                subscriber.cut.cancel();
+            }
+            taken
+        });
     }
 }
 
@@ -238,7 +273,7 @@ mod tests {
     use super::*;
 
     fn log(capacity: usize, queue_capacity: usize) -> Arc<EventLog> {
-        Arc::new(EventLog::new(capacity, queue_capacity, 8))
+        Arc::new(EventLog::new(capacity, queue_capacity, 8, Faults::none()))
     }
 
     fn draft(channel: Channel, workspace: &str, run: &str) -> Draft {
@@ -321,7 +356,7 @@ mod tests {
 
     #[test]
     fn there_are_no_more_streams_than_allowed() {
-        let log = EventLog::new(4, 2, 1);
+        let log = EventLog::new(4, 2, 1, Faults::none());
         let log = Arc::new(log);
         let audience = audience(Channel::Logs, "a", None);
         let first = log.subscribe(audience.clone(), ReplayFrom::Now, CancellationToken::new());

@@ -12,6 +12,7 @@ use wiremock::{Mock, MockServer};
 
 use crate::config::Config;
 use crate::core::Core;
+use crate::defect;
 use crate::front;
 use crate::routes;
 
@@ -67,6 +68,7 @@ impl MockGateway {
             // Requests are recorded by the stubs' server, so it has to be there before the first one.
             core.stubs.server().await;
         }
+        defect::breathe(&core);
         let router = routes::router(Arc::clone(&core));
         let server = core.tasks.spawn(front::serve(listener, router, Arc::clone(&core), restarts_wanted));
         let closing = core.closing.clone().drop_guard();

@@ -23,6 +23,7 @@
 //! - `registry`, `workspaces`, `safety`, `chaos`: what their names say;
 //! - `metrics`, `process`: what the gateway tells about itself, all of it measured;
 //! - `answer`: the envelopes of JSON answers;
+//! - `defect`: what can be wrong with the gateway on purpose, by name; without it, the gateway is healthy;
 //! - `clock`: the only file that reads time.
 //!
 //! # What it is not
@@ -32,13 +33,14 @@
 //! - No TLS, no HTTP/2, no tenancy beyond workspaces: the token opens them all.
 //! - The safety layer knows a handful of patterns, no more than a harness would try.
 //! - It does not forget in order to look flat: what it keeps is bounded by [`Config`], and its metrics are read from
-//!   what they count.
+//!   what they count. A [`Defect`] may break any of this.
 
 mod answer;
 mod chaos;
 mod clock;
 mod config;
 mod core;
+mod defect;
 mod events;
 mod front;
 mod gateway;
@@ -52,5 +54,6 @@ mod safety;
 mod workspaces;
 
 pub use config::Config;
+pub use defect::{Defect, Defects, UnknownDefect};
 pub use gateway::{MockGateway, ServeError, StartError};
 pub use wiremock;

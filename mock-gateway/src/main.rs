@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short};
 use lexopt::{Parser, ValueExt};
-use mock_gateway::{Config, MockGateway};
+use mock_gateway::{Config, Defect, Defects, MockGateway};
 
-const HELP: &str = "\
+const USAGE: &str = "\
 A mock of the 4Runr Gateway: the whole contract, stateful, on one port.
 
 Usage: mock-gateway [OPTIONS]
@@ -16,19 +16,21 @@ Options:
   --port PORT      where to listen; 0 lets the system choose [default: 3000]
   --host ADDRESS   on which address [default: 127.0.0.1]
   --token TOKEN    the bearer token that every request must carry [default: none is asked for]
+  --defect NAME[,NAME]
+                   what is wrong with it [default: nothing]
   -h, --help       this text
   -V, --version    the version
 ";
 
 /// What the command line asks for.
 enum Wanted {
-    Serve { listen: SocketAddr, token: Option<String> },
+    Serve { listen: SocketAddr, token: Option<String>, defects: Defects },
     Say(String),
 }
 
 fn main() -> ExitCode {
     let config = match parse(Parser::from_env()) {
-        Ok(Wanted::Serve { listen, token }) => Config { listen, token, ..Config::default() },
+        Ok(Wanted::Serve { listen, token, defects }) => Config { listen, token, defects, ..Config::default() },
         Ok(Wanted::Say(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -50,19 +52,29 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
     let mut host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut port = 3000;
     let mut token = None;
+    let mut defects = Defects::default();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("port") => port = parser.value()?.parse()?,
             Long("host") => host = parser.value()?.parse()?,
             Long("token") => token = Some(parser.value()?.string()?),
-            Short('h') | Long("help") => return Ok(Wanted::Say(HELP.into())),
+            Long("defect") => defects.extend(parser.value()?.parse_with(str::parse::<Defects>)?.iter()),
+            Short('h') | Long("help") => return Ok(Wanted::Say(help())),
             Short('V') | Long("version") => {
                 return Ok(Wanted::Say(format!("mock-gateway {}\n", env!("CARGO_PKG_VERSION"))));
             }
             _ => return Err(argument.unexpected()),
         }
     }
-    Ok(Wanted::Serve { listen: SocketAddr::new(host, port), token })
+    Ok(Wanted::Serve { listen: SocketAddr::new(host, port), token, defects })
+}
+
+fn help() -> String {
+    let list = |oddities: bool| -> String {
+        let defects = Defect::ALL.iter().filter(|defect| defect.is_oddity() == oddities);
+        defects.map(|defect| format!("  {:<22}{}\n", defect.name(), defect.does())).collect()
+    };
+    format!("{USAGE}\nDefects:\n{}\nHealthy oddities:\n{}", list(false), list(true))
 }
 
 async fn serve(config: Config) -> ExitCode {

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::clock;
 use crate::core::Core;
+use crate::defect::Slips;
 use crate::events::Channel;
 use crate::runs::{LogLine, Status};
 
@@ -20,6 +21,7 @@ struct Part {
     workspace: Arc<str>,
     agent: String,
     message: String,
+    slips: Slips,
     shield_action: &'static str,
 }
 
@@ -39,6 +41,7 @@ async fn perform(core: &Core, run: Arc<str>) {
             workspace: Arc::clone(&kept.workspace),
             agent: kept.agent.clone(),
             message: kept.message.clone(),
+            slips: std::mem::take(&mut kept.slips),
             shield_action: kept.shield_action,
         }
     });
@@ -47,8 +50,14 @@ async fn perform(core: &Core, run: Arc<str>) {
     tokio::join!(log(core, &part), shield(core, &part), judge(core, &part));
 
     // Completed before the streams hear of it: who heard the end and looks, finds the run ended.
-    let output =
-        json!({ "agent": part.agent, "summary": format!("{} handled: {}", part.agent, quoted(&part.message)) });
+    let handled = quoted(part.slips.output.as_deref().unwrap_or(&part.message));
+    let output = json!({ "agent": part.agent, "summary": format!("{} handled: {handled}", part.agent) });
+    core.faults.leak_after_run();
+    if core.faults.fails_run() {
+        core.runs.finish(&part.run, Status::Failed, None);
+        tell(core, &part, Channel::Logs, "end", [("status", "failed".into())]);
+        return;
+    }
     core.runs.finish(&part.run, Status::Completed, Some(output));
     tell(core, &part, Channel::Logs, "end", [("status", "completed".into())]);
 }
@@ -57,11 +66,13 @@ async fn perform(core: &Core, run: Arc<str>) {
 async fn log(core: &Core, part: &Part) {
     let duration = core.choose(&core.config.run_duration);
     let steps = u32::try_from(core.config.log_lines.max(2) - 1).unwrap_or(u32::MAX);
+    let given = part.slips.log.as_deref().unwrap_or(&part.message);
+    core.faults.hold_first_line().await;
     write_line(core, part, format!("{} starts", part.agent));
     for step in 1..=steps {
         sleep(duration / steps).await;
         let line = match step {
-            1 => format!("{} was given: {}", part.agent, quoted(&part.message)),
+            1 => format!("{} was given: {}", part.agent, quoted(given)),
             _ if step == steps => format!("{} has its answer", part.agent),
             _ => format!("{} is at step {step} of {steps}", part.agent),
         };
@@ -70,7 +81,7 @@ async fn log(core: &Core, part: &Part) {
 }
 
 async fn judge(core: &Core, part: &Part) {
-    let duration = measured(core.choose(&core.config.judge_duration)).await;
+    let duration = measured(core.faults.judge_takes(core.choose(&core.config.judge_duration))).await;
     core.metrics.judge.observe(duration);
     let groundedness = (0.75 + 0.25 * core.choose_share()).min(1.0);
     let fields = [("groundedness", groundedness.into()), ("duration_ms", millis(duration))];
@@ -78,7 +89,7 @@ async fn judge(core: &Core, part: &Part) {
 }
 
 async fn shield(core: &Core, part: &Part) {
-    let duration = measured(core.choose(&core.config.shield_duration)).await;
+    let duration = measured(core.faults.shield_takes(core.choose(&core.config.shield_duration))).await;
     core.metrics.shield.observe(duration);
     let fields = [("action", part.shield_action.into()), ("duration_ms", millis(duration))];
     tell(core, part, Channel::Guard, "shield.decision", fields);

@@ -1,12 +1,13 @@
 //! The agents: those that exist everywhere, and the versions that were published.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::defect::Faults;
 use crate::safety;
 
 /// Agents that exist everywhere, with their summaries.
@@ -77,12 +78,13 @@ pub(crate) enum PublishError {
 pub(crate) struct Registry {
     capacity: usize,
     index_delay: Duration,
+    faults: Arc<Faults>,
     versions: Mutex<Vec<Version>>,
 }
 
 impl Registry {
-    pub(crate) fn new(capacity: usize, index_delay: Duration) -> Self {
-        Self { capacity, index_delay, versions: Mutex::default() }
+    pub(crate) fn new(capacity: usize, index_delay: Duration, faults: Arc<Faults>) -> Self {
+        Self { capacity, index_delay, faults, versions: Mutex::default() }
     }
 
     /// Publishes a version, once.
@@ -94,6 +96,7 @@ impl Registry {
         let coordinates = format!("{}@{}", manifest.slug, manifest.version);
         if let Some(signature) = &manifest.signature
             && !signature.eq_ignore_ascii_case(&safety::sha256_hex(&coordinates))
+            && !self.faults.accepts_tampered()
         {
             return Err(PublishError::Tampered);
         }
@@ -105,7 +108,7 @@ impl Registry {
         if versions.len() >= self.capacity {
             return Err(PublishError::Full);
         }
-        let version = Version::new(manifest, &coordinates, clock::now() + self.index_delay);
+        let version = Version::new(manifest, &coordinates, clock::now() + self.faults.index_delay(self.index_delay));
         versions.push(version.clone());
         Ok(version)
     }
@@ -117,10 +120,8 @@ impl Registry {
         let query = query.to_lowercase();
         let words: Vec<_> = query.split_whitespace().collect();
         let versions = self.lock();
-        let found = versions
-            .iter()
-            .rev()
-            .filter(|v| v.findable_from <= now && words.iter().all(|word| v.haystack.contains(word)));
+        let findable = |v: &Version| v.findable_from <= now && !self.faults.forgets(now - v.findable_from);
+        let found = versions.iter().rev().filter(|v| findable(v) && words.iter().all(|word| v.haystack.contains(word)));
         let total = found.clone().count();
         let listed = found.take(LISTED_MAX).map(|v| Version { readme_md: String::new(), ..v.clone() }).collect();
         (listed, total)
@@ -178,6 +179,7 @@ fn built_in(slug: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::defect::{Defect, Defects};
 
     fn manifest(slug: &str, version: &str, signature: Option<&str>) -> Manifest {
         Manifest {
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_version_is_found_by_its_words_once_it_is_indexed() {
-        let registry = Registry::new(4, Duration::ZERO);
+        let registry = Registry::new(4, Duration::ZERO, Faults::none());
         registry.publish(manifest("one", "1.0.0-1", None)).unwrap();
         registry.publish(manifest("two", "1.0.0-2", None)).unwrap();
         let slugs = |query: &str| registry.search(query).0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
@@ -204,14 +206,14 @@ mod tests {
         assert_eq!(slugs("1.0.0-2"), ["two"]);
         assert!(slugs("three").is_empty());
 
-        let slow = Registry::new(4, Duration::from_secs(60));
+        let slow = Registry::new(4, Duration::from_secs(60), Faults::none());
         slow.publish(manifest("one", "1", None)).unwrap();
         assert_eq!(slow.search("one").1, 0);
     }
 
     #[test]
     fn a_signature_is_the_hash_of_slug_and_version() {
-        let registry = Registry::new(4, Duration::ZERO);
+        let registry = Registry::new(4, Duration::ZERO, Faults::none());
         let signature = safety::sha256_hex("one@1");
         assert_eq!(registry.publish(manifest("one", "2", Some(&signature))).err(), Some(PublishError::Tampered));
         assert!(registry.publish(manifest("one", "1", Some(&signature))).is_ok());
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_version_is_published_once_and_only_while_there_is_room() {
-        let registry = Registry::new(1, Duration::ZERO);
+        let registry = Registry::new(1, Duration::ZERO, Faults::none());
         registry.publish(manifest("one", "1", None)).unwrap();
         assert_eq!(registry.publish(manifest("one", "1", None)).err(), Some(PublishError::Published));
         assert_eq!(registry.publish(manifest("one", "2", None)).err(), Some(PublishError::Full));
@@ -228,11 +230,28 @@ mod tests {
 
     #[test]
     fn the_newest_version_of_an_agent_is_the_agent() {
-        let registry = Registry::new(4, Duration::ZERO);
+        let registry = Registry::new(4, Duration::ZERO, Faults::none());
         registry.publish(manifest("one", "1", None)).unwrap();
         registry.publish(manifest("one", "2", None)).unwrap();
         assert_eq!(registry.agent("one").unwrap().version, "2");
         assert!(registry.agent("demo-scraper").is_some());
         assert!(registry.agent("nobody").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn versions_are_found_late_or_forgotten_only_by_a_defect() {
+        let found_after = async |defects: Defects| {
+            let registry = Registry::new(4, Duration::ZERO, Arc::new(Faults::new(defects, 0)));
+            registry.publish(manifest("one", "1", None)).unwrap();
+            let mut found = Vec::new();
+            for _ in [0, 10, 20, 30] {
+                found.push(registry.search("one").1 == 1);
+                tokio::time::advance(Duration::from_secs(10)).await;
+            }
+            found
+        };
+        assert_eq!(found_after(Defects::default()).await, [true, true, true, true]);
+        assert_eq!(found_after(Defect::SlowIndex.into()).await, [false, false, true, true]);
+        assert_eq!(found_after(Defect::ForgetVersions.into()).await, [true, true, false, false]);
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::defect::Slips;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +21,8 @@ pub(crate) enum Status {
     Queued,
     Running,
     Completed,
+    /// Only by a defect.
+    Failed,
     /// Created, and not started in time.
     Canceled,
 }
@@ -41,6 +44,8 @@ pub(crate) struct Run {
     pub(crate) input: Value,
     /// The message of the input, as it may be kept.
     pub(crate) message: String,
+    /// What slips through all the same; nothing but by a defect.
+    pub(crate) slips: Slips,
     /// What the shield decides about the run.
     pub(crate) shield_action: &'static str,
     pub(crate) output: Option<Value>,
@@ -173,7 +178,7 @@ impl Runs {
             match run.status {
                 Status::Created | Status::Queued => counts.waiting += 1,
                 Status::Running => counts.under_way += 1,
-                Status::Completed | Status::Canceled => {}
+                Status::Completed | Status::Failed | Status::Canceled => {}
             }
         }
         counts
@@ -211,6 +216,7 @@ mod tests {
             status: Status::Created,
             input: json!({}),
             message: String::new(),
+            slips: Slips::default(),
             shield_action: "allow",
             output: None,
             logs: Vec::new(),

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 
+use mock_gateway::Defect;
 use rustix::process::{Pid, Signal, kill_process};
 
 fn run(arguments: &[&str]) -> Output {
@@ -15,9 +16,22 @@ fn help_names_every_flag() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for flag in ["--port", "--host", "--token", "--help", "--version"] {
+    for flag in ["--port", "--host", "--token", "--defect", "--help", "--version"] {
         assert!(help.contains(flag), "{flag} is not in\n{help}");
     }
+    for defect in Defect::ALL {
+        let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{} ", defect.name())));
+        assert!(line.is_some_and(|line| line.ends_with(defect.does())), "{defect:?} is not in\n{help}");
+    }
+}
+
+#[test]
+fn an_unknown_defect_is_an_error_that_lists_all() {
+    let output = run(&["--port", "0", "--defect", "slow-judge,slow-jugde"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("\"slow-jugde\""), "{error}");
+    assert!(Defect::ALL.iter().all(|defect| error.contains(defect.name())), "{error}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(crate) async fn serve(
         // The port is taken again at once, and only listened on later: in between nobody else can get it.
         let socket = rebind(address).await?;
         connections.cut().await;
-        if core.closing.run_until_cancelled(sleep(core.config.restart_downtime)).await.is_none() {
+        if core.closing.run_until_cancelled(sleep(core.faults.downtime(core.config.restart_downtime))).await.is_none() {
             return Ok(());
         }
         // What was asked for meanwhile was this restart.

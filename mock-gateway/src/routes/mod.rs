@@ -90,6 +90,9 @@ fn admit(core: &Core, request: &Request) -> Result<(), Refusal> {
     if needs_store(request.uri().path()) && core.chaos.is_store_down() {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store unavailable"));
     }
+    if core.faults.fails_call(request.method(), request.uri().path(), &core.chaos) {
+        return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"));
+    }
     Ok(())
 }
 

@@ -70,6 +70,7 @@ pub(super) async fn start(
     })?;
     core.metrics.runs_started.increment();
     core.tasks.spawn(player::play(Arc::clone(&core), run));
+    core.faults.hold_start_answer().await;
     Ok(json(StatusCode::OK, &json!({ "success": true, "run": { "id": id, "status": Status::Queued } })))
 }
 
@@ -107,7 +108,7 @@ fn workspace_of(headers: &HeaderMap, body: Option<&str>) -> Result<Arc<str>, Ref
 /// A refusal is a decision of the shield: measured and told as such.
 fn refuse_injection(core: &Core, of: (&Arc<str>, &Arc<str>), message: &str) -> Result<(), Refusal> {
     let begun = clock::now();
-    if !safety::is_injection(message) {
+    if !safety::is_injection(message) || core.faults.accepts_injections() {
         return Ok(());
     }
     let duration = begun.elapsed();
@@ -131,6 +132,7 @@ fn keep(core: &Core, id: Arc<str>, workspace: Arc<str>, message: &str, body: &Cr
         workspace,
         status: Status::Created,
         message: rewrite(message),
+        slips: core.faults.slips(message, hash_only),
         input,
         shield_action,
         output: None,

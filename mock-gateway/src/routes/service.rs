@@ -17,23 +17,26 @@ use crate::clock;
 use crate::core::Core;
 use crate::workspaces::Full;
 
-pub(super) async fn health() -> Response {
-    json(StatusCode::OK, &json!({ "ok": true, "time": clock::rfc3339_millis(clock::wall()) }))
+pub(super) async fn health(State(core): State<Arc<Core>>) -> Response {
+    let time = clock::rfc3339_millis(core.faults.wall(clock::wall()));
+    json(StatusCode::OK, &json!({ "ok": true, "time": time }))
 }
 
 pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
-    if core.chaos.is_ready() {
+    if core.chaos.is_ready() && !core.faults.is_unready() {
         json(StatusCode::OK, &json!({ "ready": true }))
     } else {
         json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false, "error": "not ready" }))
     }
 }
 
-pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Response {
-    let mut response = Response::new(Body::from(core.metrics.exposition(&core.gauges())));
+pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Result<Response, Refusal> {
+    let text = core.faults.exposition(|| core.metrics.exposition(&core.gauges()));
+    let text = text.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "there are no metrics"))?;
+    let mut response = Response::new(Body::from(text));
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+    Ok(response)
 }
 
 #[derive(Deserialize)]
@@ -98,6 +101,8 @@ pub(super) async fn latency(State(core): State<Arc<Core>>, JsonBody(body): JsonB
         let error = format!("a delay is at most {} ms", LATENCY_MAX.as_millis());
         return Refusal::new(StatusCode::BAD_REQUEST, error).into_response();
     }
-    core.chaos.add_latency(delay, Duration::from_millis(body.duration));
+    if let Some(duration) = core.faults.latency_lasts(Duration::from_millis(body.duration)) {
+        core.chaos.add_latency(delay, duration);
+    }
     json(StatusCode::OK, &json!({ "success": true, "delay": body.delay, "duration": body.duration }))
 }

@@ -16,6 +16,7 @@ use super::runs::unknown_run;
 use crate::answer::{Refusal, WorkspaceId};
 use crate::clock;
 use crate::core::Core;
+use crate::defect::Ending;
 use crate::events::{Audience, Channel, ReplayFrom, Subscription};
 use crate::front::ConnectionCut;
 
@@ -76,18 +77,22 @@ fn open(
     ConnectionCut(cut): ConnectionCut,
 ) -> Result<Response, Refusal> {
     let from = match last_event_id(headers)? {
-        Some(sequence) => ReplayFrom::After(sequence),
+        Some(_) if core.faults.refuses_resume() => {
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the stream cannot be resumed now"));
+        }
+        Some(sequence) => core.faults.resumes_after(sequence).map_or(ReplayFrom::Now, ReplayFrom::After),
         // A run is short, and its stream is often opened when it is over: its streams tell it from the beginning.
         None if audience.run.is_some() => ReplayFrom::After(0),
         None => ReplayFrom::Now,
     };
+    let ending = core.faults.ending(&cut);
     let subscription = core
         .log
         .subscribe(audience, from, cut)
         .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
     core.metrics.streams_opened.increment();
 
-    let feed = Feed { core: Arc::clone(core), subscription, opened: clock::now() };
+    let feed = Feed { core: Arc::clone(core), subscription, opened: clock::now(), ending };
     // A comment at once, so that the client sees the stream open before anything happens.
     let opening = stream::once(future::ready(Ok::<_, Infallible>(Bytes::from_static(b": open\n\n"))));
     let mut response = Response::new(Body::from_stream(opening.chain(stream::unfold(feed, next))));
@@ -108,6 +113,7 @@ struct Feed {
     core: Arc<Core>,
     subscription: Subscription,
     opened: Instant,
+    ending: Ending,
 }
 
 /// The next piece of a stream's body; none when the gateway closes, or the stream lagged.
@@ -117,13 +123,16 @@ async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
         None => tokio::select! {
             event = feed.subscription.live.recv() => event?,
             () = feed.core.closing.cancelled() => return None,
-            () = tokio::time::sleep(feed.core.config.keep_alive) => {
+            () = feed.ending.reached() => return None,
+            () = tokio::time::sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive)) => {
                 return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), feed));
             }
         },
     };
     // A replayed event counts from when the stream was opened: before, there was nobody to write it to.
-    feed.core.metrics.stream_write.observe(event.created.max(feed.opened).elapsed());
+    let since = event.created.max(feed.opened);
+    feed.core.faults.hold_write(since).await;
+    feed.core.metrics.stream_write.observe(since.elapsed());
     feed.core.metrics.messages_sent.increment();
     Some((Ok(event.frame.clone()), feed))
 }

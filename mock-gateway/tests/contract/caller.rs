@@ -61,8 +61,13 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn new(gateway: &MockGateway, workspace: &str) -> Self {
+        Self::at(gateway.url(), workspace)
+    }
+
+    /// A caller of a gateway that is elsewhere.
+    pub(crate) fn at(base: String, workspace: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { base: gateway.url(), workspace: workspace.into(), token: None, client }
+        Self { base, workspace: workspace.into(), token: None, client }
     }
 
     pub(crate) fn of_workspace(&self, workspace: &str) -> Self {
@@ -166,6 +171,11 @@ impl Caller {
         assert_eq!(response.status(), StatusCode::OK);
         let (parts, body) = response.into_parts();
         Stream { headers: parts.headers, body, unread: String::new() }
+    }
+
+    /// The status with which a stream's resumption is answered.
+    pub(crate) async fn try_resume(&self, path: &str, last_event_id: &str) -> StatusCode {
+        self.request(Method::GET, path, Some(last_event_id), Vec::new()).await.expect("an answer").status()
     }
 
     /// A metric's value, by its name as it stands in the text.

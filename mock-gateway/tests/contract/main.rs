@@ -1,8 +1,9 @@
-//! The contract, call by call, over real sockets.
+//! The contract, call by call, over real sockets; and the defects that break it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod caller;
 mod chaos;
+mod defects;
 mod metrics;
 mod registry;
 mod runs;
