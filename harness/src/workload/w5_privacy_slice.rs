@@ -1,5 +1,7 @@
 //! W5: a workspace of its own is toggled to hash-only; then a run with a canary, which must be readable nowhere.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
@@ -19,6 +21,8 @@ use crate::{
 const AGENT: &str = "demo-enricher";
 /// Canaries sent in one slice until one has proven something.
 const CANARIES_MAX: u32 = 3;
+/// No further canary is sent later than this after the first: a gateway whose runs never end would hold up the plan.
+const CANARIES_LIMIT: Duration = Duration::from_secs(10);
 
 /// W5.
 #[derive(Debug, Default)]
@@ -44,8 +48,10 @@ impl Worker for PrivacySlice {
                 if toggle(&context, &client, false).await {
                     tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;
                     // A canary whose run was cut short proves nothing, and another is sent.
+                    let until = clock::now() + CANARIES_LIMIT;
                     for _ in 0..CANARIES_MAX {
-                        if send_canary(&context, &client).await || context.stop.is_requested() {
+                        let proven = send_canary(&context, &client).await;
+                        if proven || context.stop.is_requested() || clock::now() >= until {
                             break;
                         }
                     }
