@@ -3,6 +3,7 @@
 //! Its size depends on how long the scenario is, not on how fast requests come: counters, gauges and histograms are
 //! summed up over an interval, and of each kind of incident an interval keeps a few and counts the rest.
 
+mod finding;
 mod histogram;
 mod measure;
 mod read;
@@ -11,8 +12,9 @@ mod record;
 mod tests;
 mod write;
 
+pub use finding::{Finding, TEXT_CHARS_MAX, clip};
 pub use histogram::{HistogramError, LatencyHistogram};
 pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};
 pub use read::{ReadError, Reader, Torn};
-pub use record::{End, EndReason, Finding, Header, Incident, Interval, JOURNAL_VERSION, Record, TEXT_CHARS_MAX, clip};
+pub use record::{End, EndReason, Header, Incident, Interval, JOURNAL_VERSION, Record};
 pub use write::{WriteError, Writer};

@@ -1,0 +1,323 @@
+//! What happened at a moment, with its evidence; and how text from outside is made fit for a journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Chaos, Workload};
+
+/// Text from a gateway is cut to so many characters.
+pub const TEXT_CHARS_MAX: usize = 240;
+/// No text of an incident is longer, wherever it comes from.
+const BOUNDED_CHARS_MAX: usize = 1_024;
+
+/// What happened. Texts from a gateway are cut by [`clip`]; [`Finding::bounded`] sees to it that none is longer than a
+/// journal should carry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// A readiness probe was not answered 200.
+    NotReady {
+        /// The status, or the error.
+        answer: String,
+    },
+    /// A run did not end in success.
+    RunFailed {
+        /// The run's id.
+        run: String,
+        /// How it ended.
+        answer: String,
+    },
+    /// A request of W1 to W5 failed or was answered other than expected.
+    RequestFailed {
+        /// Who sent it.
+        workload: Workload,
+        /// Method and path.
+        route: String,
+        /// The run, version or stream that it was about.
+        subject: String,
+        /// The status and the start of the body, or the error.
+        answer: String,
+    },
+    /// A stream ended without our asking.
+    StreamDropped {
+        /// Which stream.
+        stream: String,
+        /// How it ended.
+        answer: String,
+    },
+    /// An attempt to come back did not open a stream.
+    ReconnectFailed {
+        /// Which stream.
+        stream: String,
+        /// Which attempt since it was lost, from 1.
+        attempt: u32,
+        /// The status, or the error.
+        answer: String,
+    },
+    /// An event was delivered again to the same client.
+    EventDuplicated {
+        /// Which stream.
+        stream: String,
+        /// The run that it was about.
+        run: String,
+        /// The id it had this time.
+        id: String,
+        /// Whether the id was the same as before, or a new one.
+        same_id: bool,
+    },
+    /// A client did not get an event that others got.
+    EventMissed {
+        /// Which stream.
+        stream: String,
+        /// The run that it was about.
+        run: String,
+        /// The id it had at one who saw it.
+        id: String,
+        /// How many clients saw it.
+        seen_by: u32,
+    },
+    /// A published version did not appear in search while we looked.
+    VersionNotFound {
+        /// Slug and version.
+        version: String,
+        /// How long we looked.
+        waited_ms: u64,
+        /// What the last search answered.
+        answer: String,
+    },
+    /// An earlier version is no longer found.
+    VersionLost {
+        /// Slug and version.
+        version: String,
+        /// From which workspace.
+        workspace: String,
+        /// What the search answered.
+        answer: String,
+    },
+    /// A tampered manifest was not rejected.
+    TamperAccepted {
+        /// Slug and version.
+        version: String,
+        /// The status and the start of the body.
+        answer: String,
+    },
+    /// A prompt injection was not refused.
+    InjectionAccepted {
+        /// Which of the probes.
+        probe: String,
+        /// The run's id.
+        run: String,
+        /// The status and the start of the body.
+        answer: String,
+    },
+    /// Personal data showed.
+    PiiLeaked {
+        /// Which kind.
+        probe: String,
+        /// The run's id.
+        run: String,
+        /// Where it showed.
+        place: String,
+    },
+    /// A canary showed after the toggle to hash-only.
+    PlaintextLeaked {
+        /// The run's id.
+        run: String,
+        /// Where it showed.
+        place: String,
+    },
+    /// A source of measurements did not answer as it should.
+    SourceFailed {
+        /// What was asked.
+        source: String,
+        /// What it answered.
+        answer: String,
+    },
+    /// The metrics lack a name that a KPI lives on.
+    MetricMissing {
+        /// The name.
+        name: String,
+    },
+    /// The gateway's process is another than before.
+    GatewayRestarted {
+        /// The life that ended.
+        before: String,
+        /// The life that began.
+        after: String,
+    },
+    /// Chaos was asked for.
+    ChaosInjected {
+        /// Which.
+        chaos: Chaos,
+        /// Whether the gateway said yes.
+        accepted: bool,
+        /// What it answered.
+        answer: String,
+    },
+    /// What the chaos was seen to do.
+    ChaosSeen {
+        /// Which.
+        chaos: Chaos,
+        /// Whether it had the effect it should.
+        effective: bool,
+        /// What was measured.
+        evidence: String,
+    },
+    /// The gateway was well again after chaos.
+    ChaosRecovered {
+        /// Which.
+        chaos: Chaos,
+        /// From injection (for latency: from its planned end) to ready and every stream back, real milliseconds.
+        recovery_ms: u64,
+    },
+    /// The gateway was not well again while we looked.
+    ChaosNotRecovered {
+        /// Which.
+        chaos: Chaos,
+        /// How long we looked, real milliseconds.
+        waited_ms: u64,
+        /// What was still wrong.
+        answer: String,
+    },
+    /// A sign of life.
+    Heartbeat {
+        /// When it was due.
+        due_ms: u64,
+        /// Workspace log streams open.
+        open_streams: u32,
+        /// Runs started so far.
+        runs_started: u64,
+    },
+    /// A worker panicked.
+    WorkerPanicked {
+        /// Which.
+        worker: String,
+        /// How often so far.
+        count: u32,
+        /// What it said.
+        message: String,
+    },
+    /// A worker was not restarted any more.
+    WorkerGaveUp {
+        /// Which.
+        worker: String,
+    },
+    /// A worker ended as planned.
+    WorkerDone {
+        /// Which.
+        worker: String,
+    },
+    /// Something stopped the session.
+    Fatal {
+        /// What, on what, and what would help.
+        message: String,
+    },
+    /// Nothing was played between two moments.
+    Hole {
+        /// From, scenario milliseconds.
+        from_ms: u64,
+        /// To, scenario milliseconds.
+        to_ms: u64,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Finding {
+    /// The kind, as the journal writes it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotReady { .. } => "not_ready",
+            Self::RunFailed { .. } => "run_failed",
+            Self::RequestFailed { .. } => "request_failed",
+            Self::StreamDropped { .. } => "stream_dropped",
+            Self::ReconnectFailed { .. } => "reconnect_failed",
+            Self::EventDuplicated { .. } => "event_duplicated",
+            Self::EventMissed { .. } => "event_missed",
+            Self::VersionNotFound { .. } => "version_not_found",
+            Self::VersionLost { .. } => "version_lost",
+            Self::TamperAccepted { .. } => "tamper_accepted",
+            Self::InjectionAccepted { .. } => "injection_accepted",
+            Self::PiiLeaked { .. } => "pii_leaked",
+            Self::PlaintextLeaked { .. } => "plaintext_leaked",
+            Self::SourceFailed { .. } => "source_failed",
+            Self::MetricMissing { .. } => "metric_missing",
+            Self::GatewayRestarted { .. } => "gateway_restarted",
+            Self::ChaosInjected { .. } => "chaos_injected",
+            Self::ChaosSeen { .. } => "chaos_seen",
+            Self::ChaosRecovered { .. } => "chaos_recovered",
+            Self::ChaosNotRecovered { .. } => "chaos_not_recovered",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::WorkerPanicked { .. } => "worker_panicked",
+            Self::WorkerGaveUp { .. } => "worker_gave_up",
+            Self::WorkerDone { .. } => "worker_done",
+            Self::Fatal { .. } => "fatal",
+            Self::Hole { .. } => "hole",
+        }
+    }
+
+    /// The same, with no text longer than a journal should carry, and on one line: much of it comes from a gateway.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        // What stopped a session is the harness's own text, and is kept whole.
+        if matches!(self, Self::Fatal { .. }) {
+            return self;
+        }
+        let bounded = serde_json::to_value(&self).map(|mut json| {
+            bound_texts(&mut json);
+            json
+        });
+        bounded.and_then(serde_json::from_value).unwrap_or(self)
+    }
+
+    /// Whether it is kept however many of its kind there are. The plan or a limit bounds how many of these there can be.
+    #[must_use]
+    pub const fn is_always_kept(&self) -> bool {
+        matches!(
+            self,
+            Self::ChaosInjected { .. }
+                | Self::ChaosSeen { .. }
+                | Self::ChaosRecovered { .. }
+                | Self::ChaosNotRecovered { .. }
+                | Self::Heartbeat { .. }
+                | Self::WorkerPanicked { .. }
+                | Self::WorkerGaveUp { .. }
+                | Self::WorkerDone { .. }
+                | Self::Fatal { .. }
+                | Self::Hole { .. }
+        )
+    }
+}
+
+fn bound_texts(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::String(text) => *text = clip_to(text, BOUNDED_CHARS_MAX),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(bound_texts),
+        _ => {}
+    }
+}
+
+/// Text from outside, made fit for a log line and a report: cut, on one line, control characters escaped.
+#[must_use]
+pub fn clip(text: &str) -> String {
+    clip_to(text, TEXT_CHARS_MAX)
+}
+
+fn clip_to(text: &str, chars_max: usize) -> String {
+    let mut clipped = String::new();
+    for (n, c) in text.trim().chars().enumerate() {
+        if n == chars_max {
+            clipped.push('…');
+            break;
+        }
+        // Direction and zero-width marks print as nothing, and can make a line read as another.
+        if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        {
+            clipped.extend(c.escape_default());
+        } else {
+            clipped.push(c);
+        }
+    }
+    clipped
+}
