@@ -100,7 +100,7 @@ struct Entry {
 }
 
 impl Ledger {
-    /// A ledger of so many clients, at most [`CLIENTS_MAX`].
+    /// A ledger of so many clients, at most `STREAMS_MAX` of the plan.
     #[must_use]
     pub fn new(clients: usize) -> Self {
         let clients = (0..clients.min(CLIENTS_MAX)).map(|_| Client::default()).collect();
