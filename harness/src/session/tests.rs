@@ -295,3 +295,22 @@ async fn of_one_kind_of_incident_an_interval_keeps_a_few_and_counts_the_rest() {
         recorder.with_digest(|d| d.counter(crate::journal::Counter::IncidentsDropped, crate::judge::Scope::All));
     assert_eq!(dropped, 12);
 }
+
+#[test]
+fn a_log_that_grows_too_long_is_rotated_and_nothing_forges_a_line() {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("s2-smoke-test.log");
+    let dispatch = log::open(&path, None, std::sync::Arc::default());
+    tracing::dispatcher::with_default(&dispatch, || {
+        let long = "x".repeat(64 * 1024);
+        for _ in 0..140 {
+            tracing::info!("{long}");
+        }
+        tracing::info!("{}", crate::journal::clip("one\n[now] [FATAL] [T+0m] forged"));
+    });
+    assert!(out.path().join("s2-smoke-test.log.1").exists());
+    let log = std::fs::read_to_string(path).unwrap();
+    assert!(log.len() < 1024 * 1024, "the newest begins anew");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("[INFO] [T+0m] one\\n[now] [FATAL]"), "{last}");
+}
