@@ -8,8 +8,8 @@
 //!   when it comes back with a `Last-Event-ID`, since the gateway then owes it everything in between.
 //! - An event is **missed** by a client that owes it, is connected, and has had [`GRACE_MS`] to get it since it came
 //!   back. One that never comes back is no witness.
-//! - An event is **duplicated** when a client gets its content again, or gets another content under an id it has had,
-//!   where ids are not handed out anew on every connection.
+//! - An event is **duplicated** when a client gets its content again, or gets another content under an id that it has had
+//!   on the same connection.
 //!
 //! Memory is bounded: an event that all its debtors have seen leaves only its content's hash behind, and of these the
 //! oldest are forgotten beyond [`REMEMBERED_MAX`].
@@ -69,9 +69,6 @@ pub struct Ledger {
     /// Who saw what was closed.
     closed: HashMap<u64, u128>,
     closed_order: VecDeque<u64>,
-    /// Contents that two clients saw under the same id, and under different ids.
-    ids_agreed: u64,
-    ids_differed: u64,
     evicted: u64,
 }
 
@@ -149,17 +146,12 @@ impl Ledger {
         if entry.seen & bit != 0 {
             return Sighting::Again { same_id: had_id.is_some() };
         }
-        if entry.seen != 0 {
-            if entry.id == id { self.ids_agreed += 1 } else { self.ids_differed += 1 }
-        }
         entry.seen |= bit;
         self.evict();
         match had_id {
-            // Another content under an id that this client has had: a repeat that was stamped anew, unless ids start
-            // anew on every connection.
-            Some((other, same_connection))
-                if other != content && !id.is_empty() && (same_connection || self.ids_are_stable()) =>
-            {
+            // Another content under an id that this connection has had: a repeat that was stamped anew. Over connections
+            // that would prove nothing, since some gateways number each of them anew.
+            Some((other, true)) if other != content && !id.is_empty() => {
                 // The others owe the event as they knew it, not as it was stamped anew for one of them.
                 self.take_back(content, bit);
                 Sighting::Again { same_id: true }
@@ -202,12 +194,6 @@ impl Ledger {
     /// Events that were given up because too many were open at once, since the last call.
     pub fn take_evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
-    }
-
-    /// Whether the same event has the same id at every client, as far as was seen.
-    #[must_use]
-    pub const fn ids_are_stable(&self) -> bool {
-        self.ids_agreed > 0 && self.ids_differed == 0
     }
 
     /// Forgets an event that nobody but one client has seen.
