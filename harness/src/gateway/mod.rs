@@ -8,6 +8,8 @@ mod client;
 mod contract;
 mod exposition;
 mod stream;
+#[cfg(test)]
+mod timeout_tests;
 mod transport;
 
 pub use access::{GatewayAccess, Secret};
