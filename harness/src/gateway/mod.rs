@@ -7,9 +7,9 @@ mod access;
 mod client;
 mod contract;
 mod exposition;
-mod stream;
 #[cfg(test)]
-mod timeout_tests;
+mod hostile_tests;
+mod stream;
 mod transport;
 
 pub use access::{GatewayAccess, Secret};

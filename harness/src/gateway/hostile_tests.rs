@@ -1,4 +1,5 @@
-//! Every wait on the wire runs out, at the time that it should: a gateway that is there and does nothing holds nobody.
+//! Gateways that do not do their part. Every wait on the wire runs out at the time that it should, so that one that is
+//! there and does nothing holds nobody; and a stream that is cut is told from one that is closed.
 //!
 //! The sockets are real, and the clock is tokio's paused one: where nothing else is left to happen, it goes on to the
 //! next timer at once.
@@ -12,7 +13,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Client, Connection, GatewayAccess, Streams, Trouble};
+use super::{Client, Connection, Ended, GatewayAccess, Streams, Trouble};
 use crate::clock;
 
 const OPEN_STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: open\n\n";
@@ -172,4 +173,36 @@ async fn comments_alone_keep_a_stream_open_for_as_long_as_they_come() {
     let mut stream = open(&access).await;
     let (ended, took) = seconds(stream.next()).await;
     assert_eq!(("silent for 60 s", 10 * 55 + 60), (ended.unwrap_err().answer.as_str(), took));
+}
+
+/// How a stream ended that a gateway writes these pieces of and then hangs up.
+async fn ended(body: &'static str) -> Ended {
+    let (access, _listening) = hostile(move |mut socket| async move {
+        socket
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await?;
+        for chunk in body.split_inclusive('|') {
+            let chunk = chunk.trim_end_matches('|');
+            socket.write_all(format!("{:x}\r\n{chunk}\r\n", chunk.len()).as_bytes()).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let mut stream = open(&access).await;
+    loop {
+        if let Err(ended) = stream.next().await {
+            return ended;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_closed_in_good_order_is_told_from_one_that_is_cut() {
+    // The empty chunk is the end of an answer.
+    let closed = ended(": open\n\n|data: {}\n\n||").await;
+    assert_eq!((true, "closed by the gateway"), (closed.in_good_order, closed.answer.as_str()));
+    for cut in [": open\n\n|data: {}\n\n|", ": open\n\n|data: {}\n|"] {
+        let ended = ended(cut).await;
+        assert!(!ended.in_good_order, "{cut:?}: {ended:?}");
+    }
 }
