@@ -1,9 +1,9 @@
 //! Why there is too little: what a person needs to know who reads that a KPI is unproven.
 
-use super::{Digest, Scope};
+use super::{Digest, Scope, chaos};
 use crate::{
     journal::{Counter, EndReason},
-    plan::{Plan, moment},
+    plan::{Kpi, Plan, moment},
 };
 
 /// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
@@ -64,3 +64,77 @@ pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
     let causes: Vec<String> = [failure, missing, unscraped].into_iter().flatten().collect();
     (!causes.is_empty()).then(|| causes.join("; "))
 }
+
+/// What the routes answered that a KPI has its samples from, where they did not answer as they should.
+pub(super) fn of_routes(kpi: Kpi, plan: &Plan, digest: &Digest) -> Option<String> {
+    let told = |route: &&str| {
+        let story = digest.story.routes.get(*route).or_else(|| digest.story.sources.get(*route))?;
+        Some(format!("{route} answered {} (last at {})", story.answer, moment(story.last_ms)))
+    };
+    let mut causes: Vec<String> = routes(kpi).iter().filter_map(told).collect();
+    if matches!(kpi, Kpi::ChaosRecovery | Kpi::ErrorRateChaos) {
+        let empty = chaos::unproven_events(plan, digest);
+        causes.extend(empty.into_iter().map(|event| format!("{} {}", event.subject, event.answer.unwrap_or_default())));
+    }
+    (!causes.is_empty()).then(|| causes.join("; "))
+}
+
+/// The requests without which a KPI has no samples. What is read from metrics, probes and clocks says for itself what it
+/// was answered.
+const fn routes(kpi: Kpi) -> &'static [&'static str] {
+    match kpi {
+        Kpi::RunSuccess | Kpi::ErrorRateSteady | Kpi::ErrorRateChaos => {
+            &["POST /api/runs", "POST /api/runs/{id}/start"]
+        }
+        Kpi::StartToLogP95
+        | Kpi::StartToLogP99
+        | Kpi::SseWriteP99
+        | Kpi::SseReconnectSuccess
+        | Kpi::SseReconnectRate
+        | Kpi::SseDuplicates
+        | Kpi::SseGaps => &[
+            "POST /api/runs",
+            "POST /api/runs/{id}/start",
+            "GET /api/runs/logs/stream",
+            "GET /api/runs/{id}/logs/stream",
+        ],
+        Kpi::JudgeP95 | Kpi::ShieldP95 => {
+            &["POST /api/runs", "POST /api/runs/{id}/start", "GET /api/runs/guard/stream"]
+        }
+        Kpi::PublishSearchDelay | Kpi::RegistryConsistency => {
+            &["POST /api/registry/publish", "GET /api/registry/agents"]
+        }
+        Kpi::TamperedManifests => &["POST /api/registry/publish (tampered)"],
+        Kpi::InjectionsBlocked => &["POST /api/runs (injection)"],
+        Kpi::PiiMasked => PROBED,
+        Kpi::PlaintextLeaks => &[
+            "POST /api/privacy/toggle",
+            "POST /api/runs",
+            "POST /api/runs/{id}/start",
+            "GET /api/runs/{id}",
+            "GET /api/runs/logs/stream",
+            "GET /api/runs/guard/stream",
+            "GET /api/runs/{id}/logs/stream",
+            "GET /api/runs/{id}/guard/stream",
+            "GET /api/registry/agents",
+        ],
+        Kpi::Availability
+        | Kpi::RssDrift
+        | Kpi::FdDrift
+        | Kpi::SseConnectionDrift
+        | Kpi::QueueDrift
+        | Kpi::ClockDrift
+        | Kpi::ChaosRecovery => &[],
+    }
+}
+
+/// Where a run that proves something is created, started, and looked at.
+const PROBED: &[&str] = &[
+    "POST /api/runs",
+    "POST /api/runs/{id}/start",
+    "GET /api/runs/{id}",
+    "GET /api/runs/logs/stream",
+    "GET /api/runs/guard/stream",
+    "GET /api/runs/{id}/logs/stream",
+    "GET /api/runs/{id}/guard/stream",
+];

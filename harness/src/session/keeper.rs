@@ -175,7 +175,11 @@ impl Context {
                     self.request_failed(kept.workload, kept.route, &kept.name, &refusal.answer, mark);
                 }
                 let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
-                if attempt > 0 || !counts {
+                if !counts {
+                    let (source, answer) = (kept.route.to_owned(), refusal.answer.clone());
+                    self.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
+                }
+                if attempt > 0 {
                     let finding =
                         Finding::ReconnectFailed { stream: kept.name.clone(), attempt, answer: refusal.answer };
                     self.recorder.incident_since(finding, mark);
