@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::call::Call;
 use crate::defect::Defects;
 
 /// How one mock gateway behaves. Every duration is real time; every capacity is a bound that holds.
@@ -28,6 +29,8 @@ pub struct Config {
     pub seed: u64,
     /// What is wrong with the gateway. Default nothing.
     pub defects: Defects,
+    /// Calls that it does not have: they are answered 404. Default none.
+    pub without: Vec<Call>,
 
     /// How long a run is under way, from its start to its end. Default 150 to 450 ms.
     pub run_duration: RangeInclusive<Duration>,
@@ -90,6 +93,7 @@ impl Default for Config {
             record_requests: false,
             seed: 0,
             defects: Defects::default(),
+            without: Vec::new(),
             run_duration: Duration::from_millis(150)..=Duration::from_millis(450),
             log_lines: 4,
             judge_duration: Duration::from_millis(40)..=Duration::from_millis(120),

@@ -13,6 +13,7 @@
 //!
 //! # The map
 //! In reading order:
+//! - `call`: the calls by name;
 //! - `config`: what can be set, and the bounds on everything that is kept;
 //! - `gateway`: [`MockGateway`], the whole;
 //! - `front`: the public port. Connections that can be cut, a listener that can restart, stubs before every call;
@@ -36,6 +37,7 @@
 //!   what they count. A [`Defect`] may break any of this.
 
 mod answer;
+mod call;
 mod chaos;
 mod clock;
 mod config;
@@ -53,6 +55,7 @@ mod runs;
 mod safety;
 mod workspaces;
 
+pub use call::{Call, UnknownCall};
 pub use config::Config;
 pub use defect::{Defect, Defects, UnknownDefect};
 pub use gateway::{MockGateway, ServeError, StartError};

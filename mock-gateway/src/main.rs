@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short};
 use lexopt::{Parser, ValueExt};
-use mock_gateway::{Config, Defect, Defects, MockGateway};
+use mock_gateway::{Call, Config, Defect, Defects, MockGateway};
 
 const USAGE: &str = "\
 A mock of the 4Runr Gateway: the whole contract, stateful, on one port.
@@ -18,19 +18,20 @@ Options:
   --token TOKEN    the bearer token that every request must carry [default: none is asked for]
   --defect NAME[,NAME]
                    what is wrong with it [default: nothing]
+  --without CALL   a call of the contract that it does not have, such as 'GET /metrics'; may be said again
   -h, --help       this text
   -V, --version    the version
 ";
 
 /// What the command line asks for.
 enum Wanted {
-    Serve { listen: SocketAddr, token: Option<String>, defects: Defects },
+    Serve(Box<Config>),
     Say(String),
 }
 
 fn main() -> ExitCode {
     let config = match parse(Parser::from_env()) {
-        Ok(Wanted::Serve { listen, token, defects }) => Config { listen, token, defects, ..Config::default() },
+        Ok(Wanted::Serve(config)) => *config,
         Ok(Wanted::Say(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -53,12 +54,14 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
     let mut port = 3000;
     let mut token = None;
     let mut defects = Defects::default();
+    let mut without = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("port") => port = parser.value()?.parse()?,
             Long("host") => host = parser.value()?.parse()?,
             Long("token") => token = Some(parser.value()?.string()?),
             Long("defect") => defects.extend(parser.value()?.parse_with(str::parse::<Defects>)?.iter()),
+            Long("without") => without.push(parser.value()?.parse_with(str::parse::<Call>)?),
             Short('h') | Long("help") => return Ok(Wanted::Say(help())),
             Short('V') | Long("version") => {
                 return Ok(Wanted::Say(format!("mock-gateway {}\n", env!("CARGO_PKG_VERSION"))));
@@ -66,7 +69,8 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
             _ => return Err(argument.unexpected()),
         }
     }
-    Ok(Wanted::Serve { listen: SocketAddr::new(host, port), token, defects })
+    let listen = SocketAddr::new(host, port);
+    Ok(Wanted::Serve(Box::new(Config { listen, token, defects, without, ..Config::default() })))
 }
 
 fn help() -> String {

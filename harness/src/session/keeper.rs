@@ -39,7 +39,7 @@ pub struct Kept {
 /// What a keeper is told.
 #[derive(Debug)]
 pub enum Order {
-    /// Close the stream, and come back as if it had been lost. Answered when it is back.
+    /// Close the stream, and come back as if it had been lost. Answered when it is back; dropped where it was away.
     Churn(tokio::sync::oneshot::Sender<()>),
 }
 
@@ -79,6 +79,14 @@ impl Drop for HeldOpen {
     }
 }
 
+/// Refuses what is ordered while a stream is away: there is nothing to close. Never comes back.
+async fn refuse(orders: &mut mpsc::Receiver<Order>) {
+    while let Some(Order::Churn(back)) = orders.recv().await {
+        drop(back);
+    }
+    std::future::pending::<()>().await;
+}
+
 impl Context {
     /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
     #[must_use]
@@ -100,6 +108,7 @@ impl Context {
             let opened = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
+                () = refuse(orders) => return,
                 opened = self.open(kept, &mut life) => opened,
             };
             let Some(connection) = opened else { continue };

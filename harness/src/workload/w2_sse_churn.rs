@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long a churn waits for its streams to come back before it is over without them.
-const RETURN_TIMEOUT: Duration = Duration::from_secs(60);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between looks at whether every client has what the others have.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
@@ -98,7 +98,7 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
     };
     let returns = planned.streams.iter().filter_map(|number| orders.get(*number as usize)).map(|order| async move {
         let (back, returned) = oneshot::channel();
-        // A stream that is away already takes its order when it is back; its keeper ends with the session.
+        // A keeper whose stream was away drops its answer, and so does one that ends with the session.
         if order.send(Order::Churn(back)).await.is_ok() {
             let _ = returned.await;
         }

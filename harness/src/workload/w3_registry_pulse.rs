@@ -1,7 +1,8 @@
 //! W3: publish a version, search it from a second workspace until it shows, look for the earlier ones again.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use crate::{
     gateway::{Answer, Client, Manifest, search_hits},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedPulse, Workload},
-    session::{Call, Context, Fatal, Worker},
+    session::{Call, Context, Fatal, Side, Worker},
 };
 
 /// How long a version is searched. Three times the target, so that a late one is told from a lost one.
@@ -32,7 +33,9 @@ const VERSIONS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct RegistryPulse {
     place: Place,
-    published: Mutex<Vec<String>>,
+    pulses: Side,
+    /// Versions that were found, by the number of their pulse.
+    published: Arc<Mutex<BTreeMap<usize, String>>>,
 }
 
 impl Worker for RegistryPulse {
@@ -48,53 +51,55 @@ impl Worker for RegistryPulse {
                 }
                 let number = self.place.next();
                 self.place.advance();
-                let due = self.place.due(context.clock.instant(planned.at_ms));
-                let cycle = context.recorder.cycle_started(Workload::Registry, due);
-                self.pulse(&context, number, planned).await;
-                context.recorder.cycle_finished(Workload::Registry, cycle);
-                self.place.is_free();
+                let cycle = context.recorder.cycle_started(Workload::Registry, context.clock.instant(planned.at_ms));
+                // Beside: at a high pace the one before may still be searching for its version.
+                let (one, planned, published) = (context.clone(), planned.clone(), Arc::clone(&self.published));
+                self.pulses.play(&context, Workload::Registry, async move {
+                    pulse(&one, number, &planned, &published).await;
+                    one.recorder.cycle_finished(Workload::Registry, cycle);
+                });
             }
+            self.pulses.over().await;
             Ok(())
         })
     }
 }
 
-impl RegistryPulse {
-    async fn pulse(&self, context: &Context, number: usize, planned: &PlannedPulse) {
-        let slug = format!("s2-soak-{}", context.nonce);
-        let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
-        let earlier = self.published.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if planned.tampered {
-            tamper(context, &slug, number).await;
-        }
-        if let Some(version) = publish(context, &slug, number).await {
-            let label = format!("{slug}@{version}");
-            let since = context.recorder.mark();
-            context.recorder.count(Counter::VersionsPublished, since);
-            let found = search_until_found(context, &second, &slug, &version).await;
-            let waited = clock::now().saturating_duration_since(since.at);
-            match found {
-                Ok(()) => {
-                    context.recorder.count(Counter::VersionsFound, since);
-                    context.recorder.time_of(Timing::PublishToSearch, waited, since, &label);
-                    let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-                    if published.len() >= VERSIONS_MAX {
-                        published.remove(0);
-                    }
-                    published.push(version);
+async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, published: &Mutex<BTreeMap<usize, String>>) {
+    let slug = format!("s2-soak-{}", context.nonce);
+    let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
+    if planned.tampered {
+        tamper(context, &slug, number).await;
+    }
+    if let Some(version) = publish(context, &slug, number).await {
+        let label = format!("{slug}@{version}");
+        let since = context.recorder.mark();
+        context.recorder.count(Counter::VersionsPublished, since);
+        let found = search_until_found(context, &second, &slug, &version).await;
+        let waited = clock::now().saturating_duration_since(since.at);
+        match found {
+            Ok(()) => {
+                context.recorder.count(Counter::VersionsFound, since);
+                context.recorder.time_of(Timing::PublishToSearch, waited, since, &label);
+                let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
+                published.insert(number, version);
+                if published.len() > VERSIONS_MAX {
+                    published.pop_first();
                 }
-                Err(answer) if !context.stop.is_requested() => {
-                    let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                    context
-                        .recorder
-                        .incident_since(Finding::VersionNotFound { version: label, waited_ms, answer }, since);
-                }
-                Err(_) => {}
             }
+            Err(answer) if !context.stop.is_requested() => {
+                let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                context.recorder.incident_since(Finding::VersionNotFound { version: label, waited_ms, answer }, since);
+            }
+            Err(_) => {}
         }
-        for workspace in [&context.client, &second] {
-            look_again(context, workspace, &slug, &earlier).await;
-        }
+    }
+    let earlier: Vec<String> = {
+        let published = published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.range(..number).map(|(_, version)| version.clone()).collect()
+    };
+    for workspace in [&context.client, &second] {
+        look_again(context, workspace, &slug, &earlier).await;
     }
 }
 

@@ -42,7 +42,7 @@ const FORGET_VERSIONS_AFTER: Duration = Duration::from_secs(18);
 const CLOCK_DRIFT: f64 = 0.02;
 const CLOCK_JUMP: Duration = Duration::from_secs(2);
 const CLOCK_JUMP_AFTER: Duration = Duration::from_secs(30);
-const SLOW_RECOVERY: Duration = Duration::from_secs(5);
+const SLOW_RECOVERY: Duration = Duration::from_secs(3);
 const METRICS_FROZEN_AFTER: Duration = Duration::from_secs(5);
 /// In the name of every histogram, and of nothing else.
 const HISTOGRAM_MARK: &str = "_duration_seconds";

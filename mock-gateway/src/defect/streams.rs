@@ -27,7 +27,7 @@ const DROPPED_STREAM_LIFE: Duration = Duration::from_secs(20);
 const ID_HOLE_MAX: u64 = 6;
 const BURST_INTERVAL: Duration = Duration::from_millis(100);
 const FREQUENT_KEEP_ALIVE: Duration = Duration::from_secs(1);
-const CLOSED_STREAM_LIFE: Duration = Duration::from_secs(8);
+const CLOSED_STREAM_LIFE: Duration = Duration::from_secs(20);
 const HOURLY_CLOSE_AFTER: Duration = Duration::from_secs(30);
 
 /// Events written to streams, and those of them that were late.

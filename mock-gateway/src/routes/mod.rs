@@ -8,7 +8,7 @@ mod streams;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,6 +16,7 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 
 use crate::answer::Refusal;
+use crate::call::Call;
 use crate::core::Core;
 use crate::front::Stubbed;
 
@@ -86,6 +87,11 @@ fn admit(core: &Core, request: &Request) -> Result<(), Refusal> {
         if header.and_then(|value| value.strip_prefix("Bearer ")) != Some(token) {
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "the bearer token is missing or another one"));
         }
+    }
+    let matched = request.extensions().get::<MatchedPath>();
+    let is_this = |call: &Call| matched.is_some_and(|path| call.is(request.method().as_str(), path.as_str()));
+    if core.config.without.iter().any(is_this) {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "this gateway has no such call"));
     }
     if needs_store(request.uri().path()) && core.chaos.is_store_down() {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store unavailable"));

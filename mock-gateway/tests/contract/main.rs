@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod caller;
+mod calls;
 mod chaos;
 mod defects;
 mod metrics;

@@ -1,0 +1,181 @@
+//! The matrix: what is wrong with a gateway, and what turns red for it. Nothing else may.
+
+use mock_gateway::Defect;
+
+/// One soak: a gateway, and what is to be said of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// What the trial is called, after its kind.
+    pub(crate) name: &'static str,
+    /// What is wrong with the gateway, or merely odd about it.
+    pub(crate) defects: &'static [Defect],
+    /// The calls of the contract that it does not have.
+    pub(crate) without: &'static [&'static str],
+    /// Whether the gateway's process is known: then memory and descriptors are read from it, else from its metrics.
+    pub(crate) knows_pid: bool,
+    /// Settings that differ from `tests/soak.toml`'s, as TOML.
+    pub(crate) settings: &'static str,
+    /// What fails.
+    pub(crate) fails: &'static [&'static str],
+    /// What cannot be proven.
+    pub(crate) unproven: &'static [&'static str],
+}
+
+/// What a call is answered that is not there.
+pub(crate) const GONE: &str = "this gateway has no such call";
+
+const NOTHING: Row =
+    Row { name: "", defects: &[], without: &[], knows_pid: true, settings: "", fails: &[], unproven: &[] };
+
+const fn defect(defects: &'static [Defect], fails: &'static [&'static str]) -> Row {
+    Row { name: defects[0].name(), defects, fails, ..NOTHING }
+}
+
+const fn healthy(oddity: &'static [Defect]) -> Row {
+    defect(oddity, &[])
+}
+
+const fn gone(
+    name: &'static str,
+    without: &'static [&'static str],
+    fails: &'static [&'static str],
+    unproven: &'static [&'static str],
+) -> Row {
+    Row { name, without, fails, unproven, ..NOTHING }
+}
+
+/// A defect each, and what it must turn red.
+pub(crate) const DEFECTS: &[Row] = &[
+    defect(&[Defect::Unready], &["availability"]),
+    defect(&[Defect::RunsFail], &["run_success"]),
+    defect(&[Defect::SlowStartTail], &["start_to_log_p99"]),
+    defect(&[Defect::SlowStart], &["start_to_log_p95"]),
+    defect(&[Defect::SlowJudge], &["judge_p95"]),
+    defect(&[Defect::SlowShield], &["shield_p95"]),
+    defect(&[Defect::SlowWriteTail], &["sse_write_p99"]),
+    defect(&[Defect::RefuseResume], &["sse_reconnect_success"]),
+    defect(&[Defect::DropStreams], &["sse_reconnect_rate"]),
+    defect(&[Defect::CloseStreams], &["sse_reconnect_rate"]),
+    defect(&[Defect::DuplicateEvents], &["sse_duplicates"]),
+    defect(&[Defect::RedeliverNewId], &["sse_duplicates"]),
+    defect(&[Defect::LoseEvents], &["sse_gaps"]),
+    defect(&[Defect::IgnoreLastEventId], &["sse_gaps"]),
+    defect(&[Defect::ReplayFromStart], &["sse_duplicates"]),
+    defect(&[Defect::ApiErrors], &["error_rate_steady"]),
+    defect(&[Defect::ChaosErrors], &["error_rate_chaos"]),
+    defect(&[Defect::SlowIndex], &["publish_search_delay"]),
+    defect(&[Defect::ForgetVersions], &["registry_consistency"]),
+    defect(&[Defect::AcceptTampered], &["tampered_manifests"]),
+    defect(&[Defect::AcceptInjections], &["injections_blocked"]),
+    defect(&[Defect::LeakPii], &["pii_masked"]),
+    defect(&[Defect::LeakPiiOutput], &["pii_masked"]),
+    defect(&[Defect::LeakCanaryLog], &["plaintext_leaks"]),
+    defect(&[Defect::LeakCanaryBase64], &["plaintext_leaks"]),
+    defect(&[Defect::LeakMemory], &["rss_drift"]),
+    defect(&[Defect::LeakDescriptors], &["fd_drift"]),
+    defect(&[Defect::LeakStreams], &["sse_connection_drift"]),
+    defect(&[Defect::LeakQueue], &["queue_drift"]),
+    defect(&[Defect::ClockDrift], &["clock_drift"]),
+    defect(&[Defect::ClockJump], &["clock_drift"]),
+    // At this pace a hundred and twenty probes a second, each under way so much longer, would hold more connections open,
+    // and that would look like a leak.
+    Row { settings: "[availability]\nevery = \"10s\"\n", ..defect(&[Defect::NeverHeals], &["chaos_recovery"]) },
+    // A recovery is measured in real time. One that misses the target by default would be half of a compressed soak.
+    Row {
+        settings: "[targets]\nchaos_recovery_seconds_max = 2.5\n",
+        ..defect(&[Defect::SlowRecovery], &["chaos_recovery"])
+    },
+    defect(&[Defect::LatencyNotApplied], &["w6_light_chaos"]),
+    defect(&[Defect::RestartNotDone], &["w6_light_chaos"]),
+    Row { unproven: &["queue_drift", "sse_connection_drift"], ..defect(&[Defect::NoMetrics], &[]) },
+    Row { unproven: &["queue_drift", "sse_connection_drift"], ..defect(&[Defect::MetricsFrozen], &[]) },
+    // Where there are no histograms, the guard's events say how long it took; and where there are none of these either,
+    // nothing does.
+    defect(&[Defect::NoHistograms], &[]),
+    Row {
+        name: "no-histograms-and-no-guard-events",
+        unproven: &["judge_p95", "shield_p95"],
+        ..defect(&[Defect::NoHistograms, Defect::KeepAliveOnly], &[])
+    },
+];
+
+/// Gateways that are healthy, and look ill.
+pub(crate) const ODDITIES: &[Row] = &[
+    healthy(&[Defect::Sawtooth]),
+    healthy(&[Defect::WarmUpGrowth]),
+    healthy(&[Defect::SparseIds]),
+    healthy(&[Defect::BurstEvents]),
+    healthy(&[Defect::SlowButSteady]),
+    healthy(&[Defect::KeepAliveOnly]),
+    healthy(&[Defect::LogBeforeAnswer]),
+    healthy(&[Defect::HourlyClose]),
+];
+
+/// Gateways on which one call is not there: what lived on it has no samples, or only bad ones.
+pub(crate) const STARVED: &[Row] = &[
+    gone(
+        "runs",
+        &["POST /api/runs"],
+        &["error_rate_chaos", "run_success"],
+        &[
+            "error_rate_steady",
+            "injections_blocked",
+            "judge_p95",
+            "pii_masked",
+            "plaintext_leaks",
+            "shield_p95",
+            "sse_duplicates",
+            "sse_gaps",
+            "sse_reconnect_rate",
+            "sse_write_p99",
+            "start_to_log_p95",
+            "start_to_log_p99",
+        ],
+    ),
+    gone(
+        "streams",
+        &["GET /api/runs/logs/stream"],
+        &["chaos_recovery", "error_rate_chaos", "error_rate_steady"],
+        &[
+            "pii_masked",
+            "plaintext_leaks",
+            "sse_duplicates",
+            "sse_gaps",
+            "sse_reconnect_rate",
+            "sse_reconnect_success",
+            "sse_write_p99",
+            "start_to_log_p95",
+            "start_to_log_p99",
+        ],
+    ),
+    gone(
+        "guard",
+        &["GET /api/runs/guard/stream", "GET /api/runs/{id}/guard/stream"],
+        &["error_rate_chaos", "error_rate_steady"],
+        &["pii_masked", "plaintext_leaks"],
+    ),
+    gone(
+        "publishing",
+        &["POST /api/registry/publish"],
+        &["error_rate_steady"],
+        &["publish_search_delay", "registry_consistency", "tampered_manifests"],
+    ),
+    gone(
+        "search",
+        &["GET /api/registry/agents"],
+        &["error_rate_chaos", "error_rate_steady", "publish_search_delay"],
+        &["registry_consistency"],
+    ),
+    gone("toggle", &["POST /api/privacy/toggle"], &["error_rate_steady"], &["plaintext_leaks"]),
+    gone("health", &["GET /health"], &[], &["clock_drift"]),
+    Row {
+        knows_pid: false,
+        ..gone("metrics", &["GET /metrics"], &[], &["fd_drift", "queue_drift", "rss_drift", "sse_connection_drift"])
+    },
+    gone(
+        "chaos",
+        &["POST /api/chaos/redis-restart", "POST /api/chaos/gateway-restart", "POST /api/chaos/latency"],
+        &["w6_light_chaos"],
+        &["chaos_recovery", "error_rate_chaos"],
+    ),
+];

@@ -1,0 +1,89 @@
+//! A soak as a user plays it: this binary again, as the runner, with the environment that points it at a gateway.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{
+    gateway::{AnyError, GatewayProcess},
+    rows::Row,
+};
+
+/// Set where the binary is to be the soak.
+pub(crate) const ROLE: &str = "VERDICTS_PLAY_THE_SOAK";
+/// The two hours in a minute.
+const PACE: &str = "120";
+
+/// What was said of a gateway.
+pub(crate) struct Said {
+    /// Everything that is not green, by name, as the results have it.
+    pub(crate) reds: BTreeMap<String, Value>,
+    /// What a person would have read.
+    pub(crate) output: String,
+}
+
+/// Plays the whole two hours, compressed, against a gateway.
+pub(crate) fn play(gateway: &GatewayProcess, row: &Row, out: &Path) -> Result<Said, AnyError> {
+    if out.exists() {
+        fs::remove_dir_all(out)?;
+    }
+    fs::create_dir_all(out)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    // What the caller's environment says of a gateway or a test run is not for this one.
+    for (name, _) in std::env::vars_os() {
+        let is_foreign = name.to_str().is_some_and(|name| name.starts_with("S2_") || name.starts_with("NEXTEST"));
+        if is_foreign {
+            command.env_remove(name);
+        }
+    }
+    if !row.settings.is_empty() {
+        let settings = out.join("soak.toml");
+        fs::write(&settings, row.settings)?;
+        command.env("S2_CONFIG", settings);
+    }
+    command
+        .args(["--ignored", "full::", "--color", "never"])
+        .env(ROLE, "1")
+        .env("S2_OUT", out)
+        .env("S2_PACE", PACE)
+        .env("S2_GATEWAY_URL", &gateway.url);
+    if row.knows_pid {
+        command.env("S2_GATEWAY_PID", gateway.pid().to_string());
+    }
+    let played = command.output()?;
+    let output = [played.stdout, played.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).join("\n");
+    let results = results(out).map_err(|error| format!("no results: {error}\n{output}"))?;
+    let reds = reds(&results)?;
+    let says_so = !played.status.success();
+    if says_so == reds.is_empty() {
+        return Err(format!("{} with these reds: {:?}\n{output}", played.status, reds.keys()).into());
+    }
+    Ok(Said { reds, output })
+}
+
+fn results(out: &Path) -> Result<Value, AnyError> {
+    let folder = out.join("latest-full");
+    let is_results = |path: &PathBuf| path.to_string_lossy().contains("-results-");
+    let mut files = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let path = files.find(is_results).ok_or_else(|| format!("{} has none", folder.display()))?;
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+fn reds(results: &Value) -> Result<BTreeMap<String, Value>, AnyError> {
+    let mut reds = BTreeMap::new();
+    for kind in ["kpis", "workloads", "harness"] {
+        let judged = results[kind].as_array().ok_or_else(|| format!("the results have no {kind}"))?;
+        for judgement in judged {
+            let name = judgement["name"].as_str().ok_or("a judgement without a name")?;
+            if judgement["verdict"] != "pass" {
+                reds.insert(name.to_owned(), judgement.clone());
+            }
+        }
+    }
+    Ok(reds)
+}
