@@ -5,12 +5,20 @@
 
 #[path = "verdicts/gateway.rs"]
 mod gateway;
+#[path = "verdicts/readme.rs"]
+mod readme;
 #[path = "verdicts/rows.rs"]
 mod rows;
 #[path = "verdicts/soak.rs"]
 mod soak;
+#[path = "verdicts/stall.rs"]
+mod stall;
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use gateway::{AnyError, GatewayProcess};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -20,6 +28,8 @@ use serde_json::Value;
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
 const SIDE_BY_SIDE: usize = 10;
+/// The trial of a gateway that stands still for a while.
+const STALL: &str = "stall::a_stall_is_felt_by_all_who_came_meanwhile";
 /// What says that the machine was too slow to play the load. Such a soak says nothing about its gateway, and is played
 /// again, this often in all.
 const MACHINE: [&str; 2] = ["load_delivered", "heartbeats"];
@@ -33,7 +43,11 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     if args.next().as_deref() == Some(gateway::ROLE) {
         let trial = args.next().unwrap_or_default();
-        let row = all().find_map(|(name, row)| (name == trial).then_some(row));
+        let row = if trial == STALL {
+            Some(Row::HEALTHY)
+        } else {
+            all().find_map(|(name, row)| (name == trial).then_some(row))
+        };
         let served =
             row.ok_or_else(|| format!("no trial is called {trial:?}").into()).and_then(|row| gateway::serve(&row));
         return served.map_or_else(
@@ -46,8 +60,16 @@ fn main() -> ExitCode {
     }
     let mut args = Arguments::from_args();
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
-    let trials = all().map(|(name, row)| Trial::test(name.clone(), move || hold(&name, &row)));
-    libtest_mimic::run(&args, trials.collect()).exit_code()
+    let others = [
+        trial(STALL, || stall::a_stall_is_felt_by_all_who_came_meanwhile(STALL, &out(STALL))),
+        trial("readme::the_table_is_the_matrix", readme::the_table_is_the_matrix),
+    ];
+    let rows = all().map(|(name, row)| trial(&name.clone(), move || hold(&name, &row)));
+    libtest_mimic::run(&args, rows.chain(others).collect()).exit_code()
+}
+
+fn trial(name: &str, holds: impl FnOnce() -> Result<(), AnyError> + Send + 'static) -> Trial {
+    Trial::test(name, move || holds().map_err(|error| Failed::from(error.to_string())))
 }
 
 /// Every row, under its trial's name.
@@ -58,13 +80,18 @@ fn all() -> impl Iterator<Item = (String, Row)> {
     named("defect", DEFECTS).chain(named("healthy", ODDITIES)).chain(named("without", STARVED))
 }
 
+/// Where a trial's soak leaves what it leaves.
+fn out(trial: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("verdicts").join(trial.replace("::", "-"))
+}
+
 /// Plays a row, and holds what is said against what should be.
-fn hold(name: &str, row: &Row) -> Result<(), Failed> {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("verdicts").join(name.replace("::", "-"));
+fn hold(name: &str, row: &Row) -> Result<(), AnyError> {
+    let out = out(name);
     let mut tries = 1;
     let said = loop {
-        let gateway = GatewayProcess::start(name).map_err(|error| error.to_string())?;
-        let said = soak::play(&gateway, row, &out).map_err(|error| error.to_string())?;
+        let gateway = GatewayProcess::start(name)?;
+        let said = soak::play(&gateway, row, soak::FULL, &out)?;
         let is_slow = MACHINE.iter().any(|check| said.reds.contains_key(*check));
         if !is_slow || tries == TRIES_MAX {
             break said;
@@ -75,7 +102,7 @@ fn hold(name: &str, row: &Row) -> Result<(), Failed> {
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(Failed::from(format!("{}\n{}\n{}", wrong.join("\n"), out.display(), said.output)))
+    Err(format!("{}\n{}\n{}", wrong.join("\n"), out.display(), said.output).into())
 }
 
 /// What is not as the row says, in words.

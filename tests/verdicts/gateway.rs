@@ -5,9 +5,12 @@ use std::{
     error::Error,
     io::{self, BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use mock_gateway::{Config, Defects, MockGateway};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rows::Row;
 
@@ -32,6 +35,15 @@ impl GatewayProcess {
         let mut url = String::new();
         BufReader::new(stdout).read_line(&mut url)?;
         Ok(Self { child, url: url.trim().to_owned() })
+    }
+
+    /// Stops the process for a while, as a machine that swaps or a collector that stops the world does.
+    pub(crate) fn stop_for(&self, how_long: Duration) -> Result<(), AnyError> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::STOP)?;
+        thread::sleep(how_long);
+        kill_process(pid, Signal::CONT)?;
+        Ok(())
     }
 
     /// Its process.

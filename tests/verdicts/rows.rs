@@ -24,11 +24,14 @@ pub(crate) struct Row {
 /// What a call is answered that is not there.
 pub(crate) const GONE: &str = "this gateway has no such call";
 
-const NOTHING: Row =
-    Row { name: "", defects: &[], without: &[], knows_pid: true, settings: "", fails: &[], unproven: &[] };
+impl Row {
+    /// A gateway with which nothing is wrong.
+    pub(crate) const HEALTHY: Self =
+        Self { name: "", defects: &[], without: &[], knows_pid: true, settings: "", fails: &[], unproven: &[] };
+}
 
 const fn defect(defects: &'static [Defect], fails: &'static [&'static str]) -> Row {
-    Row { name: defects[0].name(), defects, fails, ..NOTHING }
+    Row { name: defects[0].name(), defects, fails, ..Row::HEALTHY }
 }
 
 const fn healthy(oddity: &'static [Defect]) -> Row {
@@ -41,7 +44,7 @@ const fn gone(
     fails: &'static [&'static str],
     unproven: &'static [&'static str],
 ) -> Row {
-    Row { name, without, fails, unproven, ..NOTHING }
+    Row { name, without, fails, unproven, ..Row::HEALTHY }
 }
 
 /// A defect each, and what it must turn red.

@@ -16,8 +16,16 @@ use crate::{
 
 /// Set where the binary is to be the soak.
 pub(crate) const ROLE: &str = "VERDICTS_PLAY_THE_SOAK";
-/// The two hours in a minute.
-const PACE: &str = "120";
+/// What is played, how fast.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    /// Scenario seconds in a second.
+    pub(crate) pace: f64,
+}
+
+/// The whole two hours in a minute.
+pub(crate) const FULL: Suite = Suite { name: "full", pace: 120.0 };
 
 /// What was said of a gateway.
 pub(crate) struct Said {
@@ -27,8 +35,8 @@ pub(crate) struct Said {
     pub(crate) output: String,
 }
 
-/// Plays the whole two hours, compressed, against a gateway.
-pub(crate) fn play(gateway: &GatewayProcess, row: &Row, out: &Path) -> Result<Said, AnyError> {
+/// Plays a suite against a gateway.
+pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path) -> Result<Said, AnyError> {
     if out.exists() {
         fs::remove_dir_all(out)?;
     }
@@ -47,17 +55,17 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, out: &Path) -> Result<Sa
         command.env("S2_CONFIG", settings);
     }
     command
-        .args(["--ignored", "full::", "--color", "never"])
+        .args(["--include-ignored", &format!("{}::", suite.name), "--color", "never"])
         .env(ROLE, "1")
         .env("S2_OUT", out)
-        .env("S2_PACE", PACE)
+        .env("S2_PACE", suite.pace.to_string())
         .env("S2_GATEWAY_URL", &gateway.url);
     if row.knows_pid {
         command.env("S2_GATEWAY_PID", gateway.pid().to_string());
     }
     let played = command.output()?;
     let output = [played.stdout, played.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).join("\n");
-    let results = results(out).map_err(|error| format!("no results: {error}\n{output}"))?;
+    let results = results(out, suite).map_err(|error| format!("no results: {error}\n{output}"))?;
     let reds = reds(&results)?;
     let says_so = !played.status.success();
     if says_so == reds.is_empty() {
@@ -66,8 +74,8 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, out: &Path) -> Result<Sa
     Ok(Said { reds, output })
 }
 
-fn results(out: &Path) -> Result<Value, AnyError> {
-    let folder = out.join("latest-full");
+fn results(out: &Path, suite: Suite) -> Result<Value, AnyError> {
+    let folder = out.join(format!("latest-{}", suite.name));
     let is_results = |path: &PathBuf| path.to_string_lossy().contains("-results-");
     let mut files = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
     let path = files.find(is_results).ok_or_else(|| format!("{} has none", folder.display()))?;
