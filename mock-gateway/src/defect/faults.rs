@@ -47,9 +47,10 @@ const METRICS_FROZEN_AFTER: Duration = Duration::from_secs(5);
 /// In the name of every histogram, and of nothing else.
 const HISTOGRAM_MARK: &str = "_duration_seconds";
 
-const STEADY_FIRST_LINE: Duration = Duration::from_secs(1);
+const STEADY_FIRST_LINE: Duration = Duration::from_millis(900);
 const STEADY_JUDGE: Duration = Duration::from_millis(250);
 const STEADY_SHIELD: Duration = Duration::from_millis(150);
+const STEADY_INDEX: Duration = Duration::from_secs(8);
 const LATE_START_ANSWER: Duration = Duration::from_millis(50);
 
 /// The gateway's defects at work.
@@ -245,7 +246,13 @@ impl Faults {
     }
 
     pub(crate) fn index_delay(&self, healthy: Duration) -> Duration {
-        if self.has(Defect::SlowIndex) { SLOW_INDEX } else { healthy }
+        if self.has(Defect::SlowIndex) {
+            SLOW_INDEX
+        } else if self.has(Defect::SlowButSteady) {
+            STEADY_INDEX
+        } else {
+            healthy
+        }
     }
 
     /// Whether a search no longer finds what it could find for so long.

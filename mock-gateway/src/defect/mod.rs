@@ -102,7 +102,7 @@ defects! {
         WarmUpGrowth "warm-up-growth" "memory grows by 25 % in the first 4 s, and then no more"
         SparseIds "sparse-ids" "event ids have holes of up to six"
         BurstEvents "burst-events" "events are written in bursts, every 100 ms"
-        SlowButSteady "slow-but-steady" "first log after 1 s, verdicts after 250 ms, decisions after 150 ms"
+        SlowButSteady "slow-but-steady" "first log after 0.9 s, events written after 120 ms, verdicts after 250 ms, decisions after 150 ms, versions found after 8 s"
         KeepAliveOnly "keep-alive-only" "guard streams carry comments only; every idle stream gets one a second"
         LogBeforeAnswer "log-before-answer" "a start is answered 50 ms after the run's first log line"
         HourlyClose "hourly-close" "every stream is closed in good order once, 30 s after the start"

@@ -25,6 +25,8 @@ const LATE_WRITE: Duration = Duration::from_millis(200);
 const DROPPED_STREAM_LIFE: Duration = Duration::from_secs(20);
 
 const ID_HOLE_MAX: u64 = 6;
+/// How long every write takes of a gateway that is slow but steady.
+const STEADY_WRITE: Duration = Duration::from_millis(120);
 const BURST_INTERVAL: Duration = Duration::from_millis(100);
 const FREQUENT_KEEP_ALIVE: Duration = Duration::from_secs(1);
 const CLOSED_STREAM_LIFE: Duration = Duration::from_secs(20);
@@ -103,6 +105,9 @@ impl Faults {
         if self.has(Defect::BurstEvents) {
             let bursts = (since - self.born).div_duration_f64(BURST_INTERVAL).ceil();
             sleep_until(self.born + BURST_INTERVAL.mul_f64(bursts)).await;
+        }
+        if self.has(Defect::SlowButSteady) {
+            sleep_until(since + STEADY_WRITE).await;
         }
         if self.has(Defect::SlowWriteTail) && self.is_write_held(since) {
             sleep(SLOW_WRITE).await;

@@ -114,7 +114,7 @@ async fn a_resume_from_the_start_tells_everything_again() {
 
 #[tokio::test]
 async fn slow_starts_log_late_and_a_steady_gateway_a_little_sooner() {
-    for (defect, at_least) in [(Defect::SlowStart, 1_500), (Defect::SlowButSteady, 1_000)] {
+    for (defect, at_least) in [(Defect::SlowStart, 1_500), (Defect::SlowButSteady, 900)] {
         let (gateway, caller) = start_with(defect).await;
         let mut logs = caller.open(WORKSPACE_LOGS).await;
         let id = caller.create("hello").await;
