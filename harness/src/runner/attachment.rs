@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     attach::{AttachError, Attended, attend},
-    folder::AttachFolder,
+    folder::{self, AttachFolder},
     follow::{Follower, Interest, Soak},
     lock::Lock,
     progress::Progress,
@@ -43,10 +42,10 @@ pub(super) struct Shared {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) verdicts: Verdicts,
-    /// The folder of the soak, as a person would name it.
+    /// The folder of the soak, as a person would name it; or in other words where to read on.
     pub(super) folder: String,
     /// What stopped the session, in full, for the one trial that is about that: others have a line of it.
-    at_length: Option<String>,
+    pub(super) at_length: Option<String>,
 }
 
 #[derive(Debug)]
@@ -216,7 +215,8 @@ impl Attachment {
     }
 }
 
-fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
+/// What a trial says of its subject.
+pub(super) fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
     match outcome.verdicts.named(subject.kind, subject.name) {
         Some(judgement) if judgement.verdict == Verdict::Pass => Ok(()),
         Some(judgement) => {
@@ -228,12 +228,8 @@ fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-/// A folder below the current one is named from here.
 fn shown(run: Option<&RunFolder>) -> String {
-    let Some(run) = run else { return "no folder was made".to_owned() };
-    let path: PathBuf = run.path();
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(&path).display().to_string()
+    run.map_or_else(|| "no folder was made".to_owned(), |run| folder::shown(&run.path()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
