@@ -20,13 +20,14 @@ use s2_harness::{
 use tempfile::TempDir;
 
 type Tested = Result<(), Failed>;
+type Test = fn() -> Tested;
 
 fn main() -> ExitCode {
     if Environment::from_process().get("S2_JOURNAL").is_some() {
         let gateway = || -> StartingGateway { Box::pin(async { Err("nobody needs a gateway".to_owned()) }) };
         return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway });
     }
-    let tests: [(&str, fn() -> Tested); 6] = [
+    let tests: [(&str, Test); 6] = [
         ("a_kpi_that_was_green_is_green_again_and_leaves_results_alone", a_green_kpi),
         ("the_same_journal_gives_the_same_bytes_in_whatever_process", the_same_bytes),
         ("a_red_kpi_names_the_journal_and_the_results", a_red_kpi),
@@ -156,12 +157,13 @@ impl Stored {
     }
 
     fn command(&self, line: &str, environment: &[(&str, &str)]) -> Command {
-        // What is set where this test runs is not what is tested.
-        let set = std::env::vars_os().map(|(name, _)| name);
-        let set = set.filter(|name| name.to_str().is_some_and(|n| n.starts_with("S2_") || n == "NEXTEST_RUN_ID"));
         let binary = std::env::current_exe().expect("a process that runs has a binary");
         let mut command = Command::new(binary);
-        set.for_each(|name| drop(command.env_remove(name)));
+        // What is set where this test runs is not what is tested.
+        let is_ours = |name: &str| name.starts_with("S2_") || name == "NEXTEST_RUN_ID";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
+            command.env_remove(name);
+        }
         command.args(line.split_whitespace()).current_dir(self.out.path());
         command.env("S2_OUT", self.out.path()).env("S2_JOURNAL", self.journal());
         command.envs(environment.iter().copied());

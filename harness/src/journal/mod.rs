@@ -6,6 +6,7 @@
 mod finding;
 mod histogram;
 mod measure;
+mod packed;
 mod read;
 mod record;
 #[cfg(test)]

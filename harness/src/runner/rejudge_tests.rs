@@ -88,12 +88,7 @@ struct Trials {
 /// What the session of a soak would have left.
 fn results_of(soak: &Soak) -> String {
     let (digest, verdicts) = (soak.digest(), soak.judge());
-    results_json(&ResultsInput {
-        header: &soak.header(),
-        digest: &digest,
-        verdicts: &verdicts,
-        waived: &[].into(),
-    })
+    results_json(&ResultsInput { header: &soak.header(), digest: &digest, verdicts: &verdicts, waived: &[].into() })
 }
 
 fn verdicts(stored: &Stored, soak: &Soak) -> Verdicts {
