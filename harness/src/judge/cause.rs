@@ -3,7 +3,7 @@
 use super::{Digest, Scope};
 use crate::{
     journal::{Counter, EndReason},
-    plan::{Plan, moment},
+    plan::{Kpi, Phase, Plan, moment},
 };
 
 /// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
@@ -63,4 +63,43 @@ pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
     let unscraped = (scrapes == 0).then(|| "the metrics were never scraped".to_owned());
     let causes: Vec<String> = [failure, missing, unscraped].into_iter().flatten().collect();
     (!causes.is_empty()).then(|| causes.join("; "))
+}
+
+/// The first request that went wrong of those without which a KPI has no samples.
+pub(super) fn of_requests(kpi: Kpi, digest: &Digest) -> Option<String> {
+    let failed = digest.incidents.routes(Scope::All);
+    let failed = failed.filter(|(route, ..)| lives_on(kpi).iter().any(|part| route.contains(part)));
+    let (route, count, first) = failed.min_by_key(|(_, _, first)| first.at_ms)?;
+    let window = if first.phase == Phase::Steady { String::new() } else { format!(", in the {} window", first.phase) };
+    let answer = first.answer.as_deref().unwrap_or("nothing");
+    Some(format!("{route} went wrong, first at {}{window}: {answer} ({count} on record)", moment(first.at_ms)))
+}
+
+/// Parts of the routes that a KPI's samples come by.
+const fn lives_on(kpi: Kpi) -> &'static [&'static str] {
+    match kpi {
+        Kpi::RunSuccess
+        | Kpi::StartToLogP95
+        | Kpi::StartToLogP99
+        | Kpi::JudgeP95
+        | Kpi::ShieldP95
+        | Kpi::SseWriteP99
+        | Kpi::SseReconnectSuccess
+        | Kpi::SseReconnectRate
+        | Kpi::SseDuplicates
+        | Kpi::SseGaps
+        | Kpi::InjectionsBlocked
+        | Kpi::PiiMasked => &["/api/runs"],
+        Kpi::PublishSearchDelay | Kpi::RegistryConsistency | Kpi::TamperedManifests => &["/api/registry"],
+        Kpi::PlaintextLeaks => &["/api/privacy", "/api/runs"],
+        Kpi::Availability
+        | Kpi::ErrorRateSteady
+        | Kpi::ErrorRateChaos
+        | Kpi::RssDrift
+        | Kpi::FdDrift
+        | Kpi::SseConnectionDrift
+        | Kpi::QueueDrift
+        | Kpi::ClockDrift
+        | Kpi::ChaosRecovery => &[],
+    }
 }

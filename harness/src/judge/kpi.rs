@@ -1,8 +1,8 @@
 //! Which judge a KPI has, and which failures no further data can undo.
 
 use super::{
-    Digest, Judged, Judgement, Scope, Targets, chaos, clock, conclude::Findings, drift, incidents::Offence, latency,
-    rates, registry, safety, streams, targets::unit,
+    Digest, Judged, Judgement, Scope, Targets, Verdict, cause, chaos, clock, conclude::Findings, drift,
+    incidents::Offence, latency, rates, registry, safety, streams, targets::unit,
 };
 use crate::{
     journal::{Counter, Gauge, Source, Timing},
@@ -39,7 +39,11 @@ pub(super) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -
         Kpi::ClockDrift => clock::drift(case),
         Kpi::ChaosRecovery => chaos::recovery(case),
     };
-    found.conclude(plan, digest)
+    let mut judgement = found.conclude(plan, digest);
+    if judgement.verdict == Verdict::Unproven && judgement.evidence.first.is_none() {
+        judgement.evidence.notes.extend(cause::of_requests(kpi, digest));
+    }
+    judgement
 }
 
 /// What a judge of a KPI is given.

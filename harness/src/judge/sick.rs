@@ -196,6 +196,10 @@ fn latencies(soak: &mut Soak, kpi: Kpi) {
                     Kpi::ShieldP95 => Source::Shield,
                     _ => Source::SseWrite,
                 };
+                let of_events = if kpi == Kpi::JudgeP95 { Timing::JudgeEvent } else { Timing::ShieldEvent };
+                if kpi != Kpi::SseWriteP99 {
+                    interval.timings.insert(of_events, timing(400_000 + minute * 100, 3, at_ms, &run_id(minute)));
+                }
                 let counts = &mut interval.sources.get_mut(&source).unwrap().counts;
                 counts[4] = counts[0];
                 counts[0] = 0;

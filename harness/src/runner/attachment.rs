@@ -222,10 +222,16 @@ pub(super) fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> 
         Some(judgement) => {
             let text = failure_text(judgement, subject.suite, &outcome.folder);
             let at_length = outcome.at_length.as_ref().filter(|_| subject.is_about_fatal_errors());
-            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n  {at_length}")))
+            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n{}", indented(at_length))))
         }
         None => Err(format!("{} was not judged; the soak in {} had another plan", subject.name, outcome.folder)),
     }
+}
+
+/// Text that is told whole. No line of it looks like one of the test report's, and no character steers a terminal.
+fn indented(text: &str) -> String {
+    let plain = |line: &str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    text.lines().map(|line| format!("  {}", plain(line))).collect::<Vec<_>>().join("\n")
 }
 
 fn shown(run: Option<&RunFolder>) -> String {
