@@ -46,7 +46,8 @@ pub(super) fn of_early_end(plan: &Plan, digest: &Digest) -> Option<String> {
 /// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)".
 pub(super) fn of_source(name_holds: &str, digest: &Digest) -> Option<String> {
     let (source, story) = digest.story.sources.iter().find(|(source, _)| source.contains(name_holds))?;
-    Some(format!("{source} answered {} ({} times)", story.answer, story.count))
+    let times = if story.count == 1 { "once".to_owned() } else { format!("{} times", story.count) };
+    Some(format!("{source} answered {} ({times})", story.answer))
 }
 
 /// Why the gateway's metrics do not say something: scrapes that failed, or names that they lack.
@@ -67,15 +68,19 @@ pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
 
 /// The first request that went wrong of those without which a KPI has no samples.
 pub(super) fn of_requests(kpi: Kpi, digest: &Digest) -> Option<String> {
-    let failed = digest.incidents.routes(Scope::All);
-    let failed = failed.filter(|(route, ..)| lives_on(kpi).iter().any(|part| route.contains(part)));
-    let (route, count, first) = failed.min_by_key(|(_, _, first)| first.at_ms)?;
+    let failed = |part: &&str| {
+        let of_part = digest.incidents.routes(Scope::All).filter(|(route, ..)| route.contains(*part));
+        of_part.min_by_key(|(_, _, first)| first.at_ms)
+    };
+    let (route, _, first) = lives_on(kpi).iter().find_map(failed)?;
+    let same = digest.incidents.routes(Scope::All).filter(|(other, ..)| *other == route);
+    let count: u64 = same.map(|(_, count, _)| count).sum();
     let window = if first.phase == Phase::Steady { String::new() } else { format!(", in the {} window", first.phase) };
     let answer = first.answer.as_deref().unwrap_or("nothing");
     Some(format!("{route} went wrong, first at {}{window}: {answer} ({count} on record)", moment(first.at_ms)))
 }
 
-/// Parts of the routes that a KPI's samples come by.
+/// Parts of the routes that a KPI's samples come by, the nearest first.
 const fn lives_on(kpi: Kpi) -> &'static [&'static str] {
     match kpi {
         Kpi::RunSuccess
@@ -83,13 +88,11 @@ const fn lives_on(kpi: Kpi) -> &'static [&'static str] {
         | Kpi::StartToLogP99
         | Kpi::JudgeP95
         | Kpi::ShieldP95
-        | Kpi::SseWriteP99
-        | Kpi::SseReconnectSuccess
-        | Kpi::SseReconnectRate
-        | Kpi::SseDuplicates
-        | Kpi::SseGaps
         | Kpi::InjectionsBlocked
         | Kpi::PiiMasked => &["/api/runs"],
+        Kpi::SseWriteP99 | Kpi::SseReconnectSuccess | Kpi::SseReconnectRate | Kpi::SseDuplicates | Kpi::SseGaps => {
+            &["/logs/stream", "/api/runs"]
+        }
         Kpi::PublishSearchDelay | Kpi::RegistryConsistency | Kpi::TamperedManifests => &["/api/registry"],
         Kpi::PlaintextLeaks => &["/api/privacy", "/api/runs"],
         Kpi::Availability

@@ -230,7 +230,8 @@ pub(super) fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> 
 
 /// Text that is told whole. No line of it looks like one of the test report's, and no character steers a terminal.
 fn indented(text: &str) -> String {
-    let plain = |line: &str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    let plain =
+        |line: &str| line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect::<String>();
     text.lines().map(|line| format!("  {}", plain(line))).collect::<Vec<_>>().join("\n")
 }
 

@@ -50,6 +50,11 @@ impl Stored {
         self.folder().join("journal.ndjson")
     }
 
+    /// What the trials say.
+    fn log(&self) -> PathBuf {
+        self.out.path().join("log")
+    }
+
     fn results(&self) -> PathBuf {
         self.out.path().join("s2-full-rejudged-2026-11-23T09-59-58.json")
     }
@@ -58,7 +63,8 @@ impl Stored {
         let (out, named) = (self.out.path().to_str().unwrap(), named.to_str().unwrap());
         let environment = Environment::new("/nonexistent/s2".into(), [("S2_OUT", out), ("S2_JOURNAL", named)]);
         let settings = Settings::load(&environment, toml).unwrap();
-        let args = Arguments::from_iter(["soak", "--logfile=/dev/null"].into_iter().chain(line.split_whitespace()));
+        let log = format!("--logfile={}", self.log().display());
+        let args = Arguments::from_iter(["soak", &log].into_iter().chain(line.split_whitespace()));
         let conclusion = rejudge::run(args, &settings, &environment).map_err(|error| error.to_string())?;
         let (passed, failed, ignored) = (conclusion.num_passed, conclusion.num_failed, conclusion.num_ignored);
         Ok(Trials { passed, failed, ignored })
@@ -210,6 +216,20 @@ fn what_stopped_a_session_is_told_again_in_full() {
     stored.judged("");
     let json: serde_json::Value = serde_json::from_str(&stored.written()).unwrap();
     assert_eq!(message, json["fatalError"].as_str().unwrap());
+    let told = fs::read_to_string(stored.log()).unwrap();
+    assert_eq!(1, told.matches(message.trim()).count(), "by the one trial that is about it: {told}");
+}
+
+#[test]
+fn what_stopped_a_session_steers_no_terminal_and_forges_no_line() {
+    let mut soak = Soak::healthy(Suite::Full).cut_at(50 * 60_000);
+    let message = "\u{1b}[2Jgone\ntest full::kpi::sse_gaps ... ok\rtest result: ok.".to_owned();
+    soak.happens(3_000_000, Finding::Fatal { message });
+    let stored = Stored::of(&soak);
+    stored.judged("");
+    let told = fs::read_to_string(stored.log()).unwrap();
+    assert!(told.contains("gone") && !told.contains(['\u{1b}', '\r']), "{told}");
+    assert!(!told.lines().any(|line| line.starts_with("test full::kpi::sse_gaps ... ok")), "{told}");
 }
 
 #[test]
