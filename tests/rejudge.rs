@@ -1,7 +1,7 @@
 //! A stored journal is judged again by the test binary itself: by name, without a session, without a gateway, and with an
 //! exit code that says what came of it.
 //!
-//! The binary is this one again: where `S2_JOURNAL` is set it is the soak's, with a gateway that nobody may start.
+//! The binary is this one again: where a test says so it is the soak's, with a gateway that nobody may start.
 
 use std::{
     collections::BTreeMap,
@@ -15,15 +15,18 @@ use s2_harness::{
     journal::{Counter, End, EndReason, Header, Interval, JOURNAL_VERSION, Record, Writer},
     plan::{Phase, Plan, Scenario, Suite},
     runner::{self, Embedded, StartingGateway},
-    settings::Environment,
 };
 use tempfile::TempDir;
+
+/// Set where this binary is to be the soak's.
+const AS_THE_SOAK: &str = "REJUDGE_TEST_AS_THE_SOAK";
 
 type Tested = Result<(), Failed>;
 type Test = fn() -> Tested;
 
 fn main() -> ExitCode {
-    if Environment::from_process().get("S2_JOURNAL").is_some() {
+    #[expect(clippy::disallowed_methods, reason = "no setting of S2's: it is for this file alone")]
+    if std::env::var_os(AS_THE_SOAK).is_some() {
         let gateway = || -> StartingGateway { Box::pin(async { Err("nobody needs a gateway".to_owned()) }) };
         return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway });
     }
@@ -165,7 +168,7 @@ impl Stored {
             command.env_remove(name);
         }
         command.args(line.split_whitespace()).current_dir(self.out.path());
-        command.env("S2_OUT", self.out.path()).env("S2_JOURNAL", self.journal());
+        command.env(AS_THE_SOAK, "").env("S2_OUT", self.out.path()).env("S2_JOURNAL", self.journal());
         command.envs(environment.iter().copied());
         command
     }
