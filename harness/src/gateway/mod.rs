@@ -7,6 +7,8 @@ mod access;
 mod client;
 mod contract;
 mod exposition;
+#[cfg(test)]
+mod hostile_tests;
 mod stream;
 mod transport;
 

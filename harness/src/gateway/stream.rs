@@ -46,6 +46,8 @@ pub struct Refusal {
 pub struct Ended {
     /// In words.
     pub answer: String,
+    /// Whether the gateway ended it as HTTP ends an answer: it was not cut, and did not fall silent.
+    pub in_good_order: bool,
 }
 
 /// An event as it came.
@@ -116,7 +118,8 @@ impl Connection {
         loop {
             let item = timeout(IDLE_TIMEOUT, self.events.next()).await;
             let Ok(item) = item else {
-                return Err(Ended { answer: format!("silent for {} s", IDLE_TIMEOUT.as_secs()) });
+                let answer = format!("silent for {} s", IDLE_TIMEOUT.as_secs());
+                return Err(Ended { answer, in_good_order: false });
             };
             match item {
                 Some(Ok(SSE::Event(event))) => {
@@ -130,8 +133,11 @@ impl Connection {
                     });
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
-                Some(Err(error)) => return Err(Ended { answer: explain(error, self.token.as_ref()).await }),
-                None => return Err(Ended { answer: "closed".into() }),
+                Some(Err(error)) => {
+                    let in_good_order = matches!(error, Error::Eof);
+                    return Err(Ended { answer: explain(error, self.token.as_ref()).await, in_good_order });
+                }
+                None => return Err(Ended { answer: "closed".into(), in_good_order: true }),
             }
         }
     }

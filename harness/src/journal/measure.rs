@@ -24,8 +24,10 @@ named! {
         RequestErrors = "request_errors",
         /// Streams that the gateway opened for us, first openings and reconnects, workspace streams and runs' own.
         StreamsOpened = "streams_opened",
-        /// Streams that ended without our asking.
+        /// Streams that ended without our asking, those aside that were closed in good order now and then.
         StreamsDropped = "streams_dropped",
+        /// Streams that the gateway closed in good order, as seldom as it may.
+        StreamsClosed = "streams_closed",
         /// Attempts to come back.
         ReconnectAttempts = "reconnect_attempts",
         /// Attempts that opened a stream.

@@ -1,9 +1,9 @@
 //! Why there is too little: what a person needs to know who reads that a KPI is unproven.
 
-use super::{Digest, Scope};
+use super::{Digest, Scope, chaos};
 use crate::{
     journal::{Counter, EndReason},
-    plan::{Kpi, Phase, Plan, moment},
+    plan::{Kpi, Plan, moment},
 };
 
 /// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
@@ -66,38 +66,59 @@ pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join("; "))
 }
 
-/// The first request that went wrong of those without which a KPI has no samples.
-pub(super) fn of_requests(kpi: Kpi, digest: &Digest) -> Option<String> {
-    let failed = |part: &&str| {
-        let of_part = digest.incidents.routes(Scope::All).filter(|(route, ..)| route.contains(*part));
-        of_part.min_by_key(|(_, _, first)| first.at_ms)
+/// What the routes answered that a KPI has its samples from, where they did not answer as they should.
+pub(super) fn of_routes(kpi: Kpi, plan: &Plan, digest: &Digest) -> Option<String> {
+    let told = |route: &&str| {
+        let story = digest.story.routes.get(*route).or_else(|| digest.story.sources.get(*route))?;
+        Some(format!("{route} answered {} (last at {})", story.answer, moment(story.last_ms)))
     };
-    let (route, _, first) = lives_on(kpi).iter().find_map(failed)?;
-    let same = digest.incidents.routes(Scope::All).filter(|(other, ..)| *other == route);
-    let count: u64 = same.map(|(_, count, _)| count).sum();
-    let window = if first.phase == Phase::Steady { String::new() } else { format!(", in the {} window", first.phase) };
-    let answer = first.answer.as_deref().unwrap_or("nothing");
-    Some(format!("{route} went wrong, first at {}{window}: {answer} ({count} on record)", moment(first.at_ms)))
+    let mut causes: Vec<String> = routes(kpi).iter().filter_map(told).collect();
+    if matches!(kpi, Kpi::ChaosRecovery | Kpi::ErrorRateChaos) {
+        causes.extend(chaos::in_words(&chaos::unproven_events(plan, digest)));
+    }
+    (!causes.is_empty()).then(|| causes.join("; "))
 }
 
-/// Parts of the routes that a KPI's samples come by, the nearest first.
-const fn lives_on(kpi: Kpi) -> &'static [&'static str] {
+/// The requests without which a KPI has no samples. What is read from metrics, probes and clocks says for itself what it
+/// was answered.
+const fn routes(kpi: Kpi) -> &'static [&'static str] {
     match kpi {
-        Kpi::RunSuccess
-        | Kpi::StartToLogP95
-        | Kpi::StartToLogP99
-        | Kpi::JudgeP95
-        | Kpi::ShieldP95
-        | Kpi::InjectionsBlocked
-        | Kpi::PiiMasked => &["/api/runs"],
-        Kpi::SseWriteP99 | Kpi::SseReconnectSuccess | Kpi::SseReconnectRate | Kpi::SseDuplicates | Kpi::SseGaps => {
-            &["/logs/stream", "/api/runs"]
+        Kpi::RunSuccess | Kpi::ErrorRateSteady | Kpi::ErrorRateChaos => {
+            &["POST /api/runs", "POST /api/runs/{id}/start"]
         }
-        Kpi::PublishSearchDelay | Kpi::RegistryConsistency | Kpi::TamperedManifests => &["/api/registry"],
-        Kpi::PlaintextLeaks => &["/api/privacy", "/api/runs"],
+        Kpi::StartToLogP95
+        | Kpi::StartToLogP99
+        | Kpi::SseWriteP99
+        | Kpi::SseReconnectSuccess
+        | Kpi::SseReconnectRate
+        | Kpi::SseDuplicates
+        | Kpi::SseGaps => &[
+            "POST /api/runs",
+            "POST /api/runs/{id}/start",
+            "GET /api/runs/logs/stream",
+            "GET /api/runs/{id}/logs/stream",
+        ],
+        Kpi::JudgeP95 | Kpi::ShieldP95 => {
+            &["POST /api/runs", "POST /api/runs/{id}/start", "GET /api/runs/guard/stream"]
+        }
+        Kpi::PublishSearchDelay | Kpi::RegistryConsistency => {
+            &["POST /api/registry/publish", "GET /api/registry/agents"]
+        }
+        Kpi::TamperedManifests => &["POST /api/registry/publish (tampered)"],
+        Kpi::InjectionsBlocked => &["POST /api/runs (injection)"],
+        Kpi::PiiMasked => PROBED,
+        Kpi::PlaintextLeaks => &[
+            "POST /api/privacy/toggle",
+            "POST /api/runs",
+            "POST /api/runs/{id}/start",
+            "GET /api/runs/{id}",
+            "GET /api/runs/logs/stream",
+            "GET /api/runs/guard/stream",
+            "GET /api/runs/{id}/logs/stream",
+            "GET /api/runs/{id}/guard/stream",
+            "GET /api/registry/agents",
+        ],
         Kpi::Availability
-        | Kpi::ErrorRateSteady
-        | Kpi::ErrorRateChaos
         | Kpi::RssDrift
         | Kpi::FdDrift
         | Kpi::SseConnectionDrift
@@ -106,3 +127,14 @@ const fn lives_on(kpi: Kpi) -> &'static [&'static str] {
         | Kpi::ChaosRecovery => &[],
     }
 }
+
+/// Where a run that proves something is created, started, and looked at.
+const PROBED: &[&str] = &[
+    "POST /api/runs",
+    "POST /api/runs/{id}/start",
+    "GET /api/runs/{id}",
+    "GET /api/runs/logs/stream",
+    "GET /api/runs/guard/stream",
+    "GET /api/runs/{id}/logs/stream",
+    "GET /api/runs/{id}/guard/stream",
+];

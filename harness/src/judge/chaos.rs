@@ -46,7 +46,6 @@ pub(super) fn recovery(case: Case<'_>) -> Findings {
             slow.push(Offender { at_ms, phase, subject, value: Some(seconds), answer });
         }
     }
-    found.lack = in_words(&unproven_events(case.plan, case.digest));
     found.evidence.over = slow.len() as u64;
     found.fault = (!faults.is_empty()).then(|| faults.join("; "));
     found.evidence.first = slow.iter().min_by_key(|offender| offender.at_ms).cloned();

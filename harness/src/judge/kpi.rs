@@ -1,8 +1,8 @@
 //! Which judge a KPI has, and which failures no further data can undo.
 
 use super::{
-    Digest, Judged, Judgement, Scope, Targets, Verdict, cause, chaos, clock, conclude::Findings, drift,
-    incidents::Offence, latency, rates, registry, safety, streams, targets::unit,
+    Digest, Judged, Judgement, Scope, Targets, cause, chaos, clock, conclude::Findings, drift, incidents::Offence,
+    latency, rates, registry, safety, streams, targets::unit,
 };
 use crate::{
     journal::{Counter, Gauge, Source, Timing},
@@ -12,7 +12,7 @@ use crate::{
 /// Judges one KPI.
 pub(super) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
     let case = Case { kpi, plan, targets, digest };
-    let found = match kpi {
+    let mut found = match kpi {
         Kpi::Availability => rates::availability(case),
         Kpi::RunSuccess => rates::run_success(case),
         Kpi::StartToLogP95 => latency::start_to_log(case, 0.95),
@@ -39,11 +39,9 @@ pub(super) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -
         Kpi::ClockDrift => clock::drift(case),
         Kpi::ChaosRecovery => chaos::recovery(case),
     };
-    let mut judgement = found.conclude(plan, digest);
-    if judgement.verdict == Verdict::Unproven && judgement.evidence.first.is_none() {
-        judgement.evidence.notes.extend(cause::of_requests(kpi, digest));
-    }
-    judgement
+    let causes: Vec<String> = found.lack.take().into_iter().chain(cause::of_routes(kpi, plan, digest)).collect();
+    found.lack = (!causes.is_empty()).then(|| causes.join("; "));
+    found.conclude(plan, digest)
 }
 
 /// What a judge of a KPI is given.

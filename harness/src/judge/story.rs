@@ -20,6 +20,8 @@ pub(super) struct Story {
     pub(super) chaos: BTreeMap<Chaos, ChaosStory>,
     pub(super) workers: BTreeMap<String, WorkerStory>,
     pub(super) sources: BTreeMap<String, SourceStory>,
+    /// Routes whose requests went wrong.
+    pub(super) routes: BTreeMap<String, SourceStory>,
     pub(super) missing_metrics: BTreeSet<String>,
     /// The first few holes, from and to in scenario milliseconds, and why.
     pub(super) holes: Vec<(u64, u64, String)>,
@@ -53,7 +55,7 @@ pub(super) struct WorkerStory {
     pub(super) is_done: bool,
 }
 
-/// A source that did not answer as it should.
+/// A source or a route that did not answer as it should.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SourceStory {
     pub(super) count: u64,
@@ -101,7 +103,8 @@ impl Story {
             }
             Finding::WorkerGaveUp { worker } => self.worker(worker, |story| story.gave_up_ms = Some(at_ms)),
             Finding::WorkerDone { worker } => self.worker(worker, |story| story.is_done = true),
-            Finding::SourceFailed { source, answer } => self.source(source, at_ms, answer),
+            Finding::SourceFailed { source, answer } => tell(&mut self.sources, source, at_ms, answer),
+            Finding::RequestFailed { route, answer, .. } => tell(&mut self.routes, route, at_ms, answer),
             Finding::MetricMissing { name } if self.missing_metrics.len() < NAMES_MAX => {
                 self.missing_metrics.insert(name.clone());
             }
@@ -134,16 +137,16 @@ impl Story {
             change(self.workers.entry(worker.to_owned()).or_default());
         }
     }
+}
 
-    fn source(&mut self, source: &str, at_ms: u64, answer: &str) {
-        if !self.sources.contains_key(source) && self.sources.len() >= NAMES_MAX {
-            return;
-        }
-        let story = self.sources.entry(source.to_owned()).or_default();
-        story.count += 1;
-        if at_ms >= story.last_ms {
-            story.last_ms = at_ms;
-            answer.clone_into(&mut story.answer);
-        }
+fn tell(stories: &mut BTreeMap<String, SourceStory>, name: &str, at_ms: u64, answer: &str) {
+    if !stories.contains_key(name) && stories.len() >= NAMES_MAX {
+        return;
+    }
+    let story = stories.entry(name.to_owned()).or_default();
+    story.count += 1;
+    if at_ms >= story.last_ms {
+        story.last_ms = at_ms;
+        answer.clone_into(&mut story.answer);
     }
 }

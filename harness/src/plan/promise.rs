@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chaos, Kpi, Plan, Workload, millis};
+use super::{Chaos, Kpi, Plan, PlannedChaos, Workload, millis};
 
 /// Prompts that each safety probe tries to inject.
 pub const INJECTIONS_PER_PROBE: u64 = 3;
 /// Kinds of personal data that each safety probe sends.
 pub const PII_PER_PROBE: u64 = 3;
-/// How long a restart is taken to last where a plan sets steady time aside, in real milliseconds. At a high pace even a
-/// short restart covers minutes of scenario.
+/// How long a restart may last until its window closes all the same, in real milliseconds: the recovery that is aimed
+/// at. At a high pace even a short restart covers minutes of scenario.
 const DOWNTIME_REAL_MS: f64 = 30_000.0;
 /// No restart is granted more of the scenario than this.
 const DOWNTIME_SCENARIO_MS_MAX: f64 = 6.0 * 60_000.0;
@@ -88,6 +88,26 @@ fn chaos_runs(plan: &Plan) -> u64 {
     plan.runs.iter().filter(|run| certain(run.at_ms)).count() as u64
 }
 
+impl Plan {
+    /// When the window of an event closes at the latest, scenario milliseconds. A gateway that is not well by then is
+    /// judged as it is: promises set no more time aside, and its users wait for no window either.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a bounded count of milliseconds, not negative"
+    )]
+    pub fn window_ends_ms(&self, event: &PlannedChaos) -> u64 {
+        let lasts_ms = match event.chaos {
+            Chaos::Latency => millis(self.scenario.chaos.latency_duration),
+            Chaos::RedisRestart | Chaos::GatewayRestart => {
+                (DOWNTIME_REAL_MS * self.pace).clamp(0.0, DOWNTIME_SCENARIO_MS_MAX) as u64
+            }
+        };
+        event.at_ms + lasts_ms + millis(self.scenario.chaos.settle)
+    }
+}
+
 /// The scenario less the time that chaos windows are expected to take.
 struct Steady {
     duration_ms: u64,
@@ -95,25 +115,9 @@ struct Steady {
 }
 
 impl Steady {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a bounded count of milliseconds, not negative"
-    )]
     fn of(plan: &Plan) -> Self {
-        let downtime_ms = (DOWNTIME_REAL_MS * plan.pace).clamp(0.0, DOWNTIME_SCENARIO_MS_MAX) as u64;
-        let settle_ms = millis(plan.scenario.chaos.settle);
-        let window = |at_ms: u64, chaos: Chaos| {
-            let lasts_ms = match chaos {
-                Chaos::Latency => millis(plan.scenario.chaos.latency_duration),
-                Chaos::RedisRestart | Chaos::GatewayRestart => downtime_ms,
-            };
-            (at_ms, (at_ms + lasts_ms + settle_ms).min(plan.duration_ms))
-        };
-        Self {
-            duration_ms: plan.duration_ms,
-            windows_ms: plan.chaos.iter().map(|event| window(event.at_ms, event.chaos)).collect(),
-        }
+        let window = |event: &PlannedChaos| (event.at_ms, plan.window_ends_ms(event).min(plan.duration_ms));
+        Self { duration_ms: plan.duration_ms, windows_ms: plan.chaos.iter().map(window).collect() }
     }
 
     fn contains(&self, at_ms: u64) -> bool {

@@ -42,8 +42,11 @@ fn refusing() -> Soak {
         soak.happens(at_ms, request_failed(Workload::Runs, "POST /api/runs", &run_id(minute), denied));
         let stream = request_failed(Workload::Churn, "GET /api/runs/logs/stream", "7", denied);
         soak.happens(at_ms + 500, stream);
-        let publish = request_failed(Workload::Registry, "POST /api/registry/publish", "soak-agent@1.0.0-1", denied);
-        soak.happens(at_ms + 58_500, publish);
+        for route in ["POST /api/registry/publish", "POST /api/registry/publish (tampered)"] {
+            soak.happens(at_ms + 58_500, request_failed(Workload::Registry, route, "soak-agent@1.0.0-1", denied));
+        }
+        let injection = request_failed(Workload::Safety, "POST /api/runs (injection)", "ignore-previous", denied);
+        soak.happens(at_ms + 148_500, injection);
     }
     soak
 }

@@ -8,15 +8,18 @@ use tokio::sync::mpsc;
 use super::{Context, Mark};
 use crate::{
     clock,
-    gateway::{Connection, LogEvent, StreamEvent},
+    gateway::{Connection, Ended, LogEvent, StreamEvent},
     journal::{Counter, Finding, Timing, clip},
-    plan::Workload,
+    plan::{Phase, Workload},
 };
 
 /// No attempt waits longer for its turn.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
 /// The least that a gateway's `retry:` is taken for.
 const RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// A gateway may close a stream that is kept for hours in good order: so often, and not more often, in scenario time.
+const CLOSING_EVERY_MS: u64 = 30 * 60_000;
 
 /// Which stream is kept, for whom.
 #[derive(Debug, Clone)]
@@ -42,7 +45,7 @@ pub enum Order {
 
 /// Why reading came to an end.
 enum Over {
-    Dropped(String),
+    Dropped(Ended),
     Churned(tokio::sync::oneshot::Sender<()>),
     Finished,
 }
@@ -55,6 +58,8 @@ struct Life {
     /// When it was lost, and how often it has tried to come back since.
     lost: Option<(Mark, u32)>,
     back: Option<tokio::sync::oneshot::Sender<()>>,
+    /// When the gateway last closed it in good order, out of chaos windows; scenario milliseconds.
+    closed_ms: Option<u64>,
 }
 
 /// A stream that is counted as open, for as long as this lives: also where its reader is dropped in the middle.
@@ -89,7 +94,8 @@ impl Context {
         orders: &mut mpsc::Receiver<Order>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) {
-        let mut life = Life { last_id: None, has_seen_events: false, retry: None, lost: None, back: None };
+        let mut life =
+            Life { last_id: None, has_seen_events: false, retry: None, lost: None, back: None, closed_ms: None };
         while !self.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;
@@ -105,15 +111,28 @@ impl Context {
             match over {
                 Over::Finished => return,
                 Over::Churned(back) => life.back = Some(back),
-                Over::Dropped(answer) => {
-                    tracing::debug!("stream {} dropped: {answer}", kept.name);
-                    self.recorder.count(Counter::StreamsDropped, mark);
-                    let finding = Finding::StreamDropped { stream: kept.name.clone(), answer };
-                    self.recorder.incident_since(finding, mark);
-                }
+                Over::Dropped(ended) => self.dropped(kept, &mut life, ended, mark),
             }
             life.lost = Some((mark, 0));
         }
+    }
+
+    /// Takes down a stream that ended without our asking.
+    fn dropped(&self, kept: &Kept, life: &mut Life, ended: Ended, mark: Mark) {
+        let answer = ended.answer;
+        tracing::debug!("stream {} ended: {answer}", kept.name);
+        let now_ms = self.clock.at_ms(mark.at);
+        // The stream of one run has no business to end before its run does.
+        let is_long_lived = kept.workload != Workload::Runs;
+        let is_seldom = life.closed_ms.is_none_or(|before| now_ms.saturating_sub(before) >= CLOSING_EVERY_MS);
+        if ended.in_good_order && is_long_lived && is_seldom {
+            if mark.phase == Phase::Steady {
+                life.closed_ms = Some(now_ms);
+            }
+            return self.recorder.count(Counter::StreamsClosed, mark);
+        }
+        self.recorder.count(Counter::StreamsDropped, mark);
+        self.recorder.incident_since(Finding::StreamDropped { stream: kept.name.clone(), answer }, mark);
     }
 
     /// One attempt to open the stream, after its delay.
@@ -156,7 +175,11 @@ impl Context {
                     self.request_failed(kept.workload, kept.route, &kept.name, &refusal.answer, mark);
                 }
                 let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
-                if attempt > 0 || !counts {
+                if !counts {
+                    let (source, answer) = (kept.route.to_owned(), refusal.answer.clone());
+                    self.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
+                }
+                if attempt > 0 {
                     let finding =
                         Finding::ReconnectFailed { stream: kept.name.clone(), attempt, answer: refusal.answer };
                     self.recorder.incident_since(finding, mark);
@@ -193,7 +216,7 @@ impl Context {
             };
             let event = match event {
                 Ok(event) => event,
-                Err(ended) => return Over::Dropped(ended.answer),
+                Err(ended) => return Over::Dropped(ended),
             };
             life.has_seen_events = true;
             if event.id.is_some() {

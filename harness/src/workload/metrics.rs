@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{place::Place, process::Processes, tally::Tally};
+use super::{freshness::Freshness, place::Place, process::Processes, tally::Tally};
 use crate::{
     clock,
     gateway::{Client, Exposition, Outcome},
@@ -44,6 +44,8 @@ struct State {
     tallies: BTreeMap<Source, Tally>,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
     latest: Option<Instant>,
+    /// Whether the metrics live.
+    freshness: Freshness,
     /// Names that were missing from the scrape before, so that each is said once.
     missing: BTreeSet<&'static str>,
     /// Processor time of a process at its last look.
@@ -60,6 +62,7 @@ impl Default for Metrics {
             processes: Processes::new(),
             tallies: BTreeMap::new(),
             latest: None,
+            freshness: Freshness::default(),
             missing: BTreeSet::new(),
             processor: BTreeMap::new(),
             guard_is_open: false,
@@ -152,12 +155,21 @@ impl Metrics {
     }
 }
 
+/// What was known when the metrics were asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Runs that the gateway had accepted the start of.
+    runs: u64,
+    mark: Mark,
+}
+
 async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     look_at_processes(context, state, mark);
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
+    let asked = Asked { runs: context.board.runs_started(), mark };
     let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, mark));
-    take_in_metrics(context, state, metrics, mark);
+    take_in_metrics(context, state, metrics, asked);
 }
 
 fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
@@ -226,7 +238,8 @@ async fn read_clock(context: &Context, mark: Mark) {
     context.recorder.incident_since(Finding::SourceFailed { source: "GET /health".into(), answer }, mark);
 }
 
-fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, mark: Mark) {
+fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, asked: Asked) {
+    let mark = asked.mark;
     context.recorder.count(Counter::Scrapes, mark);
     let exposition = match outcome {
         Ok(answer) if answer.status == 200 => match Exposition::read(&answer.text()) {
@@ -236,12 +249,15 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, ma
         Ok(answer) => return scrape_failed(context, answer.to_string(), mark),
         Err(trouble) => return scrape_failed(context, trouble.text, mark),
     };
-    context.recorder.count(Counter::ScrapesOk, mark);
     let mut state = lock(state);
     if state.latest.is_some_and(|latest| latest >= mark.at) {
-        return;
+        return context.recorder.count(Counter::ScrapesOk, mark);
     }
     state.latest = Some(mark.at);
+    if let Some(stale) = state.freshness.stale(&exposition, asked.runs, mark.at) {
+        return scrape_failed(context, format!("200, but {stale}"), mark);
+    }
+    context.recorder.count(Counter::ScrapesOk, mark);
     let mut missing = BTreeSet::new();
     take_in_gauges(context, &exposition, state.gateway_is_seen, &mut missing, mark);
     for source in Source::ALL {

@@ -1,6 +1,7 @@
 //! What is played at the gateway: one file a workload.
 
 mod availability;
+mod freshness;
 mod heartbeat;
 mod leak;
 mod metrics;

@@ -20,6 +20,11 @@ use crate::{
 const SEARCH_LIMIT: Duration = Duration::from_secs(30);
 /// Between searches.
 const SEARCH_EVERY: Duration = Duration::from_millis(200);
+/// How often a manifest is sent until it was accepted or refused: one that failed for another reason says nothing, and is
+/// the error rate's business.
+const TRIES_MAX: u32 = 3;
+/// Between tries.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Versions that are looked for again. Beyond it the oldest are let go.
 const VERSIONS_MAX: usize = 256;
 
@@ -57,23 +62,13 @@ impl Worker for RegistryPulse {
 impl RegistryPulse {
     async fn pulse(&self, context: &Context, number: usize, planned: &PlannedPulse) {
         let slug = format!("s2-soak-{}", context.nonce);
-        // A version is published once: the timestamp keeps it from colliding with any other soak's.
-        let version = format!("1.0.{number}-{}", clock::wall_now().as_millisecond());
         let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
         let earlier = self.published.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if planned.tampered {
-            tamper(context, &slug, &version).await;
+            tamper(context, &slug, number).await;
         }
-        let manifest = Manifest { slug: slug.clone(), version: version.clone(), tampered: false };
-        let label = format!("{slug}@{version}");
-        let call = Call {
-            workload: Workload::Registry,
-            route: "POST /api/registry/publish",
-            subject: &label,
-            expected: &[201, 200],
-            since: None,
-        };
-        if context.call(call, context.client.publish(&manifest)).await.is_some() {
+        if let Some(version) = publish(context, &slug, number).await {
+            let label = format!("{slug}@{version}");
             let since = context.recorder.mark();
             context.recorder.count(Counter::VersionsPublished, since);
             let found = search_until_found(context, &second, &slug, &version).await;
@@ -103,31 +98,78 @@ impl RegistryPulse {
     }
 }
 
+/// A version is published once: the timestamp keeps it from colliding with any other, of this soak or another's.
+fn new_version(number: usize) -> String {
+    format!("1.0.{number}-{}", clock::wall_now().as_millisecond())
+}
+
+/// Publishes a version, each try a new one: what a failed try left behind at the gateway, nobody knows. The version that
+/// was accepted.
+async fn publish(context: &Context, slug: &str, number: usize) -> Option<String> {
+    for attempt in 1.. {
+        let version = new_version(number);
+        let label = format!("{slug}@{version}");
+        let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: false };
+        let call = Call {
+            workload: Workload::Registry,
+            route: "POST /api/registry/publish",
+            subject: &label,
+            expected: &[201, 200],
+            since: None,
+        };
+        if context.call(call, context.client.publish(&manifest)).await.is_some() {
+            return Some(version);
+        }
+        if !may_try_again(context, attempt).await {
+            break;
+        }
+    }
+    None
+}
+
 /// Sends a manifest whose signature does not match. It must be refused with 400 or 403.
-async fn tamper(context: &Context, slug: &str, version: &str) {
-    let manifest = Manifest { slug: slug.to_owned(), version: format!("{version}-tampered"), tampered: true };
-    let label = format!("{slug}@{}", manifest.version);
-    context.gate.pass().await;
-    let mark = context.recorder.mark();
-    let sent = context.client.publish(&manifest).await;
-    context.recorder.count(Counter::Requests, mark);
-    let route = "POST /api/registry/publish (tampered)";
-    match sent {
-        Ok(answer) if answer.is(&[400, 403]) => {
-            context.recorder.count(Counter::TamperedSent, mark);
-            context.recorder.count(Counter::TamperedRejected, mark);
-        }
-        // An acceptance is this KPI's finding; any other answer neither rejects nor accepts.
-        Ok(answer) if (200..300).contains(&answer.status) => {
-            context.recorder.count(Counter::TamperedSent, mark);
-            let finding = Finding::TamperAccepted { version: label, answer: answer.to_string() };
-            context.recorder.incident_since(finding, mark);
-        }
-        Ok(answer) => {
-            let answer = format!("{answer} (expected 400 or 403)");
-            context.request_failed(Workload::Registry, route, &label, &answer, mark);
-        }
-        Err(trouble) => context.request_failed(Workload::Registry, route, &label, &trouble.text, mark),
+async fn tamper(context: &Context, slug: &str, number: usize) {
+    for attempt in 1.. {
+        let version = format!("{}-tampered", new_version(number));
+        let label = format!("{slug}@{version}");
+        let manifest = Manifest { slug: slug.to_owned(), version, tampered: true };
+        context.gate.pass().await;
+        let mark = context.recorder.mark();
+        let sent = context.client.publish(&manifest).await;
+        context.recorder.count(Counter::Requests, mark);
+        let is_refused = match &sent {
+            Ok(answer) if answer.is(&[400, 403]) => true,
+            Ok(answer) if (200..300).contains(&answer.status) => {
+                let finding = Finding::TamperAccepted { version: label, answer: answer.to_string() };
+                context.recorder.incident_since(finding, mark);
+                false
+            }
+            // Any other answer neither refuses nor accepts.
+            _ => {
+                let answer =
+                    sent.map_or_else(|trouble| trouble.text, |answer| format!("{answer} (expected 400 or 403)"));
+                let route = "POST /api/registry/publish (tampered)";
+                context.request_failed(Workload::Registry, route, &label, &answer, mark);
+                if may_try_again(context, attempt).await {
+                    continue;
+                }
+                return;
+            }
+        };
+        context.recorder.count(Counter::TamperedSent, mark);
+        context.recorder.add(Counter::TamperedRejected, u64::from(is_refused), mark);
+        return;
+    }
+}
+
+/// Waits for the next try, if there may be one.
+async fn may_try_again(context: &Context, attempt: u32) -> bool {
+    if attempt >= TRIES_MAX {
+        return false;
+    }
+    tokio::select! {
+        () = context.stop.requested() => false,
+        () = tokio::time::sleep(TRY_AGAIN_AFTER) => true,
     }
 }
 

@@ -78,20 +78,33 @@ impl LightChaos {
         let window = Window(context);
         let injected_at = clock::now();
         let accepted = inject(context, chaos).await;
-        // A restart may well cut the connection that its own answer should have come by.
-        if accepted.unwrap_or(restarts) {
-            let recovered = if restarts {
-                restart(context, chaos, injected_at, dropped_before, open_before).await
-            } else {
-                latency(context, before, injected_at).await
-            };
+        let well_again = async {
+            // A restart may well cut the connection that its own answer should have come by.
+            if accepted.unwrap_or(restarts) {
+                let recovered = if restarts {
+                    restart(context, chaos, injected_at, dropped_before, open_before).await
+                } else {
+                    latency(context, before, injected_at).await
+                };
+                context.gate.hold(false);
+                match recovered {
+                    Ok(()) => self.streams_back(context, chaos, injected_at),
+                    Err(still) => not_recovered(context, chaos, injected_at, &still),
+                }
+            }
             context.gate.hold(false);
-            match recovered {
-                Ok(()) => self.streams_back(context, chaos, injected_at).await,
-                Err(still) => not_recovered(context, chaos, injected_at, &still),
+        };
+        tokio::pin!(well_again);
+        let ends_ms = context.plan.window_ends_ms(planned);
+        tokio::select! {
+            biased;
+            () = &mut well_again => {}
+            _ = context.until(ends_ms) => {
+                // The window is over, the wait for the gateway is not: what it does now, it does to its users.
+                drop(window);
+                return well_again.await;
             }
         }
-        context.gate.hold(false);
         // Two scenario minutes to settle, then the window closes. The way back is measured above, on real time.
         let settle_ms = millis(context.plan.scenario.chaos.settle);
         let _ = context.until(context.clock.now_ms() + settle_ms).await;
@@ -99,7 +112,7 @@ impl LightChaos {
     }
 
     /// Waits, beside the window, until every stream is back; then says how long the way back was.
-    async fn streams_back(&self, context: &Context, chaos: Chaos, injected_at: Instant) {
+    fn streams_back(&self, context: &Context, chaos: Chaos, injected_at: Instant) {
         let ready_at = clock::now();
         let one = context.clone();
         self.windows.play(context, Workload::Chaos, async move {

@@ -26,7 +26,7 @@ const SLOW_START_TAIL_SHARE: f64 = 0.03;
 const SLOW_JUDGE_SHARE: f64 = 0.08;
 const SLOW_SHIELD_SHARE: f64 = 0.08;
 const API_ERRORS_SHARE: f64 = 0.02;
-const CHAOS_ERRORS_SHARE: f64 = 0.3;
+const CHAOS_ERRORS_SHARE: f64 = 0.08;
 const LEAK_DESCRIPTORS_SHARE: f64 = 0.2;
 const LEAK_QUEUE_SHARE: f64 = 0.2;
 
@@ -42,7 +42,7 @@ const FORGET_VERSIONS_AFTER: Duration = Duration::from_secs(18);
 const CLOCK_DRIFT: f64 = 0.02;
 const CLOCK_JUMP: Duration = Duration::from_secs(2);
 const CLOCK_JUMP_AFTER: Duration = Duration::from_secs(30);
-const SLOW_RECOVERY: Duration = Duration::from_secs(35);
+const SLOW_RECOVERY: Duration = Duration::from_secs(5);
 const METRICS_FROZEN_AFTER: Duration = Duration::from_secs(5);
 /// In the name of every histogram, and of nothing else.
 const HISTOGRAM_MARK: &str = "_duration_seconds";

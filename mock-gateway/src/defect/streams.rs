@@ -12,7 +12,7 @@ use crate::clock;
 use crate::events::Channel;
 
 const SLOW_WRITE_TAIL_SHARE: f64 = 0.03;
-const REFUSE_RESUME_SHARE: f64 = 0.3;
+const REFUSE_RESUME_SHARE: f64 = 0.05;
 const DUPLICATE_EVENTS_SHARE: f64 = 0.01;
 const REDELIVER_NEW_ID_SHARE: f64 = 0.005;
 const LOSE_EVENTS_SHARE: f64 = 0.005;
@@ -27,6 +27,7 @@ const DROPPED_STREAM_LIFE: Duration = Duration::from_secs(20);
 const ID_HOLE_MAX: u64 = 6;
 const BURST_INTERVAL: Duration = Duration::from_millis(100);
 const FREQUENT_KEEP_ALIVE: Duration = Duration::from_secs(1);
+const CLOSED_STREAM_LIFE: Duration = Duration::from_secs(8);
 const HOURLY_CLOSE_AFTER: Duration = Duration::from_secs(30);
 
 /// Events written to streams, and those of them that were late.
@@ -89,6 +90,9 @@ impl Faults {
             // Lives without memory: as many end in every second, however old.
             let life = DROPPED_STREAM_LIFE.mul_f64(-(1.0 - self.draw()).ln());
             return Ending { at: Some(now + life), cut: Some(cut.clone()) };
+        }
+        if self.has(Defect::CloseStreams) {
+            return Ending { at: Some(now + CLOSED_STREAM_LIFE), cut: None };
         }
         let close = self.born + HOURLY_CLOSE_AFTER;
         Ending { at: (self.has(Defect::HourlyClose) && now < close).then_some(close), cut: None }
@@ -209,6 +213,18 @@ mod tests {
         let early = faults.ending(&cut);
         early.reached().await;
         assert!(faults.ending(&cut).at.is_none());
+        assert!(!cut.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_stream_is_closed_again_and_again() {
+        let faults = faults(Defect::CloseStreams);
+        let cut = CancellationToken::new();
+        for _ in 0..3 {
+            let opened = clock::now();
+            faults.ending(&cut).reached().await;
+            assert_eq!(opened.elapsed(), CLOSED_STREAM_LIFE);
+        }
         assert!(!cut.is_cancelled());
     }
 

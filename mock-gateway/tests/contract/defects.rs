@@ -177,10 +177,10 @@ async fn calls_runs_and_resumes_fail_at_their_shares() {
         unready += u32::from(caller.get("/ready").await.status == StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(caller.get("/api/safety/check").await.status, StatusCode::OK);
     }
-    for _ in 0..20 {
+    for _ in 0..100 {
         refused += u32::from(caller.try_resume(WORKSPACE_LOGS, "0").await == StatusCode::SERVICE_UNAVAILABLE);
     }
-    assert!((3..=5).contains(&failed) && unready <= 2 && (5..=7).contains(&refused), "{failed} {unready} {refused}");
+    assert!((3..=5).contains(&failed) && unready <= 2 && (4..=6).contains(&refused), "{failed} {unready} {refused}");
     gateway.shutdown().await;
 
     let (gateway, caller) = start_with(Defect::RunsFail).await;
@@ -233,12 +233,12 @@ async fn latency_that_never_heals_and_errors_that_chaos_brings() {
     }
     caller.post("/api/chaos/latency", &json!({ "delay": 20, "duration": 0 })).await;
     let mut failed = 0;
-    for _ in 0..20 {
+    for _ in 0..50 {
         let asked = now();
         failed += u32::from(agent().await == StatusCode::INTERNAL_SERVER_ERROR);
         assert!(asked.elapsed() >= Duration::from_millis(20));
     }
-    assert!((5..=7).contains(&failed), "{failed} of 20");
+    assert!((3..=5).contains(&failed), "{failed} of 50");
     gateway.shutdown().await;
 }
 

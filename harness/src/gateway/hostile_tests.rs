@@ -1,0 +1,208 @@
+//! Gateways that do not do their part. Every wait on the wire runs out at the time that it should, so that one that is
+//! there and does nothing holds nobody; and a stream that is cut is told from one that is closed.
+//!
+//! The sockets are real, and the clock is tokio's paused one: where nothing else is left to happen, it goes on to the
+//! next timer at once.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::JoinSet,
+    time::sleep,
+};
+
+use super::{Client, Connection, Ended, GatewayAccess, Streams, Trouble};
+use crate::clock;
+
+const OPEN_STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: open\n\n";
+
+fn access(listener: &TcpListener) -> GatewayAccess {
+    let address = listener.local_addr().unwrap();
+    GatewayAccess {
+        url: format!("http://{address}"),
+        token: None,
+        workspace: "s2-soak".into(),
+        pid: None,
+        embedded: false,
+    }
+}
+
+/// A gateway that does `answers` with each connection, once the request's head is there, for as long as the set lives.
+async fn hostile<F>(answers: impl Fn(TcpStream) -> F + Send + 'static) -> (GatewayAccess, JoinSet<()>)
+where
+    F: Future<Output = std::io::Result<()>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let access = access(&listener);
+    let mut listening = JoinSet::new();
+    listening.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4096];
+            let _ = socket.read(&mut head).await;
+            connections.spawn(answers(socket));
+        }
+    });
+    (access, listening)
+}
+
+/// Says nothing, and never hangs up.
+async fn silence(socket: TcpStream) -> std::io::Result<()> {
+    let _held = socket;
+    std::future::pending().await
+}
+
+/// How long it took, to the second.
+async fn seconds<T>(of: impl Future<Output = T>) -> (T, u64) {
+    let begun = clock::now();
+    let outcome = of.await;
+    (outcome, begun.elapsed().as_secs_f64().round() as u64)
+}
+
+fn trouble<T: std::fmt::Debug>(outcome: Result<T, Trouble>) -> String {
+    outcome.unwrap_err().text
+}
+
+async fn open(access: &GatewayAccess) -> Connection {
+    Streams::new(access).unwrap().open("/api/runs/logs/stream", "s2-soak", None).await.unwrap()
+}
+
+/// A listener whose queue is full: the kernel drops what knocks, as a firewall does.
+async fn deaf() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+        queued.push(connected.unwrap());
+    }
+    (listener, queued)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_does_not_come_about_is_given_up_after_5_seconds() {
+    let (listener, _queued) = deaf().await;
+    let access = access(&listener);
+    let (outcome, took) = seconds(Client::new(&access).unwrap().health()).await;
+    let text = trouble(outcome);
+    assert!(took == 5 && text.contains("no connection"), "{took} s: {text}");
+
+    let streams = Streams::new(&access).unwrap();
+    let (opened, took) = seconds(streams.open("/api/runs/logs/stream", "s2-soak", None)).await;
+    let answer = opened.unwrap_err().answer;
+    assert!(took == 5 && answer.contains("connection"), "{took} s: {answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nobody_answers_is_given_up_after_30_seconds_and_a_probe_after_2() {
+    let (access, _listening) = hostile(silence).await;
+    let client = Client::new(&access).unwrap();
+    let (outcome, took) = seconds(client.health()).await;
+    let text = trouble(outcome);
+    assert!(took == 30 && text.contains("timed out"), "{took} s: {text}");
+    let (outcome, took) = seconds(client.start_run("3f2a")).await;
+    assert_eq!((true, 30), (trouble(outcome).contains("timed out"), took));
+    let (outcome, took) = seconds(client.ready()).await;
+    assert_eq!((true, 2), (trouble(outcome).contains("timed out"), took));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_in_drops_is_given_up_after_30_seconds_in_all() {
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n").await?;
+        loop {
+            socket.write_all(b"x").await?;
+            sleep(Duration::from_secs(4)).await;
+        }
+    })
+    .await;
+    let (outcome, took) = seconds(Client::new(&access).unwrap().metrics()).await;
+    let text = trouble(outcome);
+    assert!(took == 30 && text.contains("timed out"), "{took} s: {text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_head_does_not_come_is_given_up_after_30_seconds() {
+    let (access, _listening) = hostile(silence).await;
+    let streams = Streams::new(&access).unwrap();
+    let (opened, took) = seconds(streams.open("/api/runs/logs/stream", "s2-soak", None)).await;
+    let answer = opened.unwrap_err().answer;
+    assert!(took == 30 && answer.contains("timed out"), "{took} s: {answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_whose_body_does_not_come_is_told_without_it() {
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 1000\r\n\r\n").await?;
+        silence(socket).await
+    })
+    .await;
+    let streams = Streams::new(&access).unwrap();
+    let (opened, took) = seconds(streams.open("/api/runs/logs/stream", "s2-soak", None)).await;
+    let answer = opened.unwrap_err().answer;
+    assert!(took == 2 && answer.starts_with("503"), "{took} s: {answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_on_which_nothing_comes_is_given_up_after_60_seconds() {
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(OPEN_STREAM.as_bytes()).await?;
+        silence(socket).await
+    })
+    .await;
+    let mut stream = open(&access).await;
+    let (ended, took) = seconds(stream.next()).await;
+    assert_eq!(("silent for 60 s", 60), (ended.unwrap_err().answer.as_str(), took));
+}
+
+#[tokio::test(start_paused = true)]
+async fn comments_alone_keep_a_stream_open_for_as_long_as_they_come() {
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(OPEN_STREAM.as_bytes()).await?;
+        for _ in 0..10 {
+            sleep(Duration::from_secs(55)).await;
+            socket.write_all(b": keep-alive\n\n").await?;
+        }
+        silence(socket).await
+    })
+    .await;
+    let mut stream = open(&access).await;
+    let (ended, took) = seconds(stream.next()).await;
+    assert_eq!(("silent for 60 s", 10 * 55 + 60), (ended.unwrap_err().answer.as_str(), took));
+}
+
+/// How a stream ended that a gateway writes these pieces of and then hangs up.
+async fn ended(body: &'static str) -> Ended {
+    let (access, _listening) = hostile(move |mut socket| async move {
+        socket
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await?;
+        for chunk in body.split_inclusive('|') {
+            let chunk = chunk.trim_end_matches('|');
+            socket.write_all(format!("{:x}\r\n{chunk}\r\n", chunk.len()).as_bytes()).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let mut stream = open(&access).await;
+    loop {
+        if let Err(ended) = stream.next().await {
+            return ended;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_closed_in_good_order_is_told_from_one_that_is_cut() {
+    // The empty chunk is the end of an answer.
+    let closed = ended(": open\n\n|data: {}\n\n||").await;
+    assert_eq!((true, "closed by the gateway"), (closed.in_good_order, closed.answer.as_str()));
+    for cut in [": open\n\n|data: {}\n\n|", ": open\n\n|data: {}\n|"] {
+        let ended = ended(cut).await;
+        assert!(!ended.in_good_order, "{cut:?}: {ended:?}");
+    }
+}
