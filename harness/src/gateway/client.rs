@@ -275,3 +275,25 @@ pub(super) fn segment(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(status: u16, body: &[u8]) -> String {
+        Answer { status, body: Bytes::copy_from_slice(body) }.to_string()
+    }
+
+    #[test]
+    fn an_answer_is_shown_on_one_short_line_whatever_its_body_is() {
+        assert_eq!("500 {\"error\":\"no worker\"}", shown(500, b"{\"error\":\"no worker\"}\n"));
+        assert_eq!("204", shown(204, b" \r\n"));
+        assert_eq!("502 \\u{1b}[2Jok\\n\\ntest full ... ok", shown(502, b"\x1b[2Jok\n\ntest full ... ok"));
+        // What is no text is marked, and a character that the cut goes through is no reason to stumble.
+        assert_eq!("200 \u{fffd}\u{fffd}a", shown(200, &[0xff, 0xc0, b'a']));
+        let long = "é".repeat(5_000_000);
+        assert!(shown(200, long.as_bytes()).chars().count() < 300);
+        assert!(shown(200, &long.as_bytes()[1..]).chars().count() < 300);
+        assert!(shown(200, &vec![0; 10_000_000]).len() < 2_000);
+    }
+}

@@ -1,15 +1,14 @@
-//! What happened at a moment, with its evidence; and how text from outside is made fit for a journal.
+//! What happened at a moment, with its evidence.
 
 use serde::{Deserialize, Serialize};
 
+use super::clip::clip_to;
 use crate::plan::{Chaos, Workload};
 
-/// Text from a gateway is cut to so many characters.
-pub const TEXT_CHARS_MAX: usize = 240;
 /// No text of an incident is longer, wherever it comes from.
 const BOUNDED_CHARS_MAX: usize = 1_024;
 
-/// What happened. Texts from a gateway are cut by [`clip`]; [`Finding::bounded`] sees to it that none is longer than a
+/// What happened. Texts from a gateway are cut by [`clip`](super::clip()); [`Finding::bounded`] sees to it that none is longer than a
 /// journal should carry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -295,29 +294,4 @@ fn bound_texts(json: &mut serde_json::Value) {
         serde_json::Value::Object(fields) => fields.values_mut().for_each(bound_texts),
         _ => {}
     }
-}
-
-/// Text from outside, made fit for a log line and a report: cut, on one line, control characters escaped.
-#[must_use]
-pub fn clip(text: &str) -> String {
-    clip_to(text, TEXT_CHARS_MAX)
-}
-
-fn clip_to(text: &str, chars_max: usize) -> String {
-    let mut clipped = String::new();
-    for (n, c) in text.trim().chars().enumerate() {
-        if n == chars_max {
-            clipped.push('…');
-            break;
-        }
-        // Direction and zero-width marks print as nothing, and can make a line read as another.
-        if c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        {
-            clipped.extend(c.escape_default());
-        } else {
-            clipped.push(c);
-        }
-    }
-    clipped
 }

@@ -1,11 +1,15 @@
 //! A latency histogram that travels in JSON: `hdrhistogram`'s own V2 serialisation, in base64.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hdrhistogram::{
     Histogram,
-    serialization::{Deserializer, Serializer, V2Serializer},
+    serialization::{Serializer, V2Serializer},
 };
 use serde::{Deserialize, Serialize, de, ser};
+
+use super::packed;
 
 /// Three significant digits: a value is known to within a thousandth, so that a gateway just under a target stays under it.
 const SIGNIFICANT_DIGITS: u8 = 3;
@@ -13,8 +17,16 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 const VALUE_US_MAX: u64 = 3_600_000_000;
 
 /// Latencies in microseconds, to within a thousandth, up to an hour.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LatencyHistogram(Histogram<u64>);
+#[derive(Debug, Clone)]
+pub struct LatencyHistogram(Shape);
+
+#[derive(Debug, Clone)]
+enum Shape {
+    /// All buckets. It takes in samples.
+    Open(Histogram<u64>),
+    /// The values that were recorded, rising, with their counts: as it was read. It is there to be merged.
+    Read(Vec<(u64, u64)>),
+}
 
 /// What stands in a journal is not a histogram.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +36,7 @@ pub enum HistogramError {
     Base64(#[from] base64::DecodeError),
     /// Not a serialised histogram.
     #[error("a histogram cannot be read: {0}")]
-    Format(String),
+    Format(&'static str),
 }
 
 impl Default for LatencyHistogram {
@@ -38,45 +50,45 @@ impl LatencyHistogram {
     #[must_use]
     pub fn new() -> Self {
         // Buckets are allocated as values ask for them: most histograms never see more than a second.
-        Self::with_room(2)
+        Self(Shape::Open(with_room(2)))
     }
 
     /// An empty histogram with room for every value at once: for one that is kept for hours, so that a late slow sample
     /// does not look like a leak of ours. Pages that no value falls in are never touched, and so take no memory.
     #[must_use]
     pub fn roomy() -> Self {
-        Self::with_room(VALUE_US_MAX)
-    }
-
-    fn with_room(value_us_max: u64) -> Self {
-        let histogram = Histogram::new_with_bounds(1, value_us_max, SIGNIFICANT_DIGITS);
-        let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
-        histogram.auto(true);
-        Self(histogram)
+        Self(Shape::Open(with_room(VALUE_US_MAX)))
     }
 
     /// Takes in a sample.
     pub fn record(&mut self, value_us: u64) {
         // Not `saturating_record`, which clamps to what there is room for rather than make room.
-        let recorded = self.0.record(value_us.clamp(1, VALUE_US_MAX));
-        recorded.expect("a histogram that resizes has room for every value up to an hour");
+        add(self.open(), value_us.clamp(1, VALUE_US_MAX), 1);
     }
 
     /// Takes in all samples of another.
     pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("both histograms have the same bounds");
+        let all = self.open();
+        match &other.0 {
+            Shape::Open(other) => all.add(other).expect("both histograms have the same bounds"),
+            // From the greatest, so that room is made once.
+            Shape::Read(recorded) => recorded.iter().rev().for_each(|(value_us, n)| add(all, *value_us, *n)),
+        }
     }
 
     /// How many samples there are.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.0.len()
+        match &self.0 {
+            Shape::Open(histogram) => histogram.len(),
+            Shape::Read(recorded) => recorded.iter().fold(0, |sum: u64, (_, n)| sum.saturating_add(*n)),
+        }
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// The nearest-rank quantile in microseconds (the least sample that at least this share of all samples does not
@@ -85,13 +97,18 @@ impl LatencyHistogram {
     #[must_use]
     pub fn quantile_us(&self, quantile: f64) -> u64 {
         // Of the quantile 0 alone, hdrhistogram gives the lower end of the bucket.
-        self.0.value_at_quantile(quantile.max(f64::MIN_POSITIVE)).min(self.max_us())
+        let histogram = self.histogram();
+        if histogram.is_empty() {
+            return 0;
+        }
+        histogram.value_at_quantile(quantile.max(f64::MIN_POSITIVE)).min(histogram.max())
     }
 
     /// The greatest sample in microseconds, rounded up within a thousandth; 0 where there are none.
     #[must_use]
     pub fn max_us(&self) -> u64 {
-        if self.0.is_empty() { 0 } else { self.0.max() }
+        let histogram = self.histogram();
+        if histogram.is_empty() { 0 } else { histogram.max() }
     }
 
     /// How many samples are above a limit.
@@ -100,25 +117,63 @@ impl LatencyHistogram {
         if limit_us >= VALUE_US_MAX {
             return 0;
         }
-        self.0.iter_recorded().filter(|v| v.value_iterated_to() > limit_us).map(|v| v.count_at_value()).sum()
+        self.histogram().iter_recorded().filter(|v| v.value_iterated_to() > limit_us).map(|v| v.count_at_value()).sum()
     }
 
     fn encode(&self) -> Result<String, String> {
         let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&self.0, &mut bytes).map_err(|e| e.to_string())?;
+        V2Serializer::new().serialize(&*self.histogram(), &mut bytes).map_err(|e| e.to_string())?;
         Ok(STANDARD.encode(bytes))
     }
 
     fn decode(text: &str) -> Result<Self, HistogramError> {
-        let bytes = STANDARD.decode(text)?;
-        let histogram: Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .map_err(|e| HistogramError::Format(format!("{e:?}")))?;
-        // A merge must never fail, so only histograms of our own shape are let in.
-        let mut ours = Self::new();
-        ours.0.add(&histogram).map_err(|e| HistogramError::Format(format!("{e:?}")))?;
-        Ok(ours)
+        let recorded = packed::read(&STANDARD.decode(text)?, VALUE_US_MAX).map_err(HistogramError::Format)?;
+        Ok(Self(Shape::Read(recorded)))
     }
+
+    /// All buckets, to look at.
+    fn histogram(&self) -> Cow<'_, Histogram<u64>> {
+        match &self.0 {
+            Shape::Open(histogram) => Cow::Borrowed(histogram),
+            Shape::Read(recorded) => Cow::Owned(unfolded(recorded)),
+        }
+    }
+
+    /// All buckets, to add to.
+    fn open(&mut self) -> &mut Histogram<u64> {
+        if let Shape::Read(recorded) = &self.0 {
+            self.0 = Shape::Open(unfolded(recorded));
+        }
+        match &mut self.0 {
+            Shape::Open(histogram) => histogram,
+            Shape::Read(_) => unreachable!("it has just been opened"),
+        }
+    }
+}
+
+/// Two that hold the same samples are the same, whichever way they are held.
+impl PartialEq for LatencyHistogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.histogram() == other.histogram()
+    }
+}
+
+fn with_room(value_us_max: u64) -> Histogram<u64> {
+    let histogram = Histogram::new_with_bounds(1, value_us_max, SIGNIFICANT_DIGITS);
+    let mut histogram = histogram.expect("the bounds are constants that hdrhistogram takes");
+    histogram.auto(true);
+    histogram
+}
+
+fn unfolded(recorded: &[(u64, u64)]) -> Histogram<u64> {
+    let mut histogram = with_room(2);
+    recorded.iter().rev().for_each(|(value_us, n)| add(&mut histogram, *value_us, *n));
+    histogram
+}
+
+fn add(histogram: &mut Histogram<u64>, value_us: u64, n: u64) {
+    let recorded = histogram.record_n(value_us, n);
+    recorded.expect("a histogram that resizes has room for every value up to an hour");
 }
 
 impl Serialize for LatencyHistogram {

@@ -3,16 +3,19 @@
 //! Its size depends on how long the scenario is, not on how fast requests come: counters, gauges and histograms are
 //! summed up over an interval, and of each kind of incident an interval keeps a few and counts the rest.
 
+mod clip;
 mod finding;
 mod histogram;
 mod measure;
+mod packed;
 mod read;
 mod record;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use finding::{Finding, TEXT_CHARS_MAX, clip};
+pub use clip::{TEXT_CHARS_MAX, clip};
+pub use finding::Finding;
 pub use histogram::{HistogramError, LatencyHistogram};
 pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};
 pub use read::{ReadError, Reader, Torn};

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{JOURNAL_VERSION, Record};
+use serde::Deserialize;
+
+use super::{JOURNAL_VERSION, Record, clip};
 
 /// No record is longer. A longer line is not a journal's.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -27,6 +29,12 @@ pub struct Torn {
     pub line_number: u64,
     /// How much of it there was.
     pub bytes: usize,
+}
+
+/// All that is asked of a header before it is read.
+#[derive(Deserialize)]
+struct VersionOf {
+    version: u32,
 }
 
 /// A journal could not be read.
@@ -51,7 +59,10 @@ pub enum ReadError {
         reason: String,
     },
     /// Another version of the format.
-    #[error("{path} is a journal of version {found}; this harness reads version {JOURNAL_VERSION}")]
+    #[error(
+        "{path} is a journal of version {found}; this harness reads version {JOURNAL_VERSION}: \
+         read it with a harness of its time"
+    )]
     Version {
         /// Which file.
         path: PathBuf,
@@ -80,21 +91,30 @@ impl Reader {
         read.map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
         if self.line.last() != Some(&b'\n') {
             if self.line.len() as u64 >= LINE_BYTES_MAX {
-                return Err(self.malformed(format!("longer than {LINE_BYTES_MAX} bytes")));
+                return Err(self.malformed(&format!("longer than {LINE_BYTES_MAX} bytes")));
             }
             return Ok(None);
         }
         self.line_number += 1;
-        let record = serde_json::from_slice(&self.line).map_err(|e| self.malformed(e.to_string()))?;
+        let record = self.record();
         self.line.clear();
+        let record = record?;
         match &record {
-            Record::Header(header) if header.version != JOURNAL_VERSION => {
-                Err(ReadError::Version { path: self.path.clone(), found: header.version })
-            }
-            Record::Header(_) => Ok(Some(record)),
-            _ if self.line_number == 1 => Err(self.malformed("the first line is not a header".into())),
-            _ => Ok(Some(record)),
+            Record::Header(header) => self.check_version(header.version)?,
+            _ if self.line_number == 1 => return Err(self.malformed("the first line is not a header")),
+            _ => {}
         }
+        Ok(Some(record))
+    }
+
+    fn record(&self) -> Result<Record, ReadError> {
+        // A header of another version may well have other fields: what it is comes before whether it can be read.
+        if self.line_number == 1
+            && let Ok(VersionOf { version }) = serde_json::from_slice(&self.line)
+        {
+            self.check_version(version)?;
+        }
+        serde_json::from_slice(&self.line).map_err(|e| self.malformed(&e.to_string()))
     }
 
     /// What stands after the last whole line, if anything does. It is a line still being written, or one that was torn.
@@ -103,7 +123,12 @@ impl Reader {
         (!self.line.is_empty()).then_some(Torn { line_number: self.line_number + 1, bytes: self.line.len() })
     }
 
-    fn malformed(&self, reason: String) -> ReadError {
-        ReadError::Line { path: self.path.clone(), line_number: self.line_number, reason }
+    fn check_version(&self, found: u32) -> Result<(), ReadError> {
+        if found == JOURNAL_VERSION { Ok(()) } else { Err(ReadError::Version { path: self.path.clone(), found }) }
+    }
+
+    /// What is wrong with a line may repeat some of it, and that may be anything.
+    fn malformed(&self, reason: &str) -> ReadError {
+        ReadError::Line { path: self.path.clone(), line_number: self.line_number, reason: clip(reason) }
     }
 }

@@ -46,7 +46,8 @@ pub(super) fn of_early_end(plan: &Plan, digest: &Digest) -> Option<String> {
 /// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)".
 pub(super) fn of_source(name_holds: &str, digest: &Digest) -> Option<String> {
     let (source, story) = digest.story.sources.iter().find(|(source, _)| source.contains(name_holds))?;
-    Some(format!("{source} answered {} ({} times)", story.answer, story.count))
+    let times = if story.count == 1 { "once".to_owned() } else { format!("{} times", story.count) };
+    Some(format!("{source} answered {} ({times})", story.answer))
 }
 
 /// Why the gateway's metrics do not say something: scrapes that failed, or names that they lack.
@@ -73,8 +74,7 @@ pub(super) fn of_routes(kpi: Kpi, plan: &Plan, digest: &Digest) -> Option<String
     };
     let mut causes: Vec<String> = routes(kpi).iter().filter_map(told).collect();
     if matches!(kpi, Kpi::ChaosRecovery | Kpi::ErrorRateChaos) {
-        let empty = chaos::unproven_events(plan, digest);
-        causes.extend(empty.into_iter().map(|event| format!("{} {}", event.subject, event.answer.unwrap_or_default())));
+        causes.extend(chaos::in_words(&chaos::unproven_events(plan, digest)));
     }
     (!causes.is_empty()).then(|| causes.join("; "))
 }

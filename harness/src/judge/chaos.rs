@@ -1,7 +1,7 @@
 //! W6: what became of each event, whether it proves anything, and how soon the gateway was well again.
 
 use super::{ChaosReport, Digest, Offender, PhaseValue, Target, conclude::Findings, kpi::Case};
-use crate::plan::{Phase, Plan, PlannedChaos};
+use crate::plan::{Phase, Plan, PlannedChaos, moment};
 
 /// What became of a planned event.
 pub(super) fn report(event: &PlannedChaos, digest: &Digest) -> ChaosReport {
@@ -28,7 +28,7 @@ pub(super) fn recovery(case: Case<'_>) -> Findings {
     for event in &case.plan.chaos {
         let Some(story) = case.digest.story.chaos.get(&event.chaos) else { continue };
         let phase = Phase::from(event.chaos);
-        let (at_ms, seconds, answer) = if let Some((at_ms, waited_ms, answer)) = &story.not_recovered {
+        let (at_ms, seconds, what) = if let Some((at_ms, waited_ms, answer)) = &story.not_recovered {
             let (chaos, waited) = (event.chaos, seconds(*waited_ms));
             faults.push(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
             (*at_ms, waited, Some(answer.clone()))
@@ -40,8 +40,9 @@ pub(super) fn recovery(case: Case<'_>) -> Findings {
         found.samples += 1;
         found.value = Some(found.value.map_or(seconds, |slowest: f64| slowest.max(seconds)));
         found.evidence.by_phase.push(PhaseValue { phase, value: seconds, samples: 1 });
-        if answer.is_some() || !found.target.is_met_by(seconds) {
+        if what.is_some() || !found.target.is_met_by(seconds) {
             let subject = event.chaos.name().to_owned();
+            let answer = what.or_else(|| story.injected.as_ref().map(asked));
             slow.push(Offender { at_ms, phase, subject, value: Some(seconds), answer });
         }
     }
@@ -51,6 +52,20 @@ pub(super) fn recovery(case: Case<'_>) -> Findings {
     slow.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
     found.evidence.worst = slow;
     found
+}
+
+/// When the gateway was asked to be disturbed, and what it answered.
+fn asked((at_ms, _, answer): &(u64, bool, String)) -> String {
+    format!("asked for at {}: {answer}", moment(*at_ms))
+}
+
+/// Events that prove nothing, in one line; none where there are none.
+pub(super) fn in_words(empty: &[Offender]) -> Option<String> {
+    let told = empty
+        .iter()
+        .map(|offender| format!("{} {}", offender.subject, offender.answer.as_deref().unwrap_or("proves nothing")));
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Whether an event was recovered from too slowly, or not at all.

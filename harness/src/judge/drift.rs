@@ -16,6 +16,8 @@ use crate::{
 const SEGMENT_FLOORS_MIN: usize = 10;
 /// Segments that evidence tells of; of more, their number.
 const SEGMENTS_TOLD_MAX: usize = 8;
+/// With more segments than this, a failure does not show all that evidence tells.
+const SEGMENTS_READ: usize = 4;
 const MINUTE_MS: u64 = 60_000;
 /// The least that a memory's growth is held against when the scenario is compressed, bytes. Then the warm-up is a few
 /// real seconds, and a process of ten megabytes is still taking in code pages and allocator arenas: a megabyte more is
@@ -70,13 +72,16 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
             found.evidence.worst.push(worst);
         }
     }
-    if told > SEGMENTS_TOLD_MAX {
-        found.evidence.notes.push(format!("{told} segments in all: the process was another each time"));
+    if told > SEGMENTS_READ {
+        // Before they are told one by one: whoever reads the first few should know that there are more.
+        found.evidence.notes.insert(0, format!("the process was another {} times", told - 1));
     }
     found.evidence.worst.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
     found.evidence.worst.truncate(super::tally::WORST_MAX);
     if found.value.is_none() && !segments.is_empty() {
-        found.lack = Some(format!("no segment has {SEGMENT_FLOORS_MIN} steady minutes after its warm-up"));
+        let lives = if told == 1 { "the process".to_owned() } else { format!("none of the process's {told} lives") };
+        let has = if told == 1 { "has not" } else { "has" };
+        found.lack = Some(format!("{lives} {has} {SEGMENT_FLOORS_MIN} steady minutes after its warm-up"));
     } else if segments.is_empty() {
         found.lack = Some(format!("{gauge} was never measured out of chaos windows"));
     }

@@ -14,6 +14,9 @@ use crate::{
 /// Incidents kept of a kind in a phase: the first, and five more.
 const KEPT_MAX: usize = 6;
 
+/// Routes kept: the contract has two dozen, and there are four phases.
+const ROUTES_MAX: usize = 96;
+
 /// What an incident says against a KPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Offence {
@@ -36,6 +39,8 @@ pub(super) enum Offence {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Incidents {
     kinds: BTreeMap<(Offence, Phase), (u64, Vec<Offender>)>,
+    /// Requests that went wrong, of those on record.
+    routes: BTreeMap<(Phase, String), u64>,
 }
 
 impl Incidents {
@@ -43,11 +48,27 @@ impl Incidents {
         let Some((offence, subject, answer, value)) = offence(&incident.finding) else { return };
         let answer = Some(answer).filter(|answer| !answer.is_empty());
         let (at_ms, phase) = (incident.at_ms, incident.phase);
+        if let Finding::RequestFailed { route, .. } = &incident.finding {
+            self.absorb_route(route, phase);
+        }
         let (count, kept) = self.kinds.entry((offence, phase)).or_default();
         *count += 1;
         kept.push(Offender { at_ms, phase, subject, value, answer });
         kept.sort_by(|a, b| order(a).cmp(&order(b)));
         kept.truncate(KEPT_MAX);
+    }
+
+    fn absorb_route(&mut self, route: &str, phase: Phase) {
+        let key = (phase, route.to_owned());
+        if self.routes.len() < ROUTES_MAX || self.routes.contains_key(&key) {
+            *self.routes.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Routes on which requests went wrong, by phase, and how many are on record.
+    pub(super) fn routes(&self, scope: Scope) -> impl Iterator<Item = (&str, u64)> {
+        let of_scope = self.routes.iter().filter(move |((phase, _), _)| scope.has(*phase));
+        of_scope.map(|((_, route), count)| (route.as_str(), *count))
     }
 
     pub(super) fn count(&self, offence: Offence, scope: Scope) -> u64 {

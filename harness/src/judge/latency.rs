@@ -47,7 +47,12 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
         found.evidence.notes.push(by_buckets(source, lower, upper));
         found.value = Some(if upper.is_finite() { upper } else { lower });
         if lower >= limit_ms {
-            found.evidence.first = case.digest.source_over(source).cloned();
+            // A histogram names nobody; events that say how long they took do.
+            let limit_us = limit_us(limit_ms);
+            let firsts =
+                [first_over(case.digest, timing, Scope::All, limit_us), case.digest.source_over(source).cloned()];
+            found.evidence.first = firsts.into_iter().flatten().min_by_key(|first| first.at_ms);
+            found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
             found.fault =
                 (!upper.is_finite()).then(|| format!("{source} has no bound above {lower} ms, and it is over"));
         }

@@ -1,5 +1,7 @@
 //! Shares: of probes, of runs, of reconnects, of requests.
 
+use std::{cmp::Reverse, collections::BTreeMap};
+
 use super::{
     PhaseValue, Scope,
     conclude::{Findings, percent},
@@ -83,15 +85,26 @@ pub(super) fn reconnect_rate(case: Case<'_>) -> Findings {
 
 /// `error_rate_steady` and `error_rate_chaos`: requests of W1 to W5 that went wrong, of all.
 pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
-    Share {
+    let share = Share {
         of: Counter::Requests,
         part: Counter::RequestErrors,
         part_is_good: false,
         scope,
         offence: Offence::RequestFailed,
         sample_name: "requests",
+    };
+    let mut found = share.found(case);
+    let mut routes: BTreeMap<&str, u64> = BTreeMap::new();
+    for (route, count) in case.digest.incidents.routes(scope) {
+        *routes.entry(route).or_default() += count;
     }
-    .found(case)
+    if routes.len() > 1 {
+        let mut routes: Vec<(&str, u64)> = routes.into_iter().collect();
+        routes.sort_by_key(|(route, count)| (Reverse(*count), *route));
+        let told: Vec<String> = routes.iter().map(|(route, count)| format!("{route} {count}")).collect();
+        found.evidence.notes.push(format!("by route, of those on record: {}", told.join(", ")));
+    }
+    found
 }
 
 impl Share {

@@ -40,7 +40,7 @@ pub(super) fn publish_search_delay(case: Case<'_>) -> Findings {
         })
         .collect();
     if let Some(first) = lost.first() {
-        found.fault = Some(format!("{not_found} versions did not appear in search while we looked"));
+        found.fault = Some(format!("{not_found} of {} did not appear in search while we looked", found.samples));
         found.evidence.first = Some(first.clone());
         found.evidence.worst = lost;
     } else {

@@ -191,11 +191,12 @@ fn latencies(soak: &mut Soak, kpi: Kpi) {
                 interval.timings.insert(Timing::PublishToSearch, slow);
             }
             _ => {
-                let source = match kpi {
-                    Kpi::JudgeP95 => Source::Judge,
-                    Kpi::ShieldP95 => Source::Shield,
-                    _ => Source::SseWrite,
+                let (source, events) = match kpi {
+                    Kpi::JudgeP95 => (Source::Judge, Timing::JudgeEvent),
+                    Kpi::ShieldP95 => (Source::Shield, Timing::ShieldEvent),
+                    _ => (Source::SseWrite, Timing::EventDelivery),
                 };
+                interval.timings.insert(events, timing(400_000 + minute * 100, 3, at_ms, &run_id(minute)));
                 let counts = &mut interval.sources.get_mut(&source).unwrap().counts;
                 counts[4] = counts[0];
                 counts[0] = 0;

@@ -86,9 +86,11 @@ impl Worst {
 
     pub(super) fn absorb(&mut self, interval: &Interval, histogram: &LatencyHistogram, exemplars: &[Exemplar]) {
         // Where the journal names no worst sample, the interval's end and the histogram must do.
-        let unnamed = Exemplar { at_ms: interval.to_ms, value_us: histogram.max_us(), subject: String::new() };
-        let unnamed = (exemplars.is_empty() && !histogram.is_empty()).then_some(&unnamed);
-        for exemplar in exemplars.iter().chain(unnamed) {
+        let is_unnamed = exemplars.is_empty() && !histogram.is_empty();
+        let value_us = || histogram.max_us();
+        let unnamed =
+            is_unnamed.then(|| Exemplar { at_ms: interval.to_ms, value_us: value_us(), subject: String::new() });
+        for exemplar in exemplars.iter().chain(&unnamed) {
             self.max_us = self.max_us.max(exemplar.value_us);
             let offender = Offender {
                 at_ms: exemplar.at_ms,

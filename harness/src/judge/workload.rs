@@ -71,14 +71,8 @@ fn fault(found: &mut Findings, workload: Workload, plan: &Plan, digest: &Digest)
         return Some("its worker was not seen to end as planned".to_owned());
     }
     let empty = if workload == Workload::Chaos { chaos::unproven_events(plan, digest) } else { Vec::new() };
-    if empty.is_empty() {
-        return None;
-    }
-    let told = empty
-        .iter()
-        .map(|offender| format!("{} {}", offender.subject, offender.answer.as_deref().unwrap_or("proves nothing")));
-    let told: Vec<String> = told.collect();
+    let told = chaos::in_words(&empty)?;
     found.evidence.over = empty.len() as u64;
     found.offenders(empty);
-    Some(told.join("; "))
+    Some(told)
 }

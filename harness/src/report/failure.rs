@@ -14,7 +14,8 @@ const MORE_TOLD_MAX: usize = 3;
 const NOTES_TOLD_MAX: usize = 5;
 
 /// The text of a failed trial: value against target, how many samples, when it first went wrong, the worst by name, in
-/// or out of a chaos window, and where the results are. `folder` is the folder of the soak.
+/// or out of a chaos window, and where the results are. `folder` is the folder of the soak; other words that say where to
+/// read on stand as they are.
 ///
 /// A waived or green judgement has no failure; for one that passed, the text says so.
 #[must_use]

@@ -59,6 +59,12 @@ impl RunFolder {
         self.path().join(format!("s2-{}-results-{}.json", self.suite, self.stamp))
     }
 
+    /// The results of judging the journal again: beside the soak's folder, which stays as its session left it.
+    #[must_use]
+    pub fn rejudged(&self) -> PathBuf {
+        self.root.join(format!("s2-{}-rejudged-{}.json", self.suite, self.stamp))
+    }
+
     /// The folder of the logs.
     #[must_use]
     pub fn logs(&self) -> PathBuf {

@@ -1,5 +1,7 @@
 //! Renders verdicts: one renderer a file, pure text, and a renderer decides nothing.
 
+#[cfg(test)]
+mod evidence_tests;
 mod failure;
 mod folder;
 mod heartbeat;

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     attach::{AttachError, Attended, attend},
-    folder::AttachFolder,
+    folder::{self, AttachFolder},
     follow::{Follower, Interest, Soak},
     lock::Lock,
     progress::Progress,
@@ -43,10 +42,10 @@ pub(super) struct Shared {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub(super) verdicts: Verdicts,
-    /// The folder of the soak, as a person would name it.
+    /// The folder of the soak, as a person would name it; or in other words where to read on.
     pub(super) folder: String,
     /// What stopped the session, in full, for the one trial that is about that: others have a line of it.
-    at_length: Option<String>,
+    pub(super) at_length: Option<String>,
 }
 
 #[derive(Debug)]
@@ -216,24 +215,28 @@ impl Attachment {
     }
 }
 
-fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
+/// What a trial says of its subject.
+pub(super) fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
     match outcome.verdicts.named(subject.kind, subject.name) {
         Some(judgement) if judgement.verdict == Verdict::Pass => Ok(()),
         Some(judgement) => {
             let text = failure_text(judgement, subject.suite, &outcome.folder);
             let at_length = outcome.at_length.as_ref().filter(|_| subject.is_about_fatal_errors());
-            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n  {at_length}")))
+            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n{}", indented(at_length))))
         }
         None => Err(format!("{} was not judged; the soak in {} had another plan", subject.name, outcome.folder)),
     }
 }
 
-/// A folder below the current one is named from here.
+/// Text that is told whole. No line of it looks like one of the test report's, and no character steers a terminal.
+fn indented(text: &str) -> String {
+    let plain =
+        |line: &str| line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect::<String>();
+    text.lines().map(|line| format!("  {}", plain(line))).collect::<Vec<_>>().join("\n")
+}
+
 fn shown(run: Option<&RunFolder>) -> String {
-    let Some(run) = run else { return "no folder was made".to_owned() };
-    let path: PathBuf = run.path();
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(&path).display().to_string()
+    run.map_or_else(|| "no folder was made".to_owned(), |run| folder::shown(&run.path()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

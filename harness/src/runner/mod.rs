@@ -4,6 +4,8 @@
 //! says. It starts itself again as the session, and as the embedded gateway where there is none of yours. Trials, session
 //! and gateway find one another through a folder and the kernel's file locks, so it is all the same whether trials are
 //! threads of one process (`cargo test`) or processes of their own (nextest).
+//!
+//! With `S2_JOURNAL` the trials are judged from a stored journal, and none of that is started.
 
 mod attach;
 mod attachment;
@@ -12,14 +14,19 @@ mod follow;
 mod interrupt;
 mod lock;
 mod progress;
+mod rejudge;
+#[cfg(test)]
+mod rejudge_tests;
 mod role;
 mod spawn;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod trials;
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     fs, io,
     path::Path,
     process::{self, ExitCode},
@@ -53,12 +60,18 @@ pub fn main(embedded: &Embedded) -> ExitCode {
     }
     let args = Arguments::from_args();
     match Settings::load(&environment, embedded.soak_toml) {
+        Ok(settings) if settings.journal.is_some() => match rejudge::run(args, &settings, &environment) {
+            Ok(conclusion) => conclusion.exit_code(),
+            Err(error) => wrong_use(&error),
+        },
         Ok(settings) => run(args, settings, &environment),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(WRONG_USE)
-        }
+        Err(error) => wrong_use(&error),
     }
+}
+
+fn wrong_use(error: &dyn Error) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(WRONG_USE)
 }
 
 fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> ExitCode {
@@ -66,8 +79,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     if !suites.is_empty()
         && let Err(error) = check_out(&settings.out)
     {
-        eprintln!("error: {error}");
-        return ExitCode::from(WRONG_USE);
+        return wrong_use(&error);
     }
     let is_nextest = environment.nextest_run_id().is_some();
     if !suites.is_empty() && !is_nextest && settings.source == Source::BuiltIn {

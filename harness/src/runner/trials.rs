@@ -53,33 +53,38 @@ pub(super) type Ask = dyn Fn(Subject) -> Result<(), String> + Send + Sync;
 
 /// The trials as libtest-mimic takes them.
 pub(super) fn trials(waivers: &BTreeMap<Kpi, String>, ask: &Arc<Ask>) -> Vec<Trial> {
-    Subject::all().map(|subject| trial(subject, waiver(subject, waivers), Arc::clone(ask))).collect()
+    let trial = |subject: Subject| {
+        let waiver = waiver(subject, waivers);
+        let is_ignored = waiver.is_some() || subject.suite.is_ignored_by_default();
+        trial(subject, waiver, is_ignored, Arc::clone(ask))
+    };
+    Subject::all().map(trial).collect()
 }
 
-fn trial(subject: Subject, waiver: Option<String>, ask: Arc<Ask>) -> Trial {
-    let is_ignored = waiver.is_some() || subject.suite.is_ignored_by_default();
-    let run = move || match waiver {
-        // `--ignored` asks for `full`; it does not undo a waiver.
-        Some(reason) => Ok(Completion::ignored_with(format!("waived: {reason}"))),
+/// A trial that asks, unless it has an excuse. It has one even where ignored trials are asked for: `--ignored` asks for
+/// `full`, and does not undo a waiver.
+pub(super) fn trial(subject: Subject, excuse: Option<String>, is_ignored: bool, ask: Arc<Ask>) -> Trial {
+    let run = move || match excuse {
+        Some(reason) => Ok(Completion::ignored_with(reason)),
         None => ask(subject).map(|()| Completion::Completed).map_err(Failed::from),
     };
     Trial::ignorable_test(subject.trial_name(), run).with_ignored_flag(is_ignored)
 }
 
-fn waiver(subject: Subject, waivers: &BTreeMap<Kpi, String>) -> Option<String> {
-    subject.kpi.and_then(|kpi| waivers.get(&kpi)).cloned()
+/// Why a subject is not judged, where it is waived.
+pub(super) fn waiver(subject: Subject, waivers: &BTreeMap<Kpi, String>) -> Option<String> {
+    let reason = subject.kpi.and_then(|kpi| waivers.get(&kpi));
+    reason.map(|reason| format!("waived: {reason}"))
 }
 
 /// The suites that these arguments will play.
 pub(super) fn suites_to_play(args: &Arguments, waivers: &BTreeMap<Kpi, String>) -> Vec<Suite> {
     let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
-    let is_played = |subject: &Subject| {
-        let waiver = waiver(*subject, waivers);
-        let is_waived = waiver.is_some();
-        let trial = trial(*subject, waiver, Arc::clone(&nobody));
-        !is_waived && !args.is_filtered_out(&trial) && !args.is_ignored(&trial)
+    let is_played = |(subject, trial): &(Subject, Trial)| {
+        waiver(*subject, waivers).is_none() && !args.is_filtered_out(trial) && !args.is_ignored(trial)
     };
-    let mut suites: Vec<Suite> = Subject::all().filter(is_played).map(|subject| subject.suite).collect();
+    let all = Subject::all().zip(trials(waivers, &nobody));
+    let mut suites: Vec<Suite> = all.filter(is_played).map(|(subject, _)| subject.suite).collect();
     suites.dedup();
     suites
 }

@@ -21,7 +21,7 @@ use crate::{
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}; is the folder writable, the disk full? S2_OUT moves it")]
-pub(super) struct ArtifactError {
+pub(crate) struct ArtifactError {
     path: PathBuf,
     source: io::Error,
 }
@@ -52,7 +52,7 @@ pub(super) fn snapshot(digest: &Digest, exposition: Option<&Exposition>, minute:
 }
 
 /// A reader sees the old file or the new one, never half of either.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
     let failed = |source| ArtifactError { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;

@@ -18,6 +18,7 @@ mod supervisor;
 
 use std::collections::BTreeMap;
 
+pub(crate) use artifacts::{ArtifactError, replace};
 pub use board::{Board, Watch};
 pub use context::{Call, Context};
 pub use gate::Gate;

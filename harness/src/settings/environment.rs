@@ -11,7 +11,7 @@ use super::problem::{Problems, nearest};
 pub(super) const PLACE: &str = "the environment";
 
 /// What a person may set.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 10] = [
     "S2_GATEWAY_URL",
     "S2_TOKEN",
     "S2_WORKSPACE",
@@ -21,6 +21,7 @@ const PUBLIC: [&str; 9] = [
     "S2_CONFIG",
     "S2_SEED",
     "S2_LOG",
+    "S2_JOURNAL",
 ];
 
 /// The role that a re-executed binary plays.

@@ -60,6 +60,8 @@ pub struct Settings {
     pub seed: u64,
     /// What is logged, as an `EnvFilter` takes it.
     pub log_filter: Option<String>,
+    /// The stored journal that is judged again instead of playing anything; absolute.
+    pub journal: Option<PathBuf>,
     /// Where rates, targets and waivers were read.
     pub source: Source,
 }
@@ -115,6 +117,7 @@ impl Settings {
             out: place.out,
             seed: place.seed,
             log_filter: place.log_filter,
+            journal: place.journal,
             source,
         })
     }

@@ -38,6 +38,7 @@ pub(super) struct Place {
     pub(super) out: PathBuf,
     pub(super) seed: u64,
     pub(super) log_filter: Option<String>,
+    pub(super) journal: Option<PathBuf>,
 }
 
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place {
@@ -59,6 +60,10 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place 
         out: environment.folder().join(environment.get("S2_OUT").unwrap_or(OUT)),
         seed: number(environment, "S2_SEED", "a whole number, 0 or more", problems, |_| true).unwrap_or(1),
         log_filter: checked(environment, "S2_LOG", problems, log_filter),
+        journal: environment
+            .get("S2_JOURNAL")
+            .filter(|path| !path.is_empty())
+            .map(|path| environment.folder().join(path)),
     }
 }
 

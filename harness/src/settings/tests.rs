@@ -150,6 +150,16 @@ fn what_the_runner_tells_its_children_is_no_problem() {
 }
 
 #[test]
+fn a_stored_journal_is_named_from_here_and_never_by_nothing() {
+    let journal = |value| load(&[("S2_JOURNAL", value)], SHIPPED).map(|settings| settings.journal.unwrap());
+    assert_eq!(journal("target/soak/latest-full").unwrap(), nowhere().join("target/soak/latest-full"));
+    assert_eq!(journal("/stored/journal.ndjson").unwrap(), Path::new("/stored/journal.ndjson"));
+    // A variable that is not there in CI must not turn a judgement into a soak.
+    assert!(journal("").unwrap_err().to_string().contains("S2_JOURNAL"));
+    assert_eq!(load(&[], SHIPPED).unwrap().journal, None);
+}
+
+#[test]
 fn a_waived_kpi_keeps_its_reason() {
     let settings = load(&[], "[waive]\njudge_p95 = \"  no judge  \"").unwrap();
     assert_eq!(settings.waivers, BTreeMap::from([(Kpi::JudgeP95, "no judge".to_owned())]));

@@ -1,0 +1,151 @@
+//! Judging again: the trials of a stored journal's suite, by today's targets. Nothing is played, and no gateway needed.
+//!
+//! The results depend on the journal, the targets and the waivers alone: not on when, where or from which path it is
+//! judged. With those it was played with, they are to the byte what its session wrote.
+
+use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
+
+use libtest_mimic::{Arguments, Conclusion, Trial};
+
+use super::{
+    attachment::{Outcome, answer},
+    check_out,
+    folder::shown,
+    stored::{StoredError, StoredJournal},
+    trials::{self, Ask, Subject},
+};
+use crate::{
+    journal::Torn,
+    judge::judge,
+    plan::Suite,
+    report::{ResultsInput, RunFolder, kpi_table, results_json},
+    session::{ArtifactError, replace},
+    settings::{Environment, Settings},
+};
+
+/// What matters only where something is played.
+const NOT_USED: [&str; 7] =
+    ["S2_GATEWAY_URL", "S2_TOKEN", "S2_GATEWAY_PID", "S2_WORKSPACE", "S2_PACE", "S2_SEED", "S2_LOG"];
+
+/// A journal could not be judged again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RejudgeError {
+    #[error(transparent)]
+    Stored(#[from] StoredError),
+    #[error(transparent)]
+    Out(#[from] io::Error),
+    #[error(transparent)]
+    Results(#[from] ArtifactError),
+    #[error("S2_JOURNAL is not set")]
+    NoJournal,
+    /// Nothing judged is nothing proven.
+    #[error(
+        "the journal {journal} is of {suite}, and none of {suite}'s trials is selected, so nothing was judged; \
+         `-- {suite}::` selects all of them, and so does nextest's `-E 'test(/^{suite}::/)'`"
+    )]
+    NoneSelected { journal: String, suite: Suite },
+}
+
+/// Judges the journal that the settings name, and lets the trials of its suite say what came of it.
+pub(super) fn run(
+    mut args: Arguments,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<Conclusion, RejudgeError> {
+    let journal = StoredJournal::open(settings.journal.as_deref().ok_or(RejudgeError::NoJournal)?)?;
+    let suite = journal.header().plan.suite;
+    if args.list {
+        let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
+        return Ok(libtest_mimic::run(&args, trials_of(suite, settings, true, &nobody)));
+    }
+    // `full` is ignored because of the hours that it takes, and here it takes none: its trials are judged whether or not
+    // ignored ones are asked for, and those that are not judged say themselves why.
+    args.include_ignored |= std::mem::take(&mut args.ignored);
+    let path = shown(journal.path());
+    if !is_any_selected(&args, suite) {
+        return Err(RejudgeError::NoneSelected { journal: path, suite });
+    }
+    let results = RunFolder::new(&settings.out, suite, &journal.stamp()).rejudged();
+    let (outcome, torn) = judged(journal, settings, &path, &results)?;
+    let is_nextest = environment.nextest_run_id().is_some();
+    if !is_nextest {
+        say(&Said { path: &path, suite, settings, torn, not_used: not_used(environment) });
+    }
+    let outcome = Arc::new(outcome);
+    let told = Arc::clone(&outcome);
+    let ask: Arc<Ask> = Arc::new(move |subject| answer(subject, &told));
+    let conclusion = libtest_mimic::run(&args, trials_of(suite, settings, false, &ask));
+    if !is_nextest {
+        eprintln!("{suite}, judged again: {}\n\n{}", shown(&results), kpi_table(&outcome.verdicts));
+    }
+    Ok(conclusion)
+}
+
+/// The verdicts, which also stand in the results' file from now on.
+fn judged(
+    journal: StoredJournal,
+    settings: &Settings,
+    path: &str,
+    results: &Path,
+) -> Result<(Outcome, Option<Torn>), RejudgeError> {
+    check_out(&settings.out)?;
+    let (header, digest, torn) = journal.fold(&settings.targets)?;
+    let verdicts = judge(&header.plan, &settings.targets, &digest);
+    let waived: BTreeMap<String, String> =
+        settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
+    let json = results_json(&ResultsInput { header: &header, digest: &digest, verdicts: &verdicts, waived: &waived });
+    replace(results, &json)?;
+    let folder = format!("judged again from {path}; results in {}", shown(results));
+    Ok((Outcome { verdicts, folder, at_length: digest.fatal().map(str::to_owned) }, torn))
+}
+
+/// Every trial there is. Those of other suites are ignored, and of its own those that are waived today: in a list by
+/// their mark, so that nextest leaves them out, else in words.
+fn trials_of(suite: Suite, settings: &Settings, is_listed: bool, ask: &Arc<Ask>) -> Vec<Trial> {
+    let trial = |subject: Subject| {
+        let other = (subject.suite != suite).then(|| format!("the journal is of {suite}"));
+        let excuse = other.or_else(|| trials::waiver(subject, &settings.waivers));
+        let is_ignored = is_listed && excuse.is_some();
+        trials::trial(subject, excuse, is_ignored, Arc::clone(ask))
+    };
+    Subject::all().map(trial).collect()
+}
+
+/// Whether the arguments select any trial of a suite. One that is waived is selected, and says so.
+fn is_any_selected(args: &Arguments, suite: Suite) -> bool {
+    let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
+    let of_suite = Subject::all().filter(|subject| subject.suite == suite);
+    let mut trials = of_suite.map(|subject| trials::trial(subject, None, false, Arc::clone(&nobody)));
+    trials.any(|trial| !args.is_filtered_out(&trial))
+}
+
+fn not_used(environment: &Environment) -> Vec<&'static str> {
+    NOT_USED.into_iter().filter(|name| environment.get(name).is_some()).collect()
+}
+
+/// What a person should know before the verdicts.
+struct Said<'a> {
+    path: &'a str,
+    suite: Suite,
+    settings: &'a Settings,
+    torn: Option<Torn>,
+    not_used: Vec<&'static str>,
+}
+
+fn say(said: &Said<'_>) {
+    eprint!("{said}");
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, suite, settings, torn, not_used } = self;
+        writeln!(f, "judging {suite} again from {path}, by the targets of {}", settings.source)?;
+        if let Some(Torn { line_number, bytes }) = torn {
+            writeln!(f, "line {line_number}, of which there are {bytes} bytes, is not whole and left out")?;
+        }
+        if !not_used.is_empty() {
+            writeln!(f, "nothing is played, so what is set of these is not used: {}", not_used.join(", "))?;
+        }
+        Ok(())
+    }
+}
