@@ -67,7 +67,7 @@ defects! {
         SlowWriteTail "slow-write-tail" "3 % of events are written 0.2 to 0.4 s late"
         RefuseResume "refuse-resume" "5 % of stream openings with a Last-Event-ID get 503"
         DropStreams "drop-streams" "5 % of streams a second are cut"
-        CloseStreams "close-streams" "every stream is closed in good order after 20 s"
+        CloseStreams "close-streams" "every stream is closed in good order after 10 s"
         DuplicateEvents "duplicate-events" "1 % of events are delivered twice, under one id"
         RedeliverNewId "redeliver-new-id" "0.5 % of events are delivered again under a new id"
         LoseEvents "lose-events" "0.5 % of events are not delivered to one of their streams"
