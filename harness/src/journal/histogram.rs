@@ -16,6 +16,9 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 /// One hour in microseconds. What takes longer is recorded as this long.
 const VALUE_US_MAX: u64 = 3_600_000_000;
 
+/// Of more different values than this, buckets are counted.
+const FEW_MAX: usize = 256;
+
 /// Latencies in microseconds, to within a thousandth, up to an hour.
 #[derive(Debug, Clone)]
 pub struct LatencyHistogram(Shape);
@@ -24,8 +27,10 @@ pub struct LatencyHistogram(Shape);
 enum Shape {
     /// All buckets. It takes in samples.
     Open(Histogram<u64>),
-    /// The values that were recorded, rising, with their counts: as it was read. It is there to be merged.
-    Read(Vec<(u64, u64)>),
+    /// The values that were recorded, rising, with their counts: those of a few seconds, or as they were read. A
+    /// hundred kilobytes of buckets for a dozen samples, made and dropped with every interval, would leave holes in the
+    /// heap that look like a leak of ours.
+    Few(Vec<(u64, u64)>),
 }
 
 /// What stands in a journal is not a histogram.
@@ -49,8 +54,7 @@ impl LatencyHistogram {
     /// An empty histogram.
     #[must_use]
     pub fn new() -> Self {
-        // Buckets are allocated as values ask for them: most histograms never see more than a second.
-        Self(Shape::Open(with_room(2)))
+        Self(Shape::Few(Vec::new()))
     }
 
     /// An empty histogram with room for every value at once: for one that is kept for hours, so that a late slow sample
@@ -62,8 +66,16 @@ impl LatencyHistogram {
 
     /// Takes in a sample.
     pub fn record(&mut self, value_us: u64) {
+        let value_us = value_us.clamp(1, VALUE_US_MAX);
+        if let Shape::Few(recorded) = &mut self.0 {
+            match recorded.binary_search_by_key(&value_us, |(value_us, _)| *value_us) {
+                Ok(at) => return recorded[at].1 = recorded[at].1.saturating_add(1),
+                Err(at) if recorded.len() < FEW_MAX => return recorded.insert(at, (value_us, 1)),
+                Err(_) => {}
+            }
+        }
         // Not `saturating_record`, which clamps to what there is room for rather than make room.
-        add(self.open(), value_us.clamp(1, VALUE_US_MAX), 1);
+        add(self.open(), value_us, 1);
     }
 
     /// Takes in all samples of another.
@@ -72,7 +84,7 @@ impl LatencyHistogram {
         match &other.0 {
             Shape::Open(other) => all.add(other).expect("both histograms have the same bounds"),
             // From the greatest, so that room is made once.
-            Shape::Read(recorded) => recorded.iter().rev().for_each(|(value_us, n)| add(all, *value_us, *n)),
+            Shape::Few(recorded) => recorded.iter().rev().for_each(|(value_us, n)| add(all, *value_us, *n)),
         }
     }
 
@@ -81,7 +93,7 @@ impl LatencyHistogram {
     pub fn len(&self) -> u64 {
         match &self.0 {
             Shape::Open(histogram) => histogram.len(),
-            Shape::Read(recorded) => recorded.iter().fold(0, |sum: u64, (_, n)| sum.saturating_add(*n)),
+            Shape::Few(recorded) => recorded.iter().fold(0, |sum: u64, (_, n)| sum.saturating_add(*n)),
         }
     }
 
@@ -128,25 +140,25 @@ impl LatencyHistogram {
 
     fn decode(text: &str) -> Result<Self, HistogramError> {
         let recorded = packed::read(&STANDARD.decode(text)?, VALUE_US_MAX).map_err(HistogramError::Format)?;
-        Ok(Self(Shape::Read(recorded)))
+        Ok(Self(Shape::Few(recorded)))
     }
 
     /// All buckets, to look at.
     fn histogram(&self) -> Cow<'_, Histogram<u64>> {
         match &self.0 {
             Shape::Open(histogram) => Cow::Borrowed(histogram),
-            Shape::Read(recorded) => Cow::Owned(unfolded(recorded)),
+            Shape::Few(recorded) => Cow::Owned(unfolded(recorded)),
         }
     }
 
     /// All buckets, to add to.
     fn open(&mut self) -> &mut Histogram<u64> {
-        if let Shape::Read(recorded) = &self.0 {
+        if let Shape::Few(recorded) = &self.0 {
             self.0 = Shape::Open(unfolded(recorded));
         }
         match &mut self.0 {
             Shape::Open(histogram) => histogram,
-            Shape::Read(_) => unreachable!("it has just been opened"),
+            Shape::Few(_) => unreachable!("it has just been opened"),
         }
     }
 }

@@ -187,6 +187,22 @@ proptest! {
     }
 
     #[test]
+    fn a_histogram_says_the_same_however_it_is_held(samples in prop::collection::vec(1..5_000_000_u64, 0..600)) {
+        let (mut sparse, mut roomy) = (LatencyHistogram::new(), LatencyHistogram::roomy());
+        for value_us in samples {
+            sparse.record(value_us);
+            roomy.record(value_us);
+        }
+        prop_assert_eq!(&sparse, &roomy);
+        let read: LatencyHistogram = serde_json::from_str(&serde_json::to_string(&sparse).unwrap()).unwrap();
+        prop_assert_eq!(&read, &roomy);
+        let says = |of: &LatencyHistogram| {
+            (of.len(), of.max_us(), [0.0, 0.5, 0.95, 0.99, 1.0].map(|q| of.quantile_us(q)), of.count_above(1_000_000))
+        };
+        prop_assert_eq!(says(&sparse), says(&roomy));
+    }
+
+    #[test]
     fn histograms_merged_are_one_histogram_of_all_samples(
         a in prop::collection::vec(0..u64::MAX, 0..50), b in prop::collection::vec(0..5_000_000_u64, 0..50),
     ) {
