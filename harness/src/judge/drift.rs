@@ -193,7 +193,7 @@ impl Scale {
                     By::Least(1) => format!("1 tooth, {start} to {end} at the least"),
                     By::Least(count) => format!("{count} teeth, {start} to {end} at the least"),
                     By::OneTooth => {
-                        format!("{start} to {end} in one rise, no more than a tooth of {TOOTH_PERCENT} % in two hours")
+                        format!("{start} to {end}, no more than a tooth of {TOOTH_PERCENT} % in two hours")
                     }
                 };
                 format!("{from} to {to}: {rise}, {minutes} minutes{held}")
