@@ -60,13 +60,14 @@ impl Growth {
 
 /// How far a gauge grew over the floors of a life that began at a minute. None with fewer than two floors.
 pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healthy) -> Option<Growth> {
-    let all = within_band(line(floors)?, teeth);
+    let band = band(floors);
+    let all = within(band, line(floors)?);
     let tooth = tooth_so_far(all, began, healthy);
     let unless_tooth = |line: Line, height: f64, by: By| {
         let is_tooth = line.rise() > healthy.growth && height <= tooth;
         Growth { line, by: if is_tooth { By::OneTooth } else { by } }
     };
-    let plain = unless_tooth(all, all.rise(), By::Floors);
+    let plain = unless_tooth(all, all.rise().min(teeth.band()), By::Floors);
     if teeth.falls.is_empty() {
         return Some(plain);
     }
@@ -74,10 +75,10 @@ pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healt
     let by_floors = over_the_life(from_floor_to_floor(teeth, &settled), all);
     let start = teeth.least();
     let told = if let Some(line) = through_floors(&settled, all, start).filter(|line| line.rise() >= by_floors) {
-        Growth { line: within_band(line, teeth), by: By::Teeth(settled.len()) }
+        Growth { line: within(band, line), by: By::Teeth(settled.len()) }
     } else {
         let rise = by_floors.max(over_the_life(from_peak_to_peak(teeth, healthy), all));
-        let line = within_band(Line { start, end: start + rise, ..all }, teeth);
+        let line = within(band, Line { start, end: start + rise, ..all });
         let by = By::Least(teeth.falls.len());
         if settled.len() < 2 { unless_tooth(line, teeth.band(), by) } else { Growth { line, by } }
     };
@@ -86,9 +87,15 @@ pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healt
     Some(if is_step && plain.rise() > told.rise() { plain } else { told })
 }
 
-/// A line rises no further than what it goes through: one through half a wave would.
-fn within_band(line: Line, teeth: &Teeth) -> Line {
-    Line { end: line.end.min(line.start + teeth.band()), ..line }
+/// From the least floor to the greatest.
+fn band(floors: &Segment) -> f64 {
+    let values = || floors.iter().map(|floor| floor.1);
+    values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min)
+}
+
+/// A line rises no further than the band that it goes through: one through half a wave would.
+fn within(band: f64, line: Line) -> Line {
+    Line { end: line.end.min(line.start + band), ..line }
 }
 
 /// How high a healthy tooth may have risen by the end of a life without falling back.

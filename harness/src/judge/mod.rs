@@ -45,13 +45,13 @@
 //! | slow sawtooth, 4 teeth | 0.0 % | 11.8 | 10.9 | 0.0 % | 20.5 | 18.5 |
 //! | the same from the floor, 1 tooth | 0.0 % | 2.5 | 10.9 | 0.0 % | 4.0 | 18.5 |
 //! | the same from the floor, 2 teeth | 0.0 % | 12.2 | 10.9 | 0.0 % | 25.8 | 18.5 |
-//! | slow with gentle falls, 1 tooth | 0.1 % | 26.8 | 10.9 | 0.0 % | 39.2 | 18.5 |
+//! | slow with gentle falls, 1 tooth | 0.1 % | 26.8 | 10.9 | 0.0 % | 39.0 | 18.5 |
 //! | slow with gentle falls, 3 teeth | 0.0 % | 12.0 | 10.9 | 0.2 % | 23.5 | 18.5 |
 //! | slow under fast, 1 tooth | 0.7 % | 26.2 | 10.9 | 0.0 % | 44.2 | 18.5 |
 //! | slow under fast, 2 teeth | 0.0 % | 13.5 | 10.9 | 0.0 % | 34.5 | 18.5 |
-//! | slow and uneven, 2 teeth | 0.1 % | 15.0 | 10.9 | 0.0 % | 36.0 | 18.5 |
+//! | slow and uneven, 2 teeth | 0.1 % | 15.0 | 10.9 | 0.0 % | 35.5 | 18.5 |
 //! | slow and uneven, 4 teeth | 0.0 % | 12.8 | 10.9 | 0.1 % | 23.8 | 18.5 |
-//! | descriptors, 0 to 3 more at times | 0.0 % | 3.2 | 2.7 | 0.0 % | 5.0 | 4.6 |
+//! | descriptors, 0 to 3 more at times | 0.0 % | 3.0 | 2.7 | 0.0 % | 5.0 | 4.6 |
 //!
 //! One life that does not fall back has a limit of 16 MB an hour, since a smaller leak is the same series as a healthy
 //! tooth of two hours that begins with the soak. With one fall in a life the width of the tooth is unknown, so a leak
