@@ -4,8 +4,10 @@ use super::{
     Digest, Judged, Judgement, Offender, Targets, Unit, cause,
     conclude::Findings,
     floors::Segment,
+    growth::{By, Growth, Healthy, growth},
     kpi::Case,
-    trend::{Line, line},
+    teeth::Teeth,
+    trend::Line,
 };
 use crate::{
     journal::Gauge,
@@ -19,6 +21,13 @@ const SEGMENTS_TOLD_MAX: usize = 8;
 /// With more segments than this, a failure does not show all that evidence tells.
 const SEGMENTS_READ: usize = 4;
 const MINUTE_MS: u64 = 60_000;
+/// The tallest tooth that a healthy garbage collector makes in two hours, percent of the memory at its floor. A rise of
+/// so much, that was not seen to fall back, may be the first half of one.
+const TOOTH_PERCENT: f64 = 16.0;
+/// What falls by less than this share of the limit is a wobble; by more, a tooth.
+const SWING_SHARE: f64 = 0.5;
+/// The least swing, for targets near nothing: percent, or a count.
+const SWING_MIN: f64 = 1.0;
 /// The least that a memory's growth is held against when the scenario is compressed, bytes. Then the warm-up is a few
 /// real seconds, and a process of ten megabytes is still taking in code pages and allocator arenas: a megabyte more is
 /// no leak. In real time a memory is held against itself, however small.
@@ -43,7 +52,7 @@ pub(super) fn of_harness(plan: &Plan, targets: &Targets, digest: &Digest) -> Jud
     found.conclude(plan, digest)
 }
 
-/// Fits a line to each segment, and takes the worst.
+/// Judges each segment, and takes the worst.
 ///
 /// A process that has just begun fills its caches, so warm-up is left out at the start of each segment, not only of the
 /// first. The minutes left out so of a segment that is judged were seen, and count as samples; those of a segment that
@@ -52,17 +61,22 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
     let segments = digest.floors(gauge).map(super::floors::Floors::segments).unwrap_or_default();
     let warm_up = millis(plan.scenario.warm_up).div_ceil(MINUTE_MS);
     let scale = Scale::of(gauge, plan.pace);
+    let limit = found.target.limit();
+    let lives: Vec<Life> = segments.iter().enumerate().map(|(n, segment)| Life::of(segment, n == 0, warm_up)).collect();
+    let teeth: Vec<Option<Teeth>> = lives.iter().map(|life| life.teeth(scale, limit)).collect();
+    let fall_seen = teeth.iter().flatten().map(Teeth::deepest_fall).fold(0.0, f64::max);
     let mut told = 0;
-    for (n, segment) in segments.iter().enumerate() {
-        let begin = if n == 0 { 0 } else { segment.first().map_or(0, |(minute, _)| *minute) };
-        let warm: Segment = segment.iter().copied().filter(|(minute, _)| *minute >= begin + warm_up).collect();
-        let line = if warm.len() < SEGMENT_FLOORS_MIN { None } else { line(&warm) };
-        let rise = line.and_then(|line| scale.rise(line));
+    for ((segment, life), teeth) in segments.iter().zip(&lives).zip(&teeth) {
+        let grown = teeth.as_ref().and_then(|teeth| {
+            let healthy = scale.healthy(gauge, limit, teeth.least(), fall_seen);
+            growth(&life.warm, teeth, life.began, healthy)
+        });
+        let rise = grown.and_then(|grown| scale.rise(grown));
         told += 1;
         if told <= SEGMENTS_TOLD_MAX {
-            found.evidence.notes.push(scale.told(segment, &warm, line));
+            found.evidence.notes.push(scale.told(segment, &life.warm, grown));
         }
-        let (Some(line), Some(rise)) = (line, rise) else { continue };
+        let (Some(Growth { line, .. }), Some(rise)) = (grown, rise) else { continue };
         found.samples += segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
         found.value = Some(found.value.map_or(rise, |worst| worst.max(rise)));
         if !found.target.is_met_by(rise) {
@@ -84,6 +98,31 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
         found.lack = Some(format!("{lives} {has} {SEGMENT_FLOORS_MIN} steady minutes after its warm-up"));
     } else if segments.is_empty() {
         found.lack = Some(format!("{gauge} was never measured out of chaos windows"));
+    }
+}
+
+/// A segment to be judged: one life of the process, without its warm-up.
+#[derive(Debug)]
+struct Life {
+    /// Minute in which it began.
+    began: u64,
+    warm: Segment,
+}
+
+impl Life {
+    fn of(segment: &Segment, is_first: bool, warm_up: u64) -> Self {
+        let began = if is_first { 0 } else { segment.first().map_or(0, |(minute, _)| *minute) };
+        let is_warm = |(minute, _): &(u64, f64)| *minute >= began + warm_up;
+        Self { began, warm: segment.iter().copied().filter(is_warm).collect() }
+    }
+
+    /// None where there are too few floors to judge.
+    fn teeth(&self, scale: Scale, limit: f64) -> Option<Teeth> {
+        if self.warm.len() < SEGMENT_FLOORS_MIN {
+            return None;
+        }
+        let least = self.warm.iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
+        Teeth::of(&self.warm, (limit * SWING_SHARE).max(SWING_MIN) * scale.one(least))
     }
 }
 
@@ -109,10 +148,26 @@ impl Scale {
         }
     }
 
-    fn rise(self, line: Line) -> Option<f64> {
+    /// One percent, or one.
+    fn one(self, least: f64) -> f64 {
         match self {
-            Self::Memory { base_min } => (line.start > 0.0).then(|| line.rise() / line.start.max(base_min) * 100.0),
-            Self::Count => Some(line.rise()),
+            Self::Memory { base_min } => least.max(base_min) / 100.0,
+            Self::Count => 1.0,
+        }
+    }
+
+    /// Slow teeth are the collector's in the gateway. Nothing collects our own memory, nor descriptors.
+    fn healthy(self, gauge: Gauge, limit: f64, least: f64, fall_seen: f64) -> Healthy {
+        let tooth = if gauge == Gauge::GatewayRss { TOOTH_PERCENT } else { 0.0 };
+        let one = self.one(least);
+        Healthy { growth: limit * one, tooth: tooth * one, fall_seen }
+    }
+
+    fn rise(self, grown: Growth) -> Option<f64> {
+        let start = grown.line.start;
+        match self {
+            Self::Memory { base_min } => (start > 0.0).then(|| grown.rise() / start.max(base_min) * 100.0),
+            Self::Count => Some(grown.rise()),
         }
     }
 
@@ -124,11 +179,11 @@ impl Scale {
     }
 
     /// A segment in words: what was judged of it, or that nothing was.
-    fn told(self, segment: &Segment, warm: &Segment, line: Option<Line>) -> String {
+    fn told(self, segment: &Segment, warm: &Segment, grown: Option<Growth>) -> String {
         let at = |minute: u64| moment(minute * MINUTE_MS);
         let minutes = warm.len();
-        match (line, segment.first(), segment.last()) {
-            (Some(line), ..) => {
+        match (grown, segment.first(), segment.last()) {
+            (Some(Growth { line, by }), ..) => {
                 let (from, to) = (at(line.from_minute), at(line.to_minute));
                 let (start, end) = (self.shown(line.start), self.shown(line.end));
                 let held = match self {
@@ -137,7 +192,16 @@ impl Scale {
                     }
                     _ => String::new(),
                 };
-                format!("{from} to {to}: {start} to {end}, {minutes} minutes{held}")
+                let rise = match by {
+                    By::Floors => format!("{start} to {end}"),
+                    By::Teeth(count) => format!("{count} teeth, floors {start} to {end}"),
+                    By::Least(1) => format!("1 tooth, {start} to {end} at the least"),
+                    By::Least(count) => format!("{count} teeth, {start} to {end} at the least"),
+                    By::OneTooth => {
+                        format!("{start} to {end}, no more than a tooth of {TOOTH_PERCENT} % in two hours")
+                    }
+                };
+                format!("{from} to {to}: {rise}, {minutes} minutes{held}")
             }
             (None, Some((from, _)), Some((to, _))) => {
                 let (from, to) = (at(*from), at(*to));

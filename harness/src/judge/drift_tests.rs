@@ -37,6 +37,78 @@ fn a_slow_leak_under_a_sawtooth_is_found_and_dated() {
     assert!((40..48).contains(&first), "10 % are passed in the middle of the first segment, not at {first}");
 }
 
+fn in_one_life(soak: Soak) -> Soak {
+    soak.each(|interval| interval.gateway_life = Some("4711".into()))
+}
+
+/// Teeth of 16 % on 200 MB, so many in two hours, the first of them so far on its way.
+fn sawtooth(teeth: f64, on_its_way: f64, minute: f64) -> f64 {
+    200e6 * (1.0 + 0.16 * (minute * teeth / 120.0 + on_its_way).fract())
+}
+
+#[test]
+fn a_slow_sawtooth_is_no_drift_however_many_teeth_it_has_and_wherever_it_begins() {
+    for teeth in [1.0, 2.0, 3.0, 4.0] {
+        for tenth in 0..10 {
+            let healthy = with_rss(|minute| sawtooth(teeth, f64::from(tenth) / 10.0, minute));
+            for soak in [healthy.clone(), in_one_life(healthy)] {
+                let judgement = rss(&soak);
+                assert_eq!(Verdict::Pass, judgement.verdict, "{teeth} teeth from {tenth}/10: {judgement:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_leak_under_a_slow_sawtooth_is_found_by_the_floors_of_its_teeth() {
+    let judgement = rss(&in_one_life(with_rss(|minute| sawtooth(3.0, 0.4, minute) + minute * 0.25e6)));
+    assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+    let value = judgement.value.unwrap();
+    assert!((12.5..14.5).contains(&value), "109 minutes of 0.25 MB on 202 MB are 13.5 %, not {value}");
+    assert_eq!(["T+10:00 to T+119:00: 3 teeth, floors 203.6 MB to 230.8 MB, 99 minutes"], *judgement.evidence.notes);
+}
+
+#[test]
+fn one_rise_of_two_hours_is_a_leak_where_it_is_higher_than_a_tooth() {
+    let rising = |percent: f64| in_one_life(with_rss(move |minute| 200e6 * (1.0 + percent / 100.0 * minute / 120.0)));
+    let judgement = rss(&rising(16.0));
+    assert_eq!((Verdict::Pass, Some(0.0)), (judgement.verdict, judgement.value));
+    assert!(judgement.evidence.notes[0].contains("no more than a tooth of 16 % in two hours"), "{judgement:#?}");
+    assert_eq!(Verdict::Fail, rss(&rising(19.0)).verdict);
+}
+
+#[test]
+fn a_rise_in_a_short_life_is_a_tooth_where_its_like_was_seen_to_fall_in_another() {
+    let second = |minute: f64| if minute < 90.0 { 200e6 } else { 200e6 + (minute - 90.0) * 1e6 };
+    let alone = with_rss(|minute| if minute < 76.0 { 200e6 } else { second(minute) });
+    assert_eq!(Verdict::Fail, rss(&alone).verdict);
+    let like_others = with_rss(|minute| if minute < 76.0 { sawtooth(4.0, 0.0, minute) } else { second(minute) });
+    assert_eq!(Verdict::Pass, rss(&like_others).verdict, "{:#?}", rss(&like_others));
+}
+
+#[test]
+fn our_own_memory_has_no_teeth() {
+    let soak = Soak::healthy(Suite::Full).each(|interval| {
+        interval.gauges.get_mut(&Gauge::HarnessRss).unwrap().min = 30e6 + minute(interval) * 4e4;
+    });
+    let judgement = soak.judge().harness(HarnessCheck::SelfDrift).unwrap().clone();
+    assert_eq!(Verdict::Fail, judgement.verdict, "14 %: {judgement:#?}");
+}
+
+#[test]
+fn eight_descriptors_in_two_hours_are_a_leak_and_three_that_come_and_go_are_none() {
+    let fds = |of: &dyn Fn(f64) -> f64| {
+        let soak = in_one_life(Soak::healthy(Suite::Full)).each(|interval| {
+            interval.gauges.get_mut(&Gauge::GatewayFds).unwrap().min = of(minute(interval));
+        });
+        soak.judge().kpi(Kpi::FdDrift).unwrap().clone()
+    };
+    let jump = |minute: f64| (minute * 7.0 % 4.0).floor();
+    assert_eq!(Verdict::Fail, fds(&|minute| 60.0 + (minute / 15.0).floor()).verdict);
+    assert_eq!(Verdict::Fail, fds(&|minute| 60.0 + (minute * 0.6).floor() + jump(minute)).verdict);
+    assert_eq!(Verdict::Pass, fds(&|minute| 60.0 + jump(minute)).verdict);
+}
+
 #[test]
 fn memory_that_falls_or_steps_down_is_no_drift() {
     let judgement = rss(&with_rss(|minute| 200e6 - minute * 1e6));

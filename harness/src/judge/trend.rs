@@ -1,4 +1,7 @@
-//! Finds growth in a series of floors. Alone in its file so that a better detector can take its place.
+//! The line that growth is told by. Alone in its file so that a better estimator can take its place.
+//!
+//! No well-kept crate has it: `robust-rs` is a first release on top of a linear algebra stack, and `u-analytics` gives a
+//! slope over even steps only, where floors have holes.
 
 /// A straight line through a series, by its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]

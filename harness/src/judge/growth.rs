@@ -1,0 +1,153 @@
+//! How far a gauge grew over one life of a process, under noise and under the teeth of a garbage collector.
+//!
+//! A series that never falls back is told by a line through all its floors. One that does has teeth, and the floors of
+//! the teeth tell: a line through them where there are several; where there is one, what must have grown whatever came
+//! before and after. What a healthy tooth would do all by itself is no growth.
+
+use super::{
+    floors::Segment,
+    teeth::{Point, Teeth},
+    trend::{Line, line},
+};
+
+/// The width of the slowest tooth that is held to be healthy, minutes.
+const TOOTH_MINUTES: f64 = 120.0;
+/// Two points tell of a life where at least this share of it lies between them.
+const PAIR_SHARE_MIN: f64 = 1.0 / 2.0;
+/// Floors of several teeth tell of it already where this share does.
+const FLOORS_SHARE_MIN: f64 = 1.0 / 3.0;
+/// A climb of so many times the deepest fall is no tooth of which that was the end.
+const CLIMB_PER_FALL_MAX: f64 = 2.0;
+
+/// What a healthy gauge may do, in its own unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Healthy {
+    /// How far it may grow.
+    pub(super) growth: f64,
+    /// The height of its tallest tooth; 0 for a gauge that has no slow teeth.
+    pub(super) tooth: f64,
+    /// The deepest fall that was seen in any life of the process.
+    pub(super) fall_seen: f64,
+}
+
+/// Growth over one life.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Growth {
+    /// From where to where, over the whole life after its warm-up.
+    pub(super) line: Line,
+    pub(super) by: By,
+}
+
+/// What growth was told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A line through all floors.
+    Floors,
+    /// A line through the floors of so many teeth.
+    Teeth(usize),
+    /// The least that agrees with so few teeth.
+    Least(usize),
+    /// One rise, no higher than a healthy tooth: no growth is proven.
+    OneTooth,
+}
+
+impl Growth {
+    /// How far it grew; never negative.
+    pub(super) fn rise(self) -> f64 {
+        if self.by == By::OneTooth { 0.0 } else { self.line.rise() }
+    }
+}
+
+/// How far a gauge grew over the floors of a life that began at a minute. None with fewer than two floors.
+pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healthy) -> Option<Growth> {
+    let band = band(floors);
+    let all = within(band, line(floors)?);
+    let tooth = tooth_so_far(all, began, healthy);
+    let unless_tooth = |line: Line, height: f64, by: By| {
+        let is_tooth = line.rise() > healthy.growth && height <= tooth;
+        Growth { line, by: if is_tooth { By::OneTooth } else { by } }
+    };
+    let plain = unless_tooth(all, all.rise().min(teeth.band()), By::Floors);
+    if teeth.falls.is_empty() {
+        return Some(plain);
+    }
+    let settled: Vec<Point> = teeth.falls.iter().filter(|fall| !fall.is_floor_cut).map(|fall| fall.floor).collect();
+    let by_floors = over_the_life(from_floor_to_floor(teeth, &settled), all);
+    let start = teeth.least();
+    let told = if let Some(line) = through_floors(&settled, all, start).filter(|line| line.rise() >= by_floors) {
+        Growth { line: within(band, line), by: By::Teeth(settled.len()) }
+    } else {
+        let rise = by_floors.max(over_the_life(from_peak_to_peak(teeth, healthy), all));
+        let line = within(band, Line { start, end: start + rise, ..all });
+        let by = By::Least(teeth.falls.len());
+        if settled.len() < 2 { unless_tooth(line, teeth.band(), by) } else { Growth { line, by } }
+    };
+    // A step down in a long climb does not hide the climb.
+    let is_step = settled.len() < 2 && teeth.highest_climb() > CLIMB_PER_FALL_MAX * teeth.deepest_fall();
+    Some(if is_step && plain.rise() > told.rise() { plain } else { told })
+}
+
+/// From the least floor to the greatest.
+fn band(floors: &Segment) -> f64 {
+    let values = || floors.iter().map(|floor| floor.1);
+    values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min)
+}
+
+/// A line rises no further than the band that it goes through: one through half a wave would.
+fn within(band: f64, line: Line) -> Line {
+    Line { end: line.end.min(line.start + band), ..line }
+}
+
+/// How high a healthy tooth may have risen by the end of a life without falling back.
+///
+/// It may be the slowest there is: then it has risen, since the life began, by no more than its share. Or it is one of
+/// those that were seen to fall in another life.
+fn tooth_so_far(line: Line, began: u64, healthy: Healthy) -> f64 {
+    let share = minutes(began, line.to_minute + 1) / TOOTH_MINUTES;
+    (healthy.tooth * share.min(1.0)).max(healthy.fall_seen.min(healthy.tooth))
+}
+
+/// From the beginning, which lies on a tooth, to the last floor: so far at least have floors risen.
+fn from_floor_to_floor(teeth: &Teeth, settled: &[Point]) -> Option<(Point, Point)> {
+    settled.last().map(|floor| (teeth.beginning(), *floor))
+}
+
+/// From the first peak to the highest point after the last fall, or to the last peak: so far at least have peaks risen,
+/// where teeth are of one height.
+/// A peak that the beginning cuts was as high as a healthy tooth, for all that is known.
+fn from_peak_to_peak(teeth: &Teeth, healthy: Healthy) -> Option<(Point, Point)> {
+    let (first, last) = (teeth.falls.first()?, teeth.falls.last()?);
+    let mut from = first.peak;
+    if first.is_peak_cut {
+        from.1 = from.1.max(first.floor.1 + healthy.tooth);
+    }
+    let after = teeth.last_high()?;
+    Some((from, if last.peak.1 > after.1 { last.peak } else { after }))
+}
+
+/// The rise between two points, carried on over the life; 0 where they fall, or are too near to each other.
+fn over_the_life(pair: Option<(Point, Point)>, life: Line) -> f64 {
+    let Some((from, to)) = pair else { return 0.0 };
+    let share = minutes(from.0, to.0) / minutes(life.from_minute, life.to_minute);
+    if share < PAIR_SHARE_MIN { 0.0 } else { ((to.1 - from.1) / share).max(0.0) }
+}
+
+/// The line through the floors of several teeth, carried on over the life; not to under half of the least that was seen,
+/// since what grows steeply late would seem to have come from less than nothing.
+fn through_floors(floors: &[Point], life: Line, least: f64) -> Option<Line> {
+    let fitted = line(floors)?;
+    let between = minutes(fitted.from_minute, fitted.to_minute);
+    if between < FLOORS_SHARE_MIN * minutes(life.from_minute, life.to_minute) {
+        return None;
+    }
+    let slope = (fitted.end - fitted.start) / between;
+    let start = fitted.start - slope * minutes(life.from_minute, fitted.from_minute);
+    let start = start.max(least - least.abs() / 2.0);
+    let end = fitted.end + slope * minutes(fitted.to_minute, life.to_minute);
+    Some(Line { start, end, ..life })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
+fn minutes(from: u64, to: u64) -> f64 {
+    to.saturating_sub(from) as f64
+}
