@@ -5,6 +5,7 @@ mod caller;
 mod chaos;
 mod defects;
 mod metrics;
+mod oddities;
 mod registry;
 mod runs;
 mod safety;

@@ -13,8 +13,9 @@
 //!   it under, but stamped with another time.
 //!
 //! The last is certain on one connection, where ids are unique. Beyond a connection it holds only where ids are the
-//! events' own ([`numbering`]), so it is said only when the others have had [`GRACE_MS`] to show that they are not: by
-//! another id for the same event, or the same id for another one. Where they are not, only content counts.
+//! events' own ([`numbering`]), and it is said only instead of a gap: when somebody who was there has not got the event
+//! as it was stamped anew. A gateway that loses nothing is so never accused, however it numbers. What the harness cannot
+//! know is whether a log that is stamped anew for everyone, and sent again to everyone, is not one that begins anew.
 //!
 //! Memory is bounded: an event that all its debtors have seen leaves only hashes behind, its content's and its id's, and
 //! of these the oldest are forgotten beyond [`REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`].
@@ -26,7 +27,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use numbering::{Before, Named, Numbering, OwnIds};
+use numbering::{Named, Numbering, OwnIds};
 
 /// Clients of one ledger: as many as an integer has bits.
 const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
@@ -136,22 +137,11 @@ struct Entry {
     /// It came under a known id, and only its timestamp was new: that of an earlier event, if ids are the events' own.
     /// Then what is owed is the earlier one.
     is_stamped_anew: bool,
-    /// Those that had had it under this id, stamped otherwise: repeats, if ids are the events' own.
-    suspects: u128,
-    suspected_since_ms: u64,
-    /// It came under different ids.
-    has_ids: bool,
 }
 
 impl Entry {
     fn lacking(&self) -> u128 {
         self.owed & !self.seen & !self.passed
-    }
-
-    /// Takes it for an event of its own, since its id proves nothing.
-    fn clear_of_suspicion(&mut self) {
-        self.is_stamped_anew = false;
-        self.suspects = 0;
     }
 }
 
@@ -192,32 +182,37 @@ impl Ledger {
         let named = Named { id: (!got.id.is_empty()).then(|| hash(&got.id)), unstamped: hash(&got.unstamped) };
         let before = self.numbering.note(&mut state.ids, bit, named);
         let content = hash(&(got.stamp, got.unstamped));
-        if let Some(seen) = self.closed.get_mut(&content) {
-            // Whoever comes so late to what all others have passed shows nothing new about ids.
-            let again = *seen & bit != 0 || before.on_this_connection || before.had;
-            *seen |= bit;
-            return if again { Sighting::Again { same_id: before.here } } else { Sighting::New };
-        }
-        let owed = self.debtors(now_ms);
-        let entry = self.open.entry(content).or_insert_with(|| {
-            self.order.push_back(content);
-            Entry {
-                first_seen_ms: now_ms,
-                run: got.run.to_owned(),
-                id: got.id.to_owned(),
-                named,
-                seen: 0,
-                owed,
-                passed: 0,
-                is_stamped_anew: before.known,
-                suspects: 0,
-                suspected_since_ms: now_ms,
-                has_ids: false,
+        let is_repeat = before.on_this_connection || before.had && before.shown;
+        // The others owe an event as they knew it, not as it was stamped anew.
+        let owed = if is_repeat { 0 } else { self.debtors(now_ms) };
+        let seen = match (self.closed.get_mut(&content), self.open.get_mut(&content)) {
+            (Some(seen), _) => seen,
+            (None, Some(entry)) => {
+                if entry.named.id != named.id && entry.seen & bit == 0 {
+                    // Others name it otherwise: so its id proves nothing, neither that it was there before.
+                    entry.is_stamped_anew = false;
+                    self.numbering.doubt(entry.named);
+                }
+                &mut entry.seen
             }
-        });
-        let sighting = entry.saw(bit, now_ms, named, before);
+            (None, None) => {
+                let (run, id) = (got.run.to_owned(), got.id.to_owned());
+                let is_stamped_anew = before.known;
+                let entry = Entry { first_seen_ms: now_ms, run, id, named, seen: 0, owed, passed: 0, is_stamped_anew };
+                self.order.push_back(content);
+                &mut self.open.entry(content).or_insert(entry).seen
+            }
+        };
+        let had_content = *seen & bit != 0;
+        *seen |= bit;
         self.evict();
-        sighting
+        if had_content || is_repeat {
+            return Sighting::Again { same_id: before.here };
+        }
+        if before.had {
+            self.numbering.suspect(named, client);
+        }
+        Sighting::New
     }
 
     /// Says what has become certain by now, and lets go of what everyone has passed.
@@ -225,21 +220,8 @@ impl Ledger {
         let mut settled = Settled::default();
         for content in &self.order {
             let Some(entry) = self.open.get_mut(content) else { continue };
-            if !self.numbering.is_for_good() {
-                entry.clear_of_suspicion();
-            }
-            if entry.suspects != 0 && now_ms >= entry.suspected_since_ms.saturating_add(GRACE_MS) {
-                for client in (0..self.clients.len()).filter(|client| entry.suspects & (1 << client) != 0) {
-                    settled.repeated.push(Repeated { client, run: entry.run.clone(), id: entry.id.clone() });
-                }
-                entry.suspects = 0;
-            }
-            if entry.is_stamped_anew {
-                if entry.suspects == 0 && now_ms >= entry.first_seen_ms.saturating_add(GRACE_MS) {
-                    entry.owed = 0;
-                }
-                continue;
-            }
+            // If ids begin anew, it is an event of its own after all.
+            entry.is_stamped_anew &= self.numbering.is_for_good();
             let lacking = entry.lacking();
             for (client, state) in self.clients.iter().enumerate().filter(|(n, _)| lacking & (1 << n) != 0) {
                 let Some(connected_since_ms) = state.connected_since_ms else { continue };
@@ -247,28 +229,31 @@ impl Ledger {
                     continue;
                 }
                 entry.passed |= 1 << client;
-                let had_stamped_otherwise = !entry.has_ids && self.numbering.had(entry.named) & (1 << client) != 0;
-                if !had_stamped_otherwise {
-                    settled.missed.push(Missed {
-                        client,
-                        run: entry.run.clone(),
-                        id: entry.id.clone(),
-                        seen_by: entry.seen.count_ones(),
-                        first_seen_ms: entry.first_seen_ms,
-                    });
+                if entry.is_stamped_anew || self.numbering.had(entry.named) & (1 << client) != 0 {
+                    // It lacks the event only as it was stamped here. So that is what the event was: stamped anew.
+                    for client in self.numbering.show(entry.named) {
+                        settled.repeated.push(Repeated { client, run: entry.run.clone(), id: entry.id.clone() });
+                    }
+                    continue;
                 }
+                settled.missed.push(Missed {
+                    client,
+                    run: entry.run.clone(),
+                    id: entry.id.clone(),
+                    seen_by: entry.seen.count_ones(),
+                    first_seen_ms: entry.first_seen_ms,
+                });
             }
         }
         self.close_passed();
         settled
     }
 
-    /// Events of which something may still be said: some connected client lacks them, or they may be repeats. At the end
-    /// of a soak this is waited for.
+    /// How many events some connected client still lacks. At the end of a soak this is waited for.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         let connected = self.connected();
-        self.open.values().filter(|e| e.lacking() & connected != 0 || e.suspects != 0).count()
+        self.open.values().filter(|entry| entry.lacking() & connected != 0).count()
     }
 
     /// Events that were given up because too many were open at once, since the last call.
@@ -286,10 +271,10 @@ impl Ledger {
         there.fold(0, |mask, (n, _)| mask | 1 << n)
     }
 
-    /// Closes what every debtor has seen or was said to have missed, and nobody is suspected to have had before.
+    /// Closes what every debtor has seen or was said to have missed.
     fn close_passed(&mut self) {
-        let is_passed = |e: &Entry| e.lacking() == 0 && e.suspects == 0;
-        let passed: HashSet<u64> = self.open.iter().filter(|(_, e)| is_passed(e)).map(|(hash, _)| *hash).collect();
+        let passed: HashSet<u64> =
+            self.open.iter().filter(|(_, entry)| entry.lacking() == 0).map(|(hash, _)| *hash).collect();
         if passed.is_empty() {
             return;
         }
@@ -321,31 +306,6 @@ impl Ledger {
                 self.closed.remove(&oldest);
             }
         }
-    }
-}
-
-impl Entry {
-    /// A client got it; `before` is what had come under the id that it got it by.
-    fn saw(&mut self, bit: u128, now_ms: u64, named: Named, before: Before) -> Sighting {
-        if self.seen & bit != 0 {
-            return Sighting::Again { same_id: before.here };
-        }
-        self.seen |= bit;
-        if before.on_this_connection {
-            // The others owe the event as they knew it, not as it was stamped anew.
-            self.owed = 0;
-            return Sighting::Again { same_id: true };
-        }
-        if named.id != self.named.id {
-            self.has_ids = true;
-            self.clear_of_suspicion();
-        } else if before.had && !self.has_ids {
-            if self.suspects == 0 {
-                self.suspected_since_ms = now_ms;
-            }
-            self.suspects |= bit;
-        }
-        Sighting::New
     }
 }
 

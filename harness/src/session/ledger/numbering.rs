@@ -5,6 +5,9 @@
 //! that differ in more than their timestamp. From then on ids say nothing beyond a connection, for good: a gateway that
 //! numbers anew shows it with the first event of the first client that comes back.
 //!
+//! Until then a run that says the same again and again may still look like an event that is stamped anew. So what ids
+//! say is a suspicion, and only somebody's gap makes it a finding: of an event of its own, all who were there get it.
+//!
 //! On one connection, ids are taken to be unique until one comes again with something else. A stream whose events have
 //! no ids of their own does that: to its client they all have the last id there was.
 
@@ -13,6 +16,8 @@ use std::collections::{HashMap, VecDeque};
 /// Ids that are remembered for all clients. Beyond it the oldest are forgotten: a repeat of what it named, stamped anew,
 /// then looks like an event that one client saw and the others missed.
 pub(super) const KNOWN_MAX: usize = 8_192;
+/// Suspicions that are remembered of one id. Beyond it there are no more; one of them is enough to say what is wrong.
+pub(super) const SUSPECTS_MAX: usize = 64;
 /// Ids that a client remembers as its own. Beyond it the oldest are forgotten: a repeat then looks as if it had a new id.
 pub(super) const OWN_MAX: usize = 256;
 
@@ -33,6 +38,10 @@ struct Known {
     unstamped: u64,
     /// Who had it.
     had: u128,
+    /// Clients that had it again, stamped otherwise, if it is the same event.
+    suspects: Vec<usize>,
+    /// It is the same event, however stamped.
+    is_shown: bool,
 }
 
 /// An event's id and data, as hashes.
@@ -55,6 +64,8 @@ pub(super) struct Before {
     pub(super) had: bool,
     /// To anyone, and ids are the events' own.
     pub(super) known: bool,
+    /// It is the same event, however stamped.
+    pub(super) shown: bool,
 }
 
 /// The last ids of one client.
@@ -83,6 +94,7 @@ impl Numbering {
             Some(known) if known.unstamped == named.unstamped => {
                 before.known = true;
                 before.had = known.had & bit != 0;
+                before.shown = known.is_shown;
                 known.had |= bit;
             }
             Some(_) => {
@@ -91,7 +103,10 @@ impl Numbering {
                 self.known = HashMap::new();
                 self.order = VecDeque::new();
             }
-            None => self.learn(id, Known { unstamped: named.unstamped, had: bit }),
+            None => {
+                let known = Known { unstamped: named.unstamped, had: bit, suspects: Vec::new(), is_shown: false };
+                self.learn(id, known);
+            }
         }
         before.here |= before.had;
         before
@@ -106,6 +121,35 @@ impl Numbering {
     pub(super) fn had(&self, named: Named) -> u128 {
         let known = named.id.and_then(|id| self.known.get(&id)).filter(|known| known.unstamped == named.unstamped);
         known.map_or(0, |known| known.had)
+    }
+
+    /// A client may have had this again.
+    pub(super) fn suspect(&mut self, named: Named, client: usize) {
+        if let Some(known) = self.known_mut(named)
+            && known.suspects.len() < SUSPECTS_MAX
+        {
+            known.suspects.push(client);
+        }
+    }
+
+    /// It is the same event, however stamped: those who were suspected of having had it again, had it again.
+    pub(super) fn show(&mut self, named: Named) -> Vec<usize> {
+        self.known_mut(named).map_or_else(Vec::new, |known| {
+            known.is_shown = true;
+            std::mem::take(&mut known.suspects)
+        })
+    }
+
+    /// This event has other ids, too, so that this one proves nothing.
+    pub(super) fn doubt(&mut self, named: Named) {
+        if let Some(known) = self.known_mut(named) {
+            known.had = 0;
+            known.suspects.clear();
+        }
+    }
+
+    fn known_mut(&mut self, named: Named) -> Option<&mut Known> {
+        self.known.get_mut(&named.id?).filter(|known| known.unstamped == named.unstamped)
     }
 
     fn learn(&mut self, id: u64, known: Known) {
@@ -154,7 +198,7 @@ mod tests {
         assert_eq!(numbering.note(&mut own, 1, named(7, 70)), Before::default());
         own.reconnected();
         let before = numbering.note(&mut own, 1, named(7, 70));
-        assert_eq!(before, Before { on_this_connection: false, here: true, had: true, known: true });
+        assert_eq!(before, Before { here: true, had: true, known: true, ..Before::default() });
         own.reconnected();
         assert_eq!(numbering.note(&mut own, 1, named(7, 71)), Before::default());
         assert!(!numbering.is_for_good());
@@ -178,5 +222,20 @@ mod tests {
         assert_eq!((numbering.known.len(), numbering.order.len()), (KNOWN_MAX, KNOWN_MAX));
         assert_eq!((own.ids.len(), own.order.len()), (OWN_MAX, OWN_MAX));
         assert_eq!((numbering.had(named(0, 0)), numbering.had(named(1, 1))), (0, 1));
+        // What a client forgot of its own ids, is known all the same.
+        assert!(numbering.note(&mut own, 1, named(1, 1)).here);
+    }
+
+    #[test]
+    fn suspicions_are_bounded_and_told_once() {
+        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
+        numbering.note(&mut own, 1, named(7, 70));
+        (0..=SUSPECTS_MAX).for_each(|client| numbering.suspect(named(7, 70), client));
+        assert_eq!(numbering.show(named(7, 70)).len(), SUSPECTS_MAX);
+        assert!(numbering.show(named(7, 70)).is_empty());
+        assert!(numbering.note(&mut own, 1, named(7, 70)).shown);
+        numbering.suspect(named(7, 70), 0);
+        numbering.doubt(named(7, 70));
+        assert!(numbering.show(named(7, 70)).is_empty());
     }
 }
