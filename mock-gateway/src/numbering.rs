@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::events::Audience;
 
 /// Ended connections that are remembered. The oldest is forgotten first, and cannot be resumed any more.
-const ENDED_MAX: usize = 256;
+const ENDED_MAX: usize = 64;
 /// Events of a connection that are remembered: more than can be on their way to its client.
-const EVENTS_MAX: usize = 512;
+const EVENTS_MAX: usize = 2_048;
 
 /// Where ended connections stood.
 #[derive(Default)]
@@ -27,13 +27,13 @@ struct Stand {
     number: u64,
     /// The last events in the log's sequence, the last of them last.
     sequences: VecDeque<u64>,
+    /// What it resumed: where its client still is if nothing arrived of what was written.
+    resumed: Option<Box<Stand>>,
 }
 
 /// A connection that counts its events. Dropping it is the connection's end.
 pub(crate) struct Numbering {
     stand: Option<Stand>,
-    /// What it resumes: where its client stands as long as nothing was written.
-    resumed: Option<Stand>,
     ended: Arc<Numberings>,
 }
 
@@ -46,15 +46,17 @@ impl Numberings {
             None => None,
         };
         let sequence = resumed.as_ref().zip(last_id).and_then(|(stand, id)| stand.sequence(id)).unwrap_or(0);
-        let stand = Stand { audience: audience.clone(), number: 0, sequences: VecDeque::new() };
-        Some((Numbering { stand: Some(stand), resumed, ended: Arc::clone(self) }, sequence))
+        // One step back is enough, or there would be no end to it.
+        let resumed = resumed.map(|stand| Box::new(stand.arrived_at(last_id)));
+        let stand = Stand { audience: audience.clone(), number: 0, sequences: VecDeque::new(), resumed };
+        Some((Numbering { stand: Some(stand), ended: Arc::clone(self) }, sequence))
     }
 
     fn take(&self, audience: &Audience, id: u64) -> Option<Stand> {
         let mut ended = self.lock();
         let candidates = ended.iter().enumerate();
         let candidates = candidates.filter(|(_, stand)| stand.audience == *audience && stand.sequence(id).is_some());
-        let (place, _) = candidates.min_by_key(|(place, stand)| (stand.number - id, *place))?;
+        let (place, _) = candidates.min_by_key(|(place, stand)| (stand.distance(id), *place))?;
         ended.remove(place)
     }
 
@@ -64,10 +66,28 @@ impl Numberings {
 }
 
 impl Stand {
-    /// The event that it counted under this number, if that is not too long ago.
+    /// The event that it counted under this number, or that what it resumed did, if that is not too long ago.
     fn sequence(&self, number: u64) -> Option<u64> {
+        self.own(number).or_else(|| self.resumed.as_ref()?.own(number))
+    }
+
+    fn own(&self, number: u64) -> Option<u64> {
         let back = usize::try_from(self.number.checked_sub(number)?).ok()?;
         self.sequences.iter().rev().nth(back).copied()
+    }
+
+    /// How many events after this one would have been on their way. That all of them were comes last.
+    fn distance(&self, number: u64) -> (bool, u64) {
+        self.number.checked_sub(number).map_or((true, self.number), |behind| (false, behind))
+    }
+
+    /// As its client knows it that came back with this id: of what was on its way after that, nothing arrived.
+    fn arrived_at(mut self, id: Option<u64>) -> Self {
+        let sequence = id.and_then(|id| self.sequence(id));
+        self.number = id.unwrap_or(0);
+        self.sequences = sequence.into_iter().collect();
+        self.resumed = None;
+        self
     }
 }
 
@@ -88,9 +108,8 @@ impl Numbering {
 
 impl Drop for Numbering {
     fn drop(&mut self) {
-        let own = self.stand.take().filter(|stand| stand.number > 0);
         let mut ended = self.ended.lock();
-        ended.extend(own.or_else(|| self.resumed.take()));
+        ended.extend(self.stand.take());
         while ended.len() > ENDED_MAX {
             ended.pop_front();
         }
@@ -113,9 +132,9 @@ mod tests {
     }
 
     fn resumed_at(numberings: &Arc<Numberings>, last_id: u64) -> Option<u64> {
-        numberings.begin(&audience(None), Some(last_id)).map(|(mut numbering, sequence)| {
-            // Something is written, so that it is not taken back.
-            numbering.number(1_000 + sequence);
+        numberings.begin(&audience(None), Some(last_id)).map(|(numbering, sequence)| {
+            // It stays open, so that nobody else is there.
+            std::mem::forget(numbering);
             sequence
         })
     }
@@ -157,6 +176,18 @@ mod tests {
         ended(&numberings, None, 1..=3);
         ended(&numberings, Some(3), []);
         assert_eq!(resumed_at(&numberings, 3), Some(3));
+    }
+
+    #[test]
+    fn a_connection_that_ends_before_anything_arrived_leaves_its_client_where_it_was() {
+        let numberings = Arc::default();
+        ended(&numberings, None, 1..=9);
+        ended(&numberings, Some(7), 8..=10);
+        assert_eq!(resumed_at(&numberings, 7), Some(7));
+        // Nor does what never arrived count once it is two connections back.
+        ended(&numberings, None, 1..=9);
+        ended(&numberings, Some(7), 8..=10);
+        assert_eq!(resumed_at(&numberings, 9), None);
     }
 
     #[test]

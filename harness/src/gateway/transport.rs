@@ -4,7 +4,7 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
 use sync_wrapper::{SyncFuture, SyncStream};
 
@@ -12,9 +12,6 @@ use sync_wrapper::{SyncFuture, SyncStream};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// No event is longer; a stream that does not come to the end of one is cut.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
-
-/// The parser is handed no more at a time: it keeps the room of the longest queue of events that it ever had.
-const PIECE_BYTES_MAX: usize = 4 * 1024;
 
 /// Carries streams over a `reqwest` client that has no timeout over the whole answer.
 #[derive(Debug, Clone)]
@@ -33,24 +30,15 @@ impl HttpTransport for ReqwestTransport {
             *head.status_mut() = response.status();
             *head.headers_mut() = response.headers().clone();
             let mut bound = EventBound::default();
-            let chunks = response.bytes_stream().flat_map(move |chunk| {
-                let pieces = chunk.map_err(TransportError::new).and_then(|chunk| {
-                    bound.pass(&chunk).map_err(TransportError::new)?;
-                    Ok(pieces(chunk))
-                });
-                let (pieces, error) =
-                    pieces.map_or_else(|error| (None, Some(Err(error))), |pieces| (Some(pieces), None));
-                stream::iter(pieces.into_iter().flatten().map(Ok).chain(error))
+            let chunks = response.bytes_stream().map(move |chunk| {
+                let chunk = chunk.map_err(TransportError::new)?;
+                bound.pass(&chunk).map_err(TransportError::new)?;
+                Ok(chunk)
             });
             let chunks: ByteStream = Box::pin(SyncStream::new(chunks));
             Ok(head.map(|()| chunks))
         }))
     }
-}
-
-/// A chunk in pieces that the parser may have, without copying.
-fn pieces(mut chunk: Bytes) -> impl Iterator<Item = Bytes> {
-    std::iter::from_fn(move || (!chunk.is_empty()).then(|| chunk.split_to(chunk.len().min(PIECE_BYTES_MAX))))
 }
 
 /// Counts the bytes since the last blank line.
