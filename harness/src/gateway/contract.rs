@@ -190,3 +190,23 @@ pub fn json_contains(json: &Value, needles: &[String]) -> bool {
         Value::Null | Value::Bool(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_events_data_fall_into_its_timestamp_and_the_rest_whatever_their_order() {
+        let event =
+            LogEvent::read("log", r#"{"run_id":"7","timestamp":"2026-11-23T13:49:59Z","message":"a","more":1}"#);
+        let later =
+            LogEvent::read("log", r#"{"more":1,"message":"a","timestamp":"2026-11-23T13:50:00Z","run_id":"7"}"#);
+        let (event, later) = (event.unwrap(), later.unwrap());
+        assert_eq!(event.unstamped, r#"{"message":"a","more":1,"run_id":"7"}"#);
+        assert_eq!((&event.unstamped, event.timestamp.is_some()), (&later.unstamped, true));
+        assert_ne!(event.stamp, later.stamp);
+        let without = LogEvent::read("log", r#"{"run_id":"7"}"#).unwrap();
+        assert_eq!((without.stamp.as_str(), without.timestamp), ("", None));
+        assert_eq!(LogEvent::read("log", "[]"), None);
+    }
+}
