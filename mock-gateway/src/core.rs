@@ -17,6 +17,7 @@ use crate::defect::Faults;
 use crate::events::{Channel, Draft, EventLog};
 use crate::front::Stubs;
 use crate::metrics::{Gauges, Metrics};
+use crate::numbering::Numberings;
 use crate::process::ProcessReader;
 use crate::registry::Registry;
 use crate::runs::Runs;
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) faults: Arc<Faults>,
     pub(crate) log: Arc<EventLog>,
+    pub(crate) numberings: Arc<Numberings>,
     pub(crate) runs: Runs,
     pub(crate) registry: Registry,
     pub(crate) workspaces: Workspaces,
@@ -55,6 +57,7 @@ impl Core {
                 config.stream_capacity,
                 Arc::clone(&faults),
             )),
+            numberings: Arc::default(),
             runs: Runs::new(config.live_run_capacity, config.finished_run_capacity),
             registry: Registry::new(config.version_capacity, config.index_delay, Arc::clone(&faults)),
             workspaces: Workspaces::new(config.workspace_capacity, config.privacy_delay),

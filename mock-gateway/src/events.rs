@@ -38,7 +38,7 @@ pub(crate) struct Draft {
 
 /// An event as it was logged.
 pub(crate) struct Event {
-    sequence: u64,
+    pub(crate) sequence: u64,
     channel: Channel,
     workspace: Arc<str>,
     run: Arc<str>,
@@ -47,8 +47,17 @@ pub(crate) struct Event {
     pub(crate) frame: Bytes,
 }
 
+impl Event {
+    /// The event over the wire under another id.
+    pub(crate) fn frame_as(&self, id: &str) -> Bytes {
+        let text = String::from_utf8_lossy(&self.frame);
+        let content = text.split_once('\n').map_or("", |(_, content)| content);
+        frame(&format!("id: {id}\n{content}"))
+    }
+}
+
 /// Which events a stream carries.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Audience {
     pub(crate) channel: Channel,
     pub(crate) workspace: Arc<str>,
@@ -207,15 +216,13 @@ impl Inner {
     /// The same event as if it were another: all but its id.
     fn repeated(&mut self, event: &Event) -> Event {
         self.sequence += 1;
-        let frame_text = String::from_utf8_lossy(&event.frame);
-        let content = frame_text.split_once('\n').map_or("", |(_, content)| content);
         Event {
             sequence: self.sequence,
             channel: event.channel,
             workspace: Arc::clone(&event.workspace),
             run: Arc::clone(&event.run),
             created: event.created,
-            frame: frame(&format!("id: {:012}\n{content}", self.sequence)),
+            frame: event.frame_as(&format!("{:012}", self.sequence)),
         }
     }
 

@@ -47,6 +47,7 @@ mod events;
 mod front;
 mod gateway;
 mod metrics;
+mod numbering;
 mod player;
 mod process;
 mod registry;

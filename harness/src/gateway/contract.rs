@@ -130,22 +130,27 @@ pub struct LogEvent {
     pub timestamp: Option<jiff::Timestamp>,
     /// `duration_ms`, where the event has one.
     pub duration_ms: Option<f64>,
-    /// The data with its keys in order: the event's content, whatever its id.
-    pub canonical: String,
+    /// `timestamp` as it was written; empty where there is none. With [`unstamped`](Self::unstamped) it is the event's
+    /// content, whatever its id.
+    pub stamp: String,
+    /// The rest of the data, unknown fields included, with its keys in order.
+    pub unstamped: String,
 }
 
 impl LogEvent {
     /// Reads an event's data; `None` where it is not a JSON object with a run's id.
     #[must_use]
     pub fn read(event_name: &str, data: &str) -> Option<Self> {
-        let json: Value = serde_json::from_str(data).ok()?;
+        let mut json: Value = serde_json::from_str(data).ok()?;
+        let stamp = json.as_object_mut()?.remove("timestamp");
         let text = |key: &str| json.get(key).and_then(Value::as_str);
         Some(Self {
             kind: text("type").unwrap_or(event_name).to_owned(),
             run_id: text("run_id").and_then(run_id)?,
-            timestamp: text("timestamp").and_then(|t| t.parse().ok()),
+            timestamp: stamp.as_ref().and_then(Value::as_str).and_then(|t| t.parse().ok()),
             duration_ms: json.get("duration_ms").and_then(Value::as_f64).filter(|ms| ms.is_finite() && *ms >= 0.0),
-            canonical: json.to_string(),
+            stamp: stamp.map(|stamp| stamp.to_string()).unwrap_or_default(),
+            unstamped: json.to_string(),
         })
     }
 }
@@ -183,5 +188,25 @@ pub fn json_contains(json: &Value, needles: &[String]) -> bool {
         Value::Object(fields) => fields.iter().any(|(key, value)| has(key) || json_contains(value, needles)),
         Value::Number(number) => has(&number.to_string()),
         Value::Null | Value::Bool(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_events_data_fall_into_its_timestamp_and_the_rest_whatever_their_order() {
+        let event =
+            LogEvent::read("log", r#"{"run_id":"7","timestamp":"2026-11-23T13:49:59Z","message":"a","more":1}"#);
+        let later =
+            LogEvent::read("log", r#"{"more":1,"message":"a","timestamp":"2026-11-23T13:50:00Z","run_id":"7"}"#);
+        let (event, later) = (event.unwrap(), later.unwrap());
+        assert_eq!(event.unstamped, r#"{"message":"a","more":1,"run_id":"7"}"#);
+        assert_eq!((&event.unstamped, event.timestamp.is_some()), (&later.unstamped, true));
+        assert_ne!(event.stamp, later.stamp);
+        let without = LogEvent::read("log", r#"{"run_id":"7"}"#).unwrap();
+        assert_eq!((without.stamp.as_str(), without.timestamp), ("", None));
+        assert_eq!(LogEvent::read("log", "[]"), None);
     }
 }

@@ -259,7 +259,8 @@ impl Context {
         // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
         let id = clip(event.id.as_deref().unwrap_or_default());
         let id = id.as_str();
-        let sighting = self.ledger().saw(client, self.ledger_ms(), &log.canonical, &log.run_id, id);
+        let got = super::Got { stamp: &log.stamp, unstamped: &log.unstamped, run: &log.run_id, id };
+        let sighting = self.ledger().saw(client, self.ledger_ms(), &got);
         self.recorder.count(Counter::EventsDelivered, mark);
         if let super::Sighting::Again { same_id } = sighting {
             self.recorder.count(Counter::EventsDuplicated, mark);

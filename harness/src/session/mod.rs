@@ -23,7 +23,7 @@ pub use board::{Board, Watch};
 pub use context::{Call, Context};
 pub use gate::Gate;
 pub use keeper::{HeldOpen, Kept, Order};
-pub use ledger::{Ledger, Missed, Sighting};
+pub use ledger::{Got, Ledger, Missed, Repeated, Settled, Sighting};
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
 pub use play::play;
 pub use recorder::{Mark, Recorder};

@@ -236,23 +236,32 @@ fn conclude(config: &SessionConfig, header: &Header, recorder: &Recorder, stop: 
 }
 
 impl Context {
-    /// Takes down what the ledger finds missed by now.
+    /// Takes down what the ledger is certain of by now.
     pub(crate) fn settle_ledger(&self) {
         let now_ms = self.ledger_ms();
-        let (missed, evicted) = {
+        let (settled, evicted) = {
             let mut ledger = self.ledger();
             (ledger.settle(now_ms), ledger.take_evicted())
         };
         let mark = self.recorder.mark();
-        self.recorder.add(Counter::EventsMissed, missed.len() as u64, mark);
+        self.recorder.add(Counter::EventsMissed, settled.missed.len() as u64, mark);
+        self.recorder.add(Counter::EventsDuplicated, settled.repeated.len() as u64, mark);
         self.recorder.add(Counter::LedgerEvicted, evicted, mark);
-        for missed in missed {
+        for missed in settled.missed {
             tracing::debug!("stream {} missed event {} of run {}", missed.client, missed.id, missed.run);
             self.recorder.incident(Finding::EventMissed {
                 stream: missed.client.to_string(),
                 run: crate::journal::clip(&missed.run),
                 id: crate::journal::clip(&missed.id),
                 seen_by: missed.seen_by,
+            });
+        }
+        for repeated in settled.repeated {
+            self.recorder.incident(Finding::EventDuplicated {
+                stream: repeated.client.to_string(),
+                run: crate::journal::clip(&repeated.run),
+                id: crate::journal::clip(&repeated.id),
+                same_id: true,
             });
         }
     }

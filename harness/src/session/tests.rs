@@ -296,6 +296,32 @@ async fn of_one_kind_of_incident_an_interval_keeps_a_few_and_counts_the_rest() {
     assert_eq!(dropped, 12);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_the_ledger_is_certain_of_only_later_is_counted_and_told_all_the_same() {
+    let out = tempfile::tempdir().unwrap();
+    let config = config(out.path(), "http://127.0.0.1:9", &short(2));
+    let context = context(&config);
+    let got = |id, stamp| Got { stamp, unstamped: "{}", run: "run", id };
+    (0..2).for_each(|client| context.ledger().opened(client, 0, false));
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let now_ms = context.ledger_ms();
+    (0..2).for_each(|client| _ = context.ledger().saw(client, now_ms, &got("1", "noon")));
+    context.ledger().opened(0, now_ms, true);
+    context.ledger().saw(0, now_ms, &got("1", "later"));
+    context.ledger().saw(0, now_ms, &got("2", "later still"));
+    tokio::time::advance(Duration::from_secs(10)).await;
+    context.settle_ledger();
+    context.recorder.flush();
+
+    let count = |counter| context.recorder.with_digest(|d| d.counter(counter, crate::judge::Scope::All));
+    assert_eq!(count(crate::journal::Counter::EventsDuplicated), 1);
+    assert_eq!(count(crate::journal::Counter::EventsMissed), 1);
+    let (run, id) = ("run".to_owned(), "2".to_owned());
+    let missed = Finding::EventMissed { stream: "1".into(), run: run.clone(), id, seen_by: 1 };
+    let again = Finding::EventDuplicated { stream: "0".into(), run, id: "1".into(), same_id: true };
+    assert_eq!(findings(&config.folder), [missed, again]);
+}
+
 #[test]
 fn a_log_that_grows_too_long_is_rotated_and_nothing_forges_a_line() {
     let out = tempfile::tempdir().unwrap();

@@ -17,7 +17,7 @@ pub(super) struct Sightings(HashMap<u64, u64>);
 impl Sightings {
     /// Whether the event was there before, and then whether under the same id.
     pub(super) fn again(&mut self, event: &StreamEvent, log: &LogEvent) -> Option<bool> {
-        let (content, id) = (hash(&log.canonical), hash(&event.id));
+        let (content, id) = (hash(&(&log.stamp, &log.unstamped)), hash(&event.id));
         if let Some(before) = self.0.get(&content) {
             return Some(*before == id);
         }

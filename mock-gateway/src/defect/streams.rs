@@ -147,6 +147,11 @@ impl Faults {
         channel == Channel::Guard && self.has(Defect::KeepAliveOnly)
     }
 
+    /// Whether every connection numbers its events anew.
+    pub(crate) fn numbers_connections(&self) -> bool {
+        self.has(Defect::IdsPerConnection)
+    }
+
     /// From one event's number to the next one's.
     pub(crate) fn id_step(&self) -> u64 {
         if !self.has(Defect::SparseIds) {

@@ -19,6 +19,7 @@ use crate::core::Core;
 use crate::defect::Ending;
 use crate::events::{Audience, Channel, ReplayFrom, Subscription};
 use crate::front::ConnectionCut;
+use crate::numbering::Numbering;
 
 pub(super) async fn workspace_logs(
     State(core): State<Arc<Core>>,
@@ -76,10 +77,17 @@ fn open(
     headers: &HeaderMap,
     ConnectionCut(cut): ConnectionCut,
 ) -> Result<Response, Refusal> {
-    let from = match last_event_id(headers)? {
-        Some(_) if core.faults.refuses_resume() => {
-            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the stream cannot be resumed now"));
-        }
+    let last_id = last_event_id(headers)?;
+    if last_id.is_some() && core.faults.refuses_resume() {
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the stream cannot be resumed now"));
+    }
+    let (numbering, sequence) = if core.faults.numbers_connections() {
+        let (numbering, sequence) = core.numberings.begin(&audience, last_id).ok_or_else(foreign_id)?;
+        (Some(numbering), last_id.map(|_| sequence))
+    } else {
+        (None, last_id)
+    };
+    let from = match sequence {
         Some(sequence) => core.faults.resumes_after(sequence).map_or(ReplayFrom::Now, ReplayFrom::After),
         // A run is short, and its stream is often opened when it is over: its streams tell it from the beginning.
         None if audience.run.is_some() => ReplayFrom::After(0),
@@ -92,7 +100,7 @@ fn open(
         .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
     core.metrics.streams_opened.increment();
 
-    let feed = Feed { core: Arc::clone(core), subscription, opened: clock::now(), ending };
+    let feed = Feed { core: Arc::clone(core), subscription, numbering, opened: clock::now(), ending };
     // A comment at once, so that the client sees the stream open before anything happens.
     let opening = stream::once(future::ready(Ok::<_, Infallible>(Bytes::from_static(b": open\n\n"))));
     let mut response = Response::new(Body::from_stream(opening.chain(stream::unfold(feed, next))));
@@ -104,14 +112,19 @@ fn open(
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let Some(header) = headers.get("last-event-id").filter(|value| !value.is_empty()) else { return Ok(None) };
     let sequence = header.to_str().ok().and_then(|id| id.parse().ok());
-    let refusal = || Refusal::new(StatusCode::BAD_REQUEST, "Last-Event-ID is none that this gateway gave");
-    sequence.map(Some).ok_or_else(refusal)
+    sequence.map(Some).ok_or_else(foreign_id)
+}
+
+fn foreign_id() -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "Last-Event-ID is none that this gateway gave")
 }
 
 /// What a stream's body is made from. It goes when the body goes: at the client's leaving, or at ours.
 struct Feed {
     core: Arc<Core>,
     subscription: Subscription,
+    /// Where every connection numbers its events anew.
+    numbering: Option<Numbering>,
     opened: Instant,
     ending: Ending,
 }
@@ -134,5 +147,9 @@ async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
     feed.core.faults.hold_write(since).await;
     feed.core.metrics.stream_write.observe(since.elapsed());
     feed.core.metrics.messages_sent.increment();
-    Some((Ok(event.frame.clone()), feed))
+    let frame = match &mut feed.numbering {
+        Some(numbering) => event.frame_as(&numbering.number(event.sequence).to_string()),
+        None => event.frame.clone(),
+    };
+    Some((Ok(frame), feed))
 }

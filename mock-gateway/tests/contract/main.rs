@@ -6,6 +6,7 @@ mod calls;
 mod chaos;
 mod defects;
 mod metrics;
+mod oddities;
 mod registry;
 mod runs;
 mod safety;

@@ -1,23 +1,33 @@
 //! The stream ledger: the clients of one stream are each other's oracle.
 //!
 //! What some clients saw, all that were there must have seen, whatever the ids look like. An event is known by its
-//! content; ids only help to tell a repeat from a new event. The ledger knows no clock and no socket: moments are real
+//! content, which is its data with its timestamp: two lines of a run that say the same at the same microsecond are one.
+//! Ids only help to tell a repeat from a new event. The ledger knows no clock and no socket: moments are real
 //! milliseconds that its caller passes in, and never go back.
 //!
 //! - A client **owes** an event if it was there before the event was first seen. A client that goes away stays a debtor
 //!   when it comes back with a `Last-Event-ID`, since the gateway then owes it everything in between.
 //! - An event is **missed** by a client that owes it, is connected, and has had [`GRACE_MS`] to get it since it came
 //!   back. One that never comes back is no witness.
-//! - An event is **duplicated** when a client gets its content again, or gets another content under an id that it has had
-//!   on the same connection.
+//! - An event is **repeated** when a client gets its content again, under whatever id; or gets it under an id that it had
+//!   it under, but stamped with another time.
 //!
-//! Memory is bounded: an event that all its debtors have seen leaves only its content's hash behind, and of these the
-//! oldest are forgotten beyond [`REMEMBERED_MAX`].
+//! The last is certain on one connection, where ids are unique. Beyond a connection it holds only where ids are the
+//! events' own ([`numbering`]), and it is said only instead of a gap: when somebody who was there has not got the event
+//! as it was stamped anew. A gateway that loses nothing is so never accused, however it numbers. What the harness cannot
+//! know is whether a log that is stamped anew for everyone, and sent again to everyone, is not one that begins anew.
+//!
+//! Memory is bounded: an event that all its debtors have seen leaves only hashes behind, its content's and its id's, and
+//! of these the oldest are forgotten beyond [`REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`].
+
+mod numbering;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
 };
+
+use numbering::{Named, Numbering, OwnIds};
 
 /// Clients of one ledger: as many as an integer has bits.
 const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
@@ -27,21 +37,42 @@ const OPENING_MARGIN_MS: u64 = 2_000;
 const GRACE_MS: u64 = 10_000;
 /// Events that not all debtors have seen. Beyond it the oldest are given up, counted.
 const OPEN_MAX: usize = 20_000;
-/// Hashes of events that all debtors have seen.
+/// Hashes of events that all debtors have seen. Beyond it the oldest are forgotten: repeated after that, an event looks
+/// like one that the others missed.
 const REMEMBERED_MAX: usize = 32_768;
-/// Ids that a client remembers: a repeat that was stamped anew comes soon after the first.
-const IDS_MAX: usize = 256;
+
+/// An event as a client got it.
+#[derive(Debug, Clone, Copy)]
+pub struct Got<'a> {
+    /// Its timestamp, as it was written.
+    pub stamp: &'a str,
+    /// The rest of its data, keys in order.
+    pub unstamped: &'a str,
+    /// The run that it is about.
+    pub run: &'a str,
+    /// What the stream called it; empty where it had no id.
+    pub id: &'a str,
+}
 
 /// What a client saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// An event that it had not seen.
+    /// An event that it had not seen, for all that is known now.
     New,
-    /// An event that it had seen: under the same id, or a new one.
+    /// An event that it had seen.
     Again {
-        /// Whether the id was the same.
+        /// Whether the id was the same, or a new one.
         same_id: bool,
     },
+}
+
+/// What has become certain since the last look.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Events that were missed, oldest first.
+    pub missed: Vec<Missed>,
+    /// Events that were new when they came, and have turned out to be repeats.
+    pub repeated: Vec<Repeated>,
 }
 
 /// An event that a client should have seen and did not.
@@ -59,10 +90,22 @@ pub struct Missed {
     pub first_seen_ms: u64,
 }
 
+/// An event that a client got again under its id, stamped anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    /// Which client.
+    pub client: usize,
+    /// The run that the event is about.
+    pub run: String,
+    /// Its id.
+    pub id: String,
+}
+
 /// The ledger of one stream.
 #[derive(Debug, Default)]
 pub struct Ledger {
     clients: Vec<Client>,
+    numbering: Numbering,
     open: HashMap<u64, Entry>,
     /// The open events, oldest first.
     order: VecDeque<u64>,
@@ -78,11 +121,7 @@ struct Client {
     owes_since_ms: Option<u64>,
     /// Since when it has been connected; `None` while it is away.
     connected_since_ms: Option<u64>,
-    /// Counts its connections.
-    connection: u32,
-    /// The last ids it had, and the content and connection they came with.
-    ids: HashMap<u64, (u64, u32)>,
-    ids_order: VecDeque<u64>,
+    ids: OwnIds,
 }
 
 #[derive(Debug)]
@@ -90,10 +129,20 @@ struct Entry {
     first_seen_ms: u64,
     run: String,
     id: String,
+    named: Named,
     seen: u128,
     owed: u128,
-    /// Those of whom it was said that they missed it.
-    reported: u128,
+    /// Those of whom nothing more is to be said: they missed it, or had it stamped otherwise.
+    passed: u128,
+    /// It came under a known id, and only its timestamp was new: that of an earlier event, if ids are the events' own.
+    /// Then what is owed is the earlier one.
+    is_stamped_anew: bool,
+}
+
+impl Entry {
+    fn lacking(&self) -> u128 {
+        self.owed & !self.seen & !self.passed
+    }
 }
 
 impl Ledger {
@@ -108,7 +157,7 @@ impl Ledger {
     pub fn opened(&mut self, client: usize, now_ms: u64, resumed: bool) {
         let Some(state) = self.clients.get_mut(client) else { return };
         state.connected_since_ms = Some(now_ms);
-        state.connection = state.connection.wrapping_add(1);
+        state.ids.reconnected();
         if !resumed || state.owes_since_ms.is_none() {
             state.owes_since_ms = Some(now_ms.saturating_add(OPENING_MARGIN_MS));
             // Without a Last-Event-ID the gateway owes nothing of what went by.
@@ -126,83 +175,90 @@ impl Ledger {
         }
     }
 
-    /// A client got an event. `content` is all that makes it this event; `id` what the stream called it.
-    pub fn saw(&mut self, client: usize, now_ms: u64, content: &str, run: &str, id: &str) -> Sighting {
-        if client >= self.clients.len() {
-            return Sighting::New;
-        }
-        let (content, id_hash, bit) = (hash(content), hash(id), 1_u128 << client);
-        let had_id = self.clients[client].remember_id(id_hash, content);
-        if let Some(seen) = self.closed.get_mut(&content) {
-            let again = *seen & bit != 0;
-            *seen |= bit;
-            return if again { Sighting::Again { same_id: had_id.is_some() } } else { Sighting::New };
-        }
-        let owed = self.debtors(now_ms);
-        let entry = self.open.entry(content).or_insert_with(|| {
-            self.order.push_back(content);
-            Entry { first_seen_ms: now_ms, run: run.to_owned(), id: id.to_owned(), seen: 0, owed, reported: 0 }
-        });
-        if entry.seen & bit != 0 {
-            return Sighting::Again { same_id: had_id.is_some() };
-        }
-        entry.seen |= bit;
-        self.evict();
-        match had_id {
-            // Another content under an id that this connection has had: a repeat that was stamped anew. Over connections
-            // that would prove nothing, since some gateways number each of them anew.
-            Some((other, true)) if other != content && !id.is_empty() => {
-                // The others owe the event as they knew it, not as it was stamped anew for one of them.
-                self.take_back(content, bit);
-                Sighting::Again { same_id: true }
+    /// A client got an event.
+    pub fn saw(&mut self, client: usize, now_ms: u64, got: &Got<'_>) -> Sighting {
+        let Some(state) = self.clients.get_mut(client) else { return Sighting::New };
+        let bit = 1_u128 << client;
+        let named = Named { id: (!got.id.is_empty()).then(|| hash(&got.id)), unstamped: hash(&got.unstamped) };
+        let before = self.numbering.note(&mut state.ids, bit, named);
+        let content = hash(&(got.stamp, got.unstamped));
+        let is_repeat = before.on_this_connection || before.had && before.shown;
+        // The others owe an event as they knew it, not as it was stamped anew.
+        let owed = if is_repeat { 0 } else { self.debtors(now_ms) };
+        let seen = match (self.closed.get_mut(&content), self.open.get_mut(&content)) {
+            (Some(seen), _) => seen,
+            (None, Some(entry)) => {
+                if entry.named.id != named.id && entry.seen & bit == 0 {
+                    // Others name it otherwise: so its id proves nothing, neither that it was there before.
+                    entry.is_stamped_anew = false;
+                    self.numbering.doubt(entry.named);
+                }
+                &mut entry.seen
             }
-            _ => Sighting::New,
+            (None, None) => {
+                let (run, id) = (got.run.to_owned(), got.id.to_owned());
+                let is_stamped_anew = before.known;
+                let entry = Entry { first_seen_ms: now_ms, run, id, named, seen: 0, owed, passed: 0, is_stamped_anew };
+                self.order.push_back(content);
+                &mut self.open.entry(content).or_insert(entry).seen
+            }
+        };
+        let had_content = *seen & bit != 0;
+        *seen |= bit;
+        self.evict();
+        if had_content || is_repeat {
+            return Sighting::Again { same_id: before.here };
         }
+        if before.had {
+            self.numbering.suspect(named, client);
+        }
+        Sighting::New
     }
 
-    /// Says what has been missed by now, and lets go of what everyone has passed.
-    pub fn settle(&mut self, now_ms: u64) -> Vec<Missed> {
-        let mut missed = Vec::new();
-        for entry in self.open.values_mut() {
-            let lacking = entry.owed & !entry.seen & !entry.reported;
+    /// Says what has become certain by now, and lets go of what everyone has passed.
+    pub fn settle(&mut self, now_ms: u64) -> Settled {
+        let mut settled = Settled::default();
+        for content in &self.order {
+            let Some(entry) = self.open.get_mut(content) else { continue };
+            // If ids begin anew, it is an event of its own after all.
+            entry.is_stamped_anew &= self.numbering.is_for_good();
+            let lacking = entry.lacking();
             for (client, state) in self.clients.iter().enumerate().filter(|(n, _)| lacking & (1 << n) != 0) {
                 let Some(connected_since_ms) = state.connected_since_ms else { continue };
-                if now_ms >= connected_since_ms.max(entry.first_seen_ms).saturating_add(GRACE_MS) {
-                    entry.reported |= 1 << client;
-                    missed.push(Missed {
-                        client,
-                        run: entry.run.clone(),
-                        id: entry.id.clone(),
-                        seen_by: entry.seen.count_ones(),
-                        first_seen_ms: entry.first_seen_ms,
-                    });
+                if now_ms < connected_since_ms.max(entry.first_seen_ms).saturating_add(GRACE_MS) {
+                    continue;
                 }
+                entry.passed |= 1 << client;
+                if entry.is_stamped_anew || self.numbering.had(entry.named) & (1 << client) != 0 {
+                    // It lacks the event only as it was stamped here. So that is what the event was: stamped anew.
+                    for client in self.numbering.show(entry.named) {
+                        settled.repeated.push(Repeated { client, run: entry.run.clone(), id: entry.id.clone() });
+                    }
+                    continue;
+                }
+                settled.missed.push(Missed {
+                    client,
+                    run: entry.run.clone(),
+                    id: entry.id.clone(),
+                    seen_by: entry.seen.count_ones(),
+                    first_seen_ms: entry.first_seen_ms,
+                });
             }
         }
-        missed.sort_by_key(|m| (m.first_seen_ms, m.client));
         self.close_passed();
-        missed
+        settled
     }
 
     /// How many events some connected client still lacks. At the end of a soak this is waited for.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         let connected = self.connected();
-        self.open.values().filter(|e| e.owed & !e.seen & !e.reported & connected != 0).count()
+        self.open.values().filter(|entry| entry.lacking() & connected != 0).count()
     }
 
     /// Events that were given up because too many were open at once, since the last call.
     pub fn take_evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
-    }
-
-    /// Forgets an event that nobody but one client has seen.
-    fn take_back(&mut self, content: u64, bit: u128) {
-        if self.open.get(&content).is_some_and(|entry| entry.seen == bit) {
-            self.open.remove(&content);
-            self.order.retain(|other| *other != content);
-            self.remember(content, bit);
-        }
     }
 
     fn debtors(&self, now_ms: u64) -> u128 {
@@ -215,15 +271,17 @@ impl Ledger {
         there.fold(0, |mask, (n, _)| mask | 1 << n)
     }
 
-    /// Closes, from the oldest on, what every debtor has seen or was said to have missed.
+    /// Closes what every debtor has seen or was said to have missed.
     fn close_passed(&mut self) {
         let passed: HashSet<u64> =
-            self.open.iter().filter(|(_, e)| e.owed & !e.seen & !e.reported == 0).map(|(hash, _)| *hash).collect();
+            self.open.iter().filter(|(_, entry)| entry.lacking() == 0).map(|(hash, _)| *hash).collect();
         if passed.is_empty() {
             return;
         }
-        self.order.retain(|hash| !passed.contains(hash));
-        for hash in passed {
+        // Oldest first, so that the oldest is forgotten first.
+        let (passed, open) = std::mem::take(&mut self.order).into_iter().partition(|hash| passed.contains(hash));
+        self.order = open;
+        for hash in Vec::from(passed) {
             if let Some(entry) = self.open.remove(&hash) {
                 self.remember(hash, entry.seen);
             }
@@ -251,27 +309,13 @@ impl Ledger {
     }
 }
 
-impl Client {
-    /// Notes an id and its content; says with which content it had the id before, and whether on this connection.
-    fn remember_id(&mut self, id: u64, content: u64) -> Option<(u64, bool)> {
-        let before = self.ids.insert(id, (content, self.connection));
-        if before.is_none() {
-            self.ids_order.push_back(id);
-            if self.ids_order.len() > IDS_MAX
-                && let Some(oldest) = self.ids_order.pop_front()
-            {
-                self.ids.remove(&oldest);
-            }
-        }
-        before.map(|(content, connection)| (content, connection == self.connection))
-    }
-}
-
-fn hash(text: &str) -> u64 {
+fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

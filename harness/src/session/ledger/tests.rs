@@ -1,5 +1,3 @@
-use proptest::prelude::*;
-
 use super::*;
 
 /// After every opening margin.
@@ -13,6 +11,15 @@ fn ledger(clients: usize) -> Ledger {
     ledger
 }
 
+/// An event of always the same stamp.
+fn saw(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, id: &str) -> Sighting {
+    saw_stamped(ledger, client, now_ms, said, "noon", id)
+}
+
+fn saw_stamped(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, stamp: &str, id: &str) -> Sighting {
+    ledger.saw(client, now_ms, &Got { stamp, unstamped: said, run: "run", id })
+}
+
 fn missed_by(missed: &[Missed]) -> Vec<(usize, String)> {
     missed.iter().map(|m| (m.client, m.run.clone())).collect()
 }
@@ -21,78 +28,222 @@ fn missed_by(missed: &[Missed]) -> Vec<(usize, String)> {
 fn an_event_that_all_saw_is_neither_missed_nor_duplicated() {
     let mut ledger = ledger(3);
     for client in 0..3 {
-        assert_eq!(ledger.saw(client, T, "a", "run", "1"), Sighting::New);
+        assert_eq!(saw(&mut ledger, client, T, "a", "1"), Sighting::New);
     }
-    assert!(ledger.settle(T + GRACE_MS * 2).is_empty());
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
     assert_eq!(ledger.outstanding(), 0);
 }
 
 #[test]
 fn an_event_that_one_did_not_see_is_missed_by_it_once_and_only_after_the_grace() {
     let mut ledger = ledger(3);
-    ledger.saw(0, T, "a", "run", "1");
-    ledger.saw(1, T, "a", "run", "1");
-    assert!(ledger.settle(T + GRACE_MS - 1).is_empty());
-    let missed = ledger.settle(T + GRACE_MS);
+    saw(&mut ledger, 0, T, "a", "1");
+    saw(&mut ledger, 1, T, "a", "1");
+    assert!(ledger.settle(T + GRACE_MS - 1) == Settled::default());
+    let missed = ledger.settle(T + GRACE_MS).missed;
     assert_eq!(missed_by(&missed), [(2, "run".to_owned())]);
     assert_eq!((missed[0].seen_by, missed[0].first_seen_ms), (2, T));
-    assert!(ledger.settle(T + GRACE_MS * 2).is_empty());
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
 }
 
 #[test]
 fn a_client_that_is_away_owes_what_it_is_sent_after_its_return() {
     let mut ledger = ledger(2);
-    ledger.saw(0, T, "a", "run", "1");
-    ledger.saw(1, T, "a", "run", "1");
+    saw(&mut ledger, 0, T, "a", "1");
+    saw(&mut ledger, 1, T, "a", "1");
     ledger.lost(1);
-    ledger.saw(0, T + 10, "b", "run", "2");
-    ledger.saw(0, T + 20, "c", "run", "3");
-    assert!(ledger.settle(T + GRACE_MS * 3).is_empty(), "one that is away is no witness");
+    saw(&mut ledger, 0, T + 10, "b", "2");
+    saw(&mut ledger, 0, T + 20, "c", "3");
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "one that is away is no witness");
     ledger.opened(1, T + GRACE_MS * 3, true);
-    assert_eq!(ledger.saw(1, T + GRACE_MS * 3, "b", "run", "2"), Sighting::New);
+    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS * 3, "b", "2"), Sighting::New);
     assert_eq!(ledger.outstanding(), 1);
-    assert_eq!(missed_by(&ledger.settle(T + GRACE_MS * 4)), [(1, "run".to_owned())]);
+    assert_eq!(missed_by(&ledger.settle(T + GRACE_MS * 4).missed), [(1, "run".to_owned())]);
 }
 
 #[test]
 fn a_client_that_comes_back_without_an_id_owes_nothing_of_what_went_by() {
     let mut ledger = ledger(2);
     ledger.lost(1);
-    ledger.saw(0, T, "a", "run", "1");
+    saw(&mut ledger, 0, T, "a", "1");
     ledger.opened(1, T + 10, false);
-    assert!(ledger.settle(T + GRACE_MS * 3).is_empty());
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default());
 }
 
 #[test]
 fn an_event_is_a_duplicate_under_the_same_id_and_under_a_new_one() {
     let mut ledger = ledger(2);
-    ledger.saw(0, T, "a", "run", "1");
-    assert_eq!(ledger.saw(0, T, "a", "run", "1"), Sighting::Again { same_id: true });
-    assert_eq!(ledger.saw(0, T, "a", "run", "9"), Sighting::Again { same_id: false });
-    ledger.saw(1, T, "a", "run", "1");
+    saw(&mut ledger, 0, T, "a", "1");
+    assert_eq!(saw(&mut ledger, 0, T, "a", "1"), Sighting::Again { same_id: true });
+    assert_eq!(saw(&mut ledger, 0, T, "a", "9"), Sighting::Again { same_id: false });
+    saw(&mut ledger, 1, T, "a", "1");
     ledger.settle(T + GRACE_MS);
-    assert_eq!(
-        ledger.saw(1, T + GRACE_MS, "a", "run", "1"),
-        Sighting::Again { same_id: true },
-        "closed, not forgotten"
-    );
+    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS, "a", "1"), Sighting::Again { same_id: true }, "closed, not forgotten");
 }
 
 #[test]
-fn another_content_under_the_same_id_is_a_repeat_that_was_stamped_anew() {
-    let mut ledger = ledger(2);
-    ledger.saw(0, T, "a at 1", "run", "1");
-    assert_eq!(ledger.saw(0, T, "a at 2", "run", "1"), Sighting::Again { same_id: true });
+fn a_known_id_on_the_same_connection_is_a_repeat_that_was_stamped_anew_and_the_others_owe_nothing() {
+    let mut ledger = ledger(3);
+    for client in 0..3 {
+        saw(&mut ledger, client, T, "a", "1");
+    }
+    assert_eq!(saw_stamped(&mut ledger, 0, T, "a", "later", "1"), Sighting::Again { same_id: true });
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+    // Nor does it matter whether they get it, too.
+    assert_eq!(saw_stamped(&mut ledger, 1, T + GRACE_MS, "a", "later", "1"), Sighting::Again { same_id: true });
 }
 
 #[test]
-fn ids_that_start_anew_on_every_connection_are_no_duplicates() {
+fn events_without_ids_of_their_own_are_no_repeats_under_the_last_id_there_was() {
     let mut ledger = ledger(2);
-    ledger.saw(0, T, "a", "run", "1");
-    ledger.saw(1, T, "a", "run", "7");
+    for (said, stamp) in [("a", "noon"), ("b", "one"), ("b", "two"), ("", "three")] {
+        for client in 0..2 {
+            assert_eq!(saw_stamped(&mut ledger, client, T, said, stamp, "1"), Sighting::New, "{said} at {stamp}");
+        }
+    }
+    assert!(ledger.settle(T + GRACE_MS) == Settled::default());
+}
+
+#[test]
+fn a_stream_without_ids_has_its_repeats_found_by_content() {
+    let mut ledger = ledger(2);
+    assert_eq!(saw(&mut ledger, 0, T, "a", ""), Sighting::New);
+    assert_eq!(saw(&mut ledger, 0, T, "b", ""), Sighting::New);
+    assert_eq!(saw(&mut ledger, 0, T, "a", ""), Sighting::Again { same_id: false });
+}
+
+/// Three clients had an event under an id, and then the first comes back.
+fn with_one_back(said: &str) -> Ledger {
+    let mut ledger = ledger(3);
+    for client in 0..3 {
+        saw(&mut ledger, client, T, said, "1");
+    }
+    ledger.settle(T);
     ledger.lost(0);
     ledger.opened(0, T + 5, true);
-    assert_eq!(ledger.saw(0, T + 5, "b", "run", "1"), Sighting::New);
+    ledger
+}
+
+#[test]
+fn a_known_id_on_a_later_connection_is_a_repeat_when_the_others_do_not_get_it_so() {
+    let mut ledger = with_one_back("a");
+    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "a", "later", "1"), Sighting::New);
+    assert_eq!(ledger.outstanding(), 1, "the end of a soak waits for it");
+    assert!(ledger.settle(T + 4 + GRACE_MS) == Settled::default());
+    let repeated = Repeated { client: 0, run: "run".into(), id: "1".into() };
+    assert_eq!(ledger.settle(T + 5 + GRACE_MS), Settled { missed: Vec::new(), repeated: vec![repeated] });
+    assert_eq!(ledger.outstanding(), 0);
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "and nobody owes it");
+}
+
+#[test]
+fn a_log_that_was_stamped_anew_is_repeated_to_everyone_who_gets_it_again_however_late() {
+    let mut ledger = with_one_back("a");
+    ledger.lost(1);
+    saw_stamped(&mut ledger, 0, T + 5, "a", "later", "1");
+    assert_eq!(ledger.settle(T + 5 + GRACE_MS).repeated.len(), 1);
+    ledger.opened(1, T + GRACE_MS * 2, true);
+    let again = saw_stamped(&mut ledger, 1, T + GRACE_MS * 2, "a", "later", "1");
+    assert_eq!(again, Sighting::Again { same_id: true });
+    ledger.lost(0);
+    ledger.opened(0, T + GRACE_MS * 2, true);
+    let again = saw_stamped(&mut ledger, 0, T + GRACE_MS * 2, "a", "last", "1");
+    assert_eq!(again, Sighting::Again { same_id: true });
+    assert_eq!(ledger.outstanding(), 0, "and nobody owes it");
+}
+
+#[test]
+fn a_known_id_that_everyone_gets_with_another_time_is_no_repeat_since_ids_may_have_begun_anew() {
+    let mut ledger = with_one_back("tick");
+    ledger.lost(1);
+    ledger.opened(1, T + 5, true);
+    ledger.lost(2);
+    ledger.opened(2, T + 5, true);
+    for client in 0..3 {
+        assert_eq!(saw_stamped(&mut ledger, client, T + 5, "tick", "later", "1"), Sighting::New);
+    }
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+}
+
+#[test]
+fn a_line_that_others_name_otherwise_is_an_event_and_owed() {
+    let mut ledger = with_one_back("tick");
+    // The same id, the same line, another time: a repeat, if ids were the events' own.
+    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "tick", "later", "1"), Sighting::New);
+    saw_stamped(&mut ledger, 1, T + 5, "tick", "later", "2");
+    let settled = ledger.settle(T + 5 + GRACE_MS);
+    assert_eq!(missed_by(&settled.missed), [(2, "run".to_owned())]);
+    assert!(settled.repeated.is_empty());
+}
+
+#[test]
+fn an_id_that_comes_with_something_else_clears_all_that_was_suspected_and_takes_it_for_an_event() {
+    let mut ledger = with_one_back("tick");
+    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "tick", "later", "1"), Sighting::New);
+    assert!(ledger.settle(T + 5) == Settled::default());
+    saw(&mut ledger, 0, T + 6, "b", "2");
+    saw(&mut ledger, 1, T + 6, "c", "2");
+    let settled = ledger.settle(T + 6 + GRACE_MS);
+    let mut missed = missed_by(&settled.missed);
+    missed.sort();
+    // What was suspected, by the two others; what 0 and 1 each saw alone, by two each.
+    assert_eq!(missed.iter().map(|(client, _)| *client).collect::<Vec<_>>(), [0, 1, 1, 2, 2, 2]);
+    assert!(settled.repeated.is_empty());
+}
+
+#[test]
+fn a_known_id_on_one_connection_is_a_repeat_also_after_ids_have_begun_anew_and_of_what_all_have_passed() {
+    let mut ledger = with_one_back("a");
+    for client in 0..3 {
+        saw(&mut ledger, client, T + 5, "b", if client == 0 { "1" } else { "2" });
+        saw(&mut ledger, client, T + 5, "c", if client == 0 { "2" } else { "3" });
+    }
+    for client in 0..3 {
+        let id = if client == 0 { "2" } else { "3" };
+        let again = saw_stamped(&mut ledger, client, T + 6, "c", "later", id);
+        assert_eq!(again, Sighting::Again { same_id: true }, "{client}");
+        assert!(ledger.settle(T + 6 + GRACE_MS) == Settled::default(), "{client}");
+    }
+}
+
+#[test]
+fn ids_that_start_anew_with_the_gateway_hide_no_gap_across_its_restart() {
+    let mut ledger = ledger(3);
+    for client in 0..3 {
+        saw(&mut ledger, client, T, "a", "1");
+        ledger.lost(client);
+    }
+    ledger.opened(0, T + 5, true);
+    assert_eq!(saw(&mut ledger, 0, T + 5, "b", "1"), Sighting::New);
+    ledger.opened(1, T + 10, true);
+    assert_eq!(saw(&mut ledger, 1, T + 10, "b", "1"), Sighting::New);
+    ledger.opened(2, T + 15, true);
+    assert_eq!(missed_by(&ledger.settle(T + 15 + GRACE_MS).missed), [(2, "run".to_owned())]);
+}
+
+#[test]
+fn an_event_that_one_had_stamped_otherwise_is_missed_by_nobody() {
+    let mut ledger = ledger(3);
+    saw(&mut ledger, 0, T, "a", "1");
+    saw(&mut ledger, 1, T, "a", "1");
+    assert_eq!(saw_stamped(&mut ledger, 2, T, "a", "later", "1"), Sighting::New);
+    assert!(ledger.settle(T + GRACE_MS) == Settled::default());
+    assert_eq!((ledger.outstanding(), ledger.open.len()), (0, 0));
+}
+
+#[test]
+fn a_repeat_under_a_number_of_its_connection_is_found_after_ids_have_begun_anew() {
+    let mut ledger = ledger(2);
+    for number in 1..=25 {
+        saw(&mut ledger, 0, T, &format!("event {number}"), &number.to_string());
+        saw(&mut ledger, 1, T, &format!("event {number}"), &number.to_string());
+    }
+    ledger.lost(0);
+    saw(&mut ledger, 1, T, "event 26", "26");
+    ledger.opened(0, T, true);
+    assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), Sighting::New);
+    assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), Sighting::Again { same_id: true });
+    assert_eq!(saw(&mut ledger, 0, T, "event 25", "2"), Sighting::Again { same_id: false });
 }
 
 #[test]
@@ -100,116 +251,43 @@ fn a_flood_that_one_never_takes_is_bounded_and_said() {
     let mut ledger = ledger(2);
     ledger.lost(1);
     for n in 0..=OPEN_MAX {
-        ledger.saw(0, T, &n.to_string(), "run", &n.to_string());
+        saw(&mut ledger, 0, T, &n.to_string(), &n.to_string());
     }
     assert_eq!(ledger.open.len(), OPEN_MAX);
     assert_eq!(ledger.order.len(), OPEN_MAX);
     assert_eq!((ledger.take_evicted(), ledger.take_evicted()), (1, 0));
 }
 
-/// What is done to one client with one event.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
-    Delivered,
-    Lost,
-    Twice,
-    TwiceUnderANewId,
-}
-
-fn fates(clients: usize) -> impl Strategy<Value = Vec<Vec<Fate>>> {
-    let fate = prop_oneof![
-        20 => Just(Fate::Delivered),
-        1 => Just(Fate::Lost),
-        1 => Just(Fate::Twice),
-        1 => Just(Fate::TwiceUnderANewId),
-    ];
-    prop::collection::vec(prop::collection::vec(fate, clients), 1..60)
-}
-
-proptest! {
-    /// A gateway that really did something to each client, and clients that come and go: the ledger finds what was
-    /// done, to whom, and nothing else.
-    #[test]
-    fn the_ledger_finds_what_was_done_to_each_client(
-        fates in fates(5),
-        away in prop::collection::vec((0_usize..5, 0_usize..60, 1_usize..6), 0..8),
-        ids_per_connection in any::<bool>(),
-    ) {
-        let mut ledger = ledger(5);
-        let mut queued: Vec<Vec<usize>> = vec![Vec::new(); 5];
-        let mut gone_until = [0_usize; 5];
-        let mut numbers = [0_usize; 5];
-        let (mut duplicates_found, mut duplicates_made) = (0, 0);
-        let (mut missed, mut lost) = (Vec::new(), Vec::new());
-        let mut now = T;
-        let deliver = |ledger: &mut Ledger, numbers: &mut [usize; 5], client: usize, event: usize, now: u64| {
-            let (content, run) = (format!("event {event}"), format!("{event}"));
-            numbers[client] += 1;
-            let id = |n: usize| if ids_per_connection { n.to_string() } else { event.to_string() };
-            let (mut found, mut made) = (0, 0);
-            let mut see = |ledger: &mut Ledger, id: String| {
-                found += usize::from(ledger.saw(client, now, &content, &run, &id) != Sighting::New);
-            };
-            match fates[event][client] {
-                Fate::Lost => {}
-                Fate::Delivered => see(ledger, id(numbers[client])),
-                Fate::Twice => {
-                    see(ledger, id(numbers[client]));
-                    see(ledger, id(numbers[client]));
-                    made = 1;
-                }
-                Fate::TwiceUnderANewId => {
-                    see(ledger, id(numbers[client]));
-                    see(ledger, format!("again {}", numbers[client]));
-                    made = 1;
-                }
-            }
-            (found, made)
-        };
-        for event in 0..fates.len() + 6 {
-            now += 100;
-            for client in 0..5 {
-                if gone_until[client] > 0 && gone_until[client] <= event {
-                    gone_until[client] = 0;
-                    numbers[client] = if ids_per_connection { 0 } else { numbers[client] };
-                    ledger.opened(client, now, true);
-                    for earlier in std::mem::take(&mut queued[client]) {
-                        let (found, made) = deliver(&mut ledger, &mut numbers, client, earlier, now);
-                        duplicates_found += found;
-                        duplicates_made += made;
-                    }
-                }
-                for (who, when, how_long) in &away {
-                    if *who == client && *when == event && gone_until[client] == 0 && event < fates.len() {
-                        ledger.lost(client);
-                        gone_until[client] = event + how_long;
-                    }
-                }
-                if event >= fates.len() {
-                    continue;
-                }
-                if gone_until[client] > 0 {
-                    queued[client].push(event);
-                } else {
-                    let (found, made) = deliver(&mut ledger, &mut numbers, client, event, now);
-                    duplicates_found += found;
-                    duplicates_made += made;
-                }
-            }
-            missed.extend(missed_by(&ledger.settle(now)));
+#[test]
+fn events_stamped_anew_are_bounded_with_the_others_that_are_open() {
+    let mut ledger = ledger(2);
+    // Each remembered under its id, so each comes again, stamped anew, to one that is back.
+    for round in 0..=OPEN_MAX / numbering::KNOWN_MAX {
+        for n in 0..numbering::KNOWN_MAX {
+            saw_stamped(&mut ledger, 0, T, &n.to_string(), &round.to_string(), &n.to_string());
         }
-        missed.extend(missed_by(&ledger.settle(now + GRACE_MS)));
-        for (event, of_clients) in fates.iter().enumerate() {
-            let lost_by = |client: &usize| of_clients[*client] == Fate::Lost;
-            // What nobody saw, nobody can know of.
-            if (0..5).all(|client| lost_by(&client)) {
-                continue;
-            }
-            lost.extend((0..5).filter(lost_by).map(|client| (client, event.to_string())));
-        }
-        missed.sort();
-        lost.sort();
-        prop_assert_eq!(missed, lost);
-        prop_assert_eq!(duplicates_found, duplicates_made);
+        ledger.lost(0);
+        ledger.opened(0, T, true);
     }
+    assert_eq!((ledger.open.len(), ledger.order.len()), (OPEN_MAX, OPEN_MAX));
+    assert!(ledger.take_evicted() > 0);
+    // What the other lacks is owed once, as it was first stamped, and not given up.
+    assert_eq!(ledger.settle(T + GRACE_MS).missed.len(), OPEN_MAX - 2 * numbering::KNOWN_MAX);
+}
+
+#[test]
+fn of_what_all_have_seen_the_oldest_is_forgotten_first() {
+    let mut ledger = ledger(1);
+    for n in 0..=REMEMBERED_MAX {
+        saw(&mut ledger, 0, T, &n.to_string(), "");
+        if n % 1_000 == 0 || n == REMEMBERED_MAX {
+            ledger.settle(T);
+        }
+    }
+    assert_eq!(
+        (ledger.open.len(), ledger.closed.len(), ledger.closed_order.len()),
+        (0, REMEMBERED_MAX, REMEMBERED_MAX)
+    );
+    assert_eq!(saw(&mut ledger, 0, T, "1", ""), Sighting::Again { same_id: false });
+    assert_eq!(saw(&mut ledger, 0, T, "0", ""), Sighting::New);
 }

@@ -1,0 +1,241 @@
+//! What ids say of events: whether a client has had an event before, under the same id and stamped otherwise.
+//!
+//! Some gateways give an event one id for good; some number every connection anew, some every life of their own; and
+//! none says which. So an id is taken to be the event's own until one comes again with something else, that is with data
+//! that differ in more than their timestamp. From then on ids say nothing beyond a connection, for good: a gateway that
+//! numbers anew shows it with the first event of the first client that comes back.
+//!
+//! Until then a run that says the same again and again may still look like an event that is stamped anew. So what ids
+//! say is a suspicion, and only somebody's gap makes it a finding: of an event of its own, all who were there get it.
+//!
+//! On one connection, ids are taken to be unique until one comes again with something else. A stream whose events have
+//! no ids of their own does that: to its client they all have the last id there was.
+
+use std::collections::{HashMap, VecDeque};
+
+/// Ids that are remembered for all clients. Beyond it the oldest are forgotten: a repeat of what it named, stamped anew,
+/// then looks like an event that one client saw and the others missed.
+pub(super) const KNOWN_MAX: usize = 8_192;
+/// Suspicions that are remembered of one id. Beyond it there are no more; one of them is enough to say what is wrong.
+pub(super) const SUSPECTS_MAX: usize = 64;
+/// Ids that a client remembers as its own. Beyond it the oldest are forgotten: a repeat then looks as if it had a new id.
+pub(super) const OWN_MAX: usize = 256;
+
+/// The ids of one ledger's streams.
+#[derive(Debug, Default)]
+pub(super) struct Numbering {
+    known: HashMap<u64, Known>,
+    order: VecDeque<u64>,
+    /// An id came on another connection with something else.
+    is_anew: bool,
+    /// An id came on one connection with something else.
+    is_lacking: bool,
+}
+
+/// What an id was seen to name.
+#[derive(Debug)]
+struct Known {
+    unstamped: u64,
+    /// Who had it.
+    had: u128,
+    /// Clients that had it again, stamped otherwise, if it is the same event.
+    suspects: Vec<usize>,
+    /// It is the same event, however stamped.
+    is_shown: bool,
+}
+
+/// An event's id and data, as hashes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    /// None where the stream gave none.
+    pub(super) id: Option<u64>,
+    /// All of the data but the timestamp.
+    pub(super) unstamped: u64,
+}
+
+/// What had come under an id before, with the same data but for the timestamp.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    /// To this client, on this connection.
+    pub(super) on_this_connection: bool,
+    /// To this client.
+    pub(super) here: bool,
+    /// To this client, and ids are the events' own.
+    pub(super) had: bool,
+    /// To anyone, and ids are the events' own.
+    pub(super) known: bool,
+    /// It is the same event, however stamped.
+    pub(super) shown: bool,
+}
+
+/// The last ids of one client.
+#[derive(Debug, Default)]
+pub(super) struct OwnIds {
+    connection: u32,
+    ids: HashMap<u64, (u64, u32)>,
+    order: VecDeque<u64>,
+}
+
+impl Numbering {
+    /// A client got an event: notes its id, and says what had come under it.
+    pub(super) fn note(&mut self, own: &mut OwnIds, bit: u128, named: Named) -> Before {
+        let Some(id) = named.id else { return Before::default() };
+        let mut before = Before::default();
+        if let Some((unstamped, connection)) = own.note(id, named.unstamped) {
+            let on_this_connection = connection == own.connection;
+            before.here = unstamped == named.unstamped;
+            self.is_lacking |= on_this_connection && !before.here;
+            before.on_this_connection = on_this_connection && before.here && !self.is_lacking;
+        }
+        if self.is_anew {
+            return before;
+        }
+        match self.known.get_mut(&id) {
+            Some(known) if known.unstamped == named.unstamped => {
+                before.known = true;
+                before.had = known.had & bit != 0;
+                before.shown = known.is_shown;
+                known.had |= bit;
+            }
+            Some(_) => {
+                self.is_anew = true;
+                // Nobody asks for them any more.
+                self.known = HashMap::new();
+                self.order = VecDeque::new();
+            }
+            None => {
+                let known = Known { unstamped: named.unstamped, had: bit, suspects: Vec::new(), is_shown: false };
+                self.learn(id, known);
+            }
+        }
+        before.here |= before.had;
+        before
+    }
+
+    /// Whether an id names one event for good, for all that is known.
+    pub(super) const fn is_for_good(&self) -> bool {
+        !self.is_anew
+    }
+
+    /// Who had this under this id, stamped whichever way.
+    pub(super) fn had(&self, named: Named) -> u128 {
+        let known = named.id.and_then(|id| self.known.get(&id)).filter(|known| known.unstamped == named.unstamped);
+        known.map_or(0, |known| known.had)
+    }
+
+    /// A client may have had this again.
+    pub(super) fn suspect(&mut self, named: Named, client: usize) {
+        if let Some(known) = self.known_mut(named)
+            && known.suspects.len() < SUSPECTS_MAX
+        {
+            known.suspects.push(client);
+        }
+    }
+
+    /// It is the same event, however stamped: those who were suspected of having had it again, had it again.
+    pub(super) fn show(&mut self, named: Named) -> Vec<usize> {
+        self.known_mut(named).map_or_else(Vec::new, |known| {
+            known.is_shown = true;
+            std::mem::take(&mut known.suspects)
+        })
+    }
+
+    /// This event has other ids, too, so that this one proves nothing.
+    pub(super) fn doubt(&mut self, named: Named) {
+        if let Some(known) = self.known_mut(named) {
+            known.had = 0;
+            known.suspects.clear();
+        }
+    }
+
+    fn known_mut(&mut self, named: Named) -> Option<&mut Known> {
+        self.known.get_mut(&named.id?).filter(|known| known.unstamped == named.unstamped)
+    }
+
+    fn learn(&mut self, id: u64, known: Known) {
+        self.known.insert(id, known);
+        self.order.push_back(id);
+        if self.order.len() > KNOWN_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl OwnIds {
+    /// Another connection begins.
+    pub(super) fn reconnected(&mut self) {
+        self.connection = self.connection.wrapping_add(1);
+    }
+
+    /// Notes what an id came with; says with what it came before, and on which connection.
+    fn note(&mut self, id: u64, unstamped: u64) -> Option<(u64, u32)> {
+        let before = self.ids.insert(id, (unstamped, self.connection));
+        if before.is_none() {
+            self.order.push_back(id);
+            if self.order.len() > OWN_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.ids.remove(&oldest);
+            }
+        }
+        before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(id: u64, unstamped: u64) -> Named {
+        Named { id: Some(id), unstamped }
+    }
+
+    #[test]
+    fn an_id_is_the_events_own_until_it_comes_with_something_else() {
+        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
+        assert_eq!(numbering.note(&mut own, 1, named(7, 70)), Before::default());
+        own.reconnected();
+        let before = numbering.note(&mut own, 1, named(7, 70));
+        assert_eq!(before, Before { here: true, had: true, known: true, ..Before::default() });
+        own.reconnected();
+        assert_eq!(numbering.note(&mut own, 1, named(7, 71)), Before::default());
+        assert!(!numbering.is_for_good());
+        assert_eq!((numbering.had(named(7, 71)), numbering.known.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn an_id_that_names_two_events_of_one_connection_proves_no_repeat() {
+        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
+        numbering.note(&mut own, 1, named(7, 70));
+        numbering.note(&mut own, 1, named(7, 71));
+        assert!(!numbering.note(&mut own, 1, named(7, 71)).on_this_connection);
+    }
+
+    #[test]
+    fn ids_are_forgotten_oldest_first() {
+        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
+        for id in 0..=KNOWN_MAX as u64 {
+            numbering.note(&mut own, 1, named(id, id));
+        }
+        assert_eq!((numbering.known.len(), numbering.order.len()), (KNOWN_MAX, KNOWN_MAX));
+        assert_eq!((own.ids.len(), own.order.len()), (OWN_MAX, OWN_MAX));
+        assert_eq!((numbering.had(named(0, 0)), numbering.had(named(1, 1))), (0, 1));
+        // What a client forgot of its own ids, is known all the same.
+        assert!(numbering.note(&mut own, 1, named(1, 1)).here);
+    }
+
+    #[test]
+    fn suspicions_are_bounded_and_told_once() {
+        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
+        numbering.note(&mut own, 1, named(7, 70));
+        (0..=SUSPECTS_MAX).for_each(|client| numbering.suspect(named(7, 70), client));
+        assert_eq!(numbering.show(named(7, 70)).len(), SUSPECTS_MAX);
+        assert!(numbering.show(named(7, 70)).is_empty());
+        assert!(numbering.note(&mut own, 1, named(7, 70)).shown);
+        numbering.suspect(named(7, 70), 0);
+        numbering.doubt(named(7, 70));
+        assert!(numbering.show(named(7, 70)).is_empty());
+    }
+}
