@@ -123,6 +123,7 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::Sawtooth]),
     healthy(&[Defect::WarmUpGrowth]),
     healthy(&[Defect::SparseIds]),
+    healthy(&[Defect::IdsPerConnection]),
     healthy(&[Defect::BurstEvents]),
     healthy(&[Defect::SlowButSteady]),
     healthy(&[Defect::KeepAliveOnly]),
