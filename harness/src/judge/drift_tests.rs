@@ -177,6 +177,19 @@ fn gauges_that_are_not_numbers_are_no_measurements() {
 }
 
 #[test]
+fn our_own_memory_is_held_against_itself_in_real_time_and_not_when_compressed() {
+    let grown = |bytes: f64, pace: f64| {
+        let mut soak = Soak::healthy(Suite::Full).each(|interval| {
+            interval.gauges.get_mut(&Gauge::HarnessRss).unwrap().min = 30e6 + minute(interval) / 120.0 * bytes;
+        });
+        soak.plan.pace = pace;
+        soak.judge().harness(HarnessCheck::SelfDrift).unwrap().verdict
+    };
+    assert_eq!((Verdict::Fail, Verdict::Pass), (grown(4e6, 1.0), grown(4e6, 120.0)));
+    assert_eq!(Verdict::Fail, grown(10e6, 120.0));
+}
+
+#[test]
 fn our_own_memory_is_judged_likewise() {
     let soak = Soak::healthy(Suite::Full).each(|interval| {
         let grown = 30e6 + minute(interval) * 1e5;
