@@ -34,8 +34,8 @@
 //! - The session's memory does not grow with the length of the run, nor the journal's size with the rate of requests.
 //! - The token is in no log, no journal, no report and no failure.
 //!
-//! What is deliberately absent: a retry of a request (it would hide what a user feels), a cache of answers, averages (a
-//! tail hides in them), and a way to be green by default.
+//! What is deliberately absent: a retry that is not counted (it would hide what a user feels), a cache of answers,
+//! averages (a tail hides in them), and a way to be green by default.
 
 pub mod clock;
 pub mod gateway;
