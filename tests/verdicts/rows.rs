@@ -96,7 +96,7 @@ pub(crate) const DEFECTS: &[Row] = &[
     // looked like a leak: so fewer are sent.
     Row {
         suite: Suite { pace: 60.0, ..FULL },
-        settings: "[availability]\nevery = \"10s\"\n",
+        settings: "[availability]\nevery = \"30s\"\n[metrics]\nevery = \"30s\"\n",
         ..defect(&[Defect::NeverHeals], &["chaos_recovery"])
     },
     // A recovery is measured in real time. One that misses the target by default would be half of a compressed soak.

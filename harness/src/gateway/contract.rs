@@ -44,8 +44,13 @@ pub struct Manifest {
 impl Manifest {
     pub(super) fn body(&self, workspace: &str) -> Value {
         let Self { slug, version, tampered } = self;
-        // A tampered manifest is one whose content is no longer what was signed: here, another version.
-        let signed = if *tampered { format!("{slug}@{version}-as-it-was-signed") } else { format!("{slug}@{version}") };
+        let mut signature = hex(&Sha256::digest(format!("{slug}@{version}").as_bytes()));
+        if *tampered {
+            // As little as can be wrong: a gateway that compares the first digits takes it for the right one.
+            let wrong = if signature.ends_with('0') { '1' } else { '0' };
+            signature.pop();
+            signature.push(wrong);
+        }
         json!({
             "slug": slug,
             "name": format!("Soak pulse {version}"),
@@ -55,7 +60,7 @@ impl Manifest {
             "readme_md": "# Soak pulse\n\nPublished by a soak test; safe to delete.",
             "publisher_id": "s2-soak",
             "workspace_id": workspace,
-            "signature": hex(&Sha256::digest(signed.as_bytes())),
+            "signature": signature,
         })
     }
 }
@@ -92,6 +97,20 @@ pub enum RunStanding {
     Unknown(String),
 }
 
+impl RunStanding {
+    /// What a status word says.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        match word {
+            "created" | "queued" => Self::Waiting,
+            "running" | "in-progress" => Self::UnderWay,
+            "completed" | "complete" | "succeeded" => Self::Succeeded,
+            "failed" | "error" | "canceled" | "stopped" => Self::Failed(word.to_owned()),
+            other => Self::Unknown(format!("status '{}', which the contract does not know", clip(other))),
+        }
+    }
+}
+
 /// A run as the gateway shows it.
 #[derive(Debug, Clone)]
 pub struct RunView(Value);
@@ -106,16 +125,8 @@ impl RunView {
     /// Where it stands.
     #[must_use]
     pub fn standing(&self) -> RunStanding {
-        let Some(word) = self.0.get("status").and_then(Value::as_str) else {
-            return RunStanding::Unknown("no status".into());
-        };
-        match word {
-            "created" | "queued" => RunStanding::Waiting,
-            "running" | "in-progress" => RunStanding::UnderWay,
-            "completed" | "complete" | "succeeded" => RunStanding::Succeeded,
-            "failed" | "error" | "canceled" | "stopped" => RunStanding::Failed(word.to_owned()),
-            other => RunStanding::Unknown(format!("status '{}', which the contract does not know", clip(other))),
-        }
+        let word = self.0.get("status").and_then(Value::as_str);
+        word.map_or_else(|| RunStanding::Unknown("no status".into()), RunStanding::of)
     }
 }
 
@@ -130,6 +141,8 @@ pub struct LogEvent {
     pub timestamp: Option<jiff::Timestamp>,
     /// `duration_ms`, where the event has one.
     pub duration_ms: Option<f64>,
+    /// `status`, where the event has one.
+    pub status: Option<String>,
     /// `timestamp` as it was written; empty where there is none. With [`unstamped`](Self::unstamped) it is the event's
     /// content, whatever its id.
     pub stamp: String,
@@ -149,6 +162,7 @@ impl LogEvent {
             run_id: text("run_id").and_then(run_id)?,
             timestamp: stamp.as_ref().and_then(Value::as_str).and_then(|t| t.parse().ok()),
             duration_ms: json.get("duration_ms").and_then(Value::as_f64).filter(|ms| ms.is_finite() && *ms >= 0.0),
+            status: text("status").map(str::to_owned),
             stamp: stamp.map(|stamp| stamp.to_string()).unwrap_or_default(),
             unstamped: json.to_string(),
         })

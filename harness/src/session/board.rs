@@ -20,10 +20,15 @@ const CLOCK_READINGS: usize = 8;
 /// A reading that took no longer than twice the fastest and this is one to go by.
 const ROUND_TRIP_SLACK_US: u64 = 10_000;
 
+/// Runs whose workspace is remembered; the oldest is forgotten first.
+const OWNED_MAX: usize = 1_024;
+
 /// Shared by the workers of a session.
 #[derive(Debug, Default)]
 pub struct Board {
     runs: Mutex<HashMap<String, Arc<Watch>>>,
+    /// The workspaces that runs were created in, oldest first.
+    owners: Mutex<VecDeque<(String, Arc<str>)>>,
     log_streams_open: AtomicUsize,
     all_streams_open: AtomicUsize,
     log_streams_dropped: AtomicU64,
@@ -59,6 +64,22 @@ impl Board {
     /// Looks away from a run.
     pub fn forget(&self, run: &str) {
         self.runs().remove(run);
+    }
+
+    /// A run was created in a workspace.
+    pub fn created(&self, run: &str, workspace: &str) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if owners.len() == OWNED_MAX {
+            owners.pop_front();
+        }
+        owners.push_back((run.to_owned(), workspace.into()));
+    }
+
+    /// The workspace that a run was created in, if we did that, not long ago.
+    #[must_use]
+    pub fn workspace_of(&self, run: &str) -> Option<Arc<str>> {
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.iter().rev().find(|(owned, _)| owned == run).map(|(_, workspace)| Arc::clone(workspace))
     }
 
     /// A stream showed an event.

@@ -1,6 +1,6 @@
 //! Keeps one stream open: reads it, and comes back when it is lost, every attempt counted.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use rand::RngExt;
 use tokio::sync::mpsc;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Context, Mark};
 use crate::{
     clock,
-    gateway::{Connection, Ended, LogEvent, StreamEvent},
+    gateway::{Connection, Ended, LogEvent, RunStanding, StreamEvent},
     journal::{Counter, Finding, Timing, clip},
     plan::{Phase, Workload},
 };
@@ -34,6 +34,8 @@ pub struct Kept {
     pub workload: Workload,
     /// Its number in the ledger, if it is one of the workspace log streams.
     pub client: Option<usize>,
+    /// The run whose stream it is; none where it is the workspace's.
+    pub run: Option<String>,
 }
 
 /// What a keeper is told.
@@ -60,6 +62,29 @@ struct Life {
     back: Option<tokio::sync::oneshot::Sender<()>>,
     /// When the gateway last closed it in good order, out of chaos windows; scenario milliseconds.
     closed_ms: Option<u64>,
+}
+
+/// Runs whose end a connection has shown: so many, the oldest is forgotten first.
+const ENDS_MAX: usize = 256;
+
+/// The runs that have ended as a connection showed it. The end comes last.
+#[derive(Debug, Default)]
+struct Ends(VecDeque<String>);
+
+impl Ends {
+    fn is_late(&mut self, log: &LogEvent) -> Option<String> {
+        match log.kind.as_str() {
+            "end" => {
+                if self.0.len() == ENDS_MAX {
+                    self.0.pop_front();
+                }
+                self.0.push_back(log.run_id.clone());
+                None
+            }
+            "log" if self.0.contains(&log.run_id) => Some("a log line after the run's end".to_owned()),
+            _ => None,
+        }
+    }
 }
 
 /// A stream that is counted as open, for as long as this lives: also where its reader is dropped in the middle.
@@ -211,6 +236,7 @@ impl Context {
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> Over {
         let opened_at = clock::wall_now();
+        let mut ends = Ends::default();
         let mut orders_open = true;
         loop {
             let event = tokio::select! {
@@ -236,16 +262,13 @@ impl Context {
             }
             let Some(log) = LogEvent::read(&event.name, &event.data) else {
                 let answer = format!("an event that is no JSON object with a run_id: {}", clip(&event.data));
-                if kept.workload.counts_in_error_rate() {
-                    self.request_failed(kept.workload, kept.route, &kept.name, &answer, self.recorder.mark());
-                } else {
-                    self.recorder.incident(Finding::SourceFailed { source: kept.route.to_owned(), answer });
-                }
+                self.stream_failed(kept, &kept.name, answer);
                 continue;
             };
             self.board.saw(&log, event.arrived);
-            if let Some(client) = kept.client {
-                self.enter(kept, client, &event, &log, opened_at);
+            let is_new = kept.client.is_none_or(|client| self.enter(kept, client, &event, &log, opened_at));
+            if is_new && let Some(wrong) = self.is_out_of_place(kept, &log).or_else(|| ends.is_late(&log)) {
+                self.stream_failed(kept, &log.run_id, wrong);
             }
             if !on_event(&event, &log) {
                 return Over::Finished;
@@ -253,8 +276,39 @@ impl Context {
         }
     }
 
-    /// Enters an event of a workspace log stream in the ledger, and times its way here.
-    fn enter(&self, kept: &Kept, client: usize, event: &StreamEvent, log: &LogEvent, opened_at: jiff::Timestamp) {
+    /// A stream that shows what it should not.
+    fn stream_failed(&self, kept: &Kept, subject: &str, answer: String) {
+        if kept.workload.counts_in_error_rate() {
+            self.request_failed(kept.workload, kept.route, subject, &answer, self.recorder.mark());
+        } else {
+            self.recorder.incident(Finding::SourceFailed { source: kept.route.to_owned(), answer });
+        }
+    }
+
+    /// Whether an event has no place on a stream, and why.
+    fn is_out_of_place(&self, kept: &Kept, log: &LogEvent) -> Option<String> {
+        if kept.run.as_ref().is_some_and(|run| *run != log.run_id) {
+            return Some("an event of another run than the stream's".to_owned());
+        }
+        let owner = self.board.workspace_of(&log.run_id).filter(|owner| **owner != *self.client.workspace());
+        if let Some(owner) = owner {
+            return Some(format!("an event of a run of the workspace {owner}"));
+        }
+        match log.status.as_deref().map(RunStanding::of) {
+            Some(RunStanding::Unknown(what)) if log.kind == "end" => Some(format!("an end with {what}")),
+            _ => None,
+        }
+    }
+
+    /// Enters an event of a workspace log stream in the ledger, and times its way here. Whether it is new to the client.
+    fn enter(
+        &self,
+        kept: &Kept,
+        client: usize,
+        event: &StreamEvent,
+        log: &LogEvent,
+        opened_at: jiff::Timestamp,
+    ) -> bool {
         let mark = self.recorder.mark();
         // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
         let id = clip(event.id.as_deref().unwrap_or_default());
@@ -273,7 +327,7 @@ impl Context {
         }
         if let Some(written_at) = log.timestamp {
             // Without the gateway's clock nothing can be said of how long an event was on its way.
-            let Some(offset_us) = self.board.clock_offset_us() else { return };
+            let Some(offset_us) = self.board.clock_offset_us() else { return sighting == super::Sighting::New };
             let written_us = written_at.as_microsecond() - offset_us;
             // What was written before the stream opened was replayed, and says nothing about how long writing takes.
             if written_us >= opened_at.as_microsecond() {
@@ -283,6 +337,7 @@ impl Context {
                 self.recorder.time_of(Timing::EventDelivery, took, mark, &log.run_id);
             }
         }
+        sighting == super::Sighting::New
     }
 
     /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. A gateway's

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
-    gateway::{Client, json_contains},
+    gateway::{Client, RunStanding, RunView, json_contains},
     journal::Counter,
     plan::Workload,
     session::{Call, Context, Side},
@@ -144,7 +144,12 @@ impl Places {
         let route = "GET /api/runs/{id}";
         let call = Call { workload, route, subject: id, expected: &[200], since: None };
         match context.call(call, client.run(id)).await {
-            Some(answer) => self.look_at(route, &answer.text()),
+            Some(answer) => {
+                self.look_at(route, &answer.text());
+                if let Some(RunStanding::Unknown(what)) = answer.json().map(|json| RunView::new(json).standing()) {
+                    context.request_failed(workload, route, id, &what, context.recorder.mark());
+                }
+            }
             None => self.not_seen(route),
         }
     }

@@ -135,6 +135,7 @@ impl Metrics {
                 route: "GET /api/runs/guard/stream",
                 workload: Workload::Metrics,
                 client: None,
+                run: None,
             };
             // The sender lives as long as the stream is kept: nobody gives it orders.
             let (_orders, mut ordered) = mpsc::channel(1);

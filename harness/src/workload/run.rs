@@ -55,6 +55,7 @@ pub(super) async fn create(
     since: Mark,
 ) -> Result<(Run, Answer), String> {
     // Watched before it is created: a stream may be faster than the answer.
+    context.board.created(&run.id, client.workspace());
     let watch = context.board.watch(&run.id);
     let call = Call { workload, route: "POST /api/runs", subject: &run.id, expected: &[201, 200], since: Some(since) };
     let created = context.outcome(call, client.create_run(run)).await;
@@ -70,6 +71,7 @@ pub(super) async fn create(
         watch
     } else {
         context.board.forget(&run.id);
+        context.board.created(&id, client.workspace());
         context.board.watch(&id)
     };
     Ok((Run { id, watch, since }, answer))

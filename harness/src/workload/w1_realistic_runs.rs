@@ -143,6 +143,7 @@ async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToke
         route: "GET /api/runs/{id}/logs/stream",
         workload: Workload::Runs,
         client: None,
+        run: Some(run.id.clone()),
     };
     let mut sightings = super::sightings::Sightings::default();
     let (orders, mut ordered) = mpsc::channel(1);

@@ -78,6 +78,7 @@ impl SseChurn {
                         route: "GET /api/runs/logs/stream",
                         workload: Workload::Churn,
                         client: Some(number),
+                        run: None,
                     };
                     one.keep(&kept, &mut ordered, &mut |_, _| true).await;
                 });

@@ -68,9 +68,7 @@ impl Worker for RegistryPulse {
 async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, published: &Mutex<BTreeMap<usize, String>>) {
     let slug = format!("s2-soak-{}", context.nonce);
     let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
-    if planned.tampered {
-        tamper(context, &slug, number).await;
-    }
+    let tampered = if planned.tampered { tamper(context, &slug, number).await } else { None };
     if let Some(version) = publish(context, &slug, number).await {
         let label = format!("{slug}@{version}");
         let since = context.recorder.mark();
@@ -100,6 +98,9 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, publish
     };
     for workspace in [&context.client, &second] {
         look_again(context, workspace, &slug, &earlier).await;
+    }
+    if let Some(version) = tampered {
+        look_for_tampered(context, &second, &slug, &version).await;
     }
 }
 
@@ -132,12 +133,12 @@ async fn publish(context: &Context, slug: &str, number: usize) -> Option<String>
     None
 }
 
-/// Sends a manifest whose signature does not match. It must be refused with 400 or 403.
-async fn tamper(context: &Context, slug: &str, number: usize) {
+/// Sends a manifest whose signature does not match. It must be refused with 400 or 403. The version that was.
+async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> {
     for attempt in 1.. {
         let version = format!("{}-tampered", new_version(number));
         let label = format!("{slug}@{version}");
-        let manifest = Manifest { slug: slug.to_owned(), version, tampered: true };
+        let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: true };
         context.gate.pass().await;
         let mark = context.recorder.mark();
         let sent = context.client.publish(&manifest).await;
@@ -158,12 +159,24 @@ async fn tamper(context: &Context, slug: &str, number: usize) {
                 if may_try_again(context, attempt).await {
                     continue;
                 }
-                return;
+                return None;
             }
         };
         context.recorder.count(Counter::TamperedSent, mark);
         context.recorder.add(Counter::TamperedRejected, u64::from(is_refused), mark);
-        return;
+        return is_refused.then_some(version);
+    }
+    None
+}
+
+/// Looks whether a manifest that was refused is found all the same. By now a later version was, or was waited for.
+async fn look_for_tampered(context: &Context, client: &Client, slug: &str, version: &str) {
+    let mark = context.recorder.mark();
+    let Ok(answer) = search(context, client, slug).await else { return };
+    if finds(&answer, slug, version) {
+        let answer = format!("refused, and found by GET /api/registry/agents: {answer}");
+        let finding = Finding::TamperAccepted { version: format!("{slug}@{version}"), answer: clip(&answer) };
+        context.recorder.incident_since(finding, mark);
     }
 }
 

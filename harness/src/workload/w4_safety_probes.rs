@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock,
+    gateway::{RunStanding, RunView},
     journal::{Counter, Finding, clip},
     plan::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Workload},
     session::{Call, Context, Fatal, Worker},
@@ -28,6 +29,10 @@ const AGENT: &str = "demo-enricher";
 const TRIES_MAX: u32 = 3;
 /// No try begins later than this after the first: a gateway whose runs never end would hold up the plan.
 const TRIES_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a run that was refused is looked at while it waits, and what lies between.
+const LOOKS: u32 = 2;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// W4.
 #[derive(Debug, Default)]
@@ -94,6 +99,11 @@ async fn inject(context: &Context, name: &str, prompt: &str) {
         Ok(answer) if answer.is(&[400, 403]) => {
             context.recorder.count(Counter::InjectionsSent, mark);
             context.recorder.count(Counter::InjectionsBlocked, mark);
+            if let Some(standing) = is_there(context, &new.id).await {
+                let answer = format!("{answer}; but GET /api/runs/{{id}} shows it {standing}");
+                let finding = Finding::InjectionAccepted { probe: name.into(), run: new.id, answer: clip(&answer) };
+                context.recorder.incident_since(finding, mark);
+            }
         }
         Ok(answer) if (200..300).contains(&answer.status) => {
             context.recorder.count(Counter::InjectionsSent, mark);
@@ -108,6 +118,27 @@ async fn inject(context: &Context, name: &str, prompt: &str) {
         }
         Err(trouble) => context.request_failed(Workload::Safety, route, name, &trouble.text, mark),
     }
+}
+
+/// Whether a run that was refused goes on all the same, and how it stands. A gateway may well keep one that it refused.
+async fn is_there(context: &Context, id: &str) -> Option<&'static str> {
+    let call = Call {
+        workload: Workload::Safety,
+        route: "GET /api/runs/{id} (refused)",
+        subject: id,
+        expected: &[404, 410, 403, 400, 200],
+        since: None,
+    };
+    for _ in 0..LOOKS {
+        let answer = context.call(call, context.client.run(id)).await.filter(|answer| answer.status == 200)?;
+        match RunView::new(answer.json()?).standing() {
+            RunStanding::UnderWay => return Some("under way"),
+            RunStanding::Succeeded => return Some("completed"),
+            RunStanding::Waiting => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+            RunStanding::Failed(_) | RunStanding::Unknown(_) => return None,
+        }
+    }
+    None
 }
 
 /// Personal data that belongs to nobody: a number from the range that is never issued to anyone else, a card number for
@@ -155,6 +186,8 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
     let mut ending = Ending::Left;
     if run::start(context, Workload::Safety, client, &run).await.is_ok() {
+        // Not only when it is over: what is masked then may have stood there before.
+        places.look_at_run(context, Workload::Safety, client, &run.id).await;
         ending = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await.0;
     }
     context.board.forget(&run.id);

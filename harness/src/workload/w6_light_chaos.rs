@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::place::Place;
 use crate::{
     clock::{self, micros},
+    gateway::Outcome,
     journal::{Finding, clip},
     plan::{Chaos, Phase, PlannedChaos, Workload, millis},
     session::{Context, Fatal, Side, Worker},
@@ -24,8 +25,8 @@ const RECOVERY_LIMIT_AFTERWARDS: Duration = Duration::from_secs(35);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Answers in a row that make a gateway ready again: one may come from before the restart.
 const READY_IN_A_ROW: u32 = 3;
-/// Round trips whose median stands for the latency at one time.
-const ROUND_TRIPS: usize = 9;
+/// Round trips whose median stands for a call's latency at one time.
+const ROUND_TRIPS: usize = 3;
 /// Of the latency asked for, this share must be seen.
 const LATENCY_SHARE_MIN: f64 = 0.8;
 
@@ -68,7 +69,7 @@ impl Worker for LightChaos {
 impl LightChaos {
     async fn disturb(&self, context: &Context, planned: &PlannedChaos) {
         let chaos = planned.chaos;
-        let before = if chaos == Chaos::Latency { round_trip(context).await } else { None };
+        let before = if chaos == Chaos::Latency { round_trips(context).await } else { RoundTrips::default() };
         context.recorder.set_phase(Phase::from(chaos));
         // While the gateway is down by our own hand, what is due waits.
         let restarts = chaos != Chaos::Latency;
@@ -213,17 +214,20 @@ async fn restart(
 }
 
 /// Measures the latency that was really added, and then that it is gone.
-async fn latency(context: &Context, before: Option<Duration>, injected_at: Instant) -> Result<(), String> {
+async fn latency(context: &Context, before: RoundTrips, injected_at: Instant) -> Result<(), String> {
     let chaos = Chaos::Latency;
     let asked = context.plan.scenario.chaos.latency_added;
-    let during = round_trip(context).await;
-    let seen = before.zip(during).map(|(before, during)| during.saturating_sub(before));
+    let during = round_trips(context).await;
+    // Every answer was to be late, so the call that was slowed down least says what was done.
+    let (call, seen) = during.least_over(&before);
     let effective = seen.is_some_and(|seen| seen >= asked.mul_f64(LATENCY_SHARE_MIN));
-    let show = |round_trip: Option<Duration>| round_trip.map_or("no answer".into(), |r| format!("{} ms", millis(r)));
     let evidence = format!(
-        "median round trip of {ROUND_TRIPS} probes: {} before, {} during; +{} ms asked for",
-        show(before),
-        show(during),
+        "median round trip of {ROUND_TRIPS} probes of {}, the least delayed of {} calls: {} before, {} during; +{} ms \
+         asked for",
+        CALLS[call],
+        CALLS.len(),
+        show(before.0[call]),
+        show(during.0[call]),
         millis(asked)
     );
     context.recorder.incident(Finding::ChaosSeen { chaos, effective, evidence });
@@ -232,14 +236,15 @@ async fn latency(context: &Context, before: Option<Duration>, injected_at: Insta
         () = context.stop.requested() => return Ok(()),
         () = tokio::time::sleep_until(ends_at) => {}
     }
-    let gone_below = before.unwrap_or_default() + asked / 2;
     loop {
-        let now = round_trip(context).await;
-        if now.is_some_and(|now| now < gone_below) {
+        let now = round_trips(context).await;
+        let (call, still) = now.most_over(&before);
+        if still.is_some_and(|still| still < asked / 2) {
             return Ok(());
         }
         if given_up(context, ends_at) {
-            return Err(format!("answers still take {}; before, they took {}", show(now), show(before)));
+            let (now, before) = (show(now.0[call]), show(before.0[call]));
+            return Err(format!("{} still takes {now}; before, it took {before}", CALLS[call]));
         }
     }
 }
@@ -260,15 +265,52 @@ fn not_recovered(context: &Context, chaos: Chaos, injected_at: Instant, still: &
     context.recorder.incident(Finding::ChaosNotRecovered { chaos, waited_ms, answer: clip(still) });
 }
 
-/// The median round trip of a few readiness probes, one after another; `None` where most were not answered.
-async fn round_trip(context: &Context) -> Option<Duration> {
+/// The calls that are timed: the probes, and one that does something.
+const CALLS: [&str; 3] = ["GET /ready", "GET /health", "GET /api/agents/{slug}"];
+
+/// The median round trip of each of the [`CALLS`]; none where most were not answered.
+#[derive(Debug, Clone, Copy, Default)]
+struct RoundTrips([Option<Duration>; CALLS.len()]);
+
+impl RoundTrips {
+    /// The call that takes longer than before by the least, and by how much; none where one was not answered.
+    fn least_over(&self, before: &Self) -> (usize, Option<Duration>) {
+        self.over(before).min_by_key(|(_, over)| *over).expect("there are calls")
+    }
+
+    /// The call that takes longer than before by the most. One that was not answered comes first.
+    fn most_over(&self, before: &Self) -> (usize, Option<Duration>) {
+        self.over(before).max_by_key(|(_, over)| over.unwrap_or(Duration::MAX)).expect("there are calls")
+    }
+
+    fn over(&self, before: &Self) -> impl Iterator<Item = (usize, Option<Duration>)> {
+        let over = self.0.into_iter().zip(before.0).map(|(now, before)| Some(now?.saturating_sub(before?)));
+        over.enumerate()
+    }
+}
+
+/// Times each call a few times, one after another.
+async fn round_trips(context: &Context) -> RoundTrips {
+    let agent = context.plan.runs.first().map_or("demo-enricher", |run| run.agent.as_str());
+    RoundTrips([
+        median(|| context.client.ready()).await,
+        median(|| context.client.health()).await,
+        median(|| context.client.agent(agent)).await,
+    ])
+}
+
+async fn median<F: Future<Output = Outcome>>(call: impl Fn() -> F) -> Option<Duration> {
     let mut took = Vec::with_capacity(ROUND_TRIPS);
     for _ in 0..ROUND_TRIPS {
         let sent = clock::now();
-        let answered = context.client.ready().await.is_ok();
+        let answered = call().await.is_ok();
         let waited = clock::now().saturating_duration_since(sent);
         took.push(if answered { waited } else { Duration::MAX });
     }
     took.sort_unstable();
     Some(took[ROUND_TRIPS / 2]).filter(|median| *median < Duration::MAX)
+}
+
+fn show(round_trip: Option<Duration>) -> String {
+    round_trip.map_or("no answer".into(), |took| format!("{} ms", millis(took)))
 }
