@@ -26,7 +26,12 @@ pub(super) async fn workspace_logs(
     Extension(cut): Extension<ConnectionCut>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    open(&core, Audience { channel: Channel::Logs, workspace, run: None }, &headers, cut)
+    open(
+        &core,
+        Audience { channel: Channel::Logs, workspace, run: None, reach: core.faults.reach(None) },
+        &headers,
+        cut,
+    )
 }
 
 pub(super) async fn workspace_guard(
@@ -35,7 +40,12 @@ pub(super) async fn workspace_guard(
     Extension(cut): Extension<ConnectionCut>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    open(&core, Audience { channel: Channel::Guard, workspace, run: None }, &headers, cut)
+    open(
+        &core,
+        Audience { channel: Channel::Guard, workspace, run: None, reach: core.faults.reach(None) },
+        &headers,
+        cut,
+    )
 }
 
 pub(super) async fn run_logs(
@@ -67,7 +77,8 @@ fn open_run(
     cut: ConnectionCut,
 ) -> Result<Response, Refusal> {
     let run = core.runs.look(id, &workspace, |run| Arc::clone(&run.id)).ok_or_else(|| unknown_run(id))?;
-    open(core, Audience { channel, workspace, run: Some(run) }, headers, cut)
+    let reach = core.faults.reach(Some(&run));
+    open(core, Audience { channel, workspace, run: Some(run), reach }, headers, cut)
 }
 
 fn open(
@@ -86,13 +97,17 @@ fn open(
         None => ReplayFrom::Now,
     };
     let ending = core.faults.ending(&cut);
-    let subscription = core
+    let is_of_run = audience.run.is_some();
+    let mut subscription = core
         .log
         .subscribe(audience, from, cut)
         .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
     core.metrics.streams_opened.increment();
+    if matches!(from, ReplayFrom::After(_)) && core.faults.resumes_short(headers.contains_key("last-event-id")) {
+        subscription.replay.pop_front();
+    }
 
-    let feed = Feed { core: Arc::clone(core), subscription, opened: clock::now(), ending };
+    let feed = Feed { core: Arc::clone(core), subscription, opened: clock::now(), ending, is_of_run };
     // A comment at once, so that the client sees the stream open before anything happens.
     let opening = stream::once(future::ready(Ok::<_, Infallible>(Bytes::from_static(b": open\n\n"))));
     let mut response = Response::new(Body::from_stream(opening.chain(stream::unfold(feed, next))));
@@ -114,6 +129,8 @@ struct Feed {
     subscription: Subscription,
     opened: Instant,
     ending: Ending,
+    /// Of one run, or of a workspace.
+    is_of_run: bool,
 }
 
 /// The next piece of a stream's body; none when the gateway closes, or the stream lagged.
@@ -124,15 +141,21 @@ async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
             event = feed.subscription.live.recv() => event?,
             () = feed.core.closing.cancelled() => return None,
             () = feed.ending.reached() => return None,
-            () = tokio::time::sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive)) => {
-                return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), feed));
-            }
+            () = tokio::time::sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive)) => return comment(feed),
         },
     };
+    if feed.core.faults.is_mute(feed.opened, feed.is_of_run) {
+        return comment(feed);
+    }
     // A replayed event counts from when the stream was opened: before, there was nobody to write it to.
     let since = event.created.max(feed.opened);
     feed.core.faults.hold_write(since).await;
-    feed.core.metrics.stream_write.observe(since.elapsed());
+    feed.core.metrics.stream_write.observe(feed.core.faults.told_write(since.elapsed()));
     feed.core.metrics.messages_sent.increment();
+    feed.core.faults.hold_write_unseen(since).await;
     Some((Ok(event.frame.clone()), feed))
+}
+
+fn comment(feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
+    Some((Ok(Bytes::from_static(b": keep-alive\n\n")), feed))
 }
