@@ -60,7 +60,7 @@ impl Core {
             numberings: Arc::default(),
             runs: Runs::new(config.live_run_capacity, config.finished_run_capacity),
             registry: Registry::new(config.version_capacity, config.index_delay, Arc::clone(&faults)),
-            workspaces: Workspaces::new(config.workspace_capacity, config.privacy_delay),
+            workspaces: Workspaces::new(config.workspace_capacity, faults.toggle_delay(config.privacy_delay)),
             chaos: Chaos::default(),
             metrics: Metrics::default(),
             stubs: Stubs::new(config.record_requests, config.body_bytes_max),
@@ -94,7 +94,7 @@ impl Core {
         kind: &'static str,
         fields: Map<String, Value>,
     ) {
-        if self.faults.silences(channel) {
+        if self.faults.silences(channel) || self.faults.swallows(kind) {
             return;
         }
         self.log.publish(Draft { channel, kind, workspace: Arc::clone(workspace), run: Arc::clone(run), fields });
@@ -115,7 +115,7 @@ impl Core {
         Gauges {
             runs_under_way: counts.under_way,
             runs_waiting: counts.waiting + self.faults.waiting_for_ever(),
-            streams_open: self.log.subscribers() + self.faults.open_for_ever(),
+            streams_open: self.faults.counted(self.log.subscribers()),
             process: self.process.read(),
         }
     }
@@ -125,6 +125,7 @@ impl Core {
         if self.faults.ignores_restarts() {
             return;
         }
+        self.faults.note_restart();
         let (restarts, closing, delay) = (self.restarts.clone(), self.closing.clone(), self.config.chaos_delay);
         self.tasks.spawn(async move {
             if closing.run_until_cancelled(tokio::time::sleep(delay)).await.is_some() {
@@ -140,6 +141,12 @@ impl Core {
             return;
         }
         self.chaos.take_store_down(self.config.store_downtime);
+        if self.faults.forgets_privacy() {
+            self.workspaces.forget();
+        }
+        if self.faults.forgets_registry() {
+            self.registry.forget();
+        }
         self.log.cut_all();
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::defect::{Delivery, Faults};
+use crate::defect::{Delivery, Faults, Reach};
 
 /// Frames take a multiple of this; most of them, once.
 const FRAME_STEP_BYTES: usize = 256;
@@ -63,13 +63,15 @@ pub(crate) struct Audience {
     pub(crate) workspace: Arc<str>,
     /// One run, or every run of the workspace.
     pub(crate) run: Option<Arc<str>>,
+    /// What it hears beyond that; nothing but by a defect.
+    pub(crate) reach: Reach,
 }
 
 impl Audience {
     fn hears(&self, event: &Event) -> bool {
         self.channel == event.channel
-            && self.workspace == event.workspace
-            && self.run.as_ref().is_none_or(|run| *run == event.run)
+            && (self.workspace == event.workspace || self.reach == Reach::EveryWorkspace)
+            && (self.run.as_ref().is_none_or(|run| *run == event.run) || self.reach == Reach::EveryRun)
     }
 }
 
@@ -117,6 +119,8 @@ pub(crate) struct EventLog {
 struct Inner {
     sequence: u64,
     last_micros: i64,
+    /// To be told after the next one; none but by a defect.
+    held: Option<Event>,
     ring: VecDeque<Arc<Event>>,
     next_subscriber: u64,
     subscribers: HashMap<u64, Subscriber>,
@@ -128,6 +132,7 @@ impl EventLog {
         let inner = Inner {
             sequence: 0,
             last_micros: 0,
+            held: None,
             ring: placeholders(capacity),
             next_subscriber: 0,
             subscribers: HashMap::new(),
@@ -140,11 +145,18 @@ impl EventLog {
     pub(crate) fn publish(&self, draft: Draft) {
         let mut inner = self.lock();
         let event = inner.stamp(draft, &self.faults);
+        if inner.held.is_none() && self.faults.holds_back() {
+            inner.held = Some(event);
+            return;
+        }
         let delivery = self.faults.delivery(|| inner.hearers(&event));
         let repeated = delivery.is_repeated.then(|| inner.repeated(&event));
         inner.hand_out(event, self.capacity, &delivery);
         if let Some(repeated) = repeated {
             inner.hand_out(repeated, self.capacity, &Delivery::HEALTHY);
+        }
+        if let Some(held) = inner.held.take() {
+            inner.hand_out(held, self.capacity, &Delivery::HEALTHY);
         }
     }
 
@@ -180,6 +192,11 @@ impl EventLog {
         }
     }
 
+    /// Forgets what could be replayed; only by a defect.
+    pub(crate) fn forget(&self) {
+        self.lock().ring = placeholders(self.capacity);
+    }
+
     /// Streams open now.
     pub(crate) fn subscribers(&self) -> usize {
         self.lock().subscribers.len()
@@ -202,7 +219,7 @@ impl Inner {
         data.insert("run_id".into(), (*draft.run).into());
         data.insert("timestamp".into(), clock::rfc3339_micros(timestamp).into());
         data.extend(draft.fields);
-        let data = Value::Object(data);
+        let data = faults.written(Value::Object(data).to_string());
         Event {
             sequence: self.sequence,
             channel: draft.channel,
@@ -288,7 +305,7 @@ mod tests {
     }
 
     fn audience(channel: Channel, workspace: &str, run: Option<&str>) -> Audience {
-        Audience { channel, workspace: workspace.into(), run: run.map(Into::into) }
+        Audience { channel, workspace: workspace.into(), run: run.map(Into::into), reach: Reach::Own }
     }
 
     fn sequences(mut subscription: Subscription) -> Vec<u64> {

@@ -41,13 +41,16 @@ async fn perform(core: &Core, run: Arc<str>) {
             workspace: Arc::clone(&kept.workspace),
             agent: kept.agent.clone(),
             message: kept.message.clone(),
-            slips: std::mem::take(&mut kept.slips),
+            slips: kept.slips.clone(),
             shield_action: kept.shield_action,
         }
     });
     let Some(part) = part else { return };
 
-    tokio::join!(log(core, &part), shield(core, &part), judge(core, &part));
+    let (untold, (), ()) = tokio::join!(log(core, &part), shield(core, &part), judge(core, &part));
+    if core.faults.leaves_stuck() {
+        return;
+    }
 
     // Completed before the streams hear of it: who heard the end and looks, finds the run ended.
     let handled = quoted(part.slips.output.as_deref().unwrap_or(&part.message));
@@ -59,14 +62,22 @@ async fn perform(core: &Core, run: Arc<str>) {
         return;
     }
     core.runs.finish(&part.run, Status::Completed, Some(output));
-    tell(core, &part, Channel::Logs, "end", [("status", "completed".into())]);
+    tell(core, &part, Channel::Logs, "end", [("status", core.faults.end_says().into())]);
+    if let Some(line) = untold {
+        write_line(core, &part, line);
+    }
 }
 
-/// Log lines, the first at once and the last when the run's duration is over.
-async fn log(core: &Core, part: &Part) {
+/// Log lines, the first at once and the last when the run's duration is over. Gives the last one back when it is not to
+/// be told yet.
+async fn log(core: &Core, part: &Part) -> Option<String> {
     let duration = core.choose(&core.config.run_duration);
     let steps = u32::try_from(core.config.log_lines.max(2) - 1).unwrap_or(u32::MAX);
     let given = part.slips.log.as_deref().unwrap_or(&part.message);
+    if core.faults.logs_nothing() {
+        sleep(duration).await;
+        return None;
+    }
     core.faults.hold_first_line().await;
     write_line(core, part, format!("{} starts", part.agent));
     for step in 1..=steps {
@@ -76,8 +87,12 @@ async fn log(core: &Core, part: &Part) {
             _ if step == steps => format!("{} has its answer", part.agent),
             _ => format!("{} is at step {step} of {steps}", part.agent),
         };
+        if step == steps && core.faults.ends_first() {
+            return Some(line);
+        }
         write_line(core, part, line);
     }
+    None
 }
 
 async fn judge(core: &Core, part: &Part) {
@@ -92,7 +107,13 @@ async fn shield(core: &Core, part: &Part) {
     let duration = measured(core.faults.shield_takes(core.choose(&core.config.shield_duration))).await;
     core.metrics.shield.observe(duration);
     let fields = [("action", part.shield_action.into()), ("duration_ms", millis(duration))];
-    tell(core, part, Channel::Guard, "shield.decision", fields);
+    match part.slips.guard.as_deref() {
+        None => tell(core, part, Channel::Guard, "shield.decision", fields),
+        Some(message) => {
+            let [action, duration] = fields;
+            tell(core, part, Channel::Guard, "shield.decision", [action, duration, ("matched", message.into())]);
+        }
+    }
 }
 
 fn write_line(core: &Core, part: &Part, message: String) {

@@ -57,6 +57,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    fn input_shown(&self) -> Value {
+        let slipped = self.slips.input.as_ref().filter(|_| self.completed_at.is_none());
+        slipped.map_or_else(|| self.input.clone(), |message| json!({ "message": message }))
+    }
+
     /// The run as `GET` gives it.
     pub(crate) fn to_json(&self) -> Value {
         json!({
@@ -65,7 +70,7 @@ impl Run {
             "name": self.name,
             "workspace_id": &*self.workspace,
             "status": self.status,
-            "input": self.input,
+            "input": self.input_shown(),
             "output": self.output,
             "logs": self.logs,
             "created_at": clock::rfc3339_millis(self.created_at),

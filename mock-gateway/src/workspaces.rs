@@ -60,6 +60,11 @@ impl Workspaces {
         self.lock().get(id).is_some_and(|workspace| workspace.is_hash_only(now))
     }
 
+    /// Forgets all that was settled; only by a defect.
+    pub(crate) fn forget(&self) {
+        self.lock().clear();
+    }
+
     fn settle(&self, id: &str, settle: impl FnOnce(&mut Workspace)) -> Result<(), Full> {
         let mut by_id = self.lock();
         if !by_id.contains_key(id) && by_id.len() >= self.capacity {

@@ -1,5 +1,6 @@
-//! What each defect does, how often and how much; those of streams are in `streams`. Asked by one line where the behaviour is; without defects every
-//! answer is the healthy one, and nothing is drawn.
+//! What each defect does, how often and how much; those of streams are in `streams` and `telling`, further ones in
+//! `lapses`. Asked by one line where the behaviour is; without defects every answer is the healthy one, and nothing is
+//! drawn.
 
 #[cfg(test)]
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep};
 
+use super::lapses::Past;
 use super::leaks::Leaks;
 use super::streams::Writes;
 use super::{Defect, Defects};
@@ -61,6 +63,7 @@ pub(crate) struct Faults {
     pub(super) writes: Mutex<Writes>,
     frozen_metrics: OnceLock<String>,
     pub(super) leaks: Leaks,
+    pub(super) past: Past,
 }
 
 pub(super) struct Choices {
@@ -90,10 +93,13 @@ impl Turn {
 }
 
 /// What a run was given, where it should not show.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Slips {
     pub(crate) log: Option<String>,
     pub(crate) output: Option<String>,
+    pub(crate) guard: Option<String>,
+    /// The whole input, for as long as the run has not ended.
+    pub(crate) input: Option<String>,
 }
 
 impl Faults {
@@ -107,6 +113,7 @@ impl Faults {
             writes: Mutex::default(),
             frozen_metrics: OnceLock::new(),
             leaks: Leaks::default(),
+            past: Past::default(),
         }
     }
 
@@ -160,7 +167,7 @@ impl Faults {
         let age = self.born.elapsed();
         let drift = if self.has(Defect::ClockDrift) { age.mul_f64(CLOCK_DRIFT) } else { Duration::ZERO };
         let jumped = self.has(Defect::ClockJump) && age >= CLOCK_JUMP_AFTER;
-        wall + drift + if jumped { CLOCK_JUMP } else { Duration::ZERO }
+        wall + drift + self.swing(age) + if jumped { CLOCK_JUMP } else { Duration::ZERO }
     }
 
     /// The metrics' text as it is given; none when there is no such call.
@@ -171,7 +178,7 @@ impl Faults {
         if self.has(Defect::MetricsFrozen) && self.born.elapsed() >= METRICS_FROZEN_AFTER {
             return Some(self.frozen_metrics.get_or_init(text).clone());
         }
-        let text = text();
+        let text = text() + &self.last_message();
         if !self.has(Defect::NoHistograms) {
             return Some(text);
         }
@@ -191,6 +198,10 @@ impl Faults {
             sleep(SLOW_START_TAIL).await;
         } else if self.has(Defect::SlowButSteady) {
             sleep(STEADY_FIRST_LINE).await;
+        }
+        let late_by = self.first_line_late_by();
+        if !late_by.is_zero() {
+            sleep(late_by).await;
         }
     }
 
@@ -214,16 +225,23 @@ impl Faults {
     pub(crate) fn slips(&self, message: &str, is_hash_only: bool) -> Slips {
         let plain = |defect| self.has(defect).then(|| message.to_owned());
         if is_hash_only {
+            self.remember(message);
             let base64 = || self.has(Defect::LeakCanaryBase64).then(|| STANDARD.encode(message));
-            Slips { log: plain(Defect::LeakCanaryLog).or_else(base64), output: None }
+            Slips {
+                log: plain(Defect::LeakCanaryLog).or_else(base64).or_else(|| self.in_hex(message)),
+                output: None,
+                guard: plain(Defect::LeakCanaryGuard),
+                input: plain(Defect::LeakCanaryInput),
+            }
         } else {
-            Slips { log: plain(Defect::LeakPii), output: plain(Defect::LeakPiiOutput) }
+            let guard = plain(Defect::LeakPiiGuard);
+            Slips { log: plain(Defect::LeakPii), output: plain(Defect::LeakPiiOutput), guard, input: None }
         }
     }
 
     /// A run ends, and may leave something behind.
     pub(crate) fn leak_after_run(&self) {
-        if self.has(Defect::LeakMemory) {
+        if self.has(Defect::LeakMemory) || self.leaks_by_now() {
             self.leaks.leak_memory();
         }
         if self.strikes(Defect::LeakDescriptors, LEAK_DESCRIPTORS_SHARE) {

@@ -21,6 +21,8 @@ pub(super) struct Leaks {
     sockets: Mutex<Vec<UdpSocket>>,
     pub(super) waiting: Count,
     pub(super) streams: Count,
+    /// Streams that were taken off the count once more.
+    pub(super) gone: Count,
 }
 
 #[derive(Default)]
@@ -47,6 +49,12 @@ impl Leaks {
         if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
             self.sockets.lock().expect("no holder panics").push(socket);
         }
+    }
+
+    /// Pieces of memory and sockets.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.memory.lock().expect("no holder panics").len(), self.sockets.lock().expect("no holder panics").len())
     }
 }
 

@@ -1,12 +1,14 @@
 //! Defects that a gateway can be given, so that a harness can show that it finds them; and oddities, which a healthy
 //! gateway may have, and which a harness must not take for defects.
 //!
-//! Here are their names and what they do. `faults` and `streams` are where each is decided, with its share or size; the
-//! one line that calls it stands where the behaviour is. `leaks` is what grows.
+//! Here are their names and what they do. `faults`, `streams`, `telling` and `lapses` are where each is decided, with its
+//! share or size; the one line that calls it stands where the behaviour is. `leaks` is what grows.
 
 mod faults;
+mod lapses;
 mod leaks;
 mod streams;
+mod telling;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +16,7 @@ use std::str::FromStr;
 pub(crate) use faults::{Faults, Slips};
 pub(crate) use leaks::breathe;
 pub(crate) use streams::{Delivery, Ending};
+pub(crate) use telling::Reach;
 
 /// The table of all defects and oddities: one line each, from which come the type, its documentation and the help.
 macro_rules! defects {
@@ -96,6 +99,49 @@ defects! {
         NoMetrics "no-metrics" "/metrics is 404"
         NoHistograms "no-histograms" "/metrics has no histograms"
         MetricsFrozen "metrics-frozen" "from 5 s after the start, /metrics never changes"
+        UnorderedEvents "unordered-events" "1 % of events are told after the next one"
+        EndBeforeLastLog "end-before-last-log" "the end of 10 % of runs is told before their last log line"
+        SilentStreams "silent-streams" "streams of the first 30 s carry comments only from then on"
+        SilentAfterRestart "silent-after-restart" "after a gateway restart, streams of workspaces carry comments only"
+        RestartLosesEvents "restart-loses-events" "a restarted gateway has no events to replay"
+        ResumeOneAgain "resume-one-again" "a resumed stream begins with the last event that was had"
+        ResumeOneShort "resume-one-short" "a resumed stream lacks the first event that was missed"
+        LoseForAll "lose-for-all" "1 % of log lines are in their run, and on no stream"
+        TruncatedData "truncated-data" "the data of 0.5 % of events breaks off half-way"
+        ForeignEvents "foreign-events" "the streams of a workspace carry the events of every workspace"
+        MixedRuns "mixed-runs" "20 % of the streams of a run carry the events of every run of its workspace"
+        GrowingLatency "growing-latency" "first log lines are later and later, by 1.6 s in a minute"
+        SlowAfterRestart "slow-after-restart" "for 5 s from a gateway restart, runs log their first line 2.5 s late"
+        SlowCreate "slow-create" "4 % of runs are created after 3 s"
+        LyingHistogram "lying-histogram" "events are written after 400 ms, and the histogram says at once"
+        ShortSignature "short-signature" "a signature is compared by its first 8 digits"
+        PublishRejected "publish-rejected" "a manifest with a wrong signature is refused, and published"
+        RunRefused "run-refused" "a prompt injection is refused, and run"
+        LeakPiiGuard "leak-pii-guard" "a shield decision has personal data unmasked"
+        LeakCanaryGuard "leak-canary-guard" "a shield decision about a hash-only run has the plain message"
+        LeakCanaryMetrics "leak-canary-metrics" "/metrics has the plain message of the last hash-only run in a label"
+        LeakCanaryInput "leak-canary-input" "a hash-only run has its plain input until it has ended"
+        LeakCanaryHex "leak-canary-hex" "the log of a hash-only run has the message in hex"
+        LateToggle "late-toggle" "a privacy toggle takes effect after 4 s"
+        ForgetPrivacy "forget-privacy" "a restarted store has no privacy settings"
+        LeakSecondHour "leak-second-hour" "from 30 s after the start, every run leaves 64 KiB behind"
+        LeakAtChaos "leak-at-chaos" "every chaos event leaves 4 MiB behind"
+        DescriptorsAtChaos "descriptors-at-chaos" "every chaos event leaves four sockets open"
+        SwingingClock "swinging-clock" "the clock of /health and of events is 1.5 s ahead in every other 2 s"
+        FrozenClock "frozen-clock" "the clock of /health stands still from 10 s after the start"
+        UndercountStreams "undercount-streams" "every closed stream is taken off the count twice"
+        SearchOwnOnly "search-own-only" "a search finds the versions of its own workspace only"
+        FlickeringSearch "flickering-search" "20 % of searches find nothing"
+        WrongVersion "wrong-version" "a search gives versions without their last three characters"
+        NewestOnly "newest-only" "a search finds the newest version of each agent only"
+        EmptyRegistry "empty-registry" "a restarted store has no published versions"
+        RunsStuck "runs-stuck" "8 % of runs never end"
+        EmptyRuns "empty-runs" "8 % of runs end `completed` and have logged nothing"
+        OddStatus "odd-status" "a run under way is `processing`"
+        OddEnd "odd-end" "the end event of 10 % of runs says `done`"
+        ErrorIn200 "error-in-200" "2 % of API answers are 200 with an error in the body"
+        LatencyReadyOnly "latency-ready-only" "injected latency is that of /ready only"
+        ReadyTooEarly "ready-too-early" "after a gateway restart /ready is 200, and 5 s long the API is 503"
     }
     oddities {
         Sawtooth "sawtooth" "memory rises by 16 % and falls back, every 3 s"
@@ -127,9 +173,9 @@ impl Defect {
 /// # Ok::<_, mock_gateway::UnknownDefect>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Defects(u64);
+pub struct Defects(u128);
 
-const _: () = assert!(Defect::ALL.len() <= u64::BITS as usize, "a set has a bit for each");
+const _: () = assert!(Defect::ALL.len() <= u128::BITS as usize, "a set has a bit for each");
 
 impl Defects {
     /// Whether this one is in the set.
@@ -148,7 +194,7 @@ impl Defects {
     }
 }
 
-fn bit(defect: Defect) -> u64 {
+fn bit(defect: Defect) -> u128 {
     1 << defect as u32
 }
 

@@ -82,7 +82,7 @@ impl Faults {
         if self.has(Defect::IgnoreLastEventId) {
             return None;
         }
-        Some(if self.has(Defect::ReplayFromStart) { 0 } else { sequence })
+        Some(if self.has(Defect::ReplayFromStart) { 0 } else { sequence - u64::from(self.begins_again(sequence)) })
     }
 
     /// The ending of a stream that opens now, over the connection that `cut` cuts.
@@ -133,11 +133,14 @@ impl Faults {
         if self.strikes(Defect::LeakStreams, LEAK_STREAMS_SHARE) {
             self.leaks.streams.increment();
         }
+        if self.has(Defect::UndercountStreams) {
+            self.leaks.gone.increment();
+        }
     }
 
-    /// Streams that are counted as open, and are closed.
-    pub(crate) fn open_for_ever(&self) -> usize {
-        self.leaks.streams.get()
+    /// How many streams are counted when so many are open.
+    pub(crate) fn counted(&self, open: usize) -> usize {
+        (open + self.leaks.streams.get()).saturating_sub(self.leaks.gone.get())
     }
 
     // Events.

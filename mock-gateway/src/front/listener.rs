@@ -71,6 +71,9 @@ pub(crate) async fn serve(
         }
         // What was asked for meanwhile was this restart.
         while restarts.try_recv().is_ok() {}
+        if core.faults.forgets_events() {
+            core.log.forget();
+        }
         core.chaos.warm_up(core.config.restart_warmup);
         listener = socket.listen(BACKLOG)?;
     }

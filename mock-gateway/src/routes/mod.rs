@@ -52,7 +52,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 /// What stands before every call: stubs, which win over all else; the token; the store; added latency.
 async fn gate(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
     // Latency is that of the moment of arrival, so the call that asks for it is itself answered at once.
-    let latency = core.chaos.latency();
+    let latency = core.chaos.latency().filter(|_| core.faults.slows(request.uri().path()));
     let response = answer(&core, request, next).await.unwrap_or_else(Refusal::into_response);
     if let Some(latency) = latency {
         core.closing.run_until_cancelled(tokio::time::sleep(latency)).await;
@@ -95,6 +95,12 @@ fn admit(core: &Core, request: &Request) -> Result<(), Refusal> {
     }
     if needs_store(request.uri().path()) && core.chaos.is_store_down() {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store unavailable"));
+    }
+    if needs_store(request.uri().path()) && core.faults.is_back_too_early() {
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "not up yet"));
+    }
+    if core.faults.fails_softly(request.uri().path()) {
+        return Err(Refusal::new(StatusCode::OK, "internal error"));
     }
     if core.faults.fails_call(request.method(), request.uri().path(), &core.chaos) {
         return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"));

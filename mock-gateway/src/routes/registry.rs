@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -39,7 +39,12 @@ pub(super) struct Search {
     q: String,
 }
 
-pub(super) async fn search(State(core): State<Arc<Core>>, Query(search): Query<Search>) -> Response {
-    let (agents, total) = core.registry.search(&search.q);
+pub(super) async fn search(
+    State(core): State<Arc<Core>>,
+    headers: HeaderMap,
+    Query(search): Query<Search>,
+) -> Response {
+    let asking = headers.get("x-workspace-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (agents, total) = core.registry.search(&search.q, asking);
     json(StatusCode::OK, &json!({ "agents": agents, "total": total }))
 }

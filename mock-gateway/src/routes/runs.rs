@@ -44,7 +44,16 @@ pub(super) async fn create(
         return Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no agent {:?}", body.agent)));
     }
     let id: Arc<str> = body.id.as_str().into();
-    refuse_injection(&core, (&workspace, &id), message)?;
+    core.faults.hold_creation().await;
+    if let Err(refusal) = refuse_injection(&core, (&workspace, &id), message) {
+        if core.faults.runs_refused() {
+            let run = keep(&core, Arc::clone(&id), Arc::clone(&workspace), message, &body);
+            if core.runs.add(run).is_ok() && core.runs.queue(&id, &workspace).is_ok() {
+                core.tasks.spawn(player::play(Arc::clone(&core), id));
+            }
+        }
+        return Err(refusal);
+    }
 
     let run = keep(&core, id, workspace, message, &body);
     if run.input.to_string().len() > core.config.input_bytes_max {
@@ -80,7 +89,8 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     core.expire_waiting_runs();
-    let run = core.runs.look(&id, &workspace, Run::to_json).ok_or_else(|| unknown_run(&id))?;
+    let mut run = core.runs.look(&id, &workspace, Run::to_json).ok_or_else(|| unknown_run(&id))?;
+    core.faults.respell_status(&mut run["status"]);
     Ok(json(StatusCode::OK, &run))
 }
 

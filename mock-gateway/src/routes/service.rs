@@ -18,7 +18,7 @@ use crate::core::Core;
 use crate::workspaces::Full;
 
 pub(super) async fn health(State(core): State<Arc<Core>>) -> Response {
-    let time = clock::rfc3339_millis(core.faults.wall(clock::wall()));
+    let time = clock::rfc3339_millis(core.faults.health_clock(clock::wall()));
     json(StatusCode::OK, &json!({ "ok": true, "time": time }))
 }
 
@@ -75,11 +75,13 @@ pub(super) async fn safety_check() -> Response {
 }
 
 pub(super) async fn store_restart(State(core): State<Arc<Core>>) -> Response {
+    core.faults.leak_at_chaos();
     core.restart_store();
     accepted("the store restarts")
 }
 
 pub(super) async fn gateway_restart(State(core): State<Arc<Core>>) -> Response {
+    core.faults.leak_at_chaos();
     core.restart_front();
     accepted("the gateway restarts")
 }
@@ -101,6 +103,7 @@ pub(super) async fn latency(State(core): State<Arc<Core>>, JsonBody(body): JsonB
         let error = format!("a delay is at most {} ms", LATENCY_MAX.as_millis());
         return Refusal::new(StatusCode::BAD_REQUEST, error).into_response();
     }
+    core.faults.leak_at_chaos();
     if let Some(duration) = core.faults.latency_lasts(Duration::from_millis(body.duration)) {
         core.chaos.add_latency(delay, duration);
     }

@@ -27,7 +27,12 @@ pub(super) async fn workspace_logs(
     Extension(cut): Extension<ConnectionCut>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    open(&core, Audience { channel: Channel::Logs, workspace, run: None }, &headers, cut)
+    open(
+        &core,
+        Audience { channel: Channel::Logs, workspace, run: None, reach: core.faults.reach(None) },
+        &headers,
+        cut,
+    )
 }
 
 pub(super) async fn workspace_guard(
@@ -36,7 +41,12 @@ pub(super) async fn workspace_guard(
     Extension(cut): Extension<ConnectionCut>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    open(&core, Audience { channel: Channel::Guard, workspace, run: None }, &headers, cut)
+    open(
+        &core,
+        Audience { channel: Channel::Guard, workspace, run: None, reach: core.faults.reach(None) },
+        &headers,
+        cut,
+    )
 }
 
 pub(super) async fn run_logs(
@@ -68,7 +78,8 @@ fn open_run(
     cut: ConnectionCut,
 ) -> Result<Response, Refusal> {
     let run = core.runs.look(id, &workspace, |run| Arc::clone(&run.id)).ok_or_else(|| unknown_run(id))?;
-    open(core, Audience { channel, workspace, run: Some(run) }, headers, cut)
+    let reach = core.faults.reach(Some(&run));
+    open(core, Audience { channel, workspace, run: Some(run), reach }, headers, cut)
 }
 
 fn open(
@@ -94,13 +105,17 @@ fn open(
         None => ReplayFrom::Now,
     };
     let ending = core.faults.ending(&cut);
-    let subscription = core
+    let is_of_run = audience.run.is_some();
+    let mut subscription = core
         .log
         .subscribe(audience, from, cut)
         .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
     core.metrics.streams_opened.increment();
+    if matches!(from, ReplayFrom::After(_)) && core.faults.resumes_short(headers.contains_key("last-event-id")) {
+        subscription.replay.pop_front();
+    }
 
-    let feed = Feed { core: Arc::clone(core), subscription, numbering, opened: clock::now(), ending };
+    let feed = Feed { core: Arc::clone(core), subscription, numbering, opened: clock::now(), ending, is_of_run };
     // A comment at once, so that the client sees the stream open before anything happens.
     let opening = stream::once(future::ready(Ok::<_, Infallible>(Bytes::from_static(b": open\n\n"))));
     let mut response = Response::new(Body::from_stream(opening.chain(stream::unfold(feed, next))));
@@ -127,6 +142,8 @@ struct Feed {
     numbering: Option<Numbering>,
     opened: Instant,
     ending: Ending,
+    /// Of one run, or of a workspace.
+    is_of_run: bool,
 }
 
 /// The next piece of a stream's body; none when the gateway closes, or the stream lagged.
@@ -137,19 +154,25 @@ async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
             event = feed.subscription.live.recv() => event?,
             () = feed.core.closing.cancelled() => return None,
             () = feed.ending.reached() => return None,
-            () = tokio::time::sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive)) => {
-                return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), feed));
-            }
+            () = tokio::time::sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive)) => return comment(feed),
         },
     };
+    if feed.core.faults.is_mute(feed.opened, feed.is_of_run) {
+        return comment(feed);
+    }
     // A replayed event counts from when the stream was opened: before, there was nobody to write it to.
     let since = event.created.max(feed.opened);
     feed.core.faults.hold_write(since).await;
-    feed.core.metrics.stream_write.observe(since.elapsed());
+    feed.core.metrics.stream_write.observe(feed.core.faults.told_write(since.elapsed()));
     feed.core.metrics.messages_sent.increment();
+    feed.core.faults.hold_write_unseen(since).await;
     let frame = match &mut feed.numbering {
         Some(numbering) => event.frame_as(&numbering.number(event.sequence).to_string()),
         None => event.frame.clone(),
     };
     Some((Ok(frame), feed))
+}
+
+fn comment(feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
+    Some((Ok(Bytes::from_static(b": keep-alive\n\n")), feed))
 }
