@@ -22,12 +22,12 @@ use std::{
 
 use gateway::{AnyError, GatewayProcess};
 use libtest_mimic::{Arguments, Failed, Trial};
-use rows::{DEFECTS, GONE, ODDITIES, Row, STARVED};
+use rows::{AFRESH, DEFECTS, GONE, ODDITIES, Row, STARVED};
 use s2_harness::runner::{self, Embedded};
 use serde_json::Value;
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
-const SIDE_BY_SIDE: usize = 10;
+const SIDE_BY_SIDE: usize = 12;
 /// The trial of a gateway that stands still for a while.
 const STALL: &str = "stall::a_stall_is_felt_by_all_who_came_meanwhile";
 /// What says that the machine was too slow to play the load. Such a soak says nothing about its gateway, and is played
@@ -77,7 +77,10 @@ fn all() -> impl Iterator<Item = (String, Row)> {
     let named = |kind: &'static str, rows: &'static [Row]| {
         rows.iter().map(move |row| (format!("{kind}::{}", row.name.replace('-', "_")), *row))
     };
-    named("defect", DEFECTS).chain(named("healthy", ODDITIES)).chain(named("without", STARVED))
+    named("defect", DEFECTS)
+        .chain(named("afresh", AFRESH))
+        .chain(named("healthy", ODDITIES))
+        .chain(named("without", STARVED))
 }
 
 /// Where a trial's soak leaves what it leaves.

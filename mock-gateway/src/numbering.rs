@@ -151,7 +151,12 @@ mod tests {
     use crate::events::Channel;
 
     fn audience(run: Option<&str>) -> Audience {
-        Audience { channel: Channel::Logs, workspace: "w".into(), run: run.map(Into::into) }
+        Audience {
+            channel: Channel::Logs,
+            workspace: "w".into(),
+            run: run.map(Into::into),
+            reach: crate::defect::Reach::Own,
+        }
     }
 
     /// A connection that was written these events, and ended.

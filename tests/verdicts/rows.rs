@@ -118,6 +118,46 @@ pub(crate) const DEFECTS: &[Row] = &[
     },
 ];
 
+/// Defects that were thought of by who knew the contract and not the judges.
+pub(crate) const AFRESH: &[Row] = &[
+    defect(&[Defect::EndBeforeLastLog], &["error_rate_chaos", "error_rate_steady"]),
+    defect(&[Defect::SilentAfterRestart], &["start_to_log_p95", "start_to_log_p99"]),
+    defect(&[Defect::RestartLosesEvents], &["sse_gaps"]),
+    defect(&[Defect::ResumeOneAgain], &["sse_duplicates"]),
+    defect(&[Defect::ResumeOneShort], &["sse_gaps"]),
+    defect(&[Defect::TruncatedData], &["error_rate_chaos", "error_rate_steady"]),
+    defect(&[Defect::ForeignEvents], &["error_rate_chaos", "error_rate_steady"]),
+    defect(&[Defect::MixedRuns], &["error_rate_chaos", "error_rate_steady"]),
+    defect(&[Defect::GrowingLatency], &["start_to_log_p95"]),
+    defect(&[Defect::SlowAfterRestart], &["start_to_log_p99"]),
+    defect(&[Defect::SlowCreate], &["start_to_log_p99"]),
+    defect(&[Defect::ShortSignature], &["tampered_manifests"]),
+    defect(&[Defect::PublishRejected], &["tampered_manifests"]),
+    defect(&[Defect::RunRefused], &["injections_blocked"]),
+    defect(&[Defect::LeakPiiGuard], &["pii_masked"]),
+    defect(&[Defect::LeakCanaryGuard], &["plaintext_leaks"]),
+    defect(&[Defect::LeakCanaryMetrics], &["plaintext_leaks"]),
+    defect(&[Defect::LeakCanaryInput], &["plaintext_leaks"]),
+    defect(&[Defect::LeakCanaryHex], &["plaintext_leaks"]),
+    defect(&[Defect::LateToggle], &["plaintext_leaks"]),
+    defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]),
+    defect(&[Defect::LeakSecondHour], &["rss_drift"]),
+    defect(&[Defect::LeakAtChaos], &["rss_drift"]),
+    defect(&[Defect::DescriptorsAtChaos], &["fd_drift"]),
+    defect(&[Defect::SwingingClock], &["clock_drift"]),
+    defect(&[Defect::FrozenClock], &["clock_drift"]),
+    Row { unproven: &["registry_consistency"], ..defect(&[Defect::SearchOwnOnly], &["publish_search_delay"]) },
+    Row { unproven: &["registry_consistency"], ..defect(&[Defect::WrongVersion], &["publish_search_delay"]) },
+    defect(&[Defect::FlickeringSearch], &["registry_consistency"]),
+    defect(&[Defect::NewestOnly], &["registry_consistency"]),
+    defect(&[Defect::EmptyRegistry], &["registry_consistency"]),
+    defect(&[Defect::EmptyRuns], &["start_to_log_p95", "start_to_log_p99"]),
+    defect(&[Defect::OddStatus], &["error_rate_steady"]),
+    defect(&[Defect::OddEnd], &["error_rate_chaos", "error_rate_steady"]),
+    defect(&[Defect::ErrorIn200], &["error_rate_steady", "injections_blocked", "run_success"]),
+    defect(&[Defect::LatencyReadyOnly], &["w6_light_chaos"]),
+];
+
 /// Gateways that are healthy, and look ill.
 pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::Sawtooth]),
