@@ -130,6 +130,15 @@ impl RunView {
     }
 }
 
+impl RunView {
+    /// The messages of its log lines, in order.
+    #[must_use]
+    pub fn messages(&self) -> Vec<&str> {
+        let logs = self.0.get("logs").and_then(Value::as_array).into_iter().flatten();
+        logs.filter_map(|line| line.get("message")?.as_str()).collect()
+    }
+}
+
 /// An event of a logs or guard stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogEvent {
@@ -143,6 +152,8 @@ pub struct LogEvent {
     pub duration_ms: Option<f64>,
     /// `status`, where the event has one.
     pub status: Option<String>,
+    /// `message`, where the event has one.
+    pub message: Option<String>,
     /// `timestamp` as it was written; empty where there is none. With [`unstamped`](Self::unstamped) it is the event's
     /// content, whatever its id.
     pub stamp: String,
@@ -163,6 +174,7 @@ impl LogEvent {
             timestamp: stamp.as_ref().and_then(Value::as_str).and_then(|t| t.parse().ok()),
             duration_ms: json.get("duration_ms").and_then(Value::as_f64).filter(|ms| ms.is_finite() && *ms >= 0.0),
             status: text("status").map(str::to_owned),
+            message: text("message").map(str::to_owned),
             stamp: stamp.map(|stamp| stamp.to_string()).unwrap_or_default(),
             unstamped: json.to_string(),
         })

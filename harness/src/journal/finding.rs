@@ -63,15 +63,15 @@ pub enum Finding {
         /// Whether the id was the same as before, or a new one.
         same_id: bool,
     },
-    /// A client did not get an event that others got.
+    /// A client did not get an event that others got, or a run's own stream a log line that the run has.
     EventMissed {
         /// Which stream.
         stream: String,
         /// The run that it was about.
         run: String,
-        /// The id it had at one who saw it.
+        /// The id it had at one who saw it; the line, where nobody did.
         id: String,
-        /// How many clients saw it.
+        /// How many clients saw it; 0 where only the run has it.
         seen_by: u32,
     },
     /// A published version did not appear in search while we looked.

@@ -104,7 +104,10 @@ fn offence(finding: &Finding) -> Option<(Offence, String, String, Option<f64>)> 
             said(Offence::EventDuplicated, of_stream(run, stream), &format!("event {id} {how}"))
         }
         Finding::EventMissed { stream, run, id, seen_by } => {
-            let seen = format!("event {id} was seen by {seen_by} other clients");
+            let seen = match seen_by {
+                0 => format!("the run has the log line '{id}', and its stream did not show it"),
+                _ => format!("event {id} was seen by {seen_by} other clients"),
+            };
             said(Offence::EventMissed, of_stream(run, stream), &seen)
         }
         Finding::VersionNotFound { version, waited_ms, answer } => {

@@ -5,6 +5,7 @@ mod freshness;
 mod heartbeat;
 mod leak;
 mod metrics;
+mod own_record;
 mod place;
 mod process;
 mod run;

@@ -7,12 +7,13 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    own_record::{Difference, Shown},
     place::Place,
     run::{self, Ending, Run},
 };
 use crate::{
     clock,
-    gateway::Client,
+    gateway::{Client, RunView},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedRun, Workload},
     session::{Context, Fatal, Kept, Mark, Side, Worker},
@@ -20,6 +21,8 @@ use crate::{
 
 /// How long the first log line of a run that is over is still waited for.
 const LOG_GRACE: Duration = Duration::from_secs(5);
+
+const OWN_STREAM: &str = "GET /api/runs/{id}/logs/stream";
 
 /// W1.
 #[derive(Debug, Default)]
@@ -101,21 +104,26 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
         if let Err(why) = run::start(context, Workload::Runs, &context.client, run).await {
             take_down(context, &run.id, Ending::Failure(format!("not started: {why}")), due);
             over.cancel();
-            return;
+            return None;
         }
         context.board.run_started();
         context.recorder.count(Counter::RunsStarted, due);
-        let (ending, _) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
+        let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
         if ending != Ending::Left {
             context.recorder.time(Timing::RunDuration, due, &run.id);
             time_first_log(context, run, due, streams_were_open).await;
         }
+        let record = last.filter(|_| ending == Ending::Success);
         take_down(context, &run.id, ending, due);
         over.cancel();
+        record
     };
     if planned.own_stream {
         // The stream is asked for first, and read until it has shown the end; a gateway replays what it may have missed.
-        tokio::join!(follow_own_stream(context, run, &over), play);
+        let (shown, record) = tokio::join!(follow_own_stream(context, run, &over), play);
+        if let Some(record) = record.and_then(|answer| answer.json()) {
+            compare(context, run, &shown, &RunView::new(record), due);
+        }
     } else {
         play.await;
     }
@@ -135,12 +143,34 @@ async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_op
     }
 }
 
+/// Holds what the run's own stream has shown against what the run itself has.
+fn compare(context: &Context, run: &Run, shown: &Shown, record: &RunView, due: Mark) {
+    let stream = format!("of run {}", run.id);
+    match shown.differs(&record.messages()) {
+        None => {}
+        Some(Difference::Missing(lines)) => {
+            context.recorder.add(Counter::EventsMissed, lines.len() as u64, due);
+            for line in lines {
+                let (run, id) = (clip(&run.id), clip(&line));
+                context
+                    .recorder
+                    .incident_since(Finding::EventMissed { stream: stream.clone(), run, id, seen_by: 0 }, due);
+            }
+        }
+        Some(Difference::Order) => {
+            let answer = "log lines in another order than the run has them";
+            context.request_failed(Workload::Runs, OWN_STREAM, &run.id, answer, due);
+        }
+    }
+}
+
 /// Reads the run's own log stream until it has shown the end, or the run has been over for a while.
-async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToken) {
+async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToken) -> Shown {
+    let mut shown = Shown::default();
     let kept = Kept {
         name: format!("of run {}", run.id),
         path: Client::logs_path(Some(&run.id)),
-        route: "GET /api/runs/{id}/logs/stream",
+        route: OWN_STREAM,
         workload: Workload::Runs,
         client: None,
         run: Some(run.id.clone()),
@@ -160,6 +190,11 @@ async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToke
                         same_id,
                     });
                 }
+                match (log.kind.as_str(), &log.message) {
+                    ("log", Some(message)) if log.run_id == run.id => shown.line(message),
+                    ("end", _) => shown.end(),
+                    _ => {}
+                }
                 log.kind != "end"
             })
             .await;
@@ -173,4 +208,5 @@ async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToke
         () = long_over => {}
     }
     drop(orders);
+    shown
 }

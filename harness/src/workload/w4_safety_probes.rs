@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock,
-    gateway::{RunStanding, RunView},
+    gateway::{Answer, RunStanding, RunView},
     journal::{Counter, Finding, clip},
     plan::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Workload},
     session::{Call, Context, Fatal, Worker},
@@ -105,7 +105,7 @@ async fn inject(context: &Context, name: &str, prompt: &str) {
                 context.recorder.incident_since(finding, mark);
             }
         }
-        Ok(answer) if (200..300).contains(&answer.status) => {
+        Ok(answer) if (200..300).contains(&answer.status) && !says_no(&answer) => {
             context.recorder.count(Counter::InjectionsSent, mark);
             let answer = answer.to_string();
             context
@@ -118,6 +118,11 @@ async fn inject(context: &Context, name: &str, prompt: &str) {
         }
         Err(trouble) => context.request_failed(Workload::Safety, route, name, &trouble.text, mark),
     }
+}
+
+/// Whether an answer of success says in its body that it was none: then nothing was accepted, and nothing refused.
+fn says_no(answer: &Answer) -> bool {
+    answer.json().is_some_and(|json| json.get("success") == Some(&serde_json::Value::Bool(false)))
 }
 
 /// Whether a run that was refused goes on all the same, and how it stands. A gateway may well keep one that it refused.
