@@ -2,8 +2,6 @@
 
 use mock_gateway::Defect;
 
-use crate::soak::{FULL, Suite};
-
 /// One soak: a gateway, and what is to be said of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
@@ -15,8 +13,6 @@ pub(crate) struct Row {
     pub(crate) without: &'static [&'static str],
     /// Whether the gateway's process is known: then memory and descriptors are read from it, else from its metrics.
     pub(crate) knows_pid: bool,
-    /// How fast it is played.
-    pub(crate) suite: Suite,
     /// Settings that differ from `tests/soak.toml`'s, as TOML.
     pub(crate) settings: &'static str,
     /// What fails.
@@ -30,16 +26,8 @@ pub(crate) const GONE: &str = "this gateway has no such call";
 
 impl Row {
     /// A gateway with which nothing is wrong.
-    pub(crate) const HEALTHY: Self = Self {
-        name: "",
-        defects: &[],
-        without: &[],
-        knows_pid: true,
-        suite: FULL,
-        settings: "",
-        fails: &[],
-        unproven: &[],
-    };
+    pub(crate) const HEALTHY: Self =
+        Self { name: "", defects: &[], without: &[], knows_pid: true, settings: "", fails: &[], unproven: &[] };
 }
 
 const fn defect(defects: &'static [Defect], fails: &'static [&'static str]) -> Row {
@@ -92,13 +80,7 @@ pub(crate) const DEFECTS: &[Row] = &[
     defect(&[Defect::LeakQueue], &["queue_drift"]),
     defect(&[Defect::ClockDrift], &["clock_drift"]),
     defect(&[Defect::ClockJump], &["clock_drift"]),
-    // Each request that is under way longer holds a connection, and hundreds a second would hold so many more that they
-    // looked like a leak: so fewer are sent.
-    Row {
-        suite: Suite { pace: 60.0, ..FULL },
-        settings: "[availability]\nevery = \"30s\"\n[metrics]\nevery = \"30s\"\n",
-        ..defect(&[Defect::NeverHeals], &["chaos_recovery"])
-    },
+    defect(&[Defect::NeverHeals], &["chaos_recovery"]),
     // A recovery is measured in real time. One that misses the target by default would be half of a compressed soak.
     Row {
         settings: "[targets]\nchaos_recovery_seconds_max = 2.5\n",

@@ -77,7 +77,7 @@ impl Family {
     /// What is measured, and what judges it.
     pub(crate) const fn measured(self) -> (Gauge, Kpi) {
         match self {
-            Self::Descriptors => (Gauge::GatewayFds, Kpi::FdDrift),
+            Self::Descriptors => (Gauge::GatewayFdSurplus, Kpi::FdDrift),
             _ => (Gauge::GatewayRss, Kpi::RssDrift),
         }
     }

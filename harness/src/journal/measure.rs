@@ -106,6 +106,8 @@ named! {
         GatewayRss = "gateway_rss_bytes",
         /// The gateway's open descriptors, likewise.
         GatewayFds = "gateway_open_fds",
+        /// The gateway's open descriptors beyond our own: a connection that we hold open is one of each.
+        GatewayFdSurplus = "gateway_fd_surplus",
         /// The gateway's processor time since the last sample, percent of one core; only by pid.
         GatewayCpu = "gateway_cpu_percent",
         /// Streams the gateway counts beyond those we hold.

@@ -16,7 +16,7 @@ use crate::{
 
 /// The gauges whose floors are kept, minute by minute.
 const FLOORED: [Gauge; 5] =
-    [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::HarnessRss];
+    [Gauge::GatewayRss, Gauge::GatewayFdSurplus, Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::HarnessRss];
 /// Records may overrun the plan by so many scenario minutes before they are no longer believed.
 const OVERRUN_MINUTES_MAX: u64 = 60;
 

@@ -238,7 +238,7 @@ impl Scale {
 const fn metrics(gauge: Gauge) -> &'static [&'static str] {
     match gauge {
         Gauge::GatewayRss => &["process_resident_memory_bytes"],
-        Gauge::GatewayFds => &["process_open_fds"],
+        Gauge::GatewayFdSurplus => &["process_open_fds"],
         Gauge::GatewaySseSurplus => &["sse_active_connections"],
         Gauge::GatewayQueueDepth => &["run_queue_depth"],
         _ => &[],

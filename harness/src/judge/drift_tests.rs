@@ -99,7 +99,7 @@ fn our_own_memory_has_no_teeth() {
 fn eight_descriptors_in_two_hours_are_a_leak_and_three_that_come_and_go_are_none() {
     let fds = |of: &dyn Fn(f64) -> f64| {
         let soak = in_one_life(Soak::healthy(Suite::Full)).each(|interval| {
-            interval.gauges.get_mut(&Gauge::GatewayFds).unwrap().min = of(minute(interval));
+            interval.gauges.get_mut(&Gauge::GatewayFdSurplus).unwrap().min = of(minute(interval));
         });
         soak.judge().kpi(Kpi::FdDrift).unwrap().clone()
     };
@@ -164,7 +164,7 @@ fn a_gateway_that_restarts_every_quarter_of_an_hour_proves_nothing() {
 fn what_chaos_windows_hold_is_no_drift() {
     let soak = Soak::healthy(Suite::Full).each(|interval| {
         if !is_steady(interval) {
-            interval.gauges.get_mut(&Gauge::GatewayFds).unwrap().min = 5_000.0;
+            interval.gauges.get_mut(&Gauge::GatewayFdSurplus).unwrap().min = 5_000.0;
         }
     });
     assert_eq!(Verdict::Pass, soak.judge().kpi(Kpi::FdDrift).unwrap().verdict);

@@ -33,7 +33,7 @@ pub(super) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -
         Kpi::PiiMasked => safety::pii_masked(case),
         Kpi::PlaintextLeaks => safety::plaintext_leaks(case),
         Kpi::RssDrift => drift::of_gateway(case, Gauge::GatewayRss),
-        Kpi::FdDrift => drift::of_gateway(case, Gauge::GatewayFds),
+        Kpi::FdDrift => drift::of_gateway(case, Gauge::GatewayFdSurplus),
         Kpi::SseConnectionDrift => drift::of_gateway(case, Gauge::GatewaySseSurplus),
         Kpi::QueueDrift => drift::of_gateway(case, Gauge::GatewayQueueDepth),
         Kpi::ClockDrift => clock::drift(case),

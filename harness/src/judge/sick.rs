@@ -43,7 +43,7 @@ pub(crate) fn diet(kpi: Kpi) -> Diet {
         Kpi::PiiMasked => counters(&[Counter::PiiSent, Counter::PiiMasked]),
         Kpi::PlaintextLeaks => counters(&[Counter::CanariesSent]),
         Kpi::RssDrift => gauge(&[Gauge::GatewayRss]),
-        Kpi::FdDrift => gauge(&[Gauge::GatewayFds]),
+        Kpi::FdDrift => gauge(&[Gauge::GatewayFdSurplus]),
         Kpi::SseConnectionDrift => gauge(&[Gauge::GatewaySseSurplus]),
         Kpi::QueueDrift => gauge(&[Gauge::GatewayQueueDepth]),
         Kpi::ClockDrift => gauge(&[Gauge::ClockOffset]),
@@ -249,7 +249,7 @@ fn drifting(soak: Soak, kpi: Kpi) -> Soak {
         let minute = (interval.from_ms / 60_000) as f64;
         let (gauge, slope) = match kpi {
             Kpi::RssDrift => (Gauge::GatewayRss, 250_000.0),
-            Kpi::FdDrift => (Gauge::GatewayFds, 0.2),
+            Kpi::FdDrift => (Gauge::GatewayFdSurplus, 0.2),
             Kpi::SseConnectionDrift => (Gauge::GatewaySseSurplus, 0.2),
             Kpi::QueueDrift => (Gauge::GatewayQueueDepth, 0.15),
             _ => (Gauge::ClockOffset, 8.0),
@@ -263,7 +263,7 @@ fn drifting(soak: Soak, kpi: Kpi) -> Soak {
 
 /// A healthy soak whose gateway has no `/metrics`.
 pub(crate) fn without_metrics() -> Soak {
-    let scraped = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth];
+    let scraped = [Gauge::GatewayRss, Gauge::GatewayFdSurplus, Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth];
     let mut soak = Soak::healthy(Suite::Full).each(|interval| {
         interval.sources.clear();
         interval.gauges.retain(|gauge, _| !scraped.contains(gauge));

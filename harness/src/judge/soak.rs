@@ -201,6 +201,7 @@ fn healthy_minute(plan: &Plan, minute: u64) -> Interval {
     interval.gauges = BTreeMap::from([
         (Gauge::GatewayRss, sawtooth(80e6 + wobble * 1e5, 20e6)),
         (Gauge::GatewayFds, sawtooth(60.0 + wobble / 5.0, 6.0)),
+        (Gauge::GatewayFdSurplus, sawtooth(15.0 + wobble / 5.0, 6.0)),
         (Gauge::GatewayCpu, sawtooth(4.0, 2.0)),
         (Gauge::GatewaySseSurplus, sawtooth(0.0, 1.0)),
         (Gauge::GatewayQueueDepth, sawtooth(0.0, 2.0)),

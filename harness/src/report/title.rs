@@ -40,7 +40,7 @@ const fn of_kpi(kpi: Kpi) -> &'static str {
         Kpi::PiiMasked => "the share of personal data masked",
         Kpi::PlaintextLeaks => "the number of canaries shown in plain text",
         Kpi::RssDrift => "growth of the gateway's memory (RSS)",
-        Kpi::FdDrift => "growth of the gateway's open descriptors",
+        Kpi::FdDrift => "growth of the gateway's open descriptors beyond our own",
         Kpi::SseConnectionDrift => "growth of streams the gateway counts beyond ours",
         Kpi::QueueDrift => "growth of the gateway's run queue",
         Kpi::ClockDrift => "drift of the gateway's clock against ours",

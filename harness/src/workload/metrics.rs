@@ -54,6 +54,8 @@ struct State {
     /// Whether the gateway's process was there at the last look. A gateway that restarts as another process is seen by
     /// its metrics from then on.
     gateway_is_seen: bool,
+    /// Our own open descriptors at the last look.
+    own_fds: Option<f64>,
 }
 
 impl Default for Metrics {
@@ -67,6 +69,7 @@ impl Default for Metrics {
             processor: BTreeMap::new(),
             guard_is_open: false,
             gateway_is_seen: false,
+            own_fds: None,
         };
         Self {
             place: Place::default(),
@@ -176,6 +179,7 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
 fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
     let mut state = lock(state);
     state.gateway_is_seen = false;
+    state.own_fds = None;
     let own = (std::process::id(), [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu]);
     let gateway = context.access.pid.map(|pid| (pid, [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu]));
     for (pid, [rss, fds, cpu]) in [Some(own), gateway].into_iter().flatten() {
@@ -188,7 +192,13 @@ fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
         context.recorder.gauge(rss, view.rss_bytes as f64, mark);
         if let Some(open_fds) = view.open_fds {
             #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 descriptors")]
-            context.recorder.gauge(fds, open_fds as f64, mark);
+            let open_fds = open_fds as f64;
+            context.recorder.gauge(fds, open_fds, mark);
+            if fds == Gauge::HarnessFds {
+                state.own_fds = Some(open_fds);
+            } else if let Some(own_fds) = state.own_fds {
+                context.recorder.gauge(Gauge::GatewayFdSurplus, open_fds - own_fds, mark);
+            }
         }
         let now = clock::now();
         if let Some((before, cpu_ms)) = state.processor.insert(pid, (now, view.cpu_ms)) {
@@ -260,7 +270,9 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
     }
     context.recorder.count(Counter::ScrapesOk, mark);
     let mut missing = BTreeSet::new();
-    take_in_gauges(context, &exposition, state.gateway_is_seen, &mut missing, mark);
+    // What the process itself shows need not be asked of its metrics.
+    let by_metrics = (!state.gateway_is_seen).then_some(state.own_fds);
+    take_in_gauges(context, &exposition, by_metrics, &mut missing, mark);
     for source in Source::ALL {
         match exposition.histograms.get(source.name()) {
             Some(buckets) => {
@@ -285,7 +297,7 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
 fn take_in_gauges(
     context: &Context,
     exposition: &Exposition,
-    gateway_is_seen: bool,
+    by_metrics: Option<Option<f64>>,
     missing: &mut BTreeSet<&'static str>,
     mark: Mark,
 ) {
@@ -301,9 +313,12 @@ fn take_in_gauges(
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     let ours = context.board.all_streams_open() as f64;
     sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
-    if !gateway_is_seen {
+    if let Some(own_fds) = by_metrics {
         sample("process_resident_memory_bytes", Gauge::GatewayRss, 0.0);
         sample("process_open_fds", Gauge::GatewayFds, 0.0);
+        if let Some(own_fds) = own_fds {
+            sample("process_open_fds", Gauge::GatewayFdSurplus, own_fds);
+        }
         match exposition.value("process_start_time_seconds") {
             Some(started_s) => note_life(context, format!("started {started_s:.0}")),
             None => {
