@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
@@ -12,7 +12,9 @@ use super::{GatewayAccess, Manifest, NewRun, Secret};
 use crate::journal::clip;
 
 /// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Who asks.
+pub(super) const USER_AGENT: &str = concat!("s2-harness/", env!("CARGO_PKG_VERSION"));
 /// How long a request may take, from its first byte to the last of its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a readiness probe may take: what does not say that it is ready within two seconds is not.
@@ -42,6 +44,9 @@ pub enum ClientError {
     /// The HTTP client cannot be built.
     #[error("cannot set up an HTTP client: {0}")]
     Http(#[from] reqwest::Error),
+    /// The streams' TLS cannot be set up.
+    #[error("cannot set up TLS for streams: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// What came of a call.
@@ -123,8 +128,12 @@ impl Client {
     /// # Errors
     /// Where the token cannot be a header, or the HTTP client not be built.
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
-        let http = builder(access)?.timeout(REQUEST_TIMEOUT).build()?;
-        Ok(Self { http, base: access.url.clone(), workspace: access.workspace.clone(), token: access.token.clone() })
+        Ok(Self {
+            http: http_client(access)?,
+            base: access.url.clone(),
+            workspace: access.workspace.clone(),
+            token: access.token.clone(),
+        })
     }
 
     /// The same client, speaking for another workspace.
@@ -238,31 +247,33 @@ impl Client {
     }
 }
 
-/// What requests and streams have in common.
-pub(super) fn builder(access: &GatewayAccess) -> Result<reqwest::ClientBuilder, ClientError> {
+fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
     // The first caller decides; later ones find it there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut headers = HeaderMap::new();
-    if let Some(token) = &access.token {
-        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-        let mut value = value.map_err(|_| ClientError::Token)?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-    }
     let builder = reqwest::Client::builder()
-        .user_agent(concat!("s2-harness/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
+        .user_agent(USER_AGENT)
+        .default_headers(authorization(access)?.map(|value| (header::AUTHORIZATION, value)).into_iter().collect())
         .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
         .tcp_nodelay(true)
         // The contract knows no redirects: one is an answer like any other that was not expected.
         .redirect(Policy::none());
-    Ok(if is_loopback(&access.url) { builder.no_proxy() } else { builder })
+    let builder = if is_loopback(&access.url) { builder.no_proxy() } else { builder };
+    Ok(builder.build()?)
+}
+
+/// The token as a header.
+pub(super) fn authorization(access: &GatewayAccess) -> Result<Option<HeaderValue>, ClientError> {
+    let Some(token) = &access.token else { return Ok(None) };
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| ClientError::Token)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// Whether a URL names this machine. What goes there never goes through a proxy.
-fn is_loopback(url: &str) -> bool {
+pub(super) fn is_loopback(url: &str) -> bool {
     let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
     host.is_some_and(|host| {
         let bare = host.trim_start_matches('[').trim_end_matches(']');

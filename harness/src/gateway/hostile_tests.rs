@@ -94,7 +94,7 @@ async fn a_connection_that_does_not_come_about_is_given_up_after_5_seconds() {
     let streams = Streams::new(&access).unwrap();
     let (opened, took) = seconds(streams.open("/api/runs/logs/stream", "s2-soak", None)).await;
     let answer = opened.unwrap_err().answer;
-    assert!(took == 5 && answer.contains("connection"), "{took} s: {answer}");
+    assert_eq!(("connection lost: connecting timed out", 5), (answer.as_str(), took));
 }
 
 #[tokio::test(start_paused = true)]

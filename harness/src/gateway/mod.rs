@@ -5,12 +5,15 @@
 
 mod access;
 mod client;
+mod connect;
 mod contract;
 mod exposition;
 #[cfg(test)]
 mod hostile_tests;
 mod stream;
 mod transport;
+#[cfg(test)]
+mod transport_tests;
 
 pub use access::{GatewayAccess, Secret};
 pub use client::{Answer, Client, ClientError, Outcome, Trouble};

@@ -6,7 +6,7 @@ use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SS
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use super::{Client, ClientError, GatewayAccess, Secret, client::builder, transport::ReqwestTransport};
+use super::{Client, ClientError, GatewayAccess, Secret, transport::Transport};
 use crate::{clock, journal::clip};
 
 /// A stream on which nothing comes, not even a comment, is given up after so long.
@@ -17,7 +17,7 @@ const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Opens streams.
 #[derive(Debug, Clone)]
 pub struct Streams {
-    transport: ReqwestTransport,
+    transport: Transport,
     base: String,
     token: Option<Secret>,
 }
@@ -69,12 +69,10 @@ impl Streams {
     /// Streams of the gateway.
     ///
     /// # Errors
-    /// Where the token cannot be a header, or the HTTP client not be built.
+    /// Where the token cannot be a header, or TLS not be set up.
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
-        // Streams stay open for hours: timeouts are on the head and on silence, not on the whole. A stream's connection
-        // is of no use to the next one.
-        let http = builder(access)?.pool_max_idle_per_host(0).build()?;
-        Ok(Self { transport: ReqwestTransport(http), base: access.url.clone(), token: access.token.clone() })
+        // Streams stay open for hours: timeouts are on the head and on silence, not on the whole.
+        Ok(Self { transport: Transport::new(access)?, base: access.url.clone(), token: access.token.clone() })
     }
 
     /// Opens a stream.

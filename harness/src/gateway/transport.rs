@@ -1,43 +1,143 @@
-//! `eventsource-client` on `reqwest`: the streams share the requests' TLS, headers and timeouts, and no event grows
-//! without bound.
+//! `eventsource-client` on `hyper`: a stream has a connection of its own, which its reader drives, and neither what is
+//! read at once nor an event grows without bound.
+//!
+//! Requests go through reqwest, streams do not: reqwest leaves hyper's read buffer to grow to 400 KiB, and a connection
+//! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
 
-use std::{io, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::Stream;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::Full;
+use hyper::{
+    body::{Body, Incoming},
+    client::conn::http1,
+};
+use hyper_util::client::proxy::matcher::Matcher;
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
 use sync_wrapper::{SyncFuture, SyncStream};
 
-/// How long the head of a stream's answer may take.
+use super::{
+    ClientError, GatewayAccess,
+    client::{USER_AGENT, authorization, is_loopback},
+    connect::{Connector, Wire, machine_tls},
+};
+
+/// How long the head of a stream's answer may take, connecting included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// No more is read at once, and no head is longer.
+pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
 /// No event is longer; a stream that does not come to the end of one is cut.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Carries streams over a `reqwest` client that has no timeout over the whole answer.
+/// Carries streams.
 #[derive(Debug, Clone)]
-pub(super) struct ReqwestTransport(pub(super) reqwest::Client);
+pub(super) struct Transport {
+    connector: Connector,
+    headers: HeaderMap,
+}
 
-impl HttpTransport for ReqwestTransport {
-    fn request(&self, request: http::Request<Option<Bytes>>) -> ResponseFuture {
-        let client = self.0.clone();
+impl Transport {
+    /// A transport to a gateway, through the proxies that the environment names.
+    pub(super) fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
+        let proxies = (!is_loopback(&access.url)).then(Matcher::from_system);
+        Self::over(Connector::new(machine_tls()?, proxies), access)
+    }
+
+    /// A transport over such connections.
+    pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
+        let mut headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
+        if let Some(value) = authorization(access)? {
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        Ok(Self { connector, headers })
+    }
+
+    async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Chunks>, TransportError> {
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        let wire = self.connector.connect(&mut request).await.map_err(TransportError::new)?;
+        converse(wire, request).await.map_err(TransportError::new)
+    }
+}
+
+impl HttpTransport for Transport {
+    fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
+        let request = request.map(|body| Full::new(body.unwrap_or_default()));
+        let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
         Box::pin(SyncFuture::new(async move {
-            let request = request.map(Option::unwrap_or_default);
-            let request = reqwest::Request::try_from(request).map_err(TransportError::new)?;
-            let response = tokio::time::timeout(HEAD_TIMEOUT, client.execute(request)).await;
-            let response = response.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
-            let response = response.map_err(TransportError::new)?;
-            let mut head = http::Response::new(());
-            *head.status_mut() = response.status();
-            *head.headers_mut() = response.headers().clone();
-            let mut bound = EventBound::default();
-            let chunks = response.bytes_stream().map(move |chunk| {
-                let chunk = chunk.map_err(TransportError::new)?;
-                bound.pass(&chunk).map_err(TransportError::new)?;
-                Ok(chunk)
-            });
-            let chunks: ByteStream = Box::pin(SyncStream::new(chunks));
-            Ok(head.map(|()| chunks))
+            let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
+            Ok(response?.map(|chunks| -> ByteStream { Box::pin(SyncStream::new(chunks)) }))
         }))
+    }
+}
+
+type Conversation = http1::Connection<Box<dyn Wire>, Full<Bytes>>;
+
+/// Sends a request and reads the head of its answer.
+async fn converse(wire: Box<dyn Wire>, request: Request<Full<Bytes>>) -> hyper::Result<Response<Chunks>> {
+    // Of hyper's two bounds this one holds for heads and bodies and lets the buffer of a quiet stream be small; an exact
+    // size would be allocated whole for each.
+    let (mut sender, connection) = http1::Builder::new().max_buf_size(READ_BYTES_MAX).handshake(wire).await?;
+    let mut connection = Some(connection);
+    let mut broken = None;
+    let mut answering = pin!(sender.send_request(request));
+    let response = poll_fn(|cx| {
+        if let Err(error) = drive(&mut connection, cx) {
+            broken = Some(error);
+        }
+        answering.as_mut().poll(cx)
+    });
+    match response.await {
+        Ok(response) => Ok(response.map(|body| Chunks { connection, body, bound: EventBound::default() })),
+        // The connection's own error says more than that there is no answer on it.
+        Err(error) => Err(broken.unwrap_or(error)),
+    }
+}
+
+/// Reads and writes as far as that goes; a connection that is over is let go.
+fn drive(connection: &mut Option<Conversation>, cx: &mut Context<'_>) -> hyper::Result<()> {
+    match connection.as_mut().map(|open| Pin::new(open).poll(cx)) {
+        Some(Poll::Ready(outcome)) => {
+            *connection = None;
+            outcome
+        }
+        Some(Poll::Pending) | None => Ok(()),
+    }
+}
+
+/// The body of an answer, and the connection that it comes on: who drops one hangs up.
+struct Chunks {
+    connection: Option<Conversation>,
+    body: Incoming,
+    bound: EventBound,
+}
+
+impl Stream for Chunks {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        // What ends the connection ends the body too, which says how.
+        let _ = drive(&mut this.connection, cx);
+        loop {
+            return Poll::Ready(match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(chunk) => Some(this.bound.pass(&chunk).map(|()| chunk).map_err(TransportError::new)),
+                    Err(_trailers) => continue,
+                },
+                Some(Err(error)) => Some(Err(TransportError::new(error))),
+                None => None,
+            });
+        }
     }
 }
 
