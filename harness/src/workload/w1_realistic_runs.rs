@@ -190,12 +190,14 @@ async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToke
                         same_id,
                     });
                 }
+                // A stream that shows other runs too is not over with one of theirs.
+                let is_own = log.run_id == run.id;
                 match (log.kind.as_str(), &log.message) {
-                    ("log", Some(message)) if log.run_id == run.id => shown.line(message),
-                    ("end", _) => shown.end(),
+                    ("log", Some(message)) if is_own => shown.line(message),
+                    ("end", _) if is_own => shown.end(),
                     _ => {}
                 }
-                log.kind != "end"
+                !(is_own && log.kind == "end")
             })
             .await;
     };
