@@ -30,9 +30,12 @@ use serde_json::Value;
 const SIDE_BY_SIDE: usize = 12;
 /// The trial of a gateway that stands still for a while.
 const STALL: &str = "stall::a_stall_is_felt_by_all_who_came_meanwhile";
-/// What says that the machine was too slow to play the load. Such a soak says nothing about its gateway, and is played
-/// again, this often in all.
+/// What says that the machine was too slow to play the load.
 const MACHINE: [&str; 2] = ["load_delivered", "heartbeats"];
+/// And so does a start that is later than this, for one in a hundred: on a machine with room it is a few milliseconds.
+const LATENESS_P99_MS_MAX: f64 = 20.0;
+/// A soak on a machine that was too slow says little about its gateway. Where it says something else than the row, it is
+/// played again, this often in all.
 const TRIES_MAX: u32 = 3;
 
 fn main() -> ExitCode {
@@ -91,17 +94,18 @@ fn out(trial: &str) -> PathBuf {
 /// Plays a row, and holds what is said against what should be.
 fn hold(name: &str, row: &Row) -> Result<(), AnyError> {
     let out = out(name);
-    let mut tries = 1;
-    let said = loop {
+    let mut tries = 0;
+    let (said, wrong) = loop {
+        tries += 1;
         let gateway = GatewayProcess::start(name)?;
         let said = soak::play(&gateway, row, soak::FULL, &out)?;
-        let is_slow = MACHINE.iter().any(|check| said.reds.contains_key(*check));
-        if !is_slow || tries == TRIES_MAX {
-            break said;
+        let wrong = differences(row, &said.reds);
+        let was_busy = said.lateness_p99_ms.is_none_or(|ms| ms > LATENESS_P99_MS_MAX);
+        let is_slow = was_busy || MACHINE.iter().any(|check| said.reds.contains_key(*check));
+        if wrong.is_empty() || !is_slow || tries == TRIES_MAX {
+            break (said, wrong);
         }
-        tries += 1;
     };
-    let wrong = differences(row, &said.reds);
     if wrong.is_empty() {
         return Ok(());
     }
