@@ -29,7 +29,7 @@ const ID_HOLE_MAX: u64 = 6;
 const STEADY_WRITE: Duration = Duration::from_millis(120);
 const BURST_INTERVAL: Duration = Duration::from_millis(100);
 const FREQUENT_KEEP_ALIVE: Duration = Duration::from_secs(1);
-const CLOSED_STREAM_LIFE: Duration = Duration::from_secs(10);
+const CLOSED_STREAM_LIFE: Duration = Duration::from_secs(9);
 const HOURLY_CLOSE_AFTER: Duration = Duration::from_secs(30);
 
 /// Events written to streams, and those of them that were late.

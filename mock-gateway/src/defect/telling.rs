@@ -8,7 +8,7 @@ use super::{Defect, Faults};
 
 const UNORDERED_EVENTS_SHARE: f64 = 0.01;
 const END_BEFORE_LAST_LOG_SHARE: f64 = 0.1;
-const LOSE_FOR_ALL_SHARE: f64 = 0.01;
+const LOSE_FOR_ALL_SHARE: f64 = 0.03;
 const TRUNCATED_DATA_SHARE: f64 = 0.005;
 const ODD_END_SHARE: f64 = 0.1;
 const MIXED_RUNS_SHARE: f64 = 0.2;
