@@ -58,7 +58,6 @@ pub(crate) const DEFECTS: &[Row] = &[
     defect(&[Defect::SlowWriteTail], &["sse_write_p99"]),
     defect(&[Defect::RefuseResume], &["sse_reconnect_success"]),
     defect(&[Defect::DropStreams], &["sse_reconnect_rate"]),
-    defect(&[Defect::CloseStreams], &["sse_reconnect_rate"]),
     defect(&[Defect::DuplicateEvents], &["sse_duplicates"]),
     defect(&[Defect::RedeliverNewId], &["sse_duplicates"]),
     defect(&[Defect::LoseEvents], &["sse_gaps"]),
