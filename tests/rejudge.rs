@@ -15,6 +15,7 @@ use s2_harness::{
     journal::{Counter, End, EndReason, Header, Interval, JOURNAL_VERSION, Record, Writer},
     plan::{Phase, Plan, Scenario, Suite},
     runner::{self, Embedded, StartingGateway},
+    workload,
 };
 use tempfile::TempDir;
 
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "no setting of S2's: it is for this file alone")]
     if std::env::var_os(AS_THE_SOAK).is_some() {
         let gateway = || -> StartingGateway { Box::pin(async { Err("nobody needs a gateway".to_owned()) }) };
-        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway });
+        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });
     }
     let tests: [(&str, Test); 6] = [
         ("a_kpi_that_was_green_is_green_again_and_leaves_results_alone", a_green_kpi),
@@ -134,6 +135,8 @@ impl Stored {
             version: JOURNAL_VERSION,
             harness: "0.1.0".into(),
             started_at: "2026-11-23T10:00:00.5Z".into(),
+            started_monotonic_ms: None,
+            nonce: String::new(),
             gateway_url: "http://127.0.0.1:3000".into(),
             embedded: false,
             plan,

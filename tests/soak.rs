@@ -4,10 +4,13 @@
 use std::process::ExitCode;
 
 use mock_gateway::{Config, MockGateway};
-use s2_harness::runner::{self, Embedded, EmbeddedGateway, StartingGateway};
+use s2_harness::{
+    runner::{self, Embedded, EmbeddedGateway, StartingGateway},
+    workload,
+};
 
 fn main() -> ExitCode {
-    runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway: start_gateway })
+    runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway: start_gateway, workers: workload::workers })
 }
 
 fn start_gateway() -> StartingGateway {

@@ -23,7 +23,10 @@ use std::{
 use gateway::{AnyError, GatewayProcess};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rows::{AFRESH, DEFECTS, GONE, ODDITIES, Row, STARVED};
-use s2_harness::runner::{self, Embedded};
+use s2_harness::{
+    runner::{self, Embedded},
+    workload,
+};
 use serde_json::Value;
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
@@ -41,7 +44,7 @@ const TRIES_MAX: u32 = 3;
 fn main() -> ExitCode {
     if std::env::vars_os().any(|(name, _)| name == soak::ROLE) {
         let gateway = || -> runner::StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
-        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway });
+        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });
     }
     let mut args = std::env::args().skip(1);
     if args.next().as_deref() == Some(gateway::ROLE) {

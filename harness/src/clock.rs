@@ -22,6 +22,26 @@ impl Clock {
         Self { origin: now(), origin_wall: wall_now(), pace }
     }
 
+    /// The clock of a scenario that began in a process that is no more: at `started_at` by the wall clock, and at
+    /// `started_monotonic_ms` by [`monotonic_ms`], which counts where it is known.
+    #[must_use]
+    pub fn take_over(started_at: Timestamp, started_monotonic_ms: Option<u64>, pace: f64) -> Self {
+        let by_monotonic = started_monotonic_ms.and_then(|began| monotonic_ms().checked_sub(began));
+        let by_wall = || Duration::try_from(wall_now().duration_since(started_at)).unwrap_or_default();
+        let elapsed = by_monotonic.map_or_else(by_wall, Duration::from_millis);
+        let now = now();
+        Self { origin: now.checked_sub(elapsed).unwrap_or(now), origin_wall: started_at, pace }
+    }
+
+    /// How far the wall clock is from where it would be if nobody had set it since the scenario began, milliseconds.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "2^52 microseconds are 142 years")]
+    pub fn own_shift_ms(&self) -> f64 {
+        let elapsed_us = i64::try_from(micros(now().saturating_duration_since(self.origin))).unwrap_or(i64::MAX);
+        let unset_us = self.origin_wall.as_microsecond().saturating_add(elapsed_us);
+        wall_now().as_microsecond().saturating_sub(unset_us) as f64 / 1_000.0
+    }
+
     /// When the scenario began, by the wall clock.
     #[must_use]
     pub const fn started_at(&self) -> Timestamp {
@@ -70,6 +90,14 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "this is the one home of reading time")]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Now, on the machine's clock that never goes back and is the same for every process; milliseconds since some moment.
+#[must_use]
+pub fn monotonic_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
 }
 
 /// Now, on the wall clock.

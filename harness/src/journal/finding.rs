@@ -1,5 +1,7 @@
 //! What happened at a moment, with its evidence.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::clip::clip_to;
@@ -74,6 +76,13 @@ pub enum Finding {
         /// How many clients saw it; 0 where only the run has it.
         seen_by: u32,
     },
+    /// A published version appeared in search; every later pulse looks for it again.
+    VersionFound {
+        /// Of which pulse, from 0.
+        pulse: u32,
+        /// The version.
+        version: String,
+    },
     /// A published version did not appear in search while we looked.
     VersionNotFound {
         /// Slug and version.
@@ -142,6 +151,13 @@ pub enum Finding {
         before: String,
         /// The life that began.
         after: String,
+    },
+    /// How long calls took before anything was added to them.
+    RoundTripsBefore {
+        /// What is to be added.
+        chaos: Chaos,
+        /// The fastest round trip of each call, real microseconds; none where none was answered.
+        fastest_us: Vec<Option<u64>>,
     },
     /// Chaos was asked for.
     ChaosInjected {
@@ -218,6 +234,15 @@ pub enum Finding {
         to_ms: u64,
         /// Why.
         why: String,
+        /// Cycles that had begun before and can never be finished, by workload. They are played again, and count as
+        /// begun only then.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        cut: BTreeMap<Workload, u64>,
+    },
+    /// The session itself stood still: its process was stopped, or got no processor.
+    Stalled {
+        /// For how long, real milliseconds, up to the moment of the incident.
+        stalled_ms: u64,
     },
 }
 
@@ -233,6 +258,7 @@ impl Finding {
             Self::ReconnectFailed { .. } => "reconnect_failed",
             Self::EventDuplicated { .. } => "event_duplicated",
             Self::EventMissed { .. } => "event_missed",
+            Self::VersionFound { .. } => "version_found",
             Self::VersionNotFound { .. } => "version_not_found",
             Self::VersionLost { .. } => "version_lost",
             Self::TamperAccepted { .. } => "tamper_accepted",
@@ -242,6 +268,7 @@ impl Finding {
             Self::SourceFailed { .. } => "source_failed",
             Self::MetricMissing { .. } => "metric_missing",
             Self::GatewayRestarted { .. } => "gateway_restarted",
+            Self::RoundTripsBefore { .. } => "round_trips_before",
             Self::ChaosInjected { .. } => "chaos_injected",
             Self::ChaosSeen { .. } => "chaos_seen",
             Self::ChaosRecovered { .. } => "chaos_recovered",
@@ -252,6 +279,7 @@ impl Finding {
             Self::WorkerDone { .. } => "worker_done",
             Self::Fatal { .. } => "fatal",
             Self::Hole { .. } => "hole",
+            Self::Stalled { .. } => "stalled",
         }
     }
 
@@ -274,7 +302,9 @@ impl Finding {
     pub const fn is_always_kept(&self) -> bool {
         matches!(
             self,
-            Self::ChaosInjected { .. }
+            Self::VersionFound { .. }
+                | Self::RoundTripsBefore { .. }
+                | Self::ChaosInjected { .. }
                 | Self::ChaosSeen { .. }
                 | Self::ChaosRecovered { .. }
                 | Self::ChaosNotRecovered { .. }

@@ -118,6 +118,8 @@ named! {
         GatewayRunsConcurrent = "gateway_runs_concurrent",
         /// The gateway's clock less ours, milliseconds; of readings whose round trip was about the fastest.
         ClockOffset = "clock_offset_ms",
+        /// How far our own clock has been set away from where it was since the soak began, milliseconds.
+        OwnClockShift = "own_clock_shift_ms",
         /// The session's own resident memory, bytes.
         HarnessRss = "harness_rss_bytes",
         /// The session's own open descriptors.

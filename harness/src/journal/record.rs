@@ -33,6 +33,13 @@ pub struct Header {
     pub harness: String,
     /// When the scenario began, RFC 3339 UTC.
     pub started_at: String,
+    /// The same by the machine's clock that never goes back: a session that takes over keeps the timeline by it, whatever
+    /// becomes of the time of day. Milliseconds; none where a journal was not made to be taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_monotonic_ms: Option<u64>,
+    /// What tells this soak's names at the gateway from those of others.
+    #[serde(default)]
+    pub nonce: String,
     /// The gateway's URL, without user or password.
     pub gateway_url: String,
     /// Whether it is the embedded mock gateway.

@@ -16,6 +16,8 @@ pub(super) fn header() -> Record {
         version: JOURNAL_VERSION,
         harness: "0.1.0".into(),
         started_at: "2026-11-23T10:00:00Z".into(),
+        started_monotonic_ms: Some(1_000),
+        nonce: "5eed".into(),
         gateway_url: "http://127.0.0.1:3000".into(),
         embedded: true,
         plan: Plan::new(Suite::Smoke, &Scenario::default(), 1, 30.0),
@@ -116,7 +118,16 @@ fn finding() -> impl Strategy<Value = Finding> {
         (any::<u64>(), any::<u32>(), any::<u64>()).prop_map(|(due_ms, open_streams, runs_started)| {
             Finding::Heartbeat { due_ms, open_streams, runs_started }
         }),
-        (any::<u64>(), any::<u64>(), text()).prop_map(|(from_ms, to_ms, why)| Finding::Hole { from_ms, to_ms, why }),
+        (any::<u64>(), any::<u64>(), text(), any::<u64>()).prop_map(|(from_ms, to_ms, why, runs)| Finding::Hole {
+            from_ms,
+            to_ms,
+            why,
+            cut: [(Workload::Runs, runs)].into(),
+        }),
+        any::<u64>().prop_map(|stalled_ms| Finding::Stalled { stalled_ms }),
+        (any::<u32>(), text()).prop_map(|(pulse, version)| Finding::VersionFound { pulse, version }),
+        proptest::collection::vec(any::<Option<u64>>(), 0..4)
+            .prop_map(|fastest_us| Finding::RoundTripsBefore { chaos: Chaos::Latency, fastest_us }),
     ]
 }
 

@@ -1,19 +1,34 @@
 //! How far the gateway's clock moved against ours.
 
-use super::{Offender, cause, conclude::Findings, kpi::Case};
+use super::{Offender, cause, conclude::Findings, floors::Segment, kpi::Case};
 use crate::plan::{Phase, millis};
 
 const MINUTE_MS: u64 = 60_000;
+/// A clock that is kept in step by little moves by less.
+const SET_MS_MIN: f64 = 100.0;
 
 /// `clock_drift`: the greatest less the least of the offset's medians by scenario minute, steady, after warm-up.
 ///
 /// Not by lives: a clock belongs to a machine, and one that jumps at a restart has moved. The median of a minute keeps
 /// out a sample that met a slow answer; an offset that stays is in every minute from then on.
+///
+/// Where our own clock was set meanwhile, that is not the gateway's doing, whether it shares that clock or has its own.
+/// So the offset is also taken against our clock as it would be if nobody had set it, and of the two the lesser counts.
 pub(super) fn drift(case: Case<'_>) -> Findings {
     let mut found = case.open("steady minutes");
     let warm_up_ms = millis(case.plan.scenario.warm_up);
-    let mut offsets = case.digest.clock.by_minute();
-    offsets.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);
+    let warm = |minutes: &mut Segment| minutes.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);
+    let (mut offsets, mut shifts) = (case.digest.clock.by_minute(), case.digest.own_clock.by_minute());
+    warm(&mut offsets);
+    warm(&mut shifts);
+    let set_by_ms = spread(&shifts);
+    if set_by_ms > SET_MS_MIN {
+        found.evidence.notes.push(format!("our own clock was set meanwhile, by {set_by_ms:.0} ms"));
+        let unset = against_unset(&offsets, &shifts);
+        if spread(&unset) < spread(&offsets) {
+            offsets = unset;
+        }
+    }
     found.samples = offsets.len() as u64;
     found.lack = cause::of_source("/health", case.digest).or_else(|| {
         let never = "the gateway's clock was never read out of chaos windows".to_owned();
@@ -34,6 +49,22 @@ pub(super) fn drift(case: Case<'_>) -> Findings {
         found.evidence.worst.extend(worst);
     }
     found
+}
+
+/// The greatest less the least; 0 of nothing.
+fn spread(minutes: &Segment) -> f64 {
+    let values = || minutes.iter().map(|(_, value)| *value);
+    let spread = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
+    if spread.is_finite() { spread } else { 0.0 }
+}
+
+/// The offset as it would be if our own clock had not been set; where that is not known in a minute, as in the one before.
+fn against_unset(offsets: &Segment, shifts: &Segment) -> Segment {
+    let shift_at = |minute: u64| {
+        let at = shifts.partition_point(|(other, _)| *other <= minute);
+        at.checked_sub(1).map_or(0.0, |at| shifts[at].1)
+    };
+    offsets.iter().map(|(minute, offset)| (*minute, offset + shift_at(*minute))).collect()
 }
 
 /// The minutes at which the clock was over the limit away from where it once had been.

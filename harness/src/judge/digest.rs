@@ -37,6 +37,8 @@ pub struct Digest {
     cycles: BTreeMap<Workload, Cycles>,
     floors: BTreeMap<Gauge, Floors>,
     pub(super) clock: Middles,
+    /// How far our own clock was set away, by minute.
+    pub(super) own_clock: Middles,
     gauges: BTreeMap<Gauge, GaugeTotal>,
     source_over: BTreeMap<Source, Offender>,
 }
@@ -91,6 +93,7 @@ impl Digest {
             cycles: BTreeMap::new(),
             floors: BTreeMap::new(),
             clock: Middles::default(),
+            own_clock: Middles::default(),
             gauges: BTreeMap::new(),
             source_over: BTreeMap::new(),
         }
@@ -147,8 +150,10 @@ impl Digest {
                 self.floors.entry(gauge).or_default().absorb(interval.from_ms, life, summary.min);
             }
         }
-        if let Some(offset) = interval.gauges.get(&Gauge::ClockOffset) {
-            self.clock.absorb(interval.from_ms, offset.last);
+        for (gauge, middles) in [(Gauge::ClockOffset, &mut self.clock), (Gauge::OwnClockShift, &mut self.own_clock)] {
+            if let Some(summary) = interval.gauges.get(&gauge) {
+                middles.absorb(interval.from_ms, summary.last);
+            }
         }
     }
 
@@ -220,10 +225,12 @@ impl Digest {
         })
     }
 
-    /// What a workload did of its plan.
+    /// What a workload did of its plan. A cycle that was cut by the death of a session has not begun.
     #[must_use]
     pub fn cycles(&self, workload: Workload) -> Cycles {
-        self.cycles.get(&workload).copied().unwrap_or_default()
+        let mut cycles = self.cycles.get(&workload).copied().unwrap_or_default();
+        cycles.started = cycles.started.saturating_sub(self.story.cut.get(&workload).copied().unwrap_or(0));
+        cycles
     }
 
     /// How the session ended, if it has.

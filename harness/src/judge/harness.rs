@@ -153,9 +153,13 @@ fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement 
         found.value = None;
     } else if let Some(p99_ms) = p99_ms {
         found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {} starts", lateness.len()));
+        found.evidence.notes.extend(digest.story.stalls.iter().map(stood_still));
         if !targets.start_lateness().is_met_by(p99_ms) {
             (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
-            found.fault = Some("planned starts were late: is the machine busy with something else?".to_owned());
+            let busy = || "is the machine busy with something else?".to_owned();
+            let why =
+                digest.story.stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms).map_or_else(busy, stood_still);
+            found.fault = Some(format!("planned starts were late: {why}"));
             let limit_us = super::digest::limit_us(targets.start_lateness().limit());
             found.evidence.over = lateness.count_above(limit_us);
             found.evidence.first = super::latency::first_over(digest, Timing::StartLateness, Scope::All, limit_us);
@@ -163,6 +167,12 @@ fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement 
         }
     }
     found.conclude(plan, digest)
+}
+
+/// The session itself stood still until a moment: whatever came due meanwhile, came late.
+fn stood_still((at_ms, stalled_ms): &(u64, u64)) -> String {
+    let seconds = as_value(*stalled_ms) / 1_000.0;
+    format!("the session stood still for {seconds:.1} s, to {}: it was stopped, or got no processor", moment(*at_ms))
 }
 
 /// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.

@@ -78,7 +78,12 @@ fn wild_record() -> impl Strategy<Value = Record> {
             answer
         }),
         (chaos, any::<u64>()).prop_map(|(chaos, recovery_ms)| Finding::ChaosRecovered { chaos, recovery_ms }),
-        (any::<u64>(), any::<u64>()).prop_map(|(from_ms, to_ms)| Finding::Hole { from_ms, to_ms, why: String::new() }),
+        (any::<u64>(), any::<u64>()).prop_map(|(from_ms, to_ms)| Finding::Hole {
+            from_ms,
+            to_ms,
+            why: String::new(),
+            cut: [(Workload::Runs, to_ms)].into()
+        }),
         any::<u64>().prop_map(|due_ms| Finding::Heartbeat { due_ms, open_streams: 0, runs_started: 0 }),
         ".{0,9}".prop_map(|worker| Finding::WorkerGaveUp { worker }),
     ];

@@ -66,6 +66,8 @@ impl Soak {
             version: JOURNAL_VERSION,
             harness: "0.1.0".into(),
             started_at: "2026-11-23T10:00:00Z".into(),
+            started_monotonic_ms: None,
+            nonce: String::new(),
             gateway_url: "http://127.0.0.1:3000".into(),
             embedded: false,
             plan: self.plan.clone(),

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     journal::{End, Finding, Incident},
-    plan::{Chaos, Plan},
+    plan::{Chaos, Plan, Workload},
 };
 
 /// Of things that a journal may name without end, so many names are kept.
 const NAMES_MAX: usize = 32;
-/// Holes kept by name; of all, the length is summed up.
-const HOLES_MAX: usize = 8;
+/// Holes kept by name; of all, the length is summed up. No session is taken over more often.
+const HOLES_MAX: usize = 16;
+/// Times that the session stood still, kept.
+const STALLS_MAX: usize = 8;
 
 /// The story of a session, however many lives it had.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +28,10 @@ pub(super) struct Story {
     /// The first few holes, from and to in scenario milliseconds, and why.
     pub(super) holes: Vec<(u64, u64, String)>,
     pub(super) holes_ms: u64,
+    /// Cycles that a session that died had begun, and that were played again or never.
+    pub(super) cut: BTreeMap<Workload, u64>,
+    /// The first few times that the session itself stood still: when that was over, and for how long, real milliseconds.
+    pub(super) stalls: Vec<(u64, u64)>,
     pub(super) restarts: u64,
     /// The first fatal error, and when.
     pub(super) fatal: Option<(u64, String)>,
@@ -114,12 +120,17 @@ impl Story {
                     self.fatal = Some((at_ms, message.clone()));
                 }
             }
-            Finding::Hole { from_ms, to_ms, why } => {
+            Finding::Hole { from_ms, to_ms, why, cut } => {
                 self.holes_ms = self.holes_ms.saturating_add(to_ms.saturating_sub(*from_ms));
+                for (workload, cycles) in cut {
+                    let sum = self.cut.entry(*workload).or_default();
+                    *sum = sum.saturating_add(*cycles);
+                }
                 if self.holes.len() < HOLES_MAX {
                     self.holes.push((*from_ms, *to_ms, why.clone()));
                 }
             }
+            Finding::Stalled { stalled_ms } if self.stalls.len() < STALLS_MAX => self.stalls.push((at_ms, *stalled_ms)),
             Finding::GatewayRestarted { .. } => self.restarts += 1,
             _ => {}
         }

@@ -345,7 +345,7 @@ fn holes_are_green_under_a_hundredth_of_the_plan() {
     for (seconds, verdict) in [(60, Verdict::Pass), (90, Verdict::Fail)] {
         let mut soak = Soak::healthy(Suite::Full);
         let (from_ms, to_ms, why) = (600_000, 600_000 + seconds * 1_000, "the session was killed".to_owned());
-        soak.happens(to_ms, Finding::Hole { from_ms, to_ms, why });
+        soak.happens(to_ms, Finding::Hole { from_ms, to_ms, why, cut: [].into() });
         assert_eq!(verdict, check(&soak, HarnessCheck::FullDuration).verdict, "{seconds} s of 120 min");
     }
 }

@@ -9,8 +9,7 @@ use crate::plan::{Phase, Plan, Workload, moment};
 /// The share of its planned cycles that a workload must have played to their end, percent.
 ///
 /// All of them, but for probes and scrapes: a probe is dropped rather than queued when too many are under way, since a
-/// gateway that hangs must not leave us with a thousand open requests; and a session that was killed and started again
-/// has a hole of up to a hundredth of the plan in them, which `full_duration` allows.
+/// gateway that hangs must not leave us with a thousand open requests.
 const fn target(workload: Workload) -> Target {
     match workload {
         Workload::Availability | Workload::Metrics => Target::AtLeast(99.0),
@@ -18,12 +17,15 @@ const fn target(workload: Workload) -> Target {
     }
 }
 
+/// A worker that panicked so often is not to be trusted, even where it went on each time.
+const PANICS_MAX: u64 = 5;
+
 /// Judges one workload.
 pub(super) fn judge(workload: Workload, plan: &Plan, digest: &Digest) -> Judgement {
     let name = workload.name();
     let mut found = Findings::new(Judged::Workload, name, Unit::Percent, target(workload), "cycles");
     let cycles = digest.cycles(workload);
-    found.promised = plan.cycles(workload);
+    found.promised = plan.cycles(workload) - lost_in_holes(workload, plan, digest);
     // Cycles beyond the plan make none good that is missing.
     found.samples = cycles.finished.min(cycles.started).min(found.promised);
     found.value = if digest.is_empty() { None } else { percent(found.samples, found.promised) };
@@ -35,6 +37,21 @@ pub(super) fn judge(workload: Workload, plan: &Plan, digest: &Digest) -> Judgeme
         found.fault = fault(&mut found, workload, plan, digest);
     }
     found.conclude(plan, digest)
+}
+
+/// Probes and scrapes that were due while no session was there: a sample of a moment cannot be made up for. Holes are
+/// judged by `full_duration`, once.
+fn lost_in_holes(workload: Workload, plan: &Plan, digest: &Digest) -> u64 {
+    match workload {
+        Workload::Availability | Workload::Metrics => {
+            let every_ms = (plan.duration_ms / plan.cycles(workload).max(1)).max(1);
+            // A hole begins and ends between two of them.
+            let around = 2 * digest.story.holes.len() as u64;
+            let lost = if digest.story.holes_ms == 0 { 0 } else { digest.story.holes_ms / every_ms + around };
+            lost.min(plan.cycles(workload))
+        }
+        _ => 0,
+    }
 }
 
 /// What kept the workload from being played as planned.
@@ -61,6 +78,10 @@ fn fault(found: &mut Findings, workload: Workload, plan: &Plan, digest: &Digest)
         let at = moment(at_ms);
         let last = worker.and_then(|worker| worker.last_panic.as_ref()).map_or("", |(_, message)| message);
         return Some(format!("its worker panicked too often, and was given up at {at}: {last}"));
+    }
+    if let Some(worker) = worker.filter(|worker| worker.panics >= PANICS_MAX) {
+        let (panics, (_, message)) = (worker.panics, worker.last_panic.clone().unwrap_or_default());
+        return Some(format!("its worker panicked {panics} times, the last time: {message}"));
     }
     let is_short = found.value.is_none_or(|value| !found.target.is_met_by(value));
     if is_short {

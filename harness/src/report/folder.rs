@@ -53,6 +53,12 @@ impl RunFolder {
         self.path().join("journal.ndjson")
     }
 
+    /// What a session that takes over needs beyond the record; gone when the soak has ended.
+    #[must_use]
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path().join("checkpoint.json")
+    }
+
     /// The results, rewritten while the soak goes on.
     #[must_use]
     pub fn results(&self) -> PathBuf {

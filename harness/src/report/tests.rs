@@ -78,7 +78,10 @@ fn what_went_wrong_with_workloads_chaos_and_the_harness_is_told_too() {
     add(&late, &|_| true);
 
     let mut held = Soak::healthy(Suite::Full);
-    held.happens(690_000, Finding::Hole { from_ms: 600_000, to_ms: 690_000, why: "the session was killed".into() });
+    held.happens(
+        690_000,
+        Finding::Hole { from_ms: 600_000, to_ms: 690_000, why: "the session was killed".into(), cut: [].into() },
+    );
     add(&held, &|_| true);
 
     add(&without_metrics(), &|_| true);

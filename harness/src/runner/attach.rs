@@ -14,10 +14,12 @@ use super::{
 };
 use crate::{clock, journal::ReadError, plan::Plan};
 
-/// So many sessions are started for one suite of one test run. A session that takes over from a dead one is to come.
-pub(super) const LIVES_MAX: u32 = 1;
+/// So many sessions play one suite of one test run: the first, and ten that take over from one that died.
+pub(super) const LIVES_MAX: u32 = 11;
+/// One more is started after the last has died: it plays nothing, and leaves results from what there is.
+const STARTS_MAX: u32 = LIVES_MAX + 1;
 /// Between looks at the journal.
-const POLL: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(150);
 /// A session waits so long for another of the same run that plays on the same gateway, and this is a little longer.
 pub(super) const TURN_LIMIT: Duration = Duration::from_secs(3 * 3600);
 /// What a soak may take beyond its plan and its longest run.
@@ -134,7 +136,7 @@ fn take_turn(
     if follower.has_ended() {
         return Ok(None);
     }
-    if folder.lives()? >= LIVES_MAX {
+    if folder.lives()? >= STARTS_MAX || folder.cannot_go_on()?.is_some() {
         let what = if follower.soak().is_some() {
             "its process ended, and its journal has no end"
         } else {
@@ -143,6 +145,10 @@ fn take_turn(
         return Ok(Some(Attended::Died { what, tail: folder.last_words() }));
     }
     if let Err(error) = spawner.spawn(folder) {
+        if follower.soak().is_some() {
+            let what = "its process ended, and no other could be started";
+            return Ok(Some(Attended::Died { what, tail: error.to_string() }));
+        }
         folder.write_failure(&error.to_string())?;
         return Err(error.into());
     }

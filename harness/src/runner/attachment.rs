@@ -13,15 +13,15 @@ use super::{
     attach::{AttachError, Attended, attend},
     folder::{self, AttachFolder},
     follow::{Follower, Interest, Soak},
+    last_results,
     lock::Lock,
     progress::Progress,
     spawn::Processes,
     trials::Subject,
 };
 use crate::{
-    journal::{Finding, Incident, Record},
     judge::{Digest, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early},
-    plan::{Kpi, Phase, Plan, Suite},
+    plan::{Kpi, Plan, Suite},
     report::{RunFolder, failure_text},
     settings::Settings,
 };
@@ -138,8 +138,9 @@ impl Attachment {
         let mut processes = Processes::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
         let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
         let attended = attend(&folder, &mut follower, &mut processes, &mut |follower| self.seen(&folder, follower))?;
-        // The first judges, and tells the others: of one soak there is one verdict.
-        let _turn = Lock::exclusive(&folder.outcome_lock())?;
+        // The first judges, and tells the others: of one soak there is one verdict. On a disk that takes nothing any more
+        // each judges for itself, and comes to the same.
+        let _turn = Lock::exclusive(&folder.outcome_lock());
         if let Some(outcome) = folder.outcome()? {
             return Ok(outcome);
         }
@@ -147,8 +148,11 @@ impl Attachment {
         if let Some(run) = &run {
             follower.catch_up(&run.journal())?;
         }
+        if let Some(run) = &run {
+            last_results::leave(run, &attended, &folder, settings);
+        }
         let outcome = self.judged(follower.into_soak(), attended, &folder, run.as_ref());
-        folder.write_outcome(&outcome)?;
+        let _ = folder.write_outcome(&outcome);
         Ok(outcome)
     }
 
@@ -164,9 +168,7 @@ impl Attachment {
             Attended::Ended => soak.digest.fatal().map(str::to_owned),
             Attended::Died { what, tail } => {
                 let at_ms = soak.digest.scenario_ms();
-                let message = format!("the session died: {what}; its log is {}", folder.session_log().display());
-                let finding = Finding::Fatal { message };
-                soak.absorb(&Record::Incident(Incident { at_ms, phase: Phase::Steady, finding }));
+                soak.absorb(&last_results::of_death(at_ms, what, folder));
                 Some(tail)
             }
         };

@@ -187,6 +187,15 @@ impl AttachFolder {
         self.write("lives", &lives.to_string())
     }
 
+    /// Why no session can go on where the last one stopped, if that one found out: a journal that cannot be written.
+    pub(super) fn cannot_go_on(&self) -> Result<Option<String>, FolderError> {
+        self.read(&self.path.join("cannot-go-on"))
+    }
+
+    pub(super) fn write_cannot_go_on(&self, why: &str) -> Result<(), FolderError> {
+        self.write("cannot-go-on", why)
+    }
+
     /// Why no session could be started, so that others who wait need not try again.
     pub(super) fn failure(&self) -> Result<Option<String>, FolderError> {
         self.read(&self.path.join("failure"))

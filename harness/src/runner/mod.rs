@@ -12,6 +12,7 @@ mod attachment;
 mod folder;
 mod follow;
 mod interrupt;
+mod last_results;
 mod lock;
 mod progress;
 mod rejudge;

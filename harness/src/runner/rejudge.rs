@@ -15,8 +15,8 @@ use super::{
     trials::{self, Ask, Subject},
 };
 use crate::{
-    journal::Torn,
-    judge::judge,
+    journal::{Header, Torn},
+    judge::{Digest, Verdicts, judge},
     plan::Suite,
     report::{ResultsInput, RunFolder, kpi_table, results_json},
     session::{ArtifactError, replace},
@@ -90,13 +90,19 @@ fn judged(
 ) -> Result<(Outcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
     let (header, digest, torn) = journal.fold(&settings.targets)?;
-    let verdicts = judge(&header.plan, &settings.targets, &digest);
-    let waived: BTreeMap<String, String> =
-        settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
-    let json = results_json(&ResultsInput { header: &header, digest: &digest, verdicts: &verdicts, waived: &waived });
+    let (verdicts, json) = results_of(&header, &digest, settings);
     replace(results, &json)?;
     let folder = format!("judged again from {path}; results in {}", shown(results));
     Ok((Outcome { verdicts, folder, at_length: digest.fatal().map(str::to_owned) }, torn))
+}
+
+/// What is said of a record by today's targets and waivers, and the results that say so.
+pub(super) fn results_of(header: &Header, digest: &Digest, settings: &Settings) -> (Verdicts, String) {
+    let verdicts = judge(&header.plan, &settings.targets, digest);
+    let waived: BTreeMap<String, String> =
+        settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
+    let json = results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived });
+    (verdicts, json)
 }
 
 /// Every trial there is. Those of other suites are ignored, and of its own those that are waived today: in a list by

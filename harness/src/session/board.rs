@@ -1,7 +1,7 @@
 //! What the workers know of one another: who holds a stream, what runs have been seen to do, the gateway's clock.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -20,6 +20,9 @@ const CLOCK_READINGS: usize = 8;
 /// A reading that took no longer than twice the fastest and this is one to go by.
 const ROUND_TRIP_SLACK_US: u64 = 10_000;
 
+/// A longer id is not kept for a session that takes over.
+const ID_BYTES_MAX: usize = 1_024;
+
 /// Runs whose workspace is remembered; the oldest is forgotten first.
 const OWNED_MAX: usize = 1_024;
 
@@ -36,6 +39,8 @@ pub struct Board {
     /// The last readings of the gateway's clock: round trip and offset, microseconds.
     clock: Mutex<VecDeque<(u64, i64)>>,
     exposition: Mutex<Option<Exposition>>,
+    /// The last ids of the streams that are kept for hours, by name.
+    last_ids: Mutex<BTreeMap<String, String>>,
 }
 
 /// What the streams have shown of one run.
@@ -52,6 +57,30 @@ struct Seen {
 }
 
 impl Board {
+    /// A board of a soak in which so many runs of W1 were started already.
+    #[must_use]
+    pub fn with_runs_started(runs_started: u64) -> Self {
+        Self { runs_started: AtomicU64::new(runs_started), ..Self::default() }
+    }
+
+    /// A stream that is kept for hours gave an id.
+    pub fn gave_id(&self, stream: &str, id: &str) {
+        if id.len() > ID_BYTES_MAX {
+            return;
+        }
+        let mut last_ids = self.last_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        match last_ids.get_mut(stream) {
+            Some(last) => id.clone_into(last),
+            None => drop(last_ids.insert(stream.to_owned(), id.to_owned())),
+        }
+    }
+
+    /// The last ids of the streams that are kept for hours, by name.
+    #[must_use]
+    pub fn last_ids(&self) -> BTreeMap<String, String> {
+        self.last_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Watches a run; `None` where too many are watched already.
     pub fn watch(&self, run: &str) -> Option<Arc<Watch>> {
         let mut runs = self.runs();

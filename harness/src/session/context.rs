@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Board, Gate, Ledger, Mark, Recorder, Stop};
+use super::{Board, Gate, Ledger, Mark, Past, Recorder, Stop};
 use crate::{
     clock::Clock,
     gateway::{Answer, Client, GatewayAccess, Outcome, Streams},
@@ -40,6 +41,10 @@ pub struct Context {
     pub client: Client,
     /// Opens streams.
     pub streams: Streams,
+    /// When this session began to play. What was due before is due then.
+    pub began: Instant,
+    /// What the sessions before it have left to be played.
+    pub past: Arc<Past>,
     /// Tells this soak's names from those of others at the same gateway.
     pub nonce: Arc<str>,
 }
@@ -105,6 +110,19 @@ impl Context {
             () = self.stop.requested() => false,
             () = self.clock.until(at_ms) => true,
         }
+    }
+
+    /// When something that is planned for a scenario moment can begin: then, or when this session began to play.
+    #[must_use]
+    pub fn due(&self, at_ms: u64) -> Instant {
+        self.clock.instant(at_ms).max(self.began)
+    }
+
+    /// The number of the first of evenly spaced moments that this session can be there for.
+    #[must_use]
+    pub fn first_tick(&self, every_ms: u64) -> usize {
+        let began_ms = if self.past.is_there() { self.clock.at_ms(self.began) } else { 0 };
+        usize::try_from(began_ms.div_ceil(every_ms.max(1))).unwrap_or(usize::MAX)
     }
 
     /// The ledger.

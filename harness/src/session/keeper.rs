@@ -127,8 +127,8 @@ impl Context {
         orders: &mut mpsc::Receiver<Order>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) {
-        let mut life =
-            Life { last_id: None, has_seen_events: false, retry: None, lost: None, back: None, closed_ms: None };
+        let last_id = self.past.last_id(&kept.name).map(str::to_owned);
+        let mut life = Life { last_id, has_seen_events: false, retry: None, lost: None, back: None, closed_ms: None };
         while !self.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;
@@ -256,6 +256,9 @@ impl Context {
             life.has_seen_events = true;
             if event.id.is_some() {
                 life.last_id.clone_from(&event.id);
+                if kept.workload != Workload::Runs {
+                    self.board.gave_id(&kept.name, event.id.as_deref().unwrap_or_default());
+                }
             }
             if let Some(retry_ms) = event.retry_ms {
                 life.retry = Some(Duration::from_millis(retry_ms).clamp(RETRY_MIN, RECONNECT_DELAY_MAX));
@@ -334,6 +337,8 @@ impl Context {
                 let waited = clock::now().saturating_duration_since(event.arrived);
                 let arrived_us = clock::wall_now().as_microsecond() - i64::try_from(waited.as_micros()).unwrap_or(0);
                 let took = Duration::from_micros(u64::try_from(arrived_us - written_us).unwrap_or(0));
+                let written = event.arrived.checked_sub(took).unwrap_or(event.arrived);
+                let took = self.recorder.between(written, event.arrived);
                 self.recorder.time_of(Timing::EventDelivery, took, mark, &log.run_id);
             }
         }

@@ -1,22 +1,29 @@
 //! Plays the plan: the only part with sockets, timers and tasks.
 //!
 //! [`play`] starts the workers of a suite under one supervisor and one [`Stop`], sums up what they measure every ten
-//! scenario seconds, and writes snapshots and results as it goes, so that a session that is killed leaves both.
+//! scenario seconds, and writes snapshots and results as it goes, so that a session that is killed leaves both. One that is started after it
+//! reads what it left, and plays on.
 
 mod artifacts;
+mod begin;
 mod board;
+mod checkpoint;
 mod context;
+mod crew;
 mod gate;
 mod keeper;
 mod ledger;
 mod log;
+mod past;
 mod play;
 mod preflight;
 mod recorder;
+mod stalls;
 mod stop;
 mod supervisor;
+mod takeover;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) use artifacts::{ArtifactError, replace};
 pub use board::{Board, Watch};
@@ -25,17 +32,22 @@ pub use gate::Gate;
 pub use keeper::{HeldOpen, Kept, Order};
 pub use ledger::{Got, Ledger, Missed, Repeated, Settled, Sighting};
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
+pub use past::{Past, PastChaos};
 pub use play::play;
 pub use recorder::{Mark, Recorder};
+pub use stalls::Stalls;
 pub use stop::Stop;
 pub use supervisor::{Fatal, Side, Worker};
 
 pub use crate::gateway::GatewayAccess;
 use crate::{
     judge::Targets,
-    plan::{Kpi, Plan},
+    plan::{Kpi, Plan, Suite},
     report::RunFolder,
 };
+
+/// Makes the workers of a suite, each at the place where the session before left it.
+pub type Workers = fn(Suite, &Past) -> Vec<Arc<dyn Worker>>;
 
 /// What a session is to play, where, and by which measure.
 #[derive(Debug, Clone)]
@@ -52,6 +64,8 @@ pub struct SessionConfig {
     pub waivers: BTreeMap<Kpi, String>,
     /// Settings as a reader of the journal may see them: no secrets.
     pub shown: BTreeMap<String, String>,
+    /// Who plays it.
+    pub workers: Workers,
     /// What is logged, as an `EnvFilter`; `info` where there is none.
     pub log_filter: Option<String>,
 }

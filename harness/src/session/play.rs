@@ -5,24 +5,28 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinSet;
-use tracing::{Instrument, instrument::WithSubscriber};
-use uuid::Uuid;
+use tokio::time::MissedTickBehavior;
+use tracing::instrument::WithSubscriber;
 
 use super::{
-    Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop, artifacts, log, preflight,
-    supervisor::supervise,
+    Board, Context, FATAL_TARGET, Gate, Ledger, SessionConfig, Stop, artifacts,
+    begin::{Begun, begin},
+    checkpoint::Checkpoint,
+    crew::Crew,
+    log,
 };
 use crate::{
-    clock::{Clock, wall_now},
+    clock::{self, Clock, wall_now},
     gateway::{Client, Streams},
-    journal::{Counter, End, EndReason, Finding, Header, JOURNAL_VERSION, Record, Writer},
+    journal::{Counter, End, EndReason, Finding, Record},
     judge::Digest,
-    workload,
+    plan::millis,
 };
 
 /// An interval of the journal, scenario time.
 const INTERVAL_MS: u64 = 10_000;
+/// Between checkpoints, real time: a session that is killed loses no more than this.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// No session outlives its plan by more than the longest run timeout and this.
 const OVERTIME: Duration = Duration::from_secs(60);
 /// After a stop was asked for, workers have so long to end by themselves.
@@ -49,95 +53,60 @@ pub(super) async fn play_logged(config: SessionConfig, stop: Stop, scenario_cloc
         config.plan.seed,
         config.plan.pace
     );
-    // What asked it to stop before it began says why; the gateway may be another's.
-    let ready = tokio::select! {
-        biased;
-        () = stop.requested() => None,
-        ready = prepare(&config, &stop) => Some(ready),
-    };
-    // The scenario begins when the gateway is there; a session that never begins has a record all the same.
-    let clock = Clock::start(config.plan.pace);
-    let _ = scenario_clock.set(clock.clone());
-    let header = header(&config, &clock);
-    let writer = match Writer::open(&config.folder.journal()) {
-        Ok(writer) => writer,
-        Err(error) => {
-            tracing::error!(target: FATAL_TARGET, "{error}");
-            stop.request(EndReason::Fatal, error.to_string());
+    let begun = match begin(config, &stop).await {
+        Ok(begun) => begun,
+        Err(message) => {
+            tracing::error!(target: FATAL_TARGET, "{message}");
+            stop.request(EndReason::Fatal, message);
             return EndReason::Fatal;
         }
     };
-    let digest = Digest::new(&config.plan, &config.targets);
-    let recorder = Recorder::new(clock.clone(), stop.clone(), writer, digest);
-    recorder.write(Record::Header(Box::new(header.clone())));
-    match ready {
-        None => {}
-        Some(Err(message)) => stop.request(EndReason::Fatal, message),
-        Some(Ok((client, streams))) => {
-            let context = context(&config, &clock, &recorder, &stop, client, streams);
-            play_plan(&config, &header, &context).await;
-        }
+    let _ = scenario_clock.set(begun.recorder.clock().clone());
+    if let Some((client, streams)) = begun.gateway.clone() {
+        let context = context(&begun, &stop, client, streams);
+        play_plan(&begun, &context).await;
     }
-    conclude(&config, &header, &recorder, &stop)
+    conclude(&begun, &stop)
 }
 
-async fn prepare(config: &SessionConfig, stop: &Stop) -> Result<(Client, Streams), String> {
-    let client = Client::new(&config.gateway).map_err(|e| e.to_string())?;
-    let streams = Streams::new(&config.gateway).map_err(|e| e.to_string())?;
-    preflight::wait_until_ready(config, &client, stop).await?;
-    preflight::prepare(config, &client).await;
-    Ok((client, streams))
-}
-
-pub(super) fn header(config: &SessionConfig, clock: &Clock) -> Header {
-    Header {
-        version: JOURNAL_VERSION,
-        harness: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: clock.started_at().to_string(),
-        gateway_url: config.gateway.url.clone(),
-        embedded: config.gateway.embedded,
-        plan: config.plan.clone(),
-        settings: config.shown.clone(),
-    }
-}
-
-fn context(
-    config: &SessionConfig,
-    clock: &Clock,
-    recorder: &Recorder,
-    stop: &Stop,
-    client: Client,
-    streams: Streams,
-) -> Context {
-    let nonce = Uuid::new_v4().simple().to_string();
+fn context(begun: &Begun, stop: &Stop, client: Client, streams: Streams) -> Context {
+    let Begun { config, header, recorder, past, .. } = begun;
+    let clients = config.plan.scenario.streams.count as usize;
+    let ledger = if past.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) };
+    let gate = Gate::default();
+    let settle_ms = millis(config.plan.scenario.chaos.settle);
+    // Where the gateway may still be down by our own hand, what is due waits until W6 knows.
+    gate.hold(matches!(past.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
+    let runs_started = recorder.with_digest(Digest::runs_started);
     Context {
         plan: Arc::new(config.plan.clone()),
         access: Arc::new(config.gateway.clone()),
-        clock: clock.clone(),
+        clock: recorder.clock().clone(),
         recorder: recorder.clone(),
         stop: stop.clone(),
         closing: stop.child(),
-        gate: Gate::default(),
-        board: Arc::new(Board::default()),
-        ledger: Arc::new(Mutex::new(Ledger::new(config.plan.scenario.streams.count as usize))),
+        gate,
+        board: Arc::new(Board::with_runs_started(runs_started)),
+        ledger: Arc::new(Mutex::new(ledger)),
         client,
         streams,
-        nonce: nonce[..8].into(),
+        nonce: header.nonce.as_str().into(),
+        began: if past.is_there() { clock::now() } else { recorder.clock().instant(0) },
+        past: Arc::clone(past),
     }
 }
 
 /// Starts the workers, and writes down what they measure until all are done or a stop was asked for.
-async fn play_plan(config: &SessionConfig, header: &Header, context: &Context) {
-    let all = workload::workers(config.plan.suite);
-    let mut workers = JoinSet::new();
-    for worker in &all {
-        let played = supervise(Arc::clone(worker), context.clone());
-        workers.spawn(played.in_current_span().with_current_subscriber());
-    }
+async fn play_plan(begun: &Begun, context: &Context) {
+    let config = &begun.config;
+    let mut crew = Crew::start(config, context);
     let (clock, stop) = (&context.clock, &context.stop);
     let deadline = clock.instant(config.plan.duration_ms) + config.plan.scenario.runs.timeout + OVERTIME;
-    let mut snapshots = config.plan.snapshots_ms.iter().copied().peekable();
-    let mut next_flush_ms = INTERVAL_MS;
+    let is_due = |at_ms: &u64| !(begun.past.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
+    let mut snapshots = config.plan.snapshots_ms.iter().copied().filter(is_due).peekable();
+    let mut next_flush_ms = (clock.now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
+    let mut checkpoints = tokio::time::interval(CHECKPOINT_EVERY);
+    checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next_snapshot_ms = snapshots.peek().copied().unwrap_or(u64::MAX);
         let next_ms = next_flush_ms.min(next_snapshot_ms);
@@ -152,30 +121,37 @@ async fn play_plan(config: &SessionConfig, header: &Header, context: &Context) {
                 next_flush_ms = (clock.now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
                 if next_ms == next_snapshot_ms {
                     snapshots.next();
-                    write_down(config, header, context, next_snapshot_ms / 60_000);
+                    write_down(begun, context, next_snapshot_ms / 60_000);
+                }
+            }
+            _ = checkpoints.tick() => {
+                let checkpoint =
+                    Checkpoint { unwritten: context.recorder.unwritten(), last_ids: context.board.last_ids() };
+                if let Err(error) = checkpoint.write(&config.folder.checkpoint()) {
+                    tracing::debug!("no checkpoint: {error}");
                 }
             }
             // Workers are supervised and do not panic themselves.
-            over = workers.join_next() => if over.is_none() { break },
+            over = crew.playing.join_next() => if over.is_none() { break },
         }
     }
     if stop.is_requested() {
-        let over = async { while workers.join_next().await.is_some() {} };
+        let over = async { while crew.playing.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_LIMIT, over).await.is_err() {
             tracing::error!("some workers did not end within {} s of being asked to", STOP_LIMIT.as_secs());
         }
-        workers.shutdown().await;
+        crew.playing.shutdown().await;
     } else {
         settle_last(context).await;
         context.recorder.flush();
         for minute in snapshots {
-            write_down(config, header, context, minute / 60_000);
+            write_down(begun, context, minute / 60_000);
         }
     }
     context.settle_ledger();
     context.closing.cancel();
     let closed = async {
-        for side in all.iter().filter_map(|worker| worker.beside()) {
+        for side in crew.all.iter().filter_map(|worker| worker.beside()) {
             side.over().await;
         }
     };
@@ -200,7 +176,8 @@ async fn settle_last(context: &Context) {
 }
 
 /// Writes a snapshot and the results. A file that cannot be written does not stop the soak: the journal is the record.
-fn write_down(config: &SessionConfig, header: &Header, context: &Context, minute: u64) {
+fn write_down(begun: &Begun, context: &Context, minute: u64) {
+    let Begun { config, header, .. } = begun;
     let exposition = context.board.exposition();
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
     let (snapshot, results) = context.recorder.with_digest(|digest| {
@@ -214,7 +191,8 @@ fn write_down(config: &SessionConfig, header: &Header, context: &Context, minute
 }
 
 /// The last records, and the results as they stand for good.
-fn conclude(config: &SessionConfig, header: &Header, recorder: &Recorder, stop: &Stop) -> EndReason {
+fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
+    let Begun { config, header, recorder, .. } = begun;
     let (reason, message) = stop.why().unwrap_or((EndReason::Played, "the plan was played to its end".into()));
     if reason == EndReason::Fatal {
         tracing::error!(target: FATAL_TARGET, "{message}");
@@ -232,6 +210,7 @@ fn conclude(config: &SessionConfig, header: &Header, recorder: &Recorder, stop: 
     if let Err(error) = artifacts::replace(&config.folder.results(), &results) {
         tracing::error!("{error}");
     }
+    Checkpoint::remove(&config.folder.checkpoint());
     reason
 }
 

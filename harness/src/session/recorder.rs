@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Stop;
+use super::{Stalls, Stop};
 use crate::{
     clock::{Clock, micros},
     journal::{
@@ -29,6 +29,7 @@ const EXEMPLARS_MAX: usize = 3;
 pub struct Recorder {
     clock: Clock,
     stop: Stop,
+    stalls: Stalls,
     state: Arc<Mutex<State>>,
 }
 
@@ -38,6 +39,7 @@ struct State {
     digest: Digest,
     phase: Phase,
     from_ms: u64,
+    session_life: u32,
     gateway_life: Option<String>,
     intervals: BTreeMap<Phase, Interval>,
     incidents: BTreeMap<&'static str, u32>,
@@ -63,12 +65,35 @@ impl Recorder {
             digest,
             phase: Phase::Steady,
             from_ms: 0,
+            session_life: 0,
             gateway_life: None,
             intervals: BTreeMap::new(),
             incidents: BTreeMap::new(),
             is_over: false,
         };
-        Self { clock, stop, state: Arc::new(Mutex::new(state)) }
+        Self { clock, stop, stalls: Stalls::default(), state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Goes on from now as a later life of the session. What was measured before stands in the journal and the digest.
+    #[must_use]
+    pub(super) fn in_life(self, session_life: u32, gateway_life: Option<String>) -> Self {
+        let mut state = self.lock();
+        (state.session_life, state.gateway_life) = (session_life, gateway_life);
+        state.from_ms = self.clock.now_ms();
+        drop(state);
+        self
+    }
+
+    /// The times when we were not there.
+    #[must_use]
+    pub const fn stalls(&self) -> &Stalls {
+        &self.stalls
+    }
+
+    /// How long something took between two moments, less the time in which we were not there.
+    #[must_use]
+    pub fn between(&self, from: Instant, to: Instant) -> Duration {
+        to.saturating_duration_since(from).saturating_sub(self.stalls.within(from, to))
     }
 
     /// The scenario's clock.
@@ -114,9 +139,9 @@ impl Recorder {
         }
     }
 
-    /// Records how long something took since its mark.
+    /// Records how long something took since its mark, less the time in which we were not there.
     pub fn time(&self, timing: Timing, since: Mark, subject: &str) -> Duration {
-        let took = crate::clock::now().saturating_duration_since(since.at);
+        let took = self.between(since.at, crate::clock::now());
         self.time_of(timing, took, since, subject);
         took
     }
@@ -218,13 +243,18 @@ impl Recorder {
         let to_ms = self.clock.now_ms();
         let mut state = self.lock();
         state.incidents.clear();
-        let life = state.gateway_life.clone();
-        for (_, mut interval) in std::mem::take(&mut state.intervals) {
-            interval.to_ms = to_ms;
-            interval.gateway_life.clone_from(&life);
+        for interval in state.open_intervals(to_ms) {
             self.append(&mut state, Record::Interval(Box::new(interval)));
         }
+        state.intervals.clear();
         state.from_ms = to_ms;
+    }
+
+    /// What was measured since the last interval ended, as if it ended now.
+    #[must_use]
+    pub fn unwritten(&self) -> Vec<Interval> {
+        let to_ms = self.clock.now_ms();
+        self.lock().open_intervals(to_ms)
     }
 
     /// Writes a record that is neither: the header, the end.
@@ -269,7 +299,14 @@ impl State {
     }
 
     fn interval(&mut self, phase: Phase) -> &mut Interval {
-        let from_ms = self.from_ms;
-        self.intervals.entry(phase).or_insert_with(|| Interval::empty(from_ms, from_ms, phase))
+        let (from_ms, session_life) = (self.from_ms, self.session_life);
+        let begin = || Interval { session_life, ..Interval::empty(from_ms, from_ms, phase) };
+        self.intervals.entry(phase).or_insert_with(begin)
+    }
+
+    fn open_intervals(&self, to_ms: u64) -> Vec<Interval> {
+        let closed =
+            |interval: &Interval| Interval { to_ms, gateway_life: self.gateway_life.clone(), ..interval.clone() };
+        self.intervals.values().map(closed).collect()
     }
 }

@@ -50,6 +50,7 @@ fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfig {
         targets: Targets::default(),
         waivers: BTreeMap::new(),
         shown: BTreeMap::new(),
+        workers: crate::workload::workers,
         log_filter: None,
     }
 }
@@ -211,7 +212,7 @@ fn context(config: &SessionConfig) -> Context {
     let (clock, stop) = (Clock::start(120.0), Stop::new());
     let writer = Writer::open(&config.folder.journal()).unwrap();
     let recorder = Recorder::new(clock.clone(), stop.clone(), writer, Digest::new(&config.plan, &config.targets));
-    recorder.write(Record::Header(Box::new(play::header(config, &clock))));
+    recorder.write(Record::Header(Box::new(begin::header(config, &clock))));
     Context {
         plan: config.plan.clone().into(),
         access: config.gateway.clone().into(),
@@ -222,6 +223,8 @@ fn context(config: &SessionConfig) -> Context {
         board: Board::default().into(),
         ledger: Mutex::new(Ledger::new(2)).into(),
         nonce: "test".into(),
+        began: clock.instant(0),
+        past: Past::default().into(),
         clock,
         recorder,
         stop,

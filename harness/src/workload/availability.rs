@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::place::Place;
 use crate::{
+    clock,
     journal::{Counter, Finding, Timing},
     plan::{Workload, millis},
     session::{Context, Fatal, Side, Worker},
@@ -42,13 +43,15 @@ impl Worker for Availability {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let every_ms = millis(context.plan.scenario.availability_every).max(1);
+            // What was due while no session was there is a sample that nobody can take any more.
+            self.place.skip_to(context.first_tick(every_ms));
             loop {
                 let due_ms = self.place.next() as u64 * every_ms;
                 if due_ms >= context.plan.duration_ms || !context.until(due_ms).await {
                     break;
                 }
                 self.place.advance();
-                let mark = context.recorder.cycle_started(Workload::Availability, context.clock.instant(due_ms));
+                let mark = context.recorder.cycle_started(Workload::Availability, context.due(due_ms));
                 let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
                     context.recorder.count(Counter::ReadyProbes, mark);
                     let answer = format!("not sent: {UNDER_WAY_MAX} probes are waiting for an answer");
@@ -59,6 +62,11 @@ impl Worker for Availability {
                 let one = context.clone();
                 self.probes.play(&context, Workload::Availability, async move {
                     let outcome = one.client.ready().await;
+                    let is_ready = outcome.as_ref().is_ok_and(|answer| answer.status == 200);
+                    if !is_ready && !one.recorder.stalls().within(mark.at, clock::now()).is_zero() {
+                        // We were not there when an answer was due: its time ran out for nobody.
+                        return one.recorder.cycle_finished(Workload::Availability, mark);
+                    }
                     one.recorder.count(Counter::ReadyProbes, mark);
                     one.recorder.time(Timing::ReadyRoundTrip, mark, "GET /ready");
                     let answer = match outcome {

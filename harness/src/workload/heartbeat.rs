@@ -27,6 +27,9 @@ impl Worker for Heartbeat {
                     break;
                 }
                 self.place.advance();
+                if context.past.has_beaten(due_ms) {
+                    continue;
+                }
                 let open_streams = u32::try_from(context.board.log_streams_open()).unwrap_or(u32::MAX);
                 let runs_started = context.board.runs_started();
                 tracing::info!(target: HEARTBEAT_TARGET, "{}", heartbeat_line(due_ms / 60_000, u64::from(open_streams), runs_started));

@@ -93,13 +93,14 @@ impl Worker for Metrics {
         Box::pin(async move {
             self.keep_guard_stream(&context);
             let every_ms = millis(context.plan.scenario.metrics_every).max(1);
+            self.place.skip_to(context.first_tick(every_ms));
             loop {
                 let due_ms = self.place.next() as u64 * every_ms;
                 if due_ms >= context.plan.duration_ms || !context.until(due_ms).await {
                     break;
                 }
                 self.place.advance();
-                let mark = context.recorder.cycle_started(Workload::Metrics, context.clock.instant(due_ms));
+                let mark = context.recorder.cycle_started(Workload::Metrics, context.due(due_ms));
                 self.scrape_aside(&context, mark);
             }
             let _ = context.until(context.plan.duration_ms).await;
@@ -171,6 +172,7 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     look_at_processes(context, state, mark);
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
+    context.recorder.gauge(Gauge::OwnClockShift, context.clock.own_shift_ms(), mark);
     let asked = Asked { runs: context.board.runs_started(), mark };
     let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, mark));
     take_in_metrics(context, state, metrics, asked);

@@ -8,6 +8,7 @@ mod metrics;
 mod own_record;
 mod place;
 mod process;
+mod round_trips;
 mod run;
 mod sightings;
 mod tally;
@@ -20,23 +21,26 @@ mod w6_light_chaos;
 
 use std::sync::Arc;
 
-use crate::{plan::Suite, session::Worker};
+use crate::{
+    plan::Suite,
+    session::{Past, Worker},
+};
 
-/// The workers of a suite.
+/// The workers of a suite, each at the place where the session before left it.
 #[must_use]
-pub fn workers(suite: Suite) -> Vec<Arc<dyn Worker>> {
+pub fn workers(suite: Suite, past: &Past) -> Vec<Arc<dyn Worker>> {
     let mut workers: Vec<Arc<dyn Worker>> = vec![
-        Arc::new(w1_realistic_runs::RealisticRuns::default()),
-        Arc::new(w2_sse_churn::SseChurn::default()),
-        Arc::new(w3_registry_pulse::RegistryPulse::default()),
-        Arc::new(w4_safety_probes::SafetyProbes::default()),
-        Arc::new(w5_privacy_slice::PrivacySlice::default()),
+        Arc::new(w1_realistic_runs::RealisticRuns::after(past)),
+        Arc::new(w2_sse_churn::SseChurn::after(past)),
+        Arc::new(w3_registry_pulse::RegistryPulse::after(past)),
+        Arc::new(w4_safety_probes::SafetyProbes::after(past)),
+        Arc::new(w5_privacy_slice::PrivacySlice::after(past)),
         Arc::new(availability::Availability::default()),
         Arc::new(metrics::Metrics::default()),
         Arc::new(heartbeat::Heartbeat::default()),
     ];
     if suite.has_chaos() {
-        workers.push(Arc::new(w6_light_chaos::LightChaos::default()));
+        workers.push(Arc::new(w6_light_chaos::LightChaos::after(past)));
     }
     workers
 }

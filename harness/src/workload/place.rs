@@ -17,6 +17,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// A place after so many cycles.
+    pub(super) fn at(next: usize) -> Self {
+        Self { next: AtomicUsize::new(next), ..Self::default() }
+    }
+
     /// The cycle that is next.
     pub(super) fn next(&self) -> usize {
         self.next.load(Ordering::Relaxed)
@@ -25,6 +30,11 @@ impl Place {
     /// Goes on to the one after. Called before a cycle is played, so that one that panics is not played again.
     pub(super) fn advance(&self) {
         self.next.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Passes over cycles that are not to be played.
+    pub(super) fn skip_to(&self, next: usize) {
+        self.next.fetch_max(next, Ordering::Relaxed);
     }
 
     /// When a worker that plays one cycle after another could start one that was planned for a moment: not before the

@@ -16,11 +16,20 @@ use crate::{
     gateway::{Client, RunView},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedRun, Workload},
-    session::{Context, Fatal, Kept, Mark, Side, Worker},
+    session::{Context, Fatal, Kept, Mark, Past, Side, Worker},
 };
 
 /// How long the first log line of a run that is over is still waited for.
 const LOG_GRACE: Duration = Duration::from_secs(5);
+
+/// Runs that were due in the last so long, real time, are played by a session that takes over; a hundredth of the plan,
+/// if that is more.
+const MADE_UP_MIN: Duration = Duration::from_secs(5);
+
+/// How long a session that takes over waits for its streams before its first run.
+const STREAMS_BACK_LIMIT: Duration = Duration::from_secs(1);
+/// Between looks.
+const STREAMS_BACK_EVERY: Duration = Duration::from_millis(10);
 
 const OWN_STREAM: &str = "GET /api/runs/{id}/logs/stream";
 
@@ -29,6 +38,13 @@ const OWN_STREAM: &str = "GET /api/runs/{id}/logs/stream";
 pub(super) struct RealisticRuns {
     place: Place,
     runs: Side,
+}
+
+impl RealisticRuns {
+    /// Goes on after those that were played.
+    pub(super) fn after(past: &Past) -> Self {
+        Self { place: Place::at(past.finished(Workload::Runs)), ..Self::default() }
+    }
 }
 
 impl Worker for RealisticRuns {
@@ -42,13 +58,17 @@ impl Worker for RealisticRuns {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
+            let heard_from = heard(&context).await;
             while let Some(planned) = context.plan.runs.get(self.place.next()) {
                 if !context.until(planned.at_ms).await {
                     break;
                 }
                 let number = self.place.next();
                 self.place.advance();
-                let due = context.clock.instant(planned.at_ms);
+                if came_too_long_ago(&context, number, planned) {
+                    continue;
+                }
+                let due = context.due(planned.at_ms).max(heard_from);
                 let started = context.recorder.cycle_started(Workload::Runs, due);
                 let (planned, one) = (planned.clone(), context.clone());
                 self.runs.play(&context, Workload::Runs, async move {
@@ -60,6 +80,31 @@ impl Worker for RealisticRuns {
             Ok(())
         })
     }
+}
+
+/// From when on runs are listened to. A session that takes over opens its streams first: a run that nobody hears proves
+/// little. Where they do not come at once, it goes on without them.
+async fn heard(context: &Context) -> Instant {
+    if context.past.is_there() {
+        let limit = clock::now() + STREAMS_BACK_LIMIT;
+        while context.board.log_streams_open() < context.plan.scenario.streams.count as usize
+            && clock::now() < limit
+            && !context.stop.is_requested()
+        {
+            tokio::time::sleep(STREAMS_BACK_EVERY).await;
+        }
+        return clock::now();
+    }
+    context.began
+}
+
+/// Whether a run was due while no session was there, longer ago than a hole may be: what came to nobody in that time is
+/// not played all at once, which no gateway was promised. A run that was under way when its session died is played again.
+fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> bool {
+    let was_begun = number < context.past.started(Workload::Runs);
+    let waited = context.began.saturating_duration_since(context.clock.instant(planned.at_ms));
+    let allowed = context.clock.real(context.plan.duration_ms / 100).max(MADE_UP_MIN);
+    context.past.is_there() && !was_begun && waited > allowed
 }
 
 async fn play_run(context: &Context, number: usize, planned: &PlannedRun, due: Instant) {
@@ -135,7 +180,7 @@ async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_op
     let Some(watch) = &run.watch else { return };
     if watch.logged_within(Duration::ZERO).await || (streams_were_open && watch.logged_within(LOG_GRACE).await) {
         if let Some(first) = watch.first_log() {
-            let took = first.saturating_duration_since(due.at);
+            let took = context.recorder.between(due.at, first);
             context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
         }
     } else if streams_were_open && context.board.log_streams_open() > 0 {

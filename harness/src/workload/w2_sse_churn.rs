@@ -10,7 +10,7 @@ use crate::{
     clock,
     gateway::Client,
     plan::{PlannedChurn, Workload},
-    session::{Context, Fatal, Kept, Order, Side, Worker},
+    session::{Context, Fatal, Kept, Order, Past, Side, Worker},
 };
 
 /// How long a churn waits for its streams to come back before it is over without them.
@@ -44,7 +44,7 @@ impl Worker for SseChurn {
                     break;
                 }
                 self.place.advance();
-                let due = context.clock.instant(planned.at_ms);
+                let due = context.due(planned.at_ms);
                 let cycle = context.recorder.cycle_started(Workload::Churn, due);
                 // Beside: at a high pace the one before may still wait for its streams, or for a safety probe.
                 let (one, planned, orders) = (context.clone(), planned.clone(), orders.clone());
@@ -62,11 +62,18 @@ impl Worker for SseChurn {
 }
 
 impl SseChurn {
+    /// Goes on after those that were played. The opening of the streams counts as the first.
+    pub(super) fn after(past: &Past) -> Self {
+        Self { place: Place::at(past.finished(Workload::Churn).saturating_sub(1)), ..Self::default() }
+    }
+
     /// Opens the streams, once: a restarted worker finds them there.
     fn open_streams(&self, context: &Context) -> Vec<mpsc::Sender<Order>> {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         if orders.is_empty() {
-            let cycle = context.recorder.cycle_started(Workload::Churn, context.clock.instant(0));
+            // A session that takes over opens them too, and only the first opening is a cycle of the plan.
+            let is_first = context.past.finished(Workload::Churn) == 0;
+            let cycle = is_first.then(|| context.recorder.cycle_started(Workload::Churn, context.due(0)));
             for number in 0..context.plan.scenario.streams.count as usize {
                 let (order, mut ordered) = mpsc::channel(1);
                 orders.push(order);
@@ -85,7 +92,9 @@ impl SseChurn {
             }
             let one = context.clone();
             self.streams.play(context, Workload::Churn, async move { settle_ledger(&one).await });
-            context.recorder.cycle_finished(Workload::Churn, cycle);
+            if let Some(cycle) = cycle {
+                context.recorder.cycle_finished(Workload::Churn, cycle);
+            }
         }
         orders.clone()
     }

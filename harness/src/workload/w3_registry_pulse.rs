@@ -14,7 +14,7 @@ use crate::{
     gateway::{Answer, Client, Manifest, search_hits},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedPulse, Workload},
-    session::{Call, Context, Fatal, Side, Worker},
+    session::{Call, Context, Fatal, Past, Side, Worker},
 };
 
 /// How long a version is searched. Three times the target, so that a late one is told from a lost one.
@@ -38,6 +38,17 @@ pub(super) struct RegistryPulse {
     published: Arc<Mutex<BTreeMap<usize, String>>>,
 }
 
+impl RegistryPulse {
+    /// Goes on after those that were played, and knows the versions that they published.
+    pub(super) fn after(past: &Past) -> Self {
+        Self {
+            place: Place::at(past.finished(Workload::Registry)),
+            published: Arc::new(Mutex::new(past.versions().clone())),
+            ..Self::default()
+        }
+    }
+}
+
 impl Worker for RegistryPulse {
     fn name(&self) -> &'static str {
         Workload::Registry.name()
@@ -51,7 +62,7 @@ impl Worker for RegistryPulse {
                 }
                 let number = self.place.next();
                 self.place.advance();
-                let cycle = context.recorder.cycle_started(Workload::Registry, context.clock.instant(planned.at_ms));
+                let cycle = context.recorder.cycle_started(Workload::Registry, context.due(planned.at_ms));
                 // Beside: at a high pace the one before may still be searching for its version.
                 let (one, planned, published) = (context.clone(), planned.clone(), Arc::clone(&self.published));
                 self.pulses.play(&context, Workload::Registry, async move {
@@ -74,11 +85,13 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, publish
         let since = context.recorder.mark();
         context.recorder.count(Counter::VersionsPublished, since);
         let found = search_until_found(context, &second, &slug, &version).await;
-        let waited = clock::now().saturating_duration_since(since.at);
+        let waited = context.recorder.between(since.at, clock::now());
         match found {
             Ok(()) => {
                 context.recorder.count(Counter::VersionsFound, since);
                 context.recorder.time_of(Timing::PublishToSearch, waited, since, &label);
+                let pulse = u32::try_from(number).unwrap_or(u32::MAX);
+                context.recorder.incident_since(Finding::VersionFound { pulse, version: version.clone() }, since);
                 let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
                 published.insert(number, version);
                 if published.len() > VERSIONS_MAX {

@@ -14,7 +14,7 @@ use crate::{
     gateway::{Answer, RunStanding, RunView},
     journal::{Counter, Finding, clip},
     plan::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Workload},
-    session::{Call, Context, Fatal, Worker},
+    session::{Call, Context, Fatal, Past, Worker},
 };
 
 /// What is tried, and what it is called. More than one wording: a filter for a single phrase is no safety layer.
@@ -40,6 +40,13 @@ pub(super) struct SafetyProbes {
     place: Place,
 }
 
+impl SafetyProbes {
+    /// Goes on after those that were played.
+    pub(super) fn after(past: &Past) -> Self {
+        Self { place: Place::at(past.finished(Workload::Safety)) }
+    }
+}
+
 impl Worker for SafetyProbes {
     fn name(&self) -> &'static str {
         Workload::Safety.name()
@@ -53,7 +60,7 @@ impl Worker for SafetyProbes {
                 }
                 let number = self.place.next();
                 self.place.advance();
-                let due = self.place.due(context.clock.instant(due_ms));
+                let due = self.place.due(context.due(due_ms));
                 let cycle = context.recorder.cycle_started(Workload::Safety, due);
                 // Never while a churned stream is away, and no churn while it lasts.
                 let quiet = context.gate.quiet_streams().await;

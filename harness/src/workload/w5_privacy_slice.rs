@@ -15,7 +15,7 @@ use crate::{
     gateway::Client,
     journal::{Counter, Finding, clip},
     plan::Workload,
-    session::{Call, Context, Fatal, Worker},
+    session::{Call, Context, Fatal, Past, Worker},
 };
 
 const AGENT: &str = "demo-enricher";
@@ -28,6 +28,13 @@ const CANARIES_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct PrivacySlice {
     place: Place,
+}
+
+impl PrivacySlice {
+    /// Goes on after those that were played.
+    pub(super) fn after(past: &Past) -> Self {
+        Self { place: Place::at(past.finished(Workload::Privacy)) }
+    }
 }
 
 impl Worker for PrivacySlice {
@@ -43,7 +50,7 @@ impl Worker for PrivacySlice {
                     break;
                 }
                 self.place.advance();
-                let due = self.place.due(context.clock.instant(due_ms));
+                let due = self.place.due(context.due(due_ms));
                 let cycle = context.recorder.cycle_started(Workload::Privacy, due);
                 if toggle(&context, &client, false).await {
                     tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;

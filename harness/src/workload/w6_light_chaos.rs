@@ -6,13 +6,15 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::place::Place;
+use super::{
+    place::Place,
+    round_trips::{CALLS, ROUND_TRIPS, RoundTrips, round_trips, show, undisturbed},
+};
 use crate::{
     clock::{self, micros},
-    gateway::Outcome,
     journal::{Finding, clip},
     plan::{Chaos, Phase, PlannedChaos, Workload, millis},
-    session::{Context, Fatal, Side, Worker},
+    session::{Context, Fatal, Past, Side, Worker},
 };
 
 /// How long a restart may take to show: readiness lost, or streams dropped.
@@ -25,10 +27,8 @@ const RECOVERY_LIMIT_AFTERWARDS: Duration = Duration::from_secs(35);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Answers in a row that make a gateway ready again: one may come from before the restart.
 const READY_IN_A_ROW: u32 = 3;
-/// Round trips of which the fastest stands for a call's latency at one time: a busy moment makes none faster.
-const ROUND_TRIPS: usize = 3;
-/// How often the latency before is measured, where it is not small.
-const ROUNDS_MAX: usize = 5;
+/// A latency that lasts no longer than this is not measured any more: the calls that are timed take their time, too.
+const MEASURED_WITHIN: Duration = Duration::from_secs(3);
 /// Of the latency asked for, this share must be seen.
 const LATENCY_SHARE_MIN: f64 = 0.8;
 
@@ -56,7 +56,7 @@ impl Worker for LightChaos {
                     break;
                 }
                 self.place.advance();
-                let due = self.place.due(context.clock.instant(planned.at_ms));
+                let due = self.place.due(context.due(planned.at_ms));
                 let cycle = context.recorder.cycle_started(Workload::Chaos, due);
                 self.disturb(&context, planned).await;
                 context.recorder.cycle_finished(Workload::Chaos, cycle);
@@ -68,10 +68,37 @@ impl Worker for LightChaos {
     }
 }
 
+/// How far an event has come when a session begins with it.
+#[derive(Debug)]
+enum Stage {
+    /// It is to be injected.
+    Due,
+    /// It was injected by the session before, which may have seen its effect.
+    Injected { at: Instant, is_seen: bool, before: RoundTrips },
+    /// The session before saw how it ended, at a scenario moment.
+    Over(u64),
+}
+
 impl LightChaos {
+    /// Goes on after the events that were played.
+    pub(super) fn after(past: &Past) -> Self {
+        Self { place: Place::at(past.finished(Workload::Chaos)), ..Self::default() }
+    }
+
     async fn disturb(&self, context: &Context, planned: &PlannedChaos) {
         let chaos = planned.chaos;
-        let before = if chaos == Chaos::Latency { undisturbed(context).await } else { RoundTrips::default() };
+        let settle_ms = millis(context.plan.scenario.chaos.settle);
+        let (injected, before) = match stage(context, chaos).await {
+            Stage::Over(at_ms) => {
+                context.recorder.set_phase(Phase::from(chaos));
+                let _window = Window(context);
+                let _ = context.until((at_ms + settle_ms).min(context.plan.window_ends_ms(planned))).await;
+                return;
+            }
+            Stage::Injected { at, is_seen, before } => (Some((at, is_seen)), before),
+            Stage::Due if chaos == Chaos::Latency => (None, undisturbed(context).await),
+            Stage::Due => (None, RoundTrips::default()),
+        };
         context.recorder.set_phase(Phase::from(chaos));
         // While the gateway is down by our own hand, what is due waits.
         let restarts = chaos != Chaos::Latency;
@@ -79,15 +106,24 @@ impl LightChaos {
         let dropped_before = context.board.log_streams_dropped();
         let open_before = context.board.log_streams_open();
         let window = Window(context);
-        let injected_at = clock::now();
-        let accepted = inject(context, chaos).await;
+        let (injected_at, is_seen, accepted) = match injected {
+            Some((at, is_seen)) => (at, is_seen, Some(true)),
+            None => {
+                let fastest_us = before.fastest_us();
+                if !restarts {
+                    context.recorder.incident(Finding::RoundTripsBefore { chaos, fastest_us });
+                }
+                (clock::now(), false, inject(context, chaos).await)
+            }
+        };
         let well_again = async {
             // A restart may well cut the connection that its own answer should have come by.
             if accepted.unwrap_or(restarts) {
                 let recovered = if restarts {
-                    restart(context, chaos, injected_at, dropped_before, open_before).await
+                    let streams = Streams { dropped_before, open_before };
+                    restart(context, chaos, injected_at, is_seen, streams).await
                 } else {
-                    latency(context, before, injected_at).await
+                    latency(context, before, injected_at, is_seen).await
                 };
                 context.gate.hold(false);
                 match recovered {
@@ -98,7 +134,7 @@ impl LightChaos {
             context.gate.hold(false);
         };
         tokio::pin!(well_again);
-        let ends_ms = context.plan.window_ends_ms(planned);
+        let ends_ms = window_ends_ms(context, planned, injected_at);
         tokio::select! {
             biased;
             () = &mut well_again => {}
@@ -109,7 +145,6 @@ impl LightChaos {
             }
         }
         // Two scenario minutes to settle, then the window closes. The way back is measured above, on real time.
-        let settle_ms = millis(context.plan.scenario.chaos.settle);
         let _ = context.until(context.clock.now_ms() + settle_ms).await;
         drop(window);
     }
@@ -130,11 +165,48 @@ impl LightChaos {
             // Latency lasts as long as it was asked to: only what comes after is the way back.
             let asked = if chaos == Chaos::Latency { latency_lasts(&one) } else { Duration::ZERO };
             let back_at = clock::now().max(ready_at);
-            let took = back_at.saturating_duration_since(injected_at + asked);
+            // Streams that fell with the session before were not the gateway's to bring back in the meantime.
+            let took = one.recorder.between(injected_at + asked, back_at);
             one.recorder.incident(Finding::ChaosRecovered { chaos, recovery_ms: micros(took) / 1_000 });
             tracing::info!("{chaos}: well again after {} ms", micros(took) / 1_000);
         });
     }
+}
+
+/// Where an event stands. One whose effect the session before did not see is injected again: chaos that nobody saw proves
+/// nothing. What still lasts of an added latency is waited for first.
+async fn stage(context: &Context, chaos: Chaos) -> Stage {
+    let past = context.past.chaos(chaos);
+    if let Some(over_ms) = past.over_ms {
+        return Stage::Over(over_ms);
+    }
+    let Some(at) = past.injected_ms.map(|at_ms| context.clock.instant(at_ms)) else { return Stage::Due };
+    let is_seen = past.is_seen;
+    if chaos != Chaos::Latency {
+        // A gateway that is down still shows what was done to it.
+        let is_down = !matches!(context.client.ready().await, Ok(answer) if answer.status == 200);
+        let before = RoundTrips::default();
+        return if is_seen || is_down { Stage::Injected { at, is_seen, before } } else { Stage::Due };
+    }
+    let ends_at = at + latency_lasts(context);
+    let left = ends_at.saturating_duration_since(clock::now());
+    match past.fastest_us.as_deref().and_then(RoundTrips::of) {
+        Some(before) if is_seen || left > MEASURED_WITHIN => Stage::Injected { at, is_seen, before },
+        _ => {
+            tokio::select! {
+                () = context.stop.requested() => {}
+                () = tokio::time::sleep_until(ends_at) => {}
+            }
+            Stage::Due
+        }
+    }
+}
+
+/// When the window of an event closes at the latest. One that is injected again by a session that took over has the time
+/// that the plan sets aside from then on.
+fn window_ends_ms(context: &Context, planned: &PlannedChaos, injected_at: Instant) -> u64 {
+    let at_ms = if context.past.is_there() { context.clock.at_ms(injected_at) } else { planned.at_ms };
+    context.plan.window_ends_ms(&PlannedChaos { at_ms: at_ms.max(planned.at_ms), chaos: planned.chaos })
 }
 
 /// A window that is open. However it comes to be closed, nothing is held after it.
@@ -166,17 +238,25 @@ async fn inject(context: &Context, chaos: Chaos) -> Option<bool> {
     accepted
 }
 
-/// Waits for a restart to show, and then for the gateway to be ready again; what is still wrong, if it is not.
+/// The workspace log streams when a restart was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Streams {
+    dropped_before: u64,
+    open_before: usize,
+}
+
+/// Waits for a restart to show, unless that was seen, and then for the gateway to be ready again; what is still wrong, if
+/// it is not.
 async fn restart(
     context: &Context,
     chaos: Chaos,
     injected_at: Instant,
-    dropped_before: u64,
-    open_before: usize,
+    is_seen: bool,
+    Streams { dropped_before, open_before }: Streams,
 ) -> Result<(), String> {
     let mut lost: Option<String> = None;
     let mut in_a_row = 0;
-    let mut said = false;
+    let mut said = is_seen;
     loop {
         let answer = match context.client.ready().await {
             Ok(answer) if answer.status == 200 => None,
@@ -189,7 +269,7 @@ async fn restart(
         if let (None, Some(answer)) = (&lost, &answer) {
             lost = Some(format!("readiness was lost after {took_ms} ms ({answer})"));
         }
-        let effective = lost.is_some() || dropped > 0;
+        let effective = is_seen || lost.is_some() || dropped > 0;
         let waited = clock::now().saturating_duration_since(injected_at);
         // The first sign is often a dropped stream; what else shows is waited for until the gateway is ready again.
         let over = effective && in_a_row >= READY_IN_A_ROW;
@@ -215,24 +295,12 @@ async fn restart(
     }
 }
 
-/// Measures the latency that was really added, and then that it is gone.
-async fn latency(context: &Context, before: RoundTrips, injected_at: Instant) -> Result<(), String> {
-    let chaos = Chaos::Latency;
+/// Measures the latency that was really added, unless that was seen, and then that it is gone.
+async fn latency(context: &Context, before: RoundTrips, injected_at: Instant, is_seen: bool) -> Result<(), String> {
     let asked = context.plan.scenario.chaos.latency_added;
-    let during = round_trips(context).await;
-    // Every answer was to be late, so the call that was slowed down least says what was done.
-    let (call, seen) = during.least_over(&before);
-    let effective = seen.is_some_and(|seen| seen >= asked.mul_f64(LATENCY_SHARE_MIN));
-    let evidence = format!(
-        "fastest round trip of {ROUND_TRIPS} of {}, the least delayed of {} calls: {} before, {} during; +{} ms \
-         asked for",
-        CALLS[call],
-        CALLS.len(),
-        show(before.0[call]),
-        show(during.0[call]),
-        millis(asked)
-    );
-    context.recorder.incident(Finding::ChaosSeen { chaos, effective, evidence });
+    if !is_seen {
+        look_at_latency(context, before).await;
+    }
     let ends_at = injected_at + latency_lasts(context);
     tokio::select! {
         () = context.stop.requested() => return Ok(()),
@@ -251,6 +319,25 @@ async fn latency(context: &Context, before: RoundTrips, injected_at: Instant) ->
     }
 }
 
+/// Says what latency was really added.
+async fn look_at_latency(context: &Context, before: RoundTrips) {
+    let asked = context.plan.scenario.chaos.latency_added;
+    let during = round_trips(context).await;
+    // Every answer was to be late, so the call that was slowed down least says what was done.
+    let (call, seen) = during.least_over(&before);
+    let effective = seen.is_some_and(|seen| seen >= asked.mul_f64(LATENCY_SHARE_MIN));
+    let evidence = format!(
+        "fastest round trip of {ROUND_TRIPS} of {}, the least delayed of {} calls: {} before, {} during; +{} ms \
+         asked for",
+        CALLS[call],
+        CALLS.len(),
+        show(before.0[call]),
+        show(during.0[call]),
+        millis(asked)
+    );
+    context.recorder.incident(Finding::ChaosSeen { chaos: Chaos::Latency, effective, evidence });
+}
+
 /// Whether a gateway that was waited for since a moment is given up: after the limit, or sooner if the plan is over.
 fn given_up(context: &Context, since: Instant) -> bool {
     let waited = clock::now().saturating_duration_since(since);
@@ -265,72 +352,4 @@ fn latency_lasts(context: &Context) -> Duration {
 fn not_recovered(context: &Context, chaos: Chaos, injected_at: Instant, still: &str) {
     let waited_ms = millis(clock::now().saturating_duration_since(injected_at));
     context.recorder.incident(Finding::ChaosNotRecovered { chaos, waited_ms, answer: clip(still) });
-}
-
-/// The calls that are timed: the probes, and one that does something.
-const CALLS: [&str; 3] = ["GET /ready", "GET /health", "GET /api/agents/{slug}"];
-
-/// The fastest round trip of each of the [`CALLS`]; none where none was answered.
-#[derive(Debug, Clone, Copy, Default)]
-struct RoundTrips([Option<Duration>; CALLS.len()]);
-
-impl RoundTrips {
-    /// The call that takes longer than before by the least, and by how much; none where one was not answered.
-    fn least_over(&self, before: &Self) -> (usize, Option<Duration>) {
-        self.over(before).min_by_key(|(_, over)| *over).expect("there are calls")
-    }
-
-    /// The call that takes longer than before by the most. One that was not answered comes first.
-    fn most_over(&self, before: &Self) -> (usize, Option<Duration>) {
-        self.over(before).max_by_key(|(_, over)| over.unwrap_or(Duration::MAX)).expect("there are calls")
-    }
-
-    fn over(&self, before: &Self) -> impl Iterator<Item = (usize, Option<Duration>)> {
-        let over = self.0.into_iter().zip(before.0).map(|(now, before)| Some(now?.saturating_sub(before?)));
-        over.enumerate()
-    }
-}
-
-/// Times each call before anything is added. A machine that is busy at the moment would hide what is added later, so it
-/// is timed again, a few times, until it takes far less than that.
-async fn undisturbed(context: &Context) -> RoundTrips {
-    let little = context.plan.scenario.chaos.latency_added / 5;
-    let mut fastest = round_trips(context).await;
-    for _ in 1..ROUNDS_MAX {
-        if fastest.0.iter().all(|took| took.is_some_and(|took| took < little)) || context.stop.is_requested() {
-            break;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-        let again = round_trips(context).await;
-        for (fastest, again) in fastest.0.iter_mut().zip(again.0) {
-            *fastest = (*fastest).into_iter().chain(again).min();
-        }
-    }
-    fastest
-}
-
-/// Times each call a few times, one after another.
-async fn round_trips(context: &Context) -> RoundTrips {
-    let agent = context.plan.runs.first().map_or("demo-enricher", |run| run.agent.as_str());
-    RoundTrips([
-        fastest(|| context.client.ready()).await,
-        fastest(|| context.client.health()).await,
-        fastest(|| context.client.agent(agent)).await,
-    ])
-}
-
-async fn fastest<F: Future<Output = Outcome>>(call: impl Fn() -> F) -> Option<Duration> {
-    let mut fastest = None;
-    for _ in 0..ROUND_TRIPS {
-        let sent = clock::now();
-        if call().await.is_ok() {
-            let took = clock::now().saturating_duration_since(sent);
-            fastest = Some(fastest.map_or(took, |fastest: Duration| fastest.min(took)));
-        }
-    }
-    fastest
-}
-
-fn show(round_trip: Option<Duration>) -> String {
-    round_trip.map_or("no answer".into(), |took| format!("{} ms", millis(took)))
 }

@@ -10,6 +10,7 @@ use std::{fmt, future::Future, io, path::Path, pin::Pin, process::ExitCode};
 use super::folder::AttachFolder;
 use crate::{
     plan::Suite,
+    session::Workers,
     settings::{ATTACH, Environment, ROLE, SUITE},
 };
 
@@ -44,6 +45,8 @@ pub struct Embedded {
     pub soak_toml: &'static str,
     /// Starts the mock gateway on a free port of this machine.
     pub gateway: fn() -> StartingGateway,
+    /// Who plays a suite: [`workload::workers`](crate::workload::workers).
+    pub workers: Workers,
 }
 
 /// A mock gateway that is being started.
@@ -98,8 +101,9 @@ enum RoleError {
 pub(super) fn play(environment: &Environment, embedded: &Embedded) -> Option<ExitCode> {
     let name = environment.get(ROLE)?;
     let played = match name {
-        "session" => folder(environment, Role::Session)
-            .and_then(|folder| session::play(environment, embedded.soak_toml, &folder)),
+        "session" => {
+            folder(environment, Role::Session).and_then(|folder| session::play(environment, embedded, &folder))
+        }
         "gateway" => folder(environment, Role::Gateway).and_then(|folder| gateway::play(embedded.gateway, &folder)),
         other => Err(RoleError::Unknown(other.to_owned())),
     };

@@ -5,8 +5,8 @@ use std::{thread, time::Duration};
 use tokio::task::JoinSet;
 
 use super::{
-    super::{folder::AttachFolder, lock::Lock},
-    RoleError,
+    super::{attach::LIVES_MAX, folder::AttachFolder, follow, lock::Lock},
+    Embedded, RoleError,
     turn::{self, Turn},
     watch::{self, Signals},
 };
@@ -15,7 +15,7 @@ use crate::{
     journal::EndReason,
     plan::Plan,
     report::RunFolder,
-    session::{self, SessionConfig, Stop},
+    session::{self, SessionConfig, Stop, Workers},
     settings::{Environment, Settings},
 };
 
@@ -24,16 +24,16 @@ const LOCK_TRIES: u32 = 40;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
 const THREADS: usize = 2;
 
-pub(super) fn play(environment: &Environment, built_in: &str, folder: &AttachFolder) -> Result<(), RoleError> {
+pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &AttachFolder) -> Result<(), RoleError> {
     let Some(_life) = take_life(folder)? else {
         // Somebody plays already: that session is ours, too.
         return Ok(());
     };
-    let settings = Settings::load(environment, built_in)?;
+    let settings = Settings::load(environment, embedded.soak_toml)?;
     let run = folder.run_folder()?.ok_or_else(|| RoleError::NoRunFolder(folder.path().display().to_string()))?;
     let gateway = access(&settings, folder)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    runtime.map_err(RoleError::Runtime)?.block_on(attended(settings, gateway, run, folder))
+    runtime.map_err(RoleError::Runtime)?.block_on(attended(settings, gateway, run, folder, embedded.workers))
 }
 
 fn take_life(folder: &AttachFolder) -> Result<Option<Lock>, RoleError> {
@@ -64,6 +64,7 @@ async fn attended(
     gateway: GatewayAccess,
     run: RunFolder,
     folder: &AttachFolder,
+    workers: Workers,
 ) -> Result<(), RoleError> {
     let stop = Stop::new();
     let mut watches = JoinSet::new();
@@ -78,6 +79,10 @@ async fn attended(
     if let Some(Turn::Taken(why)) = &turn {
         stop.request(EndReason::Fatal, why);
     }
+    let lives = folder.lives()?;
+    if lives > LIVES_MAX {
+        stop.request(EndReason::Fatal, format!("{LIVES_MAX} sessions died one after another, and no other plays on"));
+    }
     let suite = folder.suite();
     let config = SessionConfig {
         plan: Plan::new(suite, &settings.scenario, settings.seed, settings.pace_for(suite)),
@@ -86,13 +91,20 @@ async fn attended(
         shown: settings.shown(),
         targets: settings.targets,
         waivers: settings.waivers,
+        workers,
         log_filter: settings.log_filter,
     };
     // A stop that was asked for before the session begins leaves a journal all the same: it says why.
+    let journal = config.folder.journal();
     let reason = session::play(config, stop.clone()).await;
     if reason != EndReason::Played {
         let why = stop.why().map(|(_, message)| message).unwrap_or_default();
         eprintln!("the session ended early ({reason:?}): {why}");
+        if !follow::has_end(&journal) {
+            // Whoever waits would start another, which would come no further. Where even this cannot be written, the
+            // number of lives is what ends it.
+            let _ = folder.write_cannot_go_on(&why);
+        }
     }
     watches.shutdown().await;
     Ok(())

@@ -10,10 +10,12 @@ use super::{
 };
 use crate::{
     clock,
+    plan::Suite,
     report::RunFolder,
     runner::{
         attach::TURN_LIMIT,
         folder::{AttachFolder, sha256_hex},
+        follow,
     },
     session::Stop,
 };
@@ -27,6 +29,18 @@ struct Holder {
     pid: u32,
     /// Where it leaves what it leaves.
     folder: PathBuf,
+    /// Where those meet who wait for it.
+    attach: PathBuf,
+}
+
+impl Holder {
+    /// Whether it died, and those who wait for it are about to start another in its place.
+    fn is_about_to_come_back(&self) -> bool {
+        let attach = AttachFolder::at(&self.attach, Suite::Smoke);
+        let is_awaited = matches!(lock::is_held(&attach.attached_lock()), Ok(true));
+        let has_ended = RunFolder::from_path(&self.folder).is_none_or(|run| follow::has_end(&run.journal()));
+        is_awaited && !has_ended
+    }
 }
 
 /// What became of waiting for the gateway.
@@ -46,17 +60,23 @@ pub(super) enum Turn {
 /// Takes the gateway for this session. Another suite of the same test run is waited for; anybody else is not.
 pub(super) async fn take(url: &str, folder: &AttachFolder, run: &RunFolder, stop: &Stop) -> Result<Turn, LockError> {
     let path = std::env::temp_dir().join(format!("s2-gateway-{}.lock", sha256_hex(url)));
-    let us = Holder { run: run_of(folder), pid: std::process::id(), folder: run.path() };
+    let us =
+        Holder { run: run_of(folder), pid: std::process::id(), folder: run.path(), attach: folder.path().to_owned() };
     let began = clock::now();
     let mut has_said = false;
     loop {
-        if let Some(mut lock) = Lock::try_exclusive(&path)? {
+        let before = || serde_json::from_str::<Holder>(&lock::said(&path)).ok();
+        let is_theirs = || {
+            let other = before().filter(|holder| holder.run == us.run && holder.folder != us.folder);
+            other.is_some_and(|holder| holder.is_about_to_come_back())
+        };
+        if let Some(mut lock) = Lock::try_exclusive(&path)?.filter(|_| !is_theirs()) {
             // Words that cannot be left make another's error poorer, and nothing else.
             let _ = lock.say(&serde_json::to_string(&us).unwrap_or_default());
             return Ok(Turn::Ours { lock });
         }
         // Between taking a lock and leaving words there is a moment without them, or with another's.
-        let holder = serde_json::from_str::<Holder>(&lock::said(&path)).ok();
+        let holder = before();
         let waited = clock::now().saturating_duration_since(began);
         match holder {
             Some(holder) if holder.run == us.run && waited < TURN_LIMIT => {

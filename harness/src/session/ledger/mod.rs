@@ -113,6 +113,8 @@ pub struct Ledger {
     closed: HashMap<u64, u128>,
     closed_order: VecDeque<u64>,
     evicted: u64,
+    /// Events first seen so shortly after a client's first opening are not owed.
+    opening_margin_ms: u64,
 }
 
 #[derive(Debug, Default)]
@@ -150,7 +152,14 @@ impl Ledger {
     #[must_use]
     pub fn new(clients: usize) -> Self {
         let clients = (0..clients.min(CLIENTS_MAX)).map(|_| Client::default()).collect();
-        Self { clients, ..Self::default() }
+        Self { clients, opening_margin_ms: OPENING_MARGIN_MS, ..Self::default() }
+    }
+
+    /// The ledger of a session that takes over from another. Its clients come back with ids of which it does not know
+    /// what came before: what is replayed to one, another may have had. Until that is over nothing is owed.
+    #[must_use]
+    pub fn taking_over(clients: usize) -> Self {
+        Self { opening_margin_ms: GRACE_MS, ..Self::new(clients) }
     }
 
     /// A client's stream opened; `resumed` if it sent a `Last-Event-ID`.
@@ -159,7 +168,7 @@ impl Ledger {
         state.connected_since_ms = Some(now_ms);
         state.ids.reconnected();
         if !resumed || state.owes_since_ms.is_none() {
-            state.owes_since_ms = Some(now_ms.saturating_add(OPENING_MARGIN_MS));
+            state.owes_since_ms = Some(now_ms.saturating_add(self.opening_margin_ms));
             // Without a Last-Event-ID the gateway owes nothing of what went by.
             let bit = 1_u128 << client;
             for entry in self.open.values_mut() {

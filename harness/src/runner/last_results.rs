@@ -1,0 +1,44 @@
+//! The results of a session that could not write its last ones itself: it died, or was killed between its end and them.
+
+use std::fs;
+
+use super::{attach::Attended, folder::AttachFolder, rejudge::results_of, stored::StoredJournal};
+use crate::{
+    journal::{Finding, Incident, Record},
+    plan::Phase,
+    report::RunFolder,
+    session::replace,
+    settings::Settings,
+};
+
+/// What the runner knows of a session that left no end: for the verdicts as for the results, as if it stood in the journal.
+pub(super) fn of_death(at_ms: u64, what: &str, folder: &AttachFolder) -> Record {
+    let why = folder.cannot_go_on().ok().flatten().map_or_else(String::new, |why| format!("; it said: {why}"));
+    let log = folder.session_log();
+    let message = format!("the session died: {what}{why}; its log is {}", log.display());
+    Record::Incident(Incident { at_ms, phase: Phase::Steady, finding: Finding::Fatal { message } })
+}
+
+/// Writes the results from the journal, unless the session has written its last ones. Where that cannot be done, the
+/// trials say all the same what came of the soak.
+pub(super) fn leave(run: &RunFolder, attended: &Attended, folder: &AttachFolder, settings: &Settings) {
+    if *attended == Attended::Ended && are_final(run) {
+        return;
+    }
+    let stored = StoredJournal::open(&run.journal()).and_then(|journal| journal.fold(&settings.targets));
+    let Ok((header, mut digest, _)) = stored else { return };
+    if let Attended::Died { what, .. } = attended {
+        digest.absorb(&of_death(digest.scenario_ms(), what, folder));
+    }
+    let (_, json) = results_of(&header, &digest, settings);
+    if let Err(error) = replace(&run.results(), &json) {
+        eprintln!("{error}");
+    }
+}
+
+/// Whether the results know of the soak's end.
+fn are_final(run: &RunFolder) -> bool {
+    let results = fs::read(run.results()).unwrap_or_default();
+    let results: serde_json::Value = serde_json::from_slice(&results).unwrap_or_default();
+    results.pointer("/summary/endedAt").is_some_and(serde_json::Value::is_string)
+}

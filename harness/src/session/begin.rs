@@ -1,0 +1,119 @@
+//! The beginning of a session: of a soak, once its gateway is ready, or of a later life, in the middle of one.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{
+    Recorder, SessionConfig, Stop,
+    past::Past,
+    preflight,
+    takeover::{Opened, Takeover},
+};
+use crate::{
+    clock::{self, Clock},
+    gateway::{Client, Streams},
+    journal::{EndReason, Header, JOURNAL_VERSION, Record, Writer},
+    judge::Digest,
+    plan::millis,
+};
+
+/// A session that has a clock and a journal.
+pub(super) struct Begun {
+    pub(super) config: SessionConfig,
+    pub(super) header: Header,
+    pub(super) recorder: Recorder,
+    pub(super) past: Arc<Past>,
+    /// What speaks to the gateway; none where the session is to stop before it has begun to play.
+    pub(super) gateway: Option<(Client, Streams)>,
+}
+
+/// Begins a soak, or takes over from the session before where one has begun it.
+///
+/// # Errors
+/// In words, where there can be no journal.
+pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
+    match Takeover::read(&config.folder, &config.targets).map_err(|e| e.to_string())? {
+        Some(takeover) => again(config, takeover, stop).map_err(|e| e.to_string()),
+        None => anew(config, stop).await,
+    }
+}
+
+async fn anew(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
+    // What asked it to stop before it began says why; the gateway may be another's.
+    let ready = tokio::select! {
+        biased;
+        () = stop.requested() => None,
+        ready = prepare(&config, stop) => Some(ready),
+    };
+    // The scenario begins when the gateway is there; a session that never begins has a record all the same.
+    let clock = Clock::start(config.plan.pace);
+    let header = header(&config, &clock);
+    // A session that was killed with its first line half written has left that half.
+    let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
+    let digest = Digest::new(&config.plan, &config.targets);
+    let recorder = Recorder::new(clock, stop.clone(), writer, digest);
+    recorder.write(Record::Header(Box::new(header.clone())));
+    let gateway = connected(ready, stop);
+    Ok(Begun { config, header, recorder, past: Arc::default(), gateway })
+}
+
+async fn prepare(config: &SessionConfig, stop: &Stop) -> Result<(Client, Streams), String> {
+    let (client, streams) = connect(config)?;
+    preflight::wait_until_ready(config, &client, stop).await?;
+    preflight::prepare(config, &client).await;
+    Ok((client, streams))
+}
+
+fn connect(config: &SessionConfig) -> Result<(Client, Streams), String> {
+    let client = Client::new(&config.gateway).map_err(|e| e.to_string())?;
+    let streams = Streams::new(&config.gateway).map_err(|e| e.to_string())?;
+    Ok((client, streams))
+}
+
+fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> Option<(Client, Streams)> {
+    match ready? {
+        Ok(gateway) => Some(gateway),
+        Err(message) => {
+            stop.request(EndReason::Fatal, message);
+            None
+        }
+    }
+}
+
+/// Goes on where the clock is by now. The gateway may be down at the moment, by our own hand even: it is not waited for.
+fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<Begun, super::takeover::TakeoverError> {
+    let (header, clock) = (takeover.header.clone(), takeover.clock());
+    config.plan = header.plan.clone();
+    let Opened { writer, digest, past, hole_ms: (from_ms, to_ms) } = takeover.open(&config.folder, &clock)?;
+    tracing::error!(
+        "the session before died: life {} takes over at T+{}m, after {} ms of the scenario in which nothing was played",
+        past.life,
+        to_ms / 60_000,
+        to_ms - from_ms
+    );
+    let recorder = Recorder::new(clock.clone(), stop.clone(), writer, digest);
+    let recorder = recorder.in_life(past.life, past.gateway_life.clone());
+    if let Some((chaos, _)) = past.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
+        recorder.set_phase(chaos.into());
+    }
+    // What was on its way meanwhile waited for us, not for the gateway.
+    recorder.stalls().add(clock.instant(from_ms), clock::now());
+    let gateway = connected((!stop.is_requested()).then(|| connect(&config)), stop);
+    Ok(Begun { config, header, recorder, past: Arc::new(past), gateway })
+}
+
+pub(super) fn header(config: &SessionConfig, clock: &Clock) -> Header {
+    let nonce = Uuid::new_v4().simple().to_string();
+    Header {
+        version: JOURNAL_VERSION,
+        harness: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: clock.started_at().to_string(),
+        started_monotonic_ms: Some(clock::monotonic_ms()),
+        nonce: nonce[..8].to_owned(),
+        gateway_url: config.gateway.url.clone(),
+        embedded: config.gateway.embedded,
+        plan: config.plan.clone(),
+        settings: config.shown.clone(),
+    }
+}

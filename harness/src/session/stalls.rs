@@ -1,0 +1,131 @@
+//! When we were not there: times in which the session stood still, or in which no session played. What was on its way
+//! meanwhile waited for us, and that is no latency of the gateway's.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::clock;
+
+/// Between ticks.
+const TICK: Duration = Duration::from_millis(50);
+/// A tick that comes later than this after it was due says that nothing of ours ran. Less is a busy machine's daily life,
+/// and stays in the latencies, which are then rather too long than too short.
+const LATE: Duration = Duration::from_millis(200);
+/// A stall that is worth telling.
+const TOLD_MIN: Duration = Duration::from_secs(1);
+/// Stalls that are remembered; the oldest is forgotten first. What began before it is over by its timeout.
+const STALLS_MAX: usize = 64;
+
+/// The times when we were not there. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Stalls(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    past: VecDeque<(Instant, Instant)>,
+    last_tick: Option<Instant>,
+}
+
+impl Stalls {
+    /// Notes that we were not there between two moments.
+    pub fn add(&self, from: Instant, to: Instant) {
+        let mut state = self.lock();
+        if state.past.len() == STALLS_MAX {
+            state.past.pop_front();
+        }
+        state.past.push_back((from, to));
+    }
+
+    /// For how much of the time between two moments we were not there. A stall counts as soon as it is over, whether or
+    /// not it was noticed yet: whoever wakes up first may ask first.
+    #[must_use]
+    pub fn within(&self, from: Instant, to: Instant) -> Duration {
+        let state = self.lock();
+        let current = state.last_tick.and_then(|last| stall(last, to));
+        let stalls = state.past.iter().copied().chain(current);
+        stalls.map(|(begun, over)| over.min(to).saturating_duration_since(begun.max(from))).sum()
+    }
+
+    /// Ticks until it is dropped, and calls `tell` after each stall that is worth telling.
+    pub(super) async fn watch(self, tell: impl Fn(Duration) + Send) {
+        loop {
+            let now = clock::now();
+            if let Some(stalled) = self.tick(now).filter(|stalled| *stalled >= TOLD_MIN) {
+                tell(stalled);
+            }
+            tokio::time::sleep_until(now + TICK).await;
+        }
+    }
+
+    /// One tick; how long we stood still before it, if we did.
+    fn tick(&self, now: Instant) -> Option<Duration> {
+        let (from, to) = self.lock().last_tick.replace(now).and_then(|last| stall(last, now))?;
+        self.add(from, to);
+        Some(to - from)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stall that lies between a tick and now, if one does.
+fn stall(last_tick: Instant, now: Instant) -> Option<(Instant, Instant)> {
+    let due = last_tick + TICK;
+    (now.saturating_duration_since(due) > LATE).then_some((due, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(begun: Instant, ms: u64) -> Instant {
+        begun + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn only_what_lies_within_counts_of_a_stall() {
+        let (stalls, begun) = (Stalls::default(), clock::now());
+        stalls.add(at(begun, 1_000), at(begun, 3_000));
+        stalls.add(at(begun, 10_000), at(begun, 10_500));
+        for (from, to, expected_ms) in
+            [(0, 900, 0), (0, 2_000, 1_000), (1_500, 2_500, 1_000), (2_000, 20_000, 1_500), (3_000, 10_000, 0)]
+        {
+            assert_eq!(Duration::from_millis(expected_ms), stalls.within(at(begun, from), at(begun, to)));
+        }
+    }
+
+    #[test]
+    fn a_stall_counts_whether_or_not_it_was_noticed_yet() {
+        let (stalls, begun) = (Stalls::default(), clock::now());
+        assert_eq!(Duration::ZERO, stalls.within(begun, at(begun, 60_000)), "before the first tick nothing is known");
+        assert_eq!(None, stalls.tick(begun));
+        assert_eq!(None, stalls.tick(at(begun, 60)));
+        let missed = Duration::from_millis(10_000 - 60 - 50);
+        assert_eq!(missed, stalls.within(begun, at(begun, 10_000)));
+        assert_eq!(Some(missed), stalls.tick(at(begun, 10_000)));
+        assert_eq!(missed, stalls.within(begun, at(begun, 10_010)));
+    }
+
+    #[test]
+    fn what_is_a_little_late_is_no_stall() {
+        let (stalls, begun) = (Stalls::default(), clock::now());
+        stalls.tick(begun);
+        assert_eq!(None, stalls.tick(begun + TICK + LATE));
+        assert_eq!(Duration::ZERO, stalls.within(begun, begun + TICK + LATE));
+    }
+
+    #[test]
+    fn the_oldest_stalls_are_forgotten_first() {
+        let (stalls, begun) = (Stalls::default(), clock::now());
+        for n in 0..=STALLS_MAX as u64 {
+            stalls.add(at(begun, n * 10), at(begun, n * 10 + 1));
+        }
+        assert_eq!(Duration::from_millis(STALLS_MAX as u64), stalls.within(begun, at(begun, 100_000)));
+    }
+}

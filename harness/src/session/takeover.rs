@@ -1,0 +1,115 @@
+//! Taking over from a session that died: its journal and its last checkpoint are read, and the plan is played on from
+//! where the clock is by now.
+
+use std::{fs, io};
+
+use super::{checkpoint::Checkpoint, past::Past};
+use crate::{
+    clock::Clock,
+    journal::{Finding, Header, Incident, Interval, ReadError, Reader, Record, WriteError, Writer},
+    judge::{Digest, Targets},
+    plan::Phase,
+    report::RunFolder,
+};
+
+/// What a session that died has left.
+#[derive(Debug)]
+pub(super) struct Takeover {
+    pub(super) header: Header,
+    pub(super) past: Past,
+    digest: Digest,
+    /// Measured by the session that died, and not yet in the journal.
+    unwritten: Vec<Interval>,
+}
+
+/// A session that died cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot take over from the session that died: {0}")]
+pub(super) enum TakeoverError {
+    Read(#[from] ReadError),
+    Write(#[from] WriteError),
+}
+
+/// A journal that is open for what is to come, and all that it has taken in.
+pub(super) struct Opened {
+    pub(super) writer: Writer,
+    pub(super) digest: Digest,
+    pub(super) past: Past,
+    /// The time in which no session played, scenario milliseconds.
+    pub(super) hole_ms: (u64, u64),
+}
+
+impl Takeover {
+    /// Reads what there is in the folder of a soak; `None` where no session has begun there. `targets` say which sample
+    /// was the first over them.
+    ///
+    /// # Errors
+    /// Where there is a journal, and it cannot be read.
+    pub(super) fn read(folder: &RunFolder, targets: &Targets) -> Result<Option<Self>, TakeoverError> {
+        let mut reader = match Reader::open(&folder.journal()) {
+            Ok(reader) => reader,
+            Err(ReadError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // A session that was killed before its first line was whole has not begun.
+        let Some(Record::Header(header)) = reader.next_record()? else { return Ok(None) };
+        let mut digest = Digest::new(&header.plan, targets);
+        let mut past = Past::default();
+        while let Some(record) = reader.next_record()? {
+            digest.absorb(&record);
+            past.absorb(&record);
+        }
+        let mut checkpoint = Checkpoint::read(&folder.checkpoint());
+        past.resume_from(&mut checkpoint);
+        let unwritten = checkpoint.beyond(past.measured_to_ms);
+        Ok(Some(Self { header: *header, past, digest, unwritten }))
+    }
+
+    /// The clock of the scenario: it ran on.
+    pub(super) fn clock(&self) -> Clock {
+        let Header { started_at, started_monotonic_ms, plan, .. } = &self.header;
+        let started_at = started_at.parse().unwrap_or_else(|_| crate::clock::wall_now());
+        Clock::take_over(started_at, *started_monotonic_ms, plan.pace)
+    }
+
+    /// Opens the journal for what is to come: what the checkpoint has is entered, and the hole.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub(super) fn open(mut self, folder: &RunFolder, clock: &Clock) -> Result<Opened, TakeoverError> {
+        let (mut writer, torn_bytes) = Writer::resume(&folder.journal())?;
+        let records =
+            std::mem::take(&mut self.unwritten).into_iter().map(|interval| Record::Interval(Box::new(interval)));
+        for record in records {
+            self.enter(&mut writer, &record)?;
+        }
+        let from_ms = self.past.measured_to_ms;
+        let to_ms = clock.now_ms().max(from_ms);
+        let torn = if torn_bytes == 0 {
+            String::new()
+        } else {
+            format!("; its last line was torn, and {torn_bytes} bytes of it are dropped")
+        };
+        let why = format!("the session's process died; life {} took over{torn}", self.past.life + 1);
+        let finding = Finding::Hole { from_ms, to_ms, why, cut: self.past.cut() };
+        self.enter(&mut writer, &Record::Incident(Incident { at_ms: to_ms, phase: Phase::Steady, finding }))?;
+        remove_half_written(folder);
+        Ok(Opened { writer, digest: self.digest, past: self.past, hole_ms: (from_ms, to_ms) })
+    }
+
+    fn enter(&mut self, writer: &mut Writer, record: &Record) -> Result<(), WriteError> {
+        writer.append(record)?;
+        self.digest.absorb(record);
+        self.past.absorb(record);
+        Ok(())
+    }
+}
+
+/// Files that the session that died was about to put in the place of others.
+fn remove_half_written(folder: &RunFolder) {
+    let entries = fs::read_dir(folder.path()).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp")) {
+        // One that stays is in nobody's way.
+        let _ = fs::remove_file(entry.path());
+    }
+}

@@ -1,0 +1,96 @@
+//! How long calls take, by the fastest of a few: what latency was added, and whether it is gone.
+
+use std::time::Duration;
+
+use crate::{
+    clock::{self, micros},
+    gateway::Outcome,
+    plan::millis,
+    session::Context,
+};
+
+/// Round trips of which the fastest stands for a call's latency at one time: a busy moment makes none faster.
+pub(super) const ROUND_TRIPS: usize = 3;
+/// How often the latency before is measured, where it is not small.
+const ROUNDS_MAX: usize = 5;
+/// Between rounds.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The calls that are timed: the probes, and one that does something.
+pub(super) const CALLS: [&str; 3] = ["GET /ready", "GET /health", "GET /api/agents/{slug}"];
+
+/// The fastest round trip of each of the [`CALLS`]; none where none was answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RoundTrips(pub(super) [Option<Duration>; CALLS.len()]);
+
+impl RoundTrips {
+    /// As the journal has them, microseconds.
+    pub(super) fn fastest_us(&self) -> Vec<Option<u64>> {
+        self.0.iter().map(|took| took.map(micros)).collect()
+    }
+
+    /// As the journal had them; `None` where it was of other calls.
+    pub(super) fn of(fastest_us: &[Option<u64>]) -> Option<Self> {
+        let fastest = fastest_us.iter().map(|took_us| took_us.map(Duration::from_micros));
+        fastest.collect::<Vec<_>>().try_into().ok().map(Self)
+    }
+
+    /// The call that takes longer than before by the least, and by how much; none where one was not answered.
+    pub(super) fn least_over(&self, before: &Self) -> (usize, Option<Duration>) {
+        self.over(before).min_by_key(|(_, over)| *over).expect("there are calls")
+    }
+
+    /// The call that takes longer than before by the most. One that was not answered comes first.
+    pub(super) fn most_over(&self, before: &Self) -> (usize, Option<Duration>) {
+        self.over(before).max_by_key(|(_, over)| over.unwrap_or(Duration::MAX)).expect("there are calls")
+    }
+
+    fn over(&self, before: &Self) -> impl Iterator<Item = (usize, Option<Duration>)> {
+        let over = self.0.into_iter().zip(before.0).map(|(now, before)| Some(now?.saturating_sub(before?)));
+        over.enumerate()
+    }
+}
+
+/// Times each call before anything is added. A machine that is busy at the moment would hide what is added later, so it
+/// is timed again, a few times, until it takes far less than that.
+pub(super) async fn undisturbed(context: &Context) -> RoundTrips {
+    let little = context.plan.scenario.chaos.latency_added / 5;
+    let mut fastest = round_trips(context).await;
+    for _ in 1..ROUNDS_MAX {
+        if fastest.0.iter().all(|took| took.is_some_and(|took| took < little)) || context.stop.is_requested() {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        let again = round_trips(context).await;
+        for (fastest, again) in fastest.0.iter_mut().zip(again.0) {
+            *fastest = (*fastest).into_iter().chain(again).min();
+        }
+    }
+    fastest
+}
+
+/// Times each call a few times, one after another.
+pub(super) async fn round_trips(context: &Context) -> RoundTrips {
+    let agent = context.plan.runs.first().map_or("demo-enricher", |run| run.agent.as_str());
+    RoundTrips([
+        fastest(|| context.client.ready()).await,
+        fastest(|| context.client.health()).await,
+        fastest(|| context.client.agent(agent)).await,
+    ])
+}
+
+async fn fastest<F: Future<Output = Outcome>>(call: impl Fn() -> F) -> Option<Duration> {
+    let mut fastest = None;
+    for _ in 0..ROUND_TRIPS {
+        let sent = clock::now();
+        if call().await.is_ok() {
+            let took = clock::now().saturating_duration_since(sent);
+            fastest = Some(fastest.map_or(took, |fastest: Duration| fastest.min(took)));
+        }
+    }
+    fastest
+}
+
+pub(super) fn show(round_trip: Option<Duration>) -> String {
+    round_trip.map_or("no answer".into(), |took| format!("{} ms", millis(took)))
+}
