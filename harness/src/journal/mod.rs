@@ -11,6 +11,8 @@ mod packed;
 mod read;
 mod record;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod tests;
 mod write;
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -14,12 +14,17 @@ use super::{JOURNAL_VERSION, Record, clip};
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Reads records one by one, remembering where it stands: after the last whole line, it can be asked again later.
+///
+/// Of a line that is not whole it remembers nothing but how long it was: whoever resumes the journal cuts it off, and what
+/// comes after the last whole line is then another.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
     file: BufReader<File>,
     line: Vec<u8>,
     line_number: u64,
+    /// Where the last whole line ended.
+    whole_bytes: u64,
 }
 
 /// The last line was not whole; what stood before it was read.
@@ -78,7 +83,8 @@ impl Reader {
     /// Where the file cannot be opened.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file: BufReader::new(file), line: Vec::new(), line_number: 0 })
+        let file = BufReader::new(file);
+        Ok(Self { path: path.to_owned(), file, line: Vec::new(), line_number: 0, whole_bytes: 0 })
     }
 
     /// The next record; `None` where no further line is whole yet.
@@ -86,16 +92,16 @@ impl Reader {
     /// # Errors
     /// Where the file cannot be read, a whole line is not a record, or the journal is of another version.
     pub fn next_record(&mut self) -> Result<Option<Record>, ReadError> {
-        let room = LINE_BYTES_MAX.saturating_sub(self.line.len() as u64);
-        let read = (&mut self.file).take(room).read_until(b'\n', &mut self.line);
-        read.map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
+        self.read_line().map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
         if self.line.last() != Some(&b'\n') {
             if self.line.len() as u64 >= LINE_BYTES_MAX {
-                return Err(self.malformed(&format!("longer than {LINE_BYTES_MAX} bytes")));
+                let reason = format!("longer than {LINE_BYTES_MAX} bytes");
+                return Err(ReadError::Line { path: self.path.clone(), line_number: self.line_number + 1, reason });
             }
             return Ok(None);
         }
         self.line_number += 1;
+        self.whole_bytes += self.line.len() as u64;
         let record = self.record();
         self.line.clear();
         let record = record?;
@@ -105,6 +111,17 @@ impl Reader {
             _ => {}
         }
         Ok(Some(record))
+    }
+
+    /// Reads on from the last whole line, a line at most.
+    fn read_line(&mut self) -> io::Result<()> {
+        self.line.clear();
+        // The start of a line may lie in the buffer for long, and may have been cut off the file since.
+        if !self.file.buffer().contains(&b'\n') {
+            self.file.seek(SeekFrom::Start(self.whole_bytes))?;
+        }
+        (&mut self.file).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.line)?;
+        Ok(())
     }
 
     fn record(&self) -> Result<Record, ReadError> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::plan::{Chaos, Phase, Plan, Scenario, Suite, Workload};
 
-fn header() -> Record {
+pub(super) fn header() -> Record {
     Record::Header(Box::new(Header {
         version: JOURNAL_VERSION,
         harness: "0.1.0".into(),

@@ -2,11 +2,14 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use super::Record;
+
+/// The end of a journal is looked for in pieces of so many bytes.
+const PIECE_BYTES: u64 = 64 * 1024;
 
 /// The only writer of a journal.
 #[derive(Debug)]
@@ -24,6 +27,14 @@ pub enum WriteError {
     /// The file could not be opened.
     #[error("cannot open the journal {path} for appending: {source}; is the folder writable? S2_OUT moves it")]
     Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The last whole line could not be found, or what stands after it not be cut off.
+    #[error("cannot cut the journal {path} after its last whole line: {source}; may the file be read and written?")]
+    Resume {
         /// Which file.
         path: PathBuf,
         /// Why.
@@ -54,6 +65,19 @@ impl Writer {
         Ok(Self { path: path.to_owned(), file, whole_bytes, is_torn: false })
     }
 
+    /// Opens a journal that another writer may have left in the middle of a line, and cuts that line off; a new one where
+    /// there is none. How many bytes were cut is said too.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, read or cut.
+    pub fn resume(path: &Path) -> Result<(Self, u64), WriteError> {
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path);
+        let mut file = file.map_err(|source| WriteError::Open { path: path.to_owned(), source })?;
+        let cut = cut_torn(&mut file);
+        let (whole_bytes, cut_bytes) = cut.map_err(|source| WriteError::Resume { path: path.to_owned(), source })?;
+        Ok((Self { path: path.to_owned(), file, whole_bytes, is_torn: false }, cut_bytes))
+    }
+
     /// Appends one record as one line, in one write: a process killed between two records leaves whole lines.
     ///
     /// # Errors
@@ -81,4 +105,26 @@ impl Writer {
     pub fn sync(&self) -> Result<(), WriteError> {
         self.file.sync_data().map_err(|source| WriteError::Append { path: self.path.clone(), source })
     }
+}
+
+/// Cuts a file after its last line feed. How long it is then, and how many bytes were cut.
+fn cut_torn(file: &mut File) -> io::Result<(u64, u64)> {
+    let length = file.metadata()?.len();
+    let mut piece = Vec::new();
+    let mut whole_bytes = length;
+    while whole_bytes > 0 {
+        let from = whole_bytes.saturating_sub(PIECE_BYTES);
+        file.seek(SeekFrom::Start(from))?;
+        piece.clear();
+        file.take(whole_bytes - from).read_to_end(&mut piece)?;
+        let line_end = piece.iter().rposition(|byte| *byte == b'\n');
+        whole_bytes = line_end.map_or(from, |at| from + at as u64 + 1);
+        if line_end.is_some() {
+            break;
+        }
+    }
+    if whole_bytes < length {
+        file.set_len(whole_bytes)?;
+    }
+    Ok((whole_bytes, length - whole_bytes))
 }
