@@ -7,6 +7,9 @@ mod access;
 mod client;
 mod connect;
 mod contract;
+mod event_lines;
+#[cfg(test)]
+mod event_lines_tests;
 mod exposition;
 #[cfg(test)]
 mod hostile_tests;

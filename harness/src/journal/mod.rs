@@ -5,6 +5,8 @@
 
 mod clip;
 mod finding;
+#[cfg(test)]
+pub(crate) mod fuzz_tests;
 mod histogram;
 mod measure;
 mod packed;
@@ -21,5 +23,6 @@ pub use finding::Finding;
 pub use histogram::{HistogramError, LatencyHistogram};
 pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};
 pub use read::{ReadError, Reader, Torn};
+use record::line_bytes_max;
 pub use record::{End, EndReason, Header, Incident, Interval, JOURNAL_VERSION, Record};
 pub use write::{WriteError, Writer};
