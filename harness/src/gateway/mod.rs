@@ -12,6 +12,8 @@ mod event_lines;
 mod event_lines_tests;
 mod exposition;
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod hostile_tests;
 mod stream;
 mod transport;

@@ -12,7 +12,7 @@ use super::{Digest, Targets, Verdict, judge, soak::Soak};
 use crate::{
     fuzzing::{cases, within},
     journal::{
-        Finding, ReadError, Record,
+        Finding, Gauge, GaugeSummary, ReadError, Record,
         fuzz_tests::{any_json, crafted_histogram, read},
     },
     plan::{Chaos, Suite, Workload},
@@ -74,6 +74,11 @@ fn judged(records: &[Record]) -> Result<(), TestCaseError> {
     }
     prop_assert!(!kpi_table(&verdicts).is_empty() && !snapshot.is_empty());
     Ok(())
+}
+
+fn gauge_value() -> impl Strategy<Value = f64> {
+    let extremes = vec![f64::MAX, f64::MIN, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 5e-324, 1e300, -1.0];
+    prop_oneof![prop::sample::select(extremes), prop::num::f64::ANY, 1e8..3e8_f64]
 }
 
 /// One thing that is done to the lines of a journal.
@@ -227,6 +232,22 @@ proptest! {
         let (records, error) = read(&bytes)?;
         prop_assert!(error.is_none(), "{error:?}");
         judged(&records)?;
+    }
+
+    #[test]
+    fn a_gauge_of_any_numbers_over_any_lives_is_judged(
+        gauge in prop::sample::select(Gauge::ALL),
+        values in prop::collection::vec(gauge_value(), 1..9),
+        minutes_per_life in 1..200_usize,
+    ) {
+        let mut soak = Soak::healthy(Suite::Full);
+        for (n, interval) in soak.intervals.iter_mut().enumerate() {
+            let value = |more: usize| values[(n + more) % values.len()];
+            let summary = GaugeSummary { min: value(0), max: value(1), last: value(2), count: 1 };
+            interval.gauges.insert(gauge, summary);
+            interval.gateway_life = Some((n / minutes_per_life).to_string());
+        }
+        judged(&soak.records().collect::<Vec<_>>())?;
     }
 
     #[test]
