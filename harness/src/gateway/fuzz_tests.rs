@@ -240,7 +240,7 @@ proptest! {
 }
 
 #[test]
-fn the_largest_answers_take_no_more_memory_than_small_ones_for_their_size_and_no_time_to_speak_of() {
+fn the_largest_answers_take_no_more_memory_than_small_ones_for_their_size() {
     const BODY_BYTES: usize = 4 * 1024 * 1024;
     let fill = |head: &str, item: &dyn Fn(usize) -> String, tail: &str| {
         let mut text = head.to_owned();

@@ -157,16 +157,23 @@ fn a_line_as_long_as_may_be_takes_no_more_memory_than_any_other_for_its_length()
     }
 }
 
-#[test]
-fn samples_beyond_all_numbers_are_neither_read_nor_summed_up() {
-    let mut all = LatencyHistogram::new();
-    all.record(1_000);
-    for _ in 0..70 {
-        let other = all.clone();
-        all.merge(&other);
+/// As many samples as can be counted, less one.
+pub(crate) fn all_but_endless(value_us: u64) -> LatencyHistogram {
+    let (mut all, mut power) = (LatencyHistogram::new(), LatencyHistogram::new());
+    power.record(value_us);
+    for _ in 0..64 {
+        all.merge(&power);
+        power.merge(&power.clone());
     }
-    let len = all.len();
-    assert!(len >= 1 << 63, "{len}");
-    assert_eq!((len, 0), (all.count_above(10), all.count_above(10_000)));
-    assert_eq!(1_000, all.quantile_us(1.0));
+    all
+}
+
+#[test]
+fn samples_beyond_all_numbers_are_not_summed_up() {
+    let mut all = all_but_endless(1_000);
+    assert_eq!(u64::MAX, all.len());
+    // Each alone can be counted, and all together cannot.
+    all.merge(&all_but_endless(2_000));
+    assert_eq!((u64::MAX, u64::MAX, 0), (all.len(), all.count_above(10), all.count_above(10_000)));
+    assert_eq!([1_000, 1_000], [0.5, 1.0].map(|quantile| all.quantile_us(quantile)));
 }

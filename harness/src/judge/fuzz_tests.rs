@@ -12,8 +12,8 @@ use super::{Digest, Targets, Verdict, judge, soak::Soak};
 use crate::{
     fuzzing::{cases, within},
     journal::{
-        Finding, Gauge, GaugeSummary, ReadError, Record,
-        fuzz_tests::{any_json, crafted_histogram, read},
+        Finding, Gauge, GaugeSummary, ReadError, Record, Timing, TimingRecord,
+        fuzz_tests::{all_but_endless, any_json, crafted_histogram, read},
     },
     plan::{Chaos, Suite, Workload},
     report::{failure_text, kpi_table, snapshot_json},
@@ -265,4 +265,29 @@ proptest! {
         };
         prop_assert!(error.as_ref().is_none_or(is_about_the_header), "{error:?}");
     }
+}
+
+#[test]
+fn a_plan_of_very_many_disturbances_is_refused_and_takes_no_more_room_than_any_other() {
+    let mut soak = Soak::healthy(Suite::Full);
+    let event = soak.plan.chaos[0].clone();
+    soak.plan.chaos.extend(std::iter::repeat_n(event, 100_000));
+    judged(&soak.records().collect::<Vec<_>>()).unwrap();
+    let line = soak.records().map(|record| serde_json::to_vec(&record).unwrap()).next();
+    let (records, error) = read(&[line.unwrap(), b"\n".to_vec()].concat()).unwrap();
+    assert!(records.is_empty() && matches!(error, Some(ReadError::Plan { .. })), "{error:?}");
+}
+
+#[test]
+fn sums_that_no_number_holds_do_not_make_a_judge_stumble() {
+    let mut soak = Soak::healthy(Suite::Smoke);
+    let waited =
+        |answer: &str| Finding::VersionNotFound { version: "v".into(), waited_ms: u64::MAX, answer: answer.into() };
+    soak.happens(60_000, waited("200"));
+    soak.happens(61_000, waited("404"));
+    let mut soak = soak.each(|interval| drop(interval.timings.remove(&Timing::PublishToSearch)));
+    let endless = TimingRecord { histogram: all_but_endless(2_000_000), worst: Vec::new() };
+    soak.minute(3).timings.insert(Timing::PublishToSearch, endless);
+    let records: Vec<Record> = soak.records().collect();
+    judged(&records).unwrap();
 }
