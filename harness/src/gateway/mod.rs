@@ -6,8 +6,8 @@
 //! # What no gateway should send
 //!
 //! Whatever it is, no parser panics, and each takes memory in proportion to what it is sent, of which there is a bound: 4 MiB
-//! of an answer, 1 MiB of an event. For each byte sent, that is 120 bytes for JSON (of `[[],[],…]`), 400 for metrics (a
-//! label of two characters has a table of its own), 300 for streams; and a few kilobytes. What is told of an answer is one
+//! of an answer, 1 MiB of an event. For each byte sent, that is 120 bytes for JSON at the worst (of `{"":0}` each object
+//! has room for eleven fields), 40 for metrics, 32 for streams; and 64 KiB, for metrics 4 MiB. What is told of an answer is one
 //! line of 240 characters at most. A stream shows the same events however its bytes are cut, and those that the
 //! event-stream format says, bytes that are no text and all ends of lines included.
 //!

@@ -17,7 +17,7 @@ use crate::fuzzing::{cases, within};
 const READ_BYTES: usize = 64 * 1024;
 /// A line of JSON becomes trees, one for each tag that is looked for, whose smallest leaf is two characters long and takes
 /// 32 bytes; and what grows is held twice for a moment.
-const READ_BYTES_PER_BYTE: usize = 200;
+const READ_BYTES_PER_BYTE: usize = 64;
 /// A histogram that is merged has all its buckets, up to an hour.
 const BUCKETS_BYTES: usize = 2 * 1024 * 1024;
 const HOUR_US: u64 = 3_600_000_000;

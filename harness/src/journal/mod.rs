@@ -6,8 +6,8 @@
 //! # Journals that no writer wrote
 //!
 //! A journal may be damaged, or made up: it is still read to its end, or to a [`ReadError`] that says what is wrong. A line
-//! is 4 MiB long at most, a header 16 MiB, and reading one never takes more than 200 bytes for each of its bytes (JSON of
-//! `[[],[],…]` becomes a tree of 32 bytes for every three) and 64 KiB; a histogram of any bytes takes 2 MiB at most, which
+//! is 4 MiB long at most, a header 16 MiB, and reading one never takes more than 64 bytes for each of its bytes (JSON of
+//! `{"":0}` has room for four fields in each object) and 64 KiB; a histogram of any bytes takes 2 MiB at most, which
 //! is all of its buckets, and a digest with all its verdicts 24 MiB. A plan that no settings could have made is an error
 //! before anyone plays or judges by it.
 //!
