@@ -49,4 +49,6 @@ pub mod settings;
 pub mod workload;
 
 #[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod snapshots;

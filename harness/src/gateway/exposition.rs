@@ -29,19 +29,23 @@ impl Exposition {
                     *read.values.entry(sample.metric).or_default() += v;
                 }
                 Value::Histogram(buckets) => {
-                    let sums = read.histograms.entry(sample.metric).or_default();
-                    for bucket in buckets.iter().filter(|b| b.count.is_finite() && !b.less_than.is_nan()) {
-                        match sums.iter_mut().find(|(bound, _)| *bound == bucket.less_than) {
-                            Some((_, count)) => *count += bucket.count,
-                            None => sums.push((bucket.less_than, bucket.count)),
-                        }
-                    }
+                    let buckets = buckets.iter().filter(|b| b.count.is_finite() && !b.less_than.is_nan());
+                    let all = read.histograms.entry(sample.metric).or_default();
+                    all.extend(buckets.map(|bucket| (bucket.less_than, bucket.count)));
                 }
                 _ => {}
             }
         }
+        // What adds up to more than a number can be says nothing.
+        read.values.retain(|_, value| value.is_finite());
         for buckets in read.histograms.values_mut() {
             buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+            buckets.dedup_by(|next, sum| {
+                let is_same = next.0 == sum.0;
+                sum.1 += if is_same { next.1 } else { 0.0 };
+                is_same
+            });
+            buckets.retain(|(_, count)| count.is_finite());
         }
         (!read.values.is_empty() || !read.histograms.is_empty()).then_some(read)
     }

@@ -108,6 +108,12 @@ impl Streams {
 }
 
 impl Connection {
+    /// A connection that is open already, and shows these.
+    #[cfg(test)]
+    pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>) -> Self {
+        Self { token: None, events }
+    }
+
     /// The next event. Comments keep the stream alive and are not shown.
     ///
     /// # Errors

@@ -28,14 +28,13 @@ use super::{
     ClientError, GatewayAccess,
     client::{USER_AGENT, authorization, is_loopback},
     connect::{Connector, Wire, machine_tls},
+    event_lines::EventLines,
 };
 
 /// How long the head of a stream's answer may take, connecting included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// No more is read at once, and no head is longer.
 pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
-/// No event is longer; a stream that does not come to the end of one is cut.
-const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Carries streams.
 #[derive(Debug, Clone)]
@@ -75,7 +74,16 @@ impl HttpTransport for Transport {
         let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
         Box::pin(SyncFuture::new(async move {
             let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
-            Ok(response?.map(|chunks| -> ByteStream { Box::pin(SyncStream::new(chunks)) }))
+            let response = response?;
+            let is_stream = response.status().is_success();
+            Ok(response.map(|chunks| -> ByteStream {
+                // What is no stream is told as it is.
+                if is_stream {
+                    Box::pin(SyncStream::new(EventLines::of(chunks)))
+                } else {
+                    Box::pin(SyncStream::new(chunks))
+                }
+            }))
         }))
     }
 }
@@ -97,7 +105,7 @@ async fn converse(wire: Box<dyn Wire>, request: Request<Full<Bytes>>) -> hyper::
         answering.as_mut().poll(cx)
     });
     match response.await {
-        Ok(response) => Ok(response.map(|body| Chunks { connection, body, bound: EventBound::default() })),
+        Ok(response) => Ok(response.map(|body| Chunks { connection, body })),
         // The connection's own error says more than that there is no answer on it.
         Err(error) => Err(broken.unwrap_or(error)),
     }
@@ -118,7 +126,6 @@ fn drive(connection: &mut Option<Conversation>, cx: &mut Context<'_>) -> hyper::
 struct Chunks {
     connection: Option<Conversation>,
     body: Incoming,
-    bound: EventBound,
 }
 
 impl Stream for Chunks {
@@ -131,41 +138,12 @@ impl Stream for Chunks {
         loop {
             return Poll::Ready(match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(chunk) => Some(this.bound.pass(&chunk).map(|()| chunk).map_err(TransportError::new)),
+                    Ok(chunk) => Some(Ok(chunk)),
                     Err(_trailers) => continue,
                 },
                 Some(Err(error)) => Some(Err(TransportError::new(error))),
                 None => None,
             });
         }
-    }
-}
-
-/// Counts the bytes since the last blank line.
-#[derive(Debug, Default)]
-struct EventBound {
-    event_bytes: usize,
-    line_bytes: usize,
-}
-
-impl EventBound {
-    fn pass(&mut self, chunk: &[u8]) -> io::Result<()> {
-        for byte in chunk {
-            if matches!(byte, b'\n' | b'\r') {
-                // The second of CR LF ends no line of its own, but an event too early forgotten only widens the bound.
-                if self.line_bytes == 0 {
-                    self.event_bytes = 0;
-                }
-                self.line_bytes = 0;
-            } else {
-                self.line_bytes += 1;
-                self.event_bytes += 1;
-                if self.event_bytes > EVENT_BYTES_MAX {
-                    let text = format!("an event of over {EVENT_BYTES_MAX} bytes; the stream was cut");
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-                }
-            }
-        }
-        Ok(())
     }
 }

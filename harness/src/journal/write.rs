@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Record;
+use super::{Record, line_bytes_max};
 
 /// The end of a journal is looked for in pieces of so many bytes.
 const PIECE_BYTES: u64 = 64 * 1024;
@@ -43,6 +43,19 @@ pub enum WriteError {
     /// A record could not be turned into a line.
     #[error("cannot encode a journal record: {0}")]
     Encode(#[from] serde_json::Error),
+    /// No reader would take the line, and so none of the journal after it.
+    #[error(
+        "a record of {bytes} bytes is too long for the journal {path}: a reader takes {bytes_max}; if it is the header, \
+             fewer runs a minute or a shorter suite make a shorter plan"
+    )]
+    TooLong {
+        /// Which file.
+        path: PathBuf,
+        /// How long the line would be.
+        bytes: usize,
+        /// How long it may be.
+        bytes_max: usize,
+    },
     /// A line could not be written.
     #[error("cannot append to the journal {path}: {source}; is the disk full?")]
     Append {
@@ -81,10 +94,14 @@ impl Writer {
     /// Appends one record as one line, in one write: a process killed between two records leaves whole lines.
     ///
     /// # Errors
-    /// Where the record cannot be encoded or the line not be written.
+    /// Where the record cannot be encoded, is too long to be read again, or the line cannot be written.
     pub fn append(&mut self, record: &Record) -> Result<(), WriteError> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
+        let (bytes, bytes_max) = (line.len(), line_bytes_max(self.whole_bytes == 0));
+        if bytes > bytes_max {
+            return Err(WriteError::TooLong { path: self.path.clone(), bytes, bytes_max });
+        }
         let failed = |source| WriteError::Append { path: self.path.clone(), source };
         if self.is_torn {
             return Err(failed(io::Error::other("an earlier line could not be written whole")));

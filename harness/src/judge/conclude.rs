@@ -69,16 +69,24 @@ impl Findings {
             kind: self.kind,
             name: self.name.to_owned(),
             verdict,
-            // What is not a number cannot be written, and is no value.
             value: self.value.filter(|value| value.is_finite()),
             unit: self.unit,
             target: self.target,
             samples: self.samples,
             promised: self.promised,
             reason,
-            evidence: self.evidence,
+            evidence: of_numbers(self.evidence),
         }
     }
+}
+
+/// What is not a number cannot be written, and is no value.
+fn of_numbers(mut evidence: Evidence) -> Evidence {
+    evidence.by_phase.retain(|of| of.value.is_finite());
+    for offender in evidence.first.iter_mut().chain(&mut evidence.worst) {
+        offender.value = offender.value.filter(|value| value.is_finite());
+    }
+    evidence
 }
 
 /// Whether samples are under nine tenths of what was promised.

@@ -88,6 +88,8 @@ mod workload;
 #[cfg(test)]
 mod drift_tests;
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 pub(crate) mod sick;

@@ -25,10 +25,10 @@ pub(super) fn publish_search_delay(case: Case<'_>) -> Findings {
     let slowest = slowest_us.map(|us| us as f64 / 1_000_000.0);
     let waited = lost.iter().filter_map(|offender| offender.value);
 
-    found.samples = appeared.len() + not_found;
+    found.samples = appeared.len().saturating_add(not_found);
     found.value = slowest.into_iter().chain(waited).reduce(f64::max);
     let limit_us = limit_us(case.limit() * 1_000.0);
-    found.evidence.over = appeared.count_above(limit_us) + not_found;
+    found.evidence.over = appeared.count_above(limit_us).saturating_add(not_found);
     found.evidence.by_phase = Phase::ALL
         .iter()
         .map(|phase| (*phase, case.digest.histogram_of(Timing::PublishToSearch, *phase)))

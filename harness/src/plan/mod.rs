@@ -4,6 +4,7 @@
 //! from the start of the soak; [`Plan::pace`] says how much faster than real time the scenario runs.
 
 mod catalog;
+mod check;
 mod promise;
 mod render;
 mod scenario;
@@ -13,9 +14,12 @@ mod tests;
 
 pub(crate) use catalog::named;
 pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};
+pub use check::PlanError;
 pub use promise::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Promises};
 pub use render::moment;
-pub use scenario::{ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, STREAMS_MAX, Scenario, StreamLoad, millis};
+pub use scenario::{
+    ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad, millis,
+};
 use serde::{Deserialize, Serialize};
 
 /// What happens when.

@@ -37,6 +37,8 @@ pub struct Scenario {
     pub metrics_every: Duration,
 }
 
+/// A day: longer than any leak that drifts look for needs. Nothing in a scenario takes more.
+pub const SOAK_MAX: Duration = minutes(24 * 60);
 /// No soak holds more workspace log streams than this: the ledger has a bit for each.
 pub const STREAMS_MAX: u32 = 128;
 

@@ -260,7 +260,7 @@ fn what_is_no_journal_is_one_error_that_says_what_was_tried_and_what_would_help(
         assert!(!error.chars().any(char::is_control), "{error:?}");
         assert!(!stored.results().exists(), "{what}");
     }
-    let binary = Stored::holding(&[0xff; 5_000_000]);
+    let binary = Stored::holding(&vec![0xff; 17_000_000]);
     assert!(binary.refused(&binary.journal()).contains("longer than"));
 }
 

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     judge::Targets,
     plan::{
-        ChaosLoad, HarnessCheck, Kpi, PrivacyLoad, Pulse, RegistryLoad, RunLoad, STREAMS_MAX, Scenario, StreamLoad,
-        Suite, Workload,
+        ChaosLoad, HarnessCheck, Kpi, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario,
+        StreamLoad, Suite, Workload,
     },
 };
 
@@ -21,10 +21,9 @@ use crate::{
 const AGENTS_MAX: usize = 32;
 /// The weight of an agent beside the others.
 const WEIGHT: RangeInclusive<u32> = 0..=1_000;
-/// A day is longer than any leak that these drifts look for needs.
-const SOAK: RangeInclusive<Duration> = minutes(1)..=minutes(24 * 60);
+const SOAK: RangeInclusive<Duration> = RangeInclusive::new(seconds(60), SOAK_MAX);
 /// What comes again and again, or first comes.
-const PULSE: RangeInclusive<Duration> = seconds(10)..=minutes(24 * 60);
+const PULSE: RangeInclusive<Duration> = RangeInclusive::new(seconds(10), SOAK_MAX);
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)

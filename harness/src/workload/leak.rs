@@ -190,7 +190,7 @@ fn lock(places: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
 }
 
 /// Whether one of the needles stands in a text, or in what the text says where it is JSON with escapes.
-fn contains(text: &str, needles: &Needles) -> bool {
+pub(super) fn contains(text: &str, needles: &Needles) -> bool {
     let lower = text.to_lowercase();
     let json = || serde_json::from_str(text).is_ok_and(|json| json_contains(&json, &needles.0));
     needles.0.iter().any(|needle| lower.contains(needle.as_str())) || json()

@@ -2,6 +2,8 @@
 
 mod availability;
 mod freshness;
+#[cfg(test)]
+mod fuzz_tests;
 mod heartbeat;
 mod leak;
 mod metrics;

@@ -1,5 +1,7 @@
 //! The run's own record against its own stream: the one oracle for what no stream has shown.
 
+use std::collections::HashMap;
+
 /// Lines of one run that are compared. Of a longer run nothing is said.
 const LINES_MAX: usize = 1_024;
 
@@ -42,11 +44,13 @@ impl Shown {
         if run.iter().all(|line| shown.any(|other| other == line)) {
             return None;
         }
-        let mut left: Vec<&str> = self.lines.iter().map(String::as_str).collect();
+        // How often each was shown. A run may have many more lines than its stream.
+        let mut left: HashMap<&str, usize> = HashMap::new();
+        self.lines.iter().for_each(|line| *left.entry(line).or_default() += 1);
         let mut missing = Vec::new();
         for line in run {
-            match left.iter().position(|other| other == line) {
-                Some(at) => drop(left.swap_remove(at)),
+            match left.get_mut(line).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
                 None => missing.push((*line).to_owned()),
             }
         }

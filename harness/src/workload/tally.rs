@@ -20,7 +20,8 @@ impl Tally {
         let mut below = 0.0;
         for (n, (bound, count)) in cumulative.iter().enumerate() {
             let up_to_here = count - base(n);
-            if bound.is_finite() {
+            // The last alone has no bound. A bound that makes no sense is kept, so that the whole is seen to make none.
+            if *bound < f64::INFINITY {
                 gained.bounds_seconds.push(*bound);
             }
             // Buckets that are not cumulative are a gateway's mistake: what would be negative is none.

@@ -325,6 +325,8 @@ fn hash(value: &impl Hash) -> u64 {
 }
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,149 @@
+//! Streams as gateways may write them: what is shown does not depend on how the bytes are cut, and it is what the format
+//! says it is. All of it goes the way that it goes in production, from the chunks of a body to a connection's events.
+
+use std::{
+    future::ready,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use eventsource_client::{Client as _, ClientBuilder, ReconnectOptions};
+use futures_util::{StreamExt, stream};
+use http::{Request, Response};
+use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture};
+use sync_wrapper::SyncStream;
+
+use super::{
+    Connection,
+    event_lines::{EVENT_BYTES_MAX, EventLines},
+};
+use crate::fuzzing::within;
+
+/// Answers with these chunks.
+#[derive(Clone)]
+struct Fed(Arc<Mutex<Vec<Bytes>>>);
+
+impl HttpTransport for Fed {
+    fn request(&self, _: Request<Option<Bytes>>) -> ResponseFuture {
+        let chunks = std::mem::take(&mut *self.0.lock().unwrap());
+        let chunks = EventLines::of(stream::iter(chunks.into_iter().map(Ok)));
+        let body: ByteStream = Box::pin(SyncStream::new(chunks));
+        Box::pin(ready(Ok(Response::new(body))))
+    }
+}
+
+/// What a stream shows: id, name, data, and the delay that is asked for.
+pub(super) type Shown = (Option<String>, String, String, Option<u64>);
+
+/// What a stream of these chunks shows, and how it ends.
+pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> (Vec<Shown>, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let client = ClientBuilder::for_url("http://127.0.0.1").unwrap();
+        let client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build());
+        let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())));
+        let mut events = client.build_with_transport(fed).stream();
+        let _connected = events.next().await.unwrap().unwrap();
+        let mut connection = Connection::over(events);
+        let mut shown = Vec::new();
+        loop {
+            match connection.next().await {
+                Ok(event) => shown.push((event.id, event.name, event.data, event.retry_ms)),
+                Err(ended) => return (shown, ended.answer),
+            }
+        }
+    })
+}
+
+/// The same in one piece, byte by byte, and cut in two anywhere.
+fn however_cut(text: &[u8]) -> (Vec<Shown>, String) {
+    let whole = shown([Bytes::copy_from_slice(text)]);
+    assert_eq!(whole, shown(text.iter().map(|byte| Bytes::copy_from_slice(&[*byte]))), "byte by byte");
+    for cut in 0..text.len() {
+        let (head, tail) = text.split_at(cut);
+        assert_eq!(whole, shown([head, tail].map(Bytes::copy_from_slice)), "cut at {cut}");
+    }
+    whole
+}
+
+fn event(id: Option<&str>, name: &str, data: &str) -> Shown {
+    (id.map(str::to_owned), name.to_owned(), data.to_owned(), None)
+}
+
+#[test]
+fn what_a_stream_shows_does_not_depend_on_how_its_bytes_are_cut() {
+    let text = "\u{feff}: open\r\nid: 1\r\nevent: log\r\ndata: Grüße\r\n\r\nid:2\rdata:a\rdata: b\r\r\ndata\n\n";
+    let expected =
+        [event(Some("1"), "log", "Grüße"), event(Some("2"), "message", "a\nb"), event(Some("2"), "message", "")];
+    assert_eq!((expected.to_vec(), "closed by the gateway".to_owned()), however_cut(text.as_bytes()));
+}
+
+#[test]
+fn what_says_nothing_is_passed_over_and_ends_no_stream() {
+    for nothing in [
+        "ping: 1\n\n",
+        "event:\n\n",
+        "event: log\nevent\n\n",
+        "retry: soon\n\n",
+        "retry: 99999999999999999999999\n\n",
+        "id: a\0b\n\n",
+        "\u{feff}data: of no field of that name\n\n",
+    ] {
+        let text = format!(": open\n\n{nothing}data: shown\n\n");
+        assert_eq!(vec![event(None, "message", "shown")], however_cut(text.as_bytes()).0, "{nothing:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_marked_and_lose_no_event() {
+    let text = b"data: before\n\n: \xff\n\xfe: x\ndata: a\xf0\x9f\nid: \xc3\n\ndata: after\n\n";
+    let (shown, ended) = however_cut(text);
+    let expected = [
+        event(None, "message", "before"),
+        event(Some("\u{fffd}"), "message", "a\u{fffd}"),
+        event(Some("\u{fffd}"), "message", "after"),
+    ];
+    assert_eq!((&expected[..], "closed by the gateway"), (&shown[..], ended.as_str()));
+}
+
+#[test]
+fn a_delay_that_is_asked_for_without_an_event_is_told_with_the_next() {
+    let (shown, _) = however_cut(b"retry: 3000\n\nretry: 500\nevent: x\n\ndata: a\n\ndata: b\n\n");
+    assert_eq!(vec![Some(500), None], shown.iter().map(|shown| shown.3).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_stream_that_breaks_off_in_a_line_is_told_from_one_that_is_closed() {
+    for (text, ended) in [
+        ("data: a\n\n", "closed by the gateway"),
+        ("data: a\n\ndata: b", "closed by the gateway in the middle of an event"),
+        ("data: a\n\nd", "closed by the gateway in the middle of an event"),
+    ] {
+        assert_eq!((vec![event(None, "message", "a")], ended.to_owned()), however_cut(text.as_bytes()), "{text:?}");
+    }
+}
+
+#[test]
+fn an_event_without_end_is_cut_at_the_bound_however_its_lines_end_and_what_came_before_it_is_shown() {
+    for line in
+        ["data: x", "data: x\n", "data: x\r\n", "data: x\r", "data\r\n", "id: 7\r\n", "event: x\r\n", "retry: 5\r\n"]
+    {
+        let flood = line.repeat(2 * EVENT_BYTES_MAX / 4);
+        let bytes = Bytes::from(format!("data: before\n\n{flood}"));
+        let chunks: Vec<Bytes> = bytes.chunks(16 * 1024).map(|chunk| bytes.slice_ref(chunk)).collect();
+        let (shown, ended) = within(8 * EVENT_BYTES_MAX, || shown(chunks)).unwrap();
+        assert_eq!(vec![event(None, "message", "before")], shown, "{line:?}");
+        assert_eq!("connection lost: an event of over 1048576 bytes; the stream was cut", ended, "{line:?}");
+    }
+    let long = "x".repeat(EVENT_BYTES_MAX - "data: ".len());
+    for end in ["\n", "\r\n", "\r"] {
+        let text = format!("data: {long}{end}{end}").repeat(2);
+        assert_eq!(2, shown([Bytes::from(text)]).0.len(), "{end:?}");
+    }
+}
+
+#[test]
+fn comments_that_keep_a_stream_alive_for_weeks_are_no_event_without_end() {
+    let comments = ": keep-alive\n".repeat(200_000);
+    assert_eq!((vec![], "closed by the gateway".to_owned()), shown([Bytes::from(comments)]));
+}

@@ -1,0 +1,187 @@
+//! Whether a plan that was not drawn, but read from a journal, is one that could have been.
+//!
+//! Judges and whoever waits for a soak take a plan at its word: they divide by its pace, keep a floor for each of its
+//! minutes, and make room for each of its windows.
+
+use std::time::Duration;
+
+use super::{Chaos, Plan, SOAK_MAX, STREAMS_MAX, Scenario, millis};
+
+/// No scenario is played faster.
+const PACE_MAX: f64 = 1_000_000.0;
+/// Nor slower: a day would take three years.
+const PACE_MIN: f64 = 0.001;
+
+/// No settings make such a plan.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing can be played at this pace.
+    #[error("its pace is {0}; it must be a number from {PACE_MIN} to {PACE_MAX}")]
+    Pace(f64),
+    /// Longer than a day.
+    #[error("{name} is {millis} ms; nothing takes longer than a day")]
+    Long {
+        /// What.
+        name: &'static str,
+        /// How long, milliseconds.
+        millis: u64,
+    },
+    /// Due when the soak is over.
+    #[error("{name} is due at {at_ms} ms, and the soak is over at {duration_ms} ms")]
+    Late {
+        /// What.
+        name: &'static str,
+        /// When, scenario milliseconds.
+        at_ms: u64,
+        /// The length of the soak, scenario milliseconds.
+        duration_ms: u64,
+    },
+    /// More streams than a ledger has bits.
+    #[error("it holds {0} streams; there may be {STREAMS_MAX}")]
+    Streams(u32),
+    /// A churn of streams that there are not.
+    #[error("the churn at {at_ms} ms closes streams that there are not")]
+    Churn {
+        /// When, scenario milliseconds.
+        at_ms: u64,
+    },
+    /// One disturbance has one window.
+    #[error("{0} comes more than once")]
+    Chaos(Chaos),
+}
+
+impl Plan {
+    /// Looks whether settings could have made this plan.
+    ///
+    /// # Errors
+    /// What is wrong with it, the first that is found.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if !(PACE_MIN..=PACE_MAX).contains(&self.pace) {
+            return Err(PlanError::Pace(self.pace));
+        }
+        let lengths = durations(&self.scenario).into_iter().map(|(name, duration)| (name, millis(duration)));
+        for (name, millis) in [("the soak", self.duration_ms)].into_iter().chain(lengths) {
+            if millis > super::millis(SOAK_MAX) {
+                return Err(PlanError::Long { name, millis });
+            }
+        }
+        self.check_moments()?;
+        let count = self.scenario.streams.count;
+        if count > STREAMS_MAX {
+            return Err(PlanError::Streams(count));
+        }
+        for churn in &self.churns {
+            if churn.streams.len() > count as usize || churn.streams.iter().any(|stream| *stream >= count) {
+                return Err(PlanError::Churn { at_ms: churn.at_ms });
+            }
+        }
+        for (n, event) in self.chaos.iter().enumerate() {
+            if self.chaos[..n].iter().any(|other| other.chaos == event.chaos) {
+                return Err(PlanError::Chaos(event.chaos));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_moments(&self) -> Result<(), PlanError> {
+        let runs = self.runs.iter().map(|run| ("a run", run.at_ms));
+        let churns = self.churns.iter().map(|churn| ("a churn", churn.at_ms));
+        let pulses = self.pulses.iter().map(|pulse| ("a pulse", pulse.at_ms));
+        let chaos = self.chaos.iter().map(|event| (event.chaos.name(), event.at_ms));
+        let named = |name, moments: &'_ [u64]| moments.iter().map(move |at_ms| (name, *at_ms)).collect::<Vec<_>>();
+        let mut moments = runs
+            .chain(churns)
+            .chain(pulses)
+            .chain(chaos)
+            .chain(named("a safety probe", &self.safety_ms))
+            .chain(named("a privacy slice", &self.privacy_ms))
+            .chain(named("a heartbeat", &self.heartbeats_ms))
+            .chain(named("a snapshot", &self.snapshots_ms));
+        let duration_ms = self.duration_ms;
+        let late = moments.find(|(_, at_ms)| *at_ms > duration_ms);
+        late.map_or(Ok(()), |(name, at_ms)| Err(PlanError::Late { name, at_ms, duration_ms }))
+    }
+}
+
+/// All that takes time.
+fn durations(scenario: &Scenario) -> [(&'static str, Duration); 24] {
+    let Scenario { runs, streams, registry, safety, privacy, chaos, .. } = scenario;
+    [
+        ("smoke_duration", scenario.smoke_duration),
+        ("full_duration", scenario.full_duration),
+        ("heartbeat_every", scenario.heartbeat_every),
+        ("snapshot_every", scenario.snapshot_every),
+        ("warm_up", scenario.warm_up),
+        ("availability_every", scenario.availability_every),
+        ("metrics_every", scenario.metrics_every),
+        ("runs.timeout", runs.timeout),
+        ("streams.churn_every", streams.churn_every),
+        ("streams.reconnect_delay_min", streams.reconnect_delay_min),
+        ("streams.reconnect_delay_max", streams.reconnect_delay_max),
+        ("registry.pulse.first_at", registry.pulse.first_at),
+        ("registry.pulse.every", registry.pulse.every),
+        ("registry.tamper_every", registry.tamper_every),
+        ("safety.first_at", safety.first_at),
+        ("safety.every", safety.every),
+        ("privacy.pulse.first_at", privacy.pulse.first_at),
+        ("privacy.pulse.every", privacy.pulse.every),
+        ("privacy.toggle_delay", privacy.toggle_delay),
+        ("chaos.redis_restart_at", chaos.redis_restart_at),
+        ("chaos.gateway_restart_at", chaos.gateway_restart_at),
+        ("chaos.latency_at", chaos.latency_at),
+        ("chaos.latency_duration", chaos.latency_duration),
+        ("chaos.settle", chaos.settle),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{PlannedChaos, Suite};
+
+    fn plan(suite: Suite) -> Plan {
+        Plan::new(suite, &Scenario::default(), 1, 120.0)
+    }
+
+    fn wrong(change: impl FnOnce(&mut Plan)) -> String {
+        let mut plan = plan(Suite::Full);
+        change(&mut plan);
+        plan.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_plan_that_settings_make_is_in_order() {
+        for suite in Suite::ALL {
+            assert_eq!(Ok(()), plan(*suite).check());
+        }
+    }
+
+    #[test]
+    fn a_plan_that_no_settings_make_is_told_by_what_is_wrong_with_it() {
+        for pace in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, f64::MIN_POSITIVE] {
+            assert!(wrong(|plan| plan.pace = pace).starts_with("its pace is"), "{pace}");
+        }
+        assert_eq!(
+            "the soak is 18446744073709551615 ms; nothing takes longer than a day",
+            wrong(|plan| plan.duration_ms = u64::MAX)
+        );
+        assert!(wrong(|plan| plan.scenario.warm_up = Duration::MAX).starts_with("warm_up is"));
+        assert!(wrong(|plan| plan.scenario.chaos.settle = Duration::MAX).starts_with("chaos.settle is"));
+        assert_eq!(
+            "redis_restart is due at 18446744073709551615 ms, and the soak is over at 7200000 ms",
+            wrong(|plan| plan.chaos[0].at_ms = u64::MAX)
+        );
+        assert_eq!(
+            "it holds 4000000000 streams; there may be 128",
+            wrong(|p| p.scenario.streams.count = 4_000_000_000)
+        );
+        assert_eq!(
+            "the churn at 300000 ms closes streams that there are not",
+            wrong(|p| p.churns[0].streams = vec![20])
+        );
+        assert_eq!(
+            "latency comes more than once",
+            wrong(|p| p.chaos = vec![PlannedChaos { at_ms: 0, chaos: Chaos::Latency }; 9])
+        );
+    }
+}
