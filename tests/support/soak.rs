@@ -2,6 +2,7 @@
 //! gateway.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     ffi::OsStr,
     fs::{self, File},
@@ -10,7 +11,10 @@ use std::{
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
 };
 
-use s2_harness::runner::{self, Embedded, StartingGateway};
+use s2_harness::{
+    runner::{self, Embedded, StartingGateway},
+    session::Workers,
+};
 use serde_json::Value;
 
 pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
@@ -18,13 +22,10 @@ pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
 /// Set where the binary is to be the soak's.
 pub(crate) const AS_THE_SOAK: &str = "PLAY_THE_SOAK";
 
-/// The soak's `main`, where the environment asks for it. There is no gateway but the one that it names.
-pub(crate) fn played() -> Option<ExitCode> {
+/// The soak's `main`, where the environment asks for it.
+pub(crate) fn played(gateway: fn() -> StartingGateway, workers: Workers) -> Option<ExitCode> {
     let is_asked_for = std::env::vars_os().any(|(name, _)| name == AS_THE_SOAK);
-    is_asked_for.then(|| {
-        let gateway = || -> StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
-        runner::main(&Embedded { soak_toml: include_str!("../soak.toml"), gateway })
-    })
+    is_asked_for.then(|| runner::main(&Embedded { soak_toml: include_str!("../soak.toml"), gateway, workers }))
 }
 
 /// Takes out of a command's environment what the caller's says of a gateway or of a test run.
@@ -46,7 +47,8 @@ pub(crate) struct Soak {
     pub(crate) pace: f64,
     /// What stands in its `soak.toml`.
     pub(crate) settings: &'static str,
-    pub(crate) gateway_url: String,
+    /// None is the embedded mock.
+    pub(crate) gateway_url: Option<String>,
     pub(crate) token: &'static str,
     /// `S2_LOG`.
     pub(crate) log: &'static str,
@@ -82,7 +84,10 @@ impl Soak {
         forget_surroundings(&mut command);
         command.args(["--include-ignored", &format!("{}::", self.suite), "--color", "never"]);
         command.env(AS_THE_SOAK, "1").env("S2_OUT", out(&self.folder)).env("S2_CONFIG", settings);
-        command.env("S2_PACE", self.pace.to_string()).env("S2_GATEWAY_URL", &self.gateway_url);
+        command.env("S2_PACE", self.pace.to_string());
+        if let Some(url) = &self.gateway_url {
+            command.env("S2_GATEWAY_URL", url);
+        }
         command.env("S2_TOKEN", self.token).env("S2_LOG", self.log);
         Ok(command)
     }
@@ -118,6 +123,11 @@ impl Drop for Playing {
 }
 
 impl Left {
+    /// What a soak has left whose runner ended so.
+    pub(crate) fn of(status: ExitStatus, soak: &Soak) -> Self {
+        Self { status, folder: soak.folder.clone(), suite: soak.suite }
+    }
+
     /// The records of the journal, each as JSON.
     pub(crate) fn journal(&self) -> Result<Vec<Value>, AnyError> {
         let text = fs::read_to_string(self.of_suite().join("journal.ndjson"))?;
@@ -136,6 +146,14 @@ impl Left {
     /// Every file that was left, and what stands in it.
     pub(crate) fn files(&self) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
         files(&self.folder)
+    }
+
+    /// Of each judgement that is not green, the name and all that is said of it.
+    pub(crate) fn reds(&self) -> Result<BTreeMap<String, Value>, AnyError> {
+        let results = self.results()?;
+        let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
+        let reds = judged.into_iter().flatten().filter(|judgement| judgement["verdict"] != "pass");
+        Ok(reds.map(|red| (red["name"].as_str().unwrap_or_default().to_owned(), red)).collect())
     }
 
     fn of_suite(&self) -> PathBuf {

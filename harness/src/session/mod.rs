@@ -28,6 +28,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) use artifacts::{ArtifactError, replace};
 pub use board::{Board, Watch};
 pub use context::{Call, Context};
+pub use futures_util::future::BoxFuture;
 pub use gate::Gate;
 pub use keeper::{HeldOpen, Kept, Order};
 pub use ledger::{Got, Ledger, Missed, Repeated, Settled, Sighting};

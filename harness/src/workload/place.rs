@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use crate::clock;
 #[derive(Debug, Default)]
 pub(super) struct Place {
     next: AtomicUsize,
+    is_in_cycle: AtomicBool,
     free_since: Mutex<Option<Instant>>,
 }
 
@@ -27,9 +28,18 @@ impl Place {
         self.next.load(Ordering::Relaxed)
     }
 
-    /// Goes on to the one after. Called before a cycle is played, so that one that panics is not played again.
+    /// Goes on to the one after. Called before a cycle is played.
     pub(super) fn advance(&self) {
         self.next.fetch_add(1, Ordering::Relaxed);
+        self.is_in_cycle.store(true, Ordering::Relaxed);
+    }
+
+    /// Goes back to a cycle that a panic cut short: it is played again. Only for a worker that plays one after another,
+    /// and says when each is over; one that panics every time is given up by its supervisor.
+    pub(super) fn again(&self) {
+        if self.is_in_cycle.swap(false, Ordering::Relaxed) {
+            self.next.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Passes over cycles that are not to be played.
@@ -46,6 +56,7 @@ impl Place {
 
     /// A cycle is over.
     pub(super) fn is_free(&self) {
+        self.is_in_cycle.store(false, Ordering::Relaxed);
         *self.free_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
     }
 }

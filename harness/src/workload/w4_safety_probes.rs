@@ -54,6 +54,7 @@ impl Worker for SafetyProbes {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
+            self.place.again();
             while let Some(due_ms) = context.plan.safety_ms.get(self.place.next()).copied() {
                 if !context.until(due_ms).await {
                     break;

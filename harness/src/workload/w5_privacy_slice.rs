@@ -44,6 +44,7 @@ impl Worker for PrivacySlice {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
+            self.place.again();
             let client = context.client.for_workspace(&format!("{}-privacy", context.client.workspace()));
             while let Some(due_ms) = context.plan.privacy_ms.get(self.place.next()).copied() {
                 if !context.until(due_ms).await {

@@ -50,6 +50,7 @@ impl Worker for LightChaos {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
+            self.place.again();
             while let Some(planned) = context.plan.chaos.get(self.place.next()) {
                 // What would come after the plan's end, because the gateway never came back, is not played any more.
                 if !context.until(planned.at_ms).await || context.clock.now_ms() >= context.plan.duration_ms {

@@ -1,0 +1,63 @@
+//! Unkillable: whatever dies, what was measured is still there, and there is a verdict.
+//!
+//! Each trial is a soak as a user plays it: this binary again as the runner, its session, and a mock gateway. What dies is
+//! killed by its pid, and what is waited for is a condition: a moment of the scenario, a process that is gone.
+
+#[path = "unkillable/gateway.rs"]
+mod gateway;
+#[path = "unkillable/orphans.rs"]
+mod orphans;
+#[path = "unkillable/panics.rs"]
+mod panics;
+#[path = "support/processes.rs"]
+mod processes;
+#[path = "unkillable/scene.rs"]
+mod scene;
+#[path = "unkillable/signals.rs"]
+mod signals;
+#[path = "support/soak.rs"]
+mod soak;
+#[path = "unkillable/stopped.rs"]
+mod stopped;
+#[path = "unkillable/takeover.rs"]
+mod takeover;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use soak::AnyError;
+
+/// Soaks wait more than they work.
+const SIDE_BY_SIDE: usize = 8;
+
+fn main() -> ExitCode {
+    if let Some(code) = gateway::served() {
+        return code;
+    }
+    if let Some(code) = soak::played(gateway::embedded, panics::workers) {
+        return code;
+    }
+    let mut args = Arguments::from_args();
+    args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
+    let trials = vec![
+        trial("takeover::kills_turn_no_kpi_of_the_gateway_red", takeover::kills_turn_no_kpi_of_the_gateway_red),
+        trial("takeover::a_kill_in_the_middle_of_chaos", takeover::a_kill_in_the_middle_of_chaos),
+        trial("takeover::trials_in_processes_of_their_own", takeover::trials_in_processes_of_their_own),
+        trial("takeover::after_ten_takeovers_it_gives_up", takeover::after_ten_takeovers_it_gives_up),
+        trial("orphans::nothing_outlives_the_runner", orphans::nothing_outlives_the_runner),
+        trial("signals::an_interrupt_ends_in_good_order", || signals::ends_in_good_order(signals::INTERRUPT)),
+        trial("signals::a_termination_ends_in_good_order", || signals::ends_in_good_order(signals::TERMINATE)),
+        trial("signals::a_second_interrupt_leaves_at_once", signals::a_second_interrupt_leaves_at_once),
+        trial("stopped::a_session_that_stood_still_blames_itself", stopped::a_session_that_stood_still_blames_itself),
+        trial("panics::every_worker_may_panic_once", panics::every_worker_may_panic_once),
+    ];
+    let five_times = panics::WORKERS.iter().map(|worker| {
+        let name = format!("panics::a_worker_that_panics_five_times::{worker}");
+        trial(&name, move || panics::a_worker_that_panics_five_times(worker))
+    });
+    libtest_mimic::run(&args, trials.into_iter().chain(five_times).collect()).exit_code()
+}
+
+fn trial(name: &str, holds: impl FnOnce() -> Result<(), AnyError> + Send + 'static) -> Trial {
+    Trial::test(name, move || holds().map_err(|error| Failed::from(error.to_string())))
+}
