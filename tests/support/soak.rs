@@ -97,7 +97,12 @@ impl Soak {
         let mut command = self.command()?;
         let said = |name: &str| File::create(self.folder.join(name));
         command.stdin(Stdio::null()).stdout(said("stdout")?).stderr(said("stderr")?);
-        Ok(Playing { runner: command.spawn()?, folder: self.folder.clone(), suite: self.suite })
+        Ok(self.started(command.spawn()?))
+    }
+
+    /// It, as a runner plays it that was started with its command.
+    pub(crate) fn started(&self, runner: Child) -> Playing {
+        Playing { runner, folder: self.folder.clone(), suite: self.suite }
     }
 }
 

@@ -51,9 +51,18 @@ impl Play {
 
     /// The soak, at a gateway.
     pub(crate) fn soak_at(self, name: &str, gateway_url: Option<String>) -> Soak {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unkillable").join(name);
+        self.soak_in(Path::new(env!("CARGO_TARGET_TMPDIR")).join("unkillable").join(name), gateway_url)
+    }
+
+    fn soak_in(self, folder: PathBuf, gateway_url: Option<String>) -> Soak {
         let Self { suite, pace, settings } = self;
         Soak { folder, suite, pace, settings, gateway_url, token: TOKEN, log: "info" }
+    }
+
+    /// Starts it in a folder, at a gateway of its own.
+    pub(crate) fn start_in(self, folder: PathBuf) -> Result<Scene, AnyError> {
+        let gateway = GatewayProcess::start(TOKEN)?;
+        Ok(Scene { playing: self.soak_in(folder, Some(gateway.url.clone())).start()?, _gateway: gateway })
     }
 
     /// Starts it, at a gateway of its own.
@@ -64,6 +73,11 @@ impl Play {
 }
 
 impl Scene {
+    /// A soak that was started otherwise, and the gateway that it plays at.
+    pub(crate) const fn of(playing: Playing, gateway: GatewayProcess) -> Self {
+        Self { playing, _gateway: gateway }
+    }
+
     /// The journal as far as it is written.
     pub(crate) fn journal(&self) -> String {
         journal(&self.playing.out())

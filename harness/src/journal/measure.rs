@@ -118,8 +118,9 @@ named! {
         GatewayRunsConcurrent = "gateway_runs_concurrent",
         /// The gateway's clock less ours, milliseconds; of readings whose round trip was about the fastest.
         ClockOffset = "clock_offset_ms",
-        /// How far our own clock has been set away from where it was since the soak began, milliseconds.
-        OwnClockShift = "own_clock_shift_ms",
+        /// The gateway's clock less ours as it would be if nobody had set it since the soak began, milliseconds; of the
+        /// same readings.
+        UnsetClockOffset = "clock_offset_unset_ms",
         /// The session's own resident memory, bytes.
         HarnessRss = "harness_rss_bytes",
         /// The session's own open descriptors.

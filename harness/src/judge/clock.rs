@@ -18,13 +18,11 @@ pub(super) fn drift(case: Case<'_>) -> Findings {
     let mut found = case.open("steady minutes");
     let warm_up_ms = millis(case.plan.scenario.warm_up);
     let warm = |minutes: &mut Segment| minutes.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);
-    let (mut offsets, mut shifts) = (case.digest.clock.by_minute(), case.digest.own_clock.by_minute());
+    let (mut offsets, mut unset) = (case.digest.clock.by_minute(), case.digest.unset_clock.by_minute());
     warm(&mut offsets);
-    warm(&mut shifts);
-    let set_by_ms = spread(&shifts);
-    if set_by_ms > SET_MS_MIN {
-        found.evidence.notes.push(format!("our own clock was set meanwhile, by {set_by_ms:.0} ms"));
-        let unset = against_unset(&offsets, &shifts);
+    warm(&mut unset);
+    if !unset.is_empty() && (spread(&unset) - spread(&offsets)).abs() > SET_MS_MIN {
+        found.evidence.notes.push("our own clock was set meanwhile; what counts is the lesser drift".to_owned());
         if spread(&unset) < spread(&offsets) {
             offsets = unset;
         }
@@ -58,15 +56,6 @@ fn spread(minutes: &Segment) -> f64 {
     if spread.is_finite() { spread } else { 0.0 }
 }
 
-/// The offset as it would be if our own clock had not been set; where that is not known in a minute, as in the one before.
-fn against_unset(offsets: &Segment, shifts: &Segment) -> Segment {
-    let shift_at = |minute: u64| {
-        let at = shifts.partition_point(|(other, _)| *other <= minute);
-        at.checked_sub(1).map_or(0.0, |at| shifts[at].1)
-    };
-    offsets.iter().map(|(minute, offset)| (*minute, offset + shift_at(*minute))).collect()
-}
-
 /// The minutes at which the clock was over the limit away from where it once had been.
 fn moved_by(offsets: &[(u64, f64)], limit_ms: f64) -> Vec<Offender> {
     let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -83,4 +72,33 @@ fn moved_by(offsets: &[(u64, f64)], limit_ms: f64) -> Vec<Offender> {
         })
     };
     offsets.iter().filter_map(moved).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        journal::{Gauge, GaugeSummary},
+        judge::{Verdict, soak::Soak},
+        plan::{Kpi, Suite},
+    };
+
+    /// A soak in which the gateway's clock is so far from ours in the second hour, and so far from ours as if nobody had
+    /// set it.
+    fn second_hour(offset_ms: f64, unset_ms: f64) -> Verdict {
+        let soak = Soak::healthy(Suite::Full).each(|interval| {
+            let is_late = interval.from_ms >= 3_600_000;
+            let of = |ms: f64| GaugeSummary::of(if is_late { ms } else { 0.0 });
+            interval.gauges.insert(Gauge::ClockOffset, of(offset_ms));
+            interval.gauges.insert(Gauge::UnsetClockOffset, of(unset_ms));
+        });
+        soak.judge().kpi(Kpi::ClockDrift).unwrap().verdict
+    }
+
+    #[test]
+    fn a_clock_of_ours_that_is_set_is_no_drift_of_the_gateways_whether_it_shares_it_or_not() {
+        assert_eq!(Verdict::Pass, second_hour(3_600_000.0, 0.0), "the gateway is elsewhere");
+        assert_eq!(Verdict::Pass, second_hour(0.0, -3_600_000.0), "the gateway is on the same machine");
+        assert_eq!(Verdict::Fail, second_hour(2_000.0, 2_000.0), "nobody set ours");
+        assert_eq!(Verdict::Fail, second_hour(3_602_000.0, 2_000.0), "both moved");
+    }
 }

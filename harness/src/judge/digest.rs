@@ -37,8 +37,8 @@ pub struct Digest {
     cycles: BTreeMap<Workload, Cycles>,
     floors: BTreeMap<Gauge, Floors>,
     pub(super) clock: Middles,
-    /// How far our own clock was set away, by minute.
-    pub(super) own_clock: Middles,
+    /// The same against our clock as if nobody had set it.
+    pub(super) unset_clock: Middles,
     gauges: BTreeMap<Gauge, GaugeTotal>,
     source_over: BTreeMap<Source, Offender>,
 }
@@ -93,7 +93,7 @@ impl Digest {
             cycles: BTreeMap::new(),
             floors: BTreeMap::new(),
             clock: Middles::default(),
-            own_clock: Middles::default(),
+            unset_clock: Middles::default(),
             gauges: BTreeMap::new(),
             source_over: BTreeMap::new(),
         }
@@ -150,7 +150,9 @@ impl Digest {
                 self.floors.entry(gauge).or_default().absorb(interval.from_ms, life, summary.min);
             }
         }
-        for (gauge, middles) in [(Gauge::ClockOffset, &mut self.clock), (Gauge::OwnClockShift, &mut self.own_clock)] {
+        for (gauge, middles) in
+            [(Gauge::ClockOffset, &mut self.clock), (Gauge::UnsetClockOffset, &mut self.unset_clock)]
+        {
             if let Some(summary) = interval.gauges.get(&gauge) {
                 middles.absorb(interval.from_ms, summary.last);
             }

@@ -59,6 +59,12 @@ impl RunFolder {
         self.path().join("checkpoint.json")
     }
 
+    /// Room that is kept for the last words of a soak; gone when it has ended.
+    #[must_use]
+    pub fn reserve(&self) -> PathBuf {
+        self.path().join("reserve")
+    }
+
     /// The results, rewritten while the soak goes on.
     #[must_use]
     pub fn results(&self) -> PathBuf {

@@ -8,6 +8,7 @@ use super::{
     Recorder, SessionConfig, Stop,
     past::Past,
     preflight,
+    reserve::Reserve,
     takeover::{Opened, Takeover},
 };
 use crate::{
@@ -34,7 +35,7 @@ pub(super) struct Begun {
 /// In words, where there can be no journal.
 pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
     match Takeover::read(&config.folder, &config.targets).map_err(|e| e.to_string())? {
-        Some(takeover) => again(config, takeover, stop).map_err(|e| e.to_string()),
+        Some(takeover) => again(config, takeover, stop),
         None => anew(config, stop).await,
     }
 }
@@ -51,8 +52,9 @@ async fn anew(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
     let header = header(&config, &clock);
     // A session that was killed with its first line half written has left that half.
     let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
+    let reserve = Reserve::keep(config.folder.reserve())?;
     let digest = Digest::new(&config.plan, &config.targets);
-    let recorder = Recorder::new(clock, stop.clone(), writer, digest);
+    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), digest);
     recorder.write(Record::Header(Box::new(header.clone())));
     let gateway = connected(ready, stop);
     Ok(Begun { config, header, recorder, past: Arc::default(), gateway })
@@ -82,17 +84,19 @@ fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> O
 }
 
 /// Goes on where the clock is by now. The gateway may be down at the moment, by our own hand even: it is not waited for.
-fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<Begun, super::takeover::TakeoverError> {
+fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<Begun, String> {
     let (header, clock) = (takeover.header.clone(), takeover.clock());
     config.plan = header.plan.clone();
-    let Opened { writer, digest, past, hole_ms: (from_ms, to_ms) } = takeover.open(&config.folder, &clock)?;
+    let Opened { writer, digest, past, hole_ms: (from_ms, to_ms) } =
+        takeover.open(&config.folder, &clock).map_err(|e| e.to_string())?;
     tracing::error!(
         "the session before died: life {} takes over at T+{}m, after {} ms of the scenario in which nothing was played",
         past.life,
         to_ms / 60_000,
         to_ms - from_ms
     );
-    let recorder = Recorder::new(clock.clone(), stop.clone(), writer, digest);
+    let reserve = Reserve::keep(config.folder.reserve())?;
+    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), digest);
     let recorder = recorder.in_life(past.life, past.gateway_life.clone());
     if let Some((chaos, _)) = past.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
         recorder.set_phase(chaos.into());

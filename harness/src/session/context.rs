@@ -8,11 +8,11 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Board, Gate, Ledger, Mark, Past, Recorder, Stop};
+use super::{Board, Gate, Ledger, Mark, Past, Recorder, Stop, descriptors};
 use crate::{
     clock::Clock,
     gateway::{Answer, Client, GatewayAccess, Outcome, Streams},
-    journal::{Counter, Finding, Timing, clip},
+    journal::{Counter, EndReason, Finding, Timing, clip},
     plan::{Plan, Workload},
 };
 
@@ -93,6 +93,9 @@ impl Context {
 
     /// Counts a request that went wrong in a way that its status does not show.
     pub fn request_failed(&self, workload: Workload, route: &str, subject: &str, answer: &str, mark: Mark) {
+        if let Some(why) = descriptors::used_up(answer) {
+            self.stop.request(EndReason::Fatal, why);
+        }
         self.recorder.count(Counter::RequestErrors, mark);
         tracing::debug!("{workload}: {route} ({subject}): {answer}");
         let finding =

@@ -193,6 +193,7 @@ fn write_down(begun: &Begun, context: &Context, minute: u64) {
 /// The last records, and the results as they stand for good.
 fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     let Begun { config, header, recorder, .. } = begun;
+    recorder.say_last_words();
     let (reason, message) = stop.why().unwrap_or((EndReason::Played, "the plan was played to its end".into()));
     if reason == EndReason::Fatal {
         tracing::error!(target: FATAL_TARGET, "{message}");

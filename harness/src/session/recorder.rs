@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Stalls, Stop};
+use super::{Stalls, Stop, reserve::Reserve};
 use crate::{
     clock::{Clock, micros},
     journal::{
@@ -36,6 +36,7 @@ pub struct Recorder {
 #[derive(Debug)]
 struct State {
     writer: Writer,
+    reserve: Reserve,
     digest: Digest,
     phase: Phase,
     from_ms: u64,
@@ -59,9 +60,10 @@ pub struct Mark {
 impl Recorder {
     /// A recorder into an open journal. `digest` takes in every record as it is written.
     #[must_use]
-    pub fn new(clock: Clock, stop: Stop, writer: Writer, digest: Digest) -> Self {
+    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, Reserve), digest: Digest) -> Self {
         let state = State {
             writer,
+            reserve,
             digest,
             phase: Phase::Steady,
             from_ms: 0,
@@ -262,6 +264,11 @@ impl Recorder {
         self.append(&mut self.lock(), record);
     }
 
+    /// Gives up the room that is kept for last words: the last of them follow.
+    pub(super) fn say_last_words(&self) {
+        self.lock().reserve.give_up();
+    }
+
     /// Brings the journal to the disk.
     ///
     /// # Errors
@@ -281,8 +288,12 @@ impl Recorder {
         }
         state.is_over = matches!(record, Record::End(_));
         if let Err(error) = state.writer.append(&record) {
-            // Nothing measured from here on would be kept, so there is no use in going on.
-            self.stop.request(EndReason::Fatal, error.to_string());
+            // Nothing measured from here on would be kept, so there is no use in going on. What is in hand is written if
+            // there is room for last words.
+            let has_room = matches!(&error, WriteError::Append { source, .. } if state.reserve.give_up_for(source));
+            let is_written = has_room && state.writer.append(&record).is_ok();
+            let lost = if is_written { "" } else { ", and the record in hand is lost" };
+            self.stop.request(EndReason::Fatal, format!("{error}{lost}"));
         }
         state.digest.absorb(&record);
     }

@@ -211,7 +211,9 @@ fn context(config: &SessionConfig) -> Context {
     artifacts::make_folders(config).unwrap();
     let (clock, stop) = (Clock::start(120.0), Stop::new());
     let writer = Writer::open(&config.folder.journal()).unwrap();
-    let recorder = Recorder::new(clock.clone(), stop.clone(), writer, Digest::new(&config.plan, &config.targets));
+    let reserve = reserve::Reserve::keep(config.folder.reserve()).unwrap();
+    let recorder =
+        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), Digest::new(&config.plan, &config.targets));
     recorder.write(Record::Header(Box::new(begin::header(config, &clock))));
     Context {
         plan: config.plan.clone().into(),

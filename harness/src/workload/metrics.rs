@@ -172,7 +172,6 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     look_at_processes(context, state, mark);
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
-    context.recorder.gauge(Gauge::OwnClockShift, context.clock.own_shift_ms(), mark);
     let asked = Asked { runs: context.board.runs_started(), mark };
     let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, mark));
     take_in_metrics(context, state, metrics, asked);
@@ -239,7 +238,10 @@ async fn read_clock(context: &Context, mark: Mark) {
                 let round_trip_us = u64::try_from(received.as_microsecond() - sent.as_microsecond()).unwrap_or(0);
                 if context.board.read_clock(offset_us, round_trip_us) {
                     #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
-                    context.recorder.gauge(Gauge::ClockOffset, offset_us as f64 / 1_000.0, mark);
+                    let offset_ms = offset_us as f64 / 1_000.0;
+                    context.recorder.gauge(Gauge::ClockOffset, offset_ms, mark);
+                    let unset_ms = offset_ms + context.clock.own_shift_ms();
+                    context.recorder.gauge(Gauge::UnsetClockOffset, unset_ms, mark);
                 }
                 return;
             }

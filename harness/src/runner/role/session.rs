@@ -29,6 +29,7 @@ pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &Atta
         // Somebody plays already: that session is ours, too.
         return Ok(());
     };
+    session::raise_limit();
     let settings = Settings::load(environment, embedded.soak_toml)?;
     let run = folder.run_folder()?.ok_or_else(|| RoleError::NoRunFolder(folder.path().display().to_string()))?;
     let gateway = access(&settings, folder)?;
