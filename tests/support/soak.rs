@@ -1,0 +1,163 @@
+//! A soak as a user plays it: the test's own binary again, as the runner, with the environment that points it at a
+//! gateway.
+
+use std::{
+    error::Error,
+    ffi::OsStr,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+};
+
+use s2_harness::runner::{self, Embedded, StartingGateway};
+use serde_json::Value;
+
+pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
+
+/// Set where the binary is to be the soak's.
+pub(crate) const AS_THE_SOAK: &str = "PLAY_THE_SOAK";
+
+/// The soak's `main`, where the environment asks for it. There is no gateway but the one that it names.
+pub(crate) fn played() -> Option<ExitCode> {
+    let is_asked_for = std::env::vars_os().any(|(name, _)| name == AS_THE_SOAK);
+    is_asked_for.then(|| {
+        let gateway = || -> StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
+        runner::main(&Embedded { soak_toml: include_str!("../soak.toml"), gateway })
+    })
+}
+
+/// Takes out of a command's environment what the caller's says of a gateway or of a test run.
+pub(crate) fn forget_surroundings(command: &mut Command) {
+    let is_foreign =
+        |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("S2_") || name.contains("NEXTEST"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_foreign(name)) {
+        command.env_remove(name);
+    }
+}
+
+/// A soak that is to be played.
+#[derive(Debug, Clone)]
+pub(crate) struct Soak {
+    /// A folder of its own. What was there before is removed.
+    pub(crate) folder: PathBuf,
+    pub(crate) suite: &'static str,
+    /// Scenario seconds in a second.
+    pub(crate) pace: f64,
+    /// What stands in its `soak.toml`.
+    pub(crate) settings: &'static str,
+    pub(crate) gateway_url: String,
+    pub(crate) token: &'static str,
+    /// `S2_LOG`.
+    pub(crate) log: &'static str,
+}
+
+/// A soak that is being played.
+#[derive(Debug)]
+pub(crate) struct Playing {
+    pub(crate) runner: Child,
+    folder: PathBuf,
+    suite: &'static str,
+}
+
+/// What a soak has left behind.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) status: ExitStatus,
+    /// Everything: `out`, which is S2's own, `stdout` and `stderr`.
+    pub(crate) folder: PathBuf,
+    suite: &'static str,
+}
+
+impl Soak {
+    /// The command that plays it: the whole suite, one trial each.
+    pub(crate) fn command(&self) -> io::Result<Command> {
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder)?;
+        }
+        fs::create_dir_all(out(&self.folder))?;
+        let settings = self.folder.join("soak.toml");
+        fs::write(&settings, self.settings)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        forget_surroundings(&mut command);
+        command.args(["--include-ignored", &format!("{}::", self.suite), "--color", "never"]);
+        command.env(AS_THE_SOAK, "1").env("S2_OUT", out(&self.folder)).env("S2_CONFIG", settings);
+        command.env("S2_PACE", self.pace.to_string()).env("S2_GATEWAY_URL", &self.gateway_url);
+        command.env("S2_TOKEN", self.token).env("S2_LOG", self.log);
+        Ok(command)
+    }
+
+    /// Starts to play it.
+    pub(crate) fn start(&self) -> io::Result<Playing> {
+        let mut command = self.command()?;
+        let said = |name: &str| File::create(self.folder.join(name));
+        command.stdin(Stdio::null()).stdout(said("stdout")?).stderr(said("stderr")?);
+        Ok(Playing { runner: command.spawn()?, folder: self.folder.clone(), suite: self.suite })
+    }
+}
+
+impl Playing {
+    /// Where S2 leaves what it leaves.
+    pub(crate) fn out(&self) -> PathBuf {
+        out(&self.folder)
+    }
+
+    /// What is left behind, once the runner has ended.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<Left>> {
+        let status = self.runner.try_wait()?;
+        Ok(status.map(|status| Left { status, folder: self.folder.clone(), suite: self.suite }))
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        // It was ours to start. One that has ended cannot be killed, and has been waited for.
+        let _ = self.runner.kill();
+        let _ = self.runner.wait();
+    }
+}
+
+impl Left {
+    /// The records of the journal, each as JSON.
+    pub(crate) fn journal(&self) -> Result<Vec<Value>, AnyError> {
+        let text = fs::read_to_string(self.of_suite().join("journal.ndjson"))?;
+        Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    }
+
+    /// The results.
+    pub(crate) fn results(&self) -> Result<Value, AnyError> {
+        let folder = self.of_suite();
+        let is_results = |path: &PathBuf| path.to_string_lossy().contains("-results-");
+        let mut files = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let path = files.find(is_results).ok_or_else(|| format!("{} has no results", folder.display()))?;
+        Ok(serde_json::from_slice(&fs::read(path)?)?)
+    }
+
+    /// Every file that was left, and what stands in it.
+    pub(crate) fn files(&self) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+        files(&self.folder)
+    }
+
+    fn of_suite(&self) -> PathBuf {
+        out(&self.folder).join(format!("latest-{}", self.suite))
+    }
+}
+
+fn out(folder: &Path) -> PathBuf {
+    folder.join("out")
+}
+
+/// Links are not followed: what they lead to stands somewhere else in the folder.
+fn files(folder: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            found.extend(files(&entry.path())?);
+        } else if kind.is_file() {
+            found.push((entry.path(), fs::read(entry.path())?));
+        }
+    }
+    Ok(found)
+}
