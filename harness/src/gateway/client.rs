@@ -4,12 +4,12 @@ use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
-use super::{GatewayAccess, Manifest, NewRun, Secret};
-use crate::journal::clip;
+use super::{GatewayAccess, Manifest, NewRun, Secret, access::hide, retry_after};
+use crate::{clock, journal::clip};
 
 /// How long a connection may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +59,10 @@ pub struct Answer {
     pub status: u16,
     /// The body, whole.
     pub body: Bytes,
+    /// Where it points to instead, as far as it says so.
+    pub location: Option<String>,
+    /// How long it asks to wait before the next request.
+    pub retry_after: Option<Duration>,
 }
 
 /// No whole answer came.
@@ -92,7 +96,11 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = &self.body[..self.body.len().min(1_024)];
         let text = clip(&String::from_utf8_lossy(start));
-        if text.is_empty() { write!(f, "{}", self.status) } else { write!(f, "{} {text}", self.status) }
+        write!(f, "{}", self.status)?;
+        if let Some(location) = &self.location {
+            write!(f, " to '{}'", clip(location))?;
+        }
+        if text.is_empty() { Ok(()) } else { write!(f, " {text}") }
     }
 }
 
@@ -231,6 +239,9 @@ impl Client {
     async fn send(&self, request: reqwest::RequestBuilder) -> Outcome {
         let response = request.send().await.map_err(|e| Trouble::of(&e))?;
         let status = response.status().as_u16();
+        let token = self.token.as_ref();
+        let location = location_of(response.headers()).map(|location| hide(token, location));
+        let retry_after = retry_after::asked(response.headers(), clock::wall_now());
         let mut chunks = response.bytes_stream();
         let mut body = BytesMut::new();
         while let Some(chunk) = chunks.next().await {
@@ -242,8 +253,8 @@ impl Client {
         }
         let body = body.freeze();
         // A page that repeats the request's headers must not bring the token into a journal.
-        let redacted = self.token.as_ref().and_then(|token| token.redact(&String::from_utf8_lossy(&body)));
-        Ok(Answer { status, body: redacted.map_or(body, Bytes::from) })
+        let redacted = token.and_then(|token| token.redact(&String::from_utf8_lossy(&body)));
+        Ok(Answer { status, body: redacted.map_or(body, Bytes::from), location, retry_after })
     }
 }
 
@@ -262,6 +273,11 @@ fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
         .redirect(Policy::none());
     let builder = if is_loopback(&access.url) { builder.no_proxy() } else { builder };
     Ok(builder.build()?)
+}
+
+/// Where an answer points to. A character that is no text is passed over.
+pub(super) fn location_of(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 /// The token as a header.
@@ -292,7 +308,8 @@ mod tests {
     use super::*;
 
     fn shown(status: u16, body: &[u8]) -> String {
-        Answer { status, body: Bytes::copy_from_slice(body) }.to_string()
+        let body = Bytes::copy_from_slice(body);
+        Answer { status, body, location: None, retry_after: None }.to_string()
     }
 
     #[test]

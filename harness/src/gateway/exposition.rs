@@ -1,6 +1,9 @@
 //! The gateway's metrics: Prometheus text, reduced to plain values and histograms.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use prometheus_parse::{Scrape, Value};
 
@@ -11,44 +14,151 @@ pub struct Exposition {
     pub values: BTreeMap<String, f64>,
     /// Histograms, as cumulative counts by upper bound in the metric's own unit.
     pub histograms: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Names that are there, and of which nothing can be taken: why.
+    pub unusable: BTreeMap<String, Unusable>,
 }
 
 /// More series than this in one scrape are not looked at.
 const SERIES_MAX: usize = 20_000;
+/// So many names that cannot be used are told.
+const UNUSABLE_MAX: usize = 256;
+
+/// Why nothing can be taken of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// The same series comes twice.
+    Twice,
+    /// A value is not a number, or not a finite one.
+    NoNumber,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Twice => "has a series twice",
+            Self::NoNumber => "has a value that is no finite number",
+        })
+    }
+}
 
 impl Exposition {
     /// Reads the text; lines that are no metrics are passed over, `None` where none of them is one.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let lines = text.lines().take(SERIES_MAX * 3).map(|line| Ok(line.to_owned()));
-        let scrape = Scrape::parse(lines).ok()?;
+        let lines = text.lines().take(SERIES_MAX * 3);
         let mut read = Self::default();
+        read.look_for_repeated(lines.clone());
+        let scrape = Scrape::parse(lines.map(|line| Ok(line.to_owned()))).ok()?;
         for sample in scrape.samples.into_iter().take(SERIES_MAX) {
             match sample.value {
                 Value::Counter(v) | Value::Gauge(v) | Value::Untyped(v) if v.is_finite() => {
                     *read.values.entry(sample.metric).or_default() += v;
                 }
-                Value::Histogram(buckets) => {
+                Value::Counter(_) | Value::Gauge(_) | Value::Untyped(_) => {
+                    read.cannot_use(sample.metric, Unusable::NoNumber);
+                }
+                Value::Histogram(buckets) if buckets.iter().all(|b| b.count.is_finite() && !b.less_than.is_nan()) => {
                     let sums = read.histograms.entry(sample.metric).or_default();
-                    for bucket in buckets.iter().filter(|b| b.count.is_finite() && !b.less_than.is_nan()) {
+                    for bucket in buckets {
                         match sums.iter_mut().find(|(bound, _)| *bound == bucket.less_than) {
                             Some((_, count)) => *count += bucket.count,
                             None => sums.push((bucket.less_than, bucket.count)),
                         }
                     }
                 }
-                _ => {}
+                Value::Histogram(_) => read.cannot_use(sample.metric, Unusable::NoNumber),
+                Value::Summary(_) => {}
             }
         }
-        for buckets in read.histograms.values_mut() {
+        // A sum over some of its series would be a number of nothing.
+        let (values, histograms, unusable) = (&mut read.values, &mut read.histograms, &read.unusable);
+        values.retain(|name, _| !unusable.contains_key(name));
+        histograms.retain(|name, _| !unusable.contains_key(name));
+        for buckets in histograms.values_mut() {
             buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
         }
-        (!read.values.is_empty() || !read.histograms.is_empty()).then_some(read)
+        (!read.values.is_empty() || !read.histograms.is_empty() || !read.unusable.is_empty()).then_some(read)
+    }
+
+    /// Looks for series that come twice: which of the two is right, nobody knows.
+    fn look_for_repeated<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
+        let mut seen = HashSet::new();
+        for series in lines.filter_map(series) {
+            if !seen.insert(series) {
+                let name = series.split('{').next().unwrap_or(series).trim_end();
+                // Of a histogram it is told under the name of the whole.
+                self.cannot_use(name.strip_suffix("_bucket").unwrap_or(name).to_owned(), Unusable::Twice);
+            }
+        }
+    }
+
+    fn cannot_use(&mut self, name: String, why: Unusable) {
+        if self.unusable.len() < UNUSABLE_MAX {
+            self.unusable.entry(name).or_insert(why);
+        }
     }
 
     /// A plain value by name.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
         self.values.get(name).copied()
+    }
+}
+
+/// Name and labels of a line, as they stand there; none where it is no sample.
+fn series(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let name_ends = line.find(|c: char| c == '{' || c.is_whitespace())?;
+    let ends = if line[name_ends..].starts_with('{') { line.rfind('}')? + 1 } else { name_ends };
+    Some(&line[..ends])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unusable(text: &str) -> Vec<(String, Unusable)> {
+        Exposition::read(text).unwrap().unusable.into_iter().collect()
+    }
+
+    #[test]
+    fn series_of_different_labels_are_added_up_and_the_same_series_twice_is_none() {
+        let read = Exposition::read("a{x=\"1\"} 1\na{x=\"2\"} 2\nb 1\nb 1\nc{x=\"1=2\"} 5\nc{x=\"1=3\"} 6\n").unwrap();
+        assert_eq!((Some(3.0), None, Some(11.0)), (read.value("a"), read.value("b"), read.value("c")));
+        assert_eq!(BTreeMap::from([("b".to_owned(), Unusable::Twice)]), read.unusable);
+        assert_eq!(
+            vec![("d".to_owned(), Unusable::Twice)],
+            unusable("d{x=\"1\"} 1\nd{x=\"2\"} 1\nd{x=\"1\"} 3 1700000000000\n")
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_no_finite_number_makes_the_whole_name_unusable() {
+        let text = "a NaN\nb{x=\"1\"} +Inf\nb{x=\"2\"} 1\nc -Inf\nd 1\n";
+        let names = ["a", "b", "c"].map(|name| (name.to_owned(), Unusable::NoNumber));
+        assert_eq!(names.to_vec(), unusable(text));
+        assert_eq!(Some(1.0), Exposition::read(text).unwrap().value("d"));
+        assert_eq!(vec![("a".to_owned(), Unusable::NoNumber)], unusable("a NaN\n"), "and is no lack of metrics");
+    }
+
+    #[test]
+    fn a_histogram_is_used_whole_or_not_at_all() {
+        let buckets = |first: &str, last: &str| {
+            format!("# TYPE h histogram\nh_bucket{{le=\"0.1\"}} {first}\nh_bucket{{le=\"+Inf\"}} 7\n{last}h_count 7\n")
+        };
+        let read = Exposition::read(&buckets("3", "")).unwrap();
+        assert_eq!(vec![(0.1, 3.0), (f64::INFINITY, 7.0)], read.histograms["h"]);
+        assert_eq!(vec![("h".to_owned(), Unusable::NoNumber)], unusable(&buckets("NaN", "")));
+        assert_eq!(vec![("h".to_owned(), Unusable::Twice)], unusable(&buckets("3", "h_bucket{le=\"+Inf\"} 9\n")));
+    }
+
+    #[test]
+    fn a_type_that_nobody_knows_is_none_and_what_is_no_metric_is_passed_over() {
+        let read = Exposition::read("# TYPE a elephant\na 4\n<html>\n{} 5\n= 6\n\u{1b}[2J\nb{x=\"}\"} 7\n").unwrap();
+        assert_eq!((Some(4.0), 1), (read.value("a"), read.values.len()));
+        assert_eq!(None, Exposition::read("<html>\n<body>no</body>\n"));
     }
 }

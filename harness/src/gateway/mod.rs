@@ -10,6 +10,8 @@ mod contract;
 mod exposition;
 #[cfg(test)]
 mod hostile_tests;
+mod lines;
+mod retry_after;
 mod stream;
 mod transport;
 #[cfg(test)]
@@ -20,5 +22,5 @@ pub use client::{Answer, Client, ClientError, Outcome, Trouble};
 pub use contract::{
     LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, run_id_of, search_hits,
 };
-pub use exposition::Exposition;
+pub use exposition::{Exposition, Unusable};
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};

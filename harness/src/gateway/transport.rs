@@ -1,5 +1,5 @@
 //! `eventsource-client` on `hyper`: a stream has a connection of its own, which its reader drives, and neither what is
-//! read at once nor an event grows without bound.
+//! read at once nor an event grows without bound. What an answer says beyond its events is told by [`Told`].
 //!
 //! Requests go through reqwest, streams do not: reqwest leaves hyper's read buffer to grow to 400 KiB, and a connection
 //! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
@@ -8,6 +8,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -26,22 +27,66 @@ use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
     ClientError, GatewayAccess,
-    client::{USER_AGENT, authorization, is_loopback},
+    client::{USER_AGENT, authorization, is_loopback, location_of},
     connect::{Connector, Wire, machine_tls},
+    lines::Lines,
+    retry_after,
 };
+use crate::clock;
 
 /// How long the head of a stream's answer may take, connecting included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// No more is read at once, and no head is longer.
+/// No head is longer, and no more is read at once than twice this: a buffer that is nearly full is doubled.
 pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
-/// No event is longer; a stream that does not come to the end of one is cut.
-const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Carries streams.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     connector: Connector,
     headers: HeaderMap,
+    told: Told,
+}
+
+/// What the answer to a request said that the parser of events does not pass on. Clones are of the same answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told(Arc<Mutex<Telling>>);
+
+#[derive(Debug, Default)]
+struct Telling {
+    head: Option<Head>,
+    retry: Option<Duration>,
+    bytes: u64,
+}
+
+/// The head of an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    /// Where it points to, if anywhere.
+    pub(super) location: Option<String>,
+    /// How long it asks to wait.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Told {
+    /// The head, where one has come.
+    pub(super) fn head(&self) -> Option<Head> {
+        self.lock().head.clone()
+    }
+
+    /// The delay before coming back that the stream last asked for.
+    pub(super) fn retry(&self) -> Option<Duration> {
+        self.lock().retry
+    }
+
+    /// How many bytes of the body have come so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.lock().bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Telling> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Transport {
@@ -57,7 +102,12 @@ impl Transport {
         if let Some(value) = authorization(access)? {
             headers.insert(header::AUTHORIZATION, value);
         }
-        Ok(Self { connector, headers })
+        Ok(Self { connector, headers, told: Told::default() })
+    }
+
+    /// The same transport, for one request that is told of here.
+    pub(super) fn telling(&self, told: &Told) -> Self {
+        Self { told: told.clone(), ..self.clone() }
     }
 
     async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Chunks>, TransportError> {
@@ -65,7 +115,13 @@ impl Transport {
             request.headers_mut().insert(name, value.clone());
         }
         let wire = self.connector.connect(&mut request).await.map_err(TransportError::new)?;
-        converse(wire, request).await.map_err(TransportError::new)
+        let response = converse(wire, request, self.told.clone()).await.map_err(TransportError::new)?;
+        self.told.lock().head = Some(Head {
+            status: response.status().as_u16(),
+            location: location_of(response.headers()),
+            retry_after: retry_after::asked(response.headers(), clock::wall_now()),
+        });
+        Ok(response)
     }
 }
 
@@ -83,7 +139,7 @@ impl HttpTransport for Transport {
 type Conversation = http1::Connection<Box<dyn Wire>, Full<Bytes>>;
 
 /// Sends a request and reads the head of its answer.
-async fn converse(wire: Box<dyn Wire>, request: Request<Full<Bytes>>) -> hyper::Result<Response<Chunks>> {
+async fn converse(wire: Box<dyn Wire>, request: Request<Full<Bytes>>, told: Told) -> hyper::Result<Response<Chunks>> {
     // Of hyper's two bounds this one holds for heads and bodies and lets the buffer of a quiet stream be small; an exact
     // size would be allocated whole for each.
     let (mut sender, connection) = http1::Builder::new().max_buf_size(READ_BYTES_MAX).handshake(wire).await?;
@@ -97,7 +153,11 @@ async fn converse(wire: Box<dyn Wire>, request: Request<Full<Bytes>>) -> hyper::
         answering.as_mut().poll(cx)
     });
     match response.await {
-        Ok(response) => Ok(response.map(|body| Chunks { connection, body, bound: EventBound::default() })),
+        Ok(response) => {
+            // The body of a refusal is told as it is.
+            let lines = response.status().is_success().then(Lines::default);
+            Ok(response.map(|body| Chunks { connection, body, lines, told }))
+        }
         // The connection's own error says more than that there is no answer on it.
         Err(error) => Err(broken.unwrap_or(error)),
     }
@@ -114,11 +174,24 @@ fn drive(connection: &mut Option<Conversation>, cx: &mut Context<'_>) -> hyper::
     }
 }
 
-/// The body of an answer, and the connection that it comes on: who drops one hangs up.
+/// The body of an answer, and the connection that it comes on: who drops one hangs up. Of a stream the lines that carry
+/// events are passed on, of any other answer everything.
 struct Chunks {
     connection: Option<Conversation>,
     body: Incoming,
-    bound: EventBound,
+    lines: Option<Lines>,
+    told: Told,
+}
+
+impl Chunks {
+    fn pass(&mut self, chunk: Bytes) -> io::Result<Bytes> {
+        let Some(lines) = &mut self.lines else { return Ok(chunk) };
+        let passed = lines.pass(&chunk);
+        let mut told = self.told.lock();
+        told.bytes += chunk.len() as u64;
+        told.retry = lines.retry().or(told.retry);
+        passed.map(Bytes::from)
+    }
 }
 
 impl Stream for Chunks {
@@ -131,41 +204,12 @@ impl Stream for Chunks {
         loop {
             return Poll::Ready(match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(chunk) => Some(this.bound.pass(&chunk).map(|()| chunk).map_err(TransportError::new)),
+                    Ok(chunk) => Some(this.pass(chunk).map_err(TransportError::new)),
                     Err(_trailers) => continue,
                 },
                 Some(Err(error)) => Some(Err(TransportError::new(error))),
                 None => None,
             });
         }
-    }
-}
-
-/// Counts the bytes since the last blank line.
-#[derive(Debug, Default)]
-struct EventBound {
-    event_bytes: usize,
-    line_bytes: usize,
-}
-
-impl EventBound {
-    fn pass(&mut self, chunk: &[u8]) -> io::Result<()> {
-        for byte in chunk {
-            if matches!(byte, b'\n' | b'\r') {
-                // The second of CR LF ends no line of its own, but an event too early forgotten only widens the bound.
-                if self.line_bytes == 0 {
-                    self.event_bytes = 0;
-                }
-                self.line_bytes = 0;
-            } else {
-                self.line_bytes += 1;
-                self.event_bytes += 1;
-                if self.event_bytes > EVENT_BYTES_MAX {
-                    let text = format!("an event of over {EVENT_BYTES_MAX} bytes; the stream was cut");
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-                }
-            }
-        }
-        Ok(())
     }
 }

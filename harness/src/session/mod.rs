@@ -58,3 +58,5 @@ pub struct SessionConfig {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throttle_tests;

@@ -15,7 +15,7 @@ use tokio::{
 use super::{freshness::Freshness, place::Place, process::Processes, tally::Tally};
 use crate::{
     clock,
-    gateway::{Client, Exposition, Outcome},
+    gateway::{Client, Exposition, Outcome, Unusable},
     journal::{Counter, Finding, Gauge, Source, Timing, clip},
     plan::{Workload, millis},
     session::{Context, Fatal, Kept, Mark, Side, Worker},
@@ -48,6 +48,8 @@ struct State {
     freshness: Freshness,
     /// Names that were missing from the scrape before, so that each is said once.
     missing: BTreeSet<&'static str>,
+    /// Names of which nothing could be taken from the scrape before, likewise.
+    unusable: BTreeSet<String>,
     /// Processor time of a process at its last look.
     processor: BTreeMap<u32, (Instant, u64)>,
     guard_is_open: bool,
@@ -66,6 +68,7 @@ impl Default for Metrics {
             latest: None,
             freshness: Freshness::default(),
             missing: BTreeSet::new(),
+            unusable: BTreeSet::new(),
             processor: BTreeMap::new(),
             guard_is_open: false,
             gateway_is_seen: false,
@@ -269,6 +272,7 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
         return scrape_failed(context, format!("200, but {stale}"), mark);
     }
     context.recorder.count(Counter::ScrapesOk, mark);
+    tell_unusable(context, &exposition, &mut state.unusable, mark);
     let mut missing = BTreeSet::new();
     // What the process itself shows need not be asked of its metrics.
     let by_metrics = (!state.gateway_is_seen).then_some(state.own_fds);
@@ -292,6 +296,26 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
     state.missing = missing;
     drop(state);
     context.board.set_exposition(exposition);
+}
+
+/// Names that are there and cannot be used are said once, while they stay so. A KPI that lives on one lacks it. A series
+/// that comes twice is wrong whatever it is of; a number that is none may be right where nobody asks for it.
+fn tell_unusable(context: &Context, exposition: &Exposition, told: &mut BTreeSet<String>, mark: Mark) {
+    let now = &exposition.unusable;
+    let is_news = |name: &str, why: Unusable| !told.contains(name) && (why == Unusable::Twice || is_asked_for(name));
+    for (name, why) in now.iter().filter(|(name, why)| is_news(name, **why)) {
+        scrape_failed(context, format!("200, but {} {why}: nothing of it is taken", clip(name)), mark);
+    }
+    *told = now.keys().cloned().collect();
+}
+
+/// Whether a KPI lives on a name.
+fn is_asked_for(name: &str) -> bool {
+    let processes = ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"];
+    GAUGES.iter().any(|(gauge, _)| *gauge == name)
+        || Source::ALL.iter().any(|source| source.name() == name)
+        || name == "sse_active_connections"
+        || processes.contains(&name)
 }
 
 fn take_in_gauges(
