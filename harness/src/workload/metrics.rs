@@ -24,6 +24,9 @@ use crate::{
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
 const UNDER_WAY_MAX: usize = 32;
 
+/// A clock that has moved against ours by more than this since it was last read has jumped: none drifts that fast.
+const JUMP_US: i64 = 1_000_000;
+
 /// Metrics without which a KPI has no source, and the gauge that each feeds.
 const GAUGES: [(&str, Gauge); 2] =
     [("run_queue_depth", Gauge::GatewayQueueDepth), ("runs_concurrent_gauge", Gauge::GatewayRunsConcurrent)];
@@ -58,6 +61,8 @@ struct State {
     gateway_is_seen: bool,
     /// Our own open descriptors at the last look.
     own_fds: Option<f64>,
+    /// The gateway's clock less ours when it was last read, microseconds.
+    clock_offset_us: Option<i64>,
 }
 
 impl Default for Metrics {
@@ -73,6 +78,7 @@ impl Default for Metrics {
             guard_is_open: false,
             gateway_is_seen: false,
             own_fds: None,
+            clock_offset_us: None,
         };
         Self {
             place: Place::default(),
@@ -175,7 +181,7 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
     let asked = Asked { runs: context.board.runs_started(), mark };
-    let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, mark));
+    let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, state, mark));
     take_in_metrics(context, state, metrics, asked);
 }
 
@@ -226,7 +232,7 @@ fn note_life(context: &Context, life: String) {
 }
 
 /// The gateway's clock less ours: what `/health` says, against the middle of the round trip (Cristian's algorithm).
-async fn read_clock(context: &Context, mark: Mark) {
+async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
     let sent = clock::wall_now();
     let outcome = context.client.health().await;
     let received = clock::wall_now();
@@ -238,6 +244,11 @@ async fn read_clock(context: &Context, mark: Mark) {
                 let middle_us = sent.as_microsecond().midpoint(received.as_microsecond());
                 let offset_us = time.as_microsecond() - middle_us;
                 let round_trip_us = u64::try_from(received.as_microsecond() - sent.as_microsecond()).unwrap_or(0);
+                let before_us = lock(state).clock_offset_us.replace(offset_us);
+                if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, round_trip_us)) {
+                    let (source, answer) = ("GET /health".into(), format!("200, but its clock jumped {jump}"));
+                    context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
+                }
                 if context.board.read_clock(offset_us, round_trip_us) {
                     #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
                     context.recorder.gauge(Gauge::ClockOffset, offset_us as f64 / 1_000.0, mark);
@@ -250,6 +261,17 @@ async fn read_clock(context: &Context, mark: Mark) {
         Err(trouble) => trouble.text,
     };
     context.recorder.incident_since(Finding::SourceFailed { source: "GET /health".into(), answer }, mark);
+}
+
+/// How far a clock has jumped from one reading to the next, in words, where that is more than a slow answer can feign.
+fn jump(before_us: i64, offset_us: i64, round_trip_us: u64) -> Option<String> {
+    let moved_us = offset_us.saturating_sub(before_us);
+    let feigned_us = i64::try_from(round_trip_us).unwrap_or(i64::MAX);
+    if moved_us.saturating_abs() <= JUMP_US.saturating_add(feigned_us) {
+        return None;
+    }
+    let way = if moved_us > 0 { "ahead" } else { "back" };
+    Some(format!("{way} by {} s against ours", moved_us.saturating_abs().saturating_add(500_000) / 1_000_000))
 }
 
 fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, asked: Asked) {
@@ -359,4 +381,19 @@ fn scrape_failed(context: &Context, answer: String, mark: Mark) {
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_jumps_by_more_than_a_second_and_more_than_a_slow_answer_can_feign() {
+        let second = 1_000_000;
+        assert_eq!(None, jump(0, second, 0));
+        assert_eq!(None, jump(-500, 29 * second, 30_000_000));
+        assert_eq!(Some("ahead by 86400 s against ours"), jump(3, 86_400 * second, 900).as_deref());
+        assert_eq!(Some("back by 2 s against ours"), jump(second, -second, 900).as_deref());
+        assert!(jump(i64::MIN, i64::MAX, 0).is_some());
+    }
 }
