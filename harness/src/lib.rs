@@ -29,6 +29,8 @@
 //! # Invariants
 //!
 //! - A KPI without data is not green: it is [`Unproven`](judge::Verdict::Unproven), with the reason.
+//! - Any process may be killed at any moment. What was recorded stays, and whoever waits starts another session, which
+//!   plays on from the journal and the last checkpoint; what fell into the hole between them is nobody's latency.
 //! - A gateway's misbehaviour is a finding. An `Err` means that the harness could not do its own work.
 //! - Every queue, buffer, retry and wait has a bound, and every task an owner that joins it.
 //! - The session's memory does not grow with the length of the run, nor the journal's size with the rate of requests.
