@@ -23,8 +23,10 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE_CONNECTIONS_MAX: usize = 4;
 /// Connections that nobody used for so long are closed: a burst must not look like a leak of the gateway's.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
-/// An answer is read up to here.
-const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// An answer is read up to here. There may be one for each run that is under way.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Metrics are read up to here.
+const METRICS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Talks to one gateway.
 #[derive(Debug, Clone)]
@@ -158,17 +160,17 @@ impl Client {
 
     /// `GET /health`.
     pub async fn health(&self) -> Outcome {
-        self.get("/health", REQUEST_TIMEOUT).await
+        self.get("/health").await
     }
 
     /// `GET /ready`, with a timeout of two seconds.
     pub async fn ready(&self) -> Outcome {
-        self.get("/ready", READY_TIMEOUT).await
+        self.send(self.request(Method::GET, "/ready").timeout(READY_TIMEOUT), BODY_BYTES_MAX).await
     }
 
     /// `GET /metrics`.
     pub async fn metrics(&self) -> Outcome {
-        self.get("/metrics", REQUEST_TIMEOUT).await
+        self.send(self.request(Method::GET, "/metrics"), METRICS_BYTES_MAX).await
     }
 
     /// `POST /api/workspace/plan`.
@@ -193,12 +195,12 @@ impl Client {
 
     /// `GET /api/runs/{id}`.
     pub async fn run(&self, id: &str) -> Outcome {
-        self.get(&format!("/api/runs/{}", segment(id)), REQUEST_TIMEOUT).await
+        self.get(&format!("/api/runs/{}", segment(id))).await
     }
 
     /// `GET /api/agents/{slug}`.
     pub async fn agent(&self, slug: &str) -> Outcome {
-        self.get(&format!("/api/agents/{}", segment(slug)), REQUEST_TIMEOUT).await
+        self.get(&format!("/api/agents/{}", segment(slug))).await
     }
 
     /// `POST /api/registry/publish`.
@@ -208,12 +210,12 @@ impl Client {
 
     /// `GET /api/registry/agents?q=`.
     pub async fn search(&self, text: &str) -> Outcome {
-        self.get(&format!("/api/registry/agents?q={}", segment(text)), REQUEST_TIMEOUT).await
+        self.get(&format!("/api/registry/agents?q={}", segment(text))).await
     }
 
     /// `GET /api/safety/check`.
     pub async fn safety_check(&self) -> Outcome {
-        self.get("/api/safety/check", REQUEST_TIMEOUT).await
+        self.get("/api/safety/check").await
     }
 
     /// `POST /api/chaos/{what}`.
@@ -221,12 +223,12 @@ impl Client {
         self.post(&format!("/api/chaos/{what}"), body).await
     }
 
-    async fn get(&self, path: &str, timeout: Duration) -> Outcome {
-        self.send(self.request(Method::GET, path).timeout(timeout)).await
+    async fn get(&self, path: &str) -> Outcome {
+        self.send(self.request(Method::GET, path), BODY_BYTES_MAX).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Outcome {
-        self.send(self.request(Method::POST, path).json(body)).await
+        self.send(self.request(Method::POST, path).json(body), BODY_BYTES_MAX).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -236,7 +238,7 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Outcome {
+    async fn send(&self, request: reqwest::RequestBuilder, body_bytes_max: usize) -> Outcome {
         let response = request.send().await.map_err(|e| Trouble::of(&e))?;
         let status = response.status().as_u16();
         let token = self.token.as_ref();
@@ -246,8 +248,8 @@ impl Client {
         let mut body = BytesMut::new();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|e| Trouble::of(&e))?;
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(Trouble { text: format!("{status}, with a body of over {BODY_BYTES_MAX} bytes") });
+            if body.len() + chunk.len() > body_bytes_max {
+                return Err(Trouble { text: format!("{status}, with a body of over {body_bytes_max} bytes") });
             }
             body.extend_from_slice(&chunk);
         }

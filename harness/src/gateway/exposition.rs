@@ -16,10 +16,10 @@ pub struct Exposition {
     pub histograms: BTreeMap<String, Vec<(f64, f64)>>,
     /// Names that are there, and of which nothing can be taken: why.
     pub unusable: BTreeMap<String, Unusable>,
+    /// Whether there was more than is looked at.
+    pub is_cut: bool,
 }
 
-/// More series than this in one scrape are not looked at.
-const SERIES_MAX: usize = 20_000;
 /// So many names that cannot be used are told.
 const UNUSABLE_MAX: usize = 256;
 
@@ -42,14 +42,25 @@ impl fmt::Display for Unusable {
 }
 
 impl Exposition {
+    /// More series than this in one scrape are not looked at, the buckets of histograms among them.
+    pub const SERIES_MAX: usize = 20_000;
+
     /// Reads the text; lines that are no metrics are passed over, `None` where none of them is one.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let lines = text.lines().take(SERIES_MAX * 3);
-        let mut read = Self::default();
+        let mut read =
+            Self { is_cut: text.lines().filter_map(series).nth(Self::SERIES_MAX).is_some(), ..Self::default() };
+        let mut room = Self::SERIES_MAX;
+        // Comments come with series; more than a few for each are of no use to anybody.
+        let lines = text.lines().take(Self::SERIES_MAX * 3).take_while(move |line| {
+            let is_series = series(line).is_some();
+            let fits = room > 0 || !is_series;
+            room = room.saturating_sub(usize::from(is_series));
+            fits
+        });
         read.look_for_repeated(lines.clone());
         let scrape = Scrape::parse(lines.map(|line| Ok(line.to_owned()))).ok()?;
-        for sample in scrape.samples.into_iter().take(SERIES_MAX) {
+        for sample in scrape.samples {
             match sample.value {
                 Value::Counter(v) | Value::Gauge(v) | Value::Untyped(v) if v.is_finite() => {
                     *read.values.entry(sample.metric).or_default() += v;
@@ -153,6 +164,14 @@ mod tests {
         assert_eq!(vec![(0.1, 3.0), (f64::INFINITY, 7.0)], read.histograms["h"]);
         assert_eq!(vec![("h".to_owned(), Unusable::NoNumber)], unusable(&buckets("NaN", "")));
         assert_eq!(vec![("h".to_owned(), Unusable::Twice)], unusable(&buckets("3", "h_bucket{le=\"+Inf\"} 9\n")));
+    }
+
+    #[test]
+    fn of_many_series_the_first_are_taken_and_the_others_said_to_be_there() {
+        let text = |series: usize| (0..series).map(|n| format!("# HELP a b\na{{n=\"{n}\"}} 1\n")).collect::<String>();
+        let read = |series| Exposition::read(&text(series)).map(|read| (read.value("a"), read.is_cut));
+        assert_eq!(Some((Some(20_000.0), false)), read(Exposition::SERIES_MAX));
+        assert_eq!(Some((Some(20_000.0), true)), read(Exposition::SERIES_MAX + 5));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod record;
 mod tests;
 mod write;
 
-pub use clip::{TEXT_CHARS_MAX, clip};
+pub use clip::{TEXT_CHARS_MAX, clip, one_line};
 pub use finding::Finding;
 pub use histogram::{HistogramError, LatencyHistogram};
 pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};

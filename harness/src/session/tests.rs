@@ -332,11 +332,11 @@ fn a_log_that_grows_too_long_is_rotated_and_nothing_forges_a_line() {
         for _ in 0..140 {
             tracing::info!("{long}");
         }
-        tracing::info!("{}", crate::journal::clip("one\n[now] [FATAL] [T+0m] forged"));
+        tracing::info!("{}", "one\n[now] [FATAL] [T+0m] forged\u{1b}[2J");
     });
     assert!(out.path().join("s2-smoke-test.log.1").exists());
     let log = std::fs::read_to_string(path).unwrap();
     assert!(log.len() < 1024 * 1024, "the newest begins anew");
     let last = log.lines().last().unwrap();
-    assert!(last.contains("[INFO] [T+0m] one\\n[now] [FATAL]"), "{last}");
+    assert!(last.contains("[INFO] [T+0m] one\\n[now] [FATAL]") && !last.contains('\u{1b}'), "{last}");
 }
