@@ -16,7 +16,7 @@ use serde_json::Value;
 pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
 
 /// Set where the binary is to be the soak's.
-pub(crate) const AS_THE_SOAK: &str = "PLAY_THE_SOAK";
+const AS_THE_SOAK: &str = "PLAY_THE_SOAK";
 
 /// The soak's `main`, where the environment asks for it. There is no gateway but the one that it names.
 pub(crate) fn played() -> Option<ExitCode> {
@@ -28,7 +28,7 @@ pub(crate) fn played() -> Option<ExitCode> {
 }
 
 /// Takes out of a command's environment what the caller's says of a gateway or of a test run.
-pub(crate) fn forget_surroundings(command: &mut Command) {
+fn forget_surroundings(command: &mut Command) {
     let is_foreign =
         |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("S2_") || name.contains("NEXTEST"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_foreign(name)) {
@@ -70,29 +70,36 @@ pub(crate) struct Left {
 }
 
 impl Soak {
-    /// The command that plays it: the whole suite, one trial each.
-    pub(crate) fn command(&self) -> io::Result<Command> {
+    /// Makes the folder, with nothing in it but the settings.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.folder.exists() {
             fs::remove_dir_all(&self.folder)?;
         }
         fs::create_dir_all(out(&self.folder))?;
-        let settings = self.folder.join("soak.toml");
-        fs::write(&settings, self.settings)?;
-        let mut command = Command::new(std::env::current_exe()?);
-        forget_surroundings(&mut command);
-        command.args(["--include-ignored", &format!("{}::", self.suite), "--color", "never"]);
-        command.env(AS_THE_SOAK, "1").env("S2_OUT", out(&self.folder)).env("S2_CONFIG", settings);
-        command.env("S2_PACE", self.pace.to_string()).env("S2_GATEWAY_URL", &self.gateway_url);
-        command.env("S2_TOKEN", self.token).env("S2_LOG", self.log);
-        Ok(command)
+        fs::write(self.settings_file(), self.settings)
     }
 
-    /// Starts to play it.
+    /// Starts to play it: the whole suite, by this very binary.
     pub(crate) fn start(&self) -> io::Result<Playing> {
-        let mut command = self.command()?;
+        self.prepare()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--include-ignored", &format!("{}::", self.suite), "--color", "never"]);
+        self.start_by(command)
+    }
+
+    /// Starts to play it by a command that runs this binary, once the folder is there.
+    pub(crate) fn start_by(&self, mut command: Command) -> io::Result<Playing> {
+        forget_surroundings(&mut command);
+        command.env(AS_THE_SOAK, "1").env("S2_OUT", out(&self.folder)).env("S2_CONFIG", self.settings_file());
+        command.env("S2_PACE", self.pace.to_string()).env("S2_GATEWAY_URL", &self.gateway_url);
+        command.env("S2_TOKEN", self.token).env("S2_LOG", self.log);
         let said = |name: &str| File::create(self.folder.join(name));
         command.stdin(Stdio::null()).stdout(said("stdout")?).stderr(said("stderr")?);
         Ok(Playing { runner: command.spawn()?, folder: self.folder.clone(), suite: self.suite })
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.folder.join("soak.toml")
     }
 }
 
