@@ -56,7 +56,8 @@ pub(crate) fn events_in_single_bytes_are_events(trial: &str) -> Result<(), AnyEr
 }
 
 pub(crate) fn a_byte_order_mark_is_no_part_of_the_first_line(trial: &str) -> Result<(), AnyError> {
-    odd(trial, "\u{feff}", Duration::ZERO, |bytes| vec![bytes.to_vec()]).map(drop)
+    // The first line is one that is missed where it is not heard.
+    stayed_away(&odd(trial, "\u{feff}retry: 2500\n\n", Duration::ZERO, |bytes| vec![bytes.to_vec()])?)
 }
 
 pub(crate) fn fields_that_nobody_knows_are_passed_over(trial: &str) -> Result<(), AnyError> {
@@ -68,7 +69,11 @@ pub(crate) fn a_stream_that_trickles_brings_all_it_has(trial: &str) -> Result<()
 }
 
 pub(crate) fn a_retry_without_an_event_is_heeded(trial: &str) -> Result<(), AnyError> {
-    let played = odd(trial, "retry: 2500\n\n", Duration::ZERO, |bytes| vec![bytes.to_vec()])?;
+    stayed_away(&odd(trial, "retry: 2500\n\n", Duration::ZERO, |bytes| vec![bytes.to_vec()])?)
+}
+
+/// Whether every stream that was closed stayed away for as long as it was asked to.
+fn stayed_away(played: &Played) -> Result<(), AnyError> {
     let worst = played.journal.iter().filter_map(|record| record["timings"]["stream_away"]["worst"].as_array());
     let away_ms: Vec<u64> =
         worst.flatten().filter_map(|exemplar| Some(exemplar["value_us"].as_u64()? / 1_000)).collect();
