@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Four scenario minutes in eight seconds: every workload twice, but the slow ones.
-pub(crate) const SETTINGS: &str = r#"
+const SETTINGS: &str = r#"
 [suites]
 smoke_duration = "4m"
 heartbeat_every = "1m"
@@ -53,7 +53,7 @@ toggle_delay = "400ms"
 [availability]
 every = "3s"
 "#;
-pub(crate) const PACE: f64 = 30.0;
+const PACE: f64 = 30.0;
 
 /// What an odd gateway must not turn red, as long as it is well.
 pub(crate) const OF_STREAMS_AND_REQUESTS: [&str; 10] = [
@@ -95,7 +95,7 @@ pub(crate) fn soak(trial: &str, gateway_url: &str) -> Soak {
         folder: folder(trial),
         suite: "smoke",
         pace: PACE,
-        settings: SETTINGS,
+        settings: SETTINGS.to_owned(),
         gateway_url: gateway_url.to_owned(),
         token: TOKEN,
         log: "debug",

@@ -45,7 +45,7 @@ pub(crate) struct Soak {
     /// Scenario seconds in a second.
     pub(crate) pace: f64,
     /// What stands in its `soak.toml`.
-    pub(crate) settings: &'static str,
+    pub(crate) settings: String,
     pub(crate) gateway_url: String,
     pub(crate) token: &'static str,
     /// `S2_LOG`.
@@ -76,7 +76,7 @@ impl Soak {
             fs::remove_dir_all(&self.folder)?;
         }
         fs::create_dir_all(out(&self.folder))?;
-        fs::write(self.settings_file(), self.settings)
+        fs::write(self.settings_file(), &self.settings)
     }
 
     /// Starts to play it: the whole suite, by this very binary.
