@@ -60,6 +60,8 @@ pub(crate) fn a_full_disk_leaves_an_end_and_results() -> Result<Completion, AnyE
     let results = left.results()?;
     let fatal = results["fatalError"].as_str().unwrap_or_default();
     assert!(fatal.contains("No space left on device") && fatal.contains("is the disk full?"), "{fatal}");
+    // The room that was kept took even the record that found the disk full.
+    assert!(!fatal.contains("the record in hand is lost"), "{fatal}");
     assert!(results["summary"]["runsStarted"].as_u64() >= Some(1), "{}", results["summary"]);
     drop(disk);
     Ok(Completion::Completed)
