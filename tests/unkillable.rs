@@ -5,6 +5,8 @@
 
 #[path = "unkillable/gateway.rs"]
 mod gateway;
+#[path = "support/gateway.rs"]
+mod gateway_process;
 #[path = "unkillable/machine.rs"]
 mod machine;
 #[path = "unkillable/orphans.rs"]

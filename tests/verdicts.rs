@@ -5,6 +5,8 @@
 
 #[path = "verdicts/gateway.rs"]
 mod gateway;
+#[path = "support/gateway.rs"]
+mod gateway_process;
 #[path = "verdicts/readme.rs"]
 mod readme;
 #[path = "verdicts/rows.rs"]
@@ -20,7 +22,7 @@ use std::{
     process::ExitCode,
 };
 
-use gateway::{AnyError, GatewayProcess};
+use gateway::AnyError;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rows::{AFRESH, DEFECTS, GONE, ODDITIES, Row, STARVED};
 use s2_harness::{
@@ -100,7 +102,7 @@ fn hold(name: &str, row: &Row) -> Result<(), AnyError> {
     let mut tries = 0;
     let (said, wrong) = loop {
         tries += 1;
-        let gateway = GatewayProcess::start(name)?;
+        let gateway = gateway::start(name)?;
         let said = soak::play(&gateway, row, soak::FULL, &out)?;
         let wrong = differences(row, &said.reds);
         let was_busy = said.lateness_p99_ms.is_none_or(|ms| ms > LATENESS_P99_MS_MAX);

@@ -13,7 +13,8 @@ use s2_harness::clock;
 use serde_json::Value;
 
 use crate::{
-    gateway::GatewayProcess,
+    gateway,
+    gateway_process::GatewayProcess,
     processes::{command_line, memory_peak_bytes, session_of},
     soak::{AnyError, Left, Playing, Soak},
 };
@@ -45,7 +46,7 @@ pub(crate) struct Play {
 impl Play {
     /// The soak, at a gateway of its own.
     pub(crate) fn soak(self, name: &str) -> Result<(Soak, GatewayProcess), AnyError> {
-        let gateway = GatewayProcess::start(TOKEN)?;
+        let gateway = gateway::start(TOKEN)?;
         Ok((self.soak_at(name, Some(gateway.url.clone())), gateway))
     }
 
@@ -61,7 +62,7 @@ impl Play {
 
     /// Starts it in a folder, at a gateway of its own.
     pub(crate) fn start_in(self, folder: PathBuf) -> Result<Scene, AnyError> {
-        let gateway = GatewayProcess::start(TOKEN)?;
+        let gateway = gateway::start(TOKEN)?;
         Ok(Scene { playing: self.soak_in(folder, Some(gateway.url.clone())).start()?, _gateway: gateway })
     }
 

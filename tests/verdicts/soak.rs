@@ -63,7 +63,7 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path
         .env("S2_PACE", suite.pace.to_string())
         .env("S2_GATEWAY_URL", &gateway.url);
     if row.knows_pid {
-        command.env("S2_GATEWAY_PID", gateway.pid().to_string());
+        command.env("S2_GATEWAY_PID", gateway.child.id().to_string());
     }
     let played = command.output()?;
     let output = [played.stdout, played.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).join("\n");

@@ -10,7 +10,7 @@ use s2_harness::{
 };
 
 use crate::{
-    gateway::{AnyError, GatewayProcess},
+    gateway::{self, AnyError, GatewayProcess},
     rows::Row,
     soak::{self, Suite},
 };
@@ -36,7 +36,7 @@ struct Stalled {
 }
 
 pub(crate) fn a_stall_is_felt_by_all_who_came_meanwhile(trial: &str, out: &Path) -> Result<(), AnyError> {
-    let gateway = GatewayProcess::start(trial)?;
+    let gateway = gateway::start(trial)?;
     let smoke = Suite { name: "smoke", pace: PACE };
     let (said, stalled) = thread::scope(|scope| {
         let soak = scope.spawn(|| soak::play(&gateway, &Row::HEALTHY, smoke, out));
@@ -75,7 +75,7 @@ fn stall(gateway: &GatewayProcess, out: &Path) -> Result<(Plan, Stalled), AnyErr
     let begins_ms = STALL_AT_MS as f64 / PACE;
     thread::sleep(Duration::from_secs_f64((begins_ms - since_began()).max(0.0) / 1_000.0));
     let from_ms = since_began();
-    gateway.stop_for(STALL)?;
+    gateway::stop_for(gateway, STALL)?;
     Ok((plan, Stalled { from_ms, to_ms: since_began() }))
 }
 
