@@ -292,7 +292,7 @@ impl Recorder {
             // there is room for last words.
             let has_room = matches!(&error, WriteError::Append { source, .. } if state.reserve.give_up_for(source));
             let is_written = has_room && state.writer.append(&record).is_ok();
-            let lost = if is_written { "" } else { ", and the record in hand is lost" };
+            let lost = if is_written { "" } else { "; the record in hand is lost" };
             self.stop.request(EndReason::Fatal, format!("{error}{lost}"));
         }
         state.digest.absorb(&record);
