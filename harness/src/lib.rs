@@ -35,6 +35,7 @@
 //! - Every queue, buffer, retry and wait has a bound, and every task an owner that joins it.
 //! - The session's memory does not grow with the length of the run, nor the journal's size with the rate of requests.
 //! - The token is in no log, no journal, no report and no failure.
+//! - What a gateway says is told on one line, cut, and with nothing in it that a terminal obeys.
 //!
 //! What is deliberately absent: a retry that is not counted (it would hide what a user feels), a cache of answers,
 //! averages (a tail hides in them), and a way to be green by default.

@@ -2,7 +2,6 @@
 //! gateway.
 
 use std::{
-    collections::BTreeMap,
     error::Error,
     ffi::OsStr,
     fs::{self, File},
@@ -46,7 +45,7 @@ pub(crate) struct Soak {
     /// Scenario seconds in a second.
     pub(crate) pace: f64,
     /// What stands in its `soak.toml`.
-    pub(crate) settings: &'static str,
+    pub(crate) settings: String,
     /// None is the embedded mock.
     pub(crate) gateway_url: Option<String>,
     pub(crate) token: &'static str,
@@ -72,29 +71,43 @@ pub(crate) struct Left {
 }
 
 impl Soak {
-    /// The command that plays it: the whole suite, one trial each.
-    pub(crate) fn command(&self) -> io::Result<Command> {
+    /// Makes the folder, with nothing in it but the settings.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.folder.exists() {
             fs::remove_dir_all(&self.folder)?;
         }
         fs::create_dir_all(out(&self.folder))?;
-        let settings = self.folder.join("soak.toml");
-        fs::write(&settings, self.settings)?;
+        fs::write(self.settings_file(), &self.settings)
+    }
+
+    /// The command that plays it by this very binary: the whole suite, one trial each. The folder is made.
+    pub(crate) fn command(&self) -> io::Result<Command> {
+        self.prepare()?;
         let mut command = Command::new(std::env::current_exe()?);
-        forget_surroundings(&mut command);
         command.args(["--include-ignored", &format!("{}::", self.suite), "--color", "never"]);
-        command.env(AS_THE_SOAK, "1").env("S2_OUT", out(&self.folder)).env("S2_CONFIG", settings);
+        self.surround(&mut command);
+        Ok(command)
+    }
+
+    /// Gives a command that runs this binary the environment in which it plays this soak.
+    fn surround(&self, command: &mut Command) {
+        forget_surroundings(command);
+        command.env(AS_THE_SOAK, "1").env("S2_OUT", out(&self.folder)).env("S2_CONFIG", self.settings_file());
         command.env("S2_PACE", self.pace.to_string());
         if let Some(url) = &self.gateway_url {
             command.env("S2_GATEWAY_URL", url);
         }
         command.env("S2_TOKEN", self.token).env("S2_LOG", self.log);
-        Ok(command)
     }
 
     /// Starts to play it.
     pub(crate) fn start(&self) -> io::Result<Playing> {
-        let mut command = self.command()?;
+        self.start_by(self.command()?)
+    }
+
+    /// Starts to play it by a command that runs this binary, once the folder is there.
+    pub(crate) fn start_by(&self, mut command: Command) -> io::Result<Playing> {
+        self.surround(&mut command);
         let said = |name: &str| File::create(self.folder.join(name));
         command.stdin(Stdio::null()).stdout(said("stdout")?).stderr(said("stderr")?);
         Ok(self.started(command.spawn()?))
@@ -103,6 +116,10 @@ impl Soak {
     /// It, as a runner plays it that was started with its command.
     pub(crate) fn started(&self, runner: Child) -> Playing {
         Playing { runner, folder: self.folder.clone(), suite: self.suite }
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.folder.join("soak.toml")
     }
 }
 
@@ -128,11 +145,6 @@ impl Drop for Playing {
 }
 
 impl Left {
-    /// What a soak has left whose runner ended so.
-    pub(crate) fn of(status: ExitStatus, soak: &Soak) -> Self {
-        Self { status, folder: soak.folder.clone(), suite: soak.suite }
-    }
-
     /// The records of the journal, each as JSON.
     pub(crate) fn journal(&self) -> Result<Vec<Value>, AnyError> {
         let text = fs::read_to_string(self.of_suite().join("journal.ndjson"))?;
@@ -151,14 +163,6 @@ impl Left {
     /// Every file that was left, and what stands in it.
     pub(crate) fn files(&self) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
         files(&self.folder)
-    }
-
-    /// Of each judgement that is not green, the name and all that is said of it.
-    pub(crate) fn reds(&self) -> Result<BTreeMap<String, Value>, AnyError> {
-        let results = self.results()?;
-        let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
-        let reds = judged.into_iter().flatten().filter(|judgement| judgement["verdict"] != "pass");
-        Ok(reds.map(|red| (red["name"].as_str().unwrap_or_default().to_owned(), red)).collect())
     }
 
     fn of_suite(&self) -> PathBuf {

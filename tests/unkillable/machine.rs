@@ -10,8 +10,8 @@ use std::{
 use libtest_mimic::Completion;
 
 use crate::{
-    scene::{Play, end_reason},
-    soak::{AnyError, Left},
+    scene::{Play, Scene, end_reason},
+    soak::AnyError,
 };
 
 const SMOKE: Play = Play { suite: "smoke", pace: 20.0, settings: "" };
@@ -68,15 +68,11 @@ pub(crate) fn a_full_disk_leaves_an_end_and_results() -> Result<Completion, AnyE
 }
 
 pub(crate) fn descriptors_that_are_used_up_are_no_fault_of_the_gateways() -> Result<Completion, AnyError> {
-    let (soak, _gateway) = SMOKE.soak("descriptors")?;
+    let (soak, gateway) = SMOKE.soak("descriptors")?;
     let command = soak.command()?;
     let mut limited = Command::new("bash");
-    let set = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
     limited.args(["-c", "ulimit -n 26; exec \"$@\"", "bash"]).arg(command.get_program()).args(command.get_args());
-    crate::soak::forget_surroundings(&mut limited);
-    let log = |name: &str| File::create(soak.folder.join(name));
-    let status = limited.envs(set).stdin(Stdio::null()).stdout(log("stdout")?).stderr(log("stderr")?).status()?;
-    let left = Left::of(status, &soak);
+    let left = Scene::of(soak.start_by(limited)?, gateway).end()?;
     assert!(!left.status.success());
     assert_eq!("fatal", end_reason(&left)?);
     let results = left.results()?;

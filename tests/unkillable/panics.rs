@@ -12,8 +12,8 @@ use s2_harness::{
 };
 
 use crate::{
-    scene::{Play, incidents},
-    soak::AnyError,
+    scene::{Play, Scene, incidents, reds as reds_of},
+    soak::{AnyError, Left},
 };
 
 /// Which workers panic how often: `name=times,…`. Only this test's binary knows it.
@@ -85,19 +85,16 @@ impl Worker for Shaky {
 }
 
 /// The soak, in which these panic.
-fn play(name: &str, panics: &str) -> Result<crate::soak::Left, AnyError> {
+fn play(name: &str, panics: &str) -> Result<Left, AnyError> {
     let (soak, gateway) = SHORT.soak(name)?;
     let mut command = soak.command()?;
-    let log = |name: &str| std::fs::File::create(soak.folder.join(name));
-    command.env(PANICS, panics).stdout(log("stdout")?).stderr(log("stderr")?);
-    let left = crate::soak::Left::of(command.status()?, &soak);
-    drop(gateway);
-    Ok(left)
+    command.env(PANICS, panics);
+    Scene::of(soak.start_by(command)?, gateway).end()
 }
 
 /// What is red of workloads, and of heartbeats.
-fn reds(left: &crate::soak::Left) -> Result<Vec<String>, AnyError> {
-    let reds = left.reds()?.into_keys().map(|name| if name == "heartbeats" { "heartbeat".to_owned() } else { name });
+fn reds(left: &Left) -> Result<Vec<String>, AnyError> {
+    let reds = reds_of(left)?.into_keys().map(|name| if name == "heartbeats" { "heartbeat".to_owned() } else { name });
     Ok(reds.filter(|name| WORKERS.contains(&name.as_str())).collect())
 }
 

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use rustix::process::Signal;
 
 use crate::{
-    scene::{Play, incidents, only_red, signal},
+    scene::{Play, incidents, only_red, reds, signal},
     soak::AnyError,
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn a_session_that_stood_still_blames_itself() -> Result<(), AnyError>
     let left = scene.end()?;
     // Heartbeats are ours as well, and one may have been due meanwhile.
     only_red(&left, &["load_delivered", "heartbeats"])?;
-    let reds = left.reds()?;
+    let reds = reds(&left)?;
     let why = reds.get("load_delivered").ok_or("load_delivered is green")?["reason"].to_string();
     assert!(why.contains("the session stood still for"), "{why}");
     let stalls = incidents(&left, "stalled")?;

@@ -4,12 +4,12 @@ use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
-use super::{GatewayAccess, Manifest, NewRun, Secret};
-use crate::journal::clip;
+use super::{GatewayAccess, Manifest, NewRun, Secret, access::hide, retry_after};
+use crate::{clock, journal::clip};
 
 /// How long a connection may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,8 +23,10 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE_CONNECTIONS_MAX: usize = 4;
 /// Connections that nobody used for so long are closed: a burst must not look like a leak of the gateway's.
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
-/// An answer is read up to here.
-const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// An answer is read up to here. There may be one for each run that is under way.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Metrics are read up to here.
+const METRICS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Talks to one gateway.
 #[derive(Debug, Clone)]
@@ -59,6 +61,10 @@ pub struct Answer {
     pub status: u16,
     /// The body, whole.
     pub body: Bytes,
+    /// Where it points to instead, as far as it says so.
+    pub location: Option<String>,
+    /// How long it asks to wait before the next request.
+    pub retry_after: Option<Duration>,
 }
 
 /// No whole answer came.
@@ -92,7 +98,11 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = &self.body[..self.body.len().min(1_024)];
         let text = clip(&String::from_utf8_lossy(start));
-        if text.is_empty() { write!(f, "{}", self.status) } else { write!(f, "{} {text}", self.status) }
+        write!(f, "{}", self.status)?;
+        if let Some(location) = &self.location {
+            write!(f, " to '{}'", clip(location))?;
+        }
+        if text.is_empty() { Ok(()) } else { write!(f, " {text}") }
     }
 }
 
@@ -150,17 +160,17 @@ impl Client {
 
     /// `GET /health`.
     pub async fn health(&self) -> Outcome {
-        self.get("/health", REQUEST_TIMEOUT).await
+        self.get("/health").await
     }
 
     /// `GET /ready`, with a timeout of two seconds.
     pub async fn ready(&self) -> Outcome {
-        self.get("/ready", READY_TIMEOUT).await
+        self.send(self.request(Method::GET, "/ready").timeout(READY_TIMEOUT), BODY_BYTES_MAX).await
     }
 
     /// `GET /metrics`.
     pub async fn metrics(&self) -> Outcome {
-        self.get("/metrics", REQUEST_TIMEOUT).await
+        self.send(self.request(Method::GET, "/metrics"), METRICS_BYTES_MAX).await
     }
 
     /// `POST /api/workspace/plan`.
@@ -185,12 +195,12 @@ impl Client {
 
     /// `GET /api/runs/{id}`.
     pub async fn run(&self, id: &str) -> Outcome {
-        self.get(&format!("/api/runs/{}", segment(id)), REQUEST_TIMEOUT).await
+        self.get(&format!("/api/runs/{}", segment(id))).await
     }
 
     /// `GET /api/agents/{slug}`.
     pub async fn agent(&self, slug: &str) -> Outcome {
-        self.get(&format!("/api/agents/{}", segment(slug)), REQUEST_TIMEOUT).await
+        self.get(&format!("/api/agents/{}", segment(slug))).await
     }
 
     /// `POST /api/registry/publish`.
@@ -200,12 +210,12 @@ impl Client {
 
     /// `GET /api/registry/agents?q=`.
     pub async fn search(&self, text: &str) -> Outcome {
-        self.get(&format!("/api/registry/agents?q={}", segment(text)), REQUEST_TIMEOUT).await
+        self.get(&format!("/api/registry/agents?q={}", segment(text))).await
     }
 
     /// `GET /api/safety/check`.
     pub async fn safety_check(&self) -> Outcome {
-        self.get("/api/safety/check", REQUEST_TIMEOUT).await
+        self.get("/api/safety/check").await
     }
 
     /// `POST /api/chaos/{what}`.
@@ -213,12 +223,12 @@ impl Client {
         self.post(&format!("/api/chaos/{what}"), body).await
     }
 
-    async fn get(&self, path: &str, timeout: Duration) -> Outcome {
-        self.send(self.request(Method::GET, path).timeout(timeout)).await
+    async fn get(&self, path: &str) -> Outcome {
+        self.send(self.request(Method::GET, path), BODY_BYTES_MAX).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Outcome {
-        self.send(self.request(Method::POST, path).json(body)).await
+        self.send(self.request(Method::POST, path).json(body), BODY_BYTES_MAX).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -228,22 +238,25 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Outcome {
+    async fn send(&self, request: reqwest::RequestBuilder, body_bytes_max: usize) -> Outcome {
         let response = request.send().await.map_err(|e| Trouble::of(&e))?;
         let status = response.status().as_u16();
+        let token = self.token.as_ref();
+        let location = location_of(response.headers()).map(|location| hide(token, location));
+        let retry_after = retry_after::asked(response.headers(), clock::wall_now());
         let mut chunks = response.bytes_stream();
         let mut body = BytesMut::new();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|e| Trouble::of(&e))?;
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(Trouble { text: format!("{status}, with a body of over {BODY_BYTES_MAX} bytes") });
+            if body.len() + chunk.len() > body_bytes_max {
+                return Err(Trouble { text: format!("{status}, with a body of over {body_bytes_max} bytes") });
             }
             body.extend_from_slice(&chunk);
         }
         let body = body.freeze();
         // A page that repeats the request's headers must not bring the token into a journal.
-        let redacted = self.token.as_ref().and_then(|token| token.redact(&String::from_utf8_lossy(&body)));
-        Ok(Answer { status, body: redacted.map_or(body, Bytes::from) })
+        let redacted = token.and_then(|token| token.redact(&String::from_utf8_lossy(&body)));
+        Ok(Answer { status, body: redacted.map_or(body, Bytes::from), location, retry_after })
     }
 }
 
@@ -262,6 +275,11 @@ fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
         .redirect(Policy::none());
     let builder = if is_loopback(&access.url) { builder.no_proxy() } else { builder };
     Ok(builder.build()?)
+}
+
+/// Where an answer points to. A character that is no text is passed over.
+pub(super) fn location_of(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 /// The token as a header.
@@ -292,7 +310,8 @@ mod tests {
     use super::*;
 
     fn shown(status: u16, body: &[u8]) -> String {
-        Answer { status, body: Bytes::copy_from_slice(body) }.to_string()
+        let body = Bytes::copy_from_slice(body);
+        Answer { status, body, location: None, retry_after: None }.to_string()
     }
 
     #[test]

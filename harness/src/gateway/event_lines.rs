@@ -3,7 +3,8 @@
 //! `eventsource-client` gives up on a stream for what the format has a reader pass over: an event with nothing but a field
 //! that it does not know, bytes that are no text. What it had parsed of the same read is then lost, so that what a stream
 //! has shown would depend on how its bytes were cut. And it bounds neither a line nor an event. So here a line is held
-//! until it is whole, what says nothing becomes an empty comment, and name and delay of an event wait for its data.
+//! until it is whole, what says nothing becomes an empty comment, the name of an event waits for its data, and a
+//! delay that is asked for is told at once.
 //!
 //! The format: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
@@ -17,6 +18,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 use launchdarkly_sdk_transport::TransportError;
 
+use super::told::Told;
+
 /// No event is longer; a stream that does not come to the end of one is cut.
 pub(super) const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
@@ -25,11 +28,13 @@ pub(super) const EVENT_BYTES_MAX: usize = 1024 * 1024;
 pub(super) struct EventLines<S> {
     chunks: S,
     lines: Lines,
+    told: Told,
 }
 
 impl<S> EventLines<S> {
-    pub(super) fn of(chunks: S) -> Self {
-        Self { chunks, lines: Lines { is_first: true, ..Lines::default() } }
+    /// The lines of these chunks. What they say beyond events is told there.
+    pub(super) fn of(chunks: S, told: Told) -> Self {
+        Self { chunks, told, lines: Lines { is_first: true, ..Lines::default() } }
     }
 }
 
@@ -45,7 +50,11 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
                 return Poll::Ready(Some(Err(TransportError::new(io::Error::new(io::ErrorKind::InvalidData, text)))));
             }
             let passed = match ready!(Pin::new(&mut this.chunks).poll_next(cx)) {
-                Some(Ok(chunk)) => this.lines.take_in(&chunk),
+                Some(Ok(chunk)) => {
+                    let passed = this.lines.take_in(&chunk);
+                    this.told.came(chunk.len(), this.lines.retry_ms.take());
+                    passed
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 // The parser is to know that the stream broke off in a line, and needs no more than its start for that.
                 None if !this.lines.line.is_empty() => {
@@ -74,7 +83,7 @@ struct Lines {
     is_after_cr: bool,
     /// The event's name, as far as it is known.
     name: String,
-    /// The delay that was asked for, and not passed on yet.
+    /// The delay that was asked for, and not told yet.
     retry_ms: Option<u64>,
     has_data: bool,
 }
@@ -122,8 +131,10 @@ impl Lines {
             }
             "id" if !value.contains('\0') => write_field(passed, field, value),
             "event" => value.clone_into(&mut self.name),
-            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                self.retry_ms = value.parse().ok().or(self.retry_ms);
+            // It holds at once, with an event or without one, and the parser heeds it with an event only.
+            "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                // More than there is a number for is as long as can be.
+                self.retry_ms = Some(value.parse().unwrap_or(u64::MAX));
             }
             // A comment, or what is to be passed over like one. It is a sign of life all the same.
             _ => return passed.extend_from_slice(b":\n"),
@@ -131,15 +142,10 @@ impl Lines {
         self.event_bytes += line.len();
     }
 
-    /// An event without data is none, and its name is forgotten. Its id and the delay that it asks for hold all the same.
+    /// An event without data is none, and its name is forgotten. Its id holds all the same.
     fn end_event(&mut self, passed: &mut Vec<u8>) {
-        if std::mem::take(&mut self.has_data) {
-            if !self.name.is_empty() {
-                write_field(passed, "event", &self.name);
-            }
-            if let Some(retry_ms) = self.retry_ms.take() {
-                write_field(passed, "retry", &retry_ms.to_string());
-            }
+        if std::mem::take(&mut self.has_data) && !self.name.is_empty() {
+            write_field(passed, "event", &self.name);
         }
         self.name = String::new();
         self.event_bytes = 0;

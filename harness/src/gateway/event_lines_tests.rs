@@ -4,6 +4,7 @@
 use std::{
     future::ready,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,47 +17,52 @@ use sync_wrapper::SyncStream;
 use super::{
     Connection,
     event_lines::{EVENT_BYTES_MAX, EventLines},
+    told::Told,
 };
 use crate::fuzzing::within;
 
 /// Answers with these chunks.
 #[derive(Clone)]
-struct Fed(Arc<Mutex<Vec<Bytes>>>);
+struct Fed(Arc<Mutex<Vec<Bytes>>>, Told);
 
 impl HttpTransport for Fed {
     fn request(&self, _: Request<Option<Bytes>>) -> ResponseFuture {
         let chunks = std::mem::take(&mut *self.0.lock().unwrap());
-        let chunks = EventLines::of(stream::iter(chunks.into_iter().map(Ok)));
+        let chunks = EventLines::of(stream::iter(chunks.into_iter().map(Ok)), self.1.clone());
         let body: ByteStream = Box::pin(SyncStream::new(chunks));
         Box::pin(ready(Ok(Response::new(body))))
     }
 }
 
-/// What a stream shows: id, name, data, and the delay that is asked for.
-pub(super) type Shown = (Option<String>, String, String, Option<u64>);
+/// An event that a stream shows: id, name, data.
+pub(super) type Event = (Option<String>, String, String);
 
-/// What a stream of these chunks shows, and how it ends.
-pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> (Vec<Shown>, String) {
+/// The events that a stream of these chunks shows, the delay that it asks for last, and how it ends.
+pub(super) type Shown = (Vec<Event>, Option<Duration>, String);
+
+/// What a stream of these chunks shows.
+pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let client = ClientBuilder::for_url("http://127.0.0.1").unwrap();
         let client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build());
-        let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())));
+        let told = Told::default();
+        let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())), told.clone());
         let mut events = client.build_with_transport(fed).stream();
         let _connected = events.next().await.unwrap().unwrap();
-        let mut connection = Connection::over(events);
+        let mut connection = Connection::over(events, told);
         let mut shown = Vec::new();
         loop {
             match connection.next().await {
-                Ok(event) => shown.push((event.id, event.name, event.data, event.retry_ms)),
-                Err(ended) => return (shown, ended.answer),
+                Ok(event) => shown.push((event.id, event.name, event.data)),
+                Err(ended) => return (shown, connection.retry(), ended.answer),
             }
         }
     })
 }
 
 /// The same in one piece, byte by byte, and cut in two anywhere.
-fn however_cut(text: &[u8]) -> (Vec<Shown>, String) {
+fn however_cut(text: &[u8]) -> Shown {
     let whole = shown([Bytes::copy_from_slice(text)]);
     assert_eq!(whole, shown(text.iter().map(|byte| Bytes::copy_from_slice(&[*byte]))), "byte by byte");
     for cut in 0..text.len() {
@@ -66,8 +72,8 @@ fn however_cut(text: &[u8]) -> (Vec<Shown>, String) {
     whole
 }
 
-fn event(id: Option<&str>, name: &str, data: &str) -> Shown {
-    (id.map(str::to_owned), name.to_owned(), data.to_owned(), None)
+fn event(id: Option<&str>, name: &str, data: &str) -> Event {
+    (id.map(str::to_owned), name.to_owned(), data.to_owned())
 }
 
 #[test]
@@ -75,7 +81,7 @@ fn what_a_stream_shows_does_not_depend_on_how_its_bytes_are_cut() {
     let text = "\u{feff}: open\r\nid: 1\r\nevent: log\r\ndata: Grüße\r\n\r\nid:2\rdata:a\rdata: b\r\r\ndata\n\n";
     let expected =
         [event(Some("1"), "log", "Grüße"), event(Some("2"), "message", "a\nb"), event(Some("2"), "message", "")];
-    assert_eq!((expected.to_vec(), "closed by the gateway".to_owned()), however_cut(text.as_bytes()));
+    assert_eq!((expected.to_vec(), None, "closed by the gateway".to_owned()), however_cut(text.as_bytes()));
 }
 
 #[test]
@@ -85,19 +91,19 @@ fn what_says_nothing_is_passed_over_and_ends_no_stream() {
         "event:\n\n",
         "event: log\nevent\n\n",
         "retry: soon\n\n",
-        "retry: 99999999999999999999999\n\n",
         "id: a\0b\n\n",
         "\u{feff}data: of no field of that name\n\n",
     ] {
         let text = format!(": open\n\n{nothing}data: shown\n\n");
-        assert_eq!(vec![event(None, "message", "shown")], however_cut(text.as_bytes()).0, "{nothing:?}");
+        let (shown, retry, _) = however_cut(text.as_bytes());
+        assert_eq!((vec![event(None, "message", "shown")], None), (shown, retry), "{nothing:?}");
     }
 }
 
 #[test]
 fn bytes_that_are_no_text_are_marked_and_lose_no_event() {
     let text = b"data: before\n\n: \xff\n\xfe: x\ndata: a\xf0\x9f\nid: \xc3\n\ndata: after\n\n";
-    let (shown, ended) = however_cut(text);
+    let (shown, _, ended) = however_cut(text);
     let expected = [
         event(None, "message", "before"),
         event(Some("\u{fffd}"), "message", "a\u{fffd}"),
@@ -107,9 +113,16 @@ fn bytes_that_are_no_text_are_marked_and_lose_no_event() {
 }
 
 #[test]
-fn a_delay_that_is_asked_for_without_an_event_is_told_with_the_next() {
-    let (shown, _) = however_cut(b"retry: 3000\n\nretry: 500\nevent: x\n\ndata: a\n\ndata: b\n\n");
-    assert_eq!(vec![Some(500), None], shown.iter().map(|shown| shown.3).collect::<Vec<_>>());
+fn a_delay_that_is_asked_for_is_heard_with_an_event_or_without_one_and_the_last_counts() {
+    for (text, retry_ms) in [
+        ("retry: 3000\n\n", Some(3_000)),
+        ("retry: 3000\n\nretry:7\ndata: a\n\ndata: b\n\n", Some(7)),
+        ("retry: 5000\nretry: soon\nretry:\nretry\nretry: -1\n", Some(5_000)),
+        ("retry: 99999999999999999999999\n", Some(u64::MAX)),
+        ("retry: 30", None),
+    ] {
+        assert_eq!(retry_ms.map(Duration::from_millis), however_cut(text.as_bytes()).1, "{text:?}");
+    }
 }
 
 #[test]
@@ -119,7 +132,11 @@ fn a_stream_that_breaks_off_in_a_line_is_told_from_one_that_is_closed() {
         ("data: a\n\ndata: b", "closed by the gateway in the middle of an event"),
         ("data: a\n\nd", "closed by the gateway in the middle of an event"),
     ] {
-        assert_eq!((vec![event(None, "message", "a")], ended.to_owned()), however_cut(text.as_bytes()), "{text:?}");
+        assert_eq!(
+            (vec![event(None, "message", "a")], None, ended.to_owned()),
+            however_cut(text.as_bytes()),
+            "{text:?}"
+        );
     }
 }
 
@@ -131,7 +148,7 @@ fn an_event_without_end_is_cut_at_the_bound_however_its_lines_end_and_what_came_
         let flood = line.repeat(2 * EVENT_BYTES_MAX / 4);
         let bytes = Bytes::from(format!("data: before\n\n{flood}"));
         let chunks: Vec<Bytes> = bytes.chunks(16 * 1024).map(|chunk| bytes.slice_ref(chunk)).collect();
-        let (shown, ended) = within(8 * EVENT_BYTES_MAX, || shown(chunks)).unwrap();
+        let (shown, _, ended) = within(8 * EVENT_BYTES_MAX, || shown(chunks)).unwrap();
         assert_eq!(vec![event(None, "message", "before")], shown, "{line:?}");
         assert_eq!("connection lost: an event of over 1048576 bytes; the stream was cut", ended, "{line:?}");
     }
@@ -145,5 +162,5 @@ fn an_event_without_end_is_cut_at_the_bound_however_its_lines_end_and_what_came_
 #[test]
 fn comments_that_keep_a_stream_alive_for_weeks_are_no_event_without_end() {
     let comments = ": keep-alive\n".repeat(200_000);
-    assert_eq!((vec![], "closed by the gateway".to_owned()), shown([Bytes::from(comments)]));
+    assert_eq!((vec![], None, "closed by the gateway".to_owned()), shown([Bytes::from(comments)]));
 }

@@ -3,13 +3,15 @@
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib gateway::fuzz` plays more of them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
 
 use super::{
     Answer, Exposition, LogEvent, RunStanding, RunView,
-    event_lines_tests::{Shown, shown},
+    event_lines_tests::{Event, shown},
     json_contains, run_id_of, search_hits,
 };
 use crate::{
@@ -128,9 +130,9 @@ fn stream_text() -> impl Strategy<Value = Vec<u8>> {
     (mark, lines).prop_map(|(mark, lines)| [mark.as_bytes(), &lines.concat()].concat())
 }
 
-/// The format, read off its specification as simply as can be: of a whole stream at once. A delay that is asked for is
-/// told with the next event.
-fn reference(bytes: &[u8]) -> Vec<Shown> {
+/// The format, read off its specification as simply as can be: of a whole stream at once.
+/// The events, and the delay that is asked for last.
+fn reference(bytes: &[u8]) -> (Vec<Event>, Option<Duration>) {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n").replace('\r', "\n");
     let (mut shown, mut id, mut name, mut data, mut retry_ms) = (Vec::new(), None, String::new(), String::new(), None);
@@ -144,7 +146,7 @@ fn reference(bytes: &[u8]) -> Vec<Shown> {
                 if data.pop().is_some() {
                     let name = if name.is_empty() { "message".to_owned() } else { name.clone() };
                     let id = id.clone().filter(|id: &String| !id.is_empty());
-                    shown.push((id, name, std::mem::take(&mut data), retry_ms.take()));
+                    shown.push((id, name, std::mem::take(&mut data)));
                 }
                 name.clear();
             }
@@ -154,11 +156,13 @@ fn reference(bytes: &[u8]) -> Vec<Shown> {
             }
             "event" => value.clone_into(&mut name),
             "id" if !value.contains('\0') => id = Some(value.to_owned()),
-            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => retry_ms = value.parse().ok().or(retry_ms),
+            "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                retry_ms = Some(value.parse().unwrap_or(u64::MAX));
+            }
             _ => {}
         }
     }
-    shown
+    (shown, retry_ms.map(Duration::from_millis))
 }
 
 proptest! {
@@ -175,7 +179,7 @@ proptest! {
             let again = LogEvent::read(&name, &event.unstamped).map(|again| again.unstamped);
             prop_assert_eq!(again, Some(event.unstamped));
         }
-        let answer = Answer { status: 200, body: Bytes::from(text) };
+        let answer = Answer { status: 200, body: Bytes::from(text), location: None, retry_after: None };
         let Some(json) = within(allowed, || answer.json())? else { return Ok(()) };
         within(allowed, || {
             drop((run_id_of(&json), search_hits(&json), json_contains(&json, &["canary".to_owned()])));
@@ -202,7 +206,7 @@ proptest! {
     fn any_answer_is_told_on_one_short_line(status: u16, body in prop::collection::vec(any::<u8>(), 0..600), text in "\\PC{0,300}|.{0,300}") {
         for body in [body, text.into_bytes()] {
             let word = String::from_utf8_lossy(&body).into_owned();
-            let answer = Answer { status, body: Bytes::from(body) };
+            let answer = Answer { status, body: Bytes::from(body), location: None, retry_after: None };
             let told = within(LEAST_BYTES, || [answer.to_string(), clip(&word)])?;
             let RunStanding::Unknown(of_word) = RunStanding::of(&word) else { continue };
             for told in told.iter().chain([&of_word]) {
@@ -231,8 +235,8 @@ proptest! {
         let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).chain([0, bytes.len()]).collect();
         at.sort_unstable();
         let chunks: Vec<Bytes> = at.windows(2).map(|two| Bytes::copy_from_slice(&bytes[two[0]..two[1]])).collect();
-        let (events, ended) = within(LEAST_BYTES + STREAM_BYTES_PER_BYTE * bytes.len(), || shown(chunks))?;
-        prop_assert_eq!(events, reference(&bytes));
+        let (events, retry, ended) = within(LEAST_BYTES + STREAM_BYTES_PER_BYTE * bytes.len(), || shown(chunks))?;
+        prop_assert_eq!((events, retry), reference(&bytes));
         let is_whole = matches!(bytes.last(), None | Some(b'\n' | b'\r'));
         let expected = if is_whole { "closed by the gateway" } else { "closed by the gateway in the middle of an event" };
         prop_assert_eq!(ended, expected);

@@ -206,3 +206,103 @@ async fn a_stream_that_is_closed_in_good_order_is_told_from_one_that_is_cut() {
         assert!(!ended.in_good_order, "{cut:?}: {ended:?}");
     }
 }
+
+/// Why a stream did not open that is answered so.
+async fn refused(answer: &'static str) -> super::Refusal {
+    let (access, _listening) =
+        hostile(move |mut socket| async move { socket.write_all(answer.as_bytes()).await }).await;
+    Streams::new(&access).unwrap().open("/api/runs/logs/stream", "s2-soak", None).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_redirect_is_told_with_where_it_points_to_and_is_not_followed() {
+    for (status, reason) in [(301, "Moved"), (302, "Found"), (307, "Temporary"), (308, "Permanent")] {
+        let answer =
+            format!("HTTP/1.1 {status} {reason}\r\nlocation: /api/runs/logs/stream\r\ncontent-length: 0\r\n\r\n");
+        let refusal = refused(answer.leak()).await;
+        assert!(refusal.answer.starts_with(&status.to_string()), "{refusal:?}");
+        assert!(refusal.answer.ends_with(" to '/api/runs/logs/stream'"), "{refusal:?}");
+    }
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(b"HTTP/1.1 302 Found\r\nlocation: /health\r\ncontent-length: 0\r\n\r\n").await
+    })
+    .await;
+    assert_eq!("302 to '/health'", Client::new(&access).unwrap().health().await.unwrap().to_string());
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_knows_is_told_as_it_is() {
+    let refusal = refused("HTTP/1.1 999 Whatever\r\ncontent-length: 4\r\n\r\nnope").await;
+    assert!(refusal.answer.starts_with("999") && refusal.answer.ends_with("nope"), "{refusal:?}");
+    assert_eq!((false, None), (refusal.is_throttled, refusal.retry_after));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_tells_when_to_come_back() {
+    let refusal = refused("HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbusy").await;
+    assert_eq!((true, Some(Duration::from_secs(7))), (refusal.is_throttled, refusal.retry_after));
+    let refusal = refused("HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbusy").await;
+    assert_eq!((false, Some(Duration::from_secs(7))), (refusal.is_throttled, refusal.retry_after));
+}
+
+#[tokio::test]
+async fn a_delay_that_a_stream_asks_for_between_its_events_is_heard() {
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(OPEN_STREAM.as_bytes()).await?;
+        socket.write_all(b"retry: 5000\n\n: that was all\n\n").await
+    })
+    .await;
+    let mut stream = open(&access).await;
+    assert_eq!((true, Some(Duration::from_secs(5))), (stream.next().await.is_err(), stream.retry()));
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_utf_8_is_shown_with_marks_and_is_not_the_end_of_a_stream() {
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(OPEN_STREAM.as_bytes()).await?;
+        socket.write_all(b"data: \xff\xfe\n\ndata: on\n\n").await?;
+        silence(socket).await
+    })
+    .await;
+    let mut stream = open(&access).await;
+    assert_eq!("\u{fffd}\u{fffd}", stream.next().await.unwrap().data);
+    assert_eq!("on", stream.next().await.unwrap().data);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_comes_in_drops_is_not_called_silent() {
+    let (access, _listening) = hostile(|mut socket| async move {
+        socket.write_all(OPEN_STREAM.as_bytes()).await?;
+        loop {
+            socket.write_all(b"x").await?;
+            sleep(Duration::from_secs(10)).await;
+        }
+    })
+    .await;
+    let (ended, took) = seconds(open(&access).await.next()).await;
+    let answer = ended.unwrap_err().answer;
+    assert!(took == 60 && answer.starts_with("no whole event and no comment for 60 s, only "), "{took} s: {answer}");
+}
+
+#[tokio::test]
+async fn the_token_is_in_nothing_that_a_stream_tells() {
+    let canary = "token-canary-9c2e";
+    let token = Some(super::Secret::new(canary));
+    let echoes = [
+        "HTTP/1.1 200 OK\r\ncontent-type: Bearer token-canary-9c2e\r\n\r\n",
+        "HTTP/1.1 302 Bearer token-canary-9c2e\r\nlocation: /?Bearer+token-canary-9c2e\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 401 No\r\ncontent-length: 99\r\n\r\nnot token-canary-9c2e nor \\u0074oken nor token-canary-9c2",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nid: token-canary-9c2e\nevent: token-canary-9c2e\n\
+         data: {\"message\":\"\\u0074oken-canary-9c2e\"}\n\n",
+    ];
+    for echo in echoes {
+        let (access, _listening) =
+            hostile(move |mut socket| async move { socket.write_all(echo.as_bytes()).await }).await;
+        let access = GatewayAccess { token: token.clone(), ..access };
+        let told = match Streams::new(&access).unwrap().open("/", "s2-soak", None).await {
+            Ok(mut stream) => format!("{:?}", stream.next().await.unwrap()),
+            Err(refusal) => format!("{refusal:?}"),
+        };
+        assert!(told.contains("***") && !told.contains("oken-canary-9c2"), "{told}");
+    }
+}

@@ -32,7 +32,9 @@ mod exposition;
 mod fuzz_tests;
 #[cfg(test)]
 mod hostile_tests;
+mod retry_after;
 mod stream;
+mod told;
 mod transport;
 #[cfg(test)]
 mod transport_tests;
@@ -42,5 +44,5 @@ pub use client::{Answer, Client, ClientError, Outcome, Trouble};
 pub use contract::{
     LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, run_id_of, search_hits,
 };
-pub use exposition::Exposition;
+pub use exposition::{Exposition, Unusable};
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};

@@ -6,7 +6,7 @@ use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SS
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use super::{Client, ClientError, GatewayAccess, Secret, transport::Transport};
+use super::{Client, ClientError, GatewayAccess, Secret, access::hide, told::Told, transport::Transport};
 use crate::{clock, journal::clip};
 
 /// A stream on which nothing comes, not even a comment, is given up after so long.
@@ -25,6 +25,7 @@ pub struct Streams {
 /// An open stream.
 pub struct Connection {
     token: Option<Secret>,
+    told: Told,
     events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
 }
 
@@ -39,6 +40,10 @@ impl std::fmt::Debug for Connection {
 pub struct Refusal {
     /// The status and the start of the body, the content type, or the error.
     pub answer: String,
+    /// Whether the status was 429.
+    pub is_throttled: bool,
+    /// How long the answer asks to wait before the next attempt.
+    pub retry_after: Option<Duration>,
 }
 
 /// The stream is over: how it ended.
@@ -59,8 +64,6 @@ pub struct StreamEvent {
     pub name: String,
     /// Its data.
     pub data: String,
-    /// The delay before coming back that the gateway asks for.
-    pub retry_ms: Option<u64>,
     /// When it came.
     pub arrived: Instant,
 }
@@ -80,29 +83,37 @@ impl Streams {
     /// # Errors
     /// What was answered instead of a stream: data about the gateway.
     pub async fn open(&self, path: &str, workspace: &str, last_id: Option<&str>) -> Result<Connection, Refusal> {
-        let refused = |e: Error| Refusal { answer: clip(&e.to_string()) };
+        let told = Told::default();
+        let refused = |answer: String| {
+            let head = told.head();
+            let is_throttled = head.as_ref().is_some_and(|head| head.status == 429);
+            Refusal { answer, is_throttled, retry_after: head.and_then(|head| head.retry_after) }
+        };
+        let unsent = |e: Error| refused(clip(&format!("not sent: {e}")));
         let url = format!("{}{path}", self.base);
-        let mut client = ClientBuilder::for_url(&url).map_err(refused)?;
-        client = client.header("X-Workspace-ID", workspace).map_err(refused)?;
+        let mut client = ClientBuilder::for_url(&url).map_err(unsent)?;
+        client = client.header("X-Workspace-ID", workspace).map_err(unsent)?;
         client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build()).redirect_limit(0);
         if let Some(id) = last_id {
             client = client.last_event_id(id.to_owned());
         }
-        let mut events = client.build_with_transport(self.transport.clone()).stream();
+        let mut events = client.build_with_transport(self.transport.telling(&told)).stream();
+        let token = self.token.as_ref();
         match events.next().await {
             Some(Ok(SSE::Connected(details))) => {
                 let head = details.response();
                 let content_type = head.get_header_value("content-type").ok().flatten().unwrap_or_default();
-                let is_stream = content_type.split(';').next().is_some_and(|t| t.trim() == "text/event-stream");
+                let is_stream =
+                    content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("text/event-stream"));
                 if is_stream {
-                    Ok(Connection { token: self.token.clone(), events })
+                    Ok(Connection { token: self.token.clone(), told, events })
                 } else {
-                    let answer = format!("{} with content type '{}'", head.status(), clip(content_type));
-                    Err(Refusal { answer })
+                    let content_type = hide(token, content_type.to_owned());
+                    Err(refused(format!("{} with content type '{}'", head.status(), clip(&content_type))))
                 }
             }
-            Some(Ok(_)) | None => Err(Refusal { answer: "no answer".into() }),
-            Some(Err(error)) => Err(Refusal { answer: explain(error, self.token.as_ref()).await }),
+            Some(Ok(_)) | None => Err(refused("no answer".into())),
+            Some(Err(error)) => Err(refused(explain(error, &told, token).await)),
         }
     }
 }
@@ -110,8 +121,14 @@ impl Streams {
 impl Connection {
     /// A connection that is open already, and shows these.
     #[cfg(test)]
-    pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>) -> Self {
-        Self { token: None, events }
+    pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>, told: Told) -> Self {
+        Self { token: None, told, events }
+    }
+
+    /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        self.told.retry()
     }
 
     /// The next event. Comments keep the stream alive and are not shown.
@@ -120,26 +137,30 @@ impl Connection {
     /// How the stream ended: data about the gateway.
     pub async fn next(&mut self) -> Result<StreamEvent, Ended> {
         loop {
+            let bytes = self.told.bytes();
             let item = timeout(IDLE_TIMEOUT, self.events.next()).await;
             let Ok(item) = item else {
-                let answer = format!("silent for {} s", IDLE_TIMEOUT.as_secs());
+                let (seconds, came) = (IDLE_TIMEOUT.as_secs(), self.told.bytes() - bytes);
+                let answer = match came {
+                    0 => format!("silent for {seconds} s"),
+                    _ => format!("no whole event and no comment for {seconds} s, only {came} bytes of one"),
+                };
                 return Err(Ended { answer, in_good_order: false });
             };
             match item {
                 Some(Ok(SSE::Event(event))) => {
-                    let redacted = self.token.as_ref().and_then(|token| token.redact(&event.data));
+                    let token = self.token.as_ref();
                     return Ok(StreamEvent {
-                        id: event.id.filter(|id| !id.is_empty()),
-                        name: event.event_type,
-                        data: redacted.unwrap_or(event.data),
-                        retry_ms: event.retry,
+                        id: event.id.filter(|id| !id.is_empty()).map(|id| hide(token, id)),
+                        name: hide(token, event.event_type),
+                        data: hide(token, event.data),
                         arrived: clock::now(),
                     });
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {
                     let in_good_order = matches!(error, Error::Eof);
-                    return Err(Ended { answer: explain(error, self.token.as_ref()).await, in_good_order });
+                    return Err(Ended { answer: explain(error, &self.told, self.token.as_ref()).await, in_good_order });
                 }
                 None => return Err(Ended { answer: "closed".into(), in_good_order: true }),
             }
@@ -148,7 +169,10 @@ impl Connection {
 }
 
 /// An error in words, with the start of the body where there is one.
-async fn explain(error: Error, token: Option<&Secret>) -> String {
+async fn explain(error: Error, told: &Told, token: Option<&Secret>) -> String {
+    let head = told.head();
+    let location = head.as_ref().and_then(|head| head.location.clone());
+    let to = location.map_or_else(String::new, |to| format!(" to '{}'", clip(&hide(token, to))));
     match error {
         Error::UnexpectedResponse(head, body) => {
             let mut chunks = body.into_stream();
@@ -156,9 +180,10 @@ async fn explain(error: Error, token: Option<&Secret>) -> String {
             let start = first.and_then(Result::ok).unwrap_or_default();
             let start = &start[..start.len().min(1_024)];
             let start = String::from_utf8_lossy(start);
-            let redacted = token.and_then(|token| token.redact(&start));
-            clip(&format!("{} {}", head.status(), redacted.as_deref().unwrap_or(&start)))
+            let start = token.map_or_else(|| start.to_string(), |token| token.redact_start(&start));
+            clip(&format!("{}{to} {start}", head.status()))
         }
+        Error::MaxRedirectLimitReached(_) => clip(&format!("{}{to}", head.map_or(0, |head| head.status))),
         Error::Eof => "closed by the gateway".into(),
         Error::UnexpectedEof => "closed by the gateway in the middle of an event".into(),
         Error::Transport(error) => {
@@ -166,9 +191,9 @@ async fn explain(error: Error, token: Option<&Secret>) -> String {
             while let Some(inner) = cause.source() {
                 cause = inner;
             }
-            clip(&format!("connection lost: {cause}"))
+            clip(&format!("connection lost: {}", hide(token, cause.to_string())))
         }
-        other => clip(&other.to_string()),
+        other => clip(&hide(token, other.to_string())),
     }
 }
 

@@ -1,5 +1,5 @@
 //! `eventsource-client` on `hyper`: a stream has a connection of its own, which its reader drives, and neither what is
-//! read at once nor an event grows without bound.
+//! read at once nor an event grows without bound. What an answer says beyond its events is told by [`Told`].
 //!
 //! Requests go through reqwest, streams do not: reqwest leaves hyper's read buffer to grow to 400 KiB, and a connection
 //! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
@@ -26,14 +26,17 @@ use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
     ClientError, GatewayAccess,
-    client::{USER_AGENT, authorization, is_loopback},
+    client::{USER_AGENT, authorization, is_loopback, location_of},
     connect::{Connector, Wire, machine_tls},
     event_lines::EventLines,
+    retry_after,
+    told::{Head, Told},
 };
+use crate::clock;
 
 /// How long the head of a stream's answer may take, connecting included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// No more is read at once, and no head is longer.
+/// No head is longer, and no more is read at once than twice this: a buffer that is nearly full is doubled.
 pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
 
 /// Carries streams.
@@ -41,6 +44,7 @@ pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
 pub(super) struct Transport {
     connector: Connector,
     headers: HeaderMap,
+    told: Told,
 }
 
 impl Transport {
@@ -56,7 +60,12 @@ impl Transport {
         if let Some(value) = authorization(access)? {
             headers.insert(header::AUTHORIZATION, value);
         }
-        Ok(Self { connector, headers })
+        Ok(Self { connector, headers, told: Told::default() })
+    }
+
+    /// The same transport, for one request that is told of here.
+    pub(super) fn telling(&self, told: &Told) -> Self {
+        Self { told: told.clone(), ..self.clone() }
     }
 
     async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Chunks>, TransportError> {
@@ -64,7 +73,13 @@ impl Transport {
             request.headers_mut().insert(name, value.clone());
         }
         let wire = self.connector.connect(&mut request).await.map_err(TransportError::new)?;
-        converse(wire, request).await.map_err(TransportError::new)
+        let response = converse(wire, request).await.map_err(TransportError::new)?;
+        self.told.answered(Head {
+            status: response.status().as_u16(),
+            location: location_of(response.headers()),
+            retry_after: retry_after::asked(response.headers(), clock::wall_now()),
+        });
+        Ok(response)
     }
 }
 
@@ -72,6 +87,7 @@ impl HttpTransport for Transport {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let request = request.map(|body| Full::new(body.unwrap_or_default()));
         let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
+        let told = self.told.clone();
         Box::pin(SyncFuture::new(async move {
             let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
             let response = response?;
@@ -79,7 +95,7 @@ impl HttpTransport for Transport {
             Ok(response.map(|chunks| -> ByteStream {
                 // What is no stream is told as it is.
                 if is_stream {
-                    Box::pin(SyncStream::new(EventLines::of(chunks)))
+                    Box::pin(SyncStream::new(EventLines::of(chunks, told)))
                 } else {
                     Box::pin(SyncStream::new(chunks))
                 }

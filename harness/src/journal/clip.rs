@@ -9,6 +9,12 @@ pub fn clip(text: &str) -> String {
     clip_to(text, TEXT_CHARS_MAX)
 }
 
+/// The same, however long it is.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    clip_to(text, usize::MAX)
+}
+
 /// The same, cut to so many characters of the original.
 pub(super) fn clip_to(text: &str, chars_max: usize) -> String {
     let mut clipped = String::new();

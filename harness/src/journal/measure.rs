@@ -22,6 +22,8 @@ named! {
         Requests = "requests",
         /// Those that failed or were answered other than expected.
         RequestErrors = "request_errors",
+        /// Those that were answered 429: come later.
+        RequestsThrottled = "requests_throttled",
         /// Streams that the gateway opened for us, first openings and reconnects, workspace streams and runs' own.
         StreamsOpened = "streams_opened",
         /// Streams that ended without our asking, those aside that were closed in good order now and then.

@@ -35,7 +35,7 @@ mod resume_tests;
 mod tests;
 mod write;
 
-pub use clip::{TEXT_CHARS_MAX, clip};
+pub use clip::{TEXT_CHARS_MAX, clip, one_line};
 pub use finding::Finding;
 pub use histogram::{HistogramError, LatencyHistogram};
 pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};

@@ -60,7 +60,9 @@ pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
         .map(|(source, story)| format!("{source} answered {} ({failed} of {scrapes} scrapes)", story.answer));
     let lacks = |name: &&&str| digest.story.missing_metrics.contains(**name);
     let missing: Vec<&str> = names.iter().filter(lacks).copied().collect();
-    let missing = (!missing.is_empty()).then(|| format!("the metrics lack {}", missing.join(", ")));
+    // A name may be there, and be of no use: then the source has said why.
+    let said = answered.filter(|_| failed == 0).map_or_else(String::new, |(_, story)| format!(" ({})", story.answer));
+    let missing = (!missing.is_empty()).then(|| format!("the metrics lack {}{said}", missing.join(", ")));
     let unscraped = (scrapes == 0).then(|| "the metrics were never scraped".to_owned());
     let causes: Vec<String> = [failure, missing, unscraped].into_iter().flatten().collect();
     (!causes.is_empty()).then(|| causes.join("; "))

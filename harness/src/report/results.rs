@@ -66,6 +66,7 @@ struct Summary<'a> {
     events_delivered: u64,
     requests: u64,
     request_errors: u64,
+    requests_throttled: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,6 +132,7 @@ fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
         events_delivered: counter(Counter::EventsDelivered),
         requests: digest.requests(),
         request_errors: counter(Counter::RequestErrors),
+        requests_throttled: counter(Counter::RequestsThrottled),
     }
 }
 

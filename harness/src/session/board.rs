@@ -20,9 +20,6 @@ const CLOCK_READINGS: usize = 8;
 /// A reading that took no longer than twice the fastest and this is one to go by.
 const ROUND_TRIP_SLACK_US: u64 = 10_000;
 
-/// A longer id is not kept for a session that takes over.
-const ID_BYTES_MAX: usize = 1_024;
-
 /// Runs whose workspace is remembered; the oldest is forgotten first.
 const OWNED_MAX: usize = 1_024;
 
@@ -63,15 +60,13 @@ impl Board {
         Self { runs_started: AtomicU64::new(runs_started), ..Self::default() }
     }
 
-    /// A stream that is kept for hours gave an id.
-    pub fn gave_id(&self, stream: &str, id: &str) {
-        if id.len() > ID_BYTES_MAX {
-            return;
-        }
+    /// A stream that is kept for hours gave an id, or one that cannot be sent back (`None`).
+    pub fn gave_id(&self, stream: &str, id: Option<&str>) {
         let mut last_ids = self.last_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        match last_ids.get_mut(stream) {
-            Some(last) => id.clone_into(last),
-            None => drop(last_ids.insert(stream.to_owned(), id.to_owned())),
+        match (last_ids.get_mut(stream), id) {
+            (Some(last), Some(id)) => id.clone_into(last),
+            (None, Some(id)) => drop(last_ids.insert(stream.to_owned(), id.to_owned())),
+            (_, None) => drop(last_ids.remove(stream)),
         }
     }
 

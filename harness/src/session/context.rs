@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -11,10 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Board, Gate, Ledger, Mark, Past, Recorder, Stop, descriptors};
 use crate::{
     clock::Clock,
-    gateway::{Answer, Client, GatewayAccess, Outcome, Streams},
+    gateway::{Answer, Client, Connection, GatewayAccess, Outcome, Streams},
     journal::{Counter, EndReason, Finding, Timing, clip},
     plan::{Plan, Workload},
 };
+
+/// A request that is told to come later is sent again so often.
+const SENT_AGAIN_MAX: u32 = 3;
 
 /// What every worker is given. Clones are of the same session.
 #[derive(Debug, Clone)]
@@ -67,7 +71,7 @@ pub struct Call<'a> {
 impl Context {
     /// Sends a request of W1 to W5: not while the gateway is known to be down, counted, timed, and if it fails or is
     /// answered other than expected, with its evidence. `None` then.
-    pub async fn call(&self, call: Call<'_>, send: impl Future<Output = Outcome>) -> Option<Answer> {
+    pub async fn call<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Option<Answer> {
         self.outcome(call, send).await.ok()
     }
 
@@ -75,13 +79,13 @@ impl Context {
     ///
     /// # Errors
     /// What was answered, in words.
-    pub async fn outcome(&self, call: Call<'_>, send: impl Future<Output = Outcome>) -> Result<Answer, String> {
-        self.gate.pass().await;
-        let now = self.recorder.mark();
-        let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
-        let outcome = send.await;
+    pub async fn outcome<F: Future<Output = Outcome>>(
+        &self,
+        call: Call<'_>,
+        send: impl Fn() -> F,
+    ) -> Result<Answer, String> {
+        let (outcome, mark) = self.send(call, send).await;
         self.recorder.time(Timing::Request, mark, call.route);
-        self.recorder.count(Counter::Requests, mark);
         let wrong = match outcome {
             Ok(answer) if answer.is(call.expected) => return Ok(answer),
             Ok(answer) => format!("{answer} (expected {})", either(call.expected)),
@@ -89,6 +93,71 @@ impl Context {
         };
         self.request_failed(call.workload, call.route, call.subject, &wrong, mark);
         Err(wrong)
+    }
+
+    /// Sends a request, and again where the gateway says 429 and when to come back; what came of the last time, and when
+    /// the first was sent. What it says on the way is an error like any other, and who waits for it goes on waiting.
+    pub async fn send<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> (Outcome, Mark) {
+        self.gate.pass().await;
+        let now = self.recorder.mark();
+        let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
+        let mut sent_again = 0;
+        loop {
+            let outcome = send().await;
+            self.recorder.count(Counter::Requests, mark);
+            let Some(answer) = outcome.as_ref().ok().filter(|answer| answer.status == 429) else {
+                return (outcome, mark);
+            };
+            self.recorder.count(Counter::RequestsThrottled, mark);
+            let Some(wait) = answer.retry_after.filter(|_| sent_again < SENT_AGAIN_MAX) else {
+                return (outcome, mark);
+            };
+            let answer = answer.to_string();
+            if !self.wait_as_asked(wait).await {
+                return (outcome, mark);
+            }
+            sent_again += 1;
+            self.request_failed(call.workload, call.route, call.subject, &throttled(&answer, wait), mark);
+        }
+    }
+
+    /// Opens a stream for a look aside, counted as a request; and again where the gateway says when to come back.
+    pub async fn open_stream(&self, call: Call<'_>, path: &str, workspace: &str) -> Option<Connection> {
+        self.gate.pass().await;
+        let now = self.recorder.mark();
+        let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
+        for sent_again in 0.. {
+            let opened = self.streams.open(path, workspace, None).await;
+            self.recorder.count(Counter::Requests, mark);
+            let refusal = match opened {
+                Ok(connection) => return Some(connection),
+                Err(refusal) => refusal,
+            };
+            self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
+            let wait = refusal.retry_after.filter(|_| refusal.is_throttled && sent_again < SENT_AGAIN_MAX);
+            let comes_again = match wait {
+                Some(wait) => self.wait_as_asked(wait).await,
+                None => false,
+            };
+            let answer = wait.filter(|_| comes_again).map(|wait| throttled(&refusal.answer, wait));
+            let answer = answer.unwrap_or(refusal.answer);
+            self.request_failed(call.workload, call.route, call.subject, &answer, mark);
+            if !comes_again {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Waits as long as a gateway asks, and until it is not known to be down; `false` if the session is to stop before.
+    async fn wait_as_asked(&self, wait: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.requested() => return false,
+            () = tokio::time::sleep(wait) => {}
+        }
+        self.gate.pass().await;
+        true
     }
 
     /// Counts a request that went wrong in a way that its status does not show.
@@ -143,4 +212,10 @@ impl Context {
 
 fn either(statuses: &[u16]) -> String {
     statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+/// What was answered to a request that was sent again.
+fn throttled(answer: &str, wait: Duration) -> String {
+    // What the answer says may be long, and the wait must not be what is cut.
+    format!("429, and sent again after the {} s that it asked for: {answer}", wait.as_secs())
 }

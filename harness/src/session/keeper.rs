@@ -15,6 +15,8 @@ use crate::{
 
 /// No attempt waits longer for its turn.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
+/// No id that is sent back is longer.
+const ID_BYTES_MAX: usize = 4_096;
 /// The least that a gateway's `retry:` is taken for.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 
@@ -53,10 +55,14 @@ enum Over {
 }
 
 /// A kept stream's life so far.
+#[derive(Debug, Default)]
 struct Life {
     last_id: Option<String>,
     has_seen_events: bool,
+    /// The stream's `retry:`.
     retry: Option<Duration>,
+    /// How long the last refusal asked to wait.
+    retry_after: Option<Duration>,
     /// When it was lost, and how often it has tried to come back since.
     lost: Option<(Mark, u32)>,
     back: Option<tokio::sync::oneshot::Sender<()>>,
@@ -128,7 +134,7 @@ impl Context {
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) {
         let last_id = self.past.last_id(&kept.name).map(str::to_owned);
-        let mut life = Life { last_id, has_seen_events: false, retry: None, lost: None, back: None, closed_ms: None };
+        let mut life = Life { last_id, ..Life::default() };
         while !self.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;
@@ -136,9 +142,12 @@ impl Context {
                 () = refuse(orders) => return,
                 opened = self.open(kept, &mut life) => opened,
             };
-            let Some(connection) = opened else { continue };
+            let Some(mut connection) = opened else { continue };
             let mut held = self.hold_open(kept.client);
-            let over = self.read(kept, &mut life, connection, orders, on_event).await;
+            let over = self.read(kept, &mut life, &mut connection, orders, on_event).await;
+            let retry = connection.retry().map(|retry| retry.clamp(RETRY_MIN, RECONNECT_DELAY_MAX));
+            life.retry = retry.or(life.retry);
+            drop(connection);
             held.unasked = matches!(over, Over::Dropped(_));
             drop(held);
             let mark = self.recorder.mark();
@@ -171,8 +180,9 @@ impl Context {
 
     /// One attempt to open the stream, after its delay.
     async fn open(&self, kept: &Kept, life: &mut Life) -> Option<Connection> {
+        let asked = life.retry.max(life.retry_after.take());
         if let Some((_, attempts)) = &mut life.lost {
-            let delay = self.reconnect_delay(*attempts, life.retry);
+            let delay = self.reconnect_delay(*attempts, asked);
             *attempts += 1;
             tokio::time::sleep(delay).await;
         }
@@ -205,7 +215,9 @@ impl Context {
                 Some(connection)
             }
             Err(refusal) => {
+                life.retry_after = refusal.retry_after;
                 if counts {
+                    self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
                     self.request_failed(kept.workload, kept.route, &kept.name, &refusal.answer, mark);
                 }
                 let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
@@ -220,7 +232,7 @@ impl Context {
                 }
                 if life.lost.is_none() {
                     // A first opening that fails is no reconnect, but the next attempt waits all the same.
-                    tokio::time::sleep(self.reconnect_delay(0, None)).await;
+                    tokio::time::sleep(self.reconnect_delay(0, life.retry_after.take())).await;
                 }
                 None
             }
@@ -231,7 +243,7 @@ impl Context {
         &self,
         kept: &Kept,
         life: &mut Life,
-        mut connection: Connection,
+        connection: &mut Connection,
         orders: &mut mpsc::Receiver<Order>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> Over {
@@ -254,14 +266,15 @@ impl Context {
                 Err(ended) => return Over::Dropped(ended),
             };
             life.has_seen_events = true;
-            if event.id.is_some() {
-                life.last_id.clone_from(&event.id);
+            if let Some(id) = &event.id {
+                life.last_id = fit_for_a_header(id).then(|| id.clone());
                 if kept.workload != Workload::Runs {
-                    self.board.gave_id(&kept.name, event.id.as_deref().unwrap_or_default());
+                    self.board.gave_id(&kept.name, life.last_id.as_deref());
                 }
-            }
-            if let Some(retry_ms) = event.retry_ms {
-                life.retry = Some(Duration::from_millis(retry_ms).clamp(RETRY_MIN, RECONNECT_DELAY_MAX));
+                if life.last_id.is_none() {
+                    let answer = format!("an id that no header can carry back: {}", clip(id));
+                    self.stream_failed(kept, &kept.name, answer);
+                }
             }
             let Some(log) = LogEvent::read(&event.name, &event.data) else {
                 let answer = format!("an event that is no JSON object with a run_id: {}", clip(&event.data));
@@ -345,13 +358,18 @@ impl Context {
         sighting == super::Sighting::New
     }
 
-    /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. A gateway's
-    /// `retry:` is a floor.
-    fn reconnect_delay(&self, attempts: u32, retry: Option<Duration>) -> Duration {
+    /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. What a gateway asks
+    /// for, by `retry:` or `Retry-After`, is a floor.
+    fn reconnect_delay(&self, attempts: u32, asked: Option<Duration>) -> Duration {
         let streams = &self.plan.scenario.streams;
         let (low, high) = (streams.reconnect_delay_min, streams.reconnect_delay_max);
         let jittered = low + high.saturating_sub(low).mul_f64(rand::rng().random_range(0.0..=1.0));
         let backed_off = jittered.saturating_mul(2_u32.saturating_pow(attempts.min(6)));
-        backed_off.max(retry.unwrap_or_default()).min(RECONNECT_DELAY_MAX)
+        backed_off.max(asked.unwrap_or_default()).min(RECONNECT_DELAY_MAX)
     }
+}
+
+/// Whether an id can be sent back as it is.
+fn fit_for_a_header(id: &str) -> bool {
+    id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control)
 }

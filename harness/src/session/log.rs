@@ -14,7 +14,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::clock::{Clock, wall_now};
+use crate::{
+    clock::{Clock, wall_now},
+    journal::one_line,
+};
 
 /// The target of signs of life; they are logged with a level of their own.
 pub const HEARTBEAT_TARGET: &str = "s2::heartbeat";
@@ -68,7 +71,9 @@ where
         };
         let minute = self.clock.get().map_or(0, |clock| clock.now_ms() / 60_000);
         write!(writer, "[{}] [{level}] [T+{minute}m] ", wall_now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))?;
-        context.field_format().format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        let mut said = String::new();
+        context.field_format().format_fields(Writer::new(&mut said), event)?;
+        // A run's id or an agent's name is a gateway's word too: whatever is logged, it is one line, and steers nothing.
+        writeln!(writer, "{}", one_line(&said))
     }
 }

@@ -76,3 +76,5 @@ pub struct SessionConfig {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throttle_tests;

@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock,
     gateway::{Client, RunStanding, RunView, json_contains},
-    journal::Counter,
     plan::Workload,
     session::{Call, Context, Side},
 };
@@ -105,15 +104,9 @@ impl Places {
         route: &'static str,
         ends: bool,
     ) {
-        context.gate.pass().await;
-        let mark = context.recorder.mark();
-        context.recorder.count(Counter::Requests, mark);
-        let mut connection = match context.streams.open(&path, client.workspace(), None).await {
-            Ok(connection) => connection,
-            Err(refusal) => {
-                context.request_failed(workload, route, client.workspace(), &refusal.answer, mark);
-                return self.not_seen(route);
-            }
+        let call = Call { workload, route, subject: client.workspace(), expected: &[200], since: None };
+        let Some(mut connection) = context.open_stream(call, &path, client.workspace()).await else {
+            return self.not_seen(route);
         };
         let held = context.hold_open(None);
         let (needles, shown, unseen) = (Arc::clone(&self.needles), Arc::clone(&self.shown), Arc::clone(&self.unseen));
@@ -143,7 +136,7 @@ impl Places {
     pub(super) async fn look_at_run(&self, context: &Context, workload: Workload, client: &Client, id: &str) {
         let route = "GET /api/runs/{id}";
         let call = Call { workload, route, subject: id, expected: &[200], since: None };
-        match context.call(call, client.run(id)).await {
+        match context.call(call, || client.run(id)).await {
             Some(answer) => {
                 self.look_at(route, &answer.text());
                 if let Some(RunStanding::Unknown(what)) = answer.json().map(|json| RunView::new(json).standing()) {

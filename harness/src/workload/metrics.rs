@@ -12,10 +12,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{freshness::Freshness, place::Place, process::Processes, tally::Tally};
+use super::{clock_jump::jump, freshness::Freshness, place::Place, process::Processes, tally::Tally};
 use crate::{
     clock,
-    gateway::{Client, Exposition, Outcome},
+    gateway::{Client, Exposition, Outcome, Unusable},
     journal::{Counter, Finding, Gauge, Source, Timing, clip},
     plan::{Workload, millis},
     session::{Context, Fatal, Kept, Mark, Side, Worker},
@@ -48,6 +48,10 @@ struct State {
     freshness: Freshness,
     /// Names that were missing from the scrape before, so that each is said once.
     missing: BTreeSet<&'static str>,
+    /// Names of which nothing could be taken from the scrape before, likewise.
+    unusable: BTreeSet<String>,
+    /// Whether there was more in it than is looked at, likewise.
+    was_cut: bool,
     /// Processor time of a process at its last look.
     processor: BTreeMap<u32, (Instant, u64)>,
     guard_is_open: bool,
@@ -56,6 +60,8 @@ struct State {
     gateway_is_seen: bool,
     /// Our own open descriptors at the last look.
     own_fds: Option<f64>,
+    /// The gateway's clock less ours when it was last read, microseconds.
+    clock_offset_us: Option<i64>,
 }
 
 impl Default for Metrics {
@@ -66,10 +72,13 @@ impl Default for Metrics {
             latest: None,
             freshness: Freshness::default(),
             missing: BTreeSet::new(),
+            unusable: BTreeSet::new(),
+            was_cut: false,
             processor: BTreeMap::new(),
             guard_is_open: false,
             gateway_is_seen: false,
             own_fds: None,
+            clock_offset_us: None,
         };
         Self {
             place: Place::default(),
@@ -173,7 +182,7 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
     let asked = Asked { runs: context.board.runs_started(), mark };
-    let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, mark));
+    let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, state, mark));
     take_in_metrics(context, state, metrics, asked);
 }
 
@@ -224,7 +233,7 @@ fn note_life(context: &Context, life: String) {
 }
 
 /// The gateway's clock less ours: what `/health` says, against the middle of the round trip (Cristian's algorithm).
-async fn read_clock(context: &Context, mark: Mark) {
+async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
     let sent = clock::wall_now();
     let outcome = context.client.health().await;
     let received = clock::wall_now();
@@ -236,6 +245,11 @@ async fn read_clock(context: &Context, mark: Mark) {
                 let middle_us = sent.as_microsecond().midpoint(received.as_microsecond());
                 let offset_us = time.as_microsecond() - middle_us;
                 let round_trip_us = u64::try_from(received.as_microsecond() - sent.as_microsecond()).unwrap_or(0);
+                let before_us = lock(state).clock_offset_us.replace(offset_us);
+                if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, round_trip_us)) {
+                    let (source, answer) = ("GET /health".into(), format!("200, but its clock jumped {jump}"));
+                    context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
+                }
                 if context.board.read_clock(offset_us, round_trip_us) {
                     #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
                     let offset_ms = offset_us as f64 / 1_000.0;
@@ -273,6 +287,7 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
         return scrape_failed(context, format!("200, but {stale}"), mark);
     }
     context.recorder.count(Counter::ScrapesOk, mark);
+    tell_unusable(context, &exposition, &mut state, mark);
     let mut missing = BTreeSet::new();
     // What the process itself shows need not be asked of its metrics.
     let by_metrics = (!state.gateway_is_seen).then_some(state.own_fds);
@@ -296,6 +311,30 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
     state.missing = missing;
     drop(state);
     context.board.set_exposition(exposition);
+}
+
+/// What cannot be used is said once, while it stays so. A KPI that lives on one of these names lacks it. A series that
+/// comes twice is wrong whatever it is of; a number that is none may be right where nobody asks for it.
+fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut State, mark: Mark) {
+    let told = std::mem::replace(&mut state.unusable, exposition.unusable.keys().cloned().collect());
+    let is_news = |name: &str, why: Unusable| !told.contains(name) && (why == Unusable::Twice || is_asked_for(name));
+    for (name, why) in exposition.unusable.iter().filter(|(name, why)| is_news(name, **why)) {
+        scrape_failed(context, format!("200, but {} {why}: nothing of it is taken", clip(name)), mark);
+    }
+    if exposition.is_cut && !state.was_cut {
+        let series = Exposition::SERIES_MAX;
+        scrape_failed(context, format!("200, but with over {series} series: the others are not looked at"), mark);
+    }
+    state.was_cut = exposition.is_cut;
+}
+
+/// Whether a KPI lives on a name.
+fn is_asked_for(name: &str) -> bool {
+    let processes = ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"];
+    GAUGES.iter().any(|(gauge, _)| *gauge == name)
+        || Source::ALL.iter().any(|source| source.name() == name)
+        || name == "sse_active_connections"
+        || processes.contains(&name)
 }
 
 fn take_in_gauges(

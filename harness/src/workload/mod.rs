@@ -1,6 +1,7 @@
 //! What is played at the gateway: one file a workload.
 
 mod availability;
+mod clock_jump;
 mod freshness;
 #[cfg(test)]
 mod fuzz_tests;

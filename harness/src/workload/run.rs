@@ -58,7 +58,7 @@ pub(super) async fn create(
     context.board.created(&run.id, client.workspace());
     let watch = context.board.watch(&run.id);
     let call = Call { workload, route: "POST /api/runs", subject: &run.id, expected: &[201, 200], since: Some(since) };
-    let created = context.outcome(call, client.create_run(run)).await;
+    let created = context.outcome(call, || client.create_run(run)).await;
     let answer = match created {
         Ok(answer) => answer,
         Err(why) => {
@@ -86,7 +86,7 @@ pub(super) async fn start(context: &Context, workload: Workload, client: &Client
         expected: &[200, 202],
         since: Some(run.since),
     };
-    context.outcome(call, client.start_run(&run.id)).await.map(drop)
+    context.outcome(call, || client.start_run(&run.id)).await.map(drop)
 }
 
 /// Waits for a run's end: a stream that shows it saves the looking. The last look comes back too.
@@ -116,7 +116,7 @@ pub(super) async fn wait_for_end(
         }
         let call =
             Call { workload, route: "GET /api/runs/{id}", subject: &run.id, expected: &[200], since: Some(run.since) };
-        let standing = match context.outcome(call, client.run(&run.id)).await {
+        let standing = match context.outcome(call, || client.run(&run.id)).await {
             Ok(answer) => {
                 let standing = answer.json().map_or_else(
                     || RunStanding::Unknown(format!("an answer that is no JSON: {answer}")),

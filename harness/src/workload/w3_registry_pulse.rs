@@ -136,7 +136,7 @@ async fn publish(context: &Context, slug: &str, number: usize) -> Option<String>
             expected: &[201, 200],
             since: None,
         };
-        if context.call(call, context.client.publish(&manifest)).await.is_some() {
+        if context.call(call, || context.client.publish(&manifest)).await.is_some() {
             return Some(version);
         }
         if !may_try_again(context, attempt).await {
@@ -152,10 +152,10 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
         let version = format!("{}-tampered", new_version(number));
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: true };
-        context.gate.pass().await;
-        let mark = context.recorder.mark();
-        let sent = context.client.publish(&manifest).await;
-        context.recorder.count(Counter::Requests, mark);
+        let route = "POST /api/registry/publish (tampered)";
+        let workload = Workload::Registry;
+        let call = Call { workload, route, subject: &label, expected: &[400, 403], since: None };
+        let (sent, mark) = context.send(call, || context.client.publish(&manifest)).await;
         let is_refused = match &sent {
             Ok(answer) if answer.is(&[400, 403]) => true,
             Ok(answer) if (200..300).contains(&answer.status) => {
@@ -167,8 +167,7 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
             _ => {
                 let answer =
                     sent.map_or_else(|trouble| trouble.text, |answer| format!("{answer} (expected 400 or 403)"));
-                let route = "POST /api/registry/publish (tampered)";
-                context.request_failed(Workload::Registry, route, &label, &answer, mark);
+                context.request_failed(workload, route, &label, &answer, mark);
                 if may_try_again(context, attempt).await {
                     continue;
                 }
@@ -249,7 +248,7 @@ async fn search(context: &Context, client: &Client, slug: &str) -> Result<Answer
         expected: &[200],
         since: None,
     };
-    context.outcome(call, client.search(slug)).await
+    context.outcome(call, || client.search(slug)).await
 }
 
 fn finds(answer: &Answer, slug: &str, version: &str) -> bool {

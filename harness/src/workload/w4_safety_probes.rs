@@ -83,7 +83,7 @@ async fn probe(context: &Context, number: usize) {
         expected: &[200],
         since: None,
     };
-    context.call(call, context.client.safety_check()).await;
+    context.call(call, || context.client.safety_check()).await;
     for (name, prompt) in INJECTIONS {
         inject(context, name, prompt).await;
     }
@@ -98,11 +98,9 @@ async fn probe(context: &Context, number: usize) {
 
 async fn inject(context: &Context, name: &str, prompt: &str) {
     let new = run::new_run(AGENT, format!("safety-{name}"), prompt.to_owned());
-    context.gate.pass().await;
-    let mark = context.recorder.mark();
-    let sent = context.client.create_run(&new).await;
-    context.recorder.count(Counter::Requests, mark);
-    let route = "POST /api/runs (injection)";
+    let (workload, route) = (Workload::Safety, "POST /api/runs (injection)");
+    let call = Call { workload, route, subject: name, expected: &[400, 403], since: None };
+    let (sent, mark) = context.send(call, || context.client.create_run(&new)).await;
     match sent {
         Ok(answer) if answer.is(&[400, 403]) => {
             context.recorder.count(Counter::InjectionsSent, mark);
@@ -122,9 +120,9 @@ async fn inject(context: &Context, name: &str, prompt: &str) {
         }
         Ok(answer) => {
             let answer = format!("{answer} (expected 400 or 403)");
-            context.request_failed(Workload::Safety, route, name, &answer, mark);
+            context.request_failed(workload, route, name, &answer, mark);
         }
-        Err(trouble) => context.request_failed(Workload::Safety, route, name, &trouble.text, mark),
+        Err(trouble) => context.request_failed(workload, route, name, &trouble.text, mark),
     }
 }
 
@@ -143,7 +141,7 @@ async fn is_there(context: &Context, id: &str) -> Option<&'static str> {
         since: None,
     };
     for _ in 0..LOOKS {
-        let answer = context.call(call, context.client.run(id)).await.filter(|answer| answer.status == 200)?;
+        let answer = context.call(call, || context.client.run(id)).await.filter(|answer| answer.status == 200)?;
         match RunView::new(answer.json()?).standing() {
             RunStanding::UnderWay => return Some("under way"),
             RunStanding::Succeeded => return Some("completed"),

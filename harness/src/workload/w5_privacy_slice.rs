@@ -82,7 +82,7 @@ async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
         expected: &[200],
         since: None,
     };
-    context.call(call, client.toggle_privacy(store_plain)).await.is_some()
+    context.call(call, || client.toggle_privacy(store_plain)).await.is_some()
 }
 
 /// Sends a canary; whether it proved anything.
@@ -133,7 +133,7 @@ async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places
         expected: &[200],
         since: None,
     };
-    if let Some(answer) = context.call(call, client.search(canary)).await {
+    if let Some(answer) = context.call(call, || client.search(canary)).await {
         // An answer may well repeat the question; only what was found counts.
         let found = answer.json().and_then(|json| json.get("agents").map(ToString::to_string));
         places.look_at(call.route, &found.unwrap_or_default());
