@@ -3,6 +3,8 @@
 //! Each trial is a soak as a user plays it: this binary again as the runner, its session, and a mock gateway. What dies is
 //! killed by its pid, and what is waited for is a condition: a moment of the scenario, a process that is gone.
 
+#[path = "unkillable/flat.rs"]
+mod flat;
 #[path = "unkillable/gateway.rs"]
 mod gateway;
 #[path = "support/gateway.rs"]
@@ -45,7 +47,12 @@ fn main() -> ExitCode {
     }
     let mut args = Arguments::from_args();
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
+    // The longest first: the others fit beside it.
     let trials = vec![
+        trial(
+            "flat::a_day_leaves_memory_and_descriptors_as_they_were",
+            flat::a_day_leaves_memory_and_descriptors_as_they_were,
+        ),
         trial("takeover::kills_turn_no_kpi_of_the_gateway_red", takeover::kills_turn_no_kpi_of_the_gateway_red),
         trial("takeover::a_kill_in_the_middle_of_chaos", takeover::a_kill_in_the_middle_of_chaos),
         trial("takeover::trials_in_processes_of_their_own", takeover::trials_in_processes_of_their_own),
@@ -65,6 +72,14 @@ fn main() -> ExitCode {
         may_be_ignored(
             "machine::a_full_disk_leaves_an_end_and_results",
             machine::a_full_disk_leaves_an_end_and_results,
+        ),
+        may_be_ignored(
+            "machine::a_folder_that_is_read_only_is_said_at_the_start",
+            machine::a_folder_that_is_read_only_is_said_at_the_start,
+        ),
+        may_be_ignored(
+            "machine::a_folder_that_becomes_read_only_leaves_the_record_and_the_verdicts",
+            machine::a_folder_that_becomes_read_only_leaves_the_record_and_the_verdicts,
         ),
         may_be_ignored(
             "machine::descriptors_that_are_used_up_are_no_fault_of_the_gateways",

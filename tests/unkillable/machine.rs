@@ -1,4 +1,4 @@
-//! A machine that misbehaves: a disk that is full, descriptors that are used up.
+//! A machine that misbehaves: a disk that is full, a folder that is read-only, descriptors that are used up.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use libtest_mimic::Completion;
 
 use crate::{
     scene::{Play, Scene, end_reason},
-    soak::AnyError,
+    soak::{AnyError, Left},
 };
 
 const SMOKE: Play = Play { suite: "smoke", pace: 20.0, settings: "" };
@@ -64,6 +64,50 @@ pub(crate) fn a_full_disk_leaves_an_end_and_results() -> Result<Completion, AnyE
     assert!(!fatal.contains("the record in hand is lost"), "{fatal}");
     assert!(results["summary"]["runsStarted"].as_u64() >= Some(1), "{}", results["summary"]);
     drop(disk);
+    Ok(Completion::Completed)
+}
+
+/// Makes a folder one that nobody may write to, by a mount over it. Files in it that are open stay so.
+fn make_read_only(folder: &Path) -> Result<(), AnyError> {
+    for options in ["bind", "bind,remount,ro"] {
+        let status = Command::new("mount").args(["-o", options]).args([folder, folder]).status()?;
+        assert!(status.success(), "mount -o {options}: {status}");
+    }
+    Ok(())
+}
+
+/// What the runner said, on both of its outputs.
+fn said(left: &Left) -> Result<String, AnyError> {
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| fs::read_to_string(left.folder.join(name)));
+    Ok(stdout? + &stderr?)
+}
+
+pub(crate) fn a_folder_that_is_read_only_is_said_at_the_start() -> Result<Completion, AnyError> {
+    let Some(disk) = Disk::mount("read-only-at-the-start")? else { return Ok(unmounted()) };
+    let (soak, gateway) = SMOKE.soak_on(disk.0.join("soak"))?;
+    let command = soak.command()?;
+    make_read_only(&disk.0.join("soak/out"))?;
+    let left = Scene::of(soak.start_by(command)?, gateway).end()?;
+    assert!(!left.status.success());
+    let said = said(&left)?;
+    assert!(said.contains("soak/out") && said.contains("Read-only file system"), "{said}");
+    assert!(said.contains("S2_OUT"), "what would help is said: {said}");
+    Ok(Completion::Completed)
+}
+
+pub(crate) fn a_folder_that_becomes_read_only_leaves_the_record_and_the_verdicts() -> Result<Completion, AnyError> {
+    let Some(disk) = Disk::mount("read-only")? else { return Ok(unmounted()) };
+    let scene = SMOKE.start_in(disk.0.join("soak"))?;
+    scene.wait_until_recorded(60_000)?;
+    make_read_only(&fs::canonicalize(disk.0.join("soak/out/latest-smoke"))?)?;
+    let left = scene.end()?;
+    assert!(!left.status.success());
+    // Played to its end, and said by the trial whose business it is; no KPI of the gateway's is red for it.
+    assert_eq!("played", end_reason(&left)?);
+    let said = said(&left)?;
+    assert!(said.contains("-results-") && said.contains("Read-only file system"), "{said}");
+    let failed: Vec<&str> = said.lines().filter(|line| line.ends_with("FAILED")).collect();
+    assert!(failed.len() == 1 && failed[0].contains("smoke::harness::no_fatal_errors"), "{failed:?}");
     Ok(Completion::Completed)
 }
 

@@ -60,10 +60,16 @@ impl Play {
         Soak { folder, suite, pace, settings: settings.to_owned(), gateway_url, token: TOKEN, log: "info" }
     }
 
+    /// The soak in a folder, at a gateway of its own.
+    pub(crate) fn soak_on(self, folder: PathBuf) -> Result<(Soak, GatewayProcess), AnyError> {
+        let gateway = gateway::start(TOKEN)?;
+        Ok((self.soak_in(folder, Some(gateway.url.clone())), gateway))
+    }
+
     /// Starts it in a folder, at a gateway of its own.
     pub(crate) fn start_in(self, folder: PathBuf) -> Result<Scene, AnyError> {
-        let gateway = gateway::start(TOKEN)?;
-        Ok(Scene { playing: self.soak_in(folder, Some(gateway.url.clone())).start()?, _gateway: gateway })
+        let (soak, gateway) = self.soak_on(folder)?;
+        Ok(Scene::of(soak.start()?, gateway))
     }
 
     /// Starts it, at a gateway of its own.

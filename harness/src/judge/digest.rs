@@ -23,7 +23,8 @@ const OVERRUN_MINUTES_MAX: u64 = 60;
 /// A fold over the records of a journal. It may be fed live, by the session or by one who follows its journal, and
 /// judged at any moment.
 ///
-/// Its size depends on the plan (a few bytes a scenario minute for drift), not on how many records it has absorbed.
+/// Its size depends on the plan (four hundred bytes a scenario minute, for drift) and is taken at the beginning; it does
+/// not depend on how many records were absorbed.
 #[derive(Debug, Clone)]
 pub struct Digest {
     pub(super) targets: Targets,
@@ -91,9 +92,9 @@ impl Digest {
             incidents: Incidents::default(),
             story: Story::of(plan),
             cycles: BTreeMap::new(),
-            floors: BTreeMap::new(),
-            clock: Middles::default(),
-            unset_clock: Middles::default(),
+            floors: FLOORED.map(|gauge| (gauge, Floors::roomy(plan.duration_ms))).into(),
+            clock: Middles::roomy(plan.duration_ms),
+            unset_clock: Middles::roomy(plan.duration_ms),
             gauges: BTreeMap::new(),
             source_over: BTreeMap::new(),
         }

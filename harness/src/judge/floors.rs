@@ -19,10 +19,20 @@ struct Floor {
     value: f64,
 }
 
+impl Floor {
+    fn lower(&mut self, from_ms: u64, value: f64) {
+        self.value = self.value.min(value);
+        self.from_ms = self.from_ms.min(from_ms);
+    }
+}
+
 /// Floors by minute.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Floors {
-    minutes: BTreeMap<u64, Vec<Floor>>,
+    /// The life that each minute showed first.
+    minutes: Vec<Option<Floor>>,
+    /// The others, in the few minutes that saw more than one.
+    others: BTreeMap<usize, Vec<Floor>>,
 }
 
 /// The floors of one life: minutes from the start of the soak, rising, and the least value in each.
@@ -35,18 +45,44 @@ pub(super) fn life(name: impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// Which minute a moment is in.
+fn minute_of(at_ms: u64) -> usize {
+    usize::try_from(at_ms / MINUTE_MS).unwrap_or(usize::MAX)
+}
+
+/// The place of a minute, made where there is none yet. Whoever tells of minutes bounds how late they may be.
+fn place<T: Clone + Default>(minutes: &mut Vec<T>, minute: usize) -> &mut T {
+    if minutes.len() <= minute {
+        minutes.resize(minute + 1, T::default());
+    }
+    &mut minutes[minute]
+}
+
 impl Floors {
+    /// None yet, with the room that so long a soak will need: what fills up in hours would look like a leak of ours.
+    pub(super) fn roomy(duration_ms: u64) -> Self {
+        Self { minutes: vec![None; minute_of(duration_ms) + 1], others: BTreeMap::new() }
+    }
+
     /// Takes in the least value of an interval. A value that is not a number is no measurement.
     pub(super) fn absorb(&mut self, from_ms: u64, life: Option<u64>, value: f64) {
         if !value.is_finite() {
             return;
         }
-        let floors = self.minutes.entry(from_ms / MINUTE_MS).or_default();
-        if let Some(floor) = floors.iter_mut().find(|floor| floor.life == life) {
-            floor.value = floor.value.min(value);
-            floor.from_ms = floor.from_ms.min(from_ms);
-        } else if floors.len() < LIVES_PER_MINUTE_MAX {
-            floors.push(Floor { life, from_ms, value });
+        let minute = minute_of(from_ms);
+        let of_another = |floor: &Floor| floor.life != life;
+        let first = place(&mut self.minutes, minute);
+        let others = match first {
+            Some(first) if of_another(first) => self.others.entry(minute).or_default(),
+            first => {
+                let floor = first.get_or_insert(Floor { life, from_ms, value });
+                return floor.lower(from_ms, value);
+            }
+        };
+        if let Some(floor) = others.iter_mut().find(|floor| floor.life == life) {
+            floor.lower(from_ms, value);
+        } else if others.len() + 1 < LIVES_PER_MINUTE_MAX {
+            others.push(Floor { life, from_ms, value });
         }
     }
 
@@ -54,8 +90,10 @@ impl Floors {
     pub(super) fn segments(&self) -> Vec<Segment> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut current: Option<u64> = None;
-        for (minute, floors) in &self.minutes {
-            let mut floors = floors.clone();
+        for (minute, first) in self.minutes.iter().enumerate() {
+            let mut floors: Vec<Floor> =
+                first.iter().chain(self.others.get(&minute).into_iter().flatten()).copied().collect();
+            let minute = minute as u64;
             floors.sort_by_key(|floor| (floor.from_ms, floor.life));
             for floor in floors {
                 let is_other = floor.life.is_some() && current.is_some() && floor.life != current;
@@ -65,8 +103,8 @@ impl Floors {
                 }
                 let segment = segments.last_mut().expect("a segment was pushed where there was none");
                 match segment.last_mut() {
-                    Some((last, value)) if last == minute => *value = value.min(floor.value),
-                    _ => segment.push((*minute, floor.value)),
+                    Some((last, value)) if *last == minute => *value = value.min(floor.value),
+                    _ => segment.push((minute, floor.value)),
                 }
             }
         }
@@ -80,22 +118,37 @@ const SAMPLES_PER_MINUTE_MAX: usize = 12;
 /// The middle of a gauge in each scenario minute: a sample that met a slow answer does not move it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Middles {
-    minutes: BTreeMap<u64, Vec<f64>>,
+    minutes: Vec<Samples>,
+}
+
+/// The samples of a minute, rising.
+#[derive(Debug, Clone, Copy, Default)]
+struct Samples {
+    count: usize,
+    values: [f64; SAMPLES_PER_MINUTE_MAX],
 }
 
 impl Middles {
+    /// None yet, with the room that so long a soak will need.
+    pub(super) fn roomy(duration_ms: u64) -> Self {
+        Self { minutes: vec![Samples::default(); minute_of(duration_ms) + 1] }
+    }
+
     /// Takes in the last value of an interval.
     pub(super) fn absorb(&mut self, from_ms: u64, value: f64) {
-        let samples = self.minutes.entry(from_ms / MINUTE_MS).or_default();
-        if value.is_finite() && samples.len() < SAMPLES_PER_MINUTE_MAX {
-            let at = samples.partition_point(|other| *other < value);
-            samples.insert(at, value);
+        let samples = place(&mut self.minutes, minute_of(from_ms));
+        let Samples { count, values } = samples;
+        if value.is_finite() && *count < SAMPLES_PER_MINUTE_MAX {
+            let at = values[..*count].partition_point(|other| *other < value);
+            values.copy_within(at..*count, at + 1);
+            values[at] = value;
+            *count += 1;
         }
     }
 
     /// The lower median of each minute that has samples, in order of time.
     pub(super) fn by_minute(&self) -> Segment {
-        let sampled = self.minutes.iter().filter(|(_, samples)| !samples.is_empty());
-        sampled.map(|(minute, samples)| (*minute, samples[(samples.len() - 1) / 2])).collect()
+        let sampled = self.minutes.iter().enumerate().filter(|(_, samples)| samples.count > 0);
+        sampled.map(|(minute, samples)| (minute as u64, samples.values[(samples.count - 1) / 2])).collect()
     }
 }

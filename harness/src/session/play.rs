@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::instrument::WithSubscriber;
 
 use super::{
-    Board, Context, FATAL_TARGET, Gate, Ledger, SessionConfig, Stop, artifacts,
+    ArtifactError, Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop, artifacts,
     begin::{Begun, begin},
     checkpoint::Checkpoint,
     crew::Crew,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::{self, Clock, wall_now},
     gateway::{Client, Streams},
-    journal::{Counter, End, EndReason, Finding, Record},
+    journal::{Counter, End, EndReason, Finding, Record, clip},
     judge::Digest,
     plan::millis,
 };
@@ -72,7 +72,7 @@ pub(super) async fn play_logged(config: SessionConfig, stop: Stop, scenario_cloc
 fn context(begun: &Begun, stop: &Stop, client: Client, streams: Streams) -> Context {
     let Begun { config, header, recorder, past, .. } = begun;
     let clients = config.plan.scenario.streams.count as usize;
-    let ledger = if past.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) };
+    let ledger = if past.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
     let gate = Gate::default();
     let settle_ms = millis(config.plan.scenario.chaos.settle);
     // Where the gateway may still be down by our own hand, what is due waits until W6 knows.
@@ -175,7 +175,8 @@ async fn settle_last(context: &Context) {
     let _ = tokio::time::timeout(LEDGER_LIMIT, settled).await;
 }
 
-/// Writes a snapshot and the results. A file that cannot be written does not stop the soak: the journal is the record.
+/// Writes a snapshot and the results. A file that cannot be written does not stop the soak: the journal is the record, and
+/// has it that whoever looks for the file finds an old one or none.
 fn write_down(begun: &Begun, context: &Context, minute: u64) {
     let Begun { config, header, .. } = begun;
     let exposition = context.board.exposition();
@@ -185,9 +186,14 @@ fn write_down(begun: &Begun, context: &Context, minute: u64) {
     });
     for (path, text) in [(config.folder.snapshot(minute), snapshot), (config.folder.results(), results)] {
         if let Err(error) = artifacts::replace(&path, &text) {
-            tracing::error!("{error}");
+            unwritten(&context.recorder, &error);
         }
     }
+}
+
+fn unwritten(recorder: &Recorder, error: &ArtifactError) {
+    tracing::error!("{error}");
+    recorder.incident(Finding::Fatal { message: clip(&error.to_string()) });
 }
 
 /// The last records, and the results as they stand for good.
@@ -202,13 +208,17 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
         tracing::info!("{message}");
     }
     recorder.flush();
+    // Once before the end, while the record can still say that it was not possible.
+    let results = || recorder.with_digest(|digest| artifacts::results(config, header, digest));
+    if let Err(error) = artifacts::replace(&config.folder.results(), &results()) {
+        unwritten(recorder, &error);
+    }
     let at_ms = recorder.clock().now_ms();
     recorder.write(Record::End(End { at_ms, ended_at: wall_now().to_string(), reason }));
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    let results = recorder.with_digest(|digest| artifacts::results(config, header, digest));
-    if let Err(error) = artifacts::replace(&config.folder.results(), &results) {
+    if let Err(error) = artifacts::replace(&config.folder.results(), &results()) {
         tracing::error!("{error}");
     }
     Checkpoint::remove(&config.folder.checkpoint());
@@ -231,16 +241,16 @@ impl Context {
             tracing::debug!("stream {} missed event {} of run {}", missed.client, missed.id, missed.run);
             self.recorder.incident(Finding::EventMissed {
                 stream: missed.client.to_string(),
-                run: crate::journal::clip(&missed.run),
-                id: crate::journal::clip(&missed.id),
+                run: clip(&missed.run),
+                id: clip(&missed.id),
                 seen_by: missed.seen_by,
             });
         }
         for repeated in settled.repeated {
             self.recorder.incident(Finding::EventDuplicated {
                 stream: repeated.client.to_string(),
-                run: crate::journal::clip(&repeated.run),
-                id: crate::journal::clip(&repeated.id),
+                run: clip(&repeated.run),
+                id: clip(&repeated.id),
                 same_id: true,
             });
         }

@@ -21,6 +21,7 @@
 //! of these the oldest are forgotten beyond [`REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`].
 
 mod numbering;
+mod room;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -39,7 +40,7 @@ const GRACE_MS: u64 = 10_000;
 const OPEN_MAX: usize = 20_000;
 /// Hashes of events that all debtors have seen. Beyond it the oldest are forgotten: repeated after that, an event looks
 /// like one that the others missed.
-const REMEMBERED_MAX: usize = 32_768;
+const REMEMBERED_MAX: usize = 28_000;
 
 /// An event as a client got it.
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +161,15 @@ impl Ledger {
     #[must_use]
     pub fn taking_over(clients: usize) -> Self {
         Self { opening_margin_ms: GRACE_MS, ..Self::new(clients) }
+    }
+
+    /// The same, with all the room that what it remembers will ever take, taken now: some four megabytes.
+    #[must_use]
+    pub fn with_room(mut self) -> Self {
+        self.closed = room::table(REMEMBERED_MAX, || 0);
+        self.closed_order = room::queue(REMEMBERED_MAX);
+        self.numbering = self.numbering.with_room();
+        self
     }
 
     /// A client's stream opened; `resumed` if it sent a `Last-Event-ID`.

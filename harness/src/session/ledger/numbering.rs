@@ -13,9 +13,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::room;
+
 /// Ids that are remembered for all clients. Beyond it the oldest are forgotten: a repeat of what it named, stamped anew,
 /// then looks like an event that one client saw and the others missed.
-pub(super) const KNOWN_MAX: usize = 8_192;
+pub(super) const KNOWN_MAX: usize = 7_000;
 /// Suspicions that are remembered of one id. Beyond it there are no more; one of them is enough to say what is wrong.
 pub(super) const SUSPECTS_MAX: usize = 64;
 /// Ids that a client remembers as its own. Beyond it the oldest are forgotten: a repeat then looks as if it had a new id.
@@ -77,6 +79,14 @@ pub(super) struct OwnIds {
 }
 
 impl Numbering {
+    /// The same, with all the room that it will ever take.
+    pub(super) fn with_room(mut self) -> Self {
+        let filler = || Known { unstamped: 0, had: 0, suspects: Vec::new(), is_shown: false };
+        self.known = room::table(KNOWN_MAX, filler);
+        self.order = room::queue(KNOWN_MAX);
+        self
+    }
+
     /// A client got an event: notes its id, and says what had come under it.
     pub(super) fn note(&mut self, own: &mut OwnIds, bit: u128, named: Named) -> Before {
         let Some(id) = named.id else { return Before::default() };
