@@ -107,7 +107,10 @@ pub(crate) fn a_folder_that_becomes_read_only_leaves_the_record_and_the_verdicts
     let said = said(&left)?;
     assert!(said.contains("-results-") && said.contains("Read-only file system"), "{said}");
     let failed: Vec<&str> = said.lines().filter(|line| line.ends_with("FAILED")).collect();
-    assert!(failed.len() == 1 && failed[0].contains("smoke::harness::no_fatal_errors"), "{failed:?}");
+    assert!(failed.iter().any(|line| line.contains("smoke::harness::no_fatal_errors")), "{failed:?}");
+    // A machine that is busy with other trials may be late, and that is said too.
+    let of_harness = ["smoke::harness::no_fatal_errors", "smoke::harness::load_delivered"];
+    assert!(failed.iter().all(|line| of_harness.iter().any(|name| line.contains(name))), "{failed:?}");
     Ok(Completion::Completed)
 }
 

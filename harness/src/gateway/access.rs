@@ -1,8 +1,10 @@
 //! Where a gateway is, and what opens it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde_json::Value;
+
+use super::dialect::Dialect;
 
 /// Where the gateway is, and what opens it.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct GatewayAccess {
     pub pid: Option<u32>,
     /// Whether it is the embedded mock gateway.
     pub embedded: bool,
+    /// How it spells the contract.
+    pub dialect: Arc<Dialect>,
 }
 
 /// What stands where a secret stood.

@@ -1,14 +1,19 @@
 //! The calls of the contract, one method each.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, header};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
-use super::{GatewayAccess, Manifest, NewRun, Secret, access::hide, retry_after};
+use super::{
+    GatewayAccess, Manifest, NewRun, Secret,
+    access::hide,
+    dialect::{CallName, Dialect, Fill, fill_json},
+    headers, retry_after,
+};
 use crate::{clock, journal::clip};
 
 /// How long a connection may take.
@@ -35,6 +40,7 @@ pub struct Client {
     base: String,
     workspace: String,
     token: Option<Secret>,
+    dialect: Arc<Dialect>,
 }
 
 /// The client cannot be built: the harness's own trouble, not the gateway's.
@@ -138,8 +144,10 @@ impl Client {
     /// # Errors
     /// Where the token cannot be a header, or the HTTP client not be built.
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
+        headers::check(&access.dialect.headers, access.token.as_ref())?;
         Ok(Self {
             http: http_client(access)?,
+            dialect: Arc::clone(&access.dialect),
             base: access.url.clone(),
             workspace: access.workspace.clone(),
             token: access.token.clone(),
@@ -158,84 +166,121 @@ impl Client {
         &self.workspace
     }
 
-    /// `GET /health`.
+    /// How the gateway spells the contract.
+    #[must_use]
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// Whether the gateway has a call, by itself.
+    #[must_use]
+    pub fn has(&self, call: CallName) -> bool {
+        self.dialect.has(call)
+    }
+
+    /// Is it alive, and what time has it?
     pub async fn health(&self) -> Outcome {
-        self.get("/health").await
+        self.call(CallName::Health, &[]).await
     }
 
-    /// `GET /ready`, with a timeout of two seconds.
+    /// Whether it can serve, with a timeout of two seconds.
     pub async fn ready(&self) -> Outcome {
-        self.send(self.request(Method::GET, "/ready").timeout(READY_TIMEOUT), BODY_BYTES_MAX).await
+        let request = self.request(CallName::Ready, &[])?;
+        self.send(request.timeout(READY_TIMEOUT), BODY_BYTES_MAX).await
     }
 
-    /// `GET /metrics`.
+    /// Whether an answer to [`ready`](Self::ready) says that it is.
+    #[must_use]
+    pub fn says_ready(&self, answer: &Answer) -> bool {
+        self.is_yes(CallName::Ready, answer)
+    }
+
+    /// Whether a call was answered as it should be.
+    #[must_use]
+    pub fn is_yes(&self, call: CallName, answer: &Answer) -> bool {
+        self.dialect.call(call).is_some_and(|spec| answer.is(&spec.yes))
+    }
+
+    /// What it tells about itself.
     pub async fn metrics(&self) -> Outcome {
-        self.send(self.request(Method::GET, "/metrics"), METRICS_BYTES_MAX).await
+        self.send(self.request(CallName::Metrics, &[])?, METRICS_BYTES_MAX).await
     }
 
-    /// `POST /api/workspace/plan`.
+    /// Sets the workspace's plan.
     pub async fn set_plan(&self, plan: &str) -> Outcome {
-        self.post("/api/workspace/plan", &json!({ "workspace_id": self.workspace, "plan": plan })).await
+        self.call(CallName::SetPlan, &[("plan", json!(plan))]).await
     }
 
-    /// `POST /api/privacy/toggle`.
+    /// From now on the workspace's runs are stored as they are, or as a hash only.
     pub async fn toggle_privacy(&self, store_plain: bool) -> Outcome {
-        self.post("/api/privacy/toggle", &json!({ "workspace_id": self.workspace, "storePlain": store_plain })).await
+        let fill = [("store_plain", json!(store_plain)), ("hash_only", json!(!store_plain))];
+        self.call(CallName::TogglePrivacy, &fill).await
     }
 
-    /// `POST /api/runs`.
+    /// Creates a run.
     pub async fn create_run(&self, run: &NewRun) -> Outcome {
-        self.post("/api/runs", &run.body(&self.workspace)).await
+        self.call(CallName::CreateRun, &run.fill()).await
     }
 
-    /// `POST /api/runs/{id}/start`.
+    /// Starts a run.
     pub async fn start_run(&self, id: &str) -> Outcome {
-        self.post(&format!("/api/runs/{}/start", segment(id)), &json!({})).await
+        self.call(CallName::StartRun, &[("id", json!(id))]).await
     }
 
-    /// `GET /api/runs/{id}`.
+    /// Looks at a run.
     pub async fn run(&self, id: &str) -> Outcome {
-        self.get(&format!("/api/runs/{}", segment(id))).await
+        self.call(CallName::Run, &[("id", json!(id))]).await
     }
 
-    /// `GET /api/agents/{slug}`.
+    /// Looks at an agent.
     pub async fn agent(&self, slug: &str) -> Outcome {
-        self.get(&format!("/api/agents/{}", segment(slug))).await
+        self.call(CallName::Agent, &[("slug", json!(slug))]).await
     }
 
-    /// `POST /api/registry/publish`.
+    /// Publishes a version.
     pub async fn publish(&self, manifest: &Manifest) -> Outcome {
-        self.post("/api/registry/publish", &manifest.body(&self.workspace)).await
+        self.call(CallName::Publish, &manifest.fill()).await
     }
 
-    /// `GET /api/registry/agents?q=`.
+    /// Searches versions.
     pub async fn search(&self, text: &str) -> Outcome {
-        self.get(&format!("/api/registry/agents?q={}", segment(text))).await
+        self.call(CallName::Search, &[("text", json!(text))]).await
     }
 
-    /// `GET /api/safety/check`.
+    /// Asks whether the safety layer is up.
     pub async fn safety_check(&self) -> Outcome {
-        self.get("/api/safety/check").await
+        self.call(CallName::SafetyCheck, &[]).await
     }
 
-    /// `POST /api/chaos/{what}`.
-    pub async fn chaos(&self, what: &str, body: &Value) -> Outcome {
-        self.post(&format!("/api/chaos/{what}"), body).await
+    /// Asks for chaos: a restart, or added latency.
+    pub async fn chaos(&self, what: CallName, delay_ms: u64, duration_ms: u64) -> Outcome {
+        self.call(what, &[("delay_ms", json!(delay_ms)), ("duration_ms", json!(duration_ms))]).await
     }
 
-    async fn get(&self, path: &str) -> Outcome {
-        self.send(self.request(Method::GET, path), BODY_BYTES_MAX).await
+    /// The path of a stream, of a run where it is one's.
+    #[must_use]
+    pub fn stream_path(&self, stream: CallName, run: Option<&str>) -> String {
+        let fill = [("id", json!(run.unwrap_or_default())), ("workspace", json!(self.workspace))];
+        self.dialect.call(stream).map_or_else(String::new, |spec| spec.path.fill(&fill, segment))
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Outcome {
-        self.send(self.request(Method::POST, path).json(body), BODY_BYTES_MAX).await
+    async fn call(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
+        self.send(self.request(call, fill)?, BODY_BYTES_MAX).await
     }
 
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.base))
-            .header("X-Workspace-ID", &self.workspace)
-            .header(header::CONTENT_TYPE, "application/json")
+    /// A call's request, with its places filled.
+    fn request(&self, call: CallName, fill: &Fill<'_>) -> Result<reqwest::RequestBuilder, Trouble> {
+        let Some(spec) = self.dialect.call(call) else {
+            return Err(Trouble { text: format!("the dialect {} has no {call}", self.dialect.name) });
+        };
+        let fill: Vec<(&str, Value)> = fill.iter().cloned().chain([("workspace", json!(self.workspace))]).collect();
+        let url = format!("{}{}", self.base, spec.path.fill(&fill, segment));
+        let headers = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, self.token.as_ref());
+        let request = self.http.request(spec.method.clone(), url).headers(headers);
+        Ok(match &spec.body {
+            Some(body) => request.json(&fill_json(body, &fill)),
+            None => request.header(header::CONTENT_TYPE, "application/json"),
+        })
     }
 
     async fn send(&self, request: reqwest::RequestBuilder, body_bytes_max: usize) -> Outcome {
@@ -265,7 +310,6 @@ fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
-        .default_headers(authorization(access)?.map(|value| (header::AUTHORIZATION, value)).into_iter().collect())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
@@ -280,14 +324,6 @@ fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
 /// Where an answer points to. A character that is no text is passed over.
 pub(super) fn location_of(headers: &HeaderMap) -> Option<String> {
     headers.get(header::LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-/// The token as a header.
-pub(super) fn authorization(access: &GatewayAccess) -> Result<Option<HeaderValue>, ClientError> {
-    let Some(token) = &access.token else { return Ok(None) };
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| ClientError::Token)?;
-    value.set_sensitive(true);
-    Ok(Some(value))
 }
 
 /// Whether a URL names this machine. What goes there never goes through a proxy.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::dialect::{CallName, Dialect, Events, State};
 use crate::journal::clip;
 
 /// A run to be created.
@@ -19,14 +20,9 @@ pub struct NewRun {
 }
 
 impl NewRun {
-    pub(super) fn body(&self, workspace: &str) -> Value {
-        json!({
-            "id": self.id,
-            "agent": self.agent,
-            "name": self.name,
-            "workspace_id": workspace,
-            "input": { "message": self.message, "metadata": {} },
-        })
+    pub(super) fn fill(&self) -> [(&'static str, Value); 4] {
+        let Self { id, agent, name, message } = self;
+        [("id", id), ("agent", agent), ("name", name), ("message", message)].map(|(place, text)| (place, json!(text)))
     }
 }
 
@@ -42,7 +38,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    pub(super) fn body(&self, workspace: &str) -> Value {
+    pub(super) fn fill(&self) -> [(&'static str, Value); 3] {
         let Self { slug, version, tampered } = self;
         let mut signature = hex(&Sha256::digest(format!("{slug}@{version}").as_bytes()));
         if *tampered {
@@ -51,17 +47,7 @@ impl Manifest {
             signature.pop();
             signature.push(wrong);
         }
-        json!({
-            "slug": slug,
-            "name": format!("Soak pulse {version}"),
-            "version": version,
-            "summary": "Published by a soak test",
-            "tags": ["s2", "soak"],
-            "readme_md": "# Soak pulse\n\nPublished by a soak test; safe to delete.",
-            "publisher_id": "s2-soak",
-            "workspace_id": workspace,
-            "signature": signature,
-        })
+        [("slug", json!(slug)), ("version", json!(version)), ("signature", json!(signature))]
     }
 }
 
@@ -74,12 +60,6 @@ const RUN_ID_BYTES_MAX: usize = 128;
 
 fn run_id(text: &str) -> Option<String> {
     (text.len() <= RUN_ID_BYTES_MAX && !text.is_empty()).then(|| text.to_owned())
-}
-
-/// The id under which a run was created: the gateway's word, where it gives one.
-#[must_use]
-pub fn run_id_of(created: &Value) -> Option<String> {
-    created.pointer("/run/id").and_then(Value::as_str).and_then(run_id)
 }
 
 /// Where a run stands.
@@ -97,45 +77,69 @@ pub enum RunStanding {
     Unknown(String),
 }
 
-impl RunStanding {
-    /// What a status word says.
-    #[must_use]
-    pub fn of(word: &str) -> Self {
-        match word {
-            "created" | "queued" => Self::Waiting,
-            "running" | "in-progress" => Self::UnderWay,
-            "completed" | "complete" | "succeeded" => Self::Succeeded,
-            "failed" | "error" | "canceled" | "stopped" => Self::Failed(word.to_owned()),
-            other => Self::Unknown(format!("status '{}', which the contract does not know", clip(other))),
-        }
-    }
-}
-
 /// A run as the gateway shows it.
 #[derive(Debug, Clone)]
-pub struct RunView(Value);
-
-impl RunView {
-    /// A view of a run's JSON.
-    #[must_use]
-    pub const fn new(json: Value) -> Self {
-        Self(json)
-    }
-
-    /// Where it stands.
-    #[must_use]
-    pub fn standing(&self) -> RunStanding {
-        let word = self.0.get("status").and_then(Value::as_str);
-        word.map_or_else(|| RunStanding::Unknown("no status".into()), RunStanding::of)
-    }
+pub struct RunView {
+    /// The word for where it stands, where there is one.
+    status: Option<String>,
+    /// The messages of its log lines.
+    messages: Vec<String>,
 }
 
 impl RunView {
     /// The messages of its log lines, in order.
     #[must_use]
     pub fn messages(&self) -> Vec<&str> {
-        let logs = self.0.get("logs").and_then(Value::as_array).into_iter().flatten();
-        logs.filter_map(|line| line.get("message")?.as_str()).collect()
+        self.messages.iter().map(String::as_str).collect()
+    }
+}
+
+impl Dialect {
+    /// The id under which a run was created: the gateway's word, where it gives one.
+    #[must_use]
+    pub fn run_id_of(&self, created: &Value) -> Option<String> {
+        let id = self.call(CallName::CreateRun)?.find("id", created)?;
+        // Some number their runs.
+        id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|n| n.to_string())).as_deref().and_then(run_id)
+    }
+
+    /// A run, by what the gateway answered of it.
+    #[must_use]
+    pub fn run_view(&self, json: &Value) -> RunView {
+        let Some(spec) = self.call(CallName::Run) else { return RunView { status: None, messages: Vec::new() } };
+        let status = spec.find("status", json).and_then(Value::as_str).map(str::to_owned);
+        let lines = spec.find("logs", json).and_then(Value::as_array).into_iter().flatten();
+        let messages = lines.filter_map(|line| spec.find("message", line)?.as_str().map(str::to_owned)).collect();
+        RunView { status, messages }
+    }
+
+    /// Where a run stands.
+    #[must_use]
+    pub fn standing(&self, run: &RunView) -> RunStanding {
+        run.status.as_deref().map_or_else(|| RunStanding::Unknown("no status".into()), |word| self.standing_of(word))
+    }
+
+    /// What a status word says.
+    #[must_use]
+    pub fn standing_of(&self, word: &str) -> RunStanding {
+        match self.states.get(word) {
+            Some(State::Waiting) => RunStanding::Waiting,
+            Some(State::UnderWay) => RunStanding::UnderWay,
+            Some(State::Success) => RunStanding::Succeeded,
+            Some(State::Failure) => RunStanding::Failed(word.to_owned()),
+            None => RunStanding::Unknown(format!("status '{}', which the contract does not know", clip(word))),
+        }
+    }
+
+    /// The hits of a search; `None` where the answer is not of that shape.
+    #[must_use]
+    pub fn search_hits(&self, found: &Value) -> Option<Vec<SearchHit>> {
+        let spec = self.call(CallName::Search)?;
+        let hit = |hit: &Value| {
+            let text = |pointer: &str| spec.find(pointer, hit)?.as_str().map(str::to_owned);
+            Some(SearchHit { slug: text("slug")?, version: text("version")? })
+        };
+        Some(spec.find("hits", found)?.as_array()?.iter().filter_map(hit).collect())
     }
 }
 
@@ -164,21 +168,45 @@ pub struct LogEvent {
 impl LogEvent {
     /// Reads an event's data; `None` where it is not a JSON object with a run's id.
     #[must_use]
-    pub fn read(event_name: &str, data: &str) -> Option<Self> {
-        let mut json: Value = serde_json::from_str(data).ok()?;
-        let stamp = json.as_object_mut()?.remove("timestamp");
-        let text = |key: &str| json.get(key).and_then(Value::as_str);
+    pub fn read(dialect: &Events, event_name: &str, data: &str) -> Option<Self> {
+        let mut json: Value = serde_json::from_str(data).ok().filter(Value::is_object)?;
+        let stamp = take(&mut json, &dialect.timestamp);
+        let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str);
+        let kind = text(&dialect.kind).unwrap_or(event_name);
+        let id = json.pointer(&dialect.run_id)?;
         Some(Self {
-            kind: text("type").unwrap_or(event_name).to_owned(),
-            run_id: text("run_id").and_then(run_id)?,
-            timestamp: stamp.as_ref().and_then(Value::as_str).and_then(|t| t.parse().ok()),
-            duration_ms: json.get("duration_ms").and_then(Value::as_f64).filter(|ms| ms.is_finite() && *ms >= 0.0),
-            status: text("status").map(str::to_owned),
-            message: text("message").map(str::to_owned),
+            kind: dialect.words.get(kind).map_or(kind, |kind| kind.word()).to_owned(),
+            run_id: id
+                .as_str()
+                .map(str::to_owned)
+                .or_else(|| id.as_u64().map(|n| n.to_string()))
+                .as_deref()
+                .and_then(run_id)?,
+            timestamp: stamp.as_ref().and_then(time_of),
+            duration_ms: json
+                .pointer(&dialect.duration_ms)
+                .and_then(Value::as_f64)
+                .filter(|ms| ms.is_finite() && *ms >= 0.0),
+            status: text(&dialect.status).map(str::to_owned),
+            message: text(&dialect.message).map(str::to_owned),
             stamp: stamp.map(|stamp| stamp.to_string()).unwrap_or_default(),
             unstamped: json.to_string(),
         })
     }
+}
+
+/// A moment as gateways write it: RFC 3339, or milliseconds since 1970.
+#[must_use]
+pub fn time_of(json: &Value) -> Option<jiff::Timestamp> {
+    let text = json.as_str().and_then(|text| text.parse().ok());
+    text.or_else(|| json.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()))
+}
+
+/// Takes what a pointer leads to out of the object that it is in.
+fn take(json: &mut Value, pointer: &str) -> Option<Value> {
+    let (around, key) = pointer.rsplit_once('/')?;
+    let key = key.replace("~1", "/").replace("~0", "~");
+    json.pointer_mut(around)?.as_object_mut()?.remove(&key)
 }
 
 /// A version that a search found.
@@ -188,17 +216,6 @@ pub struct SearchHit {
     pub slug: String,
     /// The version.
     pub version: String,
-}
-
-/// The hits of a search; `None` where the answer is not of that shape.
-#[must_use]
-pub fn search_hits(found: &Value) -> Option<Vec<SearchHit>> {
-    let agents = found.get("agents")?.as_array()?;
-    let hit = |agent: &Value| {
-        let text = |key: &str| agent.get(key).and_then(Value::as_str).map(str::to_owned);
-        Some(SearchHit { slug: text("slug")?, version: text("version")? })
-    };
-    Some(agents.iter().filter_map(hit).collect())
 }
 
 /// Whether any text inside the JSON, keys included, contains one of the needles, whatever the case.
@@ -223,16 +240,23 @@ mod tests {
 
     #[test]
     fn an_events_data_fall_into_its_timestamp_and_the_rest_whatever_their_order() {
-        let event =
-            LogEvent::read("log", r#"{"run_id":"7","timestamp":"2026-11-23T13:49:59Z","message":"a","more":1}"#);
-        let later =
-            LogEvent::read("log", r#"{"more":1,"message":"a","timestamp":"2026-11-23T13:50:00Z","run_id":"7"}"#);
+        let events = crate::settings::built_in_dialect().events;
+        let event = LogEvent::read(
+            &events,
+            "log",
+            r#"{"run_id":"7","timestamp":"2026-11-23T13:49:59Z","message":"a","more":1}"#,
+        );
+        let later = LogEvent::read(
+            &events,
+            "log",
+            r#"{"more":1,"message":"a","timestamp":"2026-11-23T13:50:00Z","run_id":"7"}"#,
+        );
         let (event, later) = (event.unwrap(), later.unwrap());
         assert_eq!(event.unstamped, r#"{"message":"a","more":1,"run_id":"7"}"#);
         assert_eq!((&event.unstamped, event.timestamp.is_some()), (&later.unstamped, true));
         assert_ne!(event.stamp, later.stamp);
-        let without = LogEvent::read("log", r#"{"run_id":"7"}"#).unwrap();
+        let without = LogEvent::read(&events, "log", r#"{"run_id":"7"}"#).unwrap();
         assert_eq!((without.stamp.as_str(), without.timestamp), ("", None));
-        assert_eq!(LogEvent::read("log", "[]"), None);
+        assert_eq!(LogEvent::read(&events, "log", "[]"), None);
     }
 }

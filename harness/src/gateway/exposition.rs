@@ -5,7 +5,10 @@ use std::{
     fmt,
 };
 
-use prometheus_parse::{Scrape, Value};
+use prometheus_parse::{Scrape, Value as Sample};
+use serde_json::Value;
+
+use super::dialect::MetricNames;
 
 /// A scrape: names to values. Series that differ only in their labels are added up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,18 +65,18 @@ impl Exposition {
         let scrape = Scrape::parse(lines.map(|line| Ok(line.to_owned()))).ok()?;
         for sample in scrape.samples {
             match sample.value {
-                Value::Counter(v) | Value::Gauge(v) | Value::Untyped(v) if v.is_finite() => {
+                Sample::Counter(v) | Sample::Gauge(v) | Sample::Untyped(v) if v.is_finite() => {
                     *read.values.entry(sample.metric).or_default() += v;
                 }
-                Value::Counter(_) | Value::Gauge(_) | Value::Untyped(_) => {
+                Sample::Counter(_) | Sample::Gauge(_) | Sample::Untyped(_) => {
                     read.cannot_use(sample.metric, Unusable::NoNumber);
                 }
-                Value::Histogram(buckets) if buckets.iter().all(|b| b.count.is_finite() && !b.less_than.is_nan()) => {
+                Sample::Histogram(buckets) if buckets.iter().all(|b| b.count.is_finite() && !b.less_than.is_nan()) => {
                     let all = read.histograms.entry(sample.metric).or_default();
                     all.extend(buckets.iter().map(|bucket| (bucket.less_than, bucket.count)));
                 }
-                Value::Histogram(_) => read.cannot_use(sample.metric, Unusable::NoNumber),
-                Value::Summary(_) => {}
+                Sample::Histogram(_) => read.cannot_use(sample.metric, Unusable::NoNumber),
+                Sample::Summary(_) => {}
             }
         }
         // A sum over some of its series would be a number of nothing, and what adds up to more than a number can be is none.
@@ -108,6 +111,51 @@ impl Exposition {
         if self.unusable.len() < UNUSABLE_MAX {
             self.unusable.entry(name).or_insert(why);
         }
+    }
+
+    /// Reads JSON, by pointers to the contract's names. A histogram is an object whose keys are upper bounds in seconds and
+    /// whose values are cumulative counts; `None` where nothing of it is there.
+    #[must_use]
+    pub fn read_json(json: &Value, names: &MetricNames) -> Option<Self> {
+        let mut read = Self::default();
+        for pointer in names.names.iter().filter(|(name, _)| !names.absent.contains_key(*name)).map(|(_, at)| at) {
+            let (Some(value), name) = (json.pointer(pointer), pointer.clone()) else { continue };
+            if let Some(value) = value.as_f64().filter(|value| value.is_finite()) {
+                read.values.insert(name, value);
+            } else if let Some(buckets) = value.as_object() {
+                let bound =
+                    |text: &str| text.trim_start_matches('+').parse::<f64>().ok().filter(|bound| !bound.is_nan());
+                let buckets: Option<Vec<(f64, f64)>> = buckets
+                    .iter()
+                    .take(Self::SERIES_MAX)
+                    .map(|(le, count)| Some((bound(le)?, count.as_f64()?)))
+                    .collect();
+                match buckets {
+                    Some(mut buckets) => {
+                        buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+                        buckets.dedup_by(|next, kept| next.0 == kept.0);
+                        read.histograms.insert(name, buckets);
+                    }
+                    None => read.cannot_use(name, Unusable::NoNumber),
+                }
+            } else {
+                read.cannot_use(name, Unusable::NoNumber);
+            }
+        }
+        (!read.values.is_empty() || !read.histograms.is_empty() || !read.unusable.is_empty()).then_some(read)
+    }
+
+    /// The same under the contract's names, where the gateway has others.
+    #[must_use]
+    pub fn under(mut self, names: &MetricNames) -> Self {
+        let renamed = names.names.iter().filter(|(ours, theirs)| ours != theirs);
+        for (ours, theirs) in renamed {
+            let (values, histograms, unusable) = (&mut self.values, &mut self.histograms, &mut self.unusable);
+            let _ = values.remove(theirs).map(|value| values.insert(ours.clone(), value));
+            let _ = histograms.remove(theirs).map(|buckets| histograms.insert(ours.clone(), buckets));
+            let _ = unusable.remove(theirs).map(|why| unusable.insert(ours.clone(), why));
+        }
+        self
     }
 
     /// A plain value by name.

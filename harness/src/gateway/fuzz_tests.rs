@@ -3,21 +3,27 @@
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib gateway::fuzz` plays more of them.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
 use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
 
 use super::{
-    Answer, Exposition, LogEvent, RunStanding, RunView,
+    Answer, Dialect, Exposition, LogEvent, RunStanding,
     event_lines_tests::{Event, shown},
-    json_contains, run_id_of, search_hits,
+    json_contains,
 };
 use crate::{
     fuzzing::{cases, within},
     journal::{TEXT_CHARS_MAX, clip, fuzz_tests::any_json},
 };
+
+/// The contract's own, read once.
+fn dialect() -> &'static Dialect {
+    static DIALECT: LazyLock<Dialect> = LazyLock::new(crate::settings::built_in_dialect);
+    &DIALECT
+}
 
 /// What any of the parsers takes, however little it is sent.
 const LEAST_BYTES: usize = 64 * 1024;
@@ -171,22 +177,22 @@ proptest! {
     #[test]
     fn any_json_is_an_event_a_run_a_search_or_none_of_them(text in json_text(), name in "[a-z.]{0,8}") {
         let allowed = LEAST_BYTES + JSON_BYTES_PER_BYTE * text.len();
-        let event = within(allowed, || LogEvent::read(&name, &text))?;
+        let event = within(allowed, || LogEvent::read(&dialect().events, &name, &text))?;
         if let Some(event) = event {
             prop_assert!((1..=128).contains(&event.run_id.len()));
             prop_assert!(event.duration_ms.is_none_or(|ms| ms.is_finite() && ms >= 0.0));
             // Read again, its content is the same.
-            let again = LogEvent::read(&name, &event.unstamped).map(|again| again.unstamped);
+            let again = LogEvent::read(&dialect().events, &name, &event.unstamped).map(|again| again.unstamped);
             prop_assert_eq!(again, Some(event.unstamped));
         }
         let answer = Answer { status: 200, body: Bytes::from(text), location: None, retry_after: None };
         let Some(json) = within(allowed, || answer.json())? else { return Ok(()) };
         within(allowed, || {
-            drop((run_id_of(&json), search_hits(&json), json_contains(&json, &["canary".to_owned()])));
-            let run = RunView::new(json.clone());
-            (run.messages().len(), run.standing())
+            drop((dialect().run_id_of(&json), dialect().search_hits(&json), json_contains(&json, &["canary".to_owned()])));
+            let run = dialect().run_view(&json);
+            (run.messages().len(), dialect().standing(&run))
         })?;
-        prop_assert!(run_id_of(&json).is_none_or(|id| (1..=128).contains(&id.len())));
+        prop_assert!(dialect().run_id_of(&json).is_none_or(|id| (1..=128).contains(&id.len())));
     }
 
     #[test]
@@ -208,7 +214,7 @@ proptest! {
             let word = String::from_utf8_lossy(&body).into_owned();
             let answer = Answer { status, body: Bytes::from(body), location: None, retry_after: None };
             let told = within(LEAST_BYTES, || [answer.to_string(), clip(&word)])?;
-            let RunStanding::Unknown(of_word) = RunStanding::of(&word) else { continue };
+            let RunStanding::Unknown(of_word) = dialect().standing_of(&word) else { continue };
             for told in told.iter().chain([&of_word]) {
                 prop_assert!(told.len() < TOLD_BYTES_MAX + 64 && !told.chars().any(char::is_control), "{told:?}");
             }
@@ -259,7 +265,8 @@ fn the_largest_answers_take_no_more_memory_than_small_ones_for_their_size() {
     };
     for item in ["0,", "[],", "{},", "\"\",", "{\"\":0},", "{\"message\":\"\"},"] {
         let text = fill("{\"run_id\":\"7\",\"logs\":[", &|_| item.to_owned(), "0]}");
-        let read = within(JSON_BYTES_PER_BYTE * text.len(), || LogEvent::read("log", &text).is_some());
+        let read =
+            within(JSON_BYTES_PER_BYTE * text.len(), || LogEvent::read(&dialect().events, "log", &text).is_some());
         assert!(read.unwrap(), "{item}");
     }
     let histogram = "# TYPE a histogram\n";

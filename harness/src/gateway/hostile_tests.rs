@@ -26,6 +26,7 @@ fn access(listener: &TcpListener) -> GatewayAccess {
         workspace: "s2-soak".into(),
         pid: None,
         embedded: false,
+        dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
     }
 }
 

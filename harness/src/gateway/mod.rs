@@ -24,12 +24,14 @@ mod access;
 mod client;
 mod connect;
 mod contract;
+pub mod dialect;
 mod event_lines;
 #[cfg(test)]
 mod event_lines_tests;
 mod exposition;
 #[cfg(test)]
 mod fuzz_tests;
+mod headers;
 #[cfg(test)]
 mod hostile_tests;
 mod retry_after;
@@ -41,8 +43,7 @@ mod transport_tests;
 
 pub use access::{GatewayAccess, Secret};
 pub use client::{Answer, Client, ClientError, Outcome, Trouble};
-pub use contract::{
-    LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, run_id_of, search_hits,
-};
+pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, time_of};
+pub use dialect::{CallName, Dialect};
 pub use exposition::{Exposition, Unusable};
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};

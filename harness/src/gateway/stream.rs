@@ -1,12 +1,12 @@
 //! One connection of a stream. Coming back is the session's business: a measurement cannot live with silent reconnects.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use super::{Client, ClientError, GatewayAccess, Secret, access::hide, told::Told, transport::Transport};
+use super::{ClientError, Dialect, GatewayAccess, Secret, access::hide, headers, told::Told, transport::Transport};
 use crate::{clock, journal::clip};
 
 /// A stream on which nothing comes, not even a comment, is given up after so long.
@@ -20,6 +20,7 @@ pub struct Streams {
     transport: Transport,
     base: String,
     token: Option<Secret>,
+    dialect: Arc<Dialect>,
 }
 
 /// An open stream.
@@ -75,7 +76,12 @@ impl Streams {
     /// Where the token cannot be a header, or TLS not be set up.
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
         // Streams stay open for hours: timeouts are on the head and on silence, not on the whole.
-        Ok(Self { transport: Transport::new(access)?, base: access.url.clone(), token: access.token.clone() })
+        Ok(Self {
+            transport: Transport::new(access)?,
+            base: access.url.clone(),
+            token: access.token.clone(),
+            dialect: Arc::clone(&access.dialect),
+        })
     }
 
     /// Opens a stream.
@@ -91,13 +97,14 @@ impl Streams {
         };
         let unsent = |e: Error| refused(clip(&format!("not sent: {e}")));
         let url = format!("{}{path}", self.base);
+        let headers = headers::of(&self.dialect.headers, &[], workspace, self.token.as_ref());
         let mut client = ClientBuilder::for_url(&url).map_err(unsent)?;
-        client = client.header("X-Workspace-ID", workspace).map_err(unsent)?;
         client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build()).redirect_limit(0);
-        if let Some(id) = last_id {
+        // An id that is the connection's would mean something else on the next.
+        if let Some(id) = last_id.filter(|_| !self.dialect.events.ids_are_the_connections) {
             client = client.last_event_id(id.to_owned());
         }
-        let mut events = client.build_with_transport(self.transport.telling(&told)).stream();
+        let mut events = client.build_with_transport(self.transport.telling(headers, &told)).stream();
         let token = self.token.as_ref();
         match events.next().await {
             Some(Ok(SSE::Connected(details))) => {
@@ -194,26 +201,5 @@ async fn explain(error: Error, told: &Told, token: Option<&Secret>) -> String {
             clip(&format!("connection lost: {}", hide(token, cause.to_string())))
         }
         other => clip(&hide(token, other.to_string())),
-    }
-}
-
-impl Client {
-    /// The path of the logs of a workspace, or of one run.
-    #[must_use]
-    pub fn logs_path(run: Option<&str>) -> String {
-        stream_path(run, "logs")
-    }
-
-    /// The path of the safety layer's events of a workspace, or of one run.
-    #[must_use]
-    pub fn guard_path(run: Option<&str>) -> String {
-        stream_path(run, "guard")
-    }
-}
-
-fn stream_path(run: Option<&str>, what: &str) -> String {
-    match run {
-        Some(id) => format!("/api/runs/{}/{what}/stream", super::client::segment(id)),
-        None => format!("/api/runs/{what}/stream"),
     }
 }

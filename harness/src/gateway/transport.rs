@@ -26,10 +26,10 @@ use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
     ClientError, GatewayAccess,
-    client::{USER_AGENT, authorization, is_loopback, location_of},
+    client::{USER_AGENT, is_loopback, location_of},
     connect::{Connector, Wire, machine_tls},
     event_lines::EventLines,
-    retry_after,
+    headers, retry_after,
     told::{Head, Told},
 };
 use crate::clock;
@@ -56,16 +56,16 @@ impl Transport {
 
     /// A transport over such connections.
     pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
-        let mut headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
-        if let Some(value) = authorization(access)? {
-            headers.insert(header::AUTHORIZATION, value);
-        }
+        headers::check(&access.dialect.headers, access.token.as_ref())?;
+        let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         Ok(Self { connector, headers, told: Told::default() })
     }
 
-    /// The same transport, for one request that is told of here.
-    pub(super) fn telling(&self, told: &Told) -> Self {
-        Self { told: told.clone(), ..self.clone() }
+    /// The same transport, for one request that has these headers and is told of here.
+    pub(super) fn telling(&self, headers: HeaderMap, told: &Told) -> Self {
+        let mut all = self.headers.clone();
+        all.extend(headers);
+        Self { connector: self.connector.clone(), headers: all, told: told.clone() }
     }
 
     async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Chunks>, TransportError> {

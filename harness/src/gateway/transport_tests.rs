@@ -19,6 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     GatewayAccess, Secret, Streams,
     connect::Connector,
+    headers,
+    told::Told,
     transport::{READ_BYTES_MAX, Transport},
 };
 
@@ -27,7 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 
 fn access(url: String) -> GatewayAccess {
-    GatewayAccess { url, token: Some(Secret::new("sesame")), workspace: "s2-soak".into(), pid: None, embedded: false }
+    GatewayAccess {
+        url,
+        token: Some(Secret::new("sesame")),
+        workspace: "s2-soak".into(),
+        pid: None,
+        embedded: false,
+        dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
+    }
 }
 
 async fn listen() -> (TcpListener, String) {
@@ -168,7 +177,10 @@ async fn a_stream_over_tls_goes_through_a_proxy_that_does_not_see_the_token() {
     });
     let proxies = Matcher::builder().https(format!("http://ali:baba@{proxy_address}")).build();
     let url = format!("https://{address}");
-    let transport = Transport::over(Connector::new(trust, Some(proxies)), &access(url.clone())).unwrap();
+    let access = access(url.clone());
+    let headers = headers::of(&access.dialect.headers, &[], "s2-soak", access.token.as_ref());
+    let transport = Transport::over(Connector::new(trust, Some(proxies)), &access).unwrap();
+    let transport = transport.telling(headers, &Told::default());
     assert_eq!(b"data: 1\n\n"[..], body(&transport, &format!("{url}/logs")).await.concat());
     drop(transport);
     let mut heads = timeout(PATIENCE, listening.join_all()).await.expect("the proxy was asked");

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod check;
+mod lacks;
 mod promise;
 mod render;
 mod scenario;
@@ -15,6 +16,7 @@ mod tests;
 pub(crate) use catalog::named;
 pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};
 pub use check::PlanError;
+pub use lacks::Lacks;
 pub use promise::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Promises};
 pub use render::moment;
 pub use scenario::{
@@ -53,6 +55,9 @@ pub struct Plan {
     pub snapshots_ms: Vec<u64>,
     /// How many samples each KPI is promised.
     pub promises: Promises,
+    /// What is not played and not judged, because the gateway does not have what it needs.
+    #[serde(default, skip_serializing_if = "Lacks::is_empty")]
+    pub lacks: Lacks,
 }
 
 /// One arrival of W1.
@@ -98,6 +103,23 @@ impl Plan {
     #[must_use]
     pub fn new(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> Self {
         schedule::draw(suite, scenario, seed, pace)
+    }
+
+    /// The same plan without what a gateway lacks: what is not played is not promised either.
+    #[must_use]
+    pub fn without(mut self, lacks: Lacks) -> Self {
+        for workload in lacks.workloads.keys() {
+            match workload {
+                Workload::Registry => self.pulses.clear(),
+                Workload::Privacy => self.privacy_ms.clear(),
+                Workload::Chaos => self.chaos.clear(),
+                _ => {}
+            }
+        }
+        self.chaos.retain(|event| !lacks.chaos.contains_key(&event.chaos));
+        self.lacks = lacks;
+        self.promises = Promises::of(&self);
+        self
     }
 
     /// The cycles that a workload is due to play: arrivals, churns, pulses, probes, events. W2's opening counts as its

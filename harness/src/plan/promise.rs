@@ -53,7 +53,8 @@ fn promise(plan: &Plan, kpi: Kpi) -> u64 {
         }
         // Every run writes at least a line and an end to each workspace stream.
         Kpi::SseWriteP99 | Kpi::SseDuplicates | Kpi::SseGaps => {
-            count(plan.runs.len()) * 2 * u64::from(plan.scenario.streams.count)
+            let streams = if plan.lacks.workspace_stream { 1 } else { u64::from(plan.scenario.streams.count) };
+            count(plan.runs.len()) * 2 * streams
         }
         // A run is at least created, started and looked at.
         Kpi::ErrorRateSteady => 3 * steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),

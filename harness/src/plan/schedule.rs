@@ -4,8 +4,8 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_pcg::Pcg64;
 
 use super::{
-    Chaos, Plan, PlannedChaos, PlannedChurn, PlannedPulse, PlannedRun, Promises, Pulse, RunLoad, Scenario, StreamLoad,
-    Suite, millis,
+    Chaos, Lacks, Plan, PlannedChaos, PlannedChurn, PlannedPulse, PlannedRun, Promises, Pulse, RunLoad, Scenario,
+    StreamLoad, Suite, millis,
 };
 
 /// Salts keep the dice of one workload from moving when another draws more or fewer.
@@ -33,6 +33,7 @@ pub(super) fn draw(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> P
         heartbeats_ms: until_and_with(scenario.heartbeat_every, duration_ms, false),
         snapshots_ms: until_and_with(scenario.snapshot_every, duration_ms, true),
         promises: Promises::default(),
+        lacks: Lacks::default(),
     };
     plan.promises = Promises::of(&plan);
     plan

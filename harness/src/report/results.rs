@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{process::Processes, rounded};
 use crate::{
     journal::{Counter, EndReason, Header},
-    judge::{ChaosReport, Digest, Judgement, Scope, Target, Verdict, Verdicts},
-    plan::Suite,
+    judge::{ChaosReport, Digest, Judged, Judgement, Scope, Target, Verdict, Verdicts},
+    plan::{Kpi, Suite, Workload},
 };
 
 /// What the results are made of.
@@ -80,7 +80,14 @@ struct Waived<'a> {
 pub fn results_json(input: &ResultsInput<'_>) -> String {
     let ResultsInput { digest, verdicts, waived, .. } = *input;
     let judgements = |judgements: &[Judgement]| judgements.iter().map(presentable).collect();
-    let waived = waived.iter().map(|(name, reason)| Waived { name, reason }).collect();
+    let lacks = &input.header.plan.lacks;
+    let of_kpis =
+        lacks.kpis.iter().map(|(kpi, reason)| (kpi.name(), reason)).filter(|(name, _)| !waived.contains_key(*name));
+    let of_workloads = lacks.workloads.iter().map(|(workload, reason)| (workload.name(), reason));
+    let of_chaos = lacks.chaos.iter().map(|(chaos, reason)| (chaos.name(), reason));
+    let by_settings = waived.iter().map(|(name, reason)| (name.as_str(), reason));
+    let waived = by_settings.chain(of_kpis).chain(of_workloads).chain(of_chaos);
+    let waived = waived.map(|(name, reason)| Waived { name, reason }).collect();
     let results = Results {
         summary: summary(input),
         fatal_error: digest.fatal(),
@@ -99,8 +106,16 @@ pub fn results_json(input: &ResultsInput<'_>) -> String {
 
 fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
     let ResultsInput { header, digest, verdicts, waived } = *input;
-    let is_waived = |judgement: &&Judgement| {
-        verdicts.kpis.iter().any(|kpi| std::ptr::eq(kpi, *judgement)) && waived.contains_key(&judgement.name)
+    let lacks = &header.plan.lacks;
+    let is_waived = |judgement: &&Judgement| match judgement.kind {
+        Judged::Kpi => {
+            let lacking = Kpi::from_name(&judgement.name).is_some_and(|kpi| lacks.kpis.contains_key(&kpi));
+            lacking || waived.contains_key(&judgement.name)
+        }
+        Judged::Workload => {
+            Workload::from_name(&judgement.name).is_some_and(|workload| lacks.workloads.contains_key(&workload))
+        }
+        Judged::Harness => false,
     };
     let judged: Vec<Verdict> = verdicts.iter().filter(|j| !is_waived(j)).map(|j| j.verdict).collect();
     let counted = |verdict| judged.iter().filter(|judged| **judged == verdict).count();

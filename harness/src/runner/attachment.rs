@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     judge::{Digest, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early},
-    plan::{Kpi, Plan, Suite},
+    plan::{Kpi, Suite},
     report::{RunFolder, failure_text},
     settings::Settings,
 };
@@ -183,7 +183,7 @@ impl Attachment {
     /// Even then there are verdicts: nothing is proven.
     fn soak_that_never_began(&self) -> Soak {
         let settings = &self.shared.settings;
-        let plan = Plan::new(self.suite, &settings.scenario, settings.seed, settings.pace_for(self.suite));
+        let plan = settings.plan_of(self.suite);
         let digest = Digest::new(&plan, &self.shared.targets);
         Soak::new(plan, digest)
     }
@@ -192,7 +192,7 @@ impl Attachment {
     fn seen(&self, folder: &AttachFolder, follower: &Follower) {
         let Some(soak) = follower.soak() else { return };
         let mut certain = lock(&self.certain);
-        let waivers = &self.shared.settings.waivers;
+        let waivers = self.shared.settings.waivers_for(self.suite).kpis;
         let is_news = |kpi: &Kpi| {
             !waivers.contains_key(kpi) && !certain.contains_key(kpi) && is_already_certain(*kpi, &soak.digest)
         };

@@ -76,7 +76,8 @@ fn wrong_use(error: &dyn Error) -> ExitCode {
 }
 
 fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> ExitCode {
-    let suites = if args.list { Vec::new() } else { trials::suites_to_play(&args, &settings.waivers) };
+    let waivers: trials::Waivers = Suite::ALL.iter().map(|suite| (*suite, settings.waivers_for(*suite))).collect();
+    let suites = if args.list { Vec::new() } else { trials::suites_to_play(&args, &waivers) };
     if !suites.is_empty()
         && let Err(error) = check_out(&settings.out)
     {
@@ -86,7 +87,6 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     if !suites.is_empty() && !is_nextest && settings.source == Source::BuiltIn {
         eprintln!("no tests/soak.toml below {}: playing {}", environment.folder().display(), settings.source);
     }
-    let waivers = settings.waivers.clone();
     let shared = Arc::new(Shared {
         targets: Arc::new(settings.targets.clone()),
         key: folder::run_key(environment),

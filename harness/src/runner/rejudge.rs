@@ -12,7 +12,7 @@ use super::{
     check_out,
     folder::shown,
     stored::{StoredError, StoredJournal},
-    trials::{self, Ask, Subject},
+    trials::{self, Ask, Subject, Waivers},
 };
 use crate::{
     journal::{Header, Torn},
@@ -54,9 +54,12 @@ pub(super) fn run(
 ) -> Result<Conclusion, RejudgeError> {
     let journal = StoredJournal::open(settings.journal.as_deref().ok_or(RejudgeError::NoJournal)?)?;
     let suite = journal.header().plan.suite;
+    let mut lacks = journal.header().plan.lacks.clone();
+    lacks.kpis.extend(settings.waivers.clone());
+    let waivers = Waivers::from([(suite, lacks)]);
     if args.list {
         let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
-        return Ok(libtest_mimic::run(&args, trials_of(suite, settings, true, &nobody)));
+        return Ok(libtest_mimic::run(&args, trials_of(suite, &waivers, true, &nobody)));
     }
     // `full` is ignored because of the hours that it takes, and here it takes none: its trials are judged whether or not
     // ignored ones are asked for, and those that are not judged say themselves why.
@@ -74,7 +77,7 @@ pub(super) fn run(
     let outcome = Arc::new(outcome);
     let told = Arc::clone(&outcome);
     let ask: Arc<Ask> = Arc::new(move |subject| answer(subject, &told));
-    let conclusion = libtest_mimic::run(&args, trials_of(suite, settings, false, &ask));
+    let conclusion = libtest_mimic::run(&args, trials_of(suite, &waivers, false, &ask));
     if !is_nextest {
         eprintln!("{suite}, judged again: {}\n\n{}", shown(&results), kpi_table(&outcome.verdicts));
     }
@@ -107,10 +110,10 @@ pub(super) fn results_of(header: &Header, digest: &Digest, settings: &Settings) 
 
 /// Every trial there is. Those of other suites are ignored, and of its own those that are waived today: in a list by
 /// their mark, so that nextest leaves them out, else in words.
-fn trials_of(suite: Suite, settings: &Settings, is_listed: bool, ask: &Arc<Ask>) -> Vec<Trial> {
+fn trials_of(suite: Suite, waivers: &Waivers, is_listed: bool, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
         let other = (subject.suite != suite).then(|| format!("the journal is of {suite}"));
-        let excuse = other.or_else(|| trials::waiver(subject, &settings.waivers));
+        let excuse = other.or_else(|| trials::waiver(subject, waivers));
         let is_ignored = is_listed && excuse.is_some();
         trials::trial(subject, excuse, is_ignored, Arc::clone(ask))
     };

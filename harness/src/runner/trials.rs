@@ -6,7 +6,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::{
     judge::Judged,
-    plan::{HarnessCheck, Kpi, Suite, Workload},
+    plan::{HarnessCheck, Kpi, Lacks, Suite, Workload},
 };
 
 /// One trial. CI reports and nextest's filters rely on its name.
@@ -48,11 +48,14 @@ impl Subject {
     }
 }
 
+/// What is not judged of each suite, and why.
+pub(super) type Waivers = BTreeMap<Suite, Lacks>;
+
 /// Says what became of a subject. It waits for as long as that takes.
 pub(super) type Ask = dyn Fn(Subject) -> Result<(), String> + Send + Sync;
 
 /// The trials as libtest-mimic takes them.
-pub(super) fn trials(waivers: &BTreeMap<Kpi, String>, ask: &Arc<Ask>) -> Vec<Trial> {
+pub(super) fn trials(waivers: &Waivers, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
         let waiver = waiver(subject, waivers);
         let is_ignored = waiver.is_some() || subject.suite.is_ignored_by_default();
@@ -72,13 +75,18 @@ pub(super) fn trial(subject: Subject, excuse: Option<String>, is_ignored: bool, 
 }
 
 /// Why a subject is not judged, where it is waived.
-pub(super) fn waiver(subject: Subject, waivers: &BTreeMap<Kpi, String>) -> Option<String> {
-    let reason = subject.kpi.and_then(|kpi| waivers.get(&kpi));
+pub(super) fn waiver(subject: Subject, waivers: &Waivers) -> Option<String> {
+    let waived = waivers.get(&subject.suite)?;
+    let of_workload = || Workload::from_name(subject.name).filter(|_| subject.kind == Judged::Workload);
+    let reason = match subject.kpi {
+        Some(kpi) => waived.kpis.get(&kpi),
+        None => of_workload().and_then(|workload| waived.workloads.get(&workload)),
+    };
     reason.map(|reason| format!("waived: {reason}"))
 }
 
 /// The suites that these arguments will play.
-pub(super) fn suites_to_play(args: &Arguments, waivers: &BTreeMap<Kpi, String>) -> Vec<Suite> {
+pub(super) fn suites_to_play(args: &Arguments, waivers: &Waivers) -> Vec<Suite> {
     let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
     let is_played = |(subject, trial): &(Subject, Trial)| {
         waiver(*subject, waivers).is_none() && !args.is_filtered_out(trial) && !args.is_ignored(trial)
@@ -98,8 +106,12 @@ mod tests {
     }
 
     fn suites(line: &str, waived: &[Kpi]) -> Vec<Suite> {
-        let waivers = waived.iter().map(|kpi| (*kpi, "because".to_owned())).collect();
-        suites_to_play(&args(line), &waivers)
+        suites_to_play(&args(line), &waived_everywhere(waived))
+    }
+
+    fn waived_everywhere(waived: &[Kpi]) -> Waivers {
+        let kpis: BTreeMap<Kpi, String> = waived.iter().map(|kpi| (*kpi, "because".to_owned())).collect();
+        Suite::ALL.iter().map(|suite| (*suite, Lacks { kpis: kpis.clone(), ..Lacks::default() })).collect()
     }
 
     #[test]
@@ -129,8 +141,7 @@ mod tests {
         assert_eq!(suites("--ignored", &[Kpi::RssDrift]), [Suite::Full]);
 
         let ask: Arc<Ask> = Arc::new(|subject| Err(format!("{} was judged", subject.trial_name())));
-        let waivers = BTreeMap::from([(Kpi::RssDrift, "a cache that fills".to_owned())]);
-        let trials = trials(&waivers, &ask);
+        let trials = trials(&waived_everywhere(&[Kpi::RssDrift]), &ask);
         assert!(trials.iter().filter(|trial| trial.name().contains("rss_drift")).all(Trial::has_ignored_flag));
         let conclusion = libtest_mimic::run(&args("rss_drift --include-ignored --quiet"), trials);
         assert_eq!((conclusion.num_ignored, conclusion.num_failed), (2, 0));

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::gateway::{Exposition, LogEvent};
 
@@ -20,6 +23,8 @@ const CLOCK_READINGS: usize = 8;
 /// A reading that took no longer than twice the fastest and this is one to go by.
 const ROUND_TRIP_SLACK_US: u64 = 10_000;
 
+/// Runs that were seen before their names were known; the oldest is forgotten first.
+const STRANGERS_MAX: usize = 256;
 /// Runs whose workspace is remembered; the oldest is forgotten first.
 const OWNED_MAX: usize = 1_024;
 
@@ -33,6 +38,11 @@ pub struct Board {
     all_streams_open: AtomicUsize,
     log_streams_dropped: AtomicU64,
     runs_started: AtomicU64,
+    /// The run of W1 that was started last.
+    newest_run: watch::Sender<Option<Arc<str>>>,
+    /// Whether runs get their ids from the gateway, and what streams have shown of those that nobody knew yet.
+    names_are_given: bool,
+    strangers: Mutex<VecDeque<(String, Arc<Watch>)>>,
     /// The last readings of the gateway's clock: round trip and offset, microseconds.
     clock: Mutex<VecDeque<(u64, i64)>>,
     exposition: Mutex<Option<Exposition>>,
@@ -60,6 +70,12 @@ impl Board {
         Self { runs_started: AtomicU64::new(runs_started), ..Self::default() }
     }
 
+    /// The same, of a gateway that gives runs their ids: a stream may show a run before its creator knows its name.
+    #[must_use]
+    pub fn where_names_are_given(self, names_are_given: bool) -> Self {
+        Self { names_are_given, ..self }
+    }
+
     /// A stream that is kept for hours gave an id, or one that cannot be sent back (`None`).
     pub fn gave_id(&self, stream: &str, id: Option<&str>) {
         let mut last_ids = self.last_ids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,7 +98,28 @@ impl Board {
         if runs.len() >= WATCHED_MAX {
             return None;
         }
-        Some(Arc::clone(runs.entry(run.to_owned()).or_default()))
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen_before = strangers.iter().position(|(stranger, _)| stranger == run);
+        let watch = seen_before.and_then(|at| strangers.remove(at)).map(|(_, watch)| watch).unwrap_or_default();
+        Some(Arc::clone(runs.entry(run.to_owned()).or_insert(watch)))
+    }
+
+    /// A run that a stream has shown, and that nobody watches: its creator may not have heard its name yet. Only where
+    /// the gateway gives it.
+    fn stranger(&self, run: &str) -> Option<Arc<Watch>> {
+        if !self.names_are_given {
+            return None;
+        }
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, watch)) = strangers.iter().find(|(stranger, _)| stranger == run) {
+            return Some(Arc::clone(watch));
+        }
+        if strangers.len() == STRANGERS_MAX {
+            strangers.pop_front();
+        }
+        let watch = Arc::new(Watch::default());
+        strangers.push_back((run.to_owned(), Arc::clone(&watch)));
+        Some(watch)
     }
 
     /// Looks away from a run.
@@ -109,7 +146,7 @@ impl Board {
     /// A stream showed an event.
     pub fn saw(&self, event: &LogEvent, arrived: Instant) {
         let watch = self.runs().get(&event.run_id).cloned();
-        let Some(watch) = watch else { return };
+        let Some(watch) = watch.or_else(|| self.stranger(&event.run_id)) else { return };
         let mut seen = watch.seen();
         match event.kind.as_str() {
             "log" if seen.first_log.is_none_or(|first| arrived < first) => seen.first_log = Some(arrived),
@@ -156,8 +193,17 @@ impl Board {
     }
 
     /// A run of W1 was started.
-    pub fn run_started(&self) {
+    pub fn run_started(&self, run: &str) {
         self.runs_started.fetch_add(1, Ordering::Relaxed);
+        self.newest_run.send_replace(Some(run.into()));
+    }
+
+    /// The run of W1 that was started last, once that is another than this.
+    pub async fn newer_run(&self, than: Option<&str>) -> String {
+        let mut newest = self.newest_run.subscribe();
+        let newer = newest.wait_for(|run| run.as_deref().is_some_and(|run| Some(run) != than)).await;
+        // The sender lives as long as the board.
+        newer.ok().and_then(|run| run.as_deref().map(str::to_owned)).unwrap_or_default()
     }
 
     /// Runs of W1 that were started.

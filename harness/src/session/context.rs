@@ -11,12 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Board, Gate, Ledger, Mark, Past, Recorder, Stop, descriptors};
 use crate::{
-    clock::Clock,
-    gateway::{Answer, Client, Connection, GatewayAccess, Outcome, Streams},
+    clock::{self, Clock},
+    gateway::{Answer, CallName, Client, Connection, GatewayAccess, Outcome, Streams},
     journal::{Counter, EndReason, Finding, Timing, clip},
     plan::{Plan, Workload},
 };
 
+/// Where a status means that a request is to come again, so long after it, unless the answer says.
+const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
+const WAIT_MIN: Duration = Duration::from_millis(50);
+/// For so long it comes again; what is told to wait then is told no.
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
 /// A request that is told to come later is sent again so often.
 const SENT_AGAIN_MAX: u32 = 3;
 
@@ -64,11 +69,28 @@ pub struct Call<'a> {
     pub subject: &'a str,
     /// Statuses that are as they should be.
     pub expected: &'a [u16],
+    /// Statuses that ask to come again a moment later, as a plan's limits do, and are no error while that helps.
+    pub wait: &'a [u16],
     /// What it belongs to, where that began before: a request for what a window broke is on that window's account.
     pub since: Option<Mark>,
 }
 
 impl Context {
+    /// Whose runs are created where it does not matter: the first agent of the settings.
+    #[must_use]
+    pub fn agent(&self) -> &str {
+        self.plan.scenario.runs.agents.first().map_or("", |(agent, _)| agent)
+    }
+
+    /// A call of a workload, as the gateway's dialect has it.
+    #[must_use]
+    pub fn of<'a>(&'a self, workload: Workload, call: CallName, subject: &'a str) -> Call<'a> {
+        let dialect = self.client.dialect();
+        let spec = dialect.call(call);
+        let (expected, wait) = spec.map_or((&[][..], &[][..]), |spec| (&spec.yes, &spec.wait));
+        Call { workload, route: dialect.route(call), subject, expected, wait, since: None }
+    }
+
     /// Sends a request of W1 to W5: not while the gateway is known to be down, counted, timed, and if it fails or is
     /// answered other than expected, with its evidence. `None` then.
     pub async fn call<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Option<Answer> {
@@ -102,9 +124,25 @@ impl Context {
         let now = self.recorder.mark();
         let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
         let mut sent_again = 0;
+        let give_up_at = now.at + WAIT_LIMIT;
         loop {
             let outcome = send().await;
             self.recorder.count(Counter::Requests, mark);
+            if let Some(answer) = outcome.as_ref().ok().filter(|answer| call.wait.contains(&answer.status)) {
+                self.recorder.count(Counter::RequestsThrottled, mark);
+                let wait = answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED).clamp(WAIT_MIN, WAIT_LIMIT);
+                tracing::debug!(
+                    "{}: {} ({}): {answer}; again in {} ms",
+                    call.workload,
+                    call.route,
+                    call.subject,
+                    wait.as_millis()
+                );
+                if clock::now() + wait < give_up_at && self.wait_as_asked(wait).await {
+                    continue;
+                }
+                return (outcome, mark);
+            }
             let Some(answer) = outcome.as_ref().ok().filter(|answer| answer.status == 429) else {
                 return (outcome, mark);
             };

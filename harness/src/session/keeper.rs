@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Context, Mark};
 use crate::{
     clock,
-    gateway::{Connection, Ended, LogEvent, RunStanding, StreamEvent},
+    gateway::{CallName, Connection, Ended, LogEvent, RunStanding, StreamEvent},
     journal::{Counter, Finding, Timing, clip},
     plan::{Phase, Workload},
 };
@@ -31,7 +31,7 @@ pub struct Kept {
     /// Its path.
     pub path: String,
     /// Method and path, with placeholders.
-    pub route: &'static str,
+    pub route: String,
     /// Whose it is. Openings count in the error rates if its requests do.
     pub workload: Workload,
     /// Its number in the ledger, if it is one of the workspace log streams.
@@ -166,7 +166,7 @@ impl Context {
         tracing::debug!("stream {} ended: {answer}", kept.name);
         let now_ms = self.clock.at_ms(mark.at);
         // The stream of one run has no business to end before its run does.
-        let is_long_lived = kept.workload != Workload::Runs;
+        let is_long_lived = kept.run.is_none();
         let is_seldom = life.closed_ms.is_none_or(|before| now_ms.saturating_sub(before) >= CLOSING_EVERY_MS);
         if ended.in_good_order && is_long_lived && is_seldom {
             if mark.phase == Phase::Steady {
@@ -218,11 +218,11 @@ impl Context {
                 life.retry_after = refusal.retry_after;
                 if counts {
                     self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
-                    self.request_failed(kept.workload, kept.route, &kept.name, &refusal.answer, mark);
+                    self.request_failed(kept.workload, &kept.route, &kept.name, &refusal.answer, mark);
                 }
                 let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
                 if !counts {
-                    let (source, answer) = (kept.route.to_owned(), refusal.answer.clone());
+                    let (source, answer) = (kept.route.clone(), refusal.answer.clone());
                     self.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
                 }
                 if attempt > 0 {
@@ -268,7 +268,7 @@ impl Context {
             life.has_seen_events = true;
             if let Some(id) = &event.id {
                 life.last_id = fit_for_a_header(id).then(|| id.clone());
-                if kept.workload != Workload::Runs {
+                if kept.run.is_none() {
                     self.board.gave_id(&kept.name, life.last_id.as_deref());
                 }
                 if life.last_id.is_none() {
@@ -276,12 +276,17 @@ impl Context {
                     self.stream_failed(kept, &kept.name, answer);
                 }
             }
-            let Some(log) = LogEvent::read(&event.name, &event.data) else {
+            let Some(log) = LogEvent::read(&self.client.dialect().events, &event.name, &event.data) else {
                 let answer = format!("an event that is no JSON object with a run_id: {}", clip(&event.data));
                 self.stream_failed(kept, &kept.name, answer);
                 continue;
             };
             self.board.saw(&log, event.arrived);
+            if kept.client.is_none() && kept.run.is_some() && !self.client.has(CallName::LogsStream) {
+                // There are no others that could be measured.
+                self.recorder.count(Counter::EventsDelivered, self.recorder.mark());
+                self.time_delivery(&event, &log, opened_at);
+            }
             let is_new = kept.client.is_none_or(|client| self.enter(kept, client, &event, &log, opened_at));
             if is_new && let Some(wrong) = self.is_out_of_place(kept, &log).or_else(|| ends.is_late(&log)) {
                 self.stream_failed(kept, &log.run_id, wrong);
@@ -295,9 +300,9 @@ impl Context {
     /// A stream that shows what it should not.
     fn stream_failed(&self, kept: &Kept, subject: &str, answer: String) {
         if kept.workload.counts_in_error_rate() {
-            self.request_failed(kept.workload, kept.route, subject, &answer, self.recorder.mark());
+            self.request_failed(kept.workload, &kept.route, subject, &answer, self.recorder.mark());
         } else {
-            self.recorder.incident(Finding::SourceFailed { source: kept.route.to_owned(), answer });
+            self.recorder.incident(Finding::SourceFailed { source: kept.route.clone(), answer });
         }
     }
 
@@ -310,7 +315,7 @@ impl Context {
         if let Some(owner) = owner {
             return Some(format!("an event of a run of the workspace {owner}"));
         }
-        match log.status.as_deref().map(RunStanding::of) {
+        match log.status.as_deref().map(|word| self.client.dialect().standing_of(word)) {
             Some(RunStanding::Unknown(what)) if log.kind == "end" => Some(format!("an end with {what}")),
             _ => None,
         }
@@ -341,9 +346,16 @@ impl Context {
                 same_id,
             });
         }
+        self.time_delivery(event, log, opened_at);
+        sighting == super::Sighting::New
+    }
+
+    /// Times the way of an event from where it was written to here.
+    fn time_delivery(&self, event: &StreamEvent, log: &LogEvent, opened_at: jiff::Timestamp) {
+        let mark = self.recorder.mark();
         if let Some(written_at) = log.timestamp {
             // Without the gateway's clock nothing can be said of how long an event was on its way.
-            let Some(offset_us) = self.board.clock_offset_us() else { return sighting == super::Sighting::New };
+            let Some(offset_us) = self.board.clock_offset_us() else { return };
             let written_us = written_at.as_microsecond() - offset_us;
             // What was written before the stream opened was replayed, and says nothing about how long writing takes.
             if written_us >= opened_at.as_microsecond() {
@@ -355,7 +367,6 @@ impl Context {
                 self.recorder.time_of(Timing::EventDelivery, took, mark, &log.run_id);
             }
         }
-        sighting == super::Sighting::New
     }
 
     /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. What a gateway asks

@@ -86,7 +86,9 @@ fn context(begun: &Begun, stop: &Stop, client: Client, streams: Streams) -> Cont
         stop: stop.clone(),
         closing: stop.child(),
         gate,
-        board: Arc::new(Board::with_runs_started(runs_started)),
+        board: Arc::new(
+            Board::with_runs_started(runs_started).where_names_are_given(config.gateway.dialect.gives_run_ids()),
+        ),
         ledger: Arc::new(Mutex::new(ledger)),
         client,
         streams,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{SessionConfig, Stop};
 use crate::{
     clock,
-    gateway::{Client, Outcome, Trouble},
+    gateway::{CallName, Client, Outcome, Trouble},
 };
 
 /// How long a gateway that is not ready is waited for.
@@ -26,7 +26,7 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
     loop {
         tries += 1;
         let last = match client.ready().await {
-            Ok(answer) if answer.status == 200 => return Ok(()),
+            Ok(answer) if client.says_ready(&answer) => return Ok(()),
             Ok(answer) => answer.to_string(),
             Err(trouble) => trouble.text,
         };
@@ -37,9 +37,9 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
             } else {
                 "Is it running, and is S2_GATEWAY_URL right?"
             };
-            let seconds = waited.as_secs();
+            let (seconds, ready) = (waited.as_secs(), client.dialect().route(CallName::Ready));
             return Err(format!(
-                "the gateway at {url} was not ready: GET /ready, tried {tries} times in {seconds} s, answered last: \
+                "the gateway at {url} was not ready: {ready}, tried {tries} times in {seconds} s, answered last: \
                  {last}. {hint}"
             ));
         }
@@ -55,20 +55,23 @@ async fn within(call: impl Future<Output = Outcome>) -> Outcome {
 
 /// Sets the workspaces' plan, and looks for the agents. What is amiss is logged, not fatal: the runs will show it.
 pub(super) async fn prepare(config: &SessionConfig, client: &Client) {
-    for suffix in ["", "-second", "-privacy"] {
-        let client = client.for_workspace(&format!("{}{suffix}", client.workspace()));
+    let workspaces = ["", "-second", "-privacy"].map(|suffix| format!("{}{suffix}", client.workspace()));
+    for workspace in workspaces.iter().filter(|_| client.has(CallName::SetPlan)) {
+        let client = client.for_workspace(workspace);
+        let route = client.dialect().route(CallName::SetPlan);
         match within(client.set_plan("pro")).await {
-            Ok(answer) if answer.status == 200 => {}
-            Ok(answer) => tracing::error!("POST /api/workspace/plan for {}: {answer}", client.workspace()),
-            Err(trouble) => tracing::error!("POST /api/workspace/plan for {}: {trouble}", client.workspace()),
+            Ok(answer) if client.is_yes(CallName::SetPlan, &answer) => {}
+            Ok(answer) => tracing::error!("{route} for {workspace}: {answer}"),
+            Err(trouble) => tracing::error!("{route} for {workspace}: {trouble}"),
         }
     }
     let agents: BTreeSet<&String> = config.plan.runs.iter().map(|run| &run.agent).collect();
-    for agent in agents {
+    for agent in agents.into_iter().filter(|_| client.has(CallName::Agent)) {
+        let route = client.dialect().route(CallName::Agent);
         match within(client.agent(agent)).await {
-            Ok(answer) if answer.status == 200 => {}
-            Ok(answer) => tracing::error!("GET /api/agents/{agent}: {answer}; runs of it will fail"),
-            Err(trouble) => tracing::error!("GET /api/agents/{agent}: {trouble}"),
+            Ok(answer) if client.is_yes(CallName::Agent, &answer) => {}
+            Ok(answer) => tracing::error!("{route} of {agent}: {answer}; runs of it will fail"),
+            Err(trouble) => tracing::error!("{route} of {agent}: {trouble}"),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
             workspace: "tests".into(),
             pid: None,
             embedded: false,
+            dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
         },
         folder: RunFolder::new(out, Suite::Smoke, "2026-01-01T00-00-00"),
         targets: Targets::default(),

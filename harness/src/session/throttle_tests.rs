@@ -26,8 +26,14 @@ async fn sent(answers: Vec<Outcome>) -> (Result<u16, String>, u64, [u64; 3], Vec
     let context = context(&config);
     let began = crate::clock::now();
     let answers = Mutex::new(answers.into_iter());
-    let call =
-        Call { workload: Workload::Registry, route: "POST /x", subject: "1.0", expected: &[201, 200], since: None };
+    let call = Call {
+        workload: Workload::Registry,
+        route: "POST /x",
+        subject: "1.0",
+        expected: &[201, 200],
+        wait: &[],
+        since: None,
+    };
     let next = || async { answers.lock().unwrap().next().unwrap_or(answer(500, None)) };
     let outcome = context.outcome(call, next).await.map(|answer| answer.status);
     let took = began.elapsed();
@@ -70,7 +76,8 @@ async fn the_time_that_a_gateway_asks_for_is_time_that_its_user_waits() {
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
     let answers = Mutex::new(vec![answer(200, None), answer(429, Some(5))]);
-    let call = Call { workload: Workload::Registry, route: "GET /x", subject: "", expected: &[200], since: None };
+    let call =
+        Call { workload: Workload::Registry, route: "GET /x", subject: "", expected: &[200], wait: &[], since: None };
     context.call(call, || async { answers.lock().unwrap().pop().unwrap() }).await.unwrap();
     context.recorder.flush();
     let journal = std::fs::read_to_string(config.folder.journal()).unwrap();
@@ -84,7 +91,8 @@ async fn a_stop_does_not_wait_for_what_a_gateway_asks() {
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
-    let call = Call { workload: Workload::Registry, route: "GET /x", subject: "", expected: &[200], since: None };
+    let call =
+        Call { workload: Workload::Registry, route: "GET /x", subject: "", expected: &[200], wait: &[], since: None };
     let began = crate::clock::now();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -11,11 +11,12 @@ use super::problem::{Problems, nearest};
 pub(super) const PLACE: &str = "the environment";
 
 /// What a person may set.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 11] = [
     "S2_GATEWAY_URL",
     "S2_TOKEN",
     "S2_WORKSPACE",
     "S2_GATEWAY_PID",
+    "S2_DIALECT",
     "S2_PACE",
     "S2_OUT",
     "S2_CONFIG",

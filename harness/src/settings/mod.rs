@@ -3,10 +3,13 @@
 //! `tests/soak.toml` holds what is to be played and what it is held against; the environment says what differs by
 //! place. [`Settings::load`] checks all of it and reports every problem at once.
 
+mod dialect;
 mod environment;
+mod levers;
 mod place;
 mod problem;
 mod scenario;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,18 +19,21 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+pub use dialect::{built_in_dialect, load_dialect};
 pub use environment::{ATTACH, Environment, ROLE, SUITE};
+pub use levers::Lever;
 pub use place::GatewaySettings;
 use problem::Problems;
 pub use problem::{Problem, SettingsError};
 use table::Reader;
 
 use crate::{
-    gateway::Secret,
+    gateway::{Dialect, Secret},
     judge::Targets,
-    plan::{Kpi, Scenario, Suite},
+    plan::{Chaos, Kpi, Lacks, Plan, Scenario, Suite},
 };
 
 /// The file, relative to the package, that is read unless `S2_CONFIG` names another.
@@ -48,6 +54,10 @@ pub struct Settings {
     pub waivers: BTreeMap<Kpi, String>,
     /// The gateway that `smoke` and `full` play on; without one, the mock.
     pub gateway: Option<GatewaySettings>,
+    /// How that gateway spells the contract. The mock speaks it as it stands.
+    pub dialect: Arc<Dialect>,
+    /// How that gateway is disturbed.
+    pub levers: BTreeMap<Chaos, Lever>,
     /// What opens the gateway.
     pub token: Option<Secret>,
     /// The workspace that the soak plays in.
@@ -101,7 +111,8 @@ impl Settings {
             toml::Table::new()
         });
         let mut file = Reader::new(&name, table, &problems);
-        let scenario = scenario::scenario(&mut file);
+        let (scenario, levers) = scenario::scenario(&mut file);
+        let dialect = dialect_named(environment, &mut file, &problems);
         let targets = scenario::targets(file.table("targets"));
         let waivers = scenario::waivers(file.table("waive"));
         file.done();
@@ -110,6 +121,8 @@ impl Settings {
             scenario,
             targets,
             waivers,
+            dialect,
+            levers,
             gateway: place.gateway,
             token: place.token,
             workspace: place.workspace,
@@ -138,6 +151,46 @@ impl Settings {
         self.gateway.as_ref().filter(|_| suite != Suite::Rehearsal)
     }
 
+    /// How the gateway that a suite plays on spells the contract.
+    #[must_use]
+    pub fn dialect_for(&self, suite: Suite) -> Arc<Dialect> {
+        match self.gateway_for(suite) {
+            Some(_) => Arc::clone(&self.dialect),
+            None => Arc::new(built_in_dialect()),
+        }
+    }
+
+    /// How a suite's gateway is disturbed: the mock by its own calls.
+    #[must_use]
+    pub fn levers_for(&self, suite: Suite) -> BTreeMap<Chaos, Lever> {
+        if self.gateway_for(suite).is_some() { self.levers.clone() } else { BTreeMap::new() }
+    }
+
+    /// What is not played and not judged on a suite's gateway, because it does not have what that needs.
+    #[must_use]
+    pub fn lacks_for(&self, suite: Suite) -> Lacks {
+        let Some(gateway) = self.gateway_for(suite) else { return Lacks::default() };
+        let mut lacks = self.dialect.lacks(gateway.pid.is_some());
+        if suite.has_chaos() {
+            levers::add_lacks(&self.levers, &self.dialect, &mut lacks);
+        }
+        lacks
+    }
+
+    /// What is not judged of a suite, and why: by the settings, or for what its gateway lacks.
+    #[must_use]
+    pub fn waivers_for(&self, suite: Suite) -> Lacks {
+        let mut lacks = self.lacks_for(suite);
+        lacks.kpis.extend(self.waivers.clone());
+        lacks
+    }
+
+    /// The plan of a suite.
+    #[must_use]
+    pub fn plan_of(&self, suite: Suite) -> Plan {
+        Plan::new(suite, &self.scenario, self.seed, self.pace_for(suite)).without(self.lacks_for(suite))
+    }
+
     /// What a reader of a journal may want to know of the settings; no secrets.
     #[must_use]
     pub fn shown(&self) -> BTreeMap<String, String> {
@@ -148,6 +201,14 @@ impl Settings {
         }
         shown
     }
+}
+
+/// `S2_DIALECT`, else `dialect` in the file, else the contract.
+fn dialect_named(environment: &Environment, file: &mut Reader<'_>, problems: &RefCell<Problems>) -> Arc<Dialect> {
+    let of_file = file.text("dialect");
+    let named = environment.get("S2_DIALECT").filter(|name| !name.is_empty()).map(str::to_owned).or(of_file);
+    let read = named.and_then(|named| dialect::read(&named, environment.folder(), problems));
+    Arc::new(read.unwrap_or_else(built_in_dialect))
 }
 
 /// The file that `S2_CONFIG` names must be there; the usual one may be missing.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::spans::Spans;
+
 /// The settings cannot be used. All problems are in it, not just the first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError {
@@ -50,6 +52,14 @@ pub(super) struct Problems(Vec<Problem>);
 impl Problems {
     pub(super) fn add(&mut self, place: &str, key: &str, what: impl Into<String>) {
         self.0.push(Problem { place: place.to_owned(), key: key.to_owned(), what: what.into() });
+    }
+
+    /// Takes over what was found in a file, each with its line.
+    pub(super) fn take_over(&mut self, found: Self, spans: &Spans) {
+        self.0.extend(found.0.into_iter().map(|problem| {
+            let line = spans.line(&problem.key).map_or_else(String::new, |line| format!(":{line}"));
+            Problem { place: format!("{}{line}", problem.place), ..problem }
+        }));
     }
 
     /// # Errors

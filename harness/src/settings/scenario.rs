@@ -6,14 +6,15 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use super::{
+    levers::{Lever, lever},
     problem::suggestion,
     table::{Reader, shown},
 };
 use crate::{
     judge::Targets,
     plan::{
-        ChaosLoad, HarnessCheck, Kpi, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario,
-        StreamLoad, Suite, Workload,
+        Chaos, ChaosLoad, HarnessCheck, Kpi, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX,
+        Scenario, StreamLoad, Suite, Workload,
     },
 };
 
@@ -34,7 +35,7 @@ const fn minutes(n: u64) -> Duration {
 }
 
 /// The whole file but `[targets]` and `[waive]`.
-pub(super) fn scenario(file: &mut Reader<'_>) -> Scenario {
+pub(super) fn scenario(file: &mut Reader<'_>) -> (Scenario, BTreeMap<Chaos, Lever>) {
     let default = Scenario::default();
     let mut suites = file.table("suites");
     let smoke_duration = suites.duration("smoke_duration", SOAK, default.smoke_duration);
@@ -44,6 +45,7 @@ pub(super) fn scenario(file: &mut Reader<'_>) -> Scenario {
     let warm_up = suites.duration("warm_up", Duration::ZERO..=minutes(120), default.warm_up);
     suites.done();
 
+    let (chaos, levers) = chaos(file.table(Workload::Chaos.name()), &default.chaos);
     let scenario = Scenario {
         smoke_duration,
         full_duration,
@@ -55,7 +57,7 @@ pub(super) fn scenario(file: &mut Reader<'_>) -> Scenario {
         registry: registry(file.table(Workload::Registry.name()), &default.registry),
         safety: safety(file.table(Workload::Safety.name()), default.safety),
         privacy: privacy(file.table(Workload::Privacy.name()), &default.privacy),
-        chaos: chaos(file.table(Workload::Chaos.name()), &default.chaos),
+        chaos,
         availability_every: every(
             file.table(Workload::Availability.name()),
             Duration::from_millis(100)..=seconds(60),
@@ -65,7 +67,7 @@ pub(super) fn scenario(file: &mut Reader<'_>) -> Scenario {
         metrics_every: every(file.table(Workload::Metrics.name()), seconds(1)..=seconds(60), default.metrics_every),
     };
     make_sense(&scenario, file);
-    scenario
+    (scenario, levers)
 }
 
 fn runs(mut table: Reader<'_>, default: &RunLoad) -> RunLoad {
@@ -133,7 +135,8 @@ fn privacy(mut table: Reader<'_>, default: &PrivacyLoad) -> PrivacyLoad {
     load
 }
 
-fn chaos(mut table: Reader<'_>, default: &ChaosLoad) -> ChaosLoad {
+/// When gateways are disturbed, and how, where that is said.
+fn chaos(mut table: Reader<'_>, default: &ChaosLoad) -> (ChaosLoad, BTreeMap<Chaos, Lever>) {
     let load = ChaosLoad {
         redis_restart_at: table.duration("redis_restart_at", PULSE, default.redis_restart_at),
         gateway_restart_at: table.duration("gateway_restart_at", PULSE, default.gateway_restart_at),
@@ -142,8 +145,10 @@ fn chaos(mut table: Reader<'_>, default: &ChaosLoad) -> ChaosLoad {
         latency_duration: table.duration("latency_duration", seconds(30)..=minutes(60), default.latency_duration),
         settle: table.duration("settle", seconds(10)..=minutes(30), default.settle),
     };
+    let levers = Chaos::ALL.iter().filter_map(|chaos| Some((*chaos, lever(table.table(chaos.name()), *chaos)?)));
+    let levers = levers.collect();
     table.done();
-    load
+    (load, levers)
 }
 
 fn every(mut table: Reader<'_>, bounds: RangeInclusive<Duration>, default: Duration) -> Duration {

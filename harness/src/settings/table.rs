@@ -79,6 +79,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A list of texts, where the key is there.
+    pub(super) fn words(&mut self, key: &str) -> Option<Vec<String>> {
+        self.list(key, "a list of texts in quotes", |item| item.as_str().map(str::to_owned))
+    }
+
+    /// A list of HTTP statuses, where the key is there.
+    pub(super) fn statuses(&mut self, key: &str) -> Option<Vec<u16>> {
+        let status = |item: &Value| u16::try_from(item.as_integer()?).ok().filter(|code| (100..1_000).contains(code));
+        self.list(key, "a list of statuses from 100 to 999", status)
+    }
+
+    fn list<T>(&mut self, key: &str, right: &str, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+        let value = self.take(key)?;
+        let items = value.as_array().and_then(|items| items.iter().map(item).collect::<Option<Vec<T>>>());
+        if items.is_none() {
+            self.wrong(key, &value, right);
+        }
+        items
+    }
+
     /// The keys that the table has, in the file's order.
     pub(super) fn keys(&self) -> Vec<String> {
         self.table.keys().cloned().collect()

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::place::Place;
 use crate::{
     clock,
+    gateway::CallName,
     journal::{Counter, Finding, Timing},
     plan::{Workload, millis},
     session::{Context, Fatal, Side, Worker},
@@ -62,15 +63,15 @@ impl Worker for Availability {
                 let one = context.clone();
                 self.probes.play(&context, Workload::Availability, async move {
                     let outcome = one.client.ready().await;
-                    let is_ready = outcome.as_ref().is_ok_and(|answer| answer.status == 200);
+                    let is_ready = outcome.as_ref().is_ok_and(|answer| one.client.says_ready(answer));
                     if !is_ready && !one.recorder.stalls().within(mark.at, clock::now()).is_zero() {
                         // We were not there when an answer was due: its time ran out for nobody.
                         return one.recorder.cycle_finished(Workload::Availability, mark);
                     }
                     one.recorder.count(Counter::ReadyProbes, mark);
-                    one.recorder.time(Timing::ReadyRoundTrip, mark, "GET /ready");
+                    one.recorder.time(Timing::ReadyRoundTrip, mark, one.client.dialect().route(CallName::Ready));
                     let answer = match outcome {
-                        Ok(answer) if answer.status == 200 => {
+                        Ok(answer) if one.client.says_ready(&answer) => {
                             one.recorder.count(Counter::ReadyOk, mark);
                             None
                         }

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
-    gateway::{Client, RunStanding, RunView, json_contains},
+    gateway::{CallName, Client, LogEvent, RunStanding, json_contains},
     plan::Workload,
-    session::{Call, Context, Side},
+    session::{Context, Side},
 };
 
 /// How long a run's own log stream may take to show the end of a run that is over.
@@ -82,32 +82,29 @@ impl Places {
             enough: CancellationToken::new(),
             ended: Arc::default(),
         };
-        places.read(context, workload, client, Client::logs_path(None), "GET /api/runs/logs/stream", false).await;
-        places.read(context, workload, client, Client::guard_path(None), "GET /api/runs/guard/stream", false).await;
+        places.read(context, workload, client, CallName::LogsStream, None).await;
+        places.read(context, workload, client, CallName::GuardStream, None).await;
         places
     }
 
     /// Opens the run's own streams too.
     pub(super) async fn watch_run(&self, context: &Context, workload: Workload, client: &Client, id: &str) {
-        let (logs, guard) = (Client::logs_path(Some(id)), Client::guard_path(Some(id)));
-        self.read(context, workload, client, logs, "GET /api/runs/{id}/logs/stream", true).await;
-        self.read(context, workload, client, guard, "GET /api/runs/{id}/guard/stream", false).await;
+        self.read(context, workload, client, CallName::RunLogsStream, Some(id)).await;
+        self.read(context, workload, client, CallName::RunGuardStream, Some(id)).await;
     }
 
-    /// Reads a stream beside, until there is enough; `ends` if it is the one that shows the run's end.
-    async fn read(
-        &self,
-        context: &Context,
-        workload: Workload,
-        client: &Client,
-        path: String,
-        route: &'static str,
-        ends: bool,
-    ) {
-        let call = Call { workload, route, subject: client.workspace(), expected: &[200], since: None };
+    /// Reads a stream beside, until there is enough, where the gateway has such a stream. The run's own logs show its end.
+    async fn read(&self, context: &Context, workload: Workload, client: &Client, stream: CallName, run: Option<&str>) {
+        if !client.has(stream) {
+            return;
+        }
+        let call = context.of(workload, stream, client.workspace());
+        let path = client.stream_path(stream, run);
         let Some(mut connection) = context.open_stream(call, &path, client.workspace()).await else {
-            return self.not_seen(route);
+            return self.not_seen(call.route);
         };
+        let (route, ends) = (call.route.to_owned(), stream == CallName::RunLogsStream);
+        let events = client.dialect().events.clone();
         let held = context.hold_open(None);
         let (needles, shown, unseen) = (Arc::clone(&self.needles), Arc::clone(&self.shown), Arc::clone(&self.unseen));
         let (enough, ended) = (self.enough.clone(), Arc::clone(&self.ended));
@@ -118,13 +115,13 @@ impl Places {
                     event = connection.next() => event,
                 };
                 let Ok(event) = event else {
-                    lock(&unseen).insert(route.to_owned());
+                    lock(&unseen).insert(route.clone());
                     break;
                 };
                 if contains(&event.data, &needles) {
-                    lock(&shown).insert(route.to_owned());
+                    lock(&shown).insert(route.clone());
                 }
-                if ends && event.name == "end" {
+                if ends && LogEvent::read(&events, &event.name, &event.data).is_some_and(|log| log.kind == "end") {
                     ended.notify_one();
                 }
             }
@@ -134,12 +131,14 @@ impl Places {
 
     /// Looks at the run itself.
     pub(super) async fn look_at_run(&self, context: &Context, workload: Workload, client: &Client, id: &str) {
-        let route = "GET /api/runs/{id}";
-        let call = Call { workload, route, subject: id, expected: &[200], since: None };
+        let call = context.of(workload, CallName::Run, id);
+        let (route, dialect) = (call.route, client.dialect());
         match context.call(call, || client.run(id)).await {
             Some(answer) => {
                 self.look_at(route, &answer.text());
-                if let Some(RunStanding::Unknown(what)) = answer.json().map(|json| RunView::new(json).standing()) {
+                if let Some(RunStanding::Unknown(what)) =
+                    answer.json().map(|json| dialect.standing(&dialect.run_view(&json)))
+                {
                     context.request_failed(workload, route, id, &what, context.recorder.mark());
                 }
             }
@@ -159,10 +158,11 @@ impl Places {
     }
 
     /// What was found. The run is over: its log stream is read to its end, the others a little longer.
-    pub(super) async fn find(self) -> Found {
-        let route = "GET /api/runs/{id}/logs/stream";
-        if tokio::time::timeout(END_LIMIT, self.ended.notified()).await.is_err() {
-            self.not_seen(route);
+    pub(super) async fn find(self, client: &Client) -> Found {
+        if let Some(spec) = client.dialect().call(CallName::RunLogsStream)
+            && tokio::time::timeout(END_LIMIT, self.ended.notified()).await.is_err()
+        {
+            self.not_seen(&spec.route);
         }
         tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
         self.enough.cancel();

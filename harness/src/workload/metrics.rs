@@ -15,7 +15,7 @@ use tokio::{
 use super::{clock_jump::jump, freshness::Freshness, place::Place, process::Processes, tally::Tally};
 use crate::{
     clock,
-    gateway::{Client, Exposition, Outcome, Unusable},
+    gateway::{Answer, CallName, Exposition, Outcome, Unusable, time_of},
     journal::{Counter, Finding, Gauge, Source, Timing, clip},
     plan::{Workload, millis},
     session::{Context, Fatal, Kept, Mark, Side, Worker},
@@ -136,16 +136,15 @@ impl Metrics {
 
     /// Opens the safety layer's stream, once: a restarted worker finds it there.
     fn keep_guard_stream(&self, context: &Context) {
-        if std::mem::replace(&mut lock(&self.state).guard_is_open, true) {
+        if !context.client.has(CallName::GuardStream) || std::mem::replace(&mut lock(&self.state).guard_is_open, true) {
             return;
         }
         let one = context.clone();
         self.scrapes.play(context, Workload::Metrics, async move {
-            let path = Client::guard_path(None);
             let kept = Kept {
                 name: "guard".into(),
-                path,
-                route: "GET /api/runs/guard/stream",
+                path: one.client.stream_path(CallName::GuardStream, None),
+                route: one.client.dialect().route(CallName::GuardStream).to_owned(),
                 workload: Workload::Metrics,
                 client: None,
                 run: None,
@@ -182,8 +181,12 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
     let asked = Asked { runs: context.board.runs_started(), mark };
-    let (metrics, ()) = tokio::join!(context.client.metrics(), read_clock(context, state, mark));
-    take_in_metrics(context, state, metrics, asked);
+    let has_metrics = context.client.has(CallName::Metrics);
+    let ask = async { if has_metrics { Some(context.client.metrics().await) } else { None } };
+    let (metrics, ()) = tokio::join!(ask, read_clock(context, state, mark));
+    if let Some(metrics) = metrics {
+        take_in_metrics(context, state, metrics, asked);
+    }
 }
 
 fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
@@ -234,20 +237,22 @@ fn note_life(context: &Context, life: String) {
 
 /// The gateway's clock less ours: what `/health` says, against the middle of the round trip (Cristian's algorithm).
 async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
+    let Some(spec) = context.client.dialect().call(CallName::Health) else { return };
     let sent = clock::wall_now();
     let outcome = context.client.health().await;
     let received = clock::wall_now();
     let answer = match outcome {
-        Ok(answer) if answer.status == 200 => {
+        Ok(answer) if answer.is(&spec.yes) => {
             let json = answer.json();
-            let time = json.as_ref().and_then(|json| json.get("time")?.as_str()?.parse::<jiff::Timestamp>().ok());
+            let time = json.as_ref().and_then(|json| spec.find("time", json)).and_then(time_of);
             if let Some(time) = time {
                 let middle_us = sent.as_microsecond().midpoint(received.as_microsecond());
                 let offset_us = time.as_microsecond() - middle_us;
                 let round_trip_us = u64::try_from(received.as_microsecond() - sent.as_microsecond()).unwrap_or(0);
                 let before_us = lock(state).clock_offset_us.replace(offset_us);
                 if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, round_trip_us)) {
-                    let (source, answer) = ("GET /health".into(), format!("200, but its clock jumped {jump}"));
+                    let (source, answer) =
+                        (spec.route.clone(), format!("{}, but its clock jumped {jump}", answer.status));
                     context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
                 }
                 if context.board.read_clock(offset_us, round_trip_us) {
@@ -264,14 +269,14 @@ async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
         Ok(answer) => answer.to_string(),
         Err(trouble) => trouble.text,
     };
-    context.recorder.incident_since(Finding::SourceFailed { source: "GET /health".into(), answer }, mark);
+    context.recorder.incident_since(Finding::SourceFailed { source: spec.route.clone(), answer }, mark);
 }
 
 fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, asked: Asked) {
     let mark = asked.mark;
     context.recorder.count(Counter::Scrapes, mark);
     let exposition = match outcome {
-        Ok(answer) if answer.status == 200 => match Exposition::read(&answer.text()) {
+        Ok(answer) if context.client.is_yes(CallName::Metrics, &answer) => match read_metrics(context, &answer) {
             Some(exposition) => exposition,
             None => return scrape_failed(context, format!("{answer} (no metrics in it)"), mark),
         },
@@ -305,6 +310,7 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
             }
         }
     }
+    missing.retain(|name| !context.client.dialect().metrics.absent.contains_key(*name));
     for name in missing.difference(&state.missing) {
         context.recorder.incident_since(Finding::MetricMissing { name: (*name).to_owned() }, mark);
     }
@@ -371,8 +377,17 @@ fn take_in_gauges(
     }
 }
 
+/// The metrics under the contract's names, however the gateway calls and writes them.
+fn read_metrics(context: &Context, answer: &Answer) -> Option<Exposition> {
+    let names = &context.client.dialect().metrics;
+    let exposition =
+        if names.is_json { Exposition::read_json(&answer.json()?, names) } else { Exposition::read(&answer.text()) };
+    exposition.map(|exposition| exposition.under(names))
+}
+
 fn scrape_failed(context: &Context, answer: String, mark: Mark) {
-    let finding = Finding::SourceFailed { source: "GET /metrics".into(), answer: clip(&answer) };
+    let source = context.client.dialect().route(CallName::Metrics).to_owned();
+    let finding = Finding::SourceFailed { source, answer: clip(&answer) };
     context.recorder.incident_since(finding, mark);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     clock::{self, micros},
-    gateway::Outcome,
+    gateway::{CallName, Outcome},
     plan::millis,
     session::Context,
 };
@@ -17,11 +17,16 @@ const ROUNDS_MAX: usize = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The calls that are timed: the probes, and one that does something.
-pub(super) const CALLS: [&str; 3] = ["GET /ready", "GET /health", "GET /api/agents/{slug}"];
+const CALLS: [CallName; 3] = [CallName::Ready, CallName::Health, CallName::Agent];
 
-/// The fastest round trip of each of the [`CALLS`]; none where none was answered.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RoundTrips(pub(super) [Option<Duration>; CALLS.len()]);
+/// Those of them that the gateway has.
+pub(super) fn calls(context: &Context) -> impl Iterator<Item = CallName> {
+    CALLS.into_iter().filter(|call| context.client.has(*call))
+}
+
+/// The fastest round trip of each of the [`calls`]; none where none was answered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RoundTrips(pub(super) Vec<Option<Duration>>);
 
 impl RoundTrips {
     /// As the journal has them, microseconds.
@@ -30,9 +35,9 @@ impl RoundTrips {
     }
 
     /// As the journal had them; `None` where it was of other calls.
-    pub(super) fn of(fastest_us: &[Option<u64>]) -> Option<Self> {
-        let fastest = fastest_us.iter().map(|took_us| took_us.map(Duration::from_micros));
-        fastest.collect::<Vec<_>>().try_into().ok().map(Self)
+    pub(super) fn of(context: &Context, fastest_us: &[Option<u64>]) -> Option<Self> {
+        let fastest: Vec<_> = fastest_us.iter().map(|took_us| took_us.map(Duration::from_micros)).collect();
+        (fastest.len() == calls(context).count()).then_some(Self(fastest))
     }
 
     /// The call that takes longer than before by the least, and by how much; none where one was not answered.
@@ -46,7 +51,7 @@ impl RoundTrips {
     }
 
     fn over(&self, before: &Self) -> impl Iterator<Item = (usize, Option<Duration>)> {
-        let over = self.0.into_iter().zip(before.0).map(|(now, before)| Some(now?.saturating_sub(before?)));
+        let over = self.0.iter().zip(&before.0).map(|(now, before)| Some((*now)?.saturating_sub((*before)?)));
         over.enumerate()
     }
 }
@@ -71,12 +76,16 @@ pub(super) async fn undisturbed(context: &Context) -> RoundTrips {
 
 /// Times each call a few times, one after another.
 pub(super) async fn round_trips(context: &Context) -> RoundTrips {
-    let agent = context.plan.runs.first().map_or("demo-enricher", |run| run.agent.as_str());
-    RoundTrips([
-        fastest(|| context.client.ready()).await,
-        fastest(|| context.client.health()).await,
-        fastest(|| context.client.agent(agent)).await,
-    ])
+    let agent = context.agent();
+    let mut round_trips = RoundTrips::default();
+    for call in calls(context) {
+        round_trips.0.push(match call {
+            CallName::Ready => fastest(|| context.client.ready()).await,
+            CallName::Health => fastest(|| context.client.health()).await,
+            _ => fastest(|| context.client.agent(agent)).await,
+        });
+    }
+    round_trips
 }
 
 async fn fastest<F: Future<Output = Outcome>>(call: impl Fn() -> F) -> Option<Duration> {

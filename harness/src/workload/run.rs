@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     clock,
-    gateway::{Answer, Client, NewRun, RunStanding, RunView, run_id_of},
+    gateway::{Answer, CallName, Client, NewRun, RunStanding},
     plan::Workload,
     session::{Call, Context, Mark, Watch},
 };
@@ -57,7 +57,7 @@ pub(super) async fn create(
     // Watched before it is created: a stream may be faster than the answer.
     context.board.created(&run.id, client.workspace());
     let watch = context.board.watch(&run.id);
-    let call = Call { workload, route: "POST /api/runs", subject: &run.id, expected: &[201, 200], since: Some(since) };
+    let call = Call { since: Some(since), ..context.of(workload, CallName::CreateRun, &run.id) };
     let created = context.outcome(call, || client.create_run(run)).await;
     let answer = match created {
         Ok(answer) => answer,
@@ -66,7 +66,17 @@ pub(super) async fn create(
             return Err(why);
         }
     };
-    let id = answer.json().as_ref().and_then(run_id_of).unwrap_or_else(|| run.id.clone());
+    let dialect = client.dialect();
+    let id = match answer.json().as_ref().and_then(|json| dialect.run_id_of(json)) {
+        Some(id) => id,
+        None if dialect.gives_run_ids() => {
+            context.board.forget(&run.id);
+            let why = format!("{answer} (expected the run's id)");
+            context.request_failed(workload, call.route, &run.id, &why, since);
+            return Err(why);
+        }
+        None => run.id.clone(),
+    };
     let watch = if id == run.id {
         watch
     } else {
@@ -79,13 +89,11 @@ pub(super) async fn create(
 
 /// Starts a run.
 pub(super) async fn start(context: &Context, workload: Workload, client: &Client, run: &Run) -> Result<(), String> {
-    let call = Call {
-        workload,
-        route: "POST /api/runs/{id}/start",
-        subject: &run.id,
-        expected: &[200, 202],
-        since: Some(run.since),
-    };
+    if !client.has(CallName::StartRun) {
+        // It was started when it was created.
+        return Ok(());
+    }
+    let call = Call { since: Some(run.since), ..context.of(workload, CallName::StartRun, &run.id) };
     context.outcome(call, || client.start_run(&run.id)).await.map(drop)
 }
 
@@ -114,13 +122,12 @@ pub(super) async fn wait_for_end(
                 }
             }
         }
-        let call =
-            Call { workload, route: "GET /api/runs/{id}", subject: &run.id, expected: &[200], since: Some(run.since) };
+        let call = Call { since: Some(run.since), ..context.of(workload, CallName::Run, &run.id) };
         let standing = match context.outcome(call, || client.run(&run.id)).await {
             Ok(answer) => {
                 let standing = answer.json().map_or_else(
                     || RunStanding::Unknown(format!("an answer that is no JSON: {answer}")),
-                    |json| RunView::new(json).standing(),
+                    |json| client.dialect().standing(&client.dialect().run_view(&json)),
                 );
                 last = Some(answer);
                 standing

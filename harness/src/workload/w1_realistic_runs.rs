@@ -7,20 +7,17 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    own_record::{Difference, Shown},
     place::Place,
     run::{self, Ending, Run},
+    run_stream,
 };
 use crate::{
     clock,
-    gateway::{Client, RunView},
+    gateway::CallName,
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedRun, Workload},
-    session::{Context, Fatal, Kept, Mark, Past, Side, Worker},
+    session::{Context, Fatal, Mark, Past, Side, Worker},
 };
-
-/// How long the first log line of a run that is over is still waited for.
-const LOG_GRACE: Duration = Duration::from_secs(5);
 
 /// Runs that were due in the last so long, real time, are played by a session that takes over; a hundredth of the plan,
 /// if that is more.
@@ -30,8 +27,6 @@ const MADE_UP_MIN: Duration = Duration::from_secs(5);
 const STREAMS_BACK_LIMIT: Duration = Duration::from_secs(1);
 /// Between looks.
 const STREAMS_BACK_EVERY: Duration = Duration::from_millis(10);
-
-const OWN_STREAM: &str = "GET /api/runs/{id}/logs/stream";
 
 /// W1.
 #[derive(Debug, Default)]
@@ -144,14 +139,17 @@ fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
 async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) {
     let deadline = due.at + context.plan.scenario.runs.timeout;
     let over = CancellationToken::new();
+    // Where no stream shows every run, each is listened to by its own.
+    let is_heard_otherwise = context.client.has(CallName::LogsStream);
+    let has_own_stream = (planned.own_stream || !is_heard_otherwise) && context.client.has(CallName::RunLogsStream);
     let play = async {
-        let streams_were_open = planned.own_stream || context.board.log_streams_open() > 0;
+        let streams_were_open = has_own_stream || context.board.log_streams_open() > 0;
         if let Err(why) = run::start(context, Workload::Runs, &context.client, run).await {
             take_down(context, &run.id, Ending::Failure(format!("not started: {why}")), due);
             over.cancel();
             return None;
         }
-        context.board.run_started();
+        context.board.run_started(&run.id);
         context.recorder.count(Counter::RunsStarted, due);
         let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
         if ending != Ending::Left {
@@ -163,11 +161,17 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
         over.cancel();
         record
     };
-    if planned.own_stream {
+    if has_own_stream {
         // The stream is asked for first, and read until it has shown the end; a gateway replays what it may have missed.
-        let (shown, record) = tokio::join!(follow_own_stream(context, run, &over), play);
+        let follow = async {
+            let (orders, mut ordered) = mpsc::channel(1);
+            let shown = run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over).await;
+            drop(orders);
+            shown
+        };
+        let (shown, record) = tokio::join!(follow, play);
         if let Some(record) = record.and_then(|answer| answer.json()) {
-            compare(context, run, &shown, &RunView::new(record), due);
+            run_stream::compare(context, Workload::Runs, &run.id, &shown, &record, due);
         }
     } else {
         play.await;
@@ -178,7 +182,9 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
 /// what is recorded. Where no stream was open, nothing was measured.
 async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_open: bool) {
     let Some(watch) = &run.watch else { return };
-    if watch.logged_within(Duration::ZERO).await || (streams_were_open && watch.logged_within(LOG_GRACE).await) {
+    if watch.logged_within(Duration::ZERO).await
+        || (streams_were_open && watch.logged_within(run_stream::LOG_GRACE).await)
+    {
         if let Some(first) = watch.first_log() {
             let took = context.recorder.between(due.at, first);
             context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
@@ -186,74 +192,4 @@ async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_op
     } else if streams_were_open && context.board.log_streams_open() > 0 {
         context.recorder.time(Timing::StartToLog, due, &run.id);
     }
-}
-
-/// Holds what the run's own stream has shown against what the run itself has.
-fn compare(context: &Context, run: &Run, shown: &Shown, record: &RunView, due: Mark) {
-    let stream = format!("of run {}", run.id);
-    match shown.differs(&record.messages()) {
-        None => {}
-        Some(Difference::Missing(lines)) => {
-            context.recorder.add(Counter::EventsMissed, lines.len() as u64, due);
-            for line in lines {
-                let (run, id) = (clip(&run.id), clip(&line));
-                context
-                    .recorder
-                    .incident_since(Finding::EventMissed { stream: stream.clone(), run, id, seen_by: 0 }, due);
-            }
-        }
-        Some(Difference::Order) => {
-            let answer = "log lines in another order than the run has them";
-            context.request_failed(Workload::Runs, OWN_STREAM, &run.id, answer, due);
-        }
-    }
-}
-
-/// Reads the run's own log stream until it has shown the end, or the run has been over for a while.
-async fn follow_own_stream(context: &Context, run: &Run, over: &CancellationToken) -> Shown {
-    let mut shown = Shown::default();
-    let kept = Kept {
-        name: format!("of run {}", run.id),
-        path: Client::logs_path(Some(&run.id)),
-        route: OWN_STREAM,
-        workload: Workload::Runs,
-        client: None,
-        run: Some(run.id.clone()),
-    };
-    let mut sightings = super::sightings::Sightings::default();
-    let (orders, mut ordered) = mpsc::channel(1);
-    let keep = async {
-        context
-            .keep(&kept, &mut ordered, &mut |event, log| {
-                if let Some(same_id) = sightings.again(event, log) {
-                    let mark = context.recorder.mark();
-                    context.recorder.count(Counter::EventsDuplicated, mark);
-                    context.recorder.incident(Finding::EventDuplicated {
-                        stream: kept.name.clone(),
-                        run: clip(&run.id),
-                        id: clip(event.id.as_deref().unwrap_or_default()),
-                        same_id,
-                    });
-                }
-                // A stream that shows other runs too is not over with one of theirs.
-                let is_own = log.run_id == run.id;
-                match (log.kind.as_str(), &log.message) {
-                    ("log", Some(message)) if is_own => shown.line(message),
-                    ("end", _) if is_own => shown.end(),
-                    _ => {}
-                }
-                !(is_own && log.kind == "end")
-            })
-            .await;
-    };
-    let long_over = async {
-        over.cancelled().await;
-        tokio::time::sleep(LOG_GRACE).await;
-    };
-    tokio::select! {
-        () = keep => {}
-        () = long_over => {}
-    }
-    drop(orders);
-    shown
 }

@@ -5,16 +5,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-use super::place::Place;
+use super::{newest_runs, place::Place};
 use crate::{
     clock,
-    gateway::Client,
+    gateway::CallName,
     plan::{PlannedChurn, Workload},
     session::{Context, Fatal, Kept, Order, Past, Side, Worker},
 };
 
 /// How long a churn waits for its streams to come back before it is over without them.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same where streams are of single runs, and there may be none at the moment.
+const NEXT_RUN_TIMEOUT: Duration = Duration::from_secs(90);
+/// Between tries to churn such a stream.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// Between looks at whether every client has what the others have.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
@@ -78,11 +82,19 @@ impl SseChurn {
                 let (order, mut ordered) = mpsc::channel(1);
                 orders.push(order);
                 let one = context.clone();
+                if !context.client.has(CallName::LogsStream) {
+                    self.streams.play(
+                        context,
+                        Workload::Churn,
+                        async move { newest_runs::follow(&one, ordered).await },
+                    );
+                    continue;
+                }
                 self.streams.play(context, Workload::Churn, async move {
                     let kept = Kept {
                         name: number.to_string(),
-                        path: Client::logs_path(None),
-                        route: "GET /api/runs/logs/stream",
+                        path: one.client.stream_path(CallName::LogsStream, None),
+                        route: one.client.dialect().route(CallName::LogsStream).to_owned(),
                         workload: Workload::Churn,
                         client: Some(number),
                         run: None,
@@ -106,16 +118,23 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
         () = context.stop.requested() => return,
         quiet = context.gate.quiet_streams() => quiet,
     };
+    let is_kept_for_hours = context.client.has(CallName::LogsStream);
     let returns = planned.streams.iter().filter_map(|number| orders.get(*number as usize)).map(|order| async move {
-        let (back, returned) = oneshot::channel();
-        // A keeper whose stream was away drops its answer, and so does one that ends with the session.
-        if order.send(Order::Churn(back)).await.is_ok() {
-            let _ = returned.await;
+        loop {
+            let (back, returned) = oneshot::channel();
+            // A keeper whose stream was away drops its answer, and so does one that ends with the session.
+            let is_over = order.send(Order::Churn(back)).await.is_err() || returned.await.is_ok();
+            if is_over || is_kept_for_hours || context.closing.is_cancelled() {
+                return;
+            }
+            // A stream of a run that was just over, or not open yet: the next one will do.
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
     });
+    let limit = if is_kept_for_hours { RETURN_TIMEOUT } else { NEXT_RUN_TIMEOUT };
     tokio::select! {
         () = context.stop.requested() => {}
-        _ = tokio::time::timeout(RETURN_TIMEOUT, join_all(returns)) => {}
+        _ = tokio::time::timeout(limit, join_all(returns)) => {}
     }
 }
 

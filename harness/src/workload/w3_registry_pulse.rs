@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use super::place::Place;
 use crate::{
     clock,
-    gateway::{Answer, Client, Manifest, search_hits},
+    gateway::{Answer, CallName, Client, Manifest},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedPulse, Workload},
     session::{Call, Context, Fatal, Past, Side, Worker},
@@ -80,7 +80,12 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, publish
     let slug = format!("s2-soak-{}", context.nonce);
     let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
     let tampered = if planned.tampered { tamper(context, &slug, number).await } else { None };
-    if let Some(version) = publish(context, &slug, number).await {
+    let published_now = publish(context, &slug, number).await;
+    if !context.client.has(CallName::Search) {
+        // What is published cannot be looked for, and the KPIs that are about that are waived.
+        return;
+    }
+    if let Some(version) = published_now {
         let label = format!("{slug}@{version}");
         let since = context.recorder.mark();
         context.recorder.count(Counter::VersionsPublished, since);
@@ -129,13 +134,7 @@ async fn publish(context: &Context, slug: &str, number: usize) -> Option<String>
         let version = new_version(number);
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: false };
-        let call = Call {
-            workload: Workload::Registry,
-            route: "POST /api/registry/publish",
-            subject: &label,
-            expected: &[201, 200],
-            since: None,
-        };
+        let call = context.of(Workload::Registry, CallName::Publish, &label);
         if context.call(call, || context.client.publish(&manifest)).await.is_some() {
             return Some(version);
         }
@@ -152,12 +151,14 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
         let version = format!("{}-tampered", new_version(number));
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: true };
-        let route = "POST /api/registry/publish (tampered)";
         let workload = Workload::Registry;
-        let call = Call { workload, route, subject: &label, expected: &[400, 403], since: None };
+        let dialect = context.client.dialect();
+        let route = &format!("{} (tampered)", dialect.route(CallName::Publish));
+        let expected = dialect.call(CallName::Publish).map_or(&[][..], |spec| &spec.refused);
+        let call = Call { route, expected, ..context.of(workload, CallName::Publish, &label) };
         let (sent, mark) = context.send(call, || context.client.publish(&manifest)).await;
         let is_refused = match &sent {
-            Ok(answer) if answer.is(&[400, 403]) => true,
+            Ok(answer) if answer.is(expected) => true,
             Ok(answer) if (200..300).contains(&answer.status) => {
                 let finding = Finding::TamperAccepted { version: label, answer: answer.to_string() };
                 context.recorder.incident_since(finding, mark);
@@ -166,7 +167,7 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
             // Any other answer neither refuses nor accepts.
             _ => {
                 let answer =
-                    sent.map_or_else(|trouble| trouble.text, |answer| format!("{answer} (expected 400 or 403)"));
+                    sent.map_or_else(|trouble| trouble.text, |answer| format!("{answer} (expected a refusal)"));
                 context.request_failed(workload, route, &label, &answer, mark);
                 if may_try_again(context, attempt).await {
                     continue;
@@ -185,8 +186,8 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
 async fn look_for_tampered(context: &Context, client: &Client, slug: &str, version: &str) {
     let mark = context.recorder.mark();
     let Ok(answer) = search(context, client, slug).await else { return };
-    if finds(&answer, slug, version) {
-        let answer = format!("refused, and found by GET /api/registry/agents: {answer}");
+    if finds(context, &answer, slug, version) {
+        let answer = format!("refused, and found by {}: {answer}", context.client.dialect().route(CallName::Search));
         let finding = Finding::TamperAccepted { version: format!("{slug}@{version}"), answer: clip(&answer) };
         context.recorder.incident_since(finding, mark);
     }
@@ -209,7 +210,7 @@ async fn search_until_found(context: &Context, client: &Client, slug: &str, vers
     loop {
         let answer = search(context, client, slug).await;
         let last = match &answer {
-            Ok(answer) if finds(answer, slug, version) => return Ok(()),
+            Ok(answer) if finds(context, answer, slug, version) => return Ok(()),
             Ok(answer) => answer.to_string(),
             Err(why) => why.clone(),
         };
@@ -229,7 +230,7 @@ async fn look_again(context: &Context, client: &Client, slug: &str, earlier: &[S
     // A search that is not answered is an error, not a loss: it says nothing about the versions.
     let Ok(answer) = search(context, client, slug).await else { return };
     context.recorder.add(Counter::VersionChecks, earlier.len() as u64, mark);
-    for version in earlier.iter().filter(|version| !finds(&answer, slug, version)) {
+    for version in earlier.iter().filter(|version| !finds(context, &answer, slug, version)) {
         context.recorder.count(Counter::VersionsLost, mark);
         let finding = Finding::VersionLost {
             version: format!("{slug}@{version}"),
@@ -241,17 +242,12 @@ async fn look_again(context: &Context, client: &Client, slug: &str, earlier: &[S
 }
 
 async fn search(context: &Context, client: &Client, slug: &str) -> Result<Answer, String> {
-    let call = Call {
-        workload: Workload::Registry,
-        route: "GET /api/registry/agents",
-        subject: client.workspace(),
-        expected: &[200],
-        since: None,
-    };
+    let call = context.of(Workload::Registry, CallName::Search, client.workspace());
     context.outcome(call, || client.search(slug)).await
 }
 
-fn finds(answer: &Answer, slug: &str, version: &str) -> bool {
-    let hits = answer.json().as_ref().and_then(search_hits).unwrap_or_default();
+fn finds(context: &Context, answer: &Answer, slug: &str, version: &str) -> bool {
+    let dialect = context.client.dialect();
+    let hits = answer.json().and_then(|json| dialect.search_hits(&json)).unwrap_or_default();
     hits.iter().any(|hit| hit.slug == slug && hit.version == version)
 }

@@ -12,13 +12,12 @@ use super::{
 };
 use crate::{
     clock,
-    gateway::Client,
+    gateway::{CallName, Client},
     journal::{Counter, Finding, clip},
     plan::Workload,
-    session::{Call, Context, Fatal, Past, Worker},
+    session::{Context, Fatal, Past, Worker},
 };
 
-const AGENT: &str = "demo-enricher";
 /// Canaries sent in one slice until one has proven something.
 const CANARIES_MAX: u32 = 3;
 /// No further canary is sent later than this after the first: a gateway whose runs never end would hold up the plan.
@@ -75,24 +74,22 @@ impl Worker for PrivacySlice {
 }
 
 async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
-    let call = Call {
-        workload: Workload::Privacy,
-        route: "POST /api/privacy/toggle",
-        subject: client.workspace(),
-        expected: &[200],
-        since: None,
-    };
+    let call = context.of(Workload::Privacy, CallName::TogglePrivacy, client.workspace());
     context.call(call, || client.toggle_privacy(store_plain)).await.is_some()
 }
 
 /// Sends a canary; whether it proved anything.
 async fn send_canary(context: &Context, client: &Client) -> bool {
     let canary = format!("canary-{}", Uuid::new_v4().simple());
-    let new = run::new_run(AGENT, "privacy-canary".into(), format!("The code word is {canary}, keep it to yourself."));
+    let new = run::new_run(
+        context.agent(),
+        "privacy-canary".into(),
+        format!("The code word is {canary}, keep it to yourself."),
+    );
     let since = context.recorder.mark();
     let places = Places::watch(context, Workload::Privacy, client, Needles::readable(&canary)).await;
     let Ok((run, created)) = run::create(context, Workload::Privacy, client, &new, since).await else { return false };
-    places.look_at("POST /api/runs", &created.text());
+    places.look_at(client.dialect().route(CallName::CreateRun), &created.text());
     places.watch_run(context, Workload::Privacy, client, &run.id).await;
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
     let mut ending = Ending::Left;
@@ -107,7 +104,7 @@ async fn send_canary(context: &Context, client: &Client) -> bool {
     }
     places.look_at_run(context, Workload::Privacy, client, &run.id).await;
     look_elsewhere(context, client, &canary, &places).await;
-    let found = places.find().await;
+    let found = places.find(client).await;
     // A run that did not end has not shown all it could, and where nobody could look it may have shown.
     if found.shown.is_empty() && (ending != Ending::Success || !found.unseen.is_empty()) {
         let unseen = found.unseen.join(", ");
@@ -126,19 +123,18 @@ async fn send_canary(context: &Context, client: &Client) -> bool {
 
 /// Where else a gateway might put what a run was told: its search, its metrics.
 async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &Places) {
-    let call = Call {
-        workload: Workload::Privacy,
-        route: "GET /api/registry/agents",
-        subject: client.workspace(),
-        expected: &[200],
-        since: None,
-    };
-    if let Some(answer) = context.call(call, || client.search(canary)).await {
-        // An answer may well repeat the question; only what was found counts.
-        let found = answer.json().and_then(|json| json.get("agents").map(ToString::to_string));
-        places.look_at(call.route, &found.unwrap_or_default());
+    let dialect = client.dialect();
+    if let Some(spec) = dialect.call(CallName::Search) {
+        let call = context.of(Workload::Privacy, CallName::Search, client.workspace());
+        if let Some(answer) = context.call(call, || client.search(canary)).await {
+            // An answer may well repeat the question; only what was found counts.
+            let found = answer.json().and_then(|json| spec.find("hits", &json).map(ToString::to_string));
+            places.look_at(call.route, &found.unwrap_or_default());
+        }
     }
-    if let Ok(answer) = client.metrics().await {
-        places.look_at("GET /metrics", &answer.text());
+    if let Some(spec) = dialect.call(CallName::Metrics)
+        && let Ok(answer) = client.metrics().await
+    {
+        places.look_at(&spec.route, &answer.text());
     }
 }

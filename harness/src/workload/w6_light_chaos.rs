@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
     place::Place,
-    round_trips::{CALLS, ROUND_TRIPS, RoundTrips, round_trips, show, undisturbed},
+    round_trips::{ROUND_TRIPS, RoundTrips, calls, round_trips, show, undisturbed},
 };
 use crate::{
     clock::{self, micros},
+    gateway::CallName,
     journal::{Finding, clip},
     plan::{Chaos, Phase, PlannedChaos, Workload, millis},
     session::{Context, Fatal, Past, Side, Worker},
@@ -155,7 +155,9 @@ impl LightChaos {
         let ready_at = clock::now();
         let one = context.clone();
         self.windows.play(context, Workload::Chaos, async move {
-            let all = one.plan.scenario.streams.count as usize;
+            // Streams of single runs are not waited for: they come with the runs.
+            let is_kept = one.client.has(CallName::LogsStream);
+            let all = if is_kept { one.plan.scenario.streams.count as usize } else { 0 };
             while one.board.log_streams_open() < all {
                 if given_up(&one, ready_at) {
                     let still = format!("{} of {all} streams are open", one.board.log_streams_open());
@@ -185,13 +187,13 @@ async fn stage(context: &Context, chaos: Chaos) -> Stage {
     let is_seen = past.is_seen;
     if chaos != Chaos::Latency {
         // A gateway that is down still shows what was done to it.
-        let is_down = !matches!(context.client.ready().await, Ok(answer) if answer.status == 200);
+        let is_down = !matches!(context.client.ready().await, Ok(answer) if context.client.says_ready(&answer));
         let before = RoundTrips::default();
         return if is_seen || is_down { Stage::Injected { at, is_seen, before } } else { Stage::Due };
     }
     let ends_at = at + latency_lasts(context);
     let left = ends_at.saturating_duration_since(clock::now());
-    match past.fastest_us.as_deref().and_then(RoundTrips::of) {
+    match past.fastest_us.as_deref().and_then(|fastest_us| RoundTrips::of(context, fastest_us)) {
         Some(before) if is_seen || left > MEASURED_WITHIN => Stage::Injected { at, is_seen, before },
         _ => {
             tokio::select! {
@@ -223,15 +225,16 @@ impl Drop for Window<'_> {
 /// Asks for chaos; whether the gateway said yes. None where it said nothing.
 async fn inject(context: &Context, chaos: Chaos) -> Option<bool> {
     let added_ms = millis(context.plan.scenario.chaos.latency_added);
-    let (what, body) = match chaos {
-        Chaos::RedisRestart => ("redis-restart", json!({})),
-        Chaos::GatewayRestart => ("gateway-restart", json!({})),
-        Chaos::Latency => ("latency", json!({ "delay": added_ms, "duration": millis(latency_lasts(context)) })),
+    let call = match chaos {
+        Chaos::RedisRestart => CallName::RedisRestart,
+        Chaos::GatewayRestart => CallName::GatewayRestart,
+        Chaos::Latency => CallName::Latency,
     };
-    let outcome = context.client.chaos(what, &body).await;
+    let route = context.client.dialect().route(call);
+    let outcome = context.client.chaos(call, added_ms, millis(latency_lasts(context))).await;
     let (accepted, answer) = match outcome {
-        Ok(answer) => (Some(answer.is(&[200, 202])), format!("POST /api/chaos/{what}: {answer}")),
-        Err(trouble) => (None, format!("POST /api/chaos/{what}: {trouble}")),
+        Ok(answer) => (Some(context.client.is_yes(call, &answer)), format!("{route}: {answer}")),
+        Err(trouble) => (None, format!("{route}: {trouble}")),
     };
     tracing::info!("chaos {chaos}: {answer}");
     let finding = Finding::ChaosInjected { chaos, accepted: accepted == Some(true), answer: clip(&answer) };
@@ -260,7 +263,7 @@ async fn restart(
     let mut said = is_seen;
     loop {
         let answer = match context.client.ready().await {
-            Ok(answer) if answer.status == 200 => None,
+            Ok(answer) if context.client.says_ready(&answer) => None,
             Ok(answer) => Some(answer.to_string()),
             Err(trouble) => Some(trouble.text),
         };
@@ -288,7 +291,8 @@ async fn restart(
         }
         if given_up(context, injected_at) {
             return Err(format!(
-                "GET /ready: {}",
+                "{}: {}",
+                context.client.dialect().route(CallName::Ready),
                 answer.unwrap_or_else(|| "200, but not three times in a row".into())
             ));
         }
@@ -300,7 +304,7 @@ async fn restart(
 async fn latency(context: &Context, before: RoundTrips, injected_at: Instant, is_seen: bool) -> Result<(), String> {
     let asked = context.plan.scenario.chaos.latency_added;
     if !is_seen {
-        look_at_latency(context, before).await;
+        look_at_latency(context, &before).await;
     }
     let ends_at = injected_at + latency_lasts(context);
     tokio::select! {
@@ -315,28 +319,33 @@ async fn latency(context: &Context, before: RoundTrips, injected_at: Instant, is
         }
         if given_up(context, ends_at) {
             let (now, before) = (show(now.0[call]), show(before.0[call]));
-            return Err(format!("{} still takes {now}; before, it took {before}", CALLS[call]));
+            return Err(format!("{} still takes {now}; before, it took {before}", route_of(context, call)));
         }
     }
 }
 
 /// Says what latency was really added.
-async fn look_at_latency(context: &Context, before: RoundTrips) {
+async fn look_at_latency(context: &Context, before: &RoundTrips) {
     let asked = context.plan.scenario.chaos.latency_added;
     let during = round_trips(context).await;
     // Every answer was to be late, so the call that was slowed down least says what was done.
-    let (call, seen) = during.least_over(&before);
+    let (call, seen) = during.least_over(before);
     let effective = seen.is_some_and(|seen| seen >= asked.mul_f64(LATENCY_SHARE_MIN));
     let evidence = format!(
         "fastest round trip of {ROUND_TRIPS} of {}, the least delayed of {} calls: {} before, {} during; +{} ms \
          asked for",
-        CALLS[call],
-        CALLS.len(),
+        route_of(context, call),
+        before.0.len(),
         show(before.0[call]),
         show(during.0[call]),
         millis(asked)
     );
     context.recorder.incident(Finding::ChaosSeen { chaos: Chaos::Latency, effective, evidence });
+}
+
+/// The route of one of the calls that are timed.
+fn route_of(context: &Context, number: usize) -> &str {
+    calls(context).nth(number).map_or("", |call| context.client.dialect().route(call))
 }
 
 /// Whether a gateway that was waited for since a moment is given up: after the limit, or sooner if the plan is over.

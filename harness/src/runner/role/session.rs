@@ -13,7 +13,6 @@ use super::{
 use crate::{
     gateway::GatewayAccess,
     journal::EndReason,
-    plan::Plan,
     report::RunFolder,
     session::{self, SessionConfig, Stop, Workers},
     settings::{Environment, Settings},
@@ -56,7 +55,14 @@ fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, R
             (address.url, Some(address.pid), true)
         }
     };
-    Ok(GatewayAccess { url, token: settings.token.clone(), workspace: settings.workspace.clone(), pid, embedded })
+    Ok(GatewayAccess {
+        url,
+        token: settings.token.clone(),
+        workspace: settings.workspace.clone(),
+        pid,
+        embedded,
+        dialect: settings.dialect_for(folder.suite()),
+    })
 }
 
 /// Plays under a watch: for signals, and for whether anybody still waits.
@@ -86,7 +92,7 @@ async fn attended(
     }
     let suite = folder.suite();
     let config = SessionConfig {
-        plan: Plan::new(suite, &settings.scenario, settings.seed, settings.pace_for(suite)),
+        plan: settings.plan_of(suite),
         gateway,
         folder: run,
         shown: settings.shown(),

@@ -33,6 +33,7 @@ mod tests {
                 table.remove(&queue.pop_front().unwrap());
             }
         }
-        assert_eq!(room, (table.capacity(), queue.capacity()));
+        // What was dropped leaves marks, which count against a table's room until it is put in order.
+        assert!(table.capacity() <= room.0 && queue.capacity() == room.1, "{room:?}, then {}", table.capacity());
     }
 }

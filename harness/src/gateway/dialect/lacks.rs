@@ -1,0 +1,108 @@
+//! What cannot be judged at a gateway, because it does not have what that needs.
+
+use super::{CallName, Dialect, Has};
+use crate::plan::{Kpi, Lacks, Workload};
+
+/// What a KPI needs.
+struct Needs {
+    kpi: Kpi,
+    /// Of each of these groups it needs one.
+    any_of: &'static [&'static [Need]],
+}
+
+#[derive(Clone, Copy)]
+enum Need {
+    Call(CallName),
+    Metric(&'static str),
+    /// The gateway's process, looked at from this machine.
+    Process,
+}
+
+use CallName::{GuardStream, Health, LogsStream, Publish, RunLogsStream, Search, TogglePrivacy};
+use Need::{Call, Metric, Process};
+
+const ANY_LOGS: &[Need] = &[Call(LogsStream), Call(RunLogsStream)];
+
+const NEEDS: &[Needs] = &[
+    Needs { kpi: Kpi::StartToLogP95, any_of: &[ANY_LOGS] },
+    Needs { kpi: Kpi::StartToLogP99, any_of: &[ANY_LOGS] },
+    Needs { kpi: Kpi::JudgeP95, any_of: &[&[Metric("sentinel_judge_duration_seconds"), Call(GuardStream)]] },
+    Needs { kpi: Kpi::ShieldP95, any_of: &[&[Metric("shield_decision_duration_seconds"), Call(GuardStream)]] },
+    // By events it takes the gateway's clock, too.
+    Needs { kpi: Kpi::SseWriteP99, any_of: &[&[Metric("sse_write_duration_seconds"), Call(Health)], ANY_LOGS] },
+    Needs { kpi: Kpi::SseReconnectSuccess, any_of: &[ANY_LOGS] },
+    Needs { kpi: Kpi::SseReconnectRate, any_of: &[ANY_LOGS] },
+    Needs { kpi: Kpi::SseDuplicates, any_of: &[ANY_LOGS] },
+    Needs { kpi: Kpi::SseGaps, any_of: &[ANY_LOGS] },
+    Needs { kpi: Kpi::PublishSearchDelay, any_of: &[&[Call(Publish)], &[Call(Search)]] },
+    Needs { kpi: Kpi::RegistryConsistency, any_of: &[&[Call(Publish)], &[Call(Search)]] },
+    Needs { kpi: Kpi::TamperedManifests, any_of: &[&[Call(Publish)]] },
+    Needs { kpi: Kpi::PlaintextLeaks, any_of: &[&[Call(TogglePrivacy)]] },
+    Needs { kpi: Kpi::RssDrift, any_of: &[&[Metric("process_resident_memory_bytes"), Process]] },
+    Needs { kpi: Kpi::FdDrift, any_of: &[&[Metric("process_open_fds"), Process]] },
+    Needs { kpi: Kpi::SseConnectionDrift, any_of: &[&[Metric("sse_active_connections")]] },
+    Needs { kpi: Kpi::QueueDrift, any_of: &[&[Metric("run_queue_depth")]] },
+    Needs { kpi: Kpi::ClockDrift, any_of: &[&[Call(Health)]] },
+];
+
+/// Workloads that are nothing without a call.
+const WORKLOADS: [(Workload, &[CallName]); 3] = [
+    (Workload::Churn, &[LogsStream, RunLogsStream]),
+    (Workload::Registry, &[Publish]),
+    (Workload::Privacy, &[TogglePrivacy]),
+];
+
+impl Dialect {
+    /// What cannot be judged, and why; `process_is_known` where the gateway's process can be looked at.
+    #[must_use]
+    pub fn lacks(&self, process_is_known: bool) -> Lacks {
+        let workspace_stream = self.absence(LogsStream).is_some();
+        let mut lacks = Lacks { workspace_stream, ..Lacks::default() };
+        for Needs { kpi, any_of } in NEEDS {
+            let missing = any_of.iter().find_map(|group| self.all_absent(group, process_is_known));
+            if let Some(why) = missing {
+                lacks.kpis.insert(*kpi, why);
+            }
+        }
+        if !lacks.kpis.contains_key(&Kpi::TamperedManifests)
+            && self.call(Publish).is_some_and(|spec| !spec.has_place("signature"))
+        {
+            let why =
+                format!("the dialect {} publishes without a {{signature}}: nothing can be tampered with", self.name);
+            lacks.kpis.insert(Kpi::TamperedManifests, why);
+        }
+        for (workload, calls) in WORKLOADS {
+            let needs: Vec<Need> = calls.iter().map(|call| Call(*call)).collect();
+            if let Some(why) = self.all_absent(&needs, false) {
+                lacks.workloads.insert(workload, why);
+            }
+        }
+        lacks
+    }
+
+    /// Why none of a group is there; `None` where one is.
+    fn all_absent(&self, group: &[Need], process_is_known: bool) -> Option<String> {
+        let reasons: Option<Vec<String>> = group.iter().map(|need| self.why_absent(*need, process_is_known)).collect();
+        reasons.map(|reasons| reasons.join("; "))
+    }
+
+    fn why_absent(&self, need: Need, process_is_known: bool) -> Option<String> {
+        let name = &self.name;
+        match need {
+            Call(call) => self.absence(call).map(|why| format!("the dialect {name} has no {call}: {why}")),
+            Metric(metric) => {
+                let no_metrics = self.absence(CallName::Metrics);
+                let why = no_metrics.or_else(|| self.metrics.absent.get(metric).map(String::as_str))?;
+                Some(format!("the dialect {name} has no {metric}: {why}"))
+            }
+            Process if process_is_known => None,
+            Process => Some("S2_GATEWAY_PID is not set".to_owned()),
+        }
+    }
+
+    /// Whether a call is to be made: the gateway has it, by itself.
+    #[must_use]
+    pub fn has(&self, call: CallName) -> bool {
+        matches!(self.calls.get(&call), Some(Has::Call(_)))
+    }
+}

@@ -1,0 +1,282 @@
+//! How a gateway spells the contract: its paths, bodies and words, as a file says them.
+//!
+//! The contract itself is the built-in dialect `4runr`. What a gateway does not have at all is said here too, with why, so
+//! that what needs it is waived and not silently green. Reading such a file is the settings' business.
+
+mod lacks;
+mod template;
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, Method};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use template::{Fill, Template, fill_json, places_of_json};
+
+use crate::plan::named;
+
+/// The contract, as a file.
+pub const BUILT_IN: &str = include_str!("4runr.toml");
+/// The name of the contract's dialect.
+pub const BUILT_IN_NAME: &str = "4runr";
+
+named! {
+    /// A call of the contract.
+    CallName {
+        /// Is it alive, and what time has it?
+        Health = "health",
+        /// Can it serve?
+        Ready = "ready",
+        /// What it tells about itself.
+        Metrics = "metrics",
+        /// Sets a workspace's plan.
+        SetPlan = "set_plan",
+        /// Hash-only, and back.
+        TogglePrivacy = "toggle_privacy",
+        /// An agent.
+        Agent = "get_agent",
+        /// Creates a run.
+        CreateRun = "create_run",
+        /// Starts one.
+        StartRun = "start_run",
+        /// Looks at one.
+        Run = "get_run",
+        /// The logs of every run of a workspace.
+        LogsStream = "logs_stream",
+        /// The logs of one run.
+        RunLogsStream = "run_logs_stream",
+        /// The safety layer's events of a workspace.
+        GuardStream = "guard_stream",
+        /// The same of one run.
+        RunGuardStream = "run_guard_stream",
+        /// Publishes a version.
+        Publish = "publish",
+        /// Searches versions.
+        Search = "search",
+        /// Is the safety layer up?
+        SafetyCheck = "safety_check",
+        /// Restarts the store.
+        RedisRestart = "redis_restart",
+        /// Restarts the gateway.
+        GatewayRestart = "gateway_restart",
+        /// Makes every answer late.
+        Latency = "latency",
+    }
+}
+
+impl CallName {
+    /// Whether its answer is a stream.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::LogsStream | Self::RunLogsStream | Self::GuardStream | Self::RunGuardStream)
+    }
+
+    /// Whether no gateway can be played at without it.
+    #[must_use]
+    pub const fn is_indispensable(self) -> bool {
+        matches!(self, Self::Ready | Self::CreateRun | Self::Run)
+    }
+
+    /// What its path and body may have places for, beyond the workspace.
+    #[must_use]
+    pub const fn places(self) -> &'static [&'static str] {
+        match self {
+            Self::SetPlan => &["plan"],
+            Self::TogglePrivacy => &["store_plain", "hash_only"],
+            Self::Agent => &["slug"],
+            Self::CreateRun => &["id", "agent", "name", "message"],
+            Self::StartRun | Self::Run | Self::RunLogsStream | Self::RunGuardStream => &["id"],
+            Self::Publish => &["slug", "version", "signature"],
+            Self::Search => &["text"],
+            Self::Latency => &["delay_ms", "duration_ms"],
+            _ => &[],
+        }
+    }
+
+    /// Which JSON pointers say where things are in its answer.
+    #[must_use]
+    pub const fn pointers(self) -> &'static [&'static str] {
+        match self {
+            Self::Health => &["time"],
+            Self::CreateRun => &["id"],
+            Self::Run => &["status", "output", "logs", "message"],
+            Self::Search => &["hits", "slug", "version"],
+            _ => &[],
+        }
+    }
+}
+
+/// A call as a gateway has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// GET, POST, …
+    pub method: Method,
+    /// Its path and query.
+    pub path: Template,
+    /// Headers of its own, beyond those of every call.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// What is sent, if anything.
+    pub body: Option<Value>,
+    /// Statuses that mean that all is well.
+    pub yes: Vec<u16>,
+    /// Statuses of what the gateway is right not to accept.
+    pub refused: Vec<u16>,
+    /// Statuses that ask to come again a moment later.
+    pub wait: Vec<u16>,
+    /// Where things are in its answer.
+    pub pointers: BTreeMap<&'static str, String>,
+    /// Method and path, with its places: what is shown to people.
+    pub route: String,
+}
+
+impl Spec {
+    /// What a pointer of the answer leads to. A pointer that the dialect does not have leads nowhere.
+    #[must_use]
+    pub fn find<'a>(&self, pointer: &str, answer: &'a Value) -> Option<&'a Value> {
+        answer.pointer(self.pointers.get(pointer)?)
+    }
+}
+
+/// What is known of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Has {
+    /// The gateway has it.
+    Call(Box<Spec>),
+    /// It is done by another: a run that is created is under way.
+    PartOf(CallName),
+    /// It has none: why.
+    Absent(String),
+}
+
+/// Where things are in the data of an event, and the words for what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Events {
+    /// Where its type stands; else it is the stream's `event:`.
+    pub kind: String,
+    /// The run that it is about.
+    pub run_id: String,
+    /// The gateway's time of it.
+    pub timestamp: String,
+    /// Text of a log line.
+    pub message: String,
+    /// How a run ended.
+    pub status: String,
+    /// How long a verdict or decision took.
+    pub duration_ms: String,
+    /// Types that are a log line, a run's end, a judge's verdict, a shield's decision.
+    pub words: BTreeMap<String, EventKind>,
+    /// Whether ids are those of a connection, and mean nothing on the next.
+    pub ids_are_the_connections: bool,
+}
+
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A log line.
+    Log,
+    /// A run's end.
+    End,
+    /// A judge's verdict.
+    Verdict,
+    /// A shield's decision.
+    Decision,
+}
+
+impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Log, Self::End, Self::Verdict, Self::Decision];
+
+    /// The contract's word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::End => "end",
+            Self::Verdict => "judge.verdict",
+            Self::Decision => "shield.decision",
+        }
+    }
+}
+
+/// Where a run can stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It waits.
+    Waiting,
+    /// It is under way.
+    UnderWay,
+    /// It ended in success.
+    Success,
+    /// It ended in failure.
+    Failure,
+}
+
+/// What the metrics look like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricNames {
+    /// Whether they are JSON, and names are pointers into it.
+    pub is_json: bool,
+    /// The gateway's name for each of the contract's.
+    pub names: BTreeMap<String, String>,
+    /// Names of the contract that the gateway does not have, and why.
+    pub absent: BTreeMap<String, String>,
+}
+
+/// How a gateway spells the contract.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dialect {
+    /// What it is called: `4runr`, or the file.
+    pub name: String,
+    /// Headers of every call.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// Every call of the contract.
+    pub calls: BTreeMap<CallName, Has>,
+    /// The words for where a run stands.
+    pub states: BTreeMap<String, State>,
+    /// Events of streams.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: MetricNames,
+}
+
+impl Dialect {
+    /// A call, where the gateway has it as one of its own.
+    #[must_use]
+    pub fn call(&self, name: CallName) -> Option<&Spec> {
+        match self.calls.get(&name) {
+            Some(Has::Call(spec)) => Some(spec),
+            _ => None,
+        }
+    }
+
+    /// Why the gateway does not have a call; `None` where it has, by itself or as part of another.
+    #[must_use]
+    pub fn absence(&self, name: CallName) -> Option<&str> {
+        match self.calls.get(&name) {
+            Some(Has::Absent(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Method and path of a call with its places, as people are shown them.
+    #[must_use]
+    pub fn route(&self, name: CallName) -> &str {
+        self.call(name).map_or(name.name(), |spec| &spec.route)
+    }
+
+    /// Whether a run's id is the gateway's word, and not ours.
+    #[must_use]
+    pub fn gives_run_ids(&self) -> bool {
+        self.call(CallName::CreateRun).is_some_and(|spec| !spec.has_place("id"))
+    }
+}
+
+impl Spec {
+    /// Whether its path or body has such a place.
+    #[must_use]
+    pub fn has_place(&self, place: &str) -> bool {
+        let in_body = || self.body.iter().flat_map(places_of_json).any(|word| word == place);
+        self.path.places().any(|word| word == place) || in_body()
+    }
+}

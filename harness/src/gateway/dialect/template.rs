@@ -1,0 +1,127 @@
+//! Text and JSON with places for what is put in, as a dialect has them.
+
+use serde_json::Value;
+
+/// What is put into the places of a template: text, or a number or truth value where JSON has one of these.
+pub type Fill<'a> = [(&'a str, Value)];
+
+/// A text with places: `/api/runs/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Place(String),
+}
+
+impl Template {
+    /// Reads a text. Braces around anything but lower-case words are text.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, word, after)) = next_place(rest) {
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            parts.push(Part::Place(word.to_owned()));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Self(parts)
+    }
+
+    /// The words of its places.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Place(word) => Some(word.as_str()),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text with its places filled; each value goes through `write`. A place that nothing is for stays empty.
+    #[must_use]
+    pub fn fill(&self, fill: &Fill<'_>, write: fn(&str) -> String) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Place(word) => write(&text_of(fill, word)),
+        };
+        self.0.iter().map(part).collect()
+    }
+}
+
+/// The first place of a text, and what stands before and after it.
+fn next_place(text: &str) -> Option<(&str, &str, &str)> {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    text.match_indices('{').find_map(|(at, _)| {
+        let (word, after) = text[at + 1..].split_once('}')?;
+        is_word(word).then(|| (&text[..at], word, after))
+    })
+}
+
+fn value_of<'a>(fill: &'a Fill<'_>, word: &str) -> Option<&'a Value> {
+    fill.iter().find(|(place, _)| *place == word).map(|(_, value)| value)
+}
+
+fn text_of(fill: &Fill<'_>, word: &str) -> String {
+    match value_of(fill, word) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    }
+}
+
+/// A body with places in its strings. A string that is nothing but a place becomes what is put there, number or not.
+#[must_use]
+pub fn fill_json(body: &Value, fill: &Fill<'_>) -> Value {
+    match body {
+        Value::String(text) => match next_place(text) {
+            Some(("", word, "")) => value_of(fill, word).cloned().unwrap_or(Value::Null),
+            _ => Value::String(Template::read(text).fill(fill, str::to_owned)),
+        },
+        Value::Array(items) => items.iter().map(|item| fill_json(item, fill)).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), fill_json(value, fill))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The words of a body's places.
+#[must_use]
+pub fn places_of_json(body: &Value) -> Vec<String> {
+    match body {
+        Value::String(text) => Template::read(text).places().map(str::to_owned).collect(),
+        Value::Array(items) => items.iter().flat_map(places_of_json).collect(),
+        Value::Object(fields) => fields.values().flat_map(places_of_json).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn places_are_words_in_braces_and_other_braces_are_text() {
+        let template = Template::read("/a/{id}?x={Y}&y={}{ {text}");
+        assert_eq!(vec!["id", "text"], template.places().collect::<Vec<_>>());
+        let fill = [("id", json!("7")), ("text", json!("t"))];
+        assert_eq!("/a/7?x={Y}&y={}{ t", template.fill(&fill, str::to_owned));
+        assert_eq!("", Template::read("{id}").fill(&[], str::to_owned));
+    }
+
+    #[test]
+    fn a_body_takes_numbers_and_truths_where_a_string_is_but_a_place_and_text_cannot_break_out_of_it() {
+        let body = json!({ "n": "{delay_ms}", "t": "in {delay_ms} ms", "on": ["{store_plain}"], "m": "say {message}" });
+        let fill = [("delay_ms", json!(150)), ("store_plain", json!(false)), ("message", json!("\"}, {id}"))];
+        let expected = json!({ "n": 150, "t": "in 150 ms", "on": [false], "m": "say \"}, {id}" });
+        assert_eq!(expected, fill_json(&body, &fill));
+        let mut places = places_of_json(&body);
+        places.sort();
+        assert_eq!(["delay_ms", "delay_ms", "message", "store_plain"].map(str::to_owned).to_vec(), places);
+    }
+}

@@ -1,0 +1,116 @@
+//! How a gateway is disturbed: by a call of its own, by a command, by a proxy before it, or not at all.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+
+use super::table::Reader;
+use crate::{
+    gateway::{CallName, Dialect},
+    plan::{Chaos, Kpi, Lacks, Workload},
+};
+
+/// How long a command may take.
+const COMMAND_TIMEOUT: RangeInclusive<Duration> = RangeInclusive::new(Duration::from_secs(1), Duration::from_secs(600));
+const COMMAND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+const ARGUMENTS_MAX: usize = 64;
+
+/// What brings a chaos event about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lever {
+    /// The dialect's call.
+    Http,
+    /// A program, run without a shell.
+    Command {
+        /// Its name or path.
+        program: String,
+        /// Its arguments, one by one.
+        arguments: Vec<String>,
+        /// How long it may take, real time.
+        timeout: Duration,
+    },
+    /// The fault proxy between the harness and the gateway.
+    Proxy {
+        /// How far an added latency goes up and down, real time.
+        jitter: Duration,
+    },
+    /// Nothing, for a reason.
+    Not(String),
+}
+
+/// The lever of an event, as `[w6_light_chaos.<event>]` has it.
+pub(super) fn lever(mut table: Reader<'_>, chaos: Chaos) -> Option<Lever> {
+    let kind = table.text("lever");
+    let (program, reason) = (table.text("program"), table.text("reason"));
+    let arguments = table.words("arguments").unwrap_or_default();
+    let timeout = table.duration("timeout", COMMAND_TIMEOUT, COMMAND_TIMEOUT_DEFAULT);
+    let jitter = table.duration("jitter", Duration::ZERO..=Duration::from_secs(10), Duration::ZERO);
+    if arguments.len() > ARGUMENTS_MAX {
+        table.problem("arguments", format!("are {}; there may be {ARGUMENTS_MAX}", arguments.len()));
+    }
+    let lever = match kind.as_deref() {
+        None => {
+            if program.is_some() || reason.is_some() {
+                table.problem("lever", "is missing; it should be http, command, proxy or none");
+            }
+            None
+        }
+        Some("http") => Some(Lever::Http),
+        Some("command") => match program.filter(|program| !program.is_empty()) {
+            Some(program) => Some(Lever::Command { program, arguments, timeout }),
+            None => {
+                table.problem("program", "is missing; a command has a program, and `arguments`: no shell reads them");
+                None
+            }
+        },
+        Some("proxy") if chaos == Chaos::RedisRestart => {
+            table.problem("lever", "is proxy, and no proxy before the gateway disturbs the store behind it");
+            None
+        }
+        Some("proxy") => Some(Lever::Proxy { jitter }),
+        Some("none") => match reason.filter(|reason| !reason.trim().is_empty()) {
+            Some(reason) => Some(Lever::Not(reason.trim().to_owned())),
+            None => {
+                table.problem("reason", "is missing; say why, for whoever reads the results");
+                None
+            }
+        },
+        Some(other) => {
+            table.problem("lever", format!("is {other:?}; it should be http, command, proxy or none"));
+            None
+        }
+    };
+    table.done();
+    lever
+}
+
+/// Events without a lever are not injected, and without any event there is nothing to judge of chaos.
+pub(super) fn add_lacks(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect, lacks: &mut Lacks) {
+    for chaos in Chaos::ALL {
+        let why = match levers.get(chaos).unwrap_or(&Lever::Http) {
+            Lever::Not(why) => Some(why.clone()),
+            Lever::Http => dialect.absence(call_of(*chaos)).map(|why| {
+                format!("the dialect {} has no {}: {why}; another lever may do", dialect.name, call_of(*chaos))
+            }),
+            Lever::Command { .. } | Lever::Proxy { .. } => None,
+        };
+        if let Some(why) = why {
+            lacks.chaos.insert(*chaos, why);
+        }
+    }
+    if lacks.chaos.len() == Chaos::ALL.len() {
+        let why = lacks.chaos.iter().map(|(chaos, why)| format!("{chaos}: {why}")).collect::<Vec<_>>().join("; ");
+        for kpi in [Kpi::ErrorRateChaos, Kpi::ChaosRecovery] {
+            lacks.kpis.insert(kpi, why.clone());
+        }
+        lacks.workloads.insert(Workload::Chaos, why);
+    }
+}
+
+/// The dialect's call that brings an event about.
+#[must_use]
+pub(super) const fn call_of(chaos: Chaos) -> CallName {
+    match chaos {
+        Chaos::RedisRestart => CallName::RedisRestart,
+        Chaos::GatewayRestart => CallName::GatewayRestart,
+        Chaos::Latency => CallName::Latency,
+    }
+}

@@ -1,0 +1,55 @@
+//! Where no stream shows every run, W2 keeps its streams on the newest ones: each is opened anew for each run.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::run_stream;
+use crate::{
+    clock,
+    gateway::CallName,
+    plan::Workload,
+    session::{Context, Order},
+};
+
+/// How long a run is followed whose stream never shows its end, beyond the time that a run may take.
+const BEYOND: Duration = Duration::from_secs(10);
+
+/// Follows one run after another, always the newest, until the streams are to close. An order to churn that comes between
+/// two runs waits for the next.
+pub(super) async fn follow(context: &Context, mut orders: mpsc::Receiver<Order>) {
+    let mut last = None;
+    while let Some(run) = newer(context, last.as_deref()).await {
+        follow_one(context, &run, &mut orders).await;
+        last = Some(run);
+    }
+}
+
+/// The newest run, once there is a newer one than that; none where the streams are to close before.
+async fn newer(context: &Context, last: Option<&str>) -> Option<String> {
+    tokio::select! {
+        biased;
+        () = context.closing.cancelled() => None,
+        run = context.board.newer_run(last) => Some(run),
+    }
+}
+
+async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<Order>) {
+    let since = context.recorder.mark();
+    let over = CancellationToken::new();
+    let limit = context.plan.scenario.runs.timeout + BEYOND;
+    let following = run_stream::follow(context, Workload::Churn, run, orders, &over);
+    let shown = tokio::select! {
+        shown = following => shown,
+        () = tokio::time::sleep_until(clock::now() + limit) => return,
+    };
+    if context.closing.is_cancelled() {
+        return;
+    }
+    // It may have come back after a churn: what it has not shown then, it has missed.
+    let call = context.of(Workload::Churn, CallName::Run, run);
+    if let Some(record) = context.call(call, || context.client.run(run)).await.and_then(|answer| answer.json()) {
+        run_stream::compare(context, Workload::Churn, run, &shown, &record, since);
+    }
+}
