@@ -45,6 +45,7 @@ pub mod gateway;
 pub mod journal;
 pub mod judge;
 pub mod plan;
+pub mod proxy;
 pub mod report;
 pub mod runner;
 pub mod session;

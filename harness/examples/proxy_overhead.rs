@@ -1,0 +1,189 @@
+//! What the fault proxy costs while it does nothing: each request's time and bulk throughput, directly and through it.
+//!
+//! ```sh
+//! cargo run --release -p s2-harness --example proxy_overhead
+//! ```
+//!
+//! Both ways take turns in one run, so that a machine that is busy for a while is busy for both. Client and proxy share a
+//! runtime, as they do in a session; the server has one of its own. The figures stand in the documentation of
+//! `s2_harness::proxy`.
+
+use std::{error::Error, io, net::SocketAddr, thread, time::Duration};
+
+use s2_harness::{clock, proxy::FaultProxy};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinSet,
+    time::sleep,
+};
+
+/// Both ways take turns so often.
+const ROUNDS: usize = 60;
+const WARM_UP_ROUNDS: usize = 3;
+const REQUESTS_PER_ROUND: usize = 200;
+const BULK_BYTES: usize = 64 * 1_024 * 1_024;
+const BUFFER_BYTES: usize = 256 * 1_024;
+/// About a gigabit a second, as a network card has it.
+const LINK_BYTES_PER_SECOND: usize = 125_000_000;
+const LINK_BULK_BYTES: usize = 16 * 1_024 * 1_024;
+const LINK_SLICE: Duration = Duration::from_millis(2);
+
+const REQUEST: &[u8] = b"POST /api/runs HTTP/1.1\r\nhost: gateway\r\ncontent-length: 64\r\n\r\n\
+    {\"agent\":\"demo\",\"input\":\"0123456789012345678901234567890123456789\"}";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n\
+    {\"id\":\"00000000-0000-0000-0000-000000000000\",\"ok\":true,\"n\":1}";
+
+/// What a connection is for; its first byte says so.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Requests = b'r' as isize,
+    Bulk = b'b' as isize,
+    LinkBulk = b'l' as isize,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (tell, told) = oneshot::channel();
+    let server = thread::spawn(|| serve(tell));
+    let direct = told.await?;
+    let proxy = FaultProxy::start(&direct.to_string(), 1).await?;
+    let ways = [direct, proxy.local_addr()];
+
+    let requests = requests(ways).await?;
+    let bulk = bulk(ways, Kind::Bulk, BULK_BYTES).await?;
+    let link = bulk_at_link_speed(ways).await?;
+
+    println!("{:<36}{:>12}{:>12}{:>16}", "", "directly", "by proxy", "difference");
+    for (name, share) in [("request, median", 0.5), ("request, p99", 0.99)] {
+        let [direct, proxied] = requests.each_ref().map(|times| quantile(times, share) * 1e6);
+        println!("{name:<36}{direct:>9.1} us{proxied:>9.1} us{:>+13.1} us", proxied - direct);
+    }
+    for (name, rates) in [("bulk, loopback at its fastest", bulk), ("bulk, a gigabit link", link)] {
+        let [direct, proxied] = rates.each_ref().map(|rates| quantile(rates, 0.5) / 1e6);
+        let difference = (proxied / direct - 1.0) * 100.0;
+        println!("{name:<36}{direct:>7.0} MB/s{proxied:>7.0} MB/s{difference:>+14.1} %");
+    }
+    proxy.shutdown().await;
+    drop(server);
+    Ok(())
+}
+
+/// Seconds of each request, on a kept connection: directly, and by proxy.
+async fn requests(ways: [SocketAddr; 2]) -> io::Result<[Vec<f64>; 2]> {
+    let mut wires = [connect(ways[0], Kind::Requests).await?, connect(ways[1], Kind::Requests).await?];
+    let mut times = [Vec::new(), Vec::new()];
+    let mut answer = [0; ANSWER.len()];
+    for round in 0..ROUNDS + WARM_UP_ROUNDS {
+        for (wire, times) in wires.iter_mut().zip(&mut times) {
+            for _ in 0..REQUESTS_PER_ROUND {
+                let began = clock::now();
+                wire.write_all(REQUEST).await?;
+                wire.read_exact(&mut answer).await?;
+                if round >= WARM_UP_ROUNDS {
+                    times.push((clock::now() - began).as_secs_f64());
+                }
+            }
+        }
+    }
+    Ok(times)
+}
+
+/// Bytes a second of each transfer, on connections of their own: directly, and by proxy.
+async fn bulk(ways: [SocketAddr; 2], kind: Kind, bytes: usize) -> io::Result<[Vec<f64>; 2]> {
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut buffer = vec![0; BUFFER_BYTES];
+    for round in 0..ROUNDS / 2 + WARM_UP_ROUNDS {
+        for (way, rates) in ways.iter().zip(&mut rates) {
+            let mut wire = connect(*way, kind).await?;
+            // The first byte says that the connection is there.
+            let mut read = wire.read(&mut buffer[..1]).await?;
+            let began = clock::now();
+            while read < bytes {
+                match wire.read(&mut buffer).await? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    n => read += n,
+                }
+            }
+            if round >= WARM_UP_ROUNDS {
+                #[expect(clippy::cast_precision_loss, reason = "megabytes")]
+                rates.push(read as f64 / (clock::now() - began).as_secs_f64());
+            }
+        }
+    }
+    Ok(rates)
+}
+
+async fn bulk_at_link_speed(ways: [SocketAddr; 2]) -> io::Result<[Vec<f64>; 2]> {
+    bulk(ways, Kind::LinkBulk, LINK_BULK_BYTES).await
+}
+
+async fn connect(to: SocketAddr, kind: Kind) -> io::Result<TcpStream> {
+    let mut wire = TcpStream::connect(to).await?;
+    wire.set_nodelay(true)?;
+    wire.write_u8(kind as u8).await?;
+    Ok(wire)
+}
+
+/// The gateway's side, until the program ends.
+fn serve(tell: oneshot::Sender<SocketAddr>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        // Nobody who measures is no reason to fail.
+        let _ = tell.send(listener.local_addr()?);
+        let mut connections = JoinSet::new();
+        loop {
+            let (wire, _) = listener.accept().await?;
+            connections.spawn(answer(wire));
+            while connections.try_join_next().is_some() {}
+        }
+    })
+}
+
+async fn answer(mut wire: TcpStream) -> io::Result<()> {
+    wire.set_nodelay(true)?;
+    let kind = wire.read_u8().await?;
+    if kind == Kind::Requests as u8 {
+        let mut request = [0; REQUEST.len()];
+        loop {
+            wire.read_exact(&mut request).await?;
+            wire.write_all(ANSWER).await?;
+        }
+    }
+    let chunk = vec![7; BUFFER_BYTES];
+    if kind == Kind::Bulk as u8 {
+        for _ in 0..BULK_BYTES / BUFFER_BYTES {
+            wire.write_all(&chunk).await?;
+        }
+        return Ok(());
+    }
+    let began = clock::now();
+    let mut sent = 0;
+    while sent < LINK_BULK_BYTES {
+        let allowed =
+            LINK_BYTES_PER_SECOND * usize::try_from((clock::now() - began).as_micros()).unwrap_or(0) / 1_000_000;
+        let n = allowed.min(LINK_BULK_BYTES).saturating_sub(sent).min(BUFFER_BYTES);
+        wire.write_all(&chunk[..n]).await?;
+        sent += n;
+        if sent >= allowed {
+            sleep(LINK_SLICE).await;
+        }
+    }
+    Ok(())
+}
+
+/// The nearest rank.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "thousands"
+    )]
+    let rank = (values.len() as f64 * share).ceil() as usize;
+    values[rank.saturating_sub(1)]
+}

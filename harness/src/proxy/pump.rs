@@ -1,0 +1,271 @@
+//! One direction of a connection: reads, holds back what is to be late, writes.
+
+use std::{io::ErrorKind::WouldBlock, sync::Arc, time::Duration};
+
+use bytes::{BufMut, Bytes};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use tokio::{
+    io::AsyncWriteExt,
+    net::tcp::{ReadHalf, WriteHalf},
+    sync::{Semaphore, watch},
+    task::coop::consume_budget,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    connection::OUTLIVES,
+    counters::Count,
+    fault::{Latency, Rules},
+    line::{CHUNK_BYTES, DelayLine, Item},
+    pace::Pace,
+};
+use crate::clock;
+
+/// How a direction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The sender sends no more, and all was written. That is to be passed on by [`Pump::close`].
+    InOrder,
+    /// The sender reset the connection.
+    SourceReset,
+    /// The receiver takes no more.
+    SinkGone,
+}
+
+/// What makes bytes late: for answers, not for requests.
+#[derive(Debug)]
+pub(super) struct Lateness<'a> {
+    pub(super) delayed: &'a Count,
+    pub(super) seed: u64,
+}
+
+/// Carries bytes from one socket to another, in order and untouched.
+///
+/// Without a fault, what is read is written at once, and nothing is read before what was read is written: the line is empty, no
+/// clock is read and no timer set. With a latency, up to the line's bound is read ahead.
+#[derive(Debug)]
+pub(super) struct Pump<'a> {
+    from: ReadHalf<'a>,
+    to: WriteHalf<'a>,
+    passed: &'a Count,
+    lateness: Option<(&'a Count, Pcg64)>,
+    rules: watch::Receiver<Rules>,
+    line: DelayLine,
+    buffer: Vec<u8>,
+    latency: Option<Latency>,
+    pace: Option<Pace>,
+    is_stalled: bool,
+    /// The source has ended.
+    is_read: bool,
+}
+
+/// What a pump waits for before it can write.
+enum Wait {
+    /// Something to be read.
+    Nothing,
+    Until(Instant),
+    Writable,
+    /// There is no more to come.
+    Over(Ended),
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(
+        (from, to): (ReadHalf<'a>, WriteHalf<'a>),
+        passed: &'a Count,
+        lateness: Option<Lateness<'a>>,
+        rules: watch::Receiver<Rules>,
+        shared: &Arc<Semaphore>,
+    ) -> Self {
+        let mut pump = Self {
+            from,
+            to,
+            passed,
+            lateness: lateness.map(|Lateness { delayed, seed }| (delayed, Pcg64::seed_from_u64(seed))),
+            rules,
+            line: DelayLine::new(Arc::clone(shared)),
+            buffer: Vec::new(),
+            latency: None,
+            pace: None,
+            is_stalled: false,
+            is_read: false,
+        };
+        pump.follow_rules();
+        pump
+    }
+
+    /// Carries until one side has ended and all is written, or cannot be. A change of the rules takes effect at once, also on
+    /// what is held.
+    pub(super) async fn run(&mut self) -> Ended {
+        loop {
+            // A connection that always has something to carry lets others run.
+            consume_budget().await;
+            if self.rules.has_changed().unwrap_or(false) {
+                self.follow_rules();
+            }
+            let wait = if self.is_stalled { Wait::Nothing } else { self.write() };
+            let (until, is_blocked) = match wait {
+                Wait::Over(ended) => return ended,
+                Wait::Nothing => (None, false),
+                Wait::Until(moment) => (Some(moment), false),
+                Wait::Writable => (None, true),
+            };
+            let may_read = !self.is_stalled && !self.is_read && self.may_read();
+            tokio::select! {
+                biased;
+                changed = self.rules.changed() => {
+                    changed.expect(OUTLIVES);
+                    self.follow_rules();
+                }
+                _ = self.from.readable(), if may_read => self.read(),
+                _ = self.to.writable(), if is_blocked => {}
+                () = sleep_until(until.unwrap_or_else(clock::now)), if until.is_some() => {}
+            }
+        }
+    }
+
+    /// Tells the receiver that no more comes; whether it was still there to hear it.
+    pub(super) async fn close(&mut self) -> bool {
+        self.to.shutdown().await.is_ok()
+    }
+
+    fn follow_rules(&mut self) {
+        let rules = *self.rules.borrow_and_update();
+        self.is_stalled = rules.swallows();
+        if self.lateness.is_some() && self.latency != rules.latency {
+            self.latency = rules.latency;
+            if !self.line.is_empty() {
+                let delay_max = rules.latency.map_or(Duration::ZERO, |latency| latency.delay_max());
+                let now = clock::now();
+                self.line.hasten(now.checked_add(delay_max).unwrap_or(now));
+            }
+        }
+        self.pace = rules.bytes_per_second.map(Pace::new);
+    }
+
+    fn may_read(&mut self) -> bool {
+        if self.latency.is_none() {
+            return self.line.is_empty();
+        }
+        let room = self.line.room();
+        self.line.settle();
+        room > 0
+    }
+
+    /// Reads what there is, and writes it at once if it may.
+    fn read(&mut self) {
+        let room = if self.latency.is_some() { self.line.room() } else { CHUNK_BYTES };
+        self.buffer.clear();
+        self.buffer.reserve(CHUNK_BYTES);
+        let read = self.from.try_read_buf(&mut (&mut self.buffer).limit(room));
+        match read {
+            _ if room == 0 => {}
+            Ok(0) => self.hold(Item::End),
+            Ok(n) => {
+                let written = if self.is_undisturbed() { self.write_through() } else { 0 };
+                if written < n {
+                    self.hold(Item::Bytes(Bytes::copy_from_slice(&self.buffer[written..n])));
+                }
+            }
+            Err(error) if error.kind() == WouldBlock => {}
+            Err(_) => self.hold(Item::Reset),
+        }
+        self.line.settle();
+    }
+
+    fn is_undisturbed(&self) -> bool {
+        self.latency.is_none() && self.pace.is_none() && self.line.is_empty()
+    }
+
+    /// Writes what was just read; how much of it. What stood in the way shows at the next write.
+    fn write_through(&mut self) -> usize {
+        let n = self.to.try_write(&self.buffer).unwrap_or(0);
+        self.passed.add(n);
+        n
+    }
+
+    fn hold(&mut self, item: Item) {
+        self.is_read |= item == Item::End || item == Item::Reset;
+        let delay = match (self.latency, &mut self.lateness) {
+            (Some(latency), Some((_, dice))) => delay(latency, dice),
+            _ => Duration::ZERO,
+        };
+        self.line.push(item, clock::now(), delay);
+    }
+
+    /// Writes what is due.
+    fn write(&mut self) -> Wait {
+        while let Some(held) = self.line.front() {
+            let now = clock::now();
+            if held.release > now {
+                return Wait::Until(held.release);
+            }
+            let bytes = match &held.item {
+                Item::Bytes(bytes) => bytes,
+                Item::End => return Wait::Over(Ended::InOrder),
+                Item::Reset => return Wait::Over(Ended::SourceReset),
+            };
+            let mut most = bytes.len();
+            if let Some(pace) = &self.pace {
+                if let Some(next) = pace.next().filter(|next| *next > now) {
+                    return Wait::Until(next);
+                }
+                most = most.min(pace.slice());
+            }
+            let n = match self.to.try_write(&bytes[..most]) {
+                Ok(n) => n,
+                Err(error) if error.kind() == WouldBlock => return Wait::Writable,
+                Err(_) => return Wait::Over(Ended::SinkGone),
+            };
+            self.passed.add(n);
+            if let (true, Some((delayed, _))) = (held.is_late, &self.lateness) {
+                delayed.add(n);
+            }
+            self.line.advance(n);
+            if let Some(pace) = &mut self.pace {
+                pace.spend(n, now);
+            }
+        }
+        Wait::Nothing
+    }
+}
+
+/// A delay of that latency, evenly between its bounds.
+fn delay(latency: Latency, dice: &mut Pcg64) -> Duration {
+    let jitter_us = latency.jitter_ms.saturating_mul(1_000);
+    let delay_us = latency.delay_ms.saturating_mul(1_000);
+    let least = delay_us.saturating_sub(jitter_us);
+    Duration::from_micros(dice.random_range(least..=delay_us.saturating_add(jitter_us)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draws(delay_ms: u64, jitter_ms: u64, seed: u64) -> Vec<u128> {
+        let mut dice = Pcg64::seed_from_u64(seed);
+        (0..10_000).map(|_| delay(Latency { delay_ms, jitter_ms }, &mut dice).as_millis()).collect()
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bounds_and_reaches_them() {
+        let drawn = draws(150, 50, 1);
+        assert!(drawn.iter().all(|ms| (100..=200).contains(ms)));
+        assert!(drawn.iter().any(|ms| *ms < 105) && drawn.iter().any(|ms| *ms > 195));
+        assert!(draws(150, 0, 1).iter().all(|ms| *ms == 150));
+    }
+
+    #[test]
+    fn jitter_beyond_the_delay_is_never_sooner_than_now() {
+        let drawn = draws(10, 50, 1);
+        assert!(drawn.contains(&0) && drawn.iter().all(|ms| *ms <= 60));
+        assert_eq!(draws(u64::MAX, u64::MAX, 1).len(), 10_000);
+    }
+
+    #[test]
+    fn the_same_seed_rolls_the_same_dice() {
+        assert_eq!(draws(150, 50, 3), draws(150, 50, 3));
+        assert_ne!(draws(150, 50, 3), draws(150, 50, 4));
+    }
+}

@@ -1,0 +1,80 @@
+//! Where the bytes go: a host and a port, looked up anew for each connection.
+
+use std::{io, time::Duration};
+
+use http::{Uri, uri::Authority};
+use hyper::service::Service;
+use hyper_util::{client::legacy::connect::HttpConnector, service::TowerToHyperService};
+use tokio::{net::TcpStream, time::timeout};
+
+use super::ProxyError;
+
+/// The name looked up and the connection made, all in all; as long as a client has that connects by itself.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// An upstream that is gone without a word is noticed as by a client that connects by itself: within a minute. A client of
+/// the proxy's can only notice that the proxy is gone.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connects to the upstream.
+#[derive(Debug, Clone)]
+pub(super) struct Upstream {
+    connector: HttpConnector,
+    uri: Uri,
+}
+
+impl Upstream {
+    /// One at `authority`, a host and a port.
+    pub(super) fn new(authority: &str) -> Result<Self, ProxyError> {
+        let refused = |reason: String| ProxyError::Upstream { upstream: authority.to_owned(), reason };
+        let parsed: Authority = authority.parse().map_err(|error: http::uri::InvalidUri| refused(error.to_string()))?;
+        if parsed.host().is_empty() || parsed.as_str().contains('@') {
+            return Err(refused("it names no host, or more than one".into()));
+        }
+        if parsed.port_u16().is_none_or(|port| port == 0) {
+            return Err(refused("it names no port".into()));
+        }
+        let uri = Uri::builder().scheme("http").authority(parsed).path_and_query("/").build();
+        let uri = uri.map_err(|error| refused(error.to_string()))?;
+        // Names with several addresses, of both families, are its business: it tries them as a client's own would.
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_keepalive(Some(KEEPALIVE));
+        connector.set_keepalive_interval(Some(KEEPALIVE));
+        connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
+        Ok(Self { connector, uri })
+    }
+
+    /// A connection.
+    ///
+    /// # Errors
+    /// No such name, nobody there, or not in time.
+    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
+        let connecting = TowerToHyperService::new(self.connector.clone()).call(self.uri.clone());
+        let connected = timeout(CONNECT_TIMEOUT, connecting).await?;
+        Ok(connected.map_err(io::Error::other)?.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_a_host_and_a_port() {
+        for right in ["localhost:8080", "127.0.0.1:1", "[::1]:65535", "gateway.example:443"] {
+            assert!(Upstream::new(right).is_ok(), "{right}");
+        }
+        for wrong in
+            ["", "localhost", "localhost:", "localhost:0", "http://localhost:80", "a b:80", ":80", "me@host:80"]
+        {
+            let error = Upstream::new(wrong).unwrap_err().to_string();
+            assert!(error.contains("a host and a port"), "{wrong}: {error}");
+        }
+    }
+}
