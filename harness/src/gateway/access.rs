@@ -1,7 +1,8 @@
 //! Where a gateway is, and what opens it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
+use http::HeaderValue;
 use serde_json::Value;
 
 use super::dialect::Dialect;
@@ -21,6 +22,39 @@ pub struct GatewayAccess {
     pub embedded: bool,
     /// How it spells the contract.
     pub dialect: Arc<Dialect>,
+    /// Where connections go to instead: a proxy before it that passes on every byte. Only for plain HTTP.
+    pub by_way_of: Option<SocketAddr>,
+}
+
+impl GatewayAccess {
+    /// The URL that requests are sent to.
+    #[must_use]
+    pub fn base(&self) -> String {
+        match (self.by_way_of, reqwest::Url::parse(&self.url)) {
+            (Some(proxy), Ok(url)) => format!("http://{proxy}{}", url.path().trim_end_matches('/')),
+            _ => self.url.clone(),
+        }
+    }
+
+    /// The host that requests are for, where they go to another.
+    #[must_use]
+    pub fn host(&self) -> Option<HeaderValue> {
+        self.by_way_of?;
+        HeaderValue::from_str(&self.authority()?).ok()
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn authority(&self) -> Option<String> {
+        let url = reqwest::Url::parse(&self.url).ok()?;
+        Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+    }
+
+    /// A text without the token in it.
+    #[must_use]
+    pub fn without_token(&self, text: String) -> String {
+        hide(self.token.as_ref(), text)
+    }
 }
 
 /// What stands where a secret stood.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
@@ -41,6 +41,8 @@ pub struct Client {
     workspace: String,
     token: Option<Secret>,
     dialect: Arc<Dialect>,
+    /// Whom requests are for, where they go to a proxy.
+    host: Option<HeaderValue>,
 }
 
 /// The client cannot be built: the harness's own trouble, not the gateway's.
@@ -148,7 +150,8 @@ impl Client {
         Ok(Self {
             http: http_client(access)?,
             dialect: Arc::clone(&access.dialect),
-            base: access.url.clone(),
+            base: access.base(),
+            host: access.host(),
             workspace: access.workspace.clone(),
             token: access.token.clone(),
         })
@@ -276,7 +279,10 @@ impl Client {
         let fill: Vec<(&str, Value)> = fill.iter().cloned().chain([("workspace", json!(self.workspace))]).collect();
         let url = format!("{}{}", self.base, spec.path.fill(&fill, segment));
         let headers = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, self.token.as_ref());
-        let request = self.http.request(spec.method.clone(), url).headers(headers);
+        let mut request = self.http.request(spec.method.clone(), url).headers(headers);
+        if let Some(host) = &self.host {
+            request = request.header(header::HOST, host);
+        }
         Ok(match &spec.body {
             Some(body) => request.json(&fill_json(body, &fill)),
             None => request.header(header::CONTENT_TYPE, "application/json"),

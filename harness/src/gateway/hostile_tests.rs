@@ -27,6 +27,7 @@ fn access(listener: &TcpListener) -> GatewayAccess {
         pid: None,
         embedded: false,
         dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
+        by_way_of: None,
     }
 }
 

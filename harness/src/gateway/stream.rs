@@ -78,7 +78,7 @@ impl Streams {
         // Streams stay open for hours: timeouts are on the head and on silence, not on the whole.
         Ok(Self {
             transport: Transport::new(access)?,
-            base: access.url.clone(),
+            base: access.base(),
             token: access.token.clone(),
             dialect: Arc::clone(&access.dialect),
         })

@@ -44,6 +44,8 @@ pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
 pub(super) struct Transport {
     connector: Connector,
     headers: HeaderMap,
+    /// Whom requests are for, where they go to a proxy.
+    host: Option<HeaderValue>,
     told: Told,
 }
 
@@ -58,14 +60,14 @@ impl Transport {
     pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
         headers::check(&access.dialect.headers, access.token.as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
-        Ok(Self { connector, headers, told: Told::default() })
+        Ok(Self { connector, headers, host: access.host(), told: Told::default() })
     }
 
     /// The same transport, for one request that has these headers and is told of here.
     pub(super) fn telling(&self, headers: HeaderMap, told: &Told) -> Self {
         let mut all = self.headers.clone();
         all.extend(headers);
-        Self { connector: self.connector.clone(), headers: all, told: told.clone() }
+        Self { headers: all, told: told.clone(), ..self.clone() }
     }
 
     async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Chunks>, TransportError> {
@@ -73,6 +75,9 @@ impl Transport {
             request.headers_mut().insert(name, value.clone());
         }
         let wire = self.connector.connect(&mut request).await.map_err(TransportError::new)?;
+        if let Some(host) = &self.host {
+            request.headers_mut().insert(header::HOST, host.clone());
+        }
         let response = converse(wire, request).await.map_err(TransportError::new)?;
         self.told.answered(Head {
             status: response.status().as_u16(),

@@ -36,6 +36,7 @@ fn access(url: String) -> GatewayAccess {
         pid: None,
         embedded: false,
         dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
+        by_way_of: None,
     }
 }
 

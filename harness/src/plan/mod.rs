@@ -6,6 +6,7 @@
 mod catalog;
 mod check;
 mod lacks;
+mod lever;
 mod promise;
 mod render;
 mod scenario;
@@ -17,6 +18,7 @@ pub(crate) use catalog::named;
 pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};
 pub use check::PlanError;
 pub use lacks::Lacks;
+pub use lever::Lever;
 pub use promise::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Promises};
 pub use render::moment;
 pub use scenario::{

@@ -1,6 +1,7 @@
 //! What every worker is given, and how it speaks to the gateway.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,7 +15,8 @@ use crate::{
     clock::{self, Clock},
     gateway::{Answer, CallName, Client, Connection, GatewayAccess, Outcome, Streams},
     journal::{Counter, EndReason, Finding, Timing, clip},
-    plan::{Plan, Workload},
+    plan::{Chaos, Lever, Plan, Workload},
+    proxy::FaultProxy,
 };
 
 /// Where a status means that a request is to come again, so long after it, unless the answer says.
@@ -46,6 +48,10 @@ pub struct Context {
     pub board: Arc<Board>,
     /// The ledger of the workspace log streams.
     pub ledger: Arc<Mutex<Ledger>>,
+    /// How each chaos event is brought about.
+    pub levers: Arc<BTreeMap<Chaos, Lever>>,
+    /// Stands between us and the gateway, where a lever needs that.
+    pub proxy: Option<Arc<FaultProxy>>,
     /// Calls of the soak's own workspace.
     pub client: Client,
     /// Opens streams.

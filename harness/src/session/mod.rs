@@ -46,7 +46,7 @@ pub use supervisor::{Fatal, Side, Worker};
 pub use crate::gateway::GatewayAccess;
 use crate::{
     judge::Targets,
-    plan::{Kpi, Plan, Suite},
+    plan::{Chaos, Kpi, Lever, Plan, Suite},
     report::RunFolder,
 };
 
@@ -64,6 +64,8 @@ pub struct SessionConfig {
     pub folder: RunFolder,
     /// What the results are held against.
     pub targets: Targets,
+    /// How each chaos event is brought about; by a call of the gateway's where nothing is said.
+    pub levers: BTreeMap<Chaos, Lever>,
     /// KPIs that are not judged, and why.
     pub waivers: BTreeMap<Kpi, String>,
     /// Settings as a reader of the journal may see them: no secrets.

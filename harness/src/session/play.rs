@@ -20,7 +20,8 @@ use crate::{
     gateway::{Client, Streams},
     journal::{Counter, End, EndReason, Finding, Record, clip},
     judge::Digest,
-    plan::millis,
+    plan::{Lever, millis},
+    proxy::FaultProxy,
 };
 
 /// An interval of the journal, scenario time.
@@ -45,7 +46,11 @@ pub async fn play(config: SessionConfig, stop: Stop) -> EndReason {
     play_logged(config, stop, scenario_clock).with_subscriber(dispatch).await
 }
 
-pub(super) async fn play_logged(config: SessionConfig, stop: Stop, scenario_clock: Arc<OnceLock<Clock>>) -> EndReason {
+pub(super) async fn play_logged(
+    mut config: SessionConfig,
+    stop: Stop,
+    scenario_clock: Arc<OnceLock<Clock>>,
+) -> EndReason {
     tracing::info!(
         "{} against {}: seed {}, pace {}",
         config.plan.suite,
@@ -53,6 +58,13 @@ pub(super) async fn play_logged(config: SessionConfig, stop: Stop, scenario_cloc
         config.plan.seed,
         config.plan.pace
     );
+    let proxy = match put_proxy_before(&mut config).await {
+        Ok(proxy) => proxy,
+        Err(message) => {
+            stop.request(EndReason::Fatal, message);
+            None
+        }
+    };
     let begun = match begin(config, &stop).await {
         Ok(begun) => begun,
         Err(message) => {
@@ -62,14 +74,35 @@ pub(super) async fn play_logged(config: SessionConfig, stop: Stop, scenario_cloc
         }
     };
     let _ = scenario_clock.set(begun.recorder.clock().clone());
-    if let Some((client, streams)) = begun.gateway.clone() {
-        let context = context(&begun, &stop, client, streams);
+    if let Some(gateway) = begun.gateway.clone() {
+        let context = context(&begun, &stop, proxy.as_ref(), gateway);
         play_plan(&begun, &context).await;
+    }
+    if let Some(proxy) = proxy.and_then(Arc::into_inner) {
+        proxy.shutdown().await;
     }
     conclude(&begun, &stop)
 }
 
-fn context(begun: &Begun, stop: &Stop, client: Client, streams: Streams) -> Context {
+/// Puts the fault proxy between us and the gateway, where a lever needs it. All that we send goes through it then, from the
+/// first probe on: what it costs, it costs all the time.
+async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<FaultProxy>>, String> {
+    if !config.levers.values().any(|lever| matches!(lever, Lever::Proxy { .. })) || config.plan.chaos.is_empty() {
+        return Ok(None);
+    }
+    let upstream = config.gateway.authority().ok_or("the gateway's URL names no host")?;
+    let proxy = FaultProxy::start(&upstream, config.plan.seed).await.map_err(|e| e.to_string())?;
+    tracing::info!("the fault proxy at {} stands before {upstream}", proxy.local_addr());
+    config.gateway.by_way_of = Some(proxy.local_addr());
+    Ok(Some(Arc::new(proxy)))
+}
+
+fn context(
+    begun: &Begun,
+    stop: &Stop,
+    proxy: Option<&Arc<FaultProxy>>,
+    (client, streams): (Client, Streams),
+) -> Context {
     let Begun { config, header, recorder, past, .. } = begun;
     let clients = config.plan.scenario.streams.count as usize;
     let ledger = if past.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
@@ -90,6 +123,8 @@ fn context(begun: &Begun, stop: &Stop, client: Client, streams: Streams) -> Cont
             Board::with_runs_started(runs_started).where_names_are_given(config.gateway.dialect.gives_run_ids()),
         ),
         ledger: Arc::new(Mutex::new(ledger)),
+        levers: Arc::new(config.levers.clone()),
+        proxy: proxy.cloned(),
         client,
         streams,
         nonce: header.nonce.as_str().into(),

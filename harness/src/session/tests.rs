@@ -46,9 +46,11 @@ pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
             pid: None,
             embedded: false,
             dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
+            by_way_of: None,
         },
         folder: RunFolder::new(out, Suite::Smoke, "2026-01-01T00-00-00"),
         targets: Targets::default(),
+        levers: BTreeMap::new(),
         waivers: BTreeMap::new(),
         shown: BTreeMap::new(),
         workers: crate::workload::workers,
@@ -217,6 +219,8 @@ pub(super) fn context(config: &SessionConfig) -> Context {
         Recorder::new(clock.clone(), stop.clone(), (writer, reserve), Digest::new(&config.plan, &config.targets));
     recorder.write(Record::Header(Box::new(begin::header(config, &clock))));
     Context {
+        levers: std::sync::Arc::default(),
+        proxy: None,
         plan: config.plan.clone().into(),
         access: config.gateway.clone().into(),
         client: Client::new(&config.gateway).unwrap(),

@@ -5,36 +5,13 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use super::table::Reader;
 use crate::{
     gateway::{CallName, Dialect},
-    plan::{Chaos, Kpi, Lacks, Workload},
+    plan::{Chaos, Kpi, Lacks, Lever, Workload},
 };
 
 /// How long a command may take.
 const COMMAND_TIMEOUT: RangeInclusive<Duration> = RangeInclusive::new(Duration::from_secs(1), Duration::from_secs(600));
 const COMMAND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 const ARGUMENTS_MAX: usize = 64;
-
-/// What brings a chaos event about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lever {
-    /// The dialect's call.
-    Http,
-    /// A program, run without a shell.
-    Command {
-        /// Its name or path.
-        program: String,
-        /// Its arguments, one by one.
-        arguments: Vec<String>,
-        /// How long it may take, real time.
-        timeout: Duration,
-    },
-    /// The fault proxy between the harness and the gateway.
-    Proxy {
-        /// How far an added latency goes up and down, real time.
-        jitter: Duration,
-    },
-    /// Nothing, for a reason.
-    Not(String),
-}
 
 /// The lever of an event, as `[w6_light_chaos.<event>]` has it.
 pub(super) fn lever(mut table: Reader<'_>, chaos: Chaos) -> Option<Lever> {

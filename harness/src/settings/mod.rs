@@ -24,7 +24,6 @@ use std::{
 
 pub use dialect::{built_in_dialect, load_dialect};
 pub use environment::{ATTACH, Environment, ROLE, SUITE};
-pub use levers::Lever;
 pub use place::GatewaySettings;
 use problem::Problems;
 pub use problem::{Problem, SettingsError};
@@ -33,7 +32,7 @@ use table::Reader;
 use crate::{
     gateway::{Dialect, Secret},
     judge::Targets,
-    plan::{Chaos, Kpi, Lacks, Plan, Scenario, Suite},
+    plan::{Chaos, Kpi, Lacks, Lever, Plan, Scenario, Suite},
 };
 
 /// The file, relative to the package, that is read unless `S2_CONFIG` names another.

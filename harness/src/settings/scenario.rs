@@ -6,14 +6,14 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use super::{
-    levers::{Lever, lever},
+    levers::lever,
     problem::suggestion,
     table::{Reader, shown},
 };
 use crate::{
     judge::Targets,
     plan::{
-        Chaos, ChaosLoad, HarnessCheck, Kpi, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX,
+        Chaos, ChaosLoad, HarnessCheck, Kpi, Lever, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX,
         Scenario, StreamLoad, Suite, Workload,
     },
 };

@@ -7,6 +7,7 @@ mod freshness;
 mod fuzz_tests;
 mod heartbeat;
 mod leak;
+mod lever;
 mod metrics;
 mod newest_runs;
 mod own_record;

@@ -1,11 +1,12 @@
 //! W6: restarts and added latency, each proven to have had its effect, and the way back measured.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{
+    lever::{self, Pulled},
     place::Place,
     round_trips::{ROUND_TRIPS, RoundTrips, calls, round_trips, show, undisturbed},
 };
@@ -13,7 +14,7 @@ use crate::{
     clock::{self, micros},
     gateway::CallName,
     journal::{Finding, clip},
-    plan::{Chaos, Phase, PlannedChaos, Workload, millis},
+    plan::{Chaos, Lever, Phase, PlannedChaos, Workload, millis},
     session::{Context, Fatal, Past, Side, Worker},
 };
 
@@ -107,24 +108,39 @@ impl LightChaos {
         let dropped_before = context.board.log_streams_dropped();
         let open_before = context.board.log_streams_open();
         let window = Window(context);
-        let (injected_at, is_seen, accepted) = match injected {
-            Some((at, is_seen)) => (at, is_seen, Some(true)),
+        let (injected_at, is_seen) = match injected {
+            Some((at, is_seen)) => (at, is_seen),
             None => {
                 let fastest_us = before.fastest_us();
                 if !restarts {
                     context.recorder.incident(Finding::RoundTripsBefore { chaos, fastest_us });
                 }
-                (clock::now(), false, inject(context, chaos).await)
+                (clock::now(), false)
             }
         };
+        let is_pulled = injected.is_some();
         let well_again = async {
+            let done = OnceLock::new();
+            // A restart shows while it is under way: a command may end only when the gateway is back.
+            let watched = async {
+                let streams = Streams { dropped_before, open_before };
+                if restarts {
+                    Some(restart(context, chaos, injected_at, is_seen, (streams, &done)).await)
+                } else {
+                    None
+                }
+            };
+            let pulled = async {
+                let accepted = if is_pulled { Some(true) } else { inject(context, chaos).await };
+                done.get_or_init(|| (clock::now(), accepted));
+                accepted
+            };
+            let (accepted, watched) = tokio::join!(pulled, watched);
             // A restart may well cut the connection that its own answer should have come by.
             if accepted.unwrap_or(restarts) {
-                let recovered = if restarts {
-                    let streams = Streams { dropped_before, open_before };
-                    restart(context, chaos, injected_at, is_seen, streams).await
-                } else {
-                    latency(context, before, injected_at, is_seen).await
+                let recovered = match watched {
+                    Some(recovered) => recovered,
+                    None => latency(context, before, injected_at, is_seen).await,
                 };
                 context.gate.hold(false);
                 match recovered {
@@ -183,6 +199,10 @@ async fn stage(context: &Context, chaos: Chaos) -> Stage {
     if let Some(over_ms) = past.over_ms {
         return Stage::Over(over_ms);
     }
+    if matches!(context.levers.get(&chaos), Some(Lever::Proxy { .. })) {
+        // What the proxy of the session before did ended with it.
+        return Stage::Due;
+    }
     let Some(at) = past.injected_ms.map(|at_ms| context.clock.instant(at_ms)) else { return Stage::Due };
     let is_seen = past.is_seen;
     if chaos != Chaos::Latency {
@@ -222,23 +242,13 @@ impl Drop for Window<'_> {
     }
 }
 
-/// Asks for chaos; whether the gateway said yes. None where it said nothing.
+/// Asks for chaos; whether that was done. None where nobody said.
 async fn inject(context: &Context, chaos: Chaos) -> Option<bool> {
-    let added_ms = millis(context.plan.scenario.chaos.latency_added);
-    let call = match chaos {
-        Chaos::RedisRestart => CallName::RedisRestart,
-        Chaos::GatewayRestart => CallName::GatewayRestart,
-        Chaos::Latency => CallName::Latency,
-    };
-    let route = context.client.dialect().route(call);
-    let outcome = context.client.chaos(call, added_ms, millis(latency_lasts(context))).await;
-    let (accepted, answer) = match outcome {
-        Ok(answer) => (Some(context.client.is_yes(call, &answer)), format!("{route}: {answer}")),
-        Err(trouble) => (None, format!("{route}: {trouble}")),
-    };
+    let mark = context.recorder.mark();
+    let Pulled { accepted, answer } = lever::pull(context, chaos, latency_lasts(context)).await;
     tracing::info!("chaos {chaos}: {answer}");
     let finding = Finding::ChaosInjected { chaos, accepted: accepted == Some(true), answer: clip(&answer) };
-    context.recorder.incident(finding);
+    context.recorder.incident_since(finding, mark);
     accepted
 }
 
@@ -256,7 +266,7 @@ async fn restart(
     chaos: Chaos,
     injected_at: Instant,
     is_seen: bool,
-    Streams { dropped_before, open_before }: Streams,
+    (Streams { dropped_before, open_before }, done): (Streams, &OnceLock<(Instant, Option<bool>)>),
 ) -> Result<(), String> {
     let mut lost: Option<String> = None;
     let mut in_a_row = 0;
@@ -274,9 +284,17 @@ async fn restart(
             lost = Some(format!("readiness was lost after {took_ms} ms ({answer})"));
         }
         let effective = is_seen || lost.is_some() || dropped > 0;
-        let waited = clock::now().saturating_duration_since(injected_at);
+        // What was not done has no effect, and what is being done may still have one.
+        let waited = match done.get() {
+            Some((_, Some(false))) => EFFECT_LIMIT,
+            Some((at, _)) => clock::now().saturating_duration_since(*at),
+            None => Duration::ZERO,
+        };
+        if !effective && matches!(done.get(), Some((_, Some(false)))) {
+            return Ok(());
+        }
         // The first sign is often a dropped stream; what else shows is waited for until the gateway is ready again.
-        let over = effective && in_a_row >= READY_IN_A_ROW;
+        let over = effective && in_a_row >= READY_IN_A_ROW && done.get().is_some();
         if !said && (over || waited >= EFFECT_LIMIT) {
             said = true;
             let streams = format!("{dropped} of {open_before} streams dropped");
@@ -286,7 +304,7 @@ async fn restart(
             };
             context.recorder.incident(Finding::ChaosSeen { chaos, effective, evidence });
         }
-        if in_a_row >= READY_IN_A_ROW && (effective || waited >= EFFECT_LIMIT) {
+        if in_a_row >= READY_IN_A_ROW && done.get().is_some() && (effective || waited >= EFFECT_LIMIT) {
             return Ok(());
         }
         if given_up(context, injected_at) {
@@ -311,6 +329,7 @@ async fn latency(context: &Context, before: RoundTrips, injected_at: Instant, is
         () = context.stop.requested() => return Ok(()),
         () = tokio::time::sleep_until(ends_at) => {}
     }
+    lever::release(context, Chaos::Latency);
     loop {
         let now = round_trips(context).await;
         let (call, still) = now.most_over(&before);

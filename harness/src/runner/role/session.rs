@@ -62,6 +62,7 @@ fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, R
         pid,
         embedded,
         dialect: settings.dialect_for(folder.suite()),
+        by_way_of: None,
     })
 }
 
@@ -96,6 +97,7 @@ async fn attended(
         gateway,
         folder: run,
         shown: settings.shown(),
+        levers: settings.levers_for(suite),
         targets: settings.targets,
         waivers: settings.waivers,
         workers,

@@ -1,0 +1,204 @@
+//! Brings a chaos event about: by a call of the gateway's, by a command, or by the fault proxy before it.
+
+use std::{process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::Command,
+};
+
+use crate::{
+    clock,
+    gateway::CallName,
+    journal::clip,
+    plan::{Chaos, Lever, millis},
+    proxy::{Darkness, Fault, FaultProxy},
+    session::Context,
+};
+
+/// Of what a command says on each of its outputs, so much is kept; the rest is read and let go.
+const OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// A restart by the proxy: connections are cut, and for so long there are no new ones.
+const DARK_MS: u64 = 2_000;
+/// What the runner tells its children is none of a command's business.
+const NOT_FOR_COMMANDS: [&str; 4] = ["S2_ROLE", "S2_ATTACH", "S2_SUITE", "NEXTEST_RUN_ID"];
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Pulled {
+    /// Whether it was done; none where nobody said.
+    pub(super) accepted: Option<bool>,
+    /// What was done, and what came of that.
+    pub(super) answer: String,
+}
+
+/// Pulls the lever of an event; latency is to last so long, real time.
+pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
+    match context.levers.get(&chaos).unwrap_or(&Lever::Http) {
+        Lever::Http => call(context, chaos, lasts).await,
+        Lever::Command { program, arguments, timeout } => {
+            let added_ms = millis(context.plan.scenario.chaos.latency_added);
+            let fill = |argument: &String| {
+                let delayed = argument.replace("{delay_ms}", &added_ms.to_string());
+                delayed.replace("{duration_ms}", &millis(lasts).to_string())
+            };
+            let arguments: Vec<String> = arguments.iter().map(fill).collect();
+            let Pulled { accepted, answer } = run(program, &arguments, *timeout).await;
+            Pulled { accepted, answer: context.access.without_token(answer) }
+        }
+        Lever::Proxy { jitter } => match context.proxy.as_deref() {
+            Some(proxy) => disturb(proxy, context, chaos, millis(*jitter)),
+            None => Pulled { accepted: Some(false), answer: "there is no fault proxy".into() },
+        },
+        Lever::Not(why) => Pulled { accepted: Some(false), answer: format!("not to be done: {why}") },
+    }
+}
+
+/// Ends what stands until it is ended.
+pub(super) fn release(context: &Context, chaos: Chaos) {
+    if let (Some(Lever::Proxy { .. }), Some(proxy)) = (context.levers.get(&chaos), context.proxy.as_deref()) {
+        proxy.clear();
+    }
+}
+
+async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
+    let call = match chaos {
+        Chaos::RedisRestart => CallName::RedisRestart,
+        Chaos::GatewayRestart => CallName::GatewayRestart,
+        Chaos::Latency => CallName::Latency,
+    };
+    let added_ms = millis(context.plan.scenario.chaos.latency_added);
+    let route = context.client.dialect().route(call);
+    match context.client.chaos(call, added_ms, millis(lasts)).await {
+        Ok(answer) => {
+            Pulled { accepted: Some(context.client.is_yes(call, &answer)), answer: format!("{route}: {answer}") }
+        }
+        Err(trouble) => Pulled { accepted: None, answer: format!("{route}: {trouble}") },
+    }
+}
+
+fn disturb(proxy: &FaultProxy, context: &Context, chaos: Chaos, jitter_ms: u64) -> Pulled {
+    let answer = match chaos {
+        Chaos::Latency => {
+            let delay_ms = millis(context.plan.scenario.chaos.latency_added);
+            proxy.set(Fault::Latency { delay_ms, jitter_ms });
+            format!("the fault proxy: every answer {delay_ms} ms later, give or take {jitter_ms} ms")
+        }
+        Chaos::GatewayRestart | Chaos::RedisRestart => {
+            let open = proxy.counters().open;
+            proxy.set(Fault::Dark { manner: Darkness::Refuse, lasts_ms: Some(DARK_MS) });
+            format!("the fault proxy: {open} connections cut, and none for {DARK_MS} ms")
+        }
+    };
+    Pulled { accepted: Some(true), answer }
+}
+
+/// Runs a program without a shell. What it says is evidence.
+async fn run(program: &str, arguments: &[String], timeout: Duration) -> Pulled {
+    let shown = std::iter::once(program).chain(arguments.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
+    let shown = format!("the command `{}`", clip(&shown));
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    for name in NOT_FOR_COMMANDS {
+        command.env_remove(name);
+    }
+    let began = clock::now();
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(e) => {
+            let answer = format!("{shown} did not start: {e}; is it there, and may it be run?");
+            return Pulled { accepted: Some(false), answer };
+        }
+    };
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    // A daemon that it starts may keep its outputs open: its own end is what is waited for.
+    let mut said = (Vec::new(), Vec::new());
+    let ended = {
+        let reading = async { tokio::join!(read(stdout, &mut said.0), read(stderr, &mut said.1)) };
+        tokio::pin!(reading);
+        let ended = async {
+            tokio::select! {
+                status = child.wait() => status,
+                _ = &mut reading => child.wait().await,
+            }
+        };
+        tokio::time::timeout(timeout, ended).await
+    };
+    let took_ms = millis(clock::now().saturating_duration_since(began));
+    let mut text = String::from_utf8_lossy(&said.0).into_owned();
+    text.push_str(&String::from_utf8_lossy(&said.1));
+    let said =
+        if text.trim().is_empty() { "and said nothing".to_owned() } else { format!("and said: {}", text.trim()) };
+    match ended {
+        Ok(Ok(status)) => Pulled {
+            accepted: Some(status.success()),
+            answer: format!("{shown} ended after {took_ms} ms with {status}, {said}"),
+        },
+        Ok(Err(e)) => Pulled { accepted: Some(false), answer: format!("{shown}: {e}, {said}") },
+        Err(_) => {
+            // It is ours to end, and was asked for no more than this.
+            let _ = child.kill().await;
+            let seconds = timeout.as_secs();
+            Pulled {
+                accepted: Some(false),
+                answer: format!("{shown} was not over within {seconds} s and was killed, {said}"),
+            }
+        }
+    }
+}
+
+/// Reads an output to its end, and keeps its start.
+async fn read(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut output) = output else { return };
+    let mut chunk = [0; 1_024];
+    while let Ok(read) = output.read(&mut chunk).await {
+        if read == 0 {
+            return;
+        }
+        let room = OUTPUT_BYTES_MAX.saturating_sub(kept.len()).min(read);
+        kept.extend_from_slice(&chunk[..room]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ran(program: &str, arguments: &[&str], timeout: Duration) -> (Option<bool>, String) {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let Pulled { accepted, answer } = run(program, &arguments, timeout).await;
+        (accepted, answer)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_command_is_evidence_whatever_comes_of_it() {
+        let (accepted, answer) = ran("sh", &["-c", "echo out; echo err >&2"], LONG).await;
+        assert!(accepted == Some(true) && answer.contains("exit status: 0, and said: out\nerr"), "{answer}");
+        let (accepted, answer) = ran("sh", &["-c", "exit 3"], LONG).await;
+        assert!(accepted == Some(false) && answer.contains("exit status: 3, and said nothing"), "{answer}");
+        let (accepted, answer) = ran("no-such-program-here", &[], LONG).await;
+        assert!(accepted == Some(false) && answer.contains("did not start"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_does_not_end_is_killed_and_said_to_be() {
+        let (accepted, answer) = ran("sleep", &["1000"], Duration::from_millis(300)).await;
+        assert!(accepted == Some(false) && answer.contains("`sleep 1000` was not over within 0 s"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn no_shell_reads_the_arguments_and_an_output_without_end_is_bounded() {
+        let (_, answer) = ran("echo", &["$HOME; `id` && *"], LONG).await;
+        assert!(answer.contains("said: $HOME; `id` && *"), "{answer}");
+        let (accepted, answer) = ran("sh", &["-c", "head -c 10000000 /dev/zero | tr '\\0' x"], LONG).await;
+        assert!(accepted == Some(true) && answer.len() < OUTPUT_BYTES_MAX + 512, "{}", answer.len());
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_a_command_leaves_behind_is_not_waited_for() {
+        let (accepted, answer) = ran("sh", &["-c", "sleep 30 & echo started"], LONG).await;
+        assert!(accepted == Some(true) && answer.contains("said: started"), "{answer}");
+    }
+}
