@@ -22,7 +22,8 @@ async fn bytes_pass_both_ways_untouched_and_are_counted() {
         let (reader, writer) = (&mut pair.client, &mut pair.upstream);
         let (wrote, read) =
             soon("all arrives", async { tokio::join!(writer.write_all(&to), reader.read_exact(&mut from)) }).await;
-        (wrote.unwrap(), read.unwrap());
+        wrote.unwrap();
+        read.unwrap();
         assert!(to == from);
         std::mem::swap(&mut pair.client, &mut pair.upstream);
         to.reverse();

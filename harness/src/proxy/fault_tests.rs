@@ -125,9 +125,9 @@ async fn an_end_and_a_reset_are_as_late_as_what_came_before_them() {
         let began = clock::now();
         pair.upstream.write_all(b"goodbye").await.unwrap();
         if is_reset {
-            reset(pair.upstream)
+            reset(pair.upstream);
         } else {
-            pair.upstream.shutdown().await.unwrap()
+            pair.upstream.shutdown().await.unwrap();
         }
         // What a reset overtakes in the system's own buffers is the system's business.
         let mut read = Vec::new();
@@ -263,7 +263,8 @@ async fn a_connection_carries_no_more_a_second_than_it_may_in_either_direction()
         let (from, to) = (&mut pair.client, &mut pair.upstream);
         let (wrote, read) =
             soon("all arrives", async { tokio::join!(from.write_all(&sent), to.read_exact(&mut read)) }).await;
-        (wrote.unwrap(), read.unwrap());
+        wrote.unwrap();
+        read.unwrap();
         // Two slices of 20 ms come early.
         let took = clock::now() - began;
         assert!(took >= Duration::from_millis(500 - 40), "{direction}: {took:?}");
