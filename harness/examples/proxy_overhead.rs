@@ -4,8 +4,8 @@
 //! cargo run --release -p s2-harness --example proxy_overhead
 //! ```
 //!
-//! Both ways take turns in one run, so that a machine that is busy for a while is busy for both. Client and proxy share a
-//! runtime, as they do in a session; the server has one of its own. The figures stand in the documentation of
+//! Both ways take turns in one run, so that a machine that is busy for a while is busy for both. Client and proxy share
+//! a runtime, as they do in a session; the server has one of its own. The figures stand in the documentation of
 //! `s2_harness::proxy`.
 
 use std::{error::Error, io, net::SocketAddr, thread, time::Duration};
@@ -46,27 +46,27 @@ enum Kind {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (tell, told) = oneshot::channel();
-    let server = thread::spawn(|| serve(tell));
+    // Its connections are its own, and end with the program.
+    thread::spawn(|| serve(tell));
     let direct = told.await?;
     let proxy = FaultProxy::start(&direct.to_string(), 1).await?;
     let ways = [direct, proxy.local_addr()];
 
-    let requests = requests(ways).await?;
-    let bulk = bulk(ways, Kind::Bulk, BULK_BYTES).await?;
-    let link = bulk_at_link_speed(ways).await?;
+    let times = requests(ways).await?;
+    let loopback = bulk(ways, Kind::Bulk, BULK_BYTES).await?;
+    let link = bulk(ways, Kind::LinkBulk, LINK_BULK_BYTES).await?;
 
     println!("{:<36}{:>12}{:>12}{:>16}", "", "directly", "by proxy", "difference");
     for (name, share) in [("request, median", 0.5), ("request, p99", 0.99)] {
-        let [direct, proxied] = requests.each_ref().map(|times| quantile(times, share) * 1e6);
+        let [direct, proxied] = times.each_ref().map(|seconds| quantile(seconds, share) * 1e6);
         println!("{name:<36}{direct:>9.1} us{proxied:>9.1} us{:>+13.1} us", proxied - direct);
     }
-    for (name, rates) in [("bulk, loopback at its fastest", bulk), ("bulk, a gigabit link", link)] {
+    for (name, rates) in [("bulk, loopback at its fastest", loopback), ("bulk, a gigabit link", link)] {
         let [direct, proxied] = rates.each_ref().map(|rates| quantile(rates, 0.5) / 1e6);
         let difference = (proxied / direct - 1.0) * 100.0;
         println!("{name:<36}{direct:>7.0} MB/s{proxied:>7.0} MB/s{difference:>+14.1} %");
     }
     proxy.shutdown().await;
-    drop(server);
     Ok(())
 }
 
@@ -113,10 +113,6 @@ async fn bulk(ways: [SocketAddr; 2], kind: Kind, bytes: usize) -> io::Result<[Ve
         }
     }
     Ok(rates)
-}
-
-async fn bulk_at_link_speed(ways: [SocketAddr; 2]) -> io::Result<[Vec<f64>; 2]> {
-    bulk(ways, Kind::LinkBulk, LINK_BULK_BYTES).await
 }
 
 async fn connect(to: SocketAddr, kind: Kind) -> io::Result<TcpStream> {

@@ -17,7 +17,10 @@
 //! - [`plan`]: what happens when, for how long, and how many samples each KPI is promised. Pure, seeded, printable.
 //! - [`gateway`]: the wire. What a gateway answers is data, however odd.
 //! - [`workload`]: what is played, one file a workload.
-//! - [`session`]: plays the plan. The only part with sockets, timers and tasks, and the journal's only writer.
+//! - [`proxy`]: a TCP proxy before any gateway, which adds latency, cuts, goes dark. A leaf: it knows only [`clock`], and
+//!   only the session is to start one.
+//! - [`session`]: plays the plan. But for the proxy's, the only part with sockets, timers and tasks; the journal's only
+//!   writer.
 //! - [`journal`]: the append-only record, bounded by time and not by how many requests there are.
 //! - [`judge`]: pure functions from plan and journal to verdicts. No clock, no file, no network, so that a stored
 //!   journal can be judged again, years later, with other targets.

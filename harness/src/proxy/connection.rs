@@ -39,8 +39,8 @@ enum Broken {
     Reset,
 }
 
-/// Serves a client until both directions have ended. `rules` are those of when it was accepted: what has changed since, it
-/// follows.
+/// Serves a client until both directions have ended. `rules` are those of when it was accepted: what has changed since,
+/// it follows.
 pub(super) async fn serve(mut client: TcpStream, means: &Means, mut rules: watch::Receiver<Rules>, seed: u64) {
     let accepted = *rules.borrow();
     let mut all_cuts = rules.clone();
@@ -114,8 +114,8 @@ async fn carry(
     let lateness = Lateness { delayed: &tally.delayed, seed };
     let mut answers = pump((from_upstream, to_client), &tally.to_clients, Some(lateness));
 
-    // The system tells of a reset only once, be it to a read or to a write. Where it told a write, reads see an end in good
-    // order, which it is not.
+    // The system tells of a reset only once, be it to a read or to a write. Where it told a write, reads see an end in
+    // good order, which it is not.
     let upstream_is_gone = AtomicBool::new(false);
     let requests = async {
         let is_told = match requests.run().await {

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
-/// What a proxy has done since it was started. Each number is right for itself; those of one moment may be one event apart.
+/// What a proxy has done since it was started. Each number is right for itself; those of one moment may be one event
+/// apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Connections of clients that were taken, those among them that were refused or came to nothing.

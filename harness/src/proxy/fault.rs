@@ -9,19 +9,19 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// What the gateway sends arrives later, and what it is sent does not: so +150 ms is +150 ms an answer. So does its end,
-    /// be it in good order or a reset. What comes in several flights pays for each: a TLS handshake, a body that waits for
-    /// `100 Continue`. Setting up a connection is not delayed, since it ends at the proxy.
+    /// What the gateway sends arrives later, and what it is sent does not: so +150 ms is +150 ms an answer. So does its
+    /// end, be it in good order or a reset. What comes in several flights pays for each: a TLS handshake, a body that
+    /// waits for `100 Continue`. Setting up a connection is not delayed, since it ends at the proxy.
     ///
-    /// A delay and not a brake: each chunk has its own time of release, and up to [`LINE_BYTES_MAX`] of a connection are
-    /// on their way at once.
+    /// A delay and not a brake: each chunk has its own time of release, and up to [`LINE_BYTES_MAX`] of a connection
+    /// are on their way at once.
     ///
     /// [`LINE_BYTES_MAX`]: super::LINE_BYTES_MAX
     Latency {
         /// How much later.
         delay_ms: u64,
-        /// Each chunk is up to so much sooner or later than that, evenly, and never sooner than it came or than the chunk
-        /// before it.
+        /// Each chunk is up to so much sooner or later than that, evenly, and never sooner than it came or than the
+        /// chunk before it.
         #[serde(default)]
         jitter_ms: u64,
     },
@@ -47,9 +47,9 @@ pub enum Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Darkness {
-    /// As if its process were gone: open connections are cut, and new ones are reset as soon as they are made. (They are
-    /// not refused by the kernel, as they would be if nobody listened: nobody could count that, and another process could
-    /// take the port.)
+    /// As if its process were gone: open connections are cut, and new ones are reset as soon as they are made. (They
+    /// are not refused by the kernel, as they would be if nobody listened: nobody could count that, and another process
+    /// could take the port.)
     Refuse,
     /// As if the network dropped every packet: no byte passes and no end, but nothing breaks; new connections are made,
     /// and nobody answers. When it is light again, all go on where they were, and no byte is lost.
@@ -95,6 +95,11 @@ impl Rules {
     /// Nothing stands any more. What was cut stays cut.
     pub(super) fn clear(&mut self) {
         *self = Self { cuts: self.cuts, ..Self::default() };
+    }
+
+    /// A darkness is over. One that has taken its place in the meantime is not; whether it is light now that was not.
+    pub(super) fn lift(&mut self, dark: Option<Dark>) -> bool {
+        self.dark.take_if(|stands| Some(*stands) == dark).is_some()
     }
 
     /// What stands, in the order of [`Fault`]'s kinds.
@@ -181,5 +186,20 @@ mod tests {
         rules.set(Fault::Dark { manner: Darkness::Refuse, lasts_ms: None }, clock::now());
         rules.clear();
         assert_eq!(rules, Rules { cuts: 2, ..Rules::default() });
+    }
+
+    #[test]
+    fn a_darkness_that_is_over_ends_and_one_that_took_its_place_does_not() {
+        let mut rules = Rules::default();
+        let fault = Fault::Dark { manner: Darkness::Refuse, lasts_ms: Some(5) };
+        rules.set(fault, clock::now());
+        let first = rules.dark;
+        // The same again, and later.
+        rules.set(fault, clock::now() + Duration::from_millis(1));
+        assert!(!rules.lift(first));
+        assert!(rules.refuses());
+        let second = rules.dark;
+        assert!(rules.lift(second));
+        assert!(!rules.refuses() && !rules.lift(second));
     }
 }

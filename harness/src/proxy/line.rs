@@ -11,8 +11,8 @@ pub(super) const CHUNK_BYTES: usize = 64 * 1_024;
 const CHUNK_COST: usize = 128;
 /// What a direction may hold whatever the others hold: one chunk always finds room in an empty line.
 const OWN_BYTES: usize = 2 * CHUNK_BYTES;
-/// What one direction of a connection holds at most. It is as much as the greatest answer that the harness reads; at +150 ms,
-/// a connection carries 26 MB/s.
+/// What one direction of a connection holds at most. It is as much as the greatest answer that the harness reads; at
+/// +150 ms, a connection carries 26 MB/s.
 pub const LINE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// What all connections of a proxy hold beyond what each may hold in any case.
 pub(super) const SHARED_BYTES: usize = 64 * 1_024 * 1_024;
@@ -64,8 +64,8 @@ impl DelayLine {
         self.held.is_empty()
     }
 
-    /// How many bytes may be pushed as one chunk; none at the bound, and then nothing is to be read. They are set aside until
-    /// [`settle`](Self::settle).
+    /// How many bytes may be pushed as one chunk; none at the bound, and then nothing is to be read. They are set aside
+    /// until [`settle`](Self::settle).
     pub(super) fn room(&mut self) -> usize {
         let most = LINE_BYTES_MAX.saturating_sub(self.cost).min(CHUNK_BYTES + CHUNK_COST);
         let wanted = (self.cost + most).saturating_sub(OWN_BYTES + self.borrowed);

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::clock;
 
-/// Connections that may be open at once. One more is reset, and counted: if it waited, that would look like a gateway that is
-/// slow.
+/// Connections that may be open at once. One more is reset, and counted: if it waited, that would look like a gateway
+/// that is slow.
 pub const CONNECTIONS_MAX: usize = 1_024;
 
 /// A pause after a failed accept: out of descriptors, for one, is not over a microsecond later.
@@ -58,8 +58,8 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Listens on a free port of 127.0.0.1, and connects each client to `upstream`: a host and a port, of which the host is
-    /// looked up anew for each. Proxies of the same seed roll the same dice, connection by connection.
+    /// Listens on a free port of 127.0.0.1, and connects each client to `upstream`: a host and a port, of which the
+    /// host is looked up anew for each. Proxies of the same seed roll the same dice, connection by connection.
     ///
     /// # Errors
     /// An upstream that is not a host and a port, or no port to listen on. That the upstream is there is not asked.
@@ -113,8 +113,8 @@ impl FaultProxy {
         self.local_addr
     }
 
-    /// Does something to all connections, to those that are open, too, and to what they hold. A fault of a kind that stands
-    /// takes its place.
+    /// Does something to all connections, to those that are open, too, and to what they hold. A fault of a kind that
+    /// stands takes its place.
     pub fn set(&self, fault: Fault) {
         self.means.rules.send_modify(|rules| rules.set(fault, clock::now()));
     }
@@ -142,8 +142,8 @@ impl FaultProxy {
         (self.tasks.clone(), Arc::clone(&self.means))
     }
 
-    /// Stops listening, closes every connection, and waits until all of its tasks have ended. What a connection holds is
-    /// lost.
+    /// Stops listening, closes every connection, and waits until all of its tasks have ended. What a connection holds
+    /// is lost.
     pub async fn shutdown(self) {
         self.closing.cancel();
         self.tasks.close();
@@ -227,12 +227,7 @@ async fn lift(rules: &watch::Sender<Rules>) {
         tokio::select! {
             changed = seen.changed() => if changed.is_err() { return },
             () = sleep_until(ends_at.unwrap_or_else(clock::now)), if ends_at.is_some() => {
-                // Another may have come in the meantime.
-                rules.send_if_modified(|rules| {
-                    let is_over = rules.dark == dark;
-                    rules.dark = rules.dark.filter(|_| !is_over);
-                    is_over
-                });
+                rules.send_if_modified(|rules| rules.lift(dark));
             }
         }
     }

@@ -9,8 +9,8 @@ use super::line::CHUNK_BYTES;
 /// So much time is written at once: timers are exact to a millisecond or two, which shorter slices would feel.
 const SLICE: Duration = Duration::from_millis(20);
 
-/// A rate, and when the next byte may pass. What was not used is lost but for one slice, which makes good for late timers: in
-/// any time pass no more bytes than the rate allows, and two slices.
+/// A rate, and when the next byte may pass. What was not used is lost but for one slice, which makes good for late
+/// timers: in any time pass no more bytes than the rate allows, and two slices.
 #[derive(Debug)]
 pub(super) struct Pace {
     bytes_per_second: NonZeroU64,

@@ -42,8 +42,8 @@ pub(super) struct Lateness<'a> {
 
 /// Carries bytes from one socket to another, in order and untouched.
 ///
-/// Without a fault, what is read is written at once, and nothing is read before what was read is written: the line is empty, no
-/// clock is read and no timer set. With a latency, up to the line's bound is read ahead.
+/// Without a fault, what is read is written at once, and nothing is read before what was read is written: the line is
+/// empty, no clock is read and no timer set. With a latency, up to the line's bound is read ahead.
 #[derive(Debug)]
 pub(super) struct Pump<'a> {
     from: ReadHalf<'a>,
@@ -95,8 +95,8 @@ impl<'a> Pump<'a> {
         pump
     }
 
-    /// Carries until one side has ended and all is written, or cannot be. A change of the rules takes effect at once, also on
-    /// what is held.
+    /// Carries until one side has ended and all is written, or cannot be. A change of the rules takes effect at once,
+    /// also on what is held.
     pub(super) async fn run(&mut self) -> Ended {
         loop {
             // A connection that always has something to carry lets others run.

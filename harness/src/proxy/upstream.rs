@@ -11,8 +11,8 @@ use super::ProxyError;
 
 /// The name looked up and the connection made, all in all; as long as a client has that connects by itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An upstream that is gone without a word is noticed as by a client that connects by itself: within a minute. A client of
-/// the proxy's can only notice that the proxy is gone.
+/// An upstream that is gone without a word is noticed as by a client that connects by itself: within a minute. A client
+/// of the proxy's can only notice that the proxy is gone.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
