@@ -7,7 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use mock_gateway::{Config, MockGateway};
+/// What goes wrong with one.
+type AnyError = Box<dyn Error + Send + Sync>;
 
 /// A gateway that was started.
 #[derive(Debug)]
@@ -36,15 +37,17 @@ impl Drop for GatewayProcess {
     }
 }
 
-/// Is a gateway, until the parent hangs up.
-pub(crate) fn serve(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
+/// Is a gateway, until the parent hangs up: what `start` gives is what it says first, and what ends it.
+pub(crate) fn serve<S: Future<Output = ()>>(
+    start: impl Future<Output = Result<(String, S), AnyError>>,
+) -> Result<(), AnyError> {
     // One thread is enough, and leaves the others to what is under test.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let gateway = MockGateway::start(config).await?;
-        println!("{}", gateway.url());
+        let (says, end) = start.await?;
+        println!("{says}");
         tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await??;
-        gateway.shutdown().await;
+        end.await;
         Ok(())
     })
 }

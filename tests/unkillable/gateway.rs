@@ -24,7 +24,11 @@ pub(crate) fn start(token: &str) -> Result<GatewayProcess, AnyError> {
 pub(crate) fn served() -> Option<ExitCode> {
     let (_, token) = std::env::vars_os().find(|(name, _)| name == BE_THE_GATEWAY)?;
     let token = token.to_string_lossy().into_owned();
-    Some(match serve(Config { token: Some(token), ..Config::default() }) {
+    let started = async {
+        let gateway = MockGateway::start(Config { token: Some(token), ..Config::default() }).await?;
+        Ok((gateway.url(), async move { gateway.shutdown().await }))
+    };
+    Some(match serve(started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the gateway: {error}");

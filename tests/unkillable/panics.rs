@@ -94,7 +94,9 @@ fn play(name: &str, panics: &str) -> Result<Left, AnyError> {
 
 /// What is red of workloads, and of heartbeats.
 fn reds(left: &Left) -> Result<Vec<String>, AnyError> {
-    let reds = reds_of(left)?.into_keys().map(|name| if name == "heartbeats" { "heartbeat".to_owned() } else { name });
+    // A KPI may have the name of a workload.
+    let reds = reds_of(left)?.into_iter().filter(|(_, red)| red["kind"] != "kpi");
+    let reds = reds.map(|(name, _)| if name == "heartbeats" { "heartbeat".to_owned() } else { name });
     Ok(reds.filter(|name| WORKERS.contains(&name.as_str())).collect())
 }
 

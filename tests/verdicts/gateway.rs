@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::Command, thread, time::Duration};
 
-use mock_gateway::{Config, Defects};
+use mock_gateway::{Config, Defects, MockGateway};
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use crate::gateway_process::GatewayProcess;
@@ -31,5 +31,8 @@ pub(crate) fn stop_for(gateway: &GatewayProcess, how_long: Duration) -> Result<(
 pub(crate) fn serve(row: &Row) -> Result<(), AnyError> {
     let defects: Defects = row.defects.iter().copied().collect();
     let without = row.without.iter().map(|call| call.parse()).collect::<Result<_, _>>()?;
-    gateway_process::serve(Config { defects, without, ..Config::default() })
+    gateway_process::serve(async {
+        let gateway = MockGateway::start(Config { defects, without, ..Config::default() }).await?;
+        Ok((gateway.url(), async move { gateway.shutdown().await }))
+    })
 }

@@ -67,6 +67,8 @@ pub struct StreamEvent {
     pub data: String,
     /// When it came.
     pub arrived: Instant,
+    /// On which connection of a stream that is kept.
+    pub connection: u32,
 }
 
 impl Streams {
@@ -162,6 +164,7 @@ impl Connection {
                         name: hide(token, event.event_type),
                         data: hide(token, event.data),
                         arrived: clock::now(),
+                        connection: 0,
                     });
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}

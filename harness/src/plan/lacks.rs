@@ -18,6 +18,9 @@ pub struct Lacks {
     /// Whether no stream shows every run of a workspace, so that each is heard by its own alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub workspace_stream: bool,
+    /// Whether no run has a stream of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub run_streams: bool,
     /// Chaos events that are not injected.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub chaos: BTreeMap<Chaos, String>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chaos, Kpi, Plan, PlannedChaos, Workload, millis};
+use super::{Chaos, Kpi, Plan, PlannedChaos, PlannedRun, Workload, millis};
 
 /// Prompts that each safety probe tries to inject.
 pub const INJECTIONS_PER_PROBE: u64 = 3;
@@ -47,9 +47,12 @@ fn promise(plan: &Plan, kpi: Kpi) -> u64 {
         Kpi::SseReconnectSuccess => steady.returns(plan),
         // The first opening of every stream, the streams of their own that steady runs have, and those that come back.
         Kpi::SseReconnectRate => {
-            u64::from(plan.scenario.streams.count)
-                + count(plan.runs.iter().filter(|run| run.own_stream && steady.contains(run.at_ms)).count())
-                + steady.returns(plan)
+            let lacks = &plan.lacks;
+            let kept = if lacks.workspace_stream { 0 } else { u64::from(plan.scenario.streams.count) };
+            // Where no other shows a run, each has its own.
+            let has_own = |run: &&PlannedRun| (run.own_stream || lacks.workspace_stream) && !lacks.run_streams;
+            let own = plan.runs.iter().filter(|run| steady.contains(run.at_ms)).filter(has_own).count();
+            kept + count(own) + steady.returns(plan)
         }
         // Every run writes at least a line and an end to each workspace stream.
         Kpi::SseWriteP99 | Kpi::SseDuplicates | Kpi::SseGaps => {

@@ -81,6 +81,17 @@ pub struct Call<'a> {
     pub since: Option<Mark>,
 }
 
+/// What came of a request.
+#[derive(Debug)]
+pub struct Sent {
+    /// The answer, or the trouble, of the last time that it was sent.
+    pub outcome: Outcome,
+    /// When it was sent, and in which phase.
+    pub mark: Mark,
+    /// How long it was told to wait before that.
+    pub waited: Duration,
+}
+
 impl Context {
     /// Whose runs are created where it does not matter: the first agent of the settings.
     #[must_use]
@@ -112,7 +123,20 @@ impl Context {
         call: Call<'_>,
         send: impl Fn() -> F,
     ) -> Result<Answer, String> {
-        let (outcome, mark) = self.send(call, send).await;
+        self.outcome_and_wait(call, send).await.0
+    }
+
+    /// The same, and for how long it was told to wait: that is the plan's limit, and nobody's latency.
+    pub async fn outcome_and_wait<F: Future<Output = Outcome>>(
+        &self,
+        call: Call<'_>,
+        send: impl Fn() -> F,
+    ) -> (Result<Answer, String>, Duration) {
+        let Sent { outcome, mark, waited } = self.send(call, send).await;
+        (self.as_expected(call, outcome, mark), waited)
+    }
+
+    fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: Mark) -> Result<Answer, String> {
         self.recorder.time(Timing::Request, mark, call.route);
         let wrong = match outcome {
             Ok(answer) if answer.is(call.expected) => return Ok(answer),
@@ -125,11 +149,12 @@ impl Context {
 
     /// Sends a request, and again where the gateway says 429 and when to come back; what came of the last time, and when
     /// the first was sent. What it says on the way is an error like any other, and who waits for it goes on waiting.
-    pub async fn send<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> (Outcome, Mark) {
+    pub async fn send<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Sent {
         self.gate.pass().await;
         let now = self.recorder.mark();
-        let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
+        let mut mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
         let mut sent_again = 0;
+        let mut waited = Duration::ZERO;
         let give_up_at = now.at + WAIT_LIMIT;
         loop {
             let outcome = send().await;
@@ -144,21 +169,24 @@ impl Context {
                     call.subject,
                     wait.as_millis()
                 );
-                if clock::now() + wait < give_up_at && self.wait_as_asked(wait).await {
+                let asked_at = clock::now();
+                if asked_at + wait < give_up_at && self.wait_as_asked(wait).await {
+                    waited += clock::now().saturating_duration_since(asked_at);
+                    mark = Mark { at: clock::now(), ..mark };
                     continue;
                 }
-                return (outcome, mark);
+                return Sent { outcome, mark, waited };
             }
             let Some(answer) = outcome.as_ref().ok().filter(|answer| answer.status == 429) else {
-                return (outcome, mark);
+                return Sent { outcome, mark, waited };
             };
             self.recorder.count(Counter::RequestsThrottled, mark);
             let Some(wait) = answer.retry_after.filter(|_| sent_again < SENT_AGAIN_MAX) else {
-                return (outcome, mark);
+                return Sent { outcome, mark, waited };
             };
             let answer = answer.to_string();
             if !self.wait_as_asked(wait).await {
-                return (outcome, mark);
+                return Sent { outcome, mark, waited };
             }
             sent_again += 1;
             self.request_failed(call.workload, call.route, call.subject, &throttled(&answer, wait), mark);

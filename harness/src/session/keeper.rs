@@ -59,6 +59,8 @@ enum Over {
 struct Life {
     last_id: Option<String>,
     has_seen_events: bool,
+    /// Connections so far.
+    connections: u32,
     /// The stream's `retry:`.
     retry: Option<Duration>,
     /// How long the last refusal asked to wait.
@@ -143,6 +145,7 @@ impl Context {
                 opened = self.open(kept, &mut life) => opened,
             };
             let Some(mut connection) = opened else { continue };
+            life.connections += 1;
             let mut held = self.hold_open(kept.client);
             let over = self.read(kept, &mut life, &mut connection, orders, on_event).await;
             let retry = connection.retry().map(|retry| retry.clamp(RETRY_MIN, RECONNECT_DELAY_MAX));
@@ -206,7 +209,8 @@ impl Context {
                 }
                 if let Some(client) = kept.client {
                     // One that has seen events is owed what came since, whether or not the gateway gave it an id.
-                    self.ledger().opened(client, self.ledger_ms(), life.has_seen_events);
+                    let has_asked = life.has_seen_events && !self.client.dialect().events.ids_are_the_connections;
+                    self.ledger().opened(client, self.ledger_ms(), has_asked);
                 }
                 if let Some(back) = life.back.take() {
                     // Whoever waited may have stopped waiting.
@@ -262,7 +266,7 @@ impl Context {
                 event = connection.next() => event,
             };
             let event = match event {
-                Ok(event) => event,
+                Ok(event) => StreamEvent { connection: life.connections, ..event },
                 Err(ended) => return Over::Dropped(ended),
             };
             life.has_seen_events = true;

@@ -29,7 +29,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) use artifacts::{ArtifactError, replace};
 pub use board::{Board, Watch};
-pub use context::{Call, Context};
+pub use context::{Call, Context, Sent};
 pub(crate) use descriptors::raise_limit;
 pub use futures_util::future::BoxFuture;
 pub use gate::Gate;

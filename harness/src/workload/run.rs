@@ -28,6 +28,8 @@ pub(super) struct Run {
     pub(super) watch: Option<Arc<Watch>>,
     /// When it was due, and in which phase.
     pub(super) since: Mark,
+    /// How long its creation was told to wait.
+    pub(super) waited: Duration,
 }
 
 /// How a run ended.
@@ -58,7 +60,7 @@ pub(super) async fn create(
     context.board.created(&run.id, client.workspace());
     let watch = context.board.watch(&run.id);
     let call = Call { since: Some(since), ..context.of(workload, CallName::CreateRun, &run.id) };
-    let created = context.outcome(call, || client.create_run(run)).await;
+    let (created, waited) = context.outcome_and_wait(call, || client.create_run(run)).await;
     let answer = match created {
         Ok(answer) => answer,
         Err(why) => {
@@ -84,7 +86,7 @@ pub(super) async fn create(
         context.board.created(&id, client.workspace());
         context.board.watch(&id)
     };
-    Ok((Run { id, watch, since }, answer))
+    Ok((Run { id, watch, since, waited }, answer))
 }
 
 /// Starts a run.

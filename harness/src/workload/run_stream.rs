@@ -64,9 +64,15 @@ pub(super) async fn follow(
         run: Some(run.to_owned()),
     };
     let mut sightings = Sightings::default();
+    let mut connection = 0;
+    let ids_are_the_connections = context.client.dialect().events.ids_are_the_connections;
     let keep = async {
         context
             .keep(&kept, orders, &mut |event, log| {
+                if ids_are_the_connections && event.connection != connection {
+                    // Nothing was asked for by its id: the run is shown from its beginning again.
+                    (sightings, shown, connection) = (Sightings::default(), Shown::default(), event.connection);
+                }
                 if let Some(same_id) = sightings.again(event, log) {
                     let mark = context.recorder.mark();
                     context.recorder.count(Counter::EventsDuplicated, mark);

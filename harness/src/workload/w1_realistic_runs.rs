@@ -113,6 +113,8 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, due: I
     match run::create(context, Workload::Runs, &context.client, &new, due).await {
         Err(why) => take_down(context, &new.id, Ending::Failure(format!("not created: {why}")), due),
         Ok((run, _)) => {
+            // What a plan's limit made it wait, no user waited for.
+            let due = Mark { at: due.at + run.waited, ..due };
             under_way(context, planned, &run, due).await;
             context.board.forget(&run.id);
         }

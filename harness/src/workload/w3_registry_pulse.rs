@@ -14,7 +14,7 @@ use crate::{
     gateway::{Answer, CallName, Client, Manifest},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedPulse, Workload},
-    session::{Call, Context, Fatal, Past, Side, Worker},
+    session::{Call, Context, Fatal, Past, Sent, Side, Worker},
 };
 
 /// How long a version is searched. Three times the target, so that a late one is told from a lost one.
@@ -156,7 +156,7 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
         let route = &format!("{} (tampered)", dialect.route(CallName::Publish));
         let expected = dialect.call(CallName::Publish).map_or(&[][..], |spec| &spec.refused);
         let call = Call { route, expected, ..context.of(workload, CallName::Publish, &label) };
-        let (sent, mark) = context.send(call, || context.client.publish(&manifest)).await;
+        let Sent { outcome: sent, mark, .. } = context.send(call, || context.client.publish(&manifest)).await;
         let is_refused = match &sent {
             Ok(answer) if answer.is(expected) => true,
             Ok(answer) if (200..300).contains(&answer.status) => {

@@ -14,7 +14,7 @@ use crate::{
     gateway::{Answer, CallName, RunStanding},
     journal::{Counter, Finding, clip},
     plan::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Workload},
-    session::{Call, Context, Fatal, Past, Worker},
+    session::{Call, Context, Fatal, Past, Sent, Worker},
 };
 
 /// What is tried, and what it is called. More than one wording: a filter for a single phrase is no safety layer.
@@ -97,7 +97,7 @@ async fn inject(context: &Context, name: &str, prompt: &str) {
     let (workload, route) = (Workload::Safety, &format!("{} (injection)", dialect.route(CallName::CreateRun)));
     let expected = dialect.call(CallName::CreateRun).map_or(&[][..], |spec| &spec.refused);
     let call = Call { route, expected, ..context.of(workload, CallName::CreateRun, name) };
-    let (sent, mark) = context.send(call, || context.client.create_run(&new)).await;
+    let Sent { outcome: sent, mark, .. } = context.send(call, || context.client.create_run(&new)).await;
     match sent {
         Ok(answer) if answer.is(expected) => {
             context.recorder.count(Counter::InjectionsSent, mark);

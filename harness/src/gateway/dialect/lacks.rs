@@ -57,7 +57,8 @@ impl Dialect {
     #[must_use]
     pub fn lacks(&self, process_is_known: bool) -> Lacks {
         let workspace_stream = self.absence(LogsStream).is_some();
-        let mut lacks = Lacks { workspace_stream, ..Lacks::default() };
+        let run_streams = self.absence(RunLogsStream).is_some();
+        let mut lacks = Lacks { workspace_stream, run_streams, ..Lacks::default() };
         for Needs { kpi, any_of } in NEEDS {
             let missing = any_of.iter().find_map(|group| self.all_absent(group, process_is_known));
             if let Some(why) = missing {

@@ -1,0 +1,54 @@
+//! Gateways of other shapes, each described by a file: S2 plays the whole two hours, compressed, at each, and every trial is
+//! green, or waived with a reason.
+
+#[path = "any_gateway/burrow.rs"]
+mod burrow;
+#[path = "support/gateway.rs"]
+mod gateway_process;
+#[path = "any_gateway/orchard.rs"]
+mod orchard;
+#[path = "any_gateway/server.rs"]
+mod server;
+#[path = "any_gateway/shapes.rs"]
+mod shapes;
+#[path = "support/soak.rs"]
+mod soak;
+#[path = "any_gateway/weir.rs"]
+mod weir;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use s2_harness::{runner::StartingGateway, workload};
+use soak::AnyError;
+
+/// All of them.
+const SIDE_BY_SIDE: usize = 8;
+
+type Test = fn() -> Result<(), AnyError>;
+
+fn main() -> ExitCode {
+    if let Some(code) = shapes::served() {
+        return code;
+    }
+    // A command of a soak's has that soak's environment, so this comes first.
+    if let Some(code) = shapes::pulled_lever() {
+        return code;
+    }
+    // There is no gateway but the one that the environment names.
+    let gateway = || -> StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
+    if let Some(code) = soak::played(gateway, workload::workers) {
+        return code;
+    }
+    let mut args = Arguments::from_args();
+    // Soaks wait more than they work.
+    args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
+    let trials: Vec<(&str, Test)> = vec![
+        ("orchard::plays_the_two_hours", shapes::orchard_plays_the_two_hours),
+        ("burrow::plays_the_two_hours", shapes::burrow_plays_the_two_hours),
+        ("weir::plays_the_two_hours", shapes::weir_plays_the_two_hours),
+    ];
+    let trial =
+        |(name, test): (&str, Test)| Trial::test(name, move || test().map_err(|error| Failed::from(error.to_string())));
+    libtest_mimic::run(&args, trials.into_iter().map(trial).collect()).exit_code()
+}

@@ -1,0 +1,207 @@
+//! Soaks at gateways of other shapes, and what must be waived of each, and nothing else.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    thread,
+    time::Duration,
+};
+
+use s2_harness::clock;
+use serde_json::Value;
+
+use crate::{
+    burrow,
+    gateway_process::{GatewayProcess, serve},
+    orchard,
+    server::{Shaped, client, speaks},
+    soak::{AnyError, Soak, forget_surroundings},
+    weir,
+};
+
+/// Between looks at the runner.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Two hours at this pace are a minute; beyond this something hangs.
+const PACE: f64 = 120.0;
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Set where this binary is to be a gateway: to the name of its shape.
+const BE_THE_GATEWAY: &str = "ANY_GATEWAY_BE_THE_GATEWAY";
+
+/// A gateway of a shape, and what is said of it.
+struct Shape {
+    name: &'static str,
+    dialect: String,
+    levers: &'static str,
+    token: &'static str,
+    /// What its events of chaos say that they were brought about by.
+    pulls: &'static [&'static str],
+}
+
+/// What stands in no suite's results: plays the lever of a command, where this binary is called as one.
+pub(crate) fn pulled_lever() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() != Some("pull-lever") {
+        return None;
+    }
+    let (behind, what) = (arguments.next()?, arguments.next()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let asked = runtime.block_on(async {
+        client()?.post(format!("{behind}/api/chaos/{what}")).json(&serde_json::json!({})).send().await
+    });
+    println!("{what}: {asked:?}");
+    Some(if asked.is_ok_and(|answer| answer.status().is_success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Is a gateway, where the environment asks for one, until the parent hangs up.
+pub(crate) fn served() -> Option<ExitCode> {
+    let (_, name) = std::env::vars_os().find(|(name, _)| name == BE_THE_GATEWAY)?;
+    let speaks = match name.to_str() {
+        Some("orchard") => speaks(orchard::speak),
+        Some("burrow") => speaks(burrow::speak),
+        _ => speaks(weir::speak),
+    };
+    let started = async {
+        let gateway = Shaped::start(speaks).await?;
+        Ok((gateway.urls(), async move { gateway.shutdown().await }))
+    };
+    Some(match serve(started) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the gateway: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("any_gateway").join(name)
+}
+
+/// Plays `full`, compressed; the results.
+fn play(shape: Shape) -> Result<Value, AnyError> {
+    // In a process of its own, so that its memory and descriptors are its own.
+    let mut command = Command::new(std::env::current_exe()?);
+    forget_surroundings(&mut command);
+    let gateway = GatewayProcess::spawn(command.env(BE_THE_GATEWAY, shape.name))?;
+    let (url, behind) = gateway.url.split_once(' ').ok_or("the gateway did not start")?;
+    let folder = folder(shape.name);
+    let dialects = folder.with_extension("dialects");
+    fs::create_dir_all(&dialects)?;
+    fs::write(dialects.join("dialect.toml"), shape.dialect.replace("BASE", "base.toml"))?;
+    fs::write(dialects.join("base.toml"), weir::BASE)?;
+    let program = std::env::current_exe()?.display().to_string();
+    let levers = shape.levers.replace("PROGRAM", &program).replace("BEHIND", behind);
+    let soak = Soak {
+        folder: folder.clone(),
+        suite: "full",
+        pace: PACE,
+        settings: format!("dialect = {:?}\n{levers}", dialects.join("dialect.toml").display().to_string()),
+        gateway_url: Some(url.to_owned()),
+        token: shape.token,
+        log: "info",
+    };
+    let mut playing = soak.start()?;
+    let began = clock::now();
+    let left = loop {
+        if let Some(left) = playing.ended()? {
+            break left;
+        }
+        if clock::now().saturating_duration_since(began) > LIMIT {
+            return Err(format!("{} was not over within {} s", playing.out().display(), LIMIT.as_secs()).into());
+        }
+        thread::sleep(LOOK_EVERY);
+    };
+    drop(gateway);
+    for (path, bytes) in left.files()? {
+        let is_there =
+            !shape.token.is_empty() && bytes.windows(shape.token.len()).any(|it| it == shape.token.as_bytes());
+        if is_there {
+            return Err(format!("the token is in {}", path.display()).into());
+        }
+    }
+    let results = left.results()?;
+    if !left.status.success() {
+        let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
+        let waived: BTreeSet<String> = names(&results["waived"]);
+        let reds = judged.into_iter().flatten().filter(|it| it["verdict"] != "pass");
+        let reds: Vec<String> = reds
+            .filter(|it| !waived.contains(it["name"].as_str().unwrap_or_default()))
+            .map(|it| it.to_string())
+            .collect();
+        return Err(
+            format!("{}: {}; {}\n{}", folder.display(), left.status, results["fatalError"], reds.join("\n")).into()
+        );
+    }
+    for lever in shape.pulls {
+        let is_it = |record: &Value| {
+            record["kind"] == "chaos_injected" && record["answer"].as_str().unwrap_or("").contains(lever)
+        };
+        if !left.journal()?.iter().any(is_it) {
+            return Err(format!("no event of chaos was brought about by {lever:?}").into());
+        }
+    }
+    Ok(results)
+}
+
+fn names(list: &Value) -> BTreeSet<String> {
+    list.as_array().into_iter().flatten().filter_map(|it| Some(it["name"].as_str()?.to_owned())).collect()
+}
+
+/// Holds that these are waived, each for a reason, and no other.
+fn waived(results: &Value, expected: &[&str]) -> Result<(), AnyError> {
+    let all = names(&results["waived"]);
+    let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
+    if all != expected {
+        return Err(format!("waived are {all:?}, and should be {expected:?}").into());
+    }
+    let bare =
+        results["waived"].as_array().into_iter().flatten().find(|it| it["reason"].as_str().unwrap_or("").len() < 10);
+    bare.map_or(Ok(()), |it| Err(format!("waived without a reason: {it}").into()))
+}
+
+pub(crate) fn orchard_plays_the_two_hours() -> Result<(), AnyError> {
+    let results = play(Shape {
+        name: "orchard",
+        dialect: orchard::DIALECT.to_owned(),
+        levers: orchard::LEVERS,
+        token: "",
+        pulls: &["POST /v2/admin/restart: 202", "the fault proxy: every answer 150 ms later, give or take 5 ms"],
+    })?;
+    waived(&results, &["redis_restart"])
+}
+
+pub(crate) fn burrow_plays_the_two_hours() -> Result<(), AnyError> {
+    let results = play(Shape {
+        name: "burrow",
+        dialect: burrow::DIALECT.to_owned(),
+        levers: burrow::LEVERS,
+        token: "",
+        pulls: &[
+            "the command `",
+            "exit status: 0, and said: gateway-restart",
+            "the fault proxy: every answer 150 ms later",
+        ],
+    })?;
+    let registry = ["publish_search_delay", "registry_consistency", "tampered_manifests", "w3_registry_pulse"];
+    waived(&results, &[&registry[..], &["judge_p95", "shield_p95"]].concat())
+}
+
+pub(crate) fn weir_plays_the_two_hours() -> Result<(), AnyError> {
+    let results = play(Shape {
+        name: "weir",
+        dialect: weir::DIALECT.to_owned(),
+        levers: weir::LEVERS,
+        token: weir::KEY,
+        pulls: &["connections cut, and none for 2000 ms", "the fault proxy: every answer 150 ms later"],
+    })?;
+    if results["summary"]["requestsThrottled"].as_u64() < Some(10) {
+        return Err(format!("it was told to wait {} times only", results["summary"]["requestsThrottled"]).into());
+    }
+    let registry = ["publish_search_delay", "registry_consistency", "tampered_manifests", "w3_registry_pulse"];
+    let metrics = ["rss_drift", "fd_drift", "sse_connection_drift", "queue_drift", "clock_drift", "sse_write_p99"];
+    let others = ["judge_p95", "shield_p95", "plaintext_leaks", "w5_privacy_slice", "redis_restart"];
+    waived(&results, &[&registry[..], &metrics, &others].concat())
+}
