@@ -17,7 +17,7 @@ use crate::{
     gateway_process::{GatewayProcess, serve},
     orchard,
     server::{Shaped, client, speaks},
-    soak::{AnyError, Soak, forget_surroundings},
+    soak::{AnyError, Left, Soak, forget_surroundings},
     weir,
 };
 
@@ -80,14 +80,14 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("any_gateway").join(name)
 }
 
-/// Plays `full`, compressed; the results.
-fn play(shape: Shape) -> Result<Value, AnyError> {
+/// What a soak at a gateway of this shape has left: the whole of `full`, compressed, or the preflight.
+fn leave(shape: &Shape, trial: &str, suite: &'static str) -> Result<Left, AnyError> {
     // In a process of its own, so that its memory and descriptors are its own.
     let mut command = Command::new(std::env::current_exe()?);
     forget_surroundings(&mut command);
     let gateway = GatewayProcess::spawn(command.env(BE_THE_GATEWAY, shape.name))?;
     let (url, behind) = gateway.url.split_once(' ').ok_or("the gateway did not start")?;
-    let folder = folder(shape.name);
+    let folder = folder(&format!("{}-{trial}", shape.name));
     let dialects = folder.with_extension("dialects");
     fs::create_dir_all(&dialects)?;
     fs::write(dialects.join("dialect.toml"), shape.dialect.replace("BASE", "base.toml"))?;
@@ -95,8 +95,8 @@ fn play(shape: Shape) -> Result<Value, AnyError> {
     let program = std::env::current_exe()?.display().to_string();
     let levers = shape.levers.replace("PROGRAM", &program).replace("BEHIND", behind);
     let soak = Soak {
-        folder: folder.clone(),
-        suite: "full",
+        folder,
+        suite,
         pace: PACE,
         settings: format!("dialect = {:?}\n{levers}", dialects.join("dialect.toml").display().to_string()),
         gateway_url: Some(url.to_owned()),
@@ -122,6 +122,26 @@ fn play(shape: Shape) -> Result<Value, AnyError> {
             return Err(format!("the token is in {}", path.display()).into());
         }
     }
+    Ok(left)
+}
+
+/// What was said, on both outputs.
+fn said(left: &Left) -> Result<String, AnyError> {
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| fs::read_to_string(left.folder.join(name)));
+    Ok(stdout? + &stderr?)
+}
+
+/// Tries every call in the gateway's dialect.
+fn goes_through_preflight(shape: &Shape) -> Result<(), AnyError> {
+    let left = leave(shape, "preflight", "preflight")?;
+    let said = said(&left)?;
+    if left.status.success() && said.contains("test preflight::create_run") { Ok(()) } else { Err(said.into()) }
+}
+
+/// Plays `full`, compressed; the results.
+fn play(shape: &Shape) -> Result<Value, AnyError> {
+    let left = leave(shape, "full", "full")?;
+    let folder = &left.folder;
     let results = left.results()?;
     if !left.status.success() {
         let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
@@ -162,41 +182,90 @@ fn waived(results: &Value, expected: &[&str]) -> Result<(), AnyError> {
     bare.map_or(Ok(()), |it| Err(format!("waived without a reason: {it}").into()))
 }
 
-pub(crate) fn orchard_plays_the_two_hours() -> Result<(), AnyError> {
-    let results = play(Shape {
+fn orchard() -> Shape {
+    Shape {
         name: "orchard",
         dialect: orchard::DIALECT.to_owned(),
         levers: orchard::LEVERS,
         token: "",
         pulls: &["POST /v2/admin/restart: 202", "the fault proxy: every answer 150 ms later, give or take 5 ms"],
-    })?;
-    waived(&results, &["redis_restart"])
+    }
 }
 
-pub(crate) fn burrow_plays_the_two_hours() -> Result<(), AnyError> {
-    let results = play(Shape {
+fn burrow() -> Shape {
+    Shape {
         name: "burrow",
         dialect: burrow::DIALECT.to_owned(),
         levers: burrow::LEVERS,
         token: "",
-        pulls: &[
-            "the command `",
-            "exit status: 0, and said: gateway-restart",
-            "the fault proxy: every answer 150 ms later",
-        ],
-    })?;
-    let registry = ["publish_search_delay", "registry_consistency", "tampered_manifests", "w3_registry_pulse"];
-    waived(&results, &[&registry[..], &["judge_p95", "shield_p95"]].concat())
+        pulls: &["exit status: 0, and said: gateway-restart", "the fault proxy: every answer 150 ms later"],
+    }
 }
 
-pub(crate) fn weir_plays_the_two_hours() -> Result<(), AnyError> {
-    let results = play(Shape {
+fn weir() -> Shape {
+    Shape {
         name: "weir",
         dialect: weir::DIALECT.to_owned(),
         levers: weir::LEVERS,
         token: weir::KEY,
         pulls: &["connections cut, and none for 2000 ms", "the fault proxy: every answer 150 ms later"],
-    })?;
+    }
+}
+
+pub(crate) fn every_shape_goes_through_preflight() -> Result<(), AnyError> {
+    [orchard(), burrow(), weir()].iter().try_for_each(goes_through_preflight)
+}
+
+/// What a newcomer starts with: no dialect at all, or one with mistakes in it.
+pub(crate) fn preflight_says_which_line_would_have_to_change() -> Result<(), AnyError> {
+    let mistaken = orchard::DIALECT
+        .replace("time = \"/now\"", "time = \"/time\"")
+        .replace("yes = [204]\n[calls.metrics]", "yes = [200]\n[calls.metrics]")
+        .replace("status = \"/run/state\"", "status = \"/state\"")
+        .replace(
+            "under_way = [\"in-progress\"]\nsuccess = [\"complete\"]",
+            "under_way = [\"in-progress\"]\nsuccess = [\"done\"]",
+        )
+        .replace("run_id = \"/run/id\"", "run_id = \"/id\"")
+        .replace("hits = \"/items\"", "hits = \"/hits\"");
+    let shape = Shape { dialect: mistaken, ..orchard() };
+    let said = said(&leave(&shape, "mistaken", "preflight")?)?;
+    for says in [
+        "there is no time at \"/time\"",
+        "it may be at \"/now\"",
+        "204 is none of the statuses that mean yes, [200]",
+        "calls.ready.yes (",
+        "there is no status at \"/state\"",
+        "it may be at \"/run/state\"",
+        "no event names the run",
+        "it may be at \"/run/id\"",
+        "there is no hits at \"/hits\"",
+        "it may be at \"/items\"",
+    ] {
+        if !said.contains(says) {
+            return Err(format!("{says:?} is not said:\n{said}").into());
+        }
+    }
+    // The line is that of the file.
+    let line = shape.dialect.lines().position(|line| line == "status = \"/state\"").ok_or("the mistake is made")? + 1;
+    let place = format!("dialect.toml:{line})");
+    if !said.contains(&place) {
+        return Err(format!("{place} is not said:\n{said}").into());
+    }
+    Ok(())
+}
+
+pub(crate) fn orchard_plays_the_two_hours() -> Result<(), AnyError> {
+    waived(&play(&orchard())?, &["redis_restart"])
+}
+
+pub(crate) fn burrow_plays_the_two_hours() -> Result<(), AnyError> {
+    let registry = ["publish_search_delay", "registry_consistency", "tampered_manifests", "w3_registry_pulse"];
+    waived(&play(&burrow())?, &[&registry[..], &["judge_p95", "shield_p95"]].concat())
+}
+
+pub(crate) fn weir_plays_the_two_hours() -> Result<(), AnyError> {
+    let results = play(&weir())?;
     if results["summary"]["requestsThrottled"].as_u64() < Some(10) {
         return Err(format!("it was told to wait {} times only", results["summary"]["requestsThrottled"]).into());
     }

@@ -260,6 +260,32 @@ impl Client {
         self.call(what, &[("delay_ms", json!(delay_ms)), ("duration_ms", json!(duration_ms))]).await
     }
 
+    /// Makes any call of the contract.
+    pub async fn attempt(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
+        self.call(call, fill).await
+    }
+
+    /// A request as it would be sent, for people: method and URL, headers but for what opens the gateway, body.
+    #[must_use]
+    pub fn shown(&self, call: CallName, fill: &Fill<'_>) -> String {
+        let request = self.request(call, fill).map(reqwest::RequestBuilder::build);
+        let request = match request {
+            Ok(Ok(request)) => request,
+            Ok(Err(e)) => return format!("{call}: {e}"),
+            Err(trouble) => return trouble.text,
+        };
+        let mut text = format!("{} {}", request.method(), request.url());
+        for (name, value) in request.headers() {
+            let value = if value.is_sensitive() { "***" } else { value.to_str().unwrap_or("(no text)") };
+            text.push_str(&format!("\n{name}: {value}"));
+        }
+        if let Some(body) = request.body().and_then(reqwest::Body::as_bytes) {
+            text.push('\n');
+            text.push_str(&String::from_utf8_lossy(body));
+        }
+        hide(self.token.as_ref(), text)
+    }
+
     /// The path of a stream, of a run where it is one's.
     #[must_use]
     pub fn stream_path(&self, stream: CallName, run: Option<&str>) -> String {

@@ -20,7 +20,7 @@ pub struct NewRun {
 }
 
 impl NewRun {
-    pub(super) fn fill(&self) -> [(&'static str, Value); 4] {
+    pub(crate) fn fill(&self) -> [(&'static str, Value); 4] {
         let Self { id, agent, name, message } = self;
         [("id", id), ("agent", agent), ("name", name), ("message", message)].map(|(place, text)| (place, json!(text)))
     }
@@ -38,7 +38,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    pub(super) fn fill(&self) -> [(&'static str, Value); 3] {
+    pub(crate) fn fill(&self) -> [(&'static str, Value); 3] {
         let Self { slug, version, tampered } = self;
         let mut signature = hex(&Sha256::digest(format!("{slug}@{version}").as_bytes()));
         if *tampered {

@@ -29,7 +29,7 @@ use crate::{
 /// What every attachment of a process shares.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
     pub(super) targets: Arc<Targets>,
     /// Tells this test run from others.
     pub(super) key: String,

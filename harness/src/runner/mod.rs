@@ -14,6 +14,7 @@ mod follow;
 mod interrupt;
 mod last_results;
 mod lock;
+mod preflight;
 mod progress;
 mod rejudge;
 #[cfg(test)]
@@ -78,7 +79,9 @@ fn wrong_use(error: &dyn Error) -> ExitCode {
 fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> ExitCode {
     let waivers: trials::Waivers = Suite::ALL.iter().map(|suite| (*suite, settings.waivers_for(*suite))).collect();
     let suites = if args.list { Vec::new() } else { trials::suites_to_play(&args, &waivers) };
-    if !suites.is_empty()
+    let settings = Arc::new(settings);
+    let preflights = preflight::trials(&args, &settings);
+    if (!suites.is_empty() || preflight::is_played(&args, &settings))
         && let Err(error) = check_out(&settings.out)
     {
         return wrong_use(&error);
@@ -105,7 +108,8 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
         Some(attachment) => attachment.ask(subject),
         None => Err(format!("{} was not to be played", subject.suite)),
     });
-    let trials = trials::trials(&waivers, &ask);
+    let mut trials = trials::trials(&waivers, &ask);
+    trials.extend(preflights);
     // Trials only wait, and suites play side by side; a trial without a thread would keep its suite from starting.
     args.test_threads = args.test_threads.or(Some(trials.len()));
     let conclusion = libtest_mimic::run(&args, trials);

@@ -33,7 +33,8 @@ const PLACES_OF_HEADERS: [&str; 2] = ["workspace", "token"];
 pub fn built_in_dialect() -> Dialect {
     let problems = RefCell::new(Problems::default());
     let table = BUILT_IN.parse::<Table>().expect("the built-in dialect is TOML");
-    let dialect = dialect(BUILT_IN_NAME, BUILT_IN_NAME, table, &problems);
+    let mut dialect = dialect(BUILT_IN_NAME, BUILT_IN_NAME, table, &problems);
+    dialect.places = Spans::of(BUILT_IN).places(BUILT_IN_NAME);
     problems.into_inner().none().expect("the built-in dialect is right");
     dialect
 }
@@ -57,17 +58,23 @@ pub(super) fn read(name_or_path: &str, folder: &Path, problems: &RefCell<Problem
     let path = folder.join(name_or_path);
     let own = RefCell::new(Problems::default());
     let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-    let Some((table, spans)) = merged(&path, &shown, DEPTH_MAX, &own) else {
+    let Some((table, spans, places)) = merged(&path, &shown, DEPTH_MAX, &own) else {
         problems.borrow_mut().take_over(own.into_inner(), &Spans::default());
         return None;
     };
-    let dialect = dialect(name_or_path, &shown, table, &own);
+    let mut dialect = dialect(name_or_path, &shown, table, &own);
+    dialect.places = places;
     problems.borrow_mut().take_over(own.into_inner(), &spans);
     Some(dialect)
 }
 
 /// A file over what it extends.
-fn merged(path: &Path, shown: &str, depth: usize, problems: &RefCell<Problems>) -> Option<(Table, Spans)> {
+fn merged(
+    path: &Path,
+    shown: &str,
+    depth: usize,
+    problems: &RefCell<Problems>,
+) -> Option<(Table, Spans, BTreeMap<String, String>)> {
     let problem = |key: &str, what: String| problems.borrow_mut().add(shown, key, what);
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -91,17 +98,20 @@ fn merged(path: &Path, shown: &str, depth: usize, problems: &RefCell<Problems>) 
             return None;
         }
     };
-    let base = if extends == BUILT_IN_NAME {
-        BUILT_IN.parse::<Table>().expect("the built-in dialect is TOML")
+    let (base, mut places) = if extends == BUILT_IN_NAME {
+        let base = BUILT_IN.parse::<Table>().expect("the built-in dialect is TOML");
+        (base, Spans::of(BUILT_IN).places(BUILT_IN_NAME))
     } else if depth == 0 {
         problem("extends", format!("goes on for over {DEPTH_MAX} files: do they extend one another?"));
         return None;
     } else {
         let base: PathBuf = path.parent().unwrap_or(Path::new(".")).join(&extends);
-        merged(&base, &base.display().to_string(), depth - 1, problems)?.0
+        let (base, _, places) = merged(&base, &base.display().to_string(), depth - 1, problems)?;
+        (base, places)
     };
     let spans = Spans::of(&text);
-    Some((over(base, table), spans))
+    places.extend(spans.places(shown));
+    Some((over(base, table), spans, places))
 }
 
 /// What stands in `with` counts; of tables, what stands in each.
@@ -129,6 +139,7 @@ fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -
         states: states(file.table("run_states")),
         events: events(file.table("events")),
         metrics: metrics(file.table("metrics")),
+        places: BTreeMap::new(),
     };
     if dialect.absence(CallName::LogsStream).is_some() && dialect.absence(CallName::RunLogsStream).is_some() {
         file.problem(

@@ -1,5 +1,7 @@
 //! On which line of a TOML file a key stands.
 
+use std::collections::BTreeMap;
+
 use toml::de::{DeTable, DeValue};
 
 /// The lines of a file's keys, by their path from the top: `calls.publish.path`.
@@ -14,6 +16,11 @@ impl Spans {
             walk(text, "", table.get_ref(), &mut lines);
         }
         Self(lines)
+    }
+
+    /// Each key with the file and its line.
+    pub(super) fn places(&self, file: &str) -> BTreeMap<String, String> {
+        self.0.iter().map(|(key, line)| (key.clone(), format!("{file}:{line}"))).collect()
     }
 
     /// The line of a key, or of the nearest table around it that the file has.

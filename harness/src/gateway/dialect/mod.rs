@@ -238,6 +238,8 @@ pub struct Dialect {
     pub events: Events,
     /// Metrics.
     pub metrics: MetricNames,
+    /// On which line of which file each key stands.
+    pub places: BTreeMap<String, String>,
 }
 
 impl Dialect {
@@ -263,6 +265,12 @@ impl Dialect {
     #[must_use]
     pub fn route(&self, name: CallName) -> &str {
         self.call(name).map_or(name.name(), |spec| &spec.route)
+    }
+
+    /// On which line of which file a key stands, or where it would.
+    #[must_use]
+    pub fn place_of(&self, key: &str) -> String {
+        self.places.get(key).cloned().unwrap_or_else(|| format!("nowhere yet; it belongs into {}", self.name))
     }
 
     /// Whether a run's id is the gateway's word, and not ours.

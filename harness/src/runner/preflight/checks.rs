@@ -1,0 +1,442 @@
+//! What each call of the contract is tried with, and what must come of it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+use super::{attempt::Attempts, hints::pointers};
+use crate::{
+    clock,
+    gateway::{
+        Answer, CallName, Client, Connection, Dialect, Exposition, GatewayAccess, LogEvent, Manifest, NewRun,
+        RunStanding, StreamEvent, Streams,
+        dialect::{Fill, Spec},
+        time_of,
+    },
+    settings::Settings,
+};
+
+/// How long a run, a search or a restart is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a stream is waited for that may well have nothing to say.
+const GUARD_PATIENCE: Duration = Duration::from_secs(5);
+/// Between looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// A trial under way.
+struct Check<'a> {
+    client: Client,
+    streams: Streams,
+    settings: &'a Settings,
+    attempts: Attempts,
+}
+
+/// Tries a call.
+///
+/// # Errors
+/// All that was sent and came, and what would have to change.
+pub(super) async fn check(call: CallName, access: &GatewayAccess, settings: &Settings) -> Result<String, String> {
+    let client = Client::new(access).map_err(|e| e.to_string())?;
+    let streams = Streams::new(access).map_err(|e| e.to_string())?;
+    let mut check = Check { client, streams, settings, attempts: Attempts::default() };
+    // Whoever finds nothing wrong says so by leaving nothing.
+    let _ = check.of(call).await;
+    check.attempts.told()
+}
+
+impl Check<'_> {
+    fn dialect(&self) -> &Dialect {
+        self.client.dialect()
+    }
+
+    fn spec(&self, call: CallName) -> Option<Spec> {
+        self.dialect().call(call).cloned()
+    }
+
+    /// None where it came no further.
+    async fn of(&mut self, call: CallName) -> Option<()> {
+        match call {
+            CallName::Health => {
+                let answer = self.call(call, &[]).await?;
+                let is_time = |value: &Value| value.is_string() && time_of(value).is_some();
+                self.find(call, "time", &answer, &["time", "now"], &is_time).map(drop)
+            }
+            CallName::Ready | CallName::SafetyCheck => self.call(call, &[]).await.map(drop),
+            CallName::SetPlan => self.call(call, &[("plan", json!("pro"))]).await.map(drop),
+            CallName::Agent => {
+                let agent = self.agent();
+                self.call(call, &[("slug", json!(agent))]).await.map(drop)
+            }
+            CallName::TogglePrivacy => {
+                self.call(call, &[("store_plain", json!(false)), ("hash_only", json!(true))]).await?;
+                self.call(call, &[("store_plain", json!(true)), ("hash_only", json!(false))]).await.map(drop)
+            }
+            CallName::Metrics => self.metrics().await,
+            CallName::CreateRun => self.create().await.map(drop),
+            CallName::StartRun => self.started().await.map(drop),
+            CallName::Run => self.run().await,
+            CallName::LogsStream | CallName::GuardStream => self.stream_of_all(call).await,
+            CallName::RunLogsStream | CallName::RunGuardStream => self.stream_of_run(call).await,
+            CallName::Publish => self.publish().await.map(drop),
+            CallName::Search => self.search().await,
+            CallName::RedisRestart | CallName::GatewayRestart | CallName::Latency => self.disturb(call).await,
+        }
+    }
+
+    fn agent(&self) -> String {
+        self.settings.scenario.runs.agents.first().map_or_else(String::new, |(agent, _)| agent.clone())
+    }
+
+    /// Makes a call; its answer, where its status is one that means yes.
+    async fn call(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
+        let (sent, began) = (self.client.shown(call, fill), clock::now());
+        let outcome = self.client.attempt(call, fill).await;
+        self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
+        let spec = self.spec(call)?;
+        let key = |key: &str| format!("calls.{call}.{key}");
+        match outcome {
+            Ok(answer) if answer.is(&spec.yes) => Some(answer),
+            Ok(answer) => {
+                let (status, yes, path, method) = (answer.status, key("yes"), key("path"), key("method"));
+                let what = format!("{status} is none of the statuses that mean yes, {:?}", spec.yes);
+                let (keys, hint): (&[&str], _) = match status {
+                    401 | 403 => (&["headers"], Some("S2_TOKEN: is it set, and in the right header?".to_owned())),
+                    404 | 405 | 501 => {
+                        let absent = format!("or, if the gateway has no such call: calls.{call}.absent = \"why\"");
+                        (&[&path, &method], Some(absent))
+                    }
+                    400 | 415 | 422 => (&[&key("body"), &yes], None),
+                    200..=299 => (&[&yes], None),
+                    _ => (&[&yes, &path], None),
+                };
+                self.attempts.wrong(&self.client.dialect().clone(), what, keys, hint);
+                None
+            }
+            Err(_) => {
+                let hint = "is the gateway there, and S2_GATEWAY_URL right?".to_owned();
+                self.attempts.wrong(
+                    &self.client.dialect().clone(),
+                    "no whole answer came",
+                    &[&key("path")],
+                    Some(hint),
+                );
+                None
+            }
+        }
+    }
+
+    fn wrong(&mut self, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
+        let dialect = self.client.dialect().clone();
+        self.attempts.wrong(&dialect, what, keys, hint);
+    }
+
+    /// What a pointer of the call leads to in its answer, if it is so.
+    fn find(
+        &mut self,
+        call: CallName,
+        pointer: &'static str,
+        answer: &Answer,
+        words: &[&str],
+        is_so: &dyn Fn(&Value) -> bool,
+    ) -> Option<Value> {
+        let key = format!("calls.{call}.{pointer}");
+        let Some(json) = answer.json() else {
+            self.wrong("the answer is no JSON", &[&format!("calls.{call}.path")], None);
+            return None;
+        };
+        let found = self.spec(call)?.find(pointer, &json).filter(|value| is_so(value)).cloned();
+        if found.is_none() {
+            let at = self.spec(call)?.pointers.get(pointer).cloned().unwrap_or_default();
+            let what = format!("there is no {pointer} at {at:?}");
+            self.wrong(what, &[&key], pointers(&json, words, is_so));
+        }
+        found
+    }
+
+    async fn create(&mut self) -> Option<String> {
+        let message = "Soak preflight: look up the order and sum up its state.".to_owned();
+        let new =
+            NewRun { id: Uuid::new_v4().to_string(), agent: self.agent(), name: "soak-preflight".into(), message };
+        let answer = self.call(CallName::CreateRun, &new.fill()).await?;
+        let is_id = |value: &Value| value.as_str().is_some_and(|id| !id.is_empty()) || value.is_u64();
+        let has_pointer = self.spec(CallName::CreateRun)?.pointers.contains_key("id");
+        if self.dialect().gives_run_ids() || (has_pointer && answer.json().is_some()) {
+            let id = self.find(CallName::CreateRun, "id", &answer, &["id"], &is_id)?;
+            let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+            if !self.dialect().gives_run_ids() && id != new.id {
+                let hint = format!(
+                    "the gateway calls the run {id:?} that was to be {:?}; if it names runs, leave {{id}} out",
+                    new.id
+                );
+                self.wrong(
+                    "the run has another id than was sent",
+                    &["calls.create_run.body", "calls.create_run.id"],
+                    Some(hint),
+                );
+            }
+            return Some(id);
+        }
+        Some(new.id)
+    }
+
+    async fn started(&mut self) -> Option<String> {
+        let id = self.create().await?;
+        if self.dialect().has(CallName::StartRun) {
+            self.call(CallName::StartRun, &[("id", json!(id))]).await?;
+        }
+        Some(id)
+    }
+
+    /// Looks at a run until it has ended.
+    async fn run(&mut self) -> Option<()> {
+        let id = self.started().await?;
+        let limit = clock::now() + PATIENCE.min(self.settings.scenario.runs.timeout);
+        loop {
+            let (outcome, is_last) = (self.client.run(&id).await, clock::now() >= limit);
+            let standing = outcome.as_ref().ok().and_then(|answer| {
+                let json = answer.json()?;
+                Some(self.dialect().standing(&self.dialect().run_view(&json)))
+            });
+            if !is_last && matches!(standing, Some(RunStanding::Waiting | RunStanding::UnderWay)) {
+                sleep(LOOK_EVERY).await;
+                continue;
+            }
+            break;
+        }
+        let answer = self.call(CallName::Run, &[("id", json!(id))]).await?;
+        self.find(CallName::Run, "status", &answer, &["status", "state", "phase"], &Value::is_string)?;
+        let view = self.dialect().run_view(&answer.json()?);
+        match self.dialect().standing(&view) {
+            RunStanding::Succeeded => {}
+            RunStanding::Unknown(what) => {
+                let keys = ["run_states.waiting", "run_states.under_way", "run_states.success", "run_states.failure"];
+                self.wrong(what, &keys, Some("the word belongs into one of these lists".into()));
+            }
+            RunStanding::Failed(word) => {
+                let hint =
+                    "or the agent fails: [w1_realistic_runs.agents] in soak.toml names agents that do not".to_owned();
+                self.wrong(format!("the run ended as {word}"), &["run_states.failure"], Some(hint));
+            }
+            RunStanding::Waiting | RunStanding::UnderWay => {
+                self.wrong("the run had not ended by then", &["run_states.under_way", "run_states.success"], None);
+            }
+        }
+        self.find(CallName::Run, "output", &answer, &["output", "result", "answer"], &|value| !value.is_null());
+        let logs = self.find(CallName::Run, "logs", &answer, &["log", "lines"], &Value::is_array)?;
+        let lines = logs.as_array().map_or(0, Vec::len);
+        if view.messages().len() != lines {
+            let hint = logs.get(0).and_then(|line| pointers(line, &["message", "text", "line"], &Value::is_string));
+            let what = format!("of {lines} log lines {} have a message", view.messages().len());
+            self.wrong(what, &["calls.get_run.message"], hint);
+        }
+        Some(())
+    }
+
+    async fn metrics(&mut self) -> Option<()> {
+        let answer = self.call(CallName::Metrics, &[]).await?;
+        let names = self.dialect().metrics.clone();
+        let read = if names.is_json {
+            answer.json().and_then(|json| Exposition::read_json(&json, &names))
+        } else {
+            Exposition::read(&answer.text())
+        };
+        let Some(read) = read.map(|read| read.under(&names)) else {
+            self.wrong("none of the metrics is there", &["metrics.format", "metrics.names"], None);
+            return None;
+        };
+        for name in names.names.keys().filter(|name| !names.absent.contains_key(*name)) {
+            if read.value(name).is_none() && !read.histograms.contains_key(name) {
+                let hint = format!("or, if the gateway has none: metrics.absent.{name} = \"why\"");
+                self.wrong(format!("there is no {name}"), &[&format!("metrics.names.{name}")], Some(hint));
+            }
+        }
+        Some(())
+    }
+
+    /// Opens a stream; none where it does not open.
+    async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
+        let path = self.client.stream_path(call, run);
+        let sent = self.client.shown(call, &[("id", json!(run.unwrap_or_default()))]);
+        match self.streams.open(&path, self.client.workspace(), None).await {
+            Ok(connection) => {
+                self.attempts.came(sent, "200, a stream".into());
+                Some(connection)
+            }
+            Err(refusal) => {
+                self.attempts.came(sent, refusal.answer);
+                let absent = format!("or, if the gateway has no such stream: calls.{call}.absent = \"why\"");
+                self.wrong("no stream opened", &[&format!("calls.{call}.path")], Some(absent));
+                None
+            }
+        }
+    }
+
+    /// A stream of the workspace is opened first, and shows a run that comes then.
+    async fn stream_of_all(&mut self, call: CallName) -> Option<()> {
+        let connection = self.open(call, None).await?;
+        let id = self.started().await?;
+        self.shows(call, connection, &id).await
+    }
+
+    async fn stream_of_run(&mut self, call: CallName) -> Option<()> {
+        let id = self.create().await?;
+        let connection = self.open(call, Some(&id)).await?;
+        if self.dialect().has(CallName::StartRun) {
+            self.call(CallName::StartRun, &[("id", json!(id))]).await?;
+        }
+        self.shows(call, connection, &id).await
+    }
+
+    /// Reads a stream until it has shown what it is there for.
+    async fn shows(&mut self, call: CallName, mut connection: Connection, id: &str) -> Option<()> {
+        let is_guard = matches!(call, CallName::GuardStream | CallName::RunGuardStream);
+        let (mut events, mut seen) = (Vec::new(), Vec::new());
+        let reading = async {
+            while let Ok(event) = connection.next().await {
+                let log = LogEvent::read(&self.client.dialect().events, &event.name, &event.data);
+                let is_over = log.as_ref().is_some_and(|log| log.run_id == id && (is_guard || log.kind == "end"));
+                seen.extend(log);
+                if events.len() < 8 || is_over {
+                    events.push(event);
+                }
+                if is_over {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            _ = timeout(if is_guard { GUARD_PATIENCE } else { PATIENCE }, reading) => {}
+            () = self.long_over(id) => {}
+        }
+        self.attempts.came(format!("(the stream, for {id})"), show(&events));
+        if events.is_empty() {
+            // A guard may have nothing to say of a harmless run.
+            return if is_guard { Some(()) } else { self.nothing_came(call) };
+        }
+        let data: Vec<Value> = events.iter().filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
+        let Some(first) = data.first() else {
+            self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
+            return None;
+        };
+        if !seen.iter().any(|log| log.run_id == id) {
+            let is_it = |value: &Value| {
+                let of_number = || value.as_u64().is_some_and(|number| number.to_string() == id);
+                value.as_str() == Some(id) || of_number()
+            };
+            self.wrong("no event names the run", &["events.run_id"], pointers(first, &["run", "id"], &is_it));
+        } else if !is_guard && !seen.iter().any(|log| log.kind == "end") {
+            let kinds: Vec<&str> = seen.iter().map(|log| log.kind.as_str()).collect();
+            let hint = format!("the types that came are {kinds:?}");
+            self.wrong("no event is the run's end", &["events.type", "events.end", "events.log"], Some(hint));
+        } else if !is_guard && !seen.iter().any(|log| log.kind == "log" && log.message.is_some()) {
+            let hint = pointers(first, &["message", "text", "line"], &Value::is_string);
+            self.wrong("no event is a log line with a message", &["events.log", "events.message"], hint);
+        }
+        if !seen.is_empty() && seen.iter().all(|log| log.timestamp.is_none()) {
+            let hint = pointers(first, &["time", "at", "ts"], &|value| time_of(value).is_some());
+            self.wrong("no event has a time", &["events.timestamp"], hint);
+        }
+        if events.iter().all(|event| event.id.is_none()) {
+            let hint = "without ids a client cannot ask for what it missed: events.ids = \"connection\"".to_owned();
+            self.wrong("no event has an id", &["events.ids"], Some(hint));
+        }
+        Some(())
+    }
+
+    /// Waits until a run has been over for a while, or nobody can say whether it is.
+    async fn long_over(&self, id: &str) {
+        loop {
+            let answer = self.client.run(id).await.ok();
+            let json =
+                answer.filter(|answer| self.client.is_yes(CallName::Run, answer)).and_then(|answer| answer.json());
+            let standing = json.map(|json| self.dialect().standing(&self.dialect().run_view(&json)));
+            if !matches!(standing, Some(RunStanding::Waiting | RunStanding::UnderWay)) {
+                return sleep(GUARD_PATIENCE).await;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn nothing_came(&mut self, call: CallName) -> Option<()> {
+        self.wrong("the stream showed nothing of a run", &[&format!("calls.{call}.path")], None);
+        None
+    }
+
+    async fn publish(&mut self) -> Option<(String, String)> {
+        let version = format!("1.0.0-{}", clock::wall_now().as_millisecond());
+        let slug = "s2-soak-preflight".to_owned();
+        let manifest = |version: &str, tampered| Manifest { slug: slug.clone(), version: version.to_owned(), tampered };
+        self.call(CallName::Publish, &manifest(&version, false).fill()).await?;
+        let spec = self.spec(CallName::Publish)?;
+        if spec.has_place("signature") {
+            let fill = manifest(&format!("{version}-tampered"), true).fill();
+            let (sent, began) = (self.client.shown(CallName::Publish, &fill), clock::now());
+            let outcome = self.client.attempt(CallName::Publish, &fill).await;
+            self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
+            if outcome.is_ok_and(|answer| !answer.is(&spec.refused) && !answer.is(&spec.yes)) {
+                let what =
+                    format!("a manifest that was tampered with is neither refused, {:?}, nor accepted", spec.refused);
+                self.wrong(what, &["calls.publish.refused"], None);
+            }
+        }
+        Some((slug, version))
+    }
+
+    async fn search(&mut self) -> Option<()> {
+        let (slug, version) =
+            if self.dialect().has(CallName::Publish) { self.publish().await? } else { (self.agent(), String::new()) };
+        let limit = clock::now() + PATIENCE;
+        let is_found = |answer: &Answer, dialect: &Dialect| {
+            let hits = answer.json().and_then(|json| dialect.search_hits(&json)).unwrap_or_default();
+            hits.iter().any(|hit| hit.slug == slug && (version.is_empty() || hit.version == version))
+        };
+        while let Ok(answer) = self.client.search(&slug).await
+            && !is_found(&answer, self.client.dialect())
+            && answer
+                .json()
+                .is_some_and(|json| self.spec(CallName::Search).is_some_and(|spec| spec.find("hits", &json).is_some()))
+            && clock::now() < limit
+        {
+            sleep(LOOK_EVERY).await;
+        }
+        let answer = self.call(CallName::Search, &[("text", json!(slug))]).await?;
+        let hits =
+            self.find(CallName::Search, "hits", &answer, &["agents", "items", "hits", "results"], &Value::is_array)?;
+        if !is_found(&answer, self.client.dialect()) {
+            let first = hits.get(0).cloned().unwrap_or_default();
+            let hint = pointers(&first, &["slug", "version", "release"], &Value::is_string);
+            let what = format!("{slug} {version} is not among the {} hits", hits.as_array().map_or(0, Vec::len));
+            self.wrong(what, &["calls.search.slug", "calls.search.version", "calls.search.path"], hint);
+        }
+        Some(())
+    }
+
+    /// Disturbs the gateway, and waits until it is ready again.
+    async fn disturb(&mut self, call: CallName) -> Option<()> {
+        let added_ms = crate::plan::millis(self.settings.scenario.chaos.latency_added);
+        self.call(call, &[("delay_ms", json!(added_ms)), ("duration_ms", json!(2_000))]).await?;
+        let limit: Instant = clock::now() + PATIENCE;
+        let mut in_a_row = 0;
+        while in_a_row < 3 && clock::now() < limit {
+            let is_ready = self.client.ready().await.is_ok_and(|answer| self.client.says_ready(&answer));
+            in_a_row = if is_ready { in_a_row + 1 } else { 0 };
+            sleep(LOOK_EVERY).await;
+        }
+        if in_a_row < 3 {
+            let what = format!("the gateway was not ready again within {} s", PATIENCE.as_secs());
+            self.wrong(what, &["calls.ready.path", "calls.ready.yes"], None);
+        }
+        Some(())
+    }
+}
+
+fn show(events: &[StreamEvent]) -> String {
+    let lines = events.iter().map(|event| {
+        let id = event.id.as_deref().unwrap_or("none");
+        format!("id {id}, event {}: {}", event.name, event.data)
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    if text.is_empty() { "nothing".to_owned() } else { text }
+}

@@ -1,0 +1,96 @@
+//! The preflight: each call of the contract is tried once at a gateway of yours, in its dialect, and what was sent, what
+//! came, and which line of the dialect would have to change is shown.
+//!
+//! It is there only where it is asked for (`-- preflight`): among its calls are those that restart things. Trials take
+//! turns, in processes of their own too, so that a restart disturbs none of the others.
+
+mod attempt;
+mod checks;
+mod hints;
+
+use std::{path::PathBuf, sync::Arc};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use super::lock::Lock;
+use crate::{
+    gateway::{CallName, GatewayAccess},
+    plan::{Chaos, Lever},
+    settings::Settings,
+};
+
+/// What each trial's name begins with.
+const SUITE: &str = "preflight";
+
+/// The trials, where arguments ask for them; in a list they are ignored ones.
+pub(super) fn trials(args: &Arguments, settings: &Arc<Settings>) -> Vec<Trial> {
+    let is_asked_for = args.filter.as_deref().is_some_and(|filter| filter.starts_with(SUITE));
+    if !args.list && !is_asked_for {
+        return Vec::new();
+    }
+    // What restarts things comes last.
+    let trial = |call: &CallName| {
+        let (call, settings) = (*call, Arc::clone(settings));
+        let run = move || attempt(call, &settings).map_err(Failed::from);
+        Trial::ignorable_test(format!("{SUITE}::{call}"), run).with_ignored_flag(!is_asked_for)
+    };
+    CallName::ALL.iter().map(trial).collect()
+}
+
+/// Whether these trials are among those that will be played.
+pub(super) fn is_played(args: &Arguments, settings: &Arc<Settings>) -> bool {
+    !args.list && trials(args, settings).iter().any(|trial| !args.is_filtered_out(trial) && !args.is_ignored(trial))
+}
+
+/// Tries a call; an error says all that a person needs to mend the dialect.
+fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
+    let Some(gateway) = &settings.gateway else {
+        return Err("S2_GATEWAY_URL is not set: the preflight tries a gateway of yours, so say where it is".into());
+    };
+    if let Some(why) = settings.dialect.absence(call) {
+        return Ok(Completion::ignored_with(format!("the dialect {} has none: {why}", settings.dialect.name)));
+    }
+    if !settings.dialect.has(call) {
+        return Ok(Completion::ignored_with("a run that is created is started, too"));
+    }
+    if let Some(lever) = other_lever(call, settings) {
+        return Ok(Completion::ignored_with(format!("the lever of this event is {lever}")));
+    }
+    let access = GatewayAccess {
+        url: gateway.url.clone(),
+        token: settings.token.clone(),
+        workspace: settings.workspace.clone(),
+        pid: None,
+        embedded: false,
+        dialect: Arc::clone(&settings.dialect),
+        by_way_of: None,
+    };
+    // One after another, whoever else tries.
+    let _turn = Lock::exclusive(&turn(settings)).map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
+    let told = runtime.block_on(checks::check(call, &access, settings))?;
+    // The report of a test that passes shows no more than its name; this is for whoever looks.
+    eprintln!("{told}");
+    Ok(Completion::Completed)
+}
+
+fn turn(settings: &Settings) -> PathBuf {
+    settings.out.join("preflight.lock")
+}
+
+/// What brings an event about that is not by this call.
+fn other_lever(call: CallName, settings: &Settings) -> Option<&'static str> {
+    let chaos = match call {
+        CallName::RedisRestart => Chaos::RedisRestart,
+        CallName::GatewayRestart => Chaos::GatewayRestart,
+        CallName::Latency => Chaos::Latency,
+        _ => return None,
+    };
+    match settings.levers.get(&chaos)? {
+        Lever::Http => None,
+        Lever::Command { .. } => Some("a command"),
+        Lever::Proxy { .. } => Some("the fault proxy"),
+        Lever::Not(_) => Some("none"),
+    }
+}
