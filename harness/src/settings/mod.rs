@@ -4,6 +4,8 @@
 //! place. [`Settings::load`] checks all of it and reports every problem at once.
 
 mod dialect;
+#[cfg(test)]
+mod dialect_tests;
 mod environment;
 mod levers;
 mod place;

@@ -1,0 +1,122 @@
+//! Dialects as people write them: what differs is enough, and what is wrong is told with its line.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{built_in_dialect, load_dialect};
+use crate::{
+    gateway::{CallName, RunStanding},
+    plan::{Kpi, Workload},
+};
+
+/// A dialect from a file of this text.
+fn load(text: &str) -> Result<crate::gateway::Dialect, String> {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    load_dialect("gateway.toml", folder.path()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn what_a_dialect_does_not_say_is_as_the_contract_has_it() {
+    let dialect = load("[calls.health]\npath = \"/healthz\"\n").unwrap();
+    let built_in = built_in_dialect();
+    assert_eq!("GET /healthz", dialect.route(CallName::Health));
+    assert_eq!(built_in.call(CallName::CreateRun), dialect.call(CallName::CreateRun));
+    assert!(dialect.lacks(true).is_empty());
+    assert_eq!("gateway.toml:2", dialect.place_of("calls.health.path"));
+    assert!(dialect.place_of("calls.health.yes").starts_with("4runr:"));
+}
+
+#[test]
+fn every_mistake_is_told_at_once_each_with_its_line() {
+    let text = "\
+[headers]
+X-Space = \"{space}\"
+[calls.ready]
+absent = \"no\"
+[calls.publish]
+absent = \"\"
+[calls.helth]
+path = \"/healthz\"
+[calls.create_run]
+path = \"api/runs\"
+body = '{\"id\": }'
+id = \"run_id\"
+yes = [\"201\"]
+colour = \"red\"
+[calls.get_run]
+path = \"/runs/{run}\"
+part_of = \"create_run\"
+[calls.logs_stream]
+method = \"POST\"
+[run_states]
+success = [\"done\", \"failed\"]
+[events]
+ids = \"mine\"
+[metrics.names]
+queue = \"q\"
+";
+    let error = load(text).unwrap_err();
+    for (line, key, what) in [
+        (2, "headers.X-Space", "has a place {space}, which nothing is put into; here there are {workspace}, {token}"),
+        (4, "calls.ready.absent", "S2 cannot do without this call"),
+        (6, "calls.publish.absent", "gives no reason"),
+        (7, "calls.helth", "is no setting; did you mean `health`?"),
+        (10, "calls.create_run.path", "is \"api/runs\"; it should begin with a slash"),
+        (11, "calls.create_run.body", "is no JSON"),
+        (12, "calls.create_run.id", "is \"run_id\"; a JSON pointer begins with a slash: \"/run_id\""),
+        (13, "calls.create_run.yes", "it should be a list of statuses from 100 to 999"),
+        (14, "calls.create_run.colour", "is no setting"),
+        (17, "calls.get_run.part_of", "only `start_run` may be part of another"),
+        (19, "calls.logs_stream.method", "streams are opened with GET"),
+        (21, "run_states.failure", "stands in another list too"),
+        (23, "events.ids", "is \"mine\"; it should be \"stream\" or \"connection\""),
+        (25, "metrics.names.queue", "is no setting"),
+    ] {
+        let problem = error.lines().find(|problem| problem.contains(&format!("`{key}` ")));
+        let problem = problem.unwrap_or_else(|| panic!("nothing is said of {key}:\n{error}"));
+        assert!(problem.contains(what), "{problem}");
+        // What is wrong with the base's list is told on the line of its table.
+        let line = if key == "run_states.failure" { 20 } else { line };
+        assert!(problem.trim_start().starts_with(&format!("gateway.toml:{line}: ")), "{line}: {problem}");
+    }
+}
+
+#[test]
+fn what_a_gateway_does_not_have_waives_what_needs_it_for_that_reason() {
+    let text = "[calls.publish]\nabsent = \"sold apart\"\n[calls.guard_stream]\nabsent = \"mute\"\n\
+                [metrics.absent]\nsentinel_judge_duration_seconds = \"mute\"\nrun_queue_depth = \"no queue\"\n";
+    let lacks = load(text).unwrap().lacks(false);
+    let kpis: Vec<Kpi> = lacks.kpis.keys().copied().collect();
+    let expected =
+        [Kpi::JudgeP95, Kpi::PublishSearchDelay, Kpi::RegistryConsistency, Kpi::TamperedManifests, Kpi::QueueDrift];
+    assert_eq!(expected.to_vec(), kpis);
+    assert!(lacks.kpis[&Kpi::QueueDrift].ends_with("has no run_queue_depth: no queue"), "{lacks:?}");
+    assert!(lacks.kpis[&Kpi::JudgeP95].contains("mute"), "{lacks:?}");
+    assert_eq!(vec![Workload::Registry], lacks.workloads.keys().copied().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_gateway_that_names_runs_must_say_where_their_names_are() {
+    let text = "[calls.create_run]\nbody = '{\"text\": \"{message}\"}'\n";
+    assert!(load(text).unwrap().gives_run_ids(), "4runr says where it is");
+    let error = load(&format!("{text}id = \"id\"\n")).unwrap_err();
+    assert!(error.contains("gateway.toml:3: `calls.create_run.id` is \"id\""), "{error}");
+}
+
+#[test]
+fn dialects_may_stand_on_one_another_and_not_in_a_circle() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("base.toml", "[run_states]\nsuccess = [\"done\"]\n[calls.health]\nabsent = \"none\"\n");
+    write("top.toml", "extends = \"base.toml\"\n[calls.ready]\npath = \"/up\"\n");
+    let dialect = load_dialect("top.toml", folder.path()).unwrap();
+    assert_eq!(RunStanding::Succeeded, dialect.standing_of("done"));
+    assert_eq!((Some("none"), "GET /up"), (dialect.absence(CallName::Health), dialect.route(CallName::Ready)));
+    write("base.toml", "extends = \"top.toml\"\n");
+    let error = load_dialect("top.toml", folder.path()).unwrap_err().to_string();
+    assert!(error.contains("goes on for over 4 files: do they extend one another?"), "{error}");
+    let error = load_dialect("nope.toml", folder.path()).unwrap_err().to_string();
+    assert!(error.contains("nope.toml: No such file") && error.contains("a dialect is `4runr` or a file"), "{error}");
+}
