@@ -1,0 +1,90 @@
+//! A client that keeps what it was told, and comes back with its last id.
+
+use std::collections::HashSet;
+
+use crate::caller::{Caller, Event, Stream};
+
+pub(crate) const WORKSPACE_LOGS: &str = "/api/runs/logs/stream";
+
+/// What a run's log stream tells, of a gateway that logs four lines.
+pub(crate) const KINDS: [&str; 5] = ["log", "log", "log", "log", "end"];
+
+pub(crate) struct Client {
+    caller: Caller,
+    stream: Option<Stream>,
+    pub(crate) seen: Vec<Event>,
+}
+
+impl Client {
+    /// Opens the logs of the workspace.
+    pub(crate) async fn open(caller: &Caller) -> Self {
+        Self { caller: caller.clone(), stream: Some(caller.open(WORKSPACE_LOGS).await), seen: Vec::new() }
+    }
+
+    /// So many events more.
+    pub(crate) async fn see(&mut self, count: usize) {
+        self.seen.extend(self.stream().events(count).await);
+    }
+
+    /// What comes until the stream is ended by the other side.
+    pub(crate) async fn see_out(&mut self) {
+        while let Some(event) = self.stream().event().await {
+            self.seen.push(event);
+        }
+    }
+
+    /// Until so many runs have ended.
+    pub(crate) async fn see_ends(&mut self, count: usize) {
+        while self.seen.iter().filter(|event| event.kind == "end").count() < count {
+            self.see(1).await;
+        }
+    }
+
+    pub(crate) async fn come_back(&mut self) {
+        let last_id = self.seen.last().map(|event| event.id.as_str());
+        self.stream = Some(self.caller.resume(WORKSPACE_LOGS, last_id).await);
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.stream = None;
+    }
+
+    fn stream(&mut self) -> &mut Stream {
+        self.stream.as_mut().expect("it has not left")
+    }
+
+    /// That it was told all of these runs, each event once and in order, and that they have ended well.
+    pub(crate) async fn has_seen_all_of(&self, runs: &[String]) {
+        assert!(self.seen.is_sorted_by(|a, b| a.id < b.id), "ids ascend");
+        for id in runs {
+            let run = self.caller.read_run(id).await;
+            assert_eq!(run["status"], "completed", "{run}");
+            let events: Vec<_> = self.seen.iter().filter(|event| event.data["run_id"] == **id).cloned().collect();
+            assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), KINDS, "{events:#?}");
+            let told: Vec<_> = events[..4].iter().map(|event| event.data["message"].clone()).collect();
+            assert_eq!(told.iter().collect::<HashSet<_>>().len(), 4, "no line is told twice: {told:?}");
+            let kept: Vec<_> = run["logs"].as_array().unwrap().iter().map(|line| line["message"].clone()).collect();
+            assert_eq!(told, kept);
+            // Whoever opens the run's streams now is told the same.
+            let replay = self.caller.open(&format!("/api/runs/{id}/logs/stream")).await.until("end").await;
+            assert_eq!(replay, events);
+            let mut guard = self.caller.open(&format!("/api/runs/{id}/guard/stream")).await.events(2).await;
+            guard.sort_by(|a, b| a.kind.cmp(&b.kind));
+            assert_eq!(
+                guard.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(),
+                ["judge.verdict", "shield.decision"]
+            );
+        }
+    }
+}
+
+/// Creates runs and starts them.
+pub(crate) async fn begin_runs(caller: &Caller, count: usize) -> Vec<String> {
+    let mut runs = Vec::new();
+    for _ in 0..count {
+        let id = caller.create("hello").await;
+        caller.start_run(&id).await;
+        runs.push(id);
+    }
+    runs
+}
