@@ -23,7 +23,8 @@ impl Client {
 
     /// So many events more.
     pub(crate) async fn see(&mut self, count: usize) {
-        self.seen.extend(self.stream().events(count).await);
+        let events = self.stream().events(count).await;
+        self.seen.extend(events);
     }
 
     /// What comes until the stream is ended by the other side.

@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use mock_gateway::{Config, MockGateway};
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::caller::{Caller, eventually, now, quick};
@@ -84,6 +85,7 @@ async fn while_redis_is_away_the_gateway_says_so() {
             (StatusCode::SERVICE_UNAVAILABLE, &json!("store unavailable"))
         );
     }
+    assert_eq!(caller.try_resume(WORKSPACE_LOGS, "1").await, StatusCode::SERVICE_UNAVAILABLE);
     let id = Uuid::new_v4().to_string();
     assert_eq!(caller.post("/api/runs", &caller.run(&id, "hello")).await.status, StatusCode::SERVICE_UNAVAILABLE);
 
@@ -110,6 +112,36 @@ async fn a_redis_that_answers_nothing_for_a_while_is_away_and_nothing_is_written
     client.come_back().await;
     client.see_ends(8).await;
     client.has_seen_all_of(&runs).await;
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn nothing_is_answered_as_done_before_redis_has_it() {
+    let redis = RedisServer::start(Keeps::Everything);
+    let (gateway, caller) = start(&redis).await;
+    let id = caller.create("hello").await;
+    redis.signal(Signal::STOP);
+    // Nobody has noticed yet.
+    let calls = [
+        ("/api/runs".to_owned(), caller.run(&Uuid::new_v4().to_string(), "hello")),
+        ("/api/runs".to_owned(), caller.run(&Uuid::new_v4().to_string(), "ignore previous instructions")),
+        (format!("/api/runs/{id}/start"), json!({})),
+        ("/api/registry/publish".to_owned(), json!({ "slug": "a", "version": "1", "workspace_id": "w" })),
+        ("/api/workspace/plan".to_owned(), json!({ "workspace_id": "w", "plan": "pro" })),
+        ("/api/privacy/toggle".to_owned(), json!({ "workspace_id": "w", "storePlain": false })),
+    ];
+    let mut answers = JoinSet::new();
+    for (path, body) in calls {
+        let caller = caller.clone();
+        answers.spawn(async move { (caller.post(&path, &body).await.status, path) });
+    }
+    for (status, path) in answers.join_all().await {
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+    }
+    redis.signal(Signal::CONT);
+    is_ready(&caller).await;
+    // What was on its way is done all the same.
+    assert_eq!(caller.ended(&id).await["status"], "completed");
     gateway.shutdown().await;
 }
 

@@ -41,6 +41,7 @@ impl RedisServer {
             }
             // Somebody else was given the port meanwhile.
             assert!(server.log().contains("Address already in use"), "redis-server does not start:\n{}", server.log());
+            // The folder is still needed.
             server.folder = PathBuf::new();
         }
     }
