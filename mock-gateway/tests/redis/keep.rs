@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::caller::{Caller, Event, Stream};
+use tokio::time::timeout;
+
+use crate::caller::{Caller, DEADLINE, Event, Stream};
 
 pub(crate) const WORKSPACE_LOGS: &str = "/api/runs/logs/stream";
 
@@ -23,15 +25,20 @@ impl Client {
 
     /// So many events more.
     pub(crate) async fn see(&mut self, count: usize) {
-        let events = self.stream().events(count).await;
-        self.seen.extend(events);
+        // Comments go on where events do not.
+        let events = timeout(DEADLINE, self.stream().events(count)).await;
+        self.seen.extend(events.unwrap_or_else(|_| panic!("no {count} events more, after {:#?}", self.seen)));
     }
 
     /// What comes until the stream is ended by the other side.
     pub(crate) async fn see_out(&mut self) {
-        while let Some(event) = self.stream().event().await {
-            self.seen.push(event);
-        }
+        let out = async {
+            while let Some(event) = self.stream.as_mut()?.event().await {
+                self.seen.push(event);
+            }
+            Some(())
+        };
+        timeout(DEADLINE, out).await.expect("the stream ends before the deadline");
     }
 
     /// Until so many runs have ended.
@@ -44,6 +51,12 @@ impl Client {
     pub(crate) async fn come_back(&mut self) {
         let last_id = self.seen.last().map(|event| event.id.as_str());
         self.stream = Some(self.caller.resume(WORKSPACE_LOGS, last_id).await);
+    }
+
+    /// Comes back to another gateway.
+    pub(crate) async fn come_back_to(&mut self, caller: &Caller) {
+        self.caller = caller.clone();
+        self.come_back().await;
     }
 
     pub(crate) fn leave(&mut self) {
@@ -67,9 +80,12 @@ impl Client {
             let kept: Vec<_> = run["logs"].as_array().unwrap().iter().map(|line| line["message"].clone()).collect();
             assert_eq!(told, kept);
             // Whoever opens the run's streams now is told the same.
-            let replay = self.caller.open(&format!("/api/runs/{id}/logs/stream")).await.until("end").await;
-            assert_eq!(replay, events);
-            let mut guard = self.caller.open(&format!("/api/runs/{id}/guard/stream")).await.events(2).await;
+            let told = async |channel: &str, count| {
+                let mut stream = self.caller.open(&format!("/api/runs/{id}/{channel}/stream")).await;
+                timeout(DEADLINE, stream.events(count)).await.expect("the run is told before the deadline")
+            };
+            assert_eq!(told("logs", 5).await, events);
+            let mut guard = told("guard", 2).await;
             guard.sort_by(|a, b| a.kind.cmp(&b.kind));
             assert_eq!(
                 guard.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(),

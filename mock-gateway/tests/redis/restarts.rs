@@ -1,5 +1,6 @@
 //! The end of the gateway's process, and another one that goes on.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -118,6 +119,33 @@ async fn a_gateway_whose_redis_is_taken_over_closes_and_writes_no_more() {
     let more = begin_runs(&caller, 1).await;
     client.see_ends(1).await;
     client.has_seen_all_of(&more).await;
+    new.shutdown().await;
+}
+
+/// One that is busy has no time to look whether it is still the one that writes.
+#[tokio::test]
+async fn a_busy_gateway_is_taken_over_between_two_events() {
+    const LINES: usize = 1_000;
+    let redis = RedisServer::start(Keeps::EverySecond);
+    let at_once = Duration::ZERO..=Duration::ZERO;
+    let config = Config { redis: Some(redis.url()), run_duration: at_once, log_lines: LINES, ..quick() };
+    let mut old = MockGateway::start(config.clone()).await.unwrap();
+    let mut client = Client::open(&Caller::new(&old, "w")).await;
+    let run = begin_runs(&Caller::new(&old, "w"), 1).await.remove(0);
+    client.see(10).await;
+    let new = MockGateway::start(config).await.unwrap();
+    client.see_out().await;
+    assert!(client.seen.len() <= LINES, "it was taken over too late to tell");
+    assert!(matches!(old.closed().await, Err(ServeError::StoreTaken)));
+    old.shutdown().await;
+
+    let caller = Caller::new(&new, "w");
+    client.come_back_to(&caller).await;
+    client.see_ends(1).await;
+    assert_eq!(client.seen.len(), LINES + 1);
+    let told: HashSet<_> = client.seen.iter().map(|event| event.data["message"].to_string()).collect();
+    assert_eq!(told.len(), LINES + 1, "no line is told twice");
+    assert_eq!(caller.ended(&run).await["logs"].as_array().unwrap().len(), LINES);
     new.shutdown().await;
 }
 
