@@ -66,7 +66,7 @@ pub(crate) struct Away;
 /// Where the state is kept.
 pub(crate) enum Store {
     Memory,
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 /// The store as the gateway's parts see it: a queue to the writer, and a connection to read by.

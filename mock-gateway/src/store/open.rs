@@ -79,7 +79,7 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, OpenError> {
     let link = Arc::new(Link::new(connection.clone()));
     let (queue, written) = mpsc::channel(QUEUE_CAPACITY);
     let writer = Writer::new(opening.claim, Arc::clone(&link), written, connection);
-    Ok(Opened { store: Store::Redis(Redis { queue, link, keys }), found: Some((loaded, writer)) })
+    Ok(Opened { store: Store::Redis(Box::new(Redis { queue, link, keys })), found: Some((loaded, writer)) })
 }
 
 struct Opening {

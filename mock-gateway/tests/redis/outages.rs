@@ -148,14 +148,17 @@ async fn nothing_is_answered_as_done_before_redis_has_it() {
 #[tokio::test]
 async fn no_event_is_handed_out_before_redis_has_it() {
     let mut redis = RedisServer::start(Keeps::Everything);
-    let (mut gateway, caller) = GatewayProcess::start(&redis.url()).await;
+    let long = Duration::from_secs(2);
+    let config = Config { redis: Some(redis.url()), run_duration: long..=long, ..quick() };
+    let gateway = MockGateway::start(config).await.unwrap();
+    let caller = Caller::new(&gateway, "w");
     let mut client = Client::open(&caller).await;
-    begin_runs(&caller, 16).await;
-    client.see(3).await;
-    // From now on Redis gets no further, and what is told until that is noticed is what it has.
+    begin_runs(&caller, 1).await;
+    client.see(2).await;
+    // The next event is some way off. When it comes, Redis gets no further, and never will.
     redis.signal(Signal::STOP);
     client.see_out().await;
-    gateway.end(Signal::KILL);
+    gateway.shutdown().await;
     redis.end(Signal::KILL);
     redis.start_again();
     let kept = redis.event_ids();
