@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::store::Away;
+
 /// A JSON answer.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(body).expect("answers have string keys only");
@@ -31,6 +33,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into() }
+    }
+}
+
+impl From<Away> for Refusal {
+    fn from(Away: Away) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store unavailable")
     }
 }
 

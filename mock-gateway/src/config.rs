@@ -22,6 +22,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The bearer token that every request must carry; without one, none is asked for. Default none.
     pub token: Option<String>,
+    /// The URL of the Redis that keeps the gateway's state, such as `redis://127.0.0.1:6379`; without one, it is kept in
+    /// memory, and gone with the gateway. One gateway at a time may use it, or [a part of it](Self::redis_prefix).
+    /// Default none.
+    pub redis: Option<String>,
+    /// What the names of all keys in Redis begin with, before a colon. Default `mock-gateway`.
+    pub redis_prefix: String,
     /// Keep every request for [`MockGateway::received_requests`](crate::MockGateway::received_requests). They are
     /// kept without bound: for tests of seconds, never for a soak. Default false.
     pub record_requests: bool,
@@ -59,8 +65,8 @@ pub struct Config {
 
     /// A comment line goes to a stream that was idle for so long. Default 15 s.
     pub keep_alive: Duration,
-    /// Events kept for replay, over all streams; the oldest goes first. Their memory is taken at
-    /// the start. Default 2,048.
+    /// Events kept for replay, over all streams; the oldest goes first. In memory, that is taken at the start. Default
+    /// 2,048.
     pub event_log_capacity: usize,
     /// Events that wait for one stream's connection; a stream that lags further is disconnected, and can resume by
     /// its `Last-Event-ID`. Default 256.
@@ -90,6 +96,8 @@ impl Default for Config {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             token: None,
+            redis: None,
+            redis_prefix: "mock-gateway".into(),
             record_requests: false,
             seed: 0,
             defects: Defects::default(),

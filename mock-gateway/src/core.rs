@@ -11,22 +11,26 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::change::{Change, Outcome};
 use crate::chaos::Chaos;
+use crate::clock;
 use crate::config::Config;
 use crate::defect::Faults;
-use crate::events::{Channel, Draft, EventLog};
+use crate::events::{Channel, Draft, EventLog, Kept};
 use crate::front::Stubs;
 use crate::metrics::{Gauges, Metrics};
 use crate::numbering::Numberings;
 use crate::process::ProcessReader;
 use crate::registry::Registry;
-use crate::runs::Runs;
+use crate::runs::{Runs, Status};
+use crate::store::{State, Store};
 use crate::workspaces::Workspaces;
 
 /// The gateway behind its front: it survives a restart, as a store behind a real gateway would.
 pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) store: Store,
     pub(crate) log: Arc<EventLog>,
     pub(crate) numberings: Arc<Numberings>,
     pub(crate) runs: Runs,
@@ -41,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the gateway closes for good.
     pub(crate) closing: CancellationToken,
+    /// Cancelled when it has closed as far as its callers see it: from then on nothing is to be kept any more.
+    pub(crate) front_closed: CancellationToken,
     process: ProcessReader,
     restarts: mpsc::Sender<()>,
     choices: Mutex<StdRng>,
@@ -48,11 +54,16 @@ pub(crate) struct Core {
 
 impl Core {
     /// `restarts` is where the listener hears that it has to restart.
-    pub(crate) fn new(config: Config, restarts: mpsc::Sender<()>) -> Self {
+    pub(crate) fn new(config: Config, store: Store, restarts: mpsc::Sender<()>) -> Self {
         let faults = Arc::new(Faults::new(config.defects, config.seed));
+        let kept = match store {
+            Store::Memory => Kept::Here(config.event_log_capacity.max(1)),
+            Store::Redis(_) => Kept::Elsewhere,
+        };
         Self {
+            store,
             log: Arc::new(EventLog::new(
-                config.event_log_capacity,
+                kept,
                 config.stream_queue_capacity,
                 config.stream_capacity,
                 Arc::clone(&faults),
@@ -67,6 +78,7 @@ impl Core {
             workers: Semaphore::new(config.worker_capacity),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
+            front_closed: CancellationToken::new(),
             process: ProcessReader::new(),
             restarts,
             choices: Mutex::new(StdRng::seed_from_u64(config.seed)),
@@ -86,30 +98,42 @@ impl Core {
         self.choices.lock().expect("no holder panics").random_range(0.0..1.0)
     }
 
-    /// Tells the streams of a run what happened to it.
-    pub(crate) fn tell(
+    /// What the streams of a run are to be told of it, if they are to be told.
+    pub(crate) fn draft(
         &self,
         (workspace, run): (&Arc<str>, &Arc<str>),
         channel: Channel,
         kind: &'static str,
         fields: Map<String, Value>,
-    ) {
+    ) -> Option<Draft> {
         if self.faults.silences(channel) || self.faults.swallows(kind) {
-            return;
+            return None;
         }
-        self.log.publish(Draft { channel, kind, workspace: Arc::clone(workspace), run: Arc::clone(run), fields });
+        Some(Draft { channel, kind, workspace: Arc::clone(workspace), run: Arc::clone(run), fields })
     }
 
     /// Ends the waiting of runs that nobody started. Called wherever it could be noticed that they still wait.
-    pub(crate) fn expire_waiting_runs(&self) {
+    pub(crate) fn expire_waiting_runs(self: &Arc<Self>) {
         for (run, workspace) in self.runs.expire(self.config.start_timeout) {
             let fields = Map::from_iter([("status".into(), "canceled".into())]);
-            self.tell((&workspace, &run), Channel::Logs, "end", fields);
+            let end = self.draft((&workspace, &run), Channel::Logs, "end", fields);
+            let outcome = Outcome { status: Status::Canceled, output: None, at: clock::wall() };
+            self.commit_apart(Change::Ended(run, outcome), end);
         }
     }
 
+    /// Whether the gateway can serve.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.chaos.is_ready() && self.is_store_up()
+    }
+
+    /// Whether calls that need the store can be answered.
+    pub(crate) fn is_store_up(&self) -> bool {
+        !self.chaos.is_store_down() && self.store.state() == State::Up
+    }
+
     /// What there is to count at this moment.
-    pub(crate) fn gauges(&self) -> Gauges {
+    pub(crate) fn gauges(self: &Arc<Self>) -> Gauges {
         self.expire_waiting_runs();
         let counts = self.runs.counts();
         Gauges {

@@ -2,6 +2,9 @@
 //!
 //! A stream's replay and its place among the subscribers are taken under one lock, and an event is logged and handed
 //! out under the same lock. So between replay and live nothing is lost and nothing comes twice.
+//!
+//! Where events are kept in Redis, nothing is kept here, and what is handed out is there already: a stream's replay is
+//! then what Redis has up to the last event that was handed out when the stream took its place.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -39,20 +42,31 @@ pub(crate) struct Draft {
 /// An event as it was logged.
 pub(crate) struct Event {
     pub(crate) sequence: u64,
-    channel: Channel,
-    workspace: Arc<str>,
-    run: Arc<str>,
+    pub(crate) channel: Channel,
+    pub(crate) workspace: Arc<str>,
+    pub(crate) run: Arc<str>,
     pub(crate) created: Instant,
     /// The event as it goes over the wire, made once for all streams.
     pub(crate) frame: Bytes,
 }
 
 impl Event {
+    /// An event that was logged before this process was.
+    pub(crate) fn replayed(sequence: u64, audience: (Channel, Arc<str>, Arc<str>), content: &str) -> Self {
+        let (channel, workspace, run) = audience;
+        let frame = frame(&format!("id: {sequence:012}\n{content}"));
+        Self { sequence, channel, workspace, run, created: clock::now(), frame }
+    }
+
     /// The event over the wire under another id.
     pub(crate) fn frame_as(&self, id: &str) -> Bytes {
-        let text = String::from_utf8_lossy(&self.frame);
-        let content = text.split_once('\n').map_or("", |(_, content)| content);
-        frame(&format!("id: {id}\n{content}"))
+        frame(&format!("id: {id}\n{}", self.content()))
+    }
+
+    /// The event over the wire but for its id.
+    pub(crate) fn content(&self) -> &str {
+        let text = std::str::from_utf8(&self.frame).expect("a frame is made from text");
+        text.split_once('\n').map_or("", |(_, content)| content)
     }
 }
 
@@ -68,7 +82,7 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    fn hears(&self, event: &Event) -> bool {
+    pub(crate) fn hears(&self, event: &Event) -> bool {
         self.channel == event.channel
             && (self.workspace == event.workspace || self.reach == Reach::EveryWorkspace)
             && (self.run.as_ref().is_none_or(|run| *run == event.run) || self.reach == Reach::EveryRun)
@@ -87,6 +101,8 @@ pub(crate) enum ReplayFrom {
 /// A stream's share of the log. Dropping it ends the subscription.
 pub(crate) struct Subscription {
     pub(crate) replay: VecDeque<Arc<Event>>,
+    /// The last event that was handed out before.
+    pub(crate) told: u64,
     /// Closed by the log when the subscriber lags.
     pub(crate) live: mpsc::Receiver<Arc<Event>>,
     id: u64,
@@ -107,9 +123,19 @@ struct Subscriber {
     cut: CancellationToken,
 }
 
-/// The log. Its bounds: `capacity` events, `stream_capacity` subscribers, `queue_capacity` events waiting for each.
+/// Where events are kept for replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Here, so many of them.
+    Here(usize),
+    /// In a store that outlives the process. The sequence then keeps up with the clock, in microseconds: so ids go on
+    /// ascending even where the store has lost every one that it had.
+    Elsewhere,
+}
+
+/// The log. Its bounds: what is kept, `stream_capacity` subscribers, `queue_capacity` events waiting for each.
 pub(crate) struct EventLog {
-    capacity: usize,
+    kept: Kept,
     queue_capacity: usize,
     stream_capacity: usize,
     faults: Arc<Faults>,
@@ -118,6 +144,8 @@ pub(crate) struct EventLog {
 
 struct Inner {
     sequence: u64,
+    /// The last that was handed out.
+    told: u64,
     last_micros: i64,
     /// To be told after the next one; none but by a defect.
     held: Option<Event>,
@@ -127,36 +155,62 @@ struct Inner {
 }
 
 impl EventLog {
-    pub(crate) fn new(capacity: usize, queue_capacity: usize, stream_capacity: usize, faults: Arc<Faults>) -> Self {
-        let capacity = capacity.max(1);
+    pub(crate) fn new(kept: Kept, queue_capacity: usize, stream_capacity: usize, faults: Arc<Faults>) -> Self {
         let inner = Inner {
             sequence: 0,
+            told: 0,
             last_micros: 0,
             held: None,
-            ring: placeholders(capacity),
+            ring: placeholders(kept),
             next_subscriber: 0,
             subscribers: HashMap::new(),
         };
-        Self { capacity, queue_capacity: queue_capacity.max(1), stream_capacity, faults, inner: Mutex::new(inner) }
+        Self { kept, queue_capacity: queue_capacity.max(1), stream_capacity, faults, inner: Mutex::new(inner) }
+    }
+
+    /// Goes on after an event of an earlier process.
+    pub(crate) fn go_on_after(&self, sequence: u64) {
+        let mut inner = self.lock();
+        inner.sequence = inner.sequence.max(sequence);
+        inner.told = inner.told.max(sequence);
     }
 
     /// Logs an event and hands it to the streams that it concerns. A stream whose queue is full is disconnected rather
     /// than skipped: it can resume, and loses nothing.
     pub(crate) fn publish(&self, draft: Draft) {
         let mut inner = self.lock();
-        let event = inner.stamp(draft, &self.faults);
+        let event = inner.stamp(draft, self.kept, &self.faults);
+        self.log(&mut inner, event);
+    }
+
+    /// The event as it is to be kept elsewhere, and then to be [told](Self::tell).
+    pub(crate) fn stamp(&self, draft: Draft) -> Event {
+        self.lock().stamp(draft, self.kept, &self.faults)
+    }
+
+    /// Hands out an event that is kept.
+    pub(crate) fn tell(&self, event: Event) {
+        self.log(&mut self.lock(), event);
+    }
+
+    /// The last event that has its id.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.lock().sequence
+    }
+
+    fn log(&self, inner: &mut Inner, event: Event) {
         if inner.held.is_none() && self.faults.holds_back() {
             inner.held = Some(event);
             return;
         }
         let delivery = self.faults.delivery(|| inner.hearers(&event));
         let repeated = delivery.is_repeated.then(|| inner.repeated(&event));
-        inner.hand_out(event, self.capacity, &delivery);
+        inner.hand_out(event, self.kept, &delivery);
         if let Some(repeated) = repeated {
-            inner.hand_out(repeated, self.capacity, &Delivery::HEALTHY);
+            inner.hand_out(repeated, self.kept, &Delivery::HEALTHY);
         }
         if let Some(held) = inner.held.take() {
-            inner.hand_out(held, self.capacity, &Delivery::HEALTHY);
+            inner.hand_out(held, self.kept, &Delivery::HEALTHY);
         }
     }
 
@@ -182,7 +236,7 @@ impl EventLog {
         let id = inner.next_subscriber;
         inner.next_subscriber += 1;
         inner.subscribers.insert(id, Subscriber { audience, queue, cut });
-        Some(Subscription { replay, live, id, log: Arc::clone(self) })
+        Some(Subscription { replay, told: inner.told, live, id, log: Arc::clone(self) })
     }
 
     /// Drops every stream's connection.
@@ -194,7 +248,7 @@ impl EventLog {
 
     /// Forgets what could be replayed; only by a defect.
     pub(crate) fn forget(&self) {
-        self.lock().ring = placeholders(self.capacity);
+        self.lock().ring = placeholders(self.kept);
     }
 
     /// Streams open now.
@@ -208,8 +262,11 @@ impl EventLog {
 }
 
 impl Inner {
-    fn stamp(&mut self, draft: Draft, faults: &Faults) -> Event {
+    fn stamp(&mut self, draft: Draft, kept: Kept, faults: &Faults) -> Event {
         self.sequence += faults.id_step();
+        if kept == Kept::Elsewhere {
+            self.sequence = self.sequence.max(clock::wall().as_microsecond().unsigned_abs());
+        }
         // No two events at one microsecond: what is told twice is then told from what happened twice.
         self.last_micros = faults.wall(clock::wall()).as_microsecond().max(self.last_micros + 1);
         let timestamp = jiff::Timestamp::from_microsecond(self.last_micros).expect("the clock is within jiff's years");
@@ -250,12 +307,15 @@ impl Inner {
     }
 
     /// Keeps an event, and puts it into the queues of those that it concerns.
-    fn hand_out(&mut self, event: Event, capacity: usize, delivery: &Delivery) {
+    fn hand_out(&mut self, event: Event, kept: Kept, delivery: &Delivery) {
+        self.told = self.told.max(event.sequence);
         let event = Arc::new(event);
-        if self.ring.len() >= capacity {
-            self.ring.pop_front();
+        if let Kept::Here(capacity) = kept {
+            if self.ring.len() >= capacity {
+                self.ring.pop_front();
+            }
+            self.ring.push_back(Arc::clone(&event));
         }
-        self.ring.push_back(Arc::clone(&event));
         self.subscribers.retain(|id, subscriber| {
             if !subscriber.audience.hears(&event) || delivery.passed_over == Some(*id) {
                 return true;
@@ -279,7 +339,8 @@ fn frame(text: &str) -> Bytes {
 
 /// A log full of events that concern nobody. They make the log take its memory at once, so that a gateway's first
 /// minute does not look like a leak.
-fn placeholders(capacity: usize) -> VecDeque<Arc<Event>> {
+fn placeholders(kept: Kept) -> VecDeque<Arc<Event>> {
+    let Kept::Here(capacity) = kept else { return VecDeque::new() };
     let nobody: Arc<str> = "".into();
     let placeholder = || Event {
         sequence: 0,
@@ -297,7 +358,7 @@ mod tests {
     use super::*;
 
     fn log(capacity: usize, queue_capacity: usize) -> Arc<EventLog> {
-        Arc::new(EventLog::new(capacity, queue_capacity, 8, Faults::none()))
+        Arc::new(EventLog::new(Kept::Here(capacity), queue_capacity, 8, Faults::none()))
     }
 
     fn draft(channel: Channel, workspace: &str, run: &str) -> Draft {
@@ -380,7 +441,7 @@ mod tests {
 
     #[test]
     fn there_are_no_more_streams_than_allowed() {
-        let log = EventLog::new(4, 2, 1, Faults::none());
+        let log = EventLog::new(Kept::Here(4), 2, 1, Faults::none());
         let log = Arc::new(log);
         let audience = audience(Channel::Logs, "a", None);
         let first = log.subscribe(audience.clone(), ReplayFrom::Now, CancellationToken::new());

@@ -12,9 +12,10 @@ use wiremock::{Mock, MockServer};
 
 use crate::config::Config;
 use crate::core::Core;
-use crate::defect;
+use crate::defect::{self, Defect};
 use crate::front;
 use crate::routes;
+use crate::store::{self, OpenError, Opened, State};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +28,31 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// What is kept in Redis is not to be had.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The defect is one of a store in memory.
+    #[error(
+        "the defect {} is one of the store in memory, and would do nothing with a Redis: take away what Redis keeps instead",
+        .0.name()
+    )]
+    DefectOfMemory(Defect),
 }
 
 /// Why the gateway stopped serving although nobody shut it down.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} again after a restart: {source}")]
-pub struct ServeError {
-    address: SocketAddr,
-    source: io::Error,
+pub enum ServeError {
+    /// Its port was taken during a restart, and was not given back in time.
+    #[error("cannot listen on {address} again after a restart: {source}")]
+    Listen {
+        /// The address that it had.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another gateway was started with the same Redis.
+    #[error("another gateway has taken over what is kept in Redis; each needs one of its own, or another prefix")]
+    StoreTaken,
 }
 
 /// A mock gateway that is serving. Dropping it closes it; [`shutdown`](Self::shutdown) also waits until it is closed.
@@ -55,22 +73,41 @@ impl fmt::Debug for MockGateway {
 impl MockGateway {
     /// Starts a gateway within the current tokio runtime. When this returns, it accepts connections.
     ///
+    /// With a Redis, it goes on with what is kept there.
+    ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the address cannot be listened on, or the Redis cannot be used within 5 s.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let failed = |source| StartError::Listen { address: config.listen, source };
-        let listener = front::listen(config.listen).map_err(failed)?;
+        let address = config.listen;
+        let failed = move |source| StartError::Listen { address, source };
+        if let Some(defect) = config.defects.iter().find(|defect| config.redis.is_some() && defect.is_of_memory()) {
+            return Err(StartError::DefectOfMemory(defect));
+        }
+        // The address first, so that nothing is taken from a gateway that is still there; but nobody waits for us yet.
+        let socket = front::bind(config.listen).map_err(failed)?;
+        let Opened { store, found } = store::open(&config).await?;
+        let listener = front::listen(socket).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
 
         let (restarts, restarts_wanted) = mpsc::channel(1);
-        let core = Arc::new(Core::new(config, restarts));
+        let core = Arc::new(Core::new(config, store, restarts));
+        if let Some((loaded, writer)) = found {
+            core.take_over(loaded);
+            core.tasks.spawn(writer.run(Arc::clone(&core)));
+        }
         if core.stubs.requests_are_recorded() {
             // Requests are recorded by the stubs' server, so it has to be there before the first one.
             core.stubs.server().await;
         }
         defect::breathe(&core);
         let router = routes::router(Arc::clone(&core));
-        let server = core.tasks.spawn(front::serve(listener, router, Arc::clone(&core), restarts_wanted));
+        let front = front::serve(listener, router, Arc::clone(&core), restarts_wanted);
+        // However it ends.
+        let closed = core.front_closed.clone().drop_guard();
+        let server = core.tasks.spawn(async move {
+            let _closed = closed;
+            front.await
+        });
         let closing = core.closing.clone().drop_guard();
         Ok(Self { address, core, server, _closing: closing })
     }
@@ -106,19 +143,22 @@ impl MockGateway {
         self.server().await.received_requests().await
     }
 
-    /// Waits until the gateway serves no more: never, unless it could not come back from a restart.
+    /// Waits until the gateway serves no more: never, unless it could not come back from a restart, or lost its store
+    /// to another gateway.
     ///
     /// # Errors
-    /// When its port was taken during a restart, and was not given back in time.
+    /// When its port was taken during a restart, and was not given back in time; when another gateway was started with
+    /// the same Redis.
     pub async fn closed(&mut self) -> Result<(), ServeError> {
         match (&mut self.server).await {
-            Ok(served) => served.map_err(|source| ServeError { address: self.address, source }),
+            Ok(_) if self.core.store.state() == State::Taken => Err(ServeError::StoreTaken),
+            Ok(served) => served.map_err(|source| ServeError::Listen { address: self.address, source }),
             Err(join) => std::panic::resume_unwind(join.into_panic()),
         }
     }
 
     /// Closes the gateway in good order: no new connections, answers under way are finished, streams are ended, runs
-    /// are given up. Returns when every task has ended.
+    /// are given up, or left to the next gateway where a Redis keeps them. Returns when every task has ended.
     ///
     /// # Panics
     /// When the expectations of a stub were not met.

@@ -19,6 +19,7 @@
 //! - `front`: the public port. Connections that can be cut, a listener that can restart, stubs before every call;
 //! - `routes`: the calls of the contract, and the gate that each goes through (token, store, latency);
 //! - `core`: what the parts share, and what survives a restart;
+//! - `change`: what happens to the state; `store`: where it is kept, in memory or in a Redis;
 //! - `runs` and `player`: the runs that are kept, and how one is played;
 //! - `events`: the event log behind the streams, where ids are given, replay is cut and laggards are dropped;
 //! - `registry`, `workspaces`, `safety`, `chaos`: what their names say;
@@ -29,8 +30,11 @@
 //!
 //! # What it is not
 //! - No agent does anything: a run waits, logs and ends in success.
-//! - Nothing is persisted. A "restart" drops connections and refuses new ones; the process, its memory and its counters
-//!   live on, as a store behind a gateway would.
+//! - Without a Redis, nothing is persisted. A "restart" drops connections and refuses new ones; the process, its memory
+//!   and its counters live on, as a store behind a gateway would.
+//! - With a Redis ([`Config::redis`]), runs, events, versions and workspaces outlive the process and are as safe as Redis
+//!   keeps them; counters, added latency and ids that count each connection anew do not. One gateway at a time uses a
+//!   Redis: the next one takes it over. It cannot be restarted by a call, only by whoever runs it.
 //! - No TLS, no HTTP/2, no tenancy beyond workspaces: the token opens them all.
 //! - The safety layer knows a handful of patterns, no more than a harness would try.
 //! - It does not forget in order to look flat: what it keeps is bounded by [`Config`], and its metrics are read from
@@ -38,6 +42,7 @@
 
 mod answer;
 mod call;
+mod change;
 mod chaos;
 mod clock;
 mod config;
@@ -54,10 +59,12 @@ mod registry;
 mod routes;
 mod runs;
 mod safety;
+mod store;
 mod workspaces;
 
 pub use call::{Call, UnknownCall};
 pub use config::Config;
 pub use defect::{Defect, Defects, UnknownDefect};
 pub use gateway::{MockGateway, ServeError, StartError};
+pub use store::OpenError;
 pub use wiremock;

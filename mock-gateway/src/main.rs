@@ -15,6 +15,9 @@ Usage: mock-gateway [OPTIONS]
 Options:
   --port PORT      where to listen; 0 lets the system choose [default: 3000]
   --host ADDRESS   on which address [default: 127.0.0.1]
+  --redis URL      keep the state in this Redis, and go on with what is there [default: in memory]
+  --redis-prefix PREFIX
+                   what all keys in Redis begin with [default: mock-gateway]
   --token TOKEN    the bearer token that every request must carry [default: none is asked for]
   --defect NAME[,NAME]
                    what is wrong with it [default: nothing]
@@ -52,13 +55,16 @@ fn main() -> ExitCode {
 fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
     let mut host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut port = 3000;
-    let mut token = None;
+    let (mut token, mut redis) = (None, None);
+    let mut redis_prefix = Config::default().redis_prefix;
     let mut defects = Defects::default();
     let mut without = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("port") => port = parser.value()?.parse()?,
             Long("host") => host = parser.value()?.parse()?,
+            Long("redis") => redis = Some(parser.value()?.string()?),
+            Long("redis-prefix") => redis_prefix = parser.value()?.string()?,
             Long("token") => token = Some(parser.value()?.string()?),
             Long("defect") => defects.extend(parser.value()?.parse_with(str::parse::<Defects>)?.iter()),
             Long("without") => without.push(parser.value()?.parse_with(str::parse::<Call>)?),
@@ -70,7 +76,7 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
         }
     }
     let listen = SocketAddr::new(host, port);
-    Ok(Wanted::Serve(Box::new(Config { listen, token, defects, without, ..Config::default() })))
+    Ok(Wanted::Serve(Box::new(Config { listen, token, redis, redis_prefix, defects, without, ..Config::default() })))
 }
 
 fn help() -> String {

@@ -1,137 +1,158 @@
 //! Plays a run: from its start to its end, with all that its streams tell.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
+use crate::change::{Change, Outcome};
 use crate::clock;
 use crate::core::Core;
 use crate::defect::Slips;
-use crate::events::Channel;
+use crate::events::{Channel, Draft};
 use crate::runs::{LogLine, Status};
+use crate::store::Away;
 
 /// Characters of a message that a log line quotes.
 const QUOTED_CHARS_MAX: usize = 256;
 
-/// What the player has to know of a run.
+/// What the player has to know of a run. It may have been played before, in part, by a process that is gone.
 struct Part {
     run: Arc<str>,
     workspace: Arc<str>,
     agent: String,
     message: String,
     slips: Slips,
-    shield_action: &'static str,
+    shield_action: Cow<'static, str>,
+    is_begun: bool,
+    lines: usize,
+    judged: bool,
+    shielded: bool,
 }
 
-/// Plays a queued run, until it is completed or the gateway closes.
+/// Plays a run that was started, until it is completed or the gateway closes.
 pub(crate) async fn play(core: Arc<Core>, run: Arc<str>) {
     let closing = core.closing.clone();
-    closing.run_until_cancelled(perform(&core, run)).await;
+    // When nothing can be kept any more, whoever takes over plays it on.
+    _ = closing.run_until_cancelled(perform(&core, run)).await;
 }
 
-async fn perform(core: &Core, run: Arc<str>) {
+async fn perform(core: &Arc<Core>, run: Arc<str>) -> Result<(), Away> {
     let _worker = core.workers.acquire().await.expect("the semaphore is never closed");
-    let part = core.runs.change(&run, |kept| {
-        kept.status = Status::Running;
-        kept.started_at = Some(clock::wall());
-        Part {
-            run: Arc::clone(&kept.id),
-            workspace: Arc::clone(&kept.workspace),
-            agent: kept.agent.clone(),
-            message: kept.message.clone(),
-            slips: kept.slips.clone(),
-            shield_action: kept.shield_action,
-        }
+    let part = core.runs.change(&run, |kept| Part {
+        run: Arc::clone(&kept.id),
+        workspace: Arc::clone(&kept.workspace),
+        agent: kept.agent.clone(),
+        message: kept.message.clone(),
+        slips: kept.slips.clone(),
+        shield_action: kept.shield_action.clone(),
+        is_begun: kept.status == Status::Running,
+        lines: kept.logs.len(),
+        judged: kept.judged,
+        shielded: kept.shielded,
     });
-    let Some(part) = part else { return };
+    let Some(part) = part else { return Ok(()) };
+    if !part.is_begun {
+        core.commit(Change::Begun(run, clock::wall()), None).await?;
+    }
 
-    let (untold, (), ()) = tokio::join!(log(core, &part), shield(core, &part), judge(core, &part));
+    let (untold, (), ()) = tokio::try_join!(log(core, &part), shield(core, &part), judge(core, &part))?;
     if core.faults.leaves_stuck() {
-        return;
+        return Ok(());
     }
 
     // Completed before the streams hear of it: who heard the end and looks, finds the run ended.
     let handled = quoted(part.slips.output.as_deref().unwrap_or(&part.message));
     let output = json!({ "agent": part.agent, "summary": format!("{} handled: {handled}", part.agent) });
     core.faults.leak_after_run();
-    if core.faults.fails_run() {
-        core.runs.finish(&part.run, Status::Failed, None);
-        tell(core, &part, Channel::Logs, "end", [("status", "failed".into())]);
-        return;
+    let (status, output, says) = if core.faults.fails_run() {
+        (Status::Failed, None, "failed")
+    } else {
+        (Status::Completed, Some(output), core.faults.end_says())
+    };
+    let end = draft(core, &part, Channel::Logs, "end", [("status", says.into())]);
+    let outcome = Outcome { status, output, at: clock::wall() };
+    core.commit(Change::Ended(Arc::clone(&part.run), outcome), end).await?;
+    if let Some(line) = untold.filter(|_| status == Status::Completed) {
+        write_line(core, &part, line).await?;
     }
-    core.runs.finish(&part.run, Status::Completed, Some(output));
-    tell(core, &part, Channel::Logs, "end", [("status", core.faults.end_says().into())]);
-    if let Some(line) = untold {
-        write_line(core, &part, line);
-    }
+    Ok(())
 }
 
 /// Log lines, the first at once and the last when the run's duration is over. Gives the last one back when it is not to
 /// be told yet.
-async fn log(core: &Core, part: &Part) -> Option<String> {
+async fn log(core: &Arc<Core>, part: &Part) -> Result<Option<String>, Away> {
     let duration = core.choose(&core.config.run_duration);
     let steps = u32::try_from(core.config.log_lines.max(2) - 1).unwrap_or(u32::MAX);
     let given = part.slips.log.as_deref().unwrap_or(&part.message);
     if core.faults.logs_nothing() {
         sleep(duration).await;
-        return None;
+        return Ok(None);
     }
-    core.faults.hold_first_line().await;
-    write_line(core, part, format!("{} starts", part.agent));
-    for step in 1..=steps {
-        sleep(duration / steps).await;
+    for step in u32::try_from(part.lines).unwrap_or(u32::MAX)..=steps {
+        match step {
+            0 => core.faults.hold_first_line().await,
+            _ => sleep(duration / steps).await,
+        }
         let line = match step {
+            0 => format!("{} starts", part.agent),
             1 => format!("{} was given: {}", part.agent, quoted(given)),
             _ if step == steps => format!("{} has its answer", part.agent),
             _ => format!("{} is at step {step} of {steps}", part.agent),
         };
         if step == steps && core.faults.ends_first() {
-            return Some(line);
+            return Ok(Some(line));
         }
-        write_line(core, part, line);
+        write_line(core, part, line).await?;
     }
-    None
+    Ok(None)
 }
 
-async fn judge(core: &Core, part: &Part) {
+async fn judge(core: &Arc<Core>, part: &Part) -> Result<(), Away> {
+    if part.judged {
+        return Ok(());
+    }
     let duration = measured(core.faults.judge_takes(core.choose(&core.config.judge_duration))).await;
     core.metrics.judge.observe(duration);
     let groundedness = (0.75 + 0.25 * core.choose_share()).min(1.0);
     let fields = [("groundedness", groundedness.into()), ("duration_ms", millis(duration))];
-    tell(core, part, Channel::Guard, "judge.verdict", fields);
+    let verdict = draft(core, part, Channel::Guard, "judge.verdict", fields);
+    core.commit(Change::Judged(Arc::clone(&part.run)), verdict).await
 }
 
-async fn shield(core: &Core, part: &Part) {
+async fn shield(core: &Arc<Core>, part: &Part) -> Result<(), Away> {
+    if part.shielded {
+        return Ok(());
+    }
     let duration = measured(core.faults.shield_takes(core.choose(&core.config.shield_duration))).await;
     core.metrics.shield.observe(duration);
-    let fields = [("action", part.shield_action.into()), ("duration_ms", millis(duration))];
-    match part.slips.guard.as_deref() {
-        None => tell(core, part, Channel::Guard, "shield.decision", fields),
+    let [action, took] = [("action", part.shield_action.as_ref().into()), ("duration_ms", millis(duration))];
+    let decision = match part.slips.guard.as_deref() {
+        None => draft(core, part, Channel::Guard, "shield.decision", [action, took]),
         Some(message) => {
-            let [action, duration] = fields;
-            tell(core, part, Channel::Guard, "shield.decision", [action, duration, ("matched", message.into())]);
+            draft(core, part, Channel::Guard, "shield.decision", [action, took, ("matched", message.into())])
         }
-    }
+    };
+    core.commit(Change::Shielded(Arc::clone(&part.run)), decision).await
 }
 
-fn write_line(core: &Core, part: &Part, message: String) {
+async fn write_line(core: &Arc<Core>, part: &Part, message: String) -> Result<(), Away> {
     let level = "info";
-    let fields = [("level", level.into()), ("message", message.as_str().into())];
-    core.runs.change(&part.run, |run| run.logs.push(LogLine { level, message: message.clone() }));
-    tell(core, part, Channel::Logs, "log", fields);
+    let told = draft(core, part, Channel::Logs, "log", [("level", level.into()), ("message", message.as_str().into())]);
+    core.commit(Change::Logged(Arc::clone(&part.run), LogLine { level: level.into(), message }), told).await
 }
 
-fn tell<const N: usize>(
+fn draft<const N: usize>(
     core: &Core,
     part: &Part,
     channel: Channel,
     kind: &'static str,
     fields: [(&'static str, Value); N],
-) {
+) -> Option<Draft> {
     let fields: Map<_, _> = fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    core.tell((&part.workspace, &part.run), channel, kind, fields);
+    core.draft((&part.workspace, &part.run), channel, kind, fields)
 }
 
 /// Waits, and says how long it really took: on a busy machine that is more.

@@ -45,20 +45,21 @@ pub(crate) struct Manifest {
 }
 
 /// A version of an agent.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Version {
     slug: String,
     name: String,
     version: String,
     summary: String,
     tags: Vec<String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     readme_md: String,
     publisher_id: String,
     workspace_id: String,
     published_at: String,
+    /// None until the store has it.
     #[serde(skip)]
-    findable_from: Instant,
+    findable_from: Option<Instant>,
     /// What a search looks in, in lower case.
     #[serde(skip)]
     haystack: String,
@@ -88,8 +89,9 @@ impl Registry {
         Self { capacity, index_delay, faults, versions: Mutex::default() }
     }
 
-    /// Publishes a version, once.
-    pub(crate) fn publish(&self, manifest: Manifest) -> Result<Version, PublishError> {
+    /// Takes a version, once; it is there when it is [shown](Self::show). Also says whether it has been tampered with,
+    /// and is taken all the same.
+    pub(crate) fn publish(&self, manifest: Manifest) -> Result<(Version, bool), PublishError> {
         let named = |text: &str| !text.is_empty() && text.len() <= 128;
         if !named(&manifest.slug) || !named(&manifest.version) {
             return Err(PublishError::Unnamed);
@@ -111,9 +113,28 @@ impl Registry {
         if versions.len() >= self.capacity {
             return Err(PublishError::Full);
         }
-        let version = Version::new(manifest, &coordinates, clock::now() + self.faults.index_delay(self.index_delay));
+        let version = Version::new(manifest);
         versions.push(version.clone());
-        if is_tampered { Err(PublishError::Tampered) } else { Ok(version) }
+        Ok((version, is_tampered))
+    }
+
+    /// Shows a version that the store has: from now on it is there, and soon it is found.
+    pub(crate) fn show(&self, version: &Version) {
+        let findable_from = Some(clock::now() + self.faults.index_delay(self.index_delay));
+        let mut versions = self.lock();
+        let kept = versions.iter_mut().rev().find(|v| v.slug == version.slug && v.version == version.version);
+        if let Some(kept) = kept {
+            kept.findable_from = findable_from;
+        }
+    }
+
+    /// Takes what a store has in place of all that is here but what is still on its way to it.
+    pub(crate) fn replace(&self, stored: Vec<Version>) {
+        let findable_from = Some(clock::now());
+        let stored = stored.into_iter().map(|v| Version { findable_from, haystack: v.haystack(), ..v });
+        let mut versions = self.lock();
+        versions.retain(|v| v.findable_from.is_none());
+        versions.splice(..0, stored);
     }
 
     /// The versions in which every word of `query` occurs: the newest ones first, as many as are listed, and how many
@@ -126,7 +147,8 @@ impl Registry {
         let query = query.to_lowercase();
         let words: Vec<_> = query.split_whitespace().collect();
         let versions = self.lock();
-        let findable = |v: &Version| v.findable_from <= now && !self.faults.forgets(now - v.findable_from);
+        let is_there = |from: Instant| from <= now && !self.faults.forgets(now - from);
+        let findable = |v: &Version| v.findable_from.is_some_and(is_there);
         let matches = |v: &Version| words.iter().all(|word| v.haystack.contains(word));
         let mut found: Vec<_> = versions.iter().rev().filter(|v| findable(v) && matches(v)).collect();
         let mut listed_slugs = HashSet::new();
@@ -148,7 +170,9 @@ impl Registry {
 
     /// The newest version of an agent.
     pub(crate) fn agent(&self, slug: &str) -> Option<Version> {
-        self.lock().iter().rev().find(|v| v.slug == slug).cloned().or_else(|| built_in(slug))
+        let versions = self.lock();
+        let newest = versions.iter().rev().find(|v| v.findable_from.is_some() && v.slug == slug);
+        newest.cloned().or_else(|| built_in(slug))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Version>> {
@@ -157,13 +181,12 @@ impl Registry {
 }
 
 impl Version {
-    fn new(manifest: Manifest, coordinates: &str, findable_from: Instant) -> Self {
+    fn new(manifest: Manifest) -> Self {
         let Manifest { slug, name, version, summary, tags, mut readme_md, publisher_id, workspace_id, signature: _ } =
             manifest;
         readme_md.truncate(readme_md.floor_char_boundary(README_BYTES_MAX));
-        let haystack = format!("{coordinates} {name} {summary} {}", tags.join(" ")).to_lowercase();
         let published_at = clock::rfc3339_millis(clock::wall());
-        Self {
+        let version = Self {
             slug,
             name,
             version,
@@ -173,9 +196,15 @@ impl Version {
             publisher_id,
             workspace_id,
             published_at,
-            findable_from,
-            haystack,
-        }
+            findable_from: None,
+            haystack: String::new(),
+        };
+        Self { haystack: version.haystack(), ..version }
+    }
+
+    fn haystack(&self) -> String {
+        let Self { slug, name, version, summary, tags, .. } = self;
+        format!("{slug}@{version} {name} {summary} {}", tags.join(" ")).to_lowercase()
     }
 }
 
@@ -192,7 +221,7 @@ fn built_in(slug: &str) -> Option<Version> {
         workspace_id: String::new(),
         signature: None,
     };
-    Some(Version::new(manifest, slug, clock::now()))
+    Some(Version::new(manifest))
 }
 
 #[cfg(test)]
@@ -214,11 +243,16 @@ mod tests {
         }
     }
 
+    fn publish(registry: &Registry, manifest: Manifest) {
+        let (version, _) = registry.publish(manifest).unwrap();
+        registry.show(&version);
+    }
+
     #[test]
     fn a_version_is_found_by_its_words_once_it_is_indexed() {
         let registry = Registry::new(4, Duration::ZERO, Faults::none());
-        registry.publish(manifest("one", "1.0.0-1", None)).unwrap();
-        registry.publish(manifest("two", "1.0.0-2", None)).unwrap();
+        publish(&registry, manifest("one", "1.0.0-1", None));
+        publish(&registry, manifest("two", "1.0.0-2", None));
         let slugs = |query: &str| registry.search(query, "w").0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
         assert_eq!(slugs("SOAK agent"), ["two", "one"]);
         assert_eq!(slugs("one@1.0.0-1"), ["one"]);
@@ -226,7 +260,7 @@ mod tests {
         assert!(slugs("three").is_empty());
 
         let slow = Registry::new(4, Duration::from_secs(60), Faults::none());
-        slow.publish(manifest("one", "1", None)).unwrap();
+        publish(&slow, manifest("one", "1", None));
         assert_eq!(slow.search("one", "w").1, 0);
     }
 
@@ -241,7 +275,7 @@ mod tests {
     #[test]
     fn a_version_is_published_once_and_only_while_there_is_room() {
         let registry = Registry::new(1, Duration::ZERO, Faults::none());
-        registry.publish(manifest("one", "1", None)).unwrap();
+        publish(&registry, manifest("one", "1", None));
         assert_eq!(registry.publish(manifest("one", "1", None)).err(), Some(PublishError::Published));
         assert_eq!(registry.publish(manifest("one", "2", None)).err(), Some(PublishError::Full));
         assert_eq!(registry.publish(manifest("", "2", None)).err(), Some(PublishError::Unnamed));
@@ -250,18 +284,33 @@ mod tests {
     #[test]
     fn the_newest_version_of_an_agent_is_the_agent() {
         let registry = Registry::new(4, Duration::ZERO, Faults::none());
-        registry.publish(manifest("one", "1", None)).unwrap();
-        registry.publish(manifest("one", "2", None)).unwrap();
+        publish(&registry, manifest("one", "1", None));
+        publish(&registry, manifest("one", "2", None));
         assert_eq!(registry.agent("one").unwrap().version, "2");
         assert!(registry.agent("demo-scraper").is_some());
         assert!(registry.agent("nobody").is_none());
+    }
+
+    #[test]
+    fn what_a_store_has_takes_the_place_of_all_but_what_is_on_its_way_to_it() {
+        let registry = Registry::new(4, Duration::ZERO, Faults::none());
+        publish(&registry, manifest("lost", "1", None));
+        let (on_its_way, _) = registry.publish(manifest("later", "1", None)).unwrap();
+        let stored: Version =
+            serde_json::from_str(&serde_json::to_string(&Version::new(manifest("kept", "1", None))).unwrap()).unwrap();
+        registry.replace(vec![stored]);
+        let found = || registry.search("soak", "w").0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
+        assert_eq!(found(), ["kept"]);
+        assert!(registry.agent("later").is_none());
+        registry.show(&on_its_way);
+        assert_eq!(found(), ["later", "kept"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn versions_are_found_late_or_forgotten_only_by_a_defect() {
         let found_after = async |defects: Defects| {
             let registry = Registry::new(4, Duration::ZERO, Arc::new(Faults::new(defects, 0)));
-            registry.publish(manifest("one", "1", None)).unwrap();
+            publish(&registry, manifest("one", "1", None));
             let mut found = Vec::new();
             for _ in [0, 10, 20, 30] {
                 found.push(registry.search("one", "w").1 == 1);

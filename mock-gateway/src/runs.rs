@@ -1,11 +1,12 @@
 //! The runs that the gateway keeps, and how they move from one status to the next.
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::clock;
 use crate::defect::Slips;
 
 /// Where a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
     Created,
@@ -28,9 +29,9 @@ pub(crate) enum Status {
 }
 
 /// A line of a run's log.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct LogLine {
-    pub(crate) level: &'static str,
+    pub(crate) level: Cow<'static, str>,
     pub(crate) message: String,
 }
 
@@ -47,9 +48,17 @@ pub(crate) struct Run {
     /// What slips through all the same; nothing but by a defect.
     pub(crate) slips: Slips,
     /// What the shield decides about the run.
-    pub(crate) shield_action: &'static str,
+    pub(crate) shield_action: Cow<'static, str>,
     pub(crate) output: Option<Value>,
     pub(crate) logs: Vec<LogLine>,
+    /// Whether the judge's verdict was told.
+    pub(crate) judged: bool,
+    /// Whether the shield's decision was told.
+    pub(crate) shielded: bool,
+    /// The last event before its own.
+    pub(crate) after: u64,
+    /// Until the store has it, it is not there for anyone.
+    pub(crate) is_kept: bool,
     pub(crate) created: Instant,
     pub(crate) created_at: Timestamp,
     pub(crate) started_at: Option<Timestamp>,
@@ -60,6 +69,10 @@ impl Run {
     fn input_shown(&self) -> Value {
         let slipped = self.slips.input.as_ref().filter(|_| self.completed_at.is_none());
         slipped.map_or_else(|| self.input.clone(), |message| json!({ "message": message }))
+    }
+
+    fn is_seen_by(&self, workspace: &str) -> bool {
+        self.is_kept && *self.workspace == *workspace
     }
 
     /// The run as `GET` gives it.
@@ -122,7 +135,7 @@ impl Runs {
         Self { live_capacity, finished_capacity, inner: Mutex::default() }
     }
 
-    /// Keeps a run that was just created.
+    /// Takes a run that was just created.
     pub(crate) fn add(&self, run: Run) -> Result<(), AddError> {
         let mut inner = self.lock();
         if inner.by_id.contains_key(&run.id) {
@@ -139,7 +152,7 @@ impl Runs {
     /// From created to queued.
     pub(crate) fn queue(&self, id: &str, workspace: &str) -> Result<Arc<str>, StartError> {
         let mut inner = self.lock();
-        let run = inner.by_id.get_mut(id).filter(|run| *run.workspace == *workspace).ok_or(StartError::Unknown)?;
+        let run = inner.by_id.get_mut(id).filter(|run| run.is_seen_by(workspace)).ok_or(StartError::Unknown)?;
         if run.status != Status::Created {
             return Err(StartError::Already(run.status));
         }
@@ -149,32 +162,58 @@ impl Runs {
 
     /// Looks at a run of one workspace; to another workspace it does not exist.
     pub(crate) fn look<T>(&self, id: &str, workspace: &str, look: impl FnOnce(&Run) -> T) -> Option<T> {
-        self.lock().by_id.get(id).filter(|run| *run.workspace == *workspace).map(look)
+        self.lock().by_id.get(id).filter(|run| run.is_seen_by(workspace)).map(look)
     }
 
-    /// Changes a run that is under way. A run that has not ended is never evicted, so it is there.
+    /// Looks at or changes a run, of whichever workspace. A run that has not ended is never evicted, so it is there.
     pub(crate) fn change<T>(&self, id: &str, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
         self.lock().by_id.get_mut(id).map(change)
     }
 
     /// Ends a run, and evicts the oldest ended one beyond the capacity.
-    pub(crate) fn finish(&self, id: &Arc<str>, status: Status, output: Option<Value>) {
-        self.lock().finish(id, status, output, self.finished_capacity);
+    pub(crate) fn finish(&self, id: &Arc<str>, status: Status, output: Option<Value>, at: Timestamp) {
+        self.lock().finish(id, status, output, at, self.finished_capacity);
     }
 
-    /// Cancels the runs that were created longer ago than `timeout` and never started; says which, and of which
-    /// workspace.
+    /// Says which runs were created longer ago than `timeout` and never started, and of which workspace. From now on
+    /// they are canceled, and are still to be [finished](Self::finish).
     pub(crate) fn expire(&self, timeout: Duration) -> Vec<(Arc<str>, Arc<str>)> {
         let now = clock::now();
         let mut inner = self.lock();
         let mut expired = Vec::new();
         while let Some((_, id)) = inner.created.pop_front_if(|(created, _)| now - *created >= timeout) {
-            let Some(run) = inner.by_id.get(&id).filter(|run| run.status == Status::Created) else { continue };
-            let workspace = Arc::clone(&run.workspace);
-            inner.finish(&id, Status::Canceled, None, self.finished_capacity);
-            expired.push((id, workspace));
+            let Some(run) = inner.by_id.get_mut(&id).filter(|run| run.status == Status::Created) else { continue };
+            run.status = Status::Canceled;
+            expired.push((id, Arc::clone(&run.workspace)));
         }
         expired
+    }
+
+    /// Takes what a store has, the ended runs from the oldest to the newest, in place of all that is here but what it
+    /// is still to be given: runs that are played, and those on their way to it. Says which of the runs taken are to be
+    /// played on.
+    pub(crate) fn replace(&self, stored: Vec<Run>) -> Vec<Arc<str>> {
+        let mut inner = self.lock();
+        inner.by_id.retain(|_, run| !run.is_kept || (run.completed_at.is_none() && run.status != Status::Created));
+        let here: HashSet<_> = inner.by_id.keys().cloned().collect();
+        inner.created.retain(|(_, id)| here.contains(id));
+        inner.finished.clear();
+        let mut played = Vec::new();
+        for run in stored.into_iter().filter(|run| !here.contains(&run.id)) {
+            match run.status {
+                Status::Created => inner.created.push_back((run.created, Arc::clone(&run.id))),
+                Status::Queued | Status::Running => played.push(Arc::clone(&run.id)),
+                Status::Completed | Status::Failed | Status::Canceled => inner.finished.push_back(Arc::clone(&run.id)),
+            }
+            inner.by_id.insert(Arc::clone(&run.id), run);
+        }
+        inner.created.make_contiguous().sort_by_key(|(created, _)| *created);
+        played
+    }
+
+    /// Looks at every run that has not ended.
+    pub(crate) fn look_at_live<T>(&self, look: impl FnMut(&Run) -> T) -> Vec<T> {
+        self.lock().by_id.values().filter(|run| run.is_kept && run.completed_at.is_none()).map(look).collect()
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -195,11 +234,11 @@ impl Runs {
 }
 
 impl Inner {
-    fn finish(&mut self, id: &Arc<str>, status: Status, output: Option<Value>, capacity: usize) {
+    fn finish(&mut self, id: &Arc<str>, status: Status, output: Option<Value>, at: Timestamp, capacity: usize) {
         let Some(run) = self.by_id.get_mut(id) else { return };
         run.status = status;
         run.output = output;
-        run.completed_at = Some(clock::wall());
+        run.completed_at = Some(at);
         self.finished.push_back(Arc::clone(id));
         while self.finished.len() > capacity {
             let Some(oldest) = self.finished.pop_front() else { break };
@@ -222,9 +261,13 @@ mod tests {
             input: json!({}),
             message: String::new(),
             slips: Slips::default(),
-            shield_action: "allow",
+            shield_action: "allow".into(),
             output: None,
             logs: Vec::new(),
+            judged: false,
+            shielded: false,
+            after: 0,
+            is_kept: true,
             created: clock::now(),
             created_at: clock::wall(),
             started_at: None,
@@ -249,7 +292,7 @@ mod tests {
             runs.add(run(id)).unwrap();
         }
         for id in ["2", "3", "4"] {
-            runs.finish(&id.into(), Status::Completed, None);
+            runs.finish(&id.into(), Status::Completed, None, clock::wall());
         }
         let kept: Vec<_> = ["1", "2", "3", "4"].into_iter().filter(|id| runs.look(id, "w", |_| ()).is_some()).collect();
         assert_eq!(kept, ["1", "3", "4"]);
@@ -260,7 +303,7 @@ mod tests {
         let runs = Runs::new(1, 2);
         runs.add(run("1")).unwrap();
         assert_eq!(runs.add(run("2")), Err(AddError::Full));
-        runs.finish(&"1".into(), Status::Completed, None);
+        runs.finish(&"1".into(), Status::Completed, None, clock::wall());
         assert_eq!(runs.add(run("2")), Ok(()));
     }
 
@@ -275,5 +318,24 @@ mod tests {
         assert_eq!(runs.expire(Duration::ZERO), [("1".into(), "w".into())]);
         assert_eq!(runs.counts(), Counts { waiting: 1, under_way: 0 });
         assert_eq!(runs.look("1", "w", |run| run.status), Some(Status::Canceled));
+    }
+
+    #[test]
+    fn what_a_store_has_takes_the_place_of_all_but_what_it_is_still_to_be_given() {
+        let runs = Runs::new(8, 8);
+        let with = |id: &str, status| Run { status, ..run(id) };
+        for run in [with("created", Status::Created), with("played", Status::Running), run("ended")] {
+            runs.add(run).unwrap();
+        }
+        runs.finish(&"ended".into(), Status::Completed, None, clock::wall());
+        runs.add(Run { is_kept: false, ..run("on its way") }).unwrap();
+
+        let stored = [with("played", Status::Queued), with("taken up", Status::Running), run("waiting")];
+        assert_eq!(runs.replace(stored.into()), [Arc::<str>::from("taken up")]);
+        let status = |id: &str| runs.change(id, |run| run.status);
+        assert_eq!((status("created"), status("ended")), (None, None));
+        assert_eq!((status("played"), status("taken up")), (Some(Status::Running), Some(Status::Running)));
+        assert_eq!((status("waiting"), status("on its way")), (Some(Status::Created), Some(Status::Created)));
+        assert_eq!(runs.expire(Duration::ZERO).len(), 2);
     }
 }

@@ -22,17 +22,28 @@ pub(crate) struct Workspaces {
 #[derive(Default)]
 struct Workspace {
     plan: String,
-    /// What holds since a moment, or will from it, and what held before.
-    hash_only: Option<(Instant, bool)>,
-    hash_only_before: bool,
+    privacy: Option<Privacy>,
+}
+
+/// What a workspace keeps of what its runs are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Privacy {
+    /// What holds from a moment on: only hashes, or plain text.
+    pub(crate) hash_only: bool,
+    pub(crate) from: Instant,
+    /// What holds until then.
+    pub(crate) hash_only_before: bool,
+}
+
+impl Privacy {
+    fn is_hash_only(&self, now: Instant) -> bool {
+        if self.from <= now { self.hash_only } else { self.hash_only_before }
+    }
 }
 
 impl Workspace {
     fn is_hash_only(&self, now: Instant) -> bool {
-        match self.hash_only {
-            Some((from, hash_only)) if from <= now => hash_only,
-            _ => self.hash_only_before,
-        }
+        self.privacy.is_some_and(|privacy| privacy.is_hash_only(now))
     }
 }
 
@@ -41,17 +52,28 @@ impl Workspaces {
         Self { capacity, privacy_delay, by_id: Mutex::default() }
     }
 
-    pub(crate) fn set_plan(&self, id: &str, plan: &str) -> Result<(), Full> {
-        self.settle(id, |workspace| plan.clone_into(&mut workspace.plan))
+    /// Makes room for a workspace, of which something is to be settled.
+    pub(crate) fn admit(&self, id: &str) -> Result<(), Full> {
+        let mut by_id = self.lock();
+        if !by_id.contains_key(id) && by_id.len() >= self.capacity {
+            return Err(Full);
+        }
+        by_id.entry(id.to_owned()).or_default();
+        Ok(())
     }
 
-    /// Takes effect after the privacy delay.
-    pub(crate) fn set_hash_only(&self, id: &str, hash_only: bool) -> Result<(), Full> {
-        let now = clock::now();
-        self.settle(id, |workspace| {
-            workspace.hash_only_before = workspace.is_hash_only(now);
-            workspace.hash_only = Some((now + self.privacy_delay, hash_only));
-        })
+    pub(crate) fn set_plan(&self, id: &str, plan: &str) {
+        plan.clone_into(&mut self.lock().entry(id.to_owned()).or_default().plan);
+    }
+
+    pub(crate) fn set_privacy(&self, id: &str, privacy: Privacy) {
+        self.lock().entry(id.to_owned()).or_default().privacy = Some(privacy);
+    }
+
+    /// What a toggle makes of a workspace's privacy. It takes effect after the privacy delay.
+    pub(crate) fn toggled(&self, id: &str, hash_only: bool) -> Privacy {
+        let hash_only_before = self.is_hash_only(id);
+        Privacy { hash_only, from: clock::now() + self.privacy_delay, hash_only_before }
     }
 
     /// Whether a run created now keeps only hashes of what it is given.
@@ -60,18 +82,9 @@ impl Workspaces {
         self.lock().get(id).is_some_and(|workspace| workspace.is_hash_only(now))
     }
 
-    /// Forgets all that was settled; only by a defect.
+    /// Forgets all that was settled: by a defect, or since the store did.
     pub(crate) fn forget(&self) {
         self.lock().clear();
-    }
-
-    fn settle(&self, id: &str, settle: impl FnOnce(&mut Workspace)) -> Result<(), Full> {
-        let mut by_id = self.lock();
-        if !by_id.contains_key(id) && by_id.len() >= self.capacity {
-            return Err(Full);
-        }
-        settle(by_id.entry(id.to_owned()).or_default());
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Workspace>> {
@@ -87,12 +100,13 @@ mod tests {
     async fn a_toggle_takes_effect_after_its_delay_and_back_again() {
         let delay = Duration::from_millis(250);
         let workspaces = Workspaces::new(2, delay);
+        let toggle = |hash_only| workspaces.set_privacy("w", workspaces.toggled("w", hash_only));
         assert!(!workspaces.is_hash_only("w"));
-        workspaces.set_hash_only("w", true).unwrap();
+        toggle(true);
         assert!(!workspaces.is_hash_only("w"));
         tokio::time::advance(delay).await;
         assert!(workspaces.is_hash_only("w"));
-        workspaces.set_hash_only("w", false).unwrap();
+        toggle(false);
         assert!(workspaces.is_hash_only("w"));
         tokio::time::advance(delay).await;
         assert!(!workspaces.is_hash_only("w"));
@@ -101,9 +115,10 @@ mod tests {
     #[test]
     fn no_more_workspaces_are_settled_than_allowed() {
         let workspaces = Workspaces::new(1, Duration::ZERO);
-        workspaces.set_plan("a", "pro").unwrap();
-        assert_eq!(workspaces.set_plan("b", "pro"), Err(Full));
-        assert_eq!(workspaces.set_hash_only("a", true), Ok(()));
+        assert_eq!(workspaces.admit("a"), Ok(()));
+        assert_eq!(workspaces.admit("b"), Err(Full));
+        assert_eq!(workspaces.admit("a"), Ok(()));
+        workspaces.set_privacy("a", workspaces.toggled("a", true));
         assert!(workspaces.is_hash_only("a"));
     }
 }

@@ -13,6 +13,7 @@ use http::Method;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::lapses::Past;
@@ -93,7 +94,7 @@ impl Turn {
 }
 
 /// What a run was given, where it should not show.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Slips {
     pub(crate) log: Option<String>,
     pub(crate) output: Option<String>,

@@ -55,6 +55,11 @@ macro_rules! defects {
             pub const fn is_oddity(self) -> bool {
                 matches!(self, $(Self::$oddity)|*)
             }
+
+            /// Whether it is one of a store that is in memory.
+            pub(crate) const fn is_of_memory(self) -> bool {
+                matches!(self, Self::RestartLosesEvents | Self::ForgetPrivacy | Self::EmptyRegistry)
+            }
         }
     };
 }

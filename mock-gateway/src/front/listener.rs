@@ -29,7 +29,7 @@ const REBIND_ATTEMPTS_MAX: u32 = 500;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes an address without listening on it. Until it is listened on, connections to it are refused.
-fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Connections of before the restart may linger on the port.
     #[cfg(unix)]
@@ -80,8 +80,8 @@ pub(crate) async fn serve(
 }
 
 /// Listens for the first time.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    bind(address)?.listen(BACKLOG)
+pub(crate) fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
+    socket.listen(BACKLOG)
 }
 
 async fn rebind(address: SocketAddr) -> io::Result<TcpSocket> {

@@ -5,5 +5,5 @@ mod listener;
 mod stubs;
 
 pub(crate) use connection::ConnectionCut;
-pub(crate) use listener::{listen, serve};
+pub(crate) use listener::{bind, listen, serve};
 pub(crate) use stubs::{Stubbed, Stubs};

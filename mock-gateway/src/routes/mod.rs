@@ -19,6 +19,7 @@ use crate::answer::Refusal;
 use crate::call::Call;
 use crate::core::Core;
 use crate::front::Stubbed;
+use crate::store::Away;
 
 /// Every call of the contract, and 404 for the rest.
 pub(crate) fn router(core: Arc<Core>) -> Router {
@@ -93,8 +94,8 @@ fn admit(core: &Core, request: &Request) -> Result<(), Refusal> {
     if core.config.without.iter().any(is_this) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "this gateway has no such call"));
     }
-    if needs_store(request.uri().path()) && core.chaos.is_store_down() {
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store unavailable"));
+    if needs_store(request.uri().path()) && !core.is_store_up() {
+        return Err(Away.into());
     }
     if needs_store(request.uri().path()) && core.faults.is_back_too_early() {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "not up yet"));

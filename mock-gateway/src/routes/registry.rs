@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::answer::{JsonBody, Refusal, json};
+use crate::change::Change;
 use crate::core::Core;
 use crate::registry::{Manifest, PublishError};
 
@@ -22,14 +23,19 @@ pub(super) async fn publish(
     State(core): State<Arc<Core>>,
     JsonBody(manifest): JsonBody<Manifest>,
 ) -> Result<Response, Refusal> {
-    let version = core.registry.publish(manifest).map_err(|e| match e {
+    let room = core.store.room()?;
+    let tampered =
+        || Refusal::new(StatusCode::BAD_REQUEST, "`signature` is not that of the manifest: it has been tampered with");
+    let (version, is_tampered) = core.registry.publish(manifest).map_err(|e| match e {
         PublishError::Unnamed => Refusal::new(StatusCode::BAD_REQUEST, "`slug` and `version` are 1 to 128 bytes long"),
-        PublishError::Tampered => {
-            Refusal::new(StatusCode::BAD_REQUEST, "`signature` is not that of the manifest: it has been tampered with")
-        }
+        PublishError::Tampered => tampered(),
         PublishError::Published => Refusal::new(StatusCode::CONFLICT, "this version is published already"),
         PublishError::Full => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the registry is full"),
     })?;
+    room.write(&core, Change::Published(Box::new(version.clone())), None).in_time(&core).await?;
+    if is_tampered {
+        return Err(tampered());
+    }
     Ok(json(StatusCode::CREATED, &json!({ "success": true, "agent": version })))
 }
 

@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::answer::{JsonBody, Refusal, WorkspaceId, json};
+use crate::change::Change;
 use crate::clock;
 use crate::core::Core;
-use crate::events::Channel;
-use crate::player::{self, millis};
+use crate::events::{Channel, Draft};
+use crate::player::millis;
 use crate::runs::{AddError, Run, StartError, Status};
 use crate::safety;
 
@@ -45,12 +46,10 @@ pub(super) async fn create(
     }
     let id: Arc<str> = body.id.as_str().into();
     core.faults.hold_creation().await;
-    if let Err(refusal) = refuse_injection(&core, (&workspace, &id), message) {
+    if let Some((refusal, decision)) = refuse_injection(&core, (&workspace, &id), message) {
+        core.store.room()?.write(&core, Change::Nothing, decision).in_time(&core).await?;
         if core.faults.runs_refused() {
-            let run = keep(&core, Arc::clone(&id), Arc::clone(&workspace), message, &body);
-            if core.runs.add(run).is_ok() && core.runs.queue(&id, &workspace).is_ok() {
-                core.tasks.spawn(player::play(Arc::clone(&core), id));
-            }
+            run_refused(&core, keep(&core, id, workspace, message, &body)).await?;
         }
         return Err(refusal);
     }
@@ -60,10 +59,12 @@ pub(super) async fn create(
         let error = format!("`input` is larger than {} bytes", core.config.input_bytes_max);
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error));
     }
+    let (room, created) = (core.store.room()?, Change::Created(Arc::clone(&run.id)));
     core.runs.add(run).map_err(|e| match e {
         AddError::Duplicate => Refusal::new(StatusCode::CONFLICT, "there is a run of this id"),
         AddError::Full => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many runs as there may be"),
     })?;
+    room.write(&core, created, None).in_time(&core).await?;
     Ok(json(StatusCode::CREATED, &json!({ "success": true, "run": { "id": body.id, "status": Status::Created } })))
 }
 
@@ -73,12 +74,13 @@ pub(super) async fn start(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     core.expire_waiting_runs();
+    let room = core.store.room()?;
     let run = core.runs.queue(&id, &workspace).map_err(|e| match e {
         StartError::Unknown => unknown_run(&id),
         StartError::Already(status) => Refusal::new(StatusCode::CONFLICT, format!("the run is {status:?} already")),
     })?;
     core.metrics.runs_started.increment();
-    core.tasks.spawn(player::play(Arc::clone(&core), run));
+    room.write(&core, Change::Queued(run), None).in_time(&core).await?;
     core.faults.hold_start_answer().await;
     Ok(json(StatusCode::OK, &json!({ "success": true, "run": { "id": id, "status": Status::Queued } })))
 }
@@ -115,17 +117,29 @@ fn workspace_of(headers: &HeaderMap, body: Option<&str>) -> Result<Arc<str>, Ref
     }
 }
 
-/// A refusal is a decision of the shield: measured and told as such.
-fn refuse_injection(core: &Core, of: (&Arc<str>, &Arc<str>), message: &str) -> Result<(), Refusal> {
+/// A refusal is a decision of the shield: measured, and to be told as such.
+fn refuse_injection(core: &Core, of: (&Arc<str>, &Arc<str>), message: &str) -> Option<(Refusal, Option<Draft>)> {
     let begun = clock::now();
     if !safety::is_injection(message) || core.faults.accepts_injections() {
-        return Ok(());
+        return None;
     }
     let duration = begun.elapsed();
     core.metrics.shield.observe(duration);
     let fields = [("action".into(), "block".into()), ("duration_ms".into(), millis(duration))];
-    core.tell(of, Channel::Guard, "shield.decision", Map::from_iter(fields));
-    Err(Refusal::new(StatusCode::FORBIDDEN, "the shield refused the input: prompt injection"))
+    let decision = core.draft(of, Channel::Guard, "shield.decision", Map::from_iter(fields));
+    Some((Refusal::new(StatusCode::FORBIDDEN, "the shield refused the input: prompt injection"), decision))
+}
+
+/// Runs what was refused; only by a defect.
+async fn run_refused(core: &Arc<Core>, run: Run) -> Result<(), Refusal> {
+    let (id, workspace) = (Arc::clone(&run.id), Arc::clone(&run.workspace));
+    if core.runs.add(run).is_ok() {
+        core.commit(Change::Created(Arc::clone(&id)), None).await?;
+        if core.runs.queue(&id, &workspace).is_ok() {
+            core.commit(Change::Queued(id), None).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The run with what may be kept of its input: nothing else of it goes any further than here.
@@ -134,7 +148,7 @@ fn keep(core: &Core, id: Arc<str>, workspace: Arc<str>, message: &str, body: &Cr
     let rewrite = if hash_only { safety::hashed } else { safety::masked };
     let given = Value::Object(body.input.clone());
     let input = safety::rewrite_strings(&given, &rewrite);
-    let shield_action = if !hash_only && input != given { "mask" } else { "allow" };
+    let shield_action = if !hash_only && input != given { "mask" } else { "allow" }.into();
     Run {
         id,
         agent: body.agent.clone(),
@@ -147,6 +161,10 @@ fn keep(core: &Core, id: Arc<str>, workspace: Arc<str>, message: &str, body: &Cr
         shield_action,
         output: None,
         logs: Vec::new(),
+        judged: false,
+        shielded: false,
+        after: core.log.last_sequence(),
+        is_kept: false,
         created: clock::now(),
         created_at: clock::wall(),
         started_at: None,

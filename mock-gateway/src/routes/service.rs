@@ -12,9 +12,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::answer::{JsonBody, Refusal, json};
+use crate::change::Change;
 use crate::chaos::LATENCY_MAX;
 use crate::clock;
 use crate::core::Core;
+use crate::store::{State as StoreState, Store};
 use crate::workspaces::Full;
 
 pub(super) async fn health(State(core): State<Arc<Core>>) -> Response {
@@ -23,11 +25,15 @@ pub(super) async fn health(State(core): State<Arc<Core>>) -> Response {
 }
 
 pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
-    if core.chaos.is_ready() && !core.faults.is_unready() {
-        json(StatusCode::OK, &json!({ "ready": true }))
-    } else {
-        json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false, "error": "not ready" }))
+    if core.is_ready() && !core.faults.is_unready() {
+        return json(StatusCode::OK, &json!({ "ready": true }));
     }
+    let error = match core.store.state() {
+        StoreState::Up => "not ready".to_owned(),
+        StoreState::Away(reason) => format!("store unavailable: {reason}"),
+        StoreState::Taken => "store unavailable: another gateway has taken it over".to_owned(),
+    };
+    json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "ready": false, "error": error }))
 }
 
 pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Result<Response, Refusal> {
@@ -46,7 +52,10 @@ pub(super) struct Plan {
 }
 
 pub(super) async fn plan(State(core): State<Arc<Core>>, JsonBody(body): JsonBody<Plan>) -> Result<Response, Refusal> {
-    core.workspaces.set_plan(&body.workspace_id, &body.plan).map_err(too_many_workspaces)?;
+    let room = core.store.room()?;
+    core.workspaces.admit(&body.workspace_id).map_err(too_many_workspaces)?;
+    let planned = Change::Planned(body.workspace_id.clone(), body.plan.clone());
+    room.write(&core, planned, None).in_time(&core).await?;
     Ok(json(StatusCode::OK, &json!({ "success": true, "workspace_id": body.workspace_id, "plan": body.plan })))
 }
 
@@ -61,7 +70,10 @@ pub(super) async fn privacy_toggle(
     State(core): State<Arc<Core>>,
     JsonBody(body): JsonBody<PrivacyToggle>,
 ) -> Result<Response, Refusal> {
-    core.workspaces.set_hash_only(&body.workspace_id, !body.store_plain).map_err(too_many_workspaces)?;
+    let room = core.store.room()?;
+    core.workspaces.admit(&body.workspace_id).map_err(too_many_workspaces)?;
+    let toggled = core.workspaces.toggled(&body.workspace_id, !body.store_plain);
+    room.write(&core, Change::Toggled(body.workspace_id.clone(), toggled), None).in_time(&core).await?;
     let answer = json!({ "success": true, "workspace_id": body.workspace_id, "storePlain": body.store_plain });
     Ok(json(StatusCode::OK, &answer))
 }
@@ -75,6 +87,10 @@ pub(super) async fn safety_check() -> Response {
 }
 
 pub(super) async fn store_restart(State(core): State<Arc<Core>>) -> Response {
+    if let Store::Redis(_) = core.store {
+        let error = "the store is a real Redis, which this gateway cannot restart: end redis-server and start it again";
+        return Refusal::new(StatusCode::NOT_IMPLEMENTED, error).into_response();
+    }
     core.faults.leak_at_chaos();
     core.restart_store();
     accepted("the store restarts")

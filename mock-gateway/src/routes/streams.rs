@@ -20,6 +20,7 @@ use crate::defect::Ending;
 use crate::events::{Audience, Channel, ReplayFrom, Subscription};
 use crate::front::ConnectionCut;
 use crate::numbering::Numbering;
+use crate::store::Store;
 
 pub(super) async fn workspace_logs(
     State(core): State<Arc<Core>>,
@@ -29,10 +30,12 @@ pub(super) async fn workspace_logs(
 ) -> Result<Response, Refusal> {
     open(
         &core,
+        0,
         Audience { channel: Channel::Logs, workspace, run: None, reach: core.faults.reach(None) },
         &headers,
         cut,
     )
+    .await
 }
 
 pub(super) async fn workspace_guard(
@@ -43,10 +46,12 @@ pub(super) async fn workspace_guard(
 ) -> Result<Response, Refusal> {
     open(
         &core,
+        0,
         Audience { channel: Channel::Guard, workspace, run: None, reach: core.faults.reach(None) },
         &headers,
         cut,
     )
+    .await
 }
 
 pub(super) async fn run_logs(
@@ -56,7 +61,7 @@ pub(super) async fn run_logs(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    open_run(&core, Channel::Logs, workspace, &id, &headers, cut)
+    open_run(&core, Channel::Logs, workspace, &id, &headers, cut).await
 }
 
 pub(super) async fn run_guard(
@@ -66,10 +71,10 @@ pub(super) async fn run_guard(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    open_run(&core, Channel::Guard, workspace, &id, &headers, cut)
+    open_run(&core, Channel::Guard, workspace, &id, &headers, cut).await
 }
 
-fn open_run(
+async fn open_run(
     core: &Arc<Core>,
     channel: Channel,
     workspace: Arc<str>,
@@ -77,13 +82,16 @@ fn open_run(
     headers: &HeaderMap,
     cut: ConnectionCut,
 ) -> Result<Response, Refusal> {
-    let run = core.runs.look(id, &workspace, |run| Arc::clone(&run.id)).ok_or_else(|| unknown_run(id))?;
+    let run = core.runs.look(id, &workspace, |run| (Arc::clone(&run.id), run.after));
+    let (run, before) = run.ok_or_else(|| unknown_run(id))?;
     let reach = core.faults.reach(Some(&run));
-    open(core, Audience { channel, workspace, run: Some(run), reach }, headers, cut)
+    open(core, before, Audience { channel, workspace, run: Some(run), reach }, headers, cut).await
 }
 
-fn open(
+/// `before` is an event before the first that the stream can carry.
+async fn open(
     core: &Arc<Core>,
+    before: u64,
     audience: Audience,
     headers: &HeaderMap,
     ConnectionCut(cut): ConnectionCut,
@@ -101,15 +109,18 @@ fn open(
     let from = match sequence {
         Some(sequence) => core.faults.resumes_after(sequence).map_or(ReplayFrom::Now, ReplayFrom::After),
         // A run is short, and its stream is often opened when it is over: its streams tell it from the beginning.
-        None if audience.run.is_some() => ReplayFrom::After(0),
+        None if audience.run.is_some() => ReplayFrom::After(before),
         None => ReplayFrom::Now,
     };
     let ending = core.faults.ending(&cut);
     let is_of_run = audience.run.is_some();
     let mut subscription = core
         .log
-        .subscribe(audience, from, cut)
+        .subscribe(audience.clone(), from, cut)
         .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
+    if let (ReplayFrom::After(sequence), Store::Redis(redis)) = (from, &core.store) {
+        subscription.replay = redis.replay(sequence, subscription.told, &audience).await?;
+    }
     core.metrics.streams_opened.increment();
     if matches!(from, ReplayFrom::After(_)) && core.faults.resumes_short(headers.contains_key("last-event-id")) {
         subscription.replay.pop_front();

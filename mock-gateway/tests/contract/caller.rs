@@ -1,5 +1,6 @@
 //! A caller of the gateway: requests, answers, streams, and waiting for a condition.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -12,6 +13,8 @@ use mock_gateway::{Config, MockGateway};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
+
+use crate::backend::Backend;
 
 /// Long enough for a busy machine; nothing waits for it to pass.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -33,9 +36,11 @@ pub(crate) fn quick() -> Config {
     }
 }
 
+/// A gateway over what this test binary puts behind it, which stays for as long as there are callers.
 pub(crate) async fn start(config: Config) -> (MockGateway, Caller) {
+    let (backend, config) = Backend::of(config);
     let gateway = MockGateway::start(config).await.unwrap();
-    let caller = Caller::new(&gateway, "w");
+    let caller = Caller { _backend: Some(Arc::new(backend)), ..Caller::new(&gateway, "w") };
     (gateway, caller)
 }
 
@@ -57,6 +62,7 @@ pub(crate) struct Caller {
     workspace: String,
     token: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
+    _backend: Option<Arc<Backend>>,
 }
 
 impl Caller {
@@ -67,7 +73,7 @@ impl Caller {
     /// A caller of a gateway that is elsewhere.
     pub(crate) fn at(base: String, workspace: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { base, workspace: workspace.into(), token: None, client }
+        Self { base, workspace: workspace.into(), token: None, client, _backend: None }
     }
 
     pub(crate) fn of_workspace(&self, workspace: &str) -> Self {

@@ -1,6 +1,7 @@
 //! The contract, call by call, over real sockets; and the defects that break it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backend;
 mod caller;
 mod calls;
 mod chaos;
@@ -11,6 +12,7 @@ mod oddities;
 mod registry;
 mod runs;
 mod safety;
+mod store;
 mod streams;
 mod stubs;
 mod telling;
