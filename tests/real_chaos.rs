@@ -1,0 +1,128 @@
+//! Chaos that is real: a Redis and a gateway that are really restarted, and latency that is really added, in the two hours,
+//! compressed. Nothing that Redis had may be lost; and where Redis loses it, that is found.
+
+#[path = "real_chaos/plant.rs"]
+mod plant;
+#[path = "support/soak.rs"]
+mod soak;
+
+use std::{path::Path, process::ExitCode, thread, time::Duration};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use plant::{Keeps, Plant};
+use s2_harness::{clock, runner::StartingGateway, workload};
+use serde_json::Value;
+use soak::{AnyError, Left, Soak};
+
+/// Between looks at the runner.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Two hours at this pace are a minute and a half; beyond the limit something hangs.
+const PACE: f64 = 80.0;
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// Levers that restart for real. Streams are churned all the time: some client is always away.
+const SETTINGS: &str = r#"
+[w2_sse_churn]
+churn_every = "90s"
+[w6_light_chaos.redis_restart]
+lever = "command"
+program = "PROGRAM"
+arguments = ["restart", "redis", "CONTROL"]
+timeout = "60s"
+[w6_light_chaos.gateway_restart]
+lever = "command"
+program = "PROGRAM"
+arguments = ["restart", "gateway", "CONTROL"]
+timeout = "60s"
+[w6_light_chaos.latency]
+lever = "proxy"
+"#;
+
+fn main() -> ExitCode {
+    if let Some(code) = plant::served() {
+        return code;
+    }
+    // A command of a soak's has that soak's environment, so this comes before the soak.
+    if let Some(code) = plant::pulled_lever() {
+        return code;
+    }
+    // There is no gateway but the one that the environment names.
+    let gateway = || -> StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
+    if let Some(code) = soak::played(gateway, workload::workers) {
+        return code;
+    }
+    let mut args = Arguments::from_args();
+    // Soaks wait more than they work.
+    args.test_threads = args.test_threads.or(Some(2));
+    let trial = |name: &str, test: fn() -> Result<(), AnyError>| {
+        Trial::test(name, move || test().map_err(|error| Failed::from(error.to_string())))
+    };
+    let trials = vec![
+        trial("real_restarts_lose_nothing_that_redis_had", real_restarts_lose_nothing_that_redis_had),
+        trial("a_redis_that_loses_its_data_is_found_out", a_redis_that_loses_its_data_is_found_out),
+    ];
+    libtest_mimic::run(&args, trials).exit_code()
+}
+
+/// Plays `full`, compressed, at a real gateway on a real Redis.
+fn play(name: &str, keeps: Keeps) -> Result<Left, AnyError> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real_chaos").join(name);
+    let plant = Plant::start(&folder.with_extension("redis"), keeps)?;
+    let program = std::env::current_exe()?.display().to_string();
+    let soak = Soak {
+        folder,
+        suite: "full",
+        pace: PACE,
+        settings: SETTINGS.replace("PROGRAM", &program).replace("CONTROL", plant.control()),
+        gateway_url: Some(plant.url().to_owned()),
+        token: "",
+        log: "info",
+    };
+    let mut playing = soak.start()?;
+    let began = clock::now();
+    loop {
+        if let Some(left) = playing.ended()? {
+            return Ok(left);
+        }
+        if clock::now().saturating_duration_since(began) > LIMIT {
+            return Err(format!("{} was not over within {} s", playing.out().display(), LIMIT.as_secs()).into());
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// What is not green, and all that is said of it.
+fn reds(results: &Value) -> Vec<Value> {
+    let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
+    judged.into_iter().flatten().filter(|judgement| judgement["verdict"] != "pass").collect()
+}
+
+fn real_restarts_lose_nothing_that_redis_had() -> Result<(), AnyError> {
+    let left = play("keeps", Keeps::Everything)?;
+    let reds = reds(&left.results()?);
+    if !left.status.success() {
+        return Err(format!("{}: {}\n{reds:#?}", left.folder.display(), left.status).into());
+    }
+    // Each was done by what it was to be done by, and had its effect.
+    let journal = left.journal()?;
+    for says in ["and said: redis: done", "and said: gateway: done", "the fault proxy: every answer 150 ms later"] {
+        let is_it = |record: &&Value| {
+            record["kind"] == "chaos_injected" && record["answer"].as_str().unwrap_or_default().contains(says)
+        };
+        journal.iter().find(is_it).ok_or_else(|| format!("no event of chaos says {says:?}"))?;
+    }
+    // Neither a checkpoint, which only a session that takes over needs, nor half a file.
+    let mut strays = left.files()?.into_iter().filter_map(|(path, _)| Some(path.file_name()?.to_str()?.to_owned()));
+    if let Some(stray) = strays.find(|name| name.starts_with("checkpoint") || name.starts_with(".tmp")) {
+        return Err(format!("{stray} was left behind").into());
+    }
+    let seen = journal.iter().filter(|record| record["kind"] == "chaos_seen" && record["effective"] == true).count();
+    if seen == 3 { Ok(()) } else { Err(format!("of three events {seen} had an effect").into()) }
+}
+
+fn a_redis_that_loses_its_data_is_found_out() -> Result<(), AnyError> {
+    let left = play("loses", Keeps::Nothing)?;
+    let reds = reds(&left.results()?);
+    let gaps = reds.iter().find(|red| red["name"] == "sse_gaps" && red["verdict"] == "fail");
+    gaps.map(drop).ok_or_else(|| format!("{}: sse_gaps is not red, but {reds:#?}", left.folder.display()).into())
+}
