@@ -9,85 +9,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::defect::{Delivery, Faults, Reach};
-
-/// Frames take a multiple of this; most of them, once.
-const FRAME_STEP_BYTES: usize = 256;
-
-/// The two kinds of streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Channel {
-    Logs,
-    Guard,
-}
-
-/// An event that is still to get its id and its time.
-pub(crate) struct Draft {
-    pub(crate) channel: Channel,
-    /// The `event:` field, and `type` in the data.
-    pub(crate) kind: &'static str,
-    pub(crate) workspace: Arc<str>,
-    pub(crate) run: Arc<str>,
-    /// What the data says beyond `type`, `run_id` and `timestamp`.
-    pub(crate) fields: Map<String, Value>,
-}
-
-/// An event as it was logged.
-pub(crate) struct Event {
-    pub(crate) sequence: u64,
-    pub(crate) channel: Channel,
-    pub(crate) workspace: Arc<str>,
-    pub(crate) run: Arc<str>,
-    pub(crate) created: Instant,
-    /// The event as it goes over the wire, made once for all streams.
-    pub(crate) frame: Bytes,
-}
-
-impl Event {
-    /// An event that was logged before this process was.
-    pub(crate) fn replayed(sequence: u64, audience: (Channel, Arc<str>, Arc<str>), content: &str) -> Self {
-        let (channel, workspace, run) = audience;
-        let frame = frame(&format!("id: {sequence:012}\n{content}"));
-        Self { sequence, channel, workspace, run, created: clock::now(), frame }
-    }
-
-    /// The event over the wire under another id.
-    pub(crate) fn frame_as(&self, id: &str) -> Bytes {
-        frame(&format!("id: {id}\n{}", self.content()))
-    }
-
-    /// The event over the wire but for its id.
-    pub(crate) fn content(&self) -> &str {
-        let text = std::str::from_utf8(&self.frame).expect("a frame is made from text");
-        text.split_once('\n').map_or("", |(_, content)| content)
-    }
-}
-
-/// Which events a stream carries.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Audience {
-    pub(crate) channel: Channel,
-    pub(crate) workspace: Arc<str>,
-    /// One run, or every run of the workspace.
-    pub(crate) run: Option<Arc<str>>,
-    /// What it hears beyond that; nothing but by a defect.
-    pub(crate) reach: Reach,
-}
-
-impl Audience {
-    pub(crate) fn hears(&self, event: &Event) -> bool {
-        self.channel == event.channel
-            && (self.workspace == event.workspace || self.reach == Reach::EveryWorkspace)
-            && (self.run.as_ref().is_none_or(|run| *run == event.run) || self.reach == Reach::EveryRun)
-    }
-}
+use crate::defect::{Delivery, Faults};
+use crate::event::{Audience, Channel, Draft, Event, frame};
 
 /// Where a stream's replay begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +124,11 @@ impl EventLog {
     /// The last event that has its id.
     pub(crate) fn last_sequence(&self) -> u64 {
         self.lock().sequence
+    }
+
+    /// The last event that was handed out.
+    pub(crate) fn told(&self) -> u64 {
+        self.lock().told
     }
 
     fn log(&self, inner: &mut Inner, event: Event) {
@@ -329,14 +262,6 @@ impl Inner {
     }
 }
 
-/// A frame in memory of one of a few sizes. Frames come and go for as long as the gateway lives; in sizes all of their
-/// own they would leave holes that fit no other, and memory would go on rising for minutes.
-fn frame(text: &str) -> Bytes {
-    let mut frame = Vec::with_capacity((text.len() + 1).next_multiple_of(FRAME_STEP_BYTES));
-    frame.extend_from_slice(text.as_bytes());
-    Bytes::from(frame)
-}
-
 /// A log full of events that concern nobody. They make the log take its memory at once, so that a gateway's first
 /// minute does not look like a leak.
 fn placeholders(kept: Kept) -> VecDeque<Arc<Event>> {
@@ -356,6 +281,7 @@ fn placeholders(kept: Kept) -> VecDeque<Arc<Event>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::defect::Reach;
 
     fn log(capacity: usize, queue_capacity: usize) -> Arc<EventLog> {
         Arc::new(EventLog::new(Kept::Here(capacity), queue_capacity, 8, Faults::none()))

@@ -21,6 +21,7 @@
 //! - `core`: what the parts share, and what survives a restart;
 //! - `change`: what happens to the state; `store`: where it is kept, in memory or in a Redis;
 //! - `runs` and `player`: the runs that are kept, and how one is played;
+//! - `event`: what streams carry, from its draft to its bytes;
 //! - `events`: the event log behind the streams, where ids are given, replay is cut and laggards are dropped;
 //! - `registry`, `workspaces`, `safety`, `chaos`: what their names say;
 //! - `metrics`, `process`: what the gateway tells about itself, all of it measured;
@@ -48,6 +49,7 @@ mod clock;
 mod config;
 mod core;
 mod defect;
+mod event;
 mod events;
 mod front;
 mod gateway;

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::events::Audience;
+use crate::event::Audience;
 
 /// Ended connections that are remembered. The oldest is forgotten first, and cannot be resumed any more.
 const ENDED_MAX: usize = 64;
@@ -148,7 +148,7 @@ impl Drop for Numbering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Channel;
+    use crate::event::Channel;
 
     fn audience(run: Option<&str>) -> Audience {
         Audience {

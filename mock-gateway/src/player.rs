@@ -11,7 +11,7 @@ use crate::change::{Change, Outcome};
 use crate::clock;
 use crate::core::Core;
 use crate::defect::Slips;
-use crate::events::{Channel, Draft};
+use crate::event::{Channel, Draft};
 use crate::runs::{LogLine, Status};
 use crate::store::Away;
 

@@ -16,7 +16,7 @@ fn help_names_every_flag() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for flag in ["--port", "--host", "--token", "--defect", "--help", "--version"] {
+    for flag in ["--port", "--host", "--redis", "--redis-prefix", "--token", "--defect", "--help", "--version"] {
         assert!(help.contains(flag), "{flag} is not in\n{help}");
     }
     for defect in Defect::ALL {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Defect, Faults};
 use crate::clock;
-use crate::events::Channel;
+use crate::event::Channel;
 
 const SLOW_WRITE_TAIL_SHARE: f64 = 0.03;
 const REFUSE_RESUME_SHARE: f64 = 0.05;

@@ -13,7 +13,7 @@ use crate::answer::{JsonBody, Refusal, WorkspaceId, json};
 use crate::change::Change;
 use crate::clock;
 use crate::core::Core;
-use crate::events::{Channel, Draft};
+use crate::event::{Channel, Draft};
 use crate::player::millis;
 use crate::runs::{AddError, Run, StartError, Status};
 use crate::safety;

@@ -17,7 +17,8 @@ use crate::answer::{Refusal, WorkspaceId};
 use crate::clock;
 use crate::core::Core;
 use crate::defect::Ending;
-use crate::events::{Audience, Channel, ReplayFrom, Subscription};
+use crate::event::{Audience, Channel};
+use crate::events::{ReplayFrom, Subscription};
 use crate::front::ConnectionCut;
 use crate::numbering::Numbering;
 use crate::store::Store;
@@ -114,13 +115,12 @@ async fn open(
     };
     let ending = core.faults.ending(&cut);
     let is_of_run = audience.run.is_some();
-    let mut subscription = core
-        .log
-        .subscribe(audience.clone(), from, cut)
+    let subscription = match (&core.store, from) {
+        (Store::Redis(redis), ReplayFrom::After(after)) => redis.subscribe(&core.log, audience, after, cut).await?,
+        _ => core.log.subscribe(audience, from, cut),
+    };
+    let mut subscription = subscription
         .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
-    if let (ReplayFrom::After(sequence), Store::Redis(redis)) = (from, &core.store) {
-        subscription.replay = redis.replay(sequence, subscription.told, &audience).await?;
-    }
     core.metrics.streams_opened.increment();
     if matches!(from, ReplayFrom::After(_)) && core.faults.resumes_short(headers.contains_key("last-event-id")) {
         subscription.replay.pop_front();

@@ -5,7 +5,7 @@ use redis::{Arg, Cmd, cmd};
 use super::keys::Keys;
 use super::record::{json, micros, privacy, run_fields};
 use crate::change::{Change, Outcome};
-use crate::events::{Channel, Event};
+use crate::event::{Channel, Event};
 use crate::runs::{Run, Runs, Status};
 
 /// What is written as one: either all of it or nothing.

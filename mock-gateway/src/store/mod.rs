@@ -19,14 +19,17 @@
 //!   any more, not even what was on its way when it was killed, and closes with an error.
 //! - **Nothing acknowledged is lost**, by the gateway's end, by signal or kill, nor by that of Redis, as far as Redis
 //!   keeps it: that takes `appendonly yes` and `appendfsync always`.
+//! - **At its start**, a gateway tries for 5 s to reach its Redis, and then ends with an error; one that is started again
+//!   while Redis is away has to be started once more.
 //! - **While Redis is away**, `/ready` and all calls that need the store answer 503, streams are cut, and runs wait
 //!   where they are. It is asked after ten times a second, so that its going is noticed without traffic; one that
 //!   accepts connections and answers nothing is away after 2 s. It is connected to again within 250 ms of its return.
 //! - **What Redis has lost is lost**: the gateway goes on with what there is. Runs that are played go on and are written
-//!   down anew, without the events that are gone; ids go on ascending, since they keep up with the clock.
+//!   down anew, without the events that are gone; ids go on ascending, since they keep up with the clock. An older state
+//!   that Redis comes back with is gone on from as by a new process: what had happened since may happen again.
 //! - **Bounds**: 1,024 changes wait to be written, and whoever has a further one waits, too; a caller waits 1.5 s for
-//!   its change and then gets a 503, though the change may still be made later. At its end, a gateway gives Redis 500 ms
-//!   to take what is still waiting.
+//!   its change and then gets a 503, though the change may still be made later. When its front has closed, a gateway gives
+//!   Redis 500 ms to take what is still waiting.
 
 mod claim;
 mod commands;
@@ -46,7 +49,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::change::Change;
 use crate::core::Core;
-use crate::events::Draft;
+use crate::event::Draft;
 use keys::Keys;
 use link::Link;
 pub(crate) use link::State;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, cmd};
+use tokio_util::sync::CancellationToken;
 
 use super::commands::channel_name;
 use super::{Away, Redis};
-use crate::events::{Audience, Channel, Event};
+use crate::event::{Audience, Channel, Event};
+use crate::events::{EventLog, ReplayFrom, Subscription};
 
 /// Entries that are asked for at a time, so that none of the answers is long in the making.
 const ENTRIES_AT_A_TIME: usize = 256;
@@ -30,8 +32,25 @@ fn event_of((id, fields): &Entry) -> Option<Event> {
 }
 
 impl Redis {
+    /// A share of the log, with what Redis has after an event; none when there are as many streams as there may be.
+    pub(crate) async fn subscribe(
+        &self,
+        log: &Arc<EventLog>,
+        audience: Audience,
+        after: u64,
+        cut: CancellationToken,
+    ) -> Result<Option<Subscription>, Away> {
+        // Most of it is read before the stream takes its place: its queue could run over meanwhile.
+        let early = log.told();
+        let mut replay = self.replay(after, early, &audience).await?;
+        let Some(mut subscription) = log.subscribe(audience.clone(), ReplayFrom::Now, cut) else { return Ok(None) };
+        replay.extend(self.replay(early.max(after), subscription.told, &audience).await?);
+        subscription.replay = replay;
+        Ok(Some(subscription))
+    }
+
     /// The events after `after` and up to `to` that an audience hears, as far as Redis still has them.
-    pub(crate) async fn replay(&self, after: u64, to: u64, audience: &Audience) -> Result<VecDeque<Arc<Event>>, Away> {
+    async fn replay(&self, after: u64, to: u64, audience: &Audience) -> Result<VecDeque<Arc<Event>>, Away> {
         let mut connection = self.link.connection().ok_or(Away)?;
         let (mut after, mut events) = (after, VecDeque::new());
         while after < to {

@@ -15,7 +15,7 @@ use super::load::{LoadError, Loaded, load};
 use super::open::told;
 use crate::change::Change;
 use crate::core::Core;
-use crate::events::Event;
+use crate::event::Event;
 use crate::player;
 
 /// Changes that are written as one. Redis syncs its file once for all of them.

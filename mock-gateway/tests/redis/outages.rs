@@ -43,7 +43,8 @@ async fn runs_and_streams_go_on_across_restarts_of_redis() {
         let mut client = Client::open(&caller).await;
         let mut runs = begin_runs(&caller, 8).await;
         for more in [1, 6, 7, 8, 9] {
-            client.see(more).await;
+            // On a busy machine, the last of them have come already.
+            client.see(more.min(40 - client.seen.len())).await;
             redis.end(signal);
             client.see_out().await;
             is_unready(&caller).await;
@@ -174,7 +175,7 @@ async fn both_may_end_at_once() {
     let mut client = Client::open(&caller).await;
     let runs = begin_runs(&caller, 8).await;
     for more in [3, 8, 9] {
-        client.see(more).await;
+        client.see(more.min(40 - client.seen.len())).await;
         redis.end(Signal::KILL);
         gateway.end(Signal::KILL);
         client.see_out().await;

@@ -29,7 +29,8 @@ async fn runs_and_streams_go_on_across_ends_of_the_process_at_any_moment() {
         let mut runs = begin_runs(&caller, 8).await;
         // Ever later in the runs' lives: they tell 40 events.
         for more in [1, 6, 7, 8, 9] {
-            client.see(more).await;
+            // On a busy machine, the last of them have come already.
+            client.see(more.min(40 - client.seen.len())).await;
             let (status, took) = gateway.end(signal);
             assert!(signal == Signal::KILL || (status.success() && took < STOP_MAX), "{status} after {took:?}");
             client.see_out().await;
