@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use http::HeaderValue;
 use serde_json::Value;
 
-use super::dialect::Dialect;
+use super::{dialect::Dialect, tls::Trust};
 
 /// Where the gateway is, and what opens it.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct GatewayAccess {
     pub embedded: bool,
     /// How it spells the contract.
     pub dialect: Arc<Dialect>,
+    /// Whose certificates are trusted.
+    pub trust: Trust,
     /// Where connections go to instead: a proxy before it that passes on every byte. Only for plain HTTP.
     pub by_way_of: Option<SocketAddr>,
 }

@@ -36,6 +36,9 @@ mod headers;
 mod hostile_tests;
 mod retry_after;
 mod stream;
+mod tls;
+#[cfg(test)]
+pub(crate) mod tls_tests;
 mod told;
 mod transport;
 #[cfg(test)]
@@ -47,3 +50,4 @@ pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, 
 pub use dialect::{CallName, Dialect};
 pub use exposition::{Exposition, Unusable};
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
+pub use tls::{NoCertificates, Trust};

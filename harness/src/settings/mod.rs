@@ -13,6 +13,7 @@ mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::{
     cell::RefCell,
@@ -30,7 +31,7 @@ pub use problem::{Problem, SettingsError};
 use table::Reader;
 
 use crate::{
-    gateway::{Dialect, Secret},
+    gateway::{Dialect, Secret, Trust},
     judge::Targets,
     plan::{Chaos, Kpi, Lacks, Lever, Plan, Scenario, Suite},
 };
@@ -59,6 +60,10 @@ pub struct Settings {
     pub levers: BTreeMap<Chaos, Lever>,
     /// What opens the gateway.
     pub token: Option<Secret>,
+    /// Whose certificates are trusted, where that gateway speaks TLS.
+    pub trust: Trust,
+    /// The file of certificates that are trusted beyond the machine's; absolute.
+    pub ca_file: Option<PathBuf>,
     /// The workspace that the soak plays in.
     pub workspace: String,
     /// The pace of `smoke` and `full`, where it is set.
@@ -124,6 +129,8 @@ impl Settings {
             levers,
             gateway: place.gateway,
             token: place.token,
+            trust: place.trust,
+            ca_file: place.ca_file,
             workspace: place.workspace,
             pace: place.pace,
             out: place.out,
@@ -157,6 +164,12 @@ impl Settings {
             Some(_) => Arc::clone(&self.dialect),
             None => Arc::new(built_in_dialect()),
         }
+    }
+
+    /// Whose certificates are trusted of the gateway that a suite plays on: the mock has none.
+    #[must_use]
+    pub fn trust_for(&self, suite: Suite) -> Trust {
+        if self.gateway_for(suite).is_some() { self.trust.clone() } else { Trust::default() }
     }
 
     /// How a suite's gateway is disturbed: the mock by its own calls.

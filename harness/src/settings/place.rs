@@ -7,8 +7,9 @@ use tracing_subscriber::EnvFilter;
 use super::{
     environment::{Environment, PLACE},
     problem::Problems,
+    trust,
 };
-use crate::gateway::Secret;
+use crate::gateway::{Secret, Trust};
 
 /// Slower than real time makes a soak longer than a working day; faster leaves a second of scenario less than the wire's
 /// own latencies.
@@ -33,6 +34,8 @@ pub struct GatewaySettings {
 pub(super) struct Place {
     pub(super) gateway: Option<GatewaySettings>,
     pub(super) token: Option<Secret>,
+    pub(super) trust: Trust,
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) workspace: String,
     pub(super) pace: Option<f64>,
     pub(super) out: PathBuf,
@@ -52,9 +55,12 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place 
         );
     }
     let pace = "a number from 0.1 to 1000";
+    let (trust, ca_file) = trust::read(environment, problems);
     Place {
         gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| GatewaySettings { url, pid }),
         token: checked(environment, "S2_TOKEN", problems, token),
+        trust,
+        ca_file,
         workspace: checked(environment, "S2_WORKSPACE", problems, workspace).unwrap_or_else(|| WORKSPACE.into()),
         pace: number::<f64>(environment, "S2_PACE", pace, problems, |pace| PACE.contains(pace)),
         out: environment.folder().join(environment.get("S2_OUT").unwrap_or(OUT)),
@@ -80,6 +86,12 @@ pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>
         None => say("gateway", "the embedded mock".to_owned()),
     }
     say("token", if place.token.is_some() { "set, not shown" } else { "none" }.to_owned());
+    if let Some(file) = &place.ca_file {
+        say("caFile", file.display().to_string());
+    }
+    if !place.trust.verifies() {
+        say("tlsVerify", "off".to_owned());
+    }
     say("workspace", place.workspace.clone());
     if let Some(pace) = place.pace {
         say("pace", pace.to_string());

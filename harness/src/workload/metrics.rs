@@ -144,7 +144,7 @@ impl Metrics {
             let kept = Kept {
                 name: "guard".into(),
                 path: one.client.stream_path(CallName::GuardStream, None),
-                route: one.client.dialect().route(CallName::GuardStream).to_owned(),
+                call: CallName::GuardStream,
                 workload: Workload::Metrics,
                 client: None,
                 run: None,

@@ -62,6 +62,7 @@ fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, R
         pid,
         embedded,
         dialect: settings.dialect_for(folder.suite()),
+        trust: settings.trust_for(folder.suite()),
         by_way_of: None,
     })
 }
