@@ -102,6 +102,7 @@ mod tests {
             token: Some(Secret::new(TOKEN)),
             workspace: "s2-soak".into(),
             pid: None,
+            listens_at: None,
             embedded: false,
             dialect: Arc::new(dialect),
             trust: Trust::default(),

@@ -25,6 +25,7 @@ fn access(listener: &TcpListener) -> GatewayAccess {
         token: None,
         workspace: "s2-soak".into(),
         pid: None,
+        listens_at: None,
         embedded: false,
         dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
         trust: crate::gateway::Trust::default(),

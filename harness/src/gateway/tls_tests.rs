@@ -98,6 +98,7 @@ async fn fare(tls: TlsAcceptor, host: &str, trust: Trust) -> [Result<(), String>
         token: None,
         workspace: "s2-soak".into(),
         pid: None,
+        listens_at: None,
         embedded: false,
         dialect: Arc::new(crate::settings::built_in_dialect()),
         trust,

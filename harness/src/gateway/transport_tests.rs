@@ -34,6 +34,7 @@ fn access(url: String) -> GatewayAccess {
         token: Some(Secret::new("sesame")),
         workspace: "s2-soak".into(),
         pid: None,
+        listens_at: None,
         embedded: false,
         dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
         trust: crate::gateway::Trust::default(),

@@ -28,7 +28,7 @@ use crate::{
 const TOKEN: &str = "token-canary-7f3a9c";
 
 /// A few minutes of scenario with a heartbeat each, over in two seconds.
-pub(super) fn short(minutes: u64) -> Scenario {
+pub(crate) fn short(minutes: u64) -> Scenario {
     Scenario {
         smoke_duration: Duration::from_secs(60 * minutes),
         heartbeat_every: Duration::from_secs(60),
@@ -36,7 +36,7 @@ pub(super) fn short(minutes: u64) -> Scenario {
     }
 }
 
-pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfig {
+pub(crate) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfig {
     SessionConfig {
         plan: Plan::new(Suite::Smoke, scenario, 1, 120.0),
         gateway: GatewayAccess {
@@ -44,6 +44,7 @@ pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
             token: Some(Secret::new(TOKEN)),
             workspace: "tests".into(),
             pid: None,
+            listens_at: None,
             embedded: false,
             dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
             trust: crate::gateway::Trust::default(),
@@ -59,7 +60,7 @@ pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
     }
 }
 
-pub(super) fn findings(folder: &RunFolder) -> Vec<Finding> {
+pub(crate) fn findings(folder: &RunFolder) -> Vec<Finding> {
     let mut journal = Reader::open(&folder.journal()).unwrap();
     let mut findings = Vec::new();
     while let Some(record) = journal.next_record().unwrap() {
@@ -266,7 +267,7 @@ impl Worker for Shaky {
     }
 }
 
-pub(super) fn context(config: &SessionConfig) -> Context {
+pub(crate) fn context(config: &SessionConfig) -> Context {
     artifacts::make_folders(config).unwrap();
     let (clock, stop) = (Clock::start(120.0), Stop::new());
     let writer = Writer::open(&config.folder.journal()).unwrap();

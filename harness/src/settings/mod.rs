@@ -182,7 +182,7 @@ impl Settings {
     #[must_use]
     pub fn lacks_for(&self, suite: Suite) -> Lacks {
         let Some(gateway) = self.gateway_for(suite) else { return Lacks::default() };
-        let mut lacks = self.dialect.lacks(gateway.pid.is_some());
+        let mut lacks = self.dialect.lacks(gateway.process_is_known());
         if suite.has_chaos() {
             levers::add_lacks(&self.levers, &self.dialect, &mut lacks);
         }

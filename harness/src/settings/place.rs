@@ -9,13 +9,14 @@ use super::{
     problem::Problems,
     trust,
 };
-use crate::gateway::{Secret, Trust};
+use crate::gateway::{LocalPort, Secret, Trust};
 
 /// Slower than real time makes a soak longer than a working day; faster leaves a second of scenario less than the wire's
 /// own latencies.
 const PACE: RangeInclusive<f64> = 0.1..=1_000.0;
 /// Where results go by default.
 const OUT: &str = "target/soak";
+const PID: &str = "S2_GATEWAY_PID";
 /// The workspace of the soak by default.
 const WORKSPACE: &str = "s2-soak";
 /// Workspaces travel in headers and queries.
@@ -26,8 +27,18 @@ const WORKSPACE_CHARS_MAX: usize = 64;
 pub struct GatewaySettings {
     /// Scheme, host, port and perhaps a path, without a slash at the end, without user or password.
     pub url: String,
-    /// Its process, where it is on this machine and known.
+    /// Its process, where that is named.
     pub pid: Option<u32>,
+    /// Where it listens on this machine, if its process can be found by that.
+    pub listens_at: Option<LocalPort>,
+}
+
+impl GatewaySettings {
+    /// Whether its process can be looked at.
+    #[must_use]
+    pub const fn process_is_known(&self) -> bool {
+        self.pid.is_some() || self.listens_at.is_some()
+    }
 }
 
 /// What the environment says.
@@ -46,18 +57,23 @@ pub(super) struct Place {
 
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place {
     environment.check(problems);
-    let pid = number::<u32>(environment, "S2_GATEWAY_PID", "a process id", problems, |pid| *pid > 0);
-    if pid.is_some() && environment.get("S2_GATEWAY_URL").is_none() {
+    let is_off = environment.get(PID) == Some("off");
+    let right = "a process id, or off to go by the gateway's metrics";
+    let pid = if is_off { None } else { number::<u32>(environment, PID, right, problems, |pid| *pid > 0) };
+    if (pid.is_some() || is_off) && environment.get("S2_GATEWAY_URL").is_none() {
         problems.add(
             PLACE,
-            "S2_GATEWAY_PID",
+            PID,
             "is set, but S2_GATEWAY_URL is not; the mock's process is known, so unset it, or set both",
         );
     }
     let pace = "a number from 0.1 to 1000";
     let (trust, ca_file) = trust::read(environment, problems);
     Place {
-        gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| GatewaySettings { url, pid }),
+        gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| {
+            let listens_at = LocalPort::of(&url).filter(|_| LocalPort::TELLS_WHO_LISTENS && !is_off);
+            GatewaySettings { url, pid, listens_at }
+        }),
         token: checked(environment, "S2_TOKEN", problems, token),
         trust,
         ca_file,
@@ -79,8 +95,10 @@ pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>
     match &place.gateway {
         Some(gateway) => {
             say("gateway", gateway.url.clone());
-            if let Some(pid) = gateway.pid {
-                say("gatewayPid", pid.to_string());
+            match (gateway.pid, &gateway.listens_at) {
+                (Some(pid), _) => say("gatewayPid", pid.to_string()),
+                (None, Some(_)) => say("gatewayPid", "of who listens".to_owned()),
+                (None, None) => {}
             }
         }
         None => say("gateway", "the embedded mock".to_owned()),
