@@ -62,9 +62,8 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path
         .env("S2_OUT", out)
         .env("S2_PACE", suite.pace.to_string())
         .env("S2_GATEWAY_URL", &gateway.url);
-    if row.knows_pid {
-        command.env("S2_GATEWAY_PID", gateway.child.id().to_string());
-    }
+    let pid = if row.knows_pid { gateway.child.id().to_string() } else { "off".to_owned() };
+    command.env("S2_GATEWAY_PID", pid);
     let played = command.output()?;
     let output = [played.stdout, played.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).join("\n");
     let results = results(out, suite).map_err(|error| format!("no results: {error}\n{output}"))?;

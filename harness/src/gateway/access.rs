@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use http::HeaderValue;
 use serde_json::Value;
 
-use super::dialect::Dialect;
+use super::{dialect::Dialect, local_port::LocalPort, tls::Trust};
 
 /// Where the gateway is, and what opens it.
 #[derive(Debug, Clone)]
@@ -18,10 +18,14 @@ pub struct GatewayAccess {
     pub workspace: String,
     /// The gateway's process, where it is on this machine and known.
     pub pid: Option<u32>,
+    /// Where it listens on this machine, so that its process is found by that. What `pid` names comes before.
+    pub listens_at: Option<LocalPort>,
     /// Whether it is the embedded mock gateway.
     pub embedded: bool,
     /// How it spells the contract.
     pub dialect: Arc<Dialect>,
+    /// Whose certificates are trusted.
+    pub trust: Trust,
     /// Where connections go to instead: a proxy before it that passes on every byte. Only for plain HTTP.
     pub by_way_of: Option<SocketAddr>,
 }

@@ -13,6 +13,7 @@ use super::{
     access::hide,
     dialect::{CallName, Dialect, Fill, fill_json},
     headers, retry_after,
+    tls::{REFUSED, cause_of},
 };
 use crate::{clock, journal::clip};
 
@@ -54,8 +55,8 @@ pub enum ClientError {
     /// The HTTP client cannot be built.
     #[error("cannot set up an HTTP client: {0}")]
     Http(#[from] reqwest::Error),
-    /// The streams' TLS cannot be set up.
-    #[error("cannot set up TLS for streams: {0}")]
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS: {0}; without certificates on this machine, S2_CA_FILE may name some")]
     Tls(#[from] rustls::Error),
 }
 
@@ -121,6 +122,12 @@ impl fmt::Display for Trouble {
 }
 
 impl Trouble {
+    /// Whether the gateway's certificate was refused: it is there, and the text says what would help.
+    #[must_use]
+    pub fn is_a_refused_certificate(&self) -> bool {
+        self.text.contains(REFUSED)
+    }
+
     fn of(error: &reqwest::Error) -> Self {
         let what = if error.is_connect() {
             "no connection"
@@ -132,11 +139,7 @@ impl Trouble {
             "the request failed"
         };
         // reqwest's own text repeats the URL; the innermost cause says what happened.
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        Self { text: clip(&format!("{what}: {cause}")) }
+        Self { text: clip(&format!("{what}: {}", cause_of(error))) }
     }
 }
 
@@ -146,7 +149,7 @@ impl Client {
     /// # Errors
     /// Where the token cannot be a header, or the HTTP client not be built.
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
-        headers::check(&access.dialect.headers, access.token.as_ref())?;
+        headers::check(&access.dialect, access.token.as_ref())?;
         Ok(Self {
             http: http_client(access)?,
             dialect: Arc::clone(&access.dialect),
@@ -338,9 +341,8 @@ impl Client {
 }
 
 fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
-    // The first caller decides; later ones find it there already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(access.trust.tls()?)
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)

@@ -19,7 +19,6 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use rustls::ClientConfig;
-use rustls_platform_verifier::Verifier;
 
 use super::client::{CONNECT_TIMEOUT, USER_AGENT};
 
@@ -48,19 +47,9 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// Trusts whom the machine trusts, as reqwest does.
-pub(super) fn machine_tls() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(Verifier::new(Arc::clone(&provider))?);
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    // "Dangerous" is any verifier but one with a fixed list of roots; this one checks all that there is to check.
-    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
-}
-
 impl Connector {
     /// Connects with such TLS; through a proxy, where one of `proxies` is for the URL.
-    pub(super) fn new(mut tls: ClientConfig, proxies: Option<Matcher>) -> Self {
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    pub(super) fn new(tls: ClientConfig, proxies: Option<Matcher>) -> Self {
         let tls = Arc::new(tls);
         let mut http = HttpConnector::new();
         http.enforce_http(false);

@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
-use super::{ClientError, Secret, dialect::Template};
+use super::{
+    ClientError, Secret,
+    dialect::{CallName, Dialect, Template},
+};
 
 /// The headers of one request: those of every call, and its own over them. One that carries the token is sent only where
 /// there is one, and is kept out of what is logged of requests.
@@ -38,7 +41,108 @@ fn value(template: &Template, workspace: &str, token: Option<&Secret>) -> Option
 ///
 /// # Errors
 /// Where it is no header.
-pub(super) fn check(of_all: &[(HeaderName, Template)], token: Option<&Secret>) -> Result<(), ClientError> {
-    let lost = of_all.iter().any(|(_, template)| token.is_some() && value(template, "w", token).is_none());
+pub(super) fn check(dialect: &Dialect, token: Option<&Secret>) -> Result<(), ClientError> {
+    let of_calls = CallName::ALL.iter().filter_map(|call| dialect.call(*call)).flat_map(|spec| &spec.headers);
+    let mut all = dialect.headers.iter().chain(of_calls);
+    let lost = all.any(|(_, template)| token.is_some() && value(template, "w", token).is_none());
     if lost { Err(ClientError::Token) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        task::JoinSet,
+    };
+
+    use super::super::{CallName, Client, GatewayAccess, Secret, Streams, Trust};
+
+    const TOKEN: &str = "sesame/4711";
+    const DIALECT: &str = r#"
+        extends = "4runr"
+        [headers]
+        authorization = ""
+        X-API-Key = "{token}"
+        [calls.get_agent.headers]
+        X-Asks = "an agent of {workspace}"
+        [calls.logs_stream.headers]
+        X-Asks = "a stream of {workspace}"
+        X-Again = "key={token}"
+    "#;
+
+    /// Answers each request with its own head; what the heads were.
+    async fn echo(listener: TcpListener) -> Vec<String> {
+        let mut heads = Vec::new();
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let length = head.len();
+            let answer = format!("HTTP/1.1 401 No\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{head}");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            heads.push(head.to_lowercase());
+        }
+        heads
+    }
+
+    #[tokio::test]
+    async fn a_token_under_another_header_and_a_calls_own_headers_are_sent_by_requests_and_streams_and_never_told() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("keys.toml"), DIALECT).unwrap();
+        let dialect = crate::settings::load_dialect("keys.toml", folder.path()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let access = GatewayAccess {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            token: Some(Secret::new(TOKEN)),
+            workspace: "s2-soak".into(),
+            pid: None,
+            listens_at: None,
+            embedded: false,
+            dialect: Arc::new(dialect),
+            trust: Trust::default(),
+            by_way_of: None,
+        };
+        let mut listening = JoinSet::new();
+        listening.spawn(echo(listener));
+        let (client, streams) = (Client::new(&access).unwrap(), Streams::new(&access).unwrap());
+        let answer = client.agent("enricher").await.unwrap();
+        let path = client.stream_path(CallName::LogsStream, None);
+        let refusal = streams.open(CallName::LogsStream, &path, "s2-soak", None).await.unwrap_err();
+
+        let heads = listening.join_next().await.unwrap().unwrap();
+        for (head, own) in [
+            (&heads[0], "\r\nx-asks: an agent of s2-soak\r\n"),
+            (&heads[1], "\r\nx-asks: a stream of s2-soak\r\n"),
+            (&heads[1], "\r\nx-again: key=sesame/4711\r\n"),
+        ] {
+            assert!(head.contains(own), "{own} in {head}");
+            assert!(head.contains("\r\nx-api-key: sesame/4711\r\n"), "{head}");
+            assert!(head.contains("\r\nx-workspace-id: s2-soak\r\n"), "{head}");
+            assert!(!head.contains("authorization"), "{head}");
+        }
+        assert!(!heads[0].contains("x-again"), "{}", heads[0]);
+        // It sent back what it was sent, and neither the answer nor anything that shows the client has it.
+        let told = format!("{} {} {client:?} {streams:?} {access:?}", answer.text(), refusal.answer);
+        assert!(answer.text().to_lowercase().contains("x-api-key: ***") && !told.contains(TOKEN), "{told}");
+        assert!(refusal.answer.contains("401"), "{}", refusal.answer);
+    }
+
+    #[test]
+    fn a_token_that_a_calls_own_header_cannot_carry_is_said_before_anything_is_sent() {
+        let mut dialect = crate::settings::built_in_dialect();
+        dialect.headers.clear();
+        let with = |token| super::check(&dialect, Some(&Secret::new(token)));
+        with("a\nb").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("keys.toml"), DIALECT.replace("X-API-Key = \"{token}\"", "")).unwrap();
+        let dialect = crate::settings::load_dialect("keys.toml", folder.path()).unwrap();
+        let error = super::check(&dialect, Some(&Secret::new("a\nb"))).unwrap_err();
+        assert!(!error.to_string().contains("a\nb") && error.to_string().contains("S2_TOKEN"), "{error}");
+    }
 }

@@ -13,7 +13,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Client, Connection, Ended, GatewayAccess, Streams, Trouble};
+use super::{CallName, Client, Connection, Ended, GatewayAccess, Streams, Trouble};
 use crate::clock;
 
 const OPEN_STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: open\n\n";
@@ -25,8 +25,10 @@ fn access(listener: &TcpListener) -> GatewayAccess {
         token: None,
         workspace: "s2-soak".into(),
         pid: None,
+        listens_at: None,
         embedded: false,
         dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
+        trust: crate::gateway::Trust::default(),
         by_way_of: None,
     }
 }
@@ -69,7 +71,7 @@ fn trouble<T: std::fmt::Debug>(outcome: Result<T, Trouble>) -> String {
 }
 
 async fn open(access: &GatewayAccess) -> Connection {
-    Streams::new(access).unwrap().open("/api/runs/logs/stream", "s2-soak", None).await.unwrap()
+    Streams::new(access).unwrap().open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None).await.unwrap()
 }
 
 /// A listener whose queue is full: the kernel drops what knocks, as a firewall does.
@@ -94,7 +96,7 @@ async fn a_connection_that_does_not_come_about_is_given_up_after_5_seconds() {
     assert!(took == 5 && text.contains("no connection"), "{took} s: {text}");
 
     let streams = Streams::new(&access).unwrap();
-    let (opened, took) = seconds(streams.open("/api/runs/logs/stream", "s2-soak", None)).await;
+    let (opened, took) = seconds(streams.open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None)).await;
     let answer = opened.unwrap_err().answer;
     assert_eq!(("connection lost: connecting timed out", 5), (answer.as_str(), took));
 }
@@ -131,7 +133,7 @@ async fn an_answer_that_comes_in_drops_is_given_up_after_30_seconds_in_all() {
 async fn a_stream_whose_head_does_not_come_is_given_up_after_30_seconds() {
     let (access, _listening) = hostile(silence).await;
     let streams = Streams::new(&access).unwrap();
-    let (opened, took) = seconds(streams.open("/api/runs/logs/stream", "s2-soak", None)).await;
+    let (opened, took) = seconds(streams.open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None)).await;
     let answer = opened.unwrap_err().answer;
     assert!(took == 30 && answer.contains("timed out"), "{took} s: {answer}");
 }
@@ -144,7 +146,7 @@ async fn a_refusal_whose_body_does_not_come_is_told_without_it() {
     })
     .await;
     let streams = Streams::new(&access).unwrap();
-    let (opened, took) = seconds(streams.open("/api/runs/logs/stream", "s2-soak", None)).await;
+    let (opened, took) = seconds(streams.open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None)).await;
     let answer = opened.unwrap_err().answer;
     assert!(took == 2 && answer.starts_with("503"), "{took} s: {answer}");
 }
@@ -213,7 +215,11 @@ async fn a_stream_that_is_closed_in_good_order_is_told_from_one_that_is_cut() {
 async fn refused(answer: &'static str) -> super::Refusal {
     let (access, _listening) =
         hostile(move |mut socket| async move { socket.write_all(answer.as_bytes()).await }).await;
-    Streams::new(&access).unwrap().open("/api/runs/logs/stream", "s2-soak", None).await.unwrap_err()
+    Streams::new(&access)
+        .unwrap()
+        .open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None)
+        .await
+        .unwrap_err()
 }
 
 #[tokio::test]
@@ -301,7 +307,7 @@ async fn the_token_is_in_nothing_that_a_stream_tells() {
         let (access, _listening) =
             hostile(move |mut socket| async move { socket.write_all(echo.as_bytes()).await }).await;
         let access = GatewayAccess { token: token.clone(), ..access };
-        let told = match Streams::new(&access).unwrap().open("/", "s2-soak", None).await {
+        let told = match Streams::new(&access).unwrap().open(CallName::LogsStream, "/", "s2-soak", None).await {
             Ok(mut stream) => format!("{:?}", stream.next().await.unwrap()),
             Err(refusal) => format!("{refusal:?}"),
         };

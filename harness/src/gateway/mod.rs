@@ -34,8 +34,12 @@ mod fuzz_tests;
 mod headers;
 #[cfg(test)]
 mod hostile_tests;
+mod local_port;
 mod retry_after;
 mod stream;
+mod tls;
+#[cfg(test)]
+pub(crate) mod tls_tests;
 mod told;
 mod transport;
 #[cfg(test)]
@@ -46,4 +50,6 @@ pub use client::{Answer, Client, ClientError, Outcome, Trouble};
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, time_of};
 pub use dialect::{CallName, Dialect};
 pub use exposition::{Exposition, Unusable};
+pub use local_port::LocalPort;
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
+pub use tls::{NoCertificates, Trust};

@@ -6,7 +6,10 @@ use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SS
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout};
 
-use super::{ClientError, Dialect, GatewayAccess, Secret, access::hide, headers, told::Told, transport::Transport};
+use super::{
+    CallName, ClientError, Dialect, GatewayAccess, Secret, access::hide, headers, tls::cause_of, told::Told,
+    transport::Transport,
+};
 use crate::{clock, journal::clip};
 
 /// A stream on which nothing comes, not even a comment, is given up after so long.
@@ -86,11 +89,17 @@ impl Streams {
         })
     }
 
-    /// Opens a stream.
+    /// Opens a stream: a call of the dialect's, at its path.
     ///
     /// # Errors
     /// What was answered instead of a stream: data about the gateway.
-    pub async fn open(&self, path: &str, workspace: &str, last_id: Option<&str>) -> Result<Connection, Refusal> {
+    pub async fn open(
+        &self,
+        call: CallName,
+        path: &str,
+        workspace: &str,
+        last_id: Option<&str>,
+    ) -> Result<Connection, Refusal> {
         let told = Told::default();
         let refused = |answer: String| {
             let head = told.head();
@@ -99,7 +108,8 @@ impl Streams {
         };
         let unsent = |e: Error| refused(clip(&format!("not sent: {e}")));
         let url = format!("{}{path}", self.base);
-        let headers = headers::of(&self.dialect.headers, &[], workspace, self.token.as_ref());
+        let own = self.dialect.call(call).map_or(&[][..], |spec| &spec.headers);
+        let headers = headers::of(&self.dialect.headers, own, workspace, self.token.as_ref());
         let mut client = ClientBuilder::for_url(&url).map_err(unsent)?;
         client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build()).redirect_limit(0);
         // An id that is the connection's would mean something else on the next.
@@ -196,13 +206,7 @@ async fn explain(error: Error, told: &Told, token: Option<&Secret>) -> String {
         Error::MaxRedirectLimitReached(_) => clip(&format!("{}{to}", head.map_or(0, |head| head.status))),
         Error::Eof => "closed by the gateway".into(),
         Error::UnexpectedEof => "closed by the gateway in the middle of an event".into(),
-        Error::Transport(error) => {
-            let mut cause: &dyn std::error::Error = &error;
-            while let Some(inner) = cause.source() {
-                cause = inner;
-            }
-            clip(&format!("connection lost: {}", hide(token, cause.to_string())))
-        }
+        Error::Transport(error) => clip(&format!("connection lost: {}", hide(token, cause_of(&error)))),
         other => clip(&hide(token, other.to_string())),
     }
 }

@@ -27,7 +27,7 @@ use sync_wrapper::{SyncFuture, SyncStream};
 use super::{
     ClientError, GatewayAccess,
     client::{USER_AGENT, is_loopback, location_of},
-    connect::{Connector, Wire, machine_tls},
+    connect::{Connector, Wire},
     event_lines::EventLines,
     headers, retry_after,
     told::{Head, Told},
@@ -53,12 +53,12 @@ impl Transport {
     /// A transport to a gateway, through the proxies that the environment names.
     pub(super) fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
         let proxies = (!is_loopback(&access.url)).then(Matcher::from_system);
-        Self::over(Connector::new(machine_tls()?, proxies), access)
+        Self::over(Connector::new(access.trust.tls()?, proxies), access)
     }
 
     /// A transport over such connections.
     pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
-        headers::check(&access.dialect.headers, access.token.as_ref())?;
+        headers::check(&access.dialect, access.token.as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         Ok(Self { connector, headers, host: access.host(), told: Told::default() })
     }

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    GatewayAccess, Secret, Streams,
+    CallName, GatewayAccess, Secret, Streams,
     connect::Connector,
     headers,
     told::Told,
@@ -34,8 +34,10 @@ fn access(url: String) -> GatewayAccess {
         token: Some(Secret::new("sesame")),
         workspace: "s2-soak".into(),
         pid: None,
+        listens_at: None,
         embedded: false,
         dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
+        trust: crate::gateway::Trust::default(),
         by_way_of: None,
     }
 }
@@ -82,7 +84,7 @@ async fn refused(scheme: &str, bytes: impl AsRef<[u8]> + Send + 'static) -> Stri
         let _ = socket.write_all(bytes.as_ref()).await;
     });
     let streams = Streams::new(&access(format!("{scheme}://{address}"))).unwrap();
-    streams.open("/api/runs/logs/stream", "s2-soak", None).await.unwrap_err().answer
+    streams.open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None).await.unwrap_err().answer
 }
 
 /// A key and a certificate for this machine that nobody vouches for, and a client that trusts just that one.
@@ -130,7 +132,7 @@ async fn a_stream_is_asked_for_with_token_and_user_agent_at_the_path_alone() {
     let mut listening = JoinSet::new();
     listening.spawn(async move { answer(listener.accept().await.unwrap().0, HEAD).await });
     let streams = Streams::new(&access(format!("http://{address}"))).unwrap();
-    streams.open("/api/runs/logs/stream?a=b", "s2-soak", Some("17")).await.unwrap();
+    streams.open(CallName::LogsStream, "/api/runs/logs/stream?a=b", "s2-soak", Some("17")).await.unwrap();
     let head = listening.join_next().await.unwrap().unwrap();
     assert!(head.starts_with("get /api/runs/logs/stream?a=b http/1.1\r\n"), "{head}");
     let host = format!("host: {address}");
@@ -152,7 +154,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let mut listening = JoinSet::new();
     listening.spawn(async move { tls.accept(listener.accept().await.unwrap().0).await.map(drop) });
     let streams = Streams::new(&access(format!("https://{address}"))).unwrap();
-    let answer = streams.open("/api/runs/logs/stream", "s2-soak", None).await.unwrap_err().answer;
+    let answer = streams.open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None).await.unwrap_err().answer;
     assert!(answer.starts_with("connection lost: invalid peer certificate: UnknownIssuer"), "{answer}");
     assert!(listening.join_next().await.unwrap().unwrap().is_err());
 }

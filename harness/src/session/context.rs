@@ -194,12 +194,18 @@ impl Context {
     }
 
     /// Opens a stream for a look aside, counted as a request; and again where the gateway says when to come back.
-    pub async fn open_stream(&self, call: Call<'_>, path: &str, workspace: &str) -> Option<Connection> {
+    pub async fn open_stream(
+        &self,
+        call: Call<'_>,
+        stream: CallName,
+        path: &str,
+        workspace: &str,
+    ) -> Option<Connection> {
         self.gate.pass().await;
         let now = self.recorder.mark();
         let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
         for sent_again in 0.. {
-            let opened = self.streams.open(path, workspace, None).await;
+            let opened = self.streams.open(stream, path, workspace, None).await;
             self.recorder.count(Counter::Requests, mark);
             let refusal = match opened {
                 Ok(connection) => return Some(connection),

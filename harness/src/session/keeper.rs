@@ -30,8 +30,8 @@ pub struct Kept {
     pub name: String,
     /// Its path.
     pub path: String,
-    /// Method and path, with placeholders.
-    pub route: String,
+    /// Which of the dialect's streams it is.
+    pub call: CallName,
     /// Whose it is. Openings count in the error rates if its requests do.
     pub workload: Workload,
     /// Its number in the ledger, if it is one of the workspace log streams.
@@ -193,7 +193,7 @@ impl Context {
         // What is lost in a window comes back on that window's account, however late.
         let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| Mark { at: clock::now(), ..lost });
         let counts = kept.workload.counts_in_error_rate();
-        let opened = self.streams.open(&kept.path, self.client.workspace(), life.last_id.as_deref()).await;
+        let opened = self.streams.open(kept.call, &kept.path, self.client.workspace(), life.last_id.as_deref()).await;
         if counts {
             self.recorder.count(Counter::Requests, mark);
         }
@@ -222,11 +222,11 @@ impl Context {
                 life.retry_after = refusal.retry_after;
                 if counts {
                     self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
-                    self.request_failed(kept.workload, &kept.route, &kept.name, &refusal.answer, mark);
+                    self.request_failed(kept.workload, self.route(kept), &kept.name, &refusal.answer, mark);
                 }
                 let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
                 if !counts {
-                    let (source, answer) = (kept.route.clone(), refusal.answer.clone());
+                    let (source, answer) = (self.route(kept).to_owned(), refusal.answer.clone());
                     self.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
                 }
                 if attempt > 0 {
@@ -301,12 +301,16 @@ impl Context {
         }
     }
 
+    fn route(&self, kept: &Kept) -> &str {
+        self.client.dialect().route(kept.call)
+    }
+
     /// A stream that shows what it should not.
     fn stream_failed(&self, kept: &Kept, subject: &str, answer: String) {
         if kept.workload.counts_in_error_rate() {
-            self.request_failed(kept.workload, &kept.route, subject, &answer, self.recorder.mark());
+            self.request_failed(kept.workload, self.route(kept), subject, &answer, self.recorder.mark());
         } else {
-            self.recorder.incident(Finding::SourceFailed { source: kept.route.clone(), answer });
+            self.recorder.incident(Finding::SourceFailed { source: self.route(kept).to_owned(), answer });
         }
     }
 

@@ -77,6 +77,6 @@ pub struct SessionConfig {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod throttle_tests;

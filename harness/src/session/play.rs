@@ -58,6 +58,13 @@ pub(super) async fn play_logged(
         config.plan.seed,
         config.plan.pace
     );
+    if !config.gateway.trust.verifies() {
+        tracing::warn!(
+            "S2_TLS_VERIFY=off: no certificate is looked at, and whoever stands between here and {} can read the token \
+             and forge every answer; S2_CA_FILE names certificates to trust instead",
+            config.gateway.url
+        );
+    }
     let proxy = match put_proxy_before(&mut config).await {
         Ok(proxy) => proxy,
         Err(message) => {

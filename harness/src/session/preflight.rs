@@ -25,22 +25,24 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
     let mut tries = 0_u32;
     loop {
         tries += 1;
-        let last = match client.ready().await {
+        let (last, says_what_helps) = match client.ready().await {
             Ok(answer) if client.says_ready(&answer) => return Ok(()),
-            Ok(answer) => answer.to_string(),
-            Err(trouble) => trouble.text,
+            Ok(answer) => (answer.to_string(), false),
+            Err(trouble) => (trouble.to_string(), trouble.is_a_refused_certificate()),
         };
         let waited = clock::now().saturating_duration_since(began);
         if waited >= READY_LIMIT || stop.is_requested() {
-            let hint = if config.gateway.embedded {
-                "It is the embedded mock gateway; its log is gateway.log in the attach folder."
+            let hint = if says_what_helps {
+                ""
+            } else if config.gateway.embedded {
+                " It is the embedded mock gateway; its log is gateway.log in the attach folder."
             } else {
-                "Is it running, and is S2_GATEWAY_URL right?"
+                " Is it running, and is S2_GATEWAY_URL right?"
             };
             let (seconds, ready) = (waited.as_secs(), client.dialect().route(CallName::Ready));
             return Err(format!(
                 "the gateway at {url} was not ready: {ready}, tried {tries} times in {seconds} s, answered last: \
-                 {last}. {hint}"
+                 {last}.{hint}"
             ));
         }
         tokio::time::sleep(TRY_EVERY).await;

@@ -19,7 +19,7 @@ use tracing_test::traced_test;
 use super::{play::play_logged, *};
 use crate::{
     clock::Clock,
-    gateway::{Client, Secret, Streams},
+    gateway::{CallName, Client, Secret, Streams},
     journal::{EndReason, Finding, Incident, Reader, Record, Writer},
     judge::Digest,
     plan::{Plan, Scenario, Suite},
@@ -28,7 +28,7 @@ use crate::{
 const TOKEN: &str = "token-canary-7f3a9c";
 
 /// A few minutes of scenario with a heartbeat each, over in two seconds.
-pub(super) fn short(minutes: u64) -> Scenario {
+pub(crate) fn short(minutes: u64) -> Scenario {
     Scenario {
         smoke_duration: Duration::from_secs(60 * minutes),
         heartbeat_every: Duration::from_secs(60),
@@ -36,7 +36,7 @@ pub(super) fn short(minutes: u64) -> Scenario {
     }
 }
 
-pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfig {
+pub(crate) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfig {
     SessionConfig {
         plan: Plan::new(Suite::Smoke, scenario, 1, 120.0),
         gateway: GatewayAccess {
@@ -44,8 +44,10 @@ pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
             token: Some(Secret::new(TOKEN)),
             workspace: "tests".into(),
             pid: None,
+            listens_at: None,
             embedded: false,
             dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
+            trust: crate::gateway::Trust::default(),
             by_way_of: None,
         },
         folder: RunFolder::new(out, Suite::Smoke, "2026-01-01T00-00-00"),
@@ -58,7 +60,7 @@ pub(super) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
     }
 }
 
-pub(super) fn findings(folder: &RunFolder) -> Vec<Finding> {
+pub(crate) fn findings(folder: &RunFolder) -> Vec<Finding> {
     let mut journal = Reader::open(&folder.journal()).unwrap();
     let mut findings = Vec::new();
     while let Some(record) = journal.next_record().unwrap() {
@@ -151,6 +153,56 @@ async fn a_gateway_that_repeats_the_token_does_not_bring_it_into_any_file() {
 }
 
 #[tokio::test]
+async fn a_token_under_another_header_does_not_come_into_any_file_either() {
+    let out = tempfile::tempdir().unwrap();
+    let gateway = MockGateway::start(Config::default()).await.unwrap();
+    let echo = |request: &mock_gateway::wiremock::Request| {
+        let sent = request.headers.get("x-api-key").map(|key| key.to_str().unwrap().to_owned());
+        let bearer = request.headers.contains_key("authorization");
+        ResponseTemplate::new(500).set_body_string(format!("you sent the key {sent:?}, and bearer: {bearer}"))
+    };
+    gateway.mount(Mock::given(matchers::path_regex("^/api/runs")).respond_with(echo)).await;
+    let mut config = config(out.path(), &gateway.url(), &short(2));
+    let dialect = "extends = \"4runr\"\n[headers]\nAuthorization = \"\"\nX-API-Key = \"{token}\"";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("keys.toml"), dialect).unwrap();
+    config.gateway.dialect = crate::settings::load_dialect("keys.toml", folder.path()).unwrap().into();
+    config.log_filter = Some("trace".into());
+    assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Played);
+    let everything = everything_in(out.path());
+    assert!(everything.contains("you sent the key Some(") && everything.contains("***"));
+    assert!(!everything.contains("and bearer: true"));
+    assert!(!everything.contains(TOKEN));
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_gateway_whose_certificate_is_refused_is_said_with_what_would_help() {
+    let out = tempfile::tempdir().unwrap();
+    let (url, _gateway) = crate::gateway::tls_tests::stranger().await;
+    let config = config(out.path(), &url, &short(2));
+    let stop = Stop::new();
+    let client = Client::new(&config.gateway).unwrap();
+    stop.request(EndReason::Signal, "one try is enough for a test");
+    let said = preflight::wait_until_ready(&config, &client, &stop).await.unwrap_err();
+    assert!(said.contains("was not ready: GET /ready, tried 1 times"), "{said}");
+    assert!(said.contains("UnknownIssuer; S2_CA_FILE names a file of certificates to trust"), "{said}");
+    assert!(said.ends_with("beyond the machine's."), "{said}");
+}
+
+#[tokio::test]
+async fn that_no_certificate_is_looked_at_is_said_loudly() {
+    let out = tempfile::tempdir().unwrap();
+    let mut config = config(out.path(), "https://127.0.0.1:9", &short(2));
+    let stop = Stop::new();
+    stop.request(EndReason::Signal, "the log is what is of interest");
+    config.gateway.trust = config.gateway.trust.without_verifying();
+    play(config.clone(), stop).await;
+    let log = std::fs::read_to_string(config.folder.log()).unwrap();
+    assert!(log.contains("[ERROR] [T+0m] S2_TLS_VERIFY=off: no certificate is looked at"), "{log}");
+}
+
+#[tokio::test]
 async fn a_stop_ends_a_session_in_good_order_with_results() {
     let out = tempfile::tempdir().unwrap();
     let gateway = MockGateway::start(Config { token: Some(TOKEN.into()), ..Config::default() }).await.unwrap();
@@ -183,9 +235,14 @@ async fn a_stream_answer_that_is_no_stream_is_a_failed_attempt() {
     let out = tempfile::tempdir().unwrap();
     let mut access = config(out.path(), &gateway.url(), &short(2)).gateway;
     access.token = None;
-    let refusal = Streams::new(&access).unwrap().open("/api/runs/logs/stream", "tests", None).await.unwrap_err();
+    let refusal = Streams::new(&access)
+        .unwrap()
+        .open(CallName::LogsStream, "/api/runs/logs/stream", "tests", None)
+        .await
+        .unwrap_err();
     assert_eq!(refusal.answer, "200 with content type 'text/html'");
-    let gone = Streams::new(&access).unwrap().open("/api/nowhere", "tests", None).await.unwrap_err();
+    let gone =
+        Streams::new(&access).unwrap().open(CallName::LogsStream, "/api/nowhere", "tests", None).await.unwrap_err();
     assert!(gone.answer.starts_with("404"), "{}", gone.answer);
     gateway.shutdown().await;
 }
@@ -210,7 +267,7 @@ impl Worker for Shaky {
     }
 }
 
-pub(super) fn context(config: &SessionConfig) -> Context {
+pub(crate) fn context(config: &SessionConfig) -> Context {
     artifacts::make_folders(config).unwrap();
     let (clock, stop) = (Clock::start(120.0), Stop::new());
     let writer = Writer::open(&config.folder.journal()).unwrap();

@@ -157,7 +157,7 @@ fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -
 }
 
 fn headers(mut table: Reader<'_>) -> Vec<(HeaderName, Template)> {
-    let mut headers = Vec::new();
+    let mut headers: Vec<(HeaderName, Template)> = Vec::new();
     for key in table.keys() {
         let Some(text) = table.text(&key) else { continue };
         let Ok(name) = HeaderName::try_from(key.as_str()) else {
@@ -166,7 +166,9 @@ fn headers(mut table: Reader<'_>) -> Vec<(HeaderName, Template)> {
         };
         let template = Template::read(&text);
         check_places(&table, &key, template.places(), &PLACES_OF_HEADERS);
-        // An empty one takes the header away that the base has.
+        // What a file says comes after what its base says, and may write the same name in other letters. An empty one
+        // takes the header away that the base has.
+        headers.retain(|(before, _)| *before != name);
         if !text.is_empty() {
             headers.push((name, template));
         }

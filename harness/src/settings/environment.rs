@@ -11,9 +11,11 @@ use super::problem::{Problems, nearest};
 pub(super) const PLACE: &str = "the environment";
 
 /// What a person may set.
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 13] = [
     "S2_GATEWAY_URL",
     "S2_TOKEN",
+    "S2_CA_FILE",
+    "S2_TLS_VERIFY",
     "S2_WORKSPACE",
     "S2_GATEWAY_PID",
     "S2_DIALECT",

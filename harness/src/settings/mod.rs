@@ -15,6 +15,7 @@ mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::{
     cell::RefCell,
@@ -32,7 +33,7 @@ pub use problem::{Problem, SettingsError};
 use table::Reader;
 
 use crate::{
-    gateway::{Dialect, Secret},
+    gateway::{Dialect, Secret, Trust},
     judge::Targets,
     plan::{Chaos, Kpi, Lacks, Lever, Plan, Scenario, Suite},
 };
@@ -61,6 +62,10 @@ pub struct Settings {
     pub levers: BTreeMap<Chaos, Lever>,
     /// What opens the gateway.
     pub token: Option<Secret>,
+    /// Whose certificates are trusted, where that gateway speaks TLS.
+    pub trust: Trust,
+    /// The file of certificates that are trusted beyond the machine's; absolute.
+    pub ca_file: Option<PathBuf>,
     /// The workspace that the soak plays in.
     pub workspace: String,
     /// The pace of `smoke` and `full`, where it is set.
@@ -131,6 +136,8 @@ impl Settings {
             levers,
             gateway: place.gateway,
             token: place.token,
+            trust: place.trust,
+            ca_file: place.ca_file,
             workspace: place.workspace,
             pace: place.pace,
             out: place.out,
@@ -166,6 +173,12 @@ impl Settings {
         }
     }
 
+    /// Whose certificates are trusted of the gateway that a suite plays on: the mock has none.
+    #[must_use]
+    pub fn trust_for(&self, suite: Suite) -> Trust {
+        if self.gateway_for(suite).is_some() { self.trust.clone() } else { Trust::default() }
+    }
+
     /// How a suite's gateway is disturbed: the mock by its own calls.
     #[must_use]
     pub fn levers_for(&self, suite: Suite) -> BTreeMap<Chaos, Lever> {
@@ -176,7 +189,7 @@ impl Settings {
     #[must_use]
     pub fn lacks_for(&self, suite: Suite) -> Lacks {
         let Some(gateway) = self.gateway_for(suite) else { return Lacks::default() };
-        let mut lacks = self.dialect.lacks(gateway.pid.is_some());
+        let mut lacks = self.dialect.lacks(gateway.process_is_known());
         if suite.has_chaos() {
             levers::add_lacks(&self.levers, &self.dialect, &mut lacks);
         }

@@ -7,14 +7,16 @@ use tracing_subscriber::EnvFilter;
 use super::{
     environment::{Environment, PLACE},
     problem::Problems,
+    trust,
 };
-use crate::gateway::Secret;
+use crate::gateway::{LocalPort, Secret, Trust};
 
 /// Slower than real time makes a soak longer than a working day; faster leaves a second of scenario less than the wire's
 /// own latencies.
 const PACE: RangeInclusive<f64> = 0.1..=1_000.0;
 /// Where results go by default.
 const OUT: &str = "target/soak";
+const PID: &str = "S2_GATEWAY_PID";
 /// The workspace of the soak by default.
 const WORKSPACE: &str = "s2-soak";
 /// Workspaces travel in headers and queries.
@@ -25,14 +27,26 @@ const WORKSPACE_CHARS_MAX: usize = 64;
 pub struct GatewaySettings {
     /// Scheme, host, port and perhaps a path, without a slash at the end, without user or password.
     pub url: String,
-    /// Its process, where it is on this machine and known.
+    /// Its process, where that is named.
     pub pid: Option<u32>,
+    /// Where it listens on this machine, if its process can be found by that.
+    pub listens_at: Option<LocalPort>,
+}
+
+impl GatewaySettings {
+    /// Whether its process can be looked at.
+    #[must_use]
+    pub const fn process_is_known(&self) -> bool {
+        self.pid.is_some() || self.listens_at.is_some()
+    }
 }
 
 /// What the environment says.
 pub(super) struct Place {
     pub(super) gateway: Option<GatewaySettings>,
     pub(super) token: Option<Secret>,
+    pub(super) trust: Trust,
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) workspace: String,
     pub(super) pace: Option<f64>,
     pub(super) out: PathBuf,
@@ -43,18 +57,26 @@ pub(super) struct Place {
 
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place {
     environment.check(problems);
-    let pid = number::<u32>(environment, "S2_GATEWAY_PID", "a process id", problems, |pid| *pid > 0);
-    if pid.is_some() && environment.get("S2_GATEWAY_URL").is_none() {
+    let is_off = environment.get(PID) == Some("off");
+    let right = "a process id, or off to go by the gateway's metrics";
+    let pid = if is_off { None } else { number::<u32>(environment, PID, right, problems, |pid| *pid > 0) };
+    if (pid.is_some() || is_off) && environment.get("S2_GATEWAY_URL").is_none() {
         problems.add(
             PLACE,
-            "S2_GATEWAY_PID",
+            PID,
             "is set, but S2_GATEWAY_URL is not; the mock's process is known, so unset it, or set both",
         );
     }
     let pace = "a number from 0.1 to 1000";
+    let (trust, ca_file) = trust::read(environment, problems);
     Place {
-        gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| GatewaySettings { url, pid }),
+        gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| {
+            let listens_at = LocalPort::of(&url).filter(|_| LocalPort::TELLS_WHO_LISTENS && !is_off);
+            GatewaySettings { url, pid, listens_at }
+        }),
         token: checked(environment, "S2_TOKEN", problems, token),
+        trust,
+        ca_file,
         workspace: checked(environment, "S2_WORKSPACE", problems, workspace).unwrap_or_else(|| WORKSPACE.into()),
         pace: number::<f64>(environment, "S2_PACE", pace, problems, |pace| PACE.contains(pace)),
         out: environment.folder().join(environment.get("S2_OUT").unwrap_or(OUT)),
@@ -73,13 +95,21 @@ pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>
     match &place.gateway {
         Some(gateway) => {
             say("gateway", gateway.url.clone());
-            if let Some(pid) = gateway.pid {
-                say("gatewayPid", pid.to_string());
+            match (gateway.pid, &gateway.listens_at) {
+                (Some(pid), _) => say("gatewayPid", pid.to_string()),
+                (None, Some(_)) => say("gatewayPid", "of who listens".to_owned()),
+                (None, None) => {}
             }
         }
         None => say("gateway", "the embedded mock".to_owned()),
     }
     say("token", if place.token.is_some() { "set, not shown" } else { "none" }.to_owned());
+    if let Some(file) = &place.ca_file {
+        say("caFile", file.display().to_string());
+    }
+    if !place.trust.verifies() {
+        say("tlsVerify", "off".to_owned());
+    }
     say("workspace", place.workspace.clone());
     if let Some(pace) = place.pace {
         say("pace", pace.to_string());

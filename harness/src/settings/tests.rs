@@ -160,6 +160,27 @@ fn a_stored_journal_is_named_from_here_and_never_by_nothing() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_process_of_a_gateway_on_this_machine_is_known_unless_it_is_not_to_be_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dialect = "extends = \"4runr\"\n[metrics.absent]\nprocess_resident_memory_bytes = \"not told\"";
+    fs::write(folder.path().join("mine.toml"), dialect).unwrap();
+    let settings = |url: &str, pid: Option<&str>| {
+        let variables = [("S2_DIALECT", "mine.toml"), ("S2_GATEWAY_URL", url)];
+        let variables = variables.into_iter().chain(pid.map(|pid| ("S2_GATEWAY_PID", pid)));
+        Settings::load(&Environment::new(folder.path().to_owned(), variables), SHIPPED).unwrap()
+    };
+    let lacks = |url, pid| settings(url, pid).lacks_for(Suite::Full).kpis.contains_key(&Kpi::RssDrift);
+    let (here, there) = ("http://127.0.0.1:3000", "https://gateway.example");
+    assert!(!lacks(here, None) && !lacks(here, Some("17")) && !lacks(there, Some("17")));
+    assert!(lacks(there, None) && lacks(here, Some("off")));
+    let shown = |url, pid| settings(url, pid).shown().get("gatewayPid").cloned().unwrap_or_default();
+    assert_eq!(["of who listens", "17", ""], [shown(here, None), shown(here, Some("17")), shown(here, Some("off"))]);
+    let text = problems(&[("S2_GATEWAY_PID", "off")], SHIPPED);
+    assert!(text.contains("is set, but S2_GATEWAY_URL is not"), "{text}");
+}
+
+#[test]
 fn a_waived_kpi_keeps_its_reason() {
     let settings = load(&[], "[waive]\njudge_p95 = \"  no judge  \"").unwrap();
     assert_eq!(settings.waivers, BTreeMap::from([(Kpi::JudgeP95, "no judge".to_owned())]));

@@ -100,7 +100,7 @@ impl Places {
         }
         let call = context.of(workload, stream, client.workspace());
         let path = client.stream_path(stream, run);
-        let Some(mut connection) = context.open_stream(call, &path, client.workspace()).await else {
+        let Some(mut connection) = context.open_stream(call, stream, &path, client.workspace()).await else {
             return self.not_seen(call.route);
         };
         let (route, ends) = (call.route.to_owned(), stream == CallName::RunLogsStream);

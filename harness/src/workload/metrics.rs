@@ -12,7 +12,13 @@ use tokio::{
     time::Instant,
 };
 
-use super::{clock_jump::jump, freshness::Freshness, place::Place, process::Processes, tally::Tally};
+use super::{
+    clock_jump::jump,
+    freshness::Freshness,
+    place::Place,
+    process_watch::{ProcessWatch, note_life},
+    tally::Tally,
+};
 use crate::{
     clock,
     gateway::{Answer, CallName, Exposition, Outcome, Unusable, time_of},
@@ -39,7 +45,7 @@ pub(super) struct Metrics {
 
 #[derive(Debug)]
 struct State {
-    processes: Processes,
+    processes: ProcessWatch,
     /// Histograms as they stood, by source.
     tallies: BTreeMap<Source, Tally>,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
@@ -52,14 +58,7 @@ struct State {
     unusable: BTreeSet<String>,
     /// Whether there was more in it than is looked at, likewise.
     was_cut: bool,
-    /// Processor time of a process at its last look.
-    processor: BTreeMap<u32, (Instant, u64)>,
     guard_is_open: bool,
-    /// Whether the gateway's process was there at the last look. A gateway that restarts as another process is seen by
-    /// its metrics from then on.
-    gateway_is_seen: bool,
-    /// Our own open descriptors at the last look.
-    own_fds: Option<f64>,
     /// The gateway's clock less ours when it was last read, microseconds.
     clock_offset_us: Option<i64>,
 }
@@ -67,17 +66,14 @@ struct State {
 impl Default for Metrics {
     fn default() -> Self {
         let state = State {
-            processes: Processes::new(),
+            processes: ProcessWatch::new(),
             tallies: BTreeMap::new(),
             latest: None,
             freshness: Freshness::default(),
             missing: BTreeSet::new(),
             unusable: BTreeSet::new(),
             was_cut: false,
-            processor: BTreeMap::new(),
             guard_is_open: false,
-            gateway_is_seen: false,
-            own_fds: None,
             clock_offset_us: None,
         };
         Self {
@@ -144,7 +140,7 @@ impl Metrics {
             let kept = Kept {
                 name: "guard".into(),
                 path: one.client.stream_path(CallName::GuardStream, None),
-                route: one.client.dialect().route(CallName::GuardStream).to_owned(),
+                call: CallName::GuardStream,
                 workload: Workload::Metrics,
                 client: None,
                 run: None,
@@ -176,8 +172,8 @@ struct Asked {
     mark: Mark,
 }
 
-async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
-    look_at_processes(context, state, mark);
+async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
+    look_at_processes(context, state, mark).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
     let asked = Asked { runs: context.board.runs_started(), mark };
@@ -189,49 +185,14 @@ async fn scrape(context: &Context, state: &Mutex<State>, mark: Mark) {
     }
 }
 
-fn look_at_processes(context: &Context, state: &Mutex<State>, mark: Mark) {
-    let mut state = lock(state);
-    state.gateway_is_seen = false;
-    state.own_fds = None;
-    let own = (std::process::id(), [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu]);
-    let gateway = context.access.pid.map(|pid| (pid, [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu]));
-    for (pid, [rss, fds, cpu]) in [Some(own), gateway].into_iter().flatten() {
-        let Some(view) = state.processes.look(pid) else {
-            let answer = "there is no such process, or it cannot be looked at".to_owned();
-            context.recorder.incident_since(Finding::SourceFailed { source: format!("process {pid}"), answer }, mark);
-            continue;
-        };
-        #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
-        context.recorder.gauge(rss, view.rss_bytes as f64, mark);
-        if let Some(open_fds) = view.open_fds {
-            #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 descriptors")]
-            let open_fds = open_fds as f64;
-            context.recorder.gauge(fds, open_fds, mark);
-            if fds == Gauge::HarnessFds {
-                state.own_fds = Some(open_fds);
-            } else if let Some(own_fds) = state.own_fds {
-                context.recorder.gauge(Gauge::GatewayFdSurplus, open_fds - own_fds, mark);
-            }
-        }
-        let now = clock::now();
-        if let Some((before, cpu_ms)) = state.processor.insert(pid, (now, view.cpu_ms)) {
-            let elapsed_ms = now.saturating_duration_since(before).as_secs_f64() * 1_000.0;
-            if elapsed_ms > 0.0 {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds since the last look")]
-                let busy_ms = view.cpu_ms.saturating_sub(cpu_ms) as f64;
-                context.recorder.gauge(cpu, busy_ms / elapsed_ms * 100.0, mark);
-            }
-        }
-        if rss == Gauge::GatewayRss {
-            state.gateway_is_seen = true;
-            note_life(context, format!("pid {pid}, started {}", view.started_s));
-        }
-    }
-}
-
-fn note_life(context: &Context, life: String) {
-    if let Some(before) = context.recorder.gateway_life(&life) {
-        context.recorder.incident(Finding::GatewayRestarted { before, after: life });
+/// To find a process, and to count the descriptors of one that has many, keeps a thread for a while: not one that measures.
+async fn look_at_processes(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
+    let (one, state) = (context.clone(), Arc::clone(state));
+    let looking = tokio::task::spawn_blocking(move || lock(&state).processes.look(&one, mark));
+    if let Err(error) = looking.await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -295,7 +256,7 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
     tell_unusable(context, &exposition, &mut state, mark);
     let mut missing = BTreeSet::new();
     // What the process itself shows need not be asked of its metrics.
-    let by_metrics = (!state.gateway_is_seen).then_some(state.own_fds);
+    let by_metrics = state.processes.by_metrics.then_some(state.processes.own_fds);
     take_in_gauges(context, &exposition, by_metrics, &mut missing, mark);
     for source in Source::ALL {
         match exposition.histograms.get(source.name()) {

@@ -5,14 +5,19 @@ mod clock_jump;
 mod freshness;
 #[cfg(test)]
 mod fuzz_tests;
+mod gateway_process;
+#[cfg(test)]
+mod gateway_process_tests;
 mod heartbeat;
 mod leak;
 mod lever;
+mod listeners;
 mod metrics;
 mod newest_runs;
 mod own_record;
 mod place;
 mod process;
+mod process_watch;
 mod round_trips;
 mod run;
 mod run_stream;

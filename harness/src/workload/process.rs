@@ -1,6 +1,6 @@
 //! Processes on this machine, by pid: memory, descriptors, processor time.
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
 
 /// Looks at processes.
 #[derive(Debug)]
@@ -25,13 +25,17 @@ impl Processes {
         Self(System::new().ok())
     }
 
-    /// Looks at a process; `None` where there is none of that pid, or the system does not tell.
+    /// Looks at a process; `None` where there is none of that pid, or the system does not tell. One that has ended, and
+    /// that its parent has not been told of yet, is none.
     pub(super) fn look(&mut self, pid: u32) -> Option<ProcessView> {
         let system = self.0.as_mut()?;
         let pid = Pid::from_u32(pid);
         let what = ProcessRefreshKind::nothing().with_cpu().with_memory();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, what);
         let process = system.process(pid)?;
+        if matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead) {
+            return None;
+        }
         Some(ProcessView {
             rss_bytes: process.memory(),
             open_fds: process.open_files(),

@@ -58,7 +58,7 @@ pub(super) async fn follow(
     let kept = Kept {
         name: name(run),
         path: context.client.stream_path(CallName::RunLogsStream, Some(run)),
-        route: context.client.dialect().route(CallName::RunLogsStream).to_owned(),
+        call: CallName::RunLogsStream,
         workload,
         client: None,
         run: Some(run.to_owned()),

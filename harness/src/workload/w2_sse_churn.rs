@@ -94,7 +94,7 @@ impl SseChurn {
                     let kept = Kept {
                         name: number.to_string(),
                         path: one.client.stream_path(CallName::LogsStream, None),
-                        route: one.client.dialect().route(CallName::LogsStream).to_owned(),
+                        call: CallName::LogsStream,
                         workload: Workload::Churn,
                         client: Some(number),
                         run: None,

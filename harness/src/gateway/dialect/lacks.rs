@@ -97,7 +97,9 @@ impl Dialect {
                 Some(format!("the dialect {name} has no {metric}: {why}"))
             }
             Process if process_is_known => None,
-            Process => Some("S2_GATEWAY_PID is not set".to_owned()),
+            Process => {
+                Some("the gateway's process is not known: S2_GATEWAY_PID names none, and none is looked for".to_owned())
+            }
         }
     }
 

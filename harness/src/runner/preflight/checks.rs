@@ -259,7 +259,7 @@ impl Check<'_> {
     async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
         let path = self.client.stream_path(call, run);
         let sent = self.client.shown(call, &[("id", json!(run.unwrap_or_default()))]);
-        match self.streams.open(&path, self.client.workspace(), None).await {
+        match self.streams.open(call, &path, self.client.workspace(), None).await {
             Ok(connection) => {
                 self.attempts.came(sent, "200, a stream".into());
                 Some(connection)

@@ -15,7 +15,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use super::lock::Lock;
 use crate::{
     gateway::{CallName, GatewayAccess},
-    plan::{Chaos, Lever},
+    plan::{Chaos, Lever, Suite},
     settings::Settings,
 };
 
@@ -61,8 +61,10 @@ fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
         token: settings.token.clone(),
         workspace: settings.workspace.clone(),
         pid: None,
+        listens_at: None,
         embedded: false,
         dialect: Arc::clone(&settings.dialect),
+        trust: settings.trust_for(Suite::Full),
         by_way_of: None,
     };
     // One after another, whoever else tries.

@@ -47,12 +47,12 @@ fn take_life(folder: &AttachFolder) -> Result<Option<Lock>, RoleError> {
 }
 
 fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, RoleError> {
-    let (url, pid, embedded) = match settings.gateway_for(folder.suite()) {
-        Some(yours) => (yours.url.clone(), yours.pid, false),
+    let (url, pid, listens_at, embedded) = match settings.gateway_for(folder.suite()) {
+        Some(yours) => (yours.url.clone(), yours.pid, yours.listens_at.clone(), false),
         None => {
             let address = folder.gateway_address()?;
             let address = address.ok_or_else(|| RoleError::NoGateway(folder.path().display().to_string()))?;
-            (address.url, Some(address.pid), true)
+            (address.url, Some(address.pid), None, true)
         }
     };
     Ok(GatewayAccess {
@@ -60,8 +60,10 @@ fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, R
         token: settings.token.clone(),
         workspace: settings.workspace.clone(),
         pid,
+        listens_at,
         embedded,
         dialect: settings.dialect_for(folder.suite()),
+        trust: settings.trust_for(folder.suite()),
         by_way_of: None,
     })
 }

@@ -1,0 +1,226 @@
+//! Real processes that listen, are killed, and listen again. Each test has an address of the loopback to itself, so that a
+//! port that was let go of is nobody else's meanwhile.
+
+#![cfg(target_os = "linux")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    os::fd::OwnedFd,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tracing_test::traced_test;
+
+use super::{
+    gateway_process::{GatewayProcess, Sight},
+    process::Processes,
+    process_watch::ProcessWatch,
+};
+use crate::{
+    gateway::{GatewayAccess, LocalPort},
+    journal::{Finding, Gauge, Interval, Reader, Record},
+    session::{
+        Context,
+        tests::{config, context, findings, short},
+    },
+};
+
+/// A process that listens, until it is killed or this one is gone.
+struct Listening {
+    child: Killed,
+    address: String,
+}
+
+impl Listening {
+    /// Listens on an address; on any port where that is 0.
+    fn at(address: &str) -> Self {
+        let child = "workload::gateway_process_tests::is_a_process_that_listens";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", child, "--ignored", "--nocapture"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = Killed::spawn(&mut command);
+        writeln!(child.0.stdin.as_mut().unwrap(), "{address}").unwrap();
+        let lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let told = lines.filter_map(|line| Some(line.split_once("listens on ")?.1.to_owned())).next();
+        Self { child, address: told.expect("it listens") }
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    fn kill(&mut self) {
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
+    }
+}
+
+/// Killed with the test that started it, however that ends.
+struct Killed(Child);
+
+impl Killed {
+    fn spawn(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "is what other tests start"]
+fn is_a_process_that_listens() {
+    let mut address = String::new();
+    std::io::stdin().read_line(&mut address).unwrap();
+    // Who runs the ignored tests gives it no address.
+    if let Ok(listener) = TcpListener::bind(address.trim()) {
+        println!("listens on {}", listener.local_addr().unwrap());
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    }
+}
+
+fn access(address: &str, pid: Option<u32>) -> GatewayAccess {
+    let out = tempfile::tempdir().unwrap();
+    let url = format!("http://{address}");
+    let listens_at = LocalPort::of(&url);
+    GatewayAccess { listens_at, pid, ..config(out.path(), &url, &short(2)).gateway }
+}
+
+/// A pid that nobody has any more.
+fn gone() -> u32 {
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    child.id()
+}
+
+/// Whom a look sees, if anybody.
+fn seen(gateway: &mut GatewayProcess) -> Result<u32, Sight> {
+    match gateway.look(&mut Processes::new()) {
+        Sight::Seen(pid, _) => Ok(pid),
+        other => Err(other),
+    }
+}
+
+#[tokio::test]
+async fn the_process_that_listens_is_found_and_found_again_under_its_new_pid() {
+    let mut first = Listening::at("127.83.0.1:0");
+    let mut gateway = GatewayProcess::new(&access(&first.address, None));
+    assert_eq!(Ok(first.pid()), seen(&mut gateway));
+    assert_eq!(Ok(first.pid()), seen(&mut gateway));
+    first.kill();
+    assert_eq!(Err(Sight::Away), seen(&mut gateway));
+    let second = Listening::at(&first.address);
+    assert_ne!(first.pid(), second.pid());
+    assert_eq!(Ok(second.pid()), seen(&mut gateway));
+}
+
+#[tokio::test]
+async fn who_listens_at_another_address_is_not_the_gateway_and_localhost_is_both_loopbacks() {
+    let here = Listening::at("127.83.0.2:0");
+    let port = here.address.rsplit(':').next().unwrap();
+    let mut elsewhere = GatewayProcess::new(&access(&format!("127.83.0.3:{port}"), None));
+    assert_eq!(Err(Sight::Unseen), seen(&mut elsewhere));
+    let everywhere = Listening::at("0.0.0.0:0");
+    let port = everywhere.address.rsplit(':').next().unwrap();
+    assert_eq!(Ok(everywhere.pid()), seen(&mut GatewayProcess::new(&access(&format!("localhost:{port}"), None))));
+}
+
+#[tokio::test]
+async fn a_named_process_comes_first_and_where_it_is_gone_who_listens() {
+    let listening = Listening::at("127.83.0.4:0");
+    let other = Listening::at("127.83.0.5:0");
+    assert_eq!(Ok(other.pid()), seen(&mut GatewayProcess::new(&access(&listening.address, Some(other.pid())))));
+    let pid = gone();
+    assert_eq!(Ok(listening.pid()), seen(&mut GatewayProcess::new(&access(&listening.address, Some(pid)))));
+    assert_eq!(Err(Sight::Gone(pid)), seen(&mut GatewayProcess::new(&access("127.83.0.6:9", Some(pid)))));
+}
+
+#[tokio::test]
+async fn a_named_process_that_has_ended_is_gone_even_before_its_parent_knows() {
+    let mut child = Killed::spawn(Command::new("sleep").arg("600"));
+    let pid = child.0.id();
+    let mut gateway = GatewayProcess::new(&access("127.83.0.7:9", Some(pid)));
+    assert_eq!(Ok(pid), seen(&mut gateway));
+    child.0.kill().unwrap();
+    // It is a zombie from some moment on until it is waited for.
+    let is_gone = async {
+        while seen(&mut gateway) != Err(Sight::Gone(pid)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), is_gone).await.expect("a process that was killed is gone");
+}
+
+#[traced_test]
+#[tokio::test(start_paused = true)]
+async fn of_several_that_listen_together_none_is_the_gateway_and_the_log_is_told_once() {
+    let listener = TcpListener::bind("127.83.0.8:0").unwrap();
+    let mut gateway = GatewayProcess::new(&access(&listener.local_addr().unwrap().to_string(), None));
+    // A socket that is handed on as another's standard input is that one's, too.
+    let hand_on = || {
+        let input = Stdio::from(OwnedFd::from(listener.try_clone().unwrap()));
+        Killed::spawn(Command::new("sleep").arg("600").stdin(input))
+    };
+    // This process is the only one that holds it, and is not the gateway.
+    assert_eq!(Err(Sight::Unseen), seen(&mut gateway));
+    let one = hand_on();
+    let later = Duration::from_secs(61);
+    assert_eq!(Err(Sight::Unseen), seen(&mut gateway), "who listens is not asked at every look");
+    tokio::time::advance(later).await;
+    assert_eq!(Ok(one.0.id()), seen(&mut gateway));
+    let _two = hand_on();
+    tokio::time::advance(later).await;
+    for _ in 0..3 {
+        assert_eq!(Err(Sight::Unseen), seen(&mut gateway));
+    }
+    logs_assert(|lines| {
+        let told = lines.iter().filter(|line| line.contains(": 2 processes do; its memory")).count();
+        if told == 1 { Ok(()) } else { Err(format!("told {told} times: {lines:#?}")) }
+    });
+}
+
+/// The intervals of a journal.
+fn intervals(context: &Context, folder: &crate::report::RunFolder) -> Vec<Interval> {
+    context.recorder.flush();
+    let mut journal = Reader::open(&folder.journal()).unwrap();
+    let mut intervals = Vec::new();
+    while let Some(record) = journal.next_record().unwrap() {
+        if let Record::Interval(interval) = record {
+            intervals.push(*interval);
+        }
+    }
+    intervals
+}
+
+#[tokio::test]
+async fn a_restart_is_another_life_and_while_nobody_listens_there_is_no_sample_and_no_incident() {
+    let mut first = Listening::at("127.83.0.9:0");
+    let out = tempfile::tempdir().unwrap();
+    let mut config = config(out.path(), &format!("http://{}", first.address), &short(2));
+    config.gateway.listens_at = LocalPort::of(&config.gateway.url);
+    let context = context(&config);
+    let mut watch = ProcessWatch::new();
+    let mut look = || {
+        watch.look(&context, context.recorder.mark());
+        let interval = intervals(&context, &config.folder).pop().unwrap();
+        let has = |gauge| interval.gauges.contains_key(&gauge);
+        let gateway = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayFdSurplus].map(has);
+        (gateway, has(Gauge::HarnessRss), watch.by_metrics, interval.gateway_life.unwrap())
+    };
+    let life_of = |life: &str, process: &Listening| life.starts_with(&format!("pid {}, started ", process.pid()));
+    let (gateway, own, by_metrics, before) = look();
+    assert!(gateway == [true; 3] && own && !by_metrics && life_of(&before, &first), "{before}");
+    first.kill();
+    let (gateway, own, by_metrics, _) = look();
+    assert!(gateway == [false; 3] && own && !by_metrics);
+    assert_eq!(findings(&config.folder), []);
+    let second = Listening::at(&first.address);
+    let (gateway, _, _, after) = look();
+    assert!(gateway == [true; 3] && life_of(&after, &second), "{after}");
+    assert_eq!(findings(&config.folder), [Finding::GatewayRestarted { before, after }]);
+}
