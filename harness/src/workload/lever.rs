@@ -18,6 +18,8 @@ use crate::{
 
 /// Of what a command says on each of its outputs, so much is kept; the rest is read and let go.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// How long the outputs of a command that has ended are read, where a daemon of its keeps them open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A restart by the proxy: connections are cut, and for so long there are no new ones.
 const DARK_MS: u64 = 2_000;
 /// What the runner tells its children is none of a command's business.
@@ -118,7 +120,11 @@ async fn run(program: &str, arguments: &[String], timeout: Duration) -> Pulled {
         tokio::pin!(reading);
         let ended = async {
             tokio::select! {
-                status = child.wait() => status,
+                status = child.wait() => {
+                    // What it has said is on its way still.
+                    let _ = tokio::time::timeout(LAST_WORDS, &mut reading).await;
+                    status
+                }
                 _ = &mut reading => child.wait().await,
             }
         };
