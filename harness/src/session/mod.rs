@@ -80,3 +80,5 @@ pub struct SessionConfig {
 pub(crate) mod tests;
 #[cfg(test)]
 mod throttle_tests;
+#[cfg(test)]
+mod trust_tests;

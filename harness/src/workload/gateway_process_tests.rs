@@ -7,6 +7,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     os::fd::OwnedFd,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -36,8 +37,13 @@ struct Listening {
 impl Listening {
     /// Listens on an address; on any port where that is 0.
     fn at(address: &str) -> Self {
+        Self::of(&std::env::current_exe().unwrap(), address)
+    }
+
+    /// The same, of a program that is this one under whatever name.
+    fn of(program: &Path, address: &str) -> Self {
         let child = "workload::gateway_process_tests::is_a_process_that_listens";
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = Command::new(program);
         command.args(["--exact", child, "--ignored", "--nocapture"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = Killed::spawn(&mut command);
         writeln!(child.0.stdin.as_mut().unwrap(), "{address}").unwrap();
@@ -182,6 +188,17 @@ async fn of_several_that_listen_together_none_is_the_gateway_and_the_log_is_told
         let told = lines.iter().filter(|line| line.contains(": 2 processes do; its memory")).count();
         if told == 1 { Ok(()) } else { Err(format!("told {told} times: {lines:#?}")) }
     });
+}
+
+#[traced_test]
+#[tokio::test]
+async fn a_program_that_holds_the_port_for_another_is_not_the_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("docker-proxy");
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &program).unwrap();
+    let holder = Listening::of(&program, "127.83.0.10:0");
+    assert_eq!(Err(Sight::Unseen), seen(&mut GatewayProcess::new(&access(&holder.address, None))));
+    assert!(logs_contain(&format!(": docker-proxy, pid {}, does, for another; its memory", holder.pid())));
 }
 
 /// The intervals of a journal.
