@@ -261,7 +261,10 @@ pub(crate) fn orchard_plays_the_two_hours() -> Result<(), AnyError> {
 
 pub(crate) fn burrow_plays_the_two_hours() -> Result<(), AnyError> {
     let registry = ["publish_search_delay", "registry_consistency", "tampered_manifests", "w3_registry_pulse"];
-    waived(&play(&burrow())?, &[&registry[..], &["judge_p95", "shield_p95"]].concat())
+    waived(
+        &play(&burrow())?,
+        &[&registry[..], &["judge_p95", "shield_p95", "fd_drift", "sse_connection_drift"]].concat(),
+    )
 }
 
 pub(crate) fn weir_plays_the_two_hours() -> Result<(), AnyError> {

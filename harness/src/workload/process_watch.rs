@@ -40,7 +40,11 @@ impl ProcessWatch {
         self.own_fds = None;
         match self.processes.look(own) {
             Some(view) => {
-                self.own_fds = view.open_fds.map(descriptors);
+                // The fault proxy has two for each connection, which are no concern of the gateway's.
+                let of_proxy = context.proxy.as_ref().map_or(0, |proxy| 2 * proxy.counters().open);
+                #[expect(clippy::cast_precision_loss, reason = "no proxy has 2^52 connections")]
+                let of_proxy = of_proxy as f64;
+                self.own_fds = view.open_fds.map(|open| descriptors(open) - of_proxy);
                 let gauges = [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu];
                 self.sample(context, own, &view, gauges, mark);
             }
