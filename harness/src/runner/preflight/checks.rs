@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{attempt::Attempts, hints::pointers};
 use crate::{
     clock,
     gateway::{
-        Answer, CallName, Client, Connection, Dialect, Exposition, GatewayAccess, LogEvent, Manifest, NewRun,
-        RunStanding, StreamEvent, Streams,
+        Answer, CallName, Client, Dialect, Exposition, GatewayAccess, Manifest, NewRun, RunStanding, Streams,
         dialect::{Fill, Spec},
         time_of,
     },
@@ -19,18 +18,16 @@ use crate::{
 };
 
 /// How long a run, a search or a restart is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a stream is waited for that may well have nothing to say.
-const GUARD_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Between looks.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A trial under way.
-struct Check<'a> {
-    client: Client,
-    streams: Streams,
+pub(super) struct Check<'a> {
+    pub(super) client: Client,
+    pub(super) streams: Streams,
     settings: &'a Settings,
-    attempts: Attempts,
+    pub(super) attempts: Attempts,
 }
 
 /// Tries a call.
@@ -47,7 +44,7 @@ pub(super) async fn check(call: CallName, access: &GatewayAccess, settings: &Set
 }
 
 impl Check<'_> {
-    fn dialect(&self) -> &Dialect {
+    pub(super) fn dialect(&self) -> &Dialect {
         self.client.dialect()
     }
 
@@ -90,7 +87,7 @@ impl Check<'_> {
     }
 
     /// Makes a call; its answer, where its status is one that means yes.
-    async fn call(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
+    pub(super) async fn call(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
         let (sent, began) = (self.client.shown(call, fill), clock::now());
         let outcome = self.client.attempt(call, fill).await;
         self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
@@ -127,7 +124,7 @@ impl Check<'_> {
         }
     }
 
-    fn wrong(&mut self, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
+    pub(super) fn wrong(&mut self, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
         let dialect = self.client.dialect().clone();
         self.attempts.wrong(&dialect, what, keys, hint);
     }
@@ -155,7 +152,7 @@ impl Check<'_> {
         found
     }
 
-    async fn create(&mut self) -> Option<String> {
+    pub(super) async fn create(&mut self) -> Option<String> {
         let message = "Soak preflight: look up the order and sum up its state.".to_owned();
         let new =
             NewRun { id: Uuid::new_v4().to_string(), agent: self.agent(), name: "soak-preflight".into(), message };
@@ -181,7 +178,7 @@ impl Check<'_> {
         Some(new.id)
     }
 
-    async fn started(&mut self) -> Option<String> {
+    pub(super) async fn started(&mut self) -> Option<String> {
         let id = self.create().await?;
         if self.dialect().has(CallName::StartRun) {
             self.call(CallName::StartRun, &[("id", json!(id))]).await?;
@@ -255,115 +252,6 @@ impl Check<'_> {
         Some(())
     }
 
-    /// Opens a stream; none where it does not open.
-    async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
-        let path = self.client.stream_path(call, run);
-        let sent = self.client.shown(call, &[("id", json!(run.unwrap_or_default()))]);
-        match self.streams.open(call, &path, self.client.workspace(), None).await {
-            Ok(connection) => {
-                self.attempts.came(sent, "200, a stream".into());
-                Some(connection)
-            }
-            Err(refusal) => {
-                self.attempts.came(sent, refusal.answer);
-                let absent = format!("or, if the gateway has no such stream: calls.{call}.absent = \"why\"");
-                self.wrong("no stream opened", &[&format!("calls.{call}.path")], Some(absent));
-                None
-            }
-        }
-    }
-
-    /// A stream of the workspace is opened first, and shows a run that comes then.
-    async fn stream_of_all(&mut self, call: CallName) -> Option<()> {
-        let connection = self.open(call, None).await?;
-        let id = self.started().await?;
-        self.shows(call, connection, &id).await
-    }
-
-    async fn stream_of_run(&mut self, call: CallName) -> Option<()> {
-        let id = self.create().await?;
-        let connection = self.open(call, Some(&id)).await?;
-        if self.dialect().has(CallName::StartRun) {
-            self.call(CallName::StartRun, &[("id", json!(id))]).await?;
-        }
-        self.shows(call, connection, &id).await
-    }
-
-    /// Reads a stream until it has shown what it is there for.
-    async fn shows(&mut self, call: CallName, mut connection: Connection, id: &str) -> Option<()> {
-        let is_guard = matches!(call, CallName::GuardStream | CallName::RunGuardStream);
-        let (mut events, mut seen) = (Vec::new(), Vec::new());
-        let reading = async {
-            while let Ok(event) = connection.next().await {
-                let log = LogEvent::read(&self.client.dialect().events, &event.name, &event.data);
-                let is_over = log.as_ref().is_some_and(|log| log.run_id == id && (is_guard || log.kind == "end"));
-                seen.extend(log);
-                if events.len() < 8 || is_over {
-                    events.push(event);
-                }
-                if is_over {
-                    return;
-                }
-            }
-        };
-        tokio::select! {
-            _ = timeout(if is_guard { GUARD_PATIENCE } else { PATIENCE }, reading) => {}
-            () = self.long_over(id) => {}
-        }
-        self.attempts.came(format!("(the stream, for {id})"), show(&events));
-        if events.is_empty() {
-            // A guard may have nothing to say of a harmless run.
-            return if is_guard { Some(()) } else { self.nothing_came(call) };
-        }
-        let data: Vec<Value> = events.iter().filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
-        let Some(first) = data.first() else {
-            self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
-            return None;
-        };
-        if !seen.iter().any(|log| log.run_id == id) {
-            let is_it = |value: &Value| {
-                let of_number = || value.as_u64().is_some_and(|number| number.to_string() == id);
-                value.as_str() == Some(id) || of_number()
-            };
-            self.wrong("no event names the run", &["events.run_id"], pointers(first, &["run", "id"], &is_it));
-        } else if !is_guard && !seen.iter().any(|log| log.kind == "end") {
-            let kinds: Vec<&str> = seen.iter().map(|log| log.kind.as_str()).collect();
-            let hint = format!("the types that came are {kinds:?}");
-            self.wrong("no event is the run's end", &["events.type", "events.end", "events.log"], Some(hint));
-        } else if !is_guard && !seen.iter().any(|log| log.kind == "log" && log.message.is_some()) {
-            let hint = pointers(first, &["message", "text", "line"], &Value::is_string);
-            self.wrong("no event is a log line with a message", &["events.log", "events.message"], hint);
-        }
-        if !seen.is_empty() && seen.iter().all(|log| log.timestamp.is_none()) {
-            let hint = pointers(first, &["time", "at", "ts"], &|value| time_of(value).is_some());
-            self.wrong("no event has a time", &["events.timestamp"], hint);
-        }
-        if events.iter().all(|event| event.id.is_none()) {
-            let hint = "without ids a client cannot ask for what it missed: events.ids = \"connection\"".to_owned();
-            self.wrong("no event has an id", &["events.ids"], Some(hint));
-        }
-        Some(())
-    }
-
-    /// Waits until a run has been over for a while, or nobody can say whether it is.
-    async fn long_over(&self, id: &str) {
-        loop {
-            let answer = self.client.run(id).await.ok();
-            let json =
-                answer.filter(|answer| self.client.is_yes(CallName::Run, answer)).and_then(|answer| answer.json());
-            let standing = json.map(|json| self.dialect().standing(&self.dialect().run_view(&json)));
-            if !matches!(standing, Some(RunStanding::Waiting | RunStanding::UnderWay)) {
-                return sleep(GUARD_PATIENCE).await;
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    fn nothing_came(&mut self, call: CallName) -> Option<()> {
-        self.wrong("the stream showed nothing of a run", &[&format!("calls.{call}.path")], None);
-        None
-    }
-
     async fn publish(&mut self) -> Option<(String, String)> {
         let version = format!("1.0.0-{}", clock::wall_now().as_millisecond());
         let slug = "s2-soak-preflight".to_owned();
@@ -430,13 +318,4 @@ impl Check<'_> {
         }
         Some(())
     }
-}
-
-fn show(events: &[StreamEvent]) -> String {
-    let lines = events.iter().map(|event| {
-        let id = event.id.as_deref().unwrap_or("none");
-        format!("id {id}, event {}: {}", event.name, event.data)
-    });
-    let text = lines.collect::<Vec<_>>().join("\n");
-    if text.is_empty() { "nothing".to_owned() } else { text }
 }

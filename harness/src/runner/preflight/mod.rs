@@ -7,6 +7,7 @@
 mod attempt;
 mod checks;
 mod hints;
+mod streams;
 
 use std::{path::PathBuf, sync::Arc};
 
