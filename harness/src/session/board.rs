@@ -37,6 +37,7 @@ pub struct Board {
     log_streams_open: AtomicUsize,
     all_streams_open: AtomicUsize,
     log_streams_dropped: AtomicU64,
+    log_streams_resting: AtomicUsize,
     runs_started: AtomicU64,
     /// The run of W1 that was started last.
     newest_run: watch::Sender<Option<Arc<str>>>,
@@ -178,6 +179,22 @@ impl Board {
     #[must_use]
     pub fn log_streams_open(&self) -> usize {
         self.log_streams_open.load(Ordering::Relaxed)
+    }
+
+    /// A workspace log stream that we closed waits for its turn to come back.
+    pub fn stream_rests(&self) {
+        self.log_streams_resting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its turn has come, or nobody keeps it any more.
+    pub fn stream_has_rested(&self) {
+        self.log_streams_resting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Workspace log streams that are open, or that only we keep from it: a churned one has not even been asked for again.
+    #[must_use]
+    pub fn log_streams_well(&self) -> usize {
+        self.log_streams_open() + self.log_streams_resting.load(Ordering::Relaxed)
     }
 
     /// All streams that are open, runs' own and the safety layer's among them.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use rand::RngExt;
 use tokio::sync::mpsc;
 
-use super::{Context, Mark};
+use super::{Context, Mark, held::Rest};
 use crate::{
     clock,
     gateway::{CallName, Connection, Ended, LogEvent, RunStanding, StreamEvent},
@@ -68,6 +68,8 @@ struct Life {
     /// When it was lost, and how often it has tried to come back since.
     lost: Option<(Mark, u32)>,
     back: Option<tokio::sync::oneshot::Sender<()>>,
+    /// It was churned, and has not tried to come back yet.
+    rest: Option<Rest>,
     /// When the gateway last closed it in good order, out of chaos windows; scenario milliseconds.
     closed_ms: Option<u64>,
 }
@@ -95,23 +97,6 @@ impl Ends {
     }
 }
 
-/// A stream that is counted as open, for as long as this lives: also where its reader is dropped in the middle.
-#[derive(Debug)]
-pub struct HeldOpen {
-    context: Context,
-    client: Option<usize>,
-    unasked: bool,
-}
-
-impl Drop for HeldOpen {
-    fn drop(&mut self) {
-        self.context.board.stream_closed(self.client.is_some(), self.unasked);
-        if let Some(client) = self.client {
-            self.context.ledger().lost(client);
-        }
-    }
-}
-
 /// Refuses what is ordered while a stream is away: there is nothing to close. Never comes back.
 async fn refuse(orders: &mut mpsc::Receiver<Order>) {
     while let Some(Order::Churn(back)) = orders.recv().await {
@@ -121,13 +106,6 @@ async fn refuse(orders: &mut mpsc::Receiver<Order>) {
 }
 
 impl Context {
-    /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
-    #[must_use]
-    pub fn hold_open(&self, client: Option<usize>) -> HeldOpen {
-        self.board.stream_opened(client.is_some());
-        HeldOpen { context: self.clone(), client, unasked: false }
-    }
-
     /// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`).
     pub async fn keep(
         &self,
@@ -152,6 +130,8 @@ impl Context {
             life.retry = retry.or(life.retry);
             drop(connection);
             held.unasked = matches!(over, Over::Dropped(_));
+            // Before it counts as closed: in between it would look like one that the gateway has lost.
+            life.rest = (kept.client.is_some() && matches!(over, Over::Churned(_))).then(|| Rest::begin(&self.board));
             drop(held);
             let mark = self.recorder.mark();
             match over {
@@ -190,6 +170,7 @@ impl Context {
             tokio::time::sleep(delay).await;
         }
         self.gate.pass().await;
+        life.rest = None;
         // What is lost in a window comes back on that window's account, however late.
         let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| Mark { at: clock::now(), ..lost });
         let counts = kept.workload.counts_in_error_rate();

@@ -1,0 +1,69 @@
+//! What counts a stream as open, or as away by our own hand, for as long as it lives: also where its keeper is dropped in
+//! the middle.
+
+use std::sync::Arc;
+
+use super::{Board, Context};
+
+impl Context {
+    /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
+    #[must_use]
+    pub fn hold_open(&self, client: Option<usize>) -> HeldOpen {
+        self.board.stream_opened(client.is_some());
+        HeldOpen { context: self.clone(), client, unasked: false }
+    }
+}
+
+/// A stream that is counted as open.
+#[derive(Debug)]
+pub struct HeldOpen {
+    context: Context,
+    client: Option<usize>,
+    /// Whether it ended without our asking.
+    pub(super) unasked: bool,
+}
+
+impl Drop for HeldOpen {
+    fn drop(&mut self) {
+        self.context.board.stream_closed(self.client.is_some(), self.unasked);
+        if let Some(client) = self.client {
+            self.context.ledger().lost(client);
+        }
+    }
+}
+
+/// A workspace log stream that we closed and that waits for its turn, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Rest(Arc<Board>);
+
+impl Rest {
+    pub(super) fn begin(board: &Arc<Board>) -> Self {
+        board.stream_rests();
+        Self(Arc::clone(board))
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.stream_has_rested();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_we_closed_is_well_until_it_has_been_asked_for_again() {
+        let board = Arc::new(Board::default());
+        (0..2).for_each(|_| board.stream_opened(true));
+        let rest = Rest::begin(&board);
+        board.stream_closed(true, false);
+        board.stream_closed(true, true);
+        assert_eq!((board.log_streams_open(), board.log_streams_well()), (0, 1), "the gateway has lost the other");
+        drop(rest);
+        assert_eq!(board.log_streams_well(), 0, "it was asked for and has not come");
+        (0..2).for_each(|_| board.stream_opened(true));
+        assert_eq!(board.log_streams_well(), 2);
+    }
+}
