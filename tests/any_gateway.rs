@@ -3,10 +3,14 @@
 
 #[path = "any_gateway/burrow.rs"]
 mod burrow;
+#[path = "support/end.rs"]
+mod end;
 #[path = "support/gateway.rs"]
 mod gateway_process;
 #[path = "any_gateway/orchard.rs"]
 mod orchard;
+#[path = "support/reds.rs"]
+mod reds;
 #[path = "any_gateway/server.rs"]
 mod server;
 #[path = "any_gateway/shapes.rs"]

@@ -1,21 +1,24 @@
 //! Chaos that is real: a Redis and a gateway that are really restarted, and latency that is really added, in the two hours,
 //! compressed. Nothing that Redis had may be lost; and where Redis loses it, that is found.
 
+#[path = "support/end.rs"]
+mod end;
 #[path = "real_chaos/plant.rs"]
 mod plant;
+#[path = "support/reds.rs"]
+mod reds;
 #[path = "support/soak.rs"]
 mod soak;
 
-use std::{path::Path, process::ExitCode, thread, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
+use end::left_within;
 use libtest_mimic::{Arguments, Failed, Trial};
 use plant::{Keeps, Plant};
-use s2_harness::{clock, runner::StartingGateway, workload};
-use serde_json::Value;
+use reds::reds;
+use s2_harness::{runner::StartingGateway, workload};
 use soak::{AnyError, Left, Soak};
 
-/// Between looks at the runner.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Two hours at this pace are a minute and a half; beyond the limit something hangs.
 const PACE: f64 = 80.0;
 const LIMIT: Duration = Duration::from_secs(240);
@@ -78,35 +81,19 @@ fn play(name: &str, keeps: Keeps) -> Result<Left, AnyError> {
         token: "",
         log: "info",
     };
-    let mut playing = soak.start()?;
-    let began = clock::now();
-    loop {
-        if let Some(left) = playing.ended()? {
-            return Ok(left);
-        }
-        if clock::now().saturating_duration_since(began) > LIMIT {
-            return Err(format!("{} was not over within {} s", playing.out().display(), LIMIT.as_secs()).into());
-        }
-        thread::sleep(LOOK_EVERY);
-    }
-}
-
-/// What is not green, and all that is said of it.
-fn reds(results: &Value) -> Vec<Value> {
-    let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
-    judged.into_iter().flatten().filter(|judgement| judgement["verdict"] != "pass").collect()
+    left_within(LIMIT, soak.start()?)
 }
 
 fn real_restarts_lose_nothing_that_redis_had() -> Result<(), AnyError> {
     let left = play("keeps", Keeps::Everything)?;
-    let reds = reds(&left.results()?);
+    let reds = reds(&left.results()?)?;
     if !left.status.success() {
         return Err(format!("{}: {}\n{reds:#?}", left.folder.display(), left.status).into());
     }
     // Each was done by what it was to be done by, and had its effect.
     let journal = left.journal()?;
     for says in ["and said: redis: done", "and said: gateway: done", "the fault proxy: every answer 150 ms later"] {
-        let is_it = |record: &&Value| {
+        let is_it = |record: &&serde_json::Value| {
             record["kind"] == "chaos_injected" && record["answer"].as_str().unwrap_or_default().contains(says)
         };
         journal.iter().find(is_it).ok_or_else(|| format!("no event of chaos says {says:?}"))?;
@@ -122,7 +109,7 @@ fn real_restarts_lose_nothing_that_redis_had() -> Result<(), AnyError> {
 
 fn a_redis_that_loses_its_data_is_found_out() -> Result<(), AnyError> {
     let left = play("loses", Keeps::Nothing)?;
-    let reds = reds(&left.results()?);
-    let gaps = reds.iter().find(|red| red["name"] == "sse_gaps" && red["verdict"] == "fail");
+    let reds = reds(&left.results()?)?;
+    let gaps = reds.get("sse_gaps").filter(|red| red["verdict"] == "fail");
     gaps.map(drop).ok_or_else(|| format!("{}: sse_gaps is not red, but {reds:#?}", left.folder.display()).into())
 }

@@ -17,6 +17,8 @@ mod orphans;
 mod panics;
 #[path = "support/processes.rs"]
 mod processes;
+#[path = "support/reds.rs"]
+mod reds;
 #[path = "unkillable/scene.rs"]
 mod scene;
 #[path = "unkillable/set_back.rs"]

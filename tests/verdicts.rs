@@ -9,6 +9,8 @@ mod gateway;
 mod gateway_process;
 #[path = "verdicts/readme.rs"]
 mod readme;
+#[path = "support/reds.rs"]
+mod reds;
 #[path = "verdicts/rows.rs"]
 mod rows;
 #[path = "verdicts/soak.rs"]

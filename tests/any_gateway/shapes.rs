@@ -5,24 +5,22 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    thread,
     time::Duration,
 };
 
-use s2_harness::clock;
 use serde_json::Value;
 
 use crate::{
     burrow,
+    end::left_within,
     gateway_process::{GatewayProcess, serve},
     orchard,
+    reds::reds,
     server::{Shaped, client, speaks},
     soak::{AnyError, Left, Soak, forget_surroundings},
     weir,
 };
 
-/// Between looks at the runner.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Two hours at this pace are a minute; beyond this something hangs.
 const PACE: f64 = 120.0;
 const LIMIT: Duration = Duration::from_secs(180);
@@ -103,17 +101,7 @@ fn leave(shape: &Shape, trial: &str, suite: &'static str) -> Result<Left, AnyErr
         token: shape.token,
         log: "info",
     };
-    let mut playing = soak.start()?;
-    let began = clock::now();
-    let left = loop {
-        if let Some(left) = playing.ended()? {
-            break left;
-        }
-        if clock::now().saturating_duration_since(began) > LIMIT {
-            return Err(format!("{} was not over within {} s", playing.out().display(), LIMIT.as_secs()).into());
-        }
-        thread::sleep(LOOK_EVERY);
-    };
+    let left = left_within(LIMIT, soak.start()?)?;
     drop(gateway);
     for (path, bytes) in left.files()? {
         let is_there =
@@ -144,13 +132,7 @@ fn play(shape: &Shape) -> Result<Value, AnyError> {
     let folder = &left.folder;
     let results = left.results()?;
     if !left.status.success() {
-        let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
-        let waived: BTreeSet<String> = names(&results["waived"]);
-        let reds = judged.into_iter().flatten().filter(|it| it["verdict"] != "pass");
-        let reds: Vec<String> = reds
-            .filter(|it| !waived.contains(it["name"].as_str().unwrap_or_default()))
-            .map(|it| it.to_string())
-            .collect();
+        let reds: Vec<String> = reds(&results)?.values().map(Value::to_string).collect();
         return Err(
             format!("{}: {}; {}\n{}", folder.display(), left.status, results["fatalError"], reds.join("\n")).into()
         );

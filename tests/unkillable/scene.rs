@@ -178,10 +178,7 @@ pub(crate) fn end_reason(left: &Left) -> Result<String, AnyError> {
 
 /// Of each judgement that is not green, the name and all that is said of it.
 pub(crate) fn reds(left: &Left) -> Result<BTreeMap<String, Value>, AnyError> {
-    let results = left.results()?;
-    let judged = ["kpis", "workloads", "harness"].map(|kind| results[kind].as_array().cloned().unwrap_or_default());
-    let reds = judged.into_iter().flatten().filter(|judgement| judgement["verdict"] != "pass");
-    Ok(reds.map(|red| (red["name"].as_str().unwrap_or_default().to_owned(), red)).collect())
+    Ok(crate::reds::reds(&left.results()?)?)
 }
 
 /// Fails where other judgements are red than these.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     gateway::{AnyError, GatewayProcess},
+    reds::reds,
     rows::Row,
 };
 
@@ -90,18 +91,4 @@ fn lateness_p99_ms(results: &Value) -> Option<f64> {
     let note =
         check["evidence"]["notes"].as_array()?.iter().find_map(|note| note.as_str()?.split_once("lateness is "))?;
     note.1.split_once(" ms")?.0.replace(',', "").parse().ok()
-}
-
-fn reds(results: &Value) -> Result<BTreeMap<String, Value>, AnyError> {
-    let mut reds = BTreeMap::new();
-    for kind in ["kpis", "workloads", "harness"] {
-        let judged = results[kind].as_array().ok_or_else(|| format!("the results have no {kind}"))?;
-        for judgement in judged {
-            let name = judgement["name"].as_str().ok_or("a judgement without a name")?;
-            if judgement["verdict"] != "pass" {
-                reds.insert(name.to_owned(), judgement.clone());
-            }
-        }
-    }
-    Ok(reds)
 }

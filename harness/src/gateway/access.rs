@@ -31,6 +31,22 @@ pub struct GatewayAccess {
 }
 
 impl GatewayAccess {
+    /// A gateway of a test's: no token, the built-in dialect.
+    #[cfg(test)]
+    pub(crate) fn of_test(url: String) -> Self {
+        Self {
+            url,
+            token: None,
+            workspace: "s2-soak".into(),
+            pid: None,
+            listens_at: None,
+            embedded: false,
+            dialect: Arc::new(crate::settings::built_in_dialect()),
+            trust: Trust::default(),
+            by_way_of: None,
+        }
+    }
+
     /// The URL that requests are sent to.
     #[must_use]
     pub fn base(&self) -> String {

@@ -58,7 +58,7 @@ mod tests {
         task::JoinSet,
     };
 
-    use super::super::{CallName, Client, GatewayAccess, Secret, Streams, Trust};
+    use super::super::{CallName, Client, GatewayAccess, Secret, Streams};
 
     const TOKEN: &str = "sesame/4711";
     const DIALECT: &str = r#"
@@ -98,15 +98,9 @@ mod tests {
         let dialect = crate::settings::load_dialect("keys.toml", folder.path()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let access = GatewayAccess {
-            url: format!("http://{}", listener.local_addr().unwrap()),
             token: Some(Secret::new(TOKEN)),
-            workspace: "s2-soak".into(),
-            pid: None,
-            listens_at: None,
-            embedded: false,
             dialect: Arc::new(dialect),
-            trust: Trust::default(),
-            by_way_of: None,
+            ..GatewayAccess::of_test(format!("http://{}", listener.local_addr().unwrap()))
         };
         let mut listening = JoinSet::new();
         listening.spawn(echo(listener));

@@ -19,18 +19,7 @@ use crate::clock;
 const OPEN_STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: open\n\n";
 
 fn access(listener: &TcpListener) -> GatewayAccess {
-    let address = listener.local_addr().unwrap();
-    GatewayAccess {
-        url: format!("http://{address}"),
-        token: None,
-        workspace: "s2-soak".into(),
-        pid: None,
-        listens_at: None,
-        embedded: false,
-        dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
-        trust: crate::gateway::Trust::default(),
-        by_way_of: None,
-    }
+    GatewayAccess::of_test(format!("http://{}", listener.local_addr().unwrap()))
 }
 
 /// A gateway that does `answers` with each connection, once the request's head is there, for as long as the set lives.

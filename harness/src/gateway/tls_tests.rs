@@ -93,17 +93,7 @@ pub(crate) async fn stranger() -> (String, JoinSet<()>) {
 /// How a request and a stream fare at a gateway that shows such a certificate, under a name of this machine.
 async fn fare(tls: TlsAcceptor, host: &str, trust: Trust) -> [Result<(), String>; 2] {
     let (port, _gateway) = serve(tls).await;
-    let access = GatewayAccess {
-        url: format!("https://{host}:{port}"),
-        token: None,
-        workspace: "s2-soak".into(),
-        pid: None,
-        listens_at: None,
-        embedded: false,
-        dialect: Arc::new(crate::settings::built_in_dialect()),
-        trust,
-        by_way_of: None,
-    };
+    let access = GatewayAccess { trust, ..GatewayAccess::of_test(format!("https://{host}:{port}")) };
     let request = Client::new(&access).unwrap().ready().await.map(|answer| assert_eq!(200, answer.status));
     let streams = Streams::new(&access).unwrap();
     let stream = streams.open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None).await;

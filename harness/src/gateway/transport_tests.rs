@@ -29,17 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 
 fn access(url: String) -> GatewayAccess {
-    GatewayAccess {
-        url,
-        token: Some(Secret::new("sesame")),
-        workspace: "s2-soak".into(),
-        pid: None,
-        listens_at: None,
-        embedded: false,
-        dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
-        trust: crate::gateway::Trust::default(),
-        by_way_of: None,
-    }
+    GatewayAccess { token: Some(Secret::new("sesame")), ..GatewayAccess::of_test(url) }
 }
 
 async fn listen() -> (TcpListener, String) {

@@ -40,15 +40,9 @@ pub(crate) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
     SessionConfig {
         plan: Plan::new(Suite::Smoke, scenario, 1, 120.0),
         gateway: GatewayAccess {
-            url: url.to_owned(),
             token: Some(Secret::new(TOKEN)),
             workspace: "tests".into(),
-            pid: None,
-            listens_at: None,
-            embedded: false,
-            dialect: std::sync::Arc::new(crate::settings::built_in_dialect()),
-            trust: crate::gateway::Trust::default(),
-            by_way_of: None,
+            ..GatewayAccess::of_test(url.to_owned())
         },
         folder: RunFolder::new(out, Suite::Smoke, "2026-01-01T00-00-00"),
         targets: Targets::default(),
