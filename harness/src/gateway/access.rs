@@ -26,7 +26,8 @@ pub struct GatewayAccess {
     pub dialect: Arc<Dialect>,
     /// Whose certificates are trusted.
     pub trust: Trust,
-    /// Where connections go to instead: a proxy before it that passes on every byte. Only for plain HTTP.
+    /// The fault proxy before it, which passes on every byte: connections go there instead, and with TLS they are tunnelled
+    /// through it.
     pub by_way_of: Option<SocketAddr>,
 }
 
@@ -51,7 +52,7 @@ impl GatewayAccess {
     #[must_use]
     pub fn base(&self) -> String {
         match (self.by_way_of, reqwest::Url::parse(&self.url)) {
-            (Some(proxy), Ok(url)) => format!("http://{proxy}{}", url.path().trim_end_matches('/')),
+            (Some(proxy), Ok(url)) if !self.has_tls() => format!("http://{proxy}{}", url.path().trim_end_matches('/')),
             _ => self.url.clone(),
         }
     }
@@ -59,8 +60,24 @@ impl GatewayAccess {
     /// The host that requests are for, where they go to another.
     #[must_use]
     pub fn host(&self) -> Option<HeaderValue> {
-        self.by_way_of?;
+        self.by_way_of.filter(|_| !self.has_tls())?;
         HeaderValue::from_str(&self.authority()?).ok()
+    }
+
+    /// Whether it speaks TLS. What is said to it then, only it can read: no proxy sees more than bytes.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.url.starts_with("https:")
+    }
+
+    /// How connections come to where requests are sent.
+    pub(super) fn way(&self) -> Way {
+        match self.by_way_of {
+            Some(proxy) if self.has_tls() => Way::Tunnel(format!("http://{proxy}")),
+            Some(_) => Way::Direct,
+            None if is_loopback(&self.url) => Way::Direct,
+            None => Way::System,
+        }
     }
 
     /// Host and port.
@@ -75,6 +92,26 @@ impl GatewayAccess {
     pub fn without_token(&self, text: String) -> String {
         hide(self.token.as_ref(), text)
     }
+}
+
+/// How connections come to the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Straight.
+    Direct,
+    /// Through a tunnel that the proxy at this URL is asked for.
+    Tunnel(String),
+    /// Through the proxies that the environment names, if it does.
+    System,
+}
+
+/// Whether a URL names this machine. What goes there never goes through a proxy of the environment's.
+fn is_loopback(url: &str) -> bool {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 /// What stands where a secret stood.

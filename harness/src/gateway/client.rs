@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     GatewayAccess, Manifest, NewRun, Secret,
-    access::hide,
+    access::{Way, hide},
     dialect::{CallName, Dialect, Fill, fill_json},
     headers, retry_after,
     tls::{REFUSED, cause_of},
@@ -351,22 +351,17 @@ fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
         .tcp_nodelay(true)
         // The contract knows no redirects: one is an answer like any other that was not expected.
         .redirect(Policy::none());
-    let builder = if is_loopback(&access.url) { builder.no_proxy() } else { builder };
+    let builder = match access.way() {
+        Way::Direct => builder.no_proxy(),
+        Way::Tunnel(proxy) => builder.proxy(reqwest::Proxy::https(proxy)?),
+        Way::System => builder,
+    };
     Ok(builder.build()?)
 }
 
 /// Where an answer points to. A character that is no text is passed over.
 pub(super) fn location_of(headers: &HeaderMap) -> Option<String> {
     headers.get(header::LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-/// Whether a URL names this machine. What goes there never goes through a proxy.
-pub(super) fn is_loopback(url: &str) -> bool {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.is_some_and(|host| {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
 }
 
 /// Text as one segment of a path or one value of a query.

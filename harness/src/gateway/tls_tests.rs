@@ -16,6 +16,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{CallName, Client, GatewayAccess, Streams, Trust};
+use crate::proxy::{Approach, Darkness, Fault, FaultProxy};
 
 /// A private authority: its certificate as a file has it, and what signs in its name.
 struct Authority {
@@ -93,9 +94,12 @@ pub(crate) async fn stranger() -> (String, JoinSet<()>) {
 /// How a request and a stream fare at a gateway that shows such a certificate, under a name of this machine.
 async fn fare(tls: TlsAcceptor, host: &str, trust: Trust) -> [Result<(), String>; 2] {
     let (port, _gateway) = serve(tls).await;
-    let access = GatewayAccess { trust, ..GatewayAccess::of_test(format!("https://{host}:{port}")) };
-    let request = Client::new(&access).unwrap().ready().await.map(|answer| assert_eq!(200, answer.status));
-    let streams = Streams::new(&access).unwrap();
+    fare_at(&GatewayAccess { trust, ..GatewayAccess::of_test(format!("https://{host}:{port}")) }).await
+}
+
+async fn fare_at(access: &GatewayAccess) -> [Result<(), String>; 2] {
+    let request = Client::new(access).unwrap().ready().await.map(|answer| assert_eq!(200, answer.status));
+    let streams = Streams::new(access).unwrap();
     let stream = streams.open(CallName::LogsStream, "/api/runs/logs/stream", "s2-soak", None).await;
     [request.map_err(|trouble| trouble.text), stream.map(drop).map_err(|refusal| refusal.answer)]
 }
@@ -161,4 +165,24 @@ async fn an_authority_that_shows_its_own_certificate_is_told_to_sign_one() {
     let authority = Authority::new();
     let tls = acceptor(authority.der.clone(), authority.key.clone());
     assert_refused(fare(tls, "127.0.0.1", authority.trusted()).await, &["it should sign one for the gateway"]);
+}
+
+#[tokio::test]
+async fn requests_and_streams_go_through_the_fault_proxy_and_still_know_the_gateway_by_its_certificate() {
+    let (authority, another) = (Authority::new(), Authority::new());
+    let (port, _gateway) = serve(authority.shows(&["localhost"])).await;
+    let proxy = FaultProxy::start(&format!("127.0.0.1:{port}"), Approach::Tunnel, 7).await.unwrap();
+    let access = |trust| GatewayAccess {
+        trust,
+        by_way_of: Some(proxy.local_addr()),
+        ..GatewayAccess::of_test(format!("https://localhost:{port}"))
+    };
+    assert_eq!([Ok(()), Ok(())], fare_at(&access(authority.trusted())).await);
+    let counters = proxy.counters();
+    assert_eq!((2, 0), (counters.accepted, counters.upstream_failed));
+    assert!(counters.bytes_to_upstream > 0 && counters.bytes_to_clients > 0, "{counters:?}");
+    assert_refused(fare_at(&access(another.trusted())).await, &["UnknownIssuer"]);
+    // What is done to connections is done to these.
+    proxy.set(Fault::Dark { manner: Darkness::Refuse, lasts_ms: None });
+    assert!(fare_at(&access(authority.trusted())).await.iter().all(Result::is_err));
 }

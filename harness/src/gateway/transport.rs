@@ -26,7 +26,8 @@ use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
     ClientError, GatewayAccess,
-    client::{USER_AGENT, is_loopback, location_of},
+    access::Way,
+    client::{USER_AGENT, location_of},
     connect::{Connector, Wire},
     event_lines::EventLines,
     headers, retry_after,
@@ -52,7 +53,11 @@ pub(super) struct Transport {
 impl Transport {
     /// A transport to a gateway, through the proxies that the environment names.
     pub(super) fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
-        let proxies = (!is_loopback(&access.url)).then(Matcher::from_system);
+        let proxies = match access.way() {
+            Way::Direct => None,
+            Way::Tunnel(proxy) => Some(Matcher::builder().https(proxy).build()),
+            Way::System => Some(Matcher::from_system()),
+        };
         Self::over(Connector::new(access.trust.tls()?, proxies), access)
     }
 

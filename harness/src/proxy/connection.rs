@@ -15,6 +15,7 @@ use super::{
     counters::Tally,
     fault::Rules,
     pump::{Ended, Lateness, Pump},
+    tunnel::{self, Approach},
     upstream::Upstream,
 };
 
@@ -24,6 +25,7 @@ pub(super) struct Means {
     /// What all connections look at; here, it is there as long as one of them is.
     pub(super) rules: watch::Sender<Rules>,
     pub(super) upstream: Upstream,
+    pub(super) approach: Approach,
     pub(super) tally: Tally,
     /// What delay lines share.
     pub(super) line_bytes: Arc<Semaphore>,
@@ -52,7 +54,15 @@ pub(super) async fn serve(mut client: TcpStream, means: &Means, mut rules: watch
             means.tally.swallowed.add(1);
             rules.wait_for(|rules| !rules.swallows()).await.expect(OUTLIVES);
         }
-        means.upstream.connect().await
+        match means.approach {
+            Approach::Straight => means.upstream.connect().await,
+            Approach::Tunnel => {
+                tunnel::asked_for(&mut client).await?;
+                let upstream = means.upstream.connect().await?;
+                tunnel::granted(&mut client).await?;
+                Ok(upstream)
+            }
+        }
     };
     let connected = tokio::select! {
         biased;

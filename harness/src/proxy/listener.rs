@@ -15,6 +15,7 @@ use super::{
     counters::{Counters, Tally},
     fault::{Fault, Rules},
     line::SHARED_BYTES,
+    tunnel::Approach,
     upstream::Upstream,
 };
 use crate::clock;
@@ -59,16 +60,21 @@ pub struct FaultProxy {
 
 impl FaultProxy {
     /// Listens on a free port of 127.0.0.1, and connects each client to `upstream`: a host and a port, of which the
-    /// host is looked up anew for each. Proxies of the same seed roll the same dice, connection by connection.
+    /// host is looked up anew for each. `approach` says whether clients ask for that. Proxies of the same seed roll the same dice, connection by connection.
     ///
     /// # Errors
     /// An upstream that is not a host and a port, or no port to listen on. That the upstream is there is not asked.
-    pub async fn start(upstream: &str, seed: u64) -> Result<Self, ProxyError> {
-        Self::bounded(upstream, seed, CONNECTIONS_MAX).await
+    pub async fn start(upstream: &str, approach: Approach, seed: u64) -> Result<Self, ProxyError> {
+        Self::bounded(upstream, approach, seed, CONNECTIONS_MAX).await
     }
 
     /// The same, with room for so many connections.
-    pub(super) async fn bounded(upstream: &str, seed: u64, connections_max: usize) -> Result<Self, ProxyError> {
+    pub(super) async fn bounded(
+        upstream: &str,
+        approach: Approach,
+        seed: u64,
+        connections_max: usize,
+    ) -> Result<Self, ProxyError> {
         let upstream = Upstream::new(upstream)?;
         let listen = |source| ProxyError::Listen { source };
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(listen)?;
@@ -79,6 +85,7 @@ impl FaultProxy {
             means: Arc::new(Means {
                 rules: watch::Sender::new(Rules::default()),
                 upstream,
+                approach,
                 tally: Tally::default(),
                 line_bytes,
             }),

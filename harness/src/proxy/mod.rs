@@ -10,7 +10,8 @@
 //! [`FaultProxy::start`] listens, [`set`](FaultProxy::set) and [`clear`](FaultProxy::clear) say what is done to
 //! connections, and [`counters`](FaultProxy::counters) what came of it. [`Fault`]s are data. They take effect on
 //! connections that are open, too, since streams live for two hours. Bytes pass untouched, and so does TLS: a client
-//! that speaks it connects to [`local_addr`](FaultProxy::local_addr) and goes on asking for the gateway by its own name.
+//! that speaks it asks for a tunnel, as it asks any HTTP proxy ([`Approach::Tunnel`]), and goes on knowing the gateway by
+//! its own name.
 //!
 //! # What passes as it is
 //!
@@ -60,12 +61,14 @@ mod line;
 mod listener;
 mod pace;
 mod pump;
+mod tunnel;
 mod upstream;
 
 pub use counters::Counters;
 pub use fault::{Darkness, Fault};
 pub use line::LINE_BYTES_MAX;
 pub use listener::{CONNECTIONS_MAX, FaultProxy, ProxyError};
+pub use tunnel::Approach;
 
 #[cfg(test)]
 mod carrying_tests;

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Counters, FaultProxy};
+use super::{Approach, Counters, FaultProxy};
 
 /// What has not happened by then does not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +34,8 @@ pub(super) struct Pair {
 impl Scene {
     pub(super) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = FaultProxy::start(&listener.local_addr().unwrap().to_string(), 7).await.unwrap();
+        let proxy =
+            FaultProxy::start(&listener.local_addr().unwrap().to_string(), Approach::Straight, 7).await.unwrap();
         Self { proxy, listener }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     journal::{Counter, End, EndReason, Finding, Record, clip},
     judge::Digest,
     plan::{Lever, millis},
-    proxy::FaultProxy,
+    proxy::{Approach, FaultProxy},
 };
 
 /// An interval of the journal, scenario time.
@@ -98,7 +98,8 @@ async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<Fault
         return Ok(None);
     }
     let upstream = config.gateway.authority().ok_or("the gateway's URL names no host")?;
-    let proxy = FaultProxy::start(&upstream, config.plan.seed).await.map_err(|e| e.to_string())?;
+    let approach = if config.gateway.has_tls() { Approach::Tunnel } else { Approach::Straight };
+    let proxy = FaultProxy::start(&upstream, approach, config.plan.seed).await.map_err(|e| e.to_string())?;
     tracing::info!("the fault proxy at {} stands before {upstream}", proxy.local_addr());
     config.gateway.by_way_of = Some(proxy.local_addr());
     Ok(Some(Arc::new(proxy)))

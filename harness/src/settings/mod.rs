@@ -121,11 +121,6 @@ impl Settings {
         let dialect = dialect_named(environment, &mut file, &problems);
         let targets = scenario::targets(file.table("targets"));
         let waivers = scenario::waivers(file.table("waive"));
-        let is_tls = place.gateway.as_ref().is_some_and(|gateway| gateway.url.starts_with("https"));
-        if is_tls && levers.values().any(|lever| matches!(lever, Lever::Proxy { .. })) {
-            let what = "has a lever that is proxy, and that carries plain HTTP only: choose another, or an http:// URL";
-            file.problem("w6_light_chaos", what);
-        }
         file.done();
         problems.into_inner().none()?;
         Ok(Self {
