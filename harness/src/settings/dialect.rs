@@ -230,6 +230,13 @@ fn call(mut table: Reader<'_>, name: CallName) -> Has {
         if name.is_stream() && method != Method::GET {
             table.problem("method", format!("is {method}; streams are opened with GET"));
         }
+        for (key, statuses) in [("yes", &yes), ("refused", &refused), ("wait", &wait)] {
+            if name.is_stream() && !statuses.is_empty() {
+                let heeded =
+                    "a stream is open where 200 and text/event-stream come, and 429 with Retry-After is heeded";
+                table.problem(key, format!("is not for streams: {heeded}"));
+            }
+        }
         let body = body.filter(|body| !body.is_empty()).and_then(|text| json(&table, &text));
         check_places(
             &table,

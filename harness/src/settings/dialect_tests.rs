@@ -50,6 +50,7 @@ path = \"/runs/{run}\"
 part_of = \"create_run\"
 [calls.logs_stream]
 method = \"POST\"
+wait = [409]
 [run_states]
 success = [\"done\", \"failed\"]
 [events]
@@ -70,15 +71,16 @@ queue = \"q\"
         (14, "calls.create_run.colour", "is no setting"),
         (17, "calls.get_run.part_of", "only `start_run` may be part of another"),
         (19, "calls.logs_stream.method", "streams are opened with GET"),
-        (21, "run_states.failure", "stands in another list too"),
-        (23, "events.ids", "is \"mine\"; it should be \"stream\" or \"connection\""),
-        (25, "metrics.names.queue", "is no setting"),
+        (20, "calls.logs_stream.wait", "is not for streams"),
+        (22, "run_states.failure", "stands in another list too"),
+        (24, "events.ids", "is \"mine\"; it should be \"stream\" or \"connection\""),
+        (26, "metrics.names.queue", "is no setting"),
     ] {
         let problem = error.lines().find(|problem| problem.contains(&format!("`{key}` ")));
         let problem = problem.unwrap_or_else(|| panic!("nothing is said of {key}:\n{error}"));
         assert!(problem.contains(what), "{problem}");
         // What is wrong with the base's list is told on the line of its table.
-        let line = if key == "run_states.failure" { 20 } else { line };
+        let line = if key == "run_states.failure" { 21 } else { line };
         assert!(problem.trim_start().starts_with(&format!("gateway.toml:{line}: ")), "{line}: {problem}");
     }
 }
