@@ -126,6 +126,17 @@ impl LatencyHistogram {
         if histogram.is_empty() { 0 } else { histogram.max() }
     }
 
+    /// The values that were recorded, rising, each with how many samples there were of it; microseconds.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<(u64, u64)> {
+        match &self.0 {
+            Shape::Open(histogram) => {
+                histogram.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect()
+            }
+            Shape::Few(recorded) => recorded.clone(),
+        }
+    }
+
     /// How many samples are above a limit.
     #[must_use]
     pub fn count_above(&self, limit_us: u64) -> u64 {

@@ -61,19 +61,12 @@ pub(super) fn of_harness(plan: &Plan, targets: &Targets, digest: &Digest) -> Jud
 /// first. The minutes left out so of a segment that is judged were seen, and count as samples; those of a segment that
 /// is too short to judge do not.
 fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
-    let segments = digest.floors(gauge).map(super::floors::Floors::segments).unwrap_or_default();
-    let warm_up = millis(plan.scenario.warm_up).div_ceil(MINUTE_MS);
+    let warm_up = warm_up_minutes(plan);
     let scale = Scale::of(gauge, plan.pace);
-    let limit = found.target.limit();
-    let lives: Vec<Life> = segments.iter().enumerate().map(|(n, segment)| Life::of(segment, n == 0, warm_up)).collect();
-    let teeth: Vec<Option<Teeth>> = lives.iter().map(|life| life.teeth(scale, limit)).collect();
-    let fall_seen = teeth.iter().flatten().map(Teeth::deepest_fall).fold(0.0, f64::max);
+    let segments = lives(gauge, plan, found.target.limit(), digest);
     let mut told = 0;
-    for ((segment, life), teeth) in segments.iter().zip(&lives).zip(&teeth) {
-        let grown = teeth.as_ref().and_then(|teeth| {
-            let healthy = scale.healthy(gauge, limit, teeth.least(), fall_seen);
-            growth(&life.warm, teeth, life.began, healthy)
-        });
+    for Lived { segment, life, grown } in &segments {
+        let grown = *grown;
         let rise = grown.and_then(|grown| scale.rise(grown));
         told += 1;
         if told <= SEGMENTS_TOLD_MAX {
@@ -102,6 +95,55 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
     } else if segments.is_empty() {
         found.lack = Some(format!("{gauge} was never measured out of chaos windows"));
     }
+}
+
+/// What the growth of one life of a process is told by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DriftTrace {
+    /// The floors that were judged: scenario minutes, rising, and the least value in each, in the gauge's unit.
+    pub floors: Vec<(u64, f64)>,
+    /// The line through them: its first and last scenario minute, each with its value; none where there are too few.
+    pub line: Option<[(u64, f64); 2]>,
+}
+
+/// What the drift of a gauge was judged by, life by life; nothing for one that is not judged so. `limit` is that of its
+/// target.
+#[must_use]
+pub fn drift_traces(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> Vec<DriftTrace> {
+    let traced = lives(gauge, plan, limit, digest).into_iter().map(|lived| {
+        let line = lived.grown.map(|grown| {
+            let line = grown.line;
+            [(line.from_minute, line.start), (line.to_minute, line.end)]
+        });
+        DriftTrace { floors: lived.life.warm, line }
+    });
+    traced.collect()
+}
+
+/// One life of the process, and how far it grew; none where that cannot be said.
+struct Lived {
+    segment: Segment,
+    life: Life,
+    grown: Option<Growth>,
+}
+
+fn warm_up_minutes(plan: &Plan) -> u64 {
+    millis(plan.scenario.warm_up).div_ceil(MINUTE_MS)
+}
+
+fn lives(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> Vec<Lived> {
+    let segments = digest.floors(gauge).map(super::floors::Floors::segments).unwrap_or_default();
+    let warm_up = warm_up_minutes(plan);
+    let scale = Scale::of(gauge, plan.pace);
+    let lives: Vec<Life> = segments.iter().enumerate().map(|(n, segment)| Life::of(segment, n == 0, warm_up)).collect();
+    let teeth: Vec<Option<Teeth>> = lives.iter().map(|life| life.teeth(scale, limit)).collect();
+    let fall_seen = teeth.iter().flatten().map(Teeth::deepest_fall).fold(0.0, f64::max);
+    let grown = |life: &Life, teeth: &Option<Teeth>| {
+        let teeth = teeth.as_ref()?;
+        growth(&life.warm, teeth, life.began, scale.healthy(gauge, limit, teeth.least(), fall_seen))
+    };
+    let all = segments.into_iter().zip(lives).zip(&teeth);
+    all.map(|((segment, life), teeth)| Lived { grown: grown(&life, teeth), segment, life }).collect()
 }
 
 /// A segment to be judged: one life of the process, without its warm-up.

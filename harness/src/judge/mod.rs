@@ -100,6 +100,7 @@ mod tests;
 
 use cells::Cells;
 pub use digest::{Digest, GaugeTotal, Quantiles};
+pub use drift::{DriftTrace, drift_traces};
 pub use kpi::{is_already_certain, may_be_certain_early};
 pub use tally::Scope;
 pub use targets::{Aim, TargetError, TargetKey, Targets};

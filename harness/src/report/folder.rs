@@ -65,6 +65,18 @@ impl RunFolder {
         self.path().join("reserve")
     }
 
+    /// The report for people to look at, rewritten while the soak goes on.
+    #[must_use]
+    pub fn report(&self) -> PathBuf {
+        self.path().join("report.html")
+    }
+
+    /// Where the live page is, while there is one.
+    #[must_use]
+    pub fn live_url(&self) -> PathBuf {
+        self.path().join("live-url")
+    }
+
     /// The results, rewritten while the soak goes on.
     #[must_use]
     pub fn results(&self) -> PathBuf {
@@ -75,6 +87,12 @@ impl RunFolder {
     #[must_use]
     pub fn rejudged(&self) -> PathBuf {
         self.root.join(format!("s2-{}-rejudged-{}.json", self.suite, self.stamp))
+    }
+
+    /// The report of judging the journal again, likewise.
+    #[must_use]
+    pub fn rejudged_report(&self) -> PathBuf {
+        self.rejudged().with_extension("html")
     }
 
     /// The folder of the logs.

@@ -1,12 +1,16 @@
 //! Renders verdicts: one renderer a file, pure text, and a renderer decides nothing.
 
+mod account;
+mod course;
 #[cfg(test)]
 mod evidence_tests;
 mod failure;
 mod folder;
 mod heartbeat;
 mod number;
+mod page;
 mod process;
+mod prometheus;
 mod results;
 mod snapshot;
 mod table;
@@ -14,10 +18,14 @@ mod table;
 mod tests;
 mod title;
 
+pub use account::Account;
+pub use course::Course;
 pub use failure::failure_text;
 pub use folder::RunFolder;
 pub use heartbeat::heartbeat_line;
 use number::rounded;
+pub use page::{Glance, PageInput, live_html, live_json, report_html};
+pub use prometheus::{PROMETHEUS_CONTENT_TYPE, prometheus_text};
 pub use results::{ResultsInput, results_json};
 pub use snapshot::snapshot_json;
 pub use table::kpi_table;

@@ -2,7 +2,12 @@
 
 use std::fs;
 
-use super::{attach::Attended, folder::AttachFolder, rejudge::results_of, stored::StoredJournal};
+use super::{
+    attach::Attended,
+    folder::AttachFolder,
+    rejudge::{report_of, results_of},
+    stored::StoredJournal,
+};
 use crate::{
     journal::{Finding, Incident, Record},
     plan::Phase,
@@ -26,13 +31,17 @@ pub(super) fn leave(run: &RunFolder, attended: &Attended, folder: &AttachFolder,
         return;
     }
     let stored = StoredJournal::open(&run.journal()).and_then(|journal| journal.fold(&settings.targets));
-    let Ok((header, mut digest, _)) = stored else { return };
+    let Ok((header, mut account, _)) = stored else { return };
     if let Attended::Died { what, .. } = attended {
-        digest.absorb(&of_death(digest.scenario_ms(), what, folder));
+        account.absorb(&of_death(account.digest.scenario_ms(), what, folder));
     }
-    let (_, json) = results_of(&header, &digest, settings);
-    if let Err(error) = replace(&run.results(), &json) {
-        eprintln!("{error}");
+    let (verdicts, json) = results_of(&header, &account.digest, settings);
+    let folder = run.path().display().to_string();
+    let report = report_of(&header, &account, &verdicts, settings, &folder);
+    for (path, text) in [(run.results(), json), (run.report(), report)] {
+        if let Err(error) = replace(&path, &text) {
+            eprintln!("{error}");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The results depend on the journal, the targets and the waivers alone: not on when, where or from which path it is
 //! judged. With those it was played with, they are to the byte what its session wrote.
 
-use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, sync::Arc};
 
 use libtest_mimic::{Arguments, Conclusion, Trial};
 
@@ -18,7 +18,7 @@ use crate::{
     journal::{Header, Torn},
     judge::{Digest, Verdicts, judge},
     plan::Suite,
-    report::{ResultsInput, RunFolder, kpi_table, results_json},
+    report::{Account, Glance, PageInput, ResultsInput, RunFolder, kpi_table, report_html, results_json},
     session::{ArtifactError, replace},
     settings::{Environment, Settings},
 };
@@ -68,8 +68,9 @@ pub(super) fn run(
     if !is_any_selected(&args, suite) {
         return Err(RejudgeError::NoneSelected { journal: path, suite });
     }
-    let results = RunFolder::new(&settings.out, suite, &journal.stamp()).rejudged();
-    let (outcome, torn) = judged(journal, settings, &path, &results)?;
+    let folder = RunFolder::new(&settings.out, suite, &journal.stamp());
+    let results = folder.rejudged();
+    let (outcome, torn) = judged(journal, settings, &path, &folder)?;
     let is_nextest = environment.nextest_run_id().is_some();
     if !is_nextest {
         say(&Said { path: &path, suite, settings, torn, not_used: not_used(environment) });
@@ -89,12 +90,15 @@ fn judged(
     journal: StoredJournal,
     settings: &Settings,
     path: &str,
-    results: &Path,
+    into: &RunFolder,
 ) -> Result<(Outcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
-    let (header, digest, torn) = journal.fold(&settings.targets)?;
-    let (verdicts, json) = results_of(&header, &digest, settings);
+    let (header, account, torn) = journal.fold(&settings.targets)?;
+    let (verdicts, json) = results_of(&header, &account.digest, settings);
+    let results = &into.rejudged();
     replace(results, &json)?;
+    replace(&into.rejudged_report(), &report_of(&header, &account, &verdicts, settings, path))?;
+    let digest = &account.digest;
     let folder = format!("judged again from {path}; results in {}", shown(results));
     Ok((Outcome { verdicts, folder, at_length: digest.fatal().map(str::to_owned) }, torn))
 }
@@ -102,10 +106,26 @@ fn judged(
 /// What is said of a record by today's targets and waivers, and the results that say so.
 pub(super) fn results_of(header: &Header, digest: &Digest, settings: &Settings) -> (Verdicts, String) {
     let verdicts = judge(&header.plan, &settings.targets, digest);
-    let waived: BTreeMap<String, String> =
-        settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
-    let json = results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived });
+    let json = results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived(settings) });
     (verdicts, json)
+}
+
+/// The report that says so, of a soak in a folder.
+pub(super) fn report_of(
+    header: &Header,
+    account: &Account,
+    verdicts: &Verdicts,
+    settings: &Settings,
+    folder: &str,
+) -> String {
+    let Account { digest, course } = account;
+    let (targets, waived) = (&settings.targets, &waived(settings));
+    let glance = &Glance::at(&header.plan, targets, digest);
+    report_html(&PageInput { header, course, glance, verdicts, targets, waived, folder })
+}
+
+fn waived(settings: &Settings) -> BTreeMap<String, String> {
+    settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect()
 }
 
 /// Every trial there is. Those of other suites are ignored, and of its own those that are waived today: in a list by

@@ -104,8 +104,8 @@ fn results_of(soak: &Soak) -> String {
 }
 
 fn verdicts(stored: &Stored, soak: &Soak) -> Verdicts {
-    let (header, digest, _) = StoredJournal::open(&stored.journal()).unwrap().fold(&soak.targets).unwrap();
-    judge(&header.plan, &soak.targets, &digest)
+    let (header, account, _) = StoredJournal::open(&stored.journal()).unwrap().fold(&soak.targets).unwrap();
+    judge(&header.plan, &soak.targets, &account.digest)
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::{
 use crate::{
     clock::file_stamp,
     journal::{Header, ReadError, Reader, Record, Torn},
-    judge::{Digest, Targets},
-    report::RunFolder,
+    judge::Targets,
+    report::{Account, RunFolder},
 };
 
 /// A journal's name in the folder of its soak.
@@ -78,12 +78,12 @@ impl StoredJournal {
 
     /// Folds what is left of the journal, to its end or to where its session died. `targets` say which sample was the
     /// first over them. Says what is left out of a line that is not whole.
-    pub(super) fn fold(mut self, targets: &Targets) -> Result<(Header, Digest, Option<Torn>), StoredError> {
-        let mut digest = Digest::new(&self.header.plan, targets);
+    pub(super) fn fold(mut self, targets: &Targets) -> Result<(Header, Account, Option<Torn>), StoredError> {
+        let mut account = Account::new(&self.header.plan, targets);
         while let Some(record) = self.reader.next_record()? {
-            digest.absorb(&record);
+            account.absorb(&record);
         }
-        Ok((self.header, digest, self.reader.torn()))
+        Ok((self.header, account, self.reader.torn()))
     }
 }
 

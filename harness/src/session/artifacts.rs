@@ -14,8 +14,8 @@ use crate::{
     clock::wall_now,
     gateway::Exposition,
     journal::Header,
-    judge::{Digest, judge},
-    report::{ResultsInput, results_json, snapshot_json},
+    judge::{Digest, Verdicts, judge},
+    report::{Account, Course, Glance, PageInput, ResultsInput, results_json, snapshot_json},
 };
 
 /// A file could not be written.
@@ -35,9 +35,55 @@ pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> 
 /// The results as they stand.
 pub(super) fn results(config: &SessionConfig, header: &Header, digest: &Digest) -> String {
     let verdicts = judge(&config.plan, &config.targets, digest);
-    let waived: BTreeMap<String, String> =
-        config.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
+    let waived = waived(config);
     results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived })
+}
+
+/// What the settings waive, by name, and why.
+pub(super) fn waived(config: &SessionConfig) -> BTreeMap<String, String> {
+    config.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect()
+}
+
+/// A soak as a page shows it: a copy, so that whoever measures does not wait until the page is drawn.
+#[derive(Debug)]
+pub(super) struct View {
+    config: SessionConfig,
+    header: Header,
+    verdicts: Verdicts,
+    course: Course,
+    glance: Glance,
+}
+
+impl View {
+    /// As it stands now.
+    pub(super) fn of(config: &SessionConfig, header: &Header, account: &Account) -> Self {
+        let (plan, targets, Account { digest, course }) = (&config.plan, &config.targets, account);
+        Self {
+            config: config.clone(),
+            header: header.clone(),
+            verdicts: judge(plan, targets, digest),
+            course: course.clone(),
+            glance: Glance::at(plan, targets, digest),
+        }
+    }
+
+    /// Which version of the record it shows.
+    pub(super) const fn version(&self) -> u64 {
+        self.course.version()
+    }
+
+    /// Draws it.
+    pub(super) fn draw(&self, page: fn(&PageInput<'_>) -> String) -> String {
+        page(&PageInput {
+            header: &self.header,
+            course: &self.course,
+            glance: &self.glance,
+            verdicts: &self.verdicts,
+            targets: &self.config.targets,
+            waived: &waived(&self.config),
+            folder: &self.config.folder.path().display().to_string(),
+        })
+    }
 }
 
 /// A snapshot, now.

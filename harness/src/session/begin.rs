@@ -15,8 +15,8 @@ use crate::{
     clock::{self, Clock},
     gateway::{Client, Streams},
     journal::{EndReason, Header, JOURNAL_VERSION, Record, Writer},
-    judge::Digest,
     plan::millis,
+    report::Account,
 };
 
 /// A session that has a clock and a journal.
@@ -53,8 +53,8 @@ async fn anew(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
     // A session that was killed with its first line half written has left that half.
     let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
     let reserve = Reserve::keep(config.folder.reserve())?;
-    let digest = Digest::new(&config.plan, &config.targets);
-    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), digest);
+    let account = Account::new(&config.plan, &config.targets);
+    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), account);
     recorder.write(Record::Header(Box::new(header.clone())));
     let gateway = connected(ready, stop);
     Ok(Begun { config, header, recorder, past: Arc::default(), gateway })
@@ -87,7 +87,7 @@ fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> O
 fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<Begun, String> {
     let (header, clock) = (takeover.header.clone(), takeover.clock());
     config.plan = header.plan.clone();
-    let Opened { writer, digest, past, hole_ms: (from_ms, to_ms) } =
+    let Opened { writer, account, past, hole_ms: (from_ms, to_ms) } =
         takeover.open(&config.folder, &clock).map_err(|e| e.to_string())?;
     tracing::error!(
         "the session before died: life {} takes over at T+{}m, after {} ms of the scenario in which nothing was played",
@@ -96,7 +96,7 @@ fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<B
         to_ms - from_ms
     );
     let reserve = Reserve::keep(config.folder.reserve())?;
-    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), digest);
+    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account);
     let recorder = recorder.in_life(past.life, past.gateway_life.clone());
     if let Some((chaos, _)) = past.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
         recorder.set_phase(chaos.into());

@@ -30,6 +30,8 @@ const SENT_AGAIN_MAX: u32 = 3;
 /// What every worker is given. Clones are of the same session.
 #[derive(Debug, Clone)]
 pub struct Context {
+    /// Where the live page is, if there is one.
+    pub live: Option<Arc<str>>,
     /// What is to be played.
     pub plan: Arc<Plan>,
     /// Where it is played.

@@ -15,6 +15,7 @@ mod gate;
 mod held;
 mod keeper;
 mod ledger;
+mod live;
 mod log;
 mod past;
 mod play;
@@ -26,7 +27,7 @@ mod stop;
 mod supervisor;
 mod takeover;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 pub(crate) use artifacts::{ArtifactError, replace};
 pub use board::{Board, Watch};
@@ -76,6 +77,8 @@ pub struct SessionConfig {
     pub workers: Workers,
     /// What is logged, as an `EnvFilter`; `info` where there is none.
     pub log_filter: Option<String>,
+    /// Where the live page is served, if it is.
+    pub live: Option<SocketAddr>,
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! From the first probe to the last record.
 
 use std::{
+    fs,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
-use tokio::time::MissedTickBehavior;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tracing::instrument::WithSubscriber;
 
 use super::{
-    ArtifactError, Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop, artifacts,
+    ArtifactError, Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop,
+    artifacts::{self, View},
     begin::{Begun, begin},
     checkpoint::Checkpoint,
     crew::Crew,
+    live::{Live, Showing},
     log,
 };
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
     judge::Digest,
     plan::{Lever, millis},
     proxy::{Approach, FaultProxy},
+    report::report_html,
 };
 
 /// An interval of the journal, scenario time.
@@ -81,14 +85,40 @@ pub(super) async fn play_logged(
         }
     };
     let _ = scenario_clock.set(begun.recorder.clock().clone());
+    let live = show(&begun).await;
     if let Some(gateway) = begun.gateway.clone() {
-        let context = context(&begun, &stop, proxy.as_ref(), gateway);
+        let live = live.as_ref().map(Live::url);
+        let context = Context { live: live.map(Arc::from), ..context(&begun, &stop, proxy.as_ref(), gateway) };
         play_plan(&begun, &context).await;
     }
     if let Some(proxy) = proxy.and_then(Arc::into_inner) {
         proxy.shutdown().await;
     }
-    conclude(&begun, &stop)
+    let reason = conclude(&begun, &stop);
+    if let Some(live) = live {
+        live.shutdown().await;
+        // One that stays says where nobody is any more, which a look shows.
+        let _ = fs::remove_file(begun.config.folder.live_url());
+    }
+    reason
+}
+
+/// Serves the live page, where one is asked for, and says where. That it cannot be is no reason not to play.
+async fn show(begun: &Begun) -> Option<Live> {
+    let Begun { config, header, recorder, .. } = begun;
+    let at = config.live?;
+    let live = match Live::start(at, Showing::new(config.clone(), header.clone(), recorder.clone())).await {
+        Ok(live) => live,
+        Err(error) => {
+            tracing::error!("S2_LIVE: no live page at {at}: {error}; 127.0.0.1:0 is any free port of this machine");
+            return None;
+        }
+    };
+    tracing::info!("the live page is at {}", live.url());
+    if let Err(error) = artifacts::replace(&config.folder.live_url(), &format!("{}\n", live.url())) {
+        tracing::error!("{error}");
+    }
+    Some(live)
 }
 
 /// Puts the fault proxy between us and the gateway, where a lever needs it. All that we send goes through it then, from the
@@ -133,6 +163,7 @@ fn context(
         ledger: Arc::new(Mutex::new(ledger)),
         levers: Arc::new(config.levers.clone()),
         proxy: proxy.cloned(),
+        live: None,
         client,
         streams,
         nonce: header.nonce.as_str().into(),
@@ -145,6 +176,7 @@ fn context(
 async fn play_plan(begun: &Begun, context: &Context) {
     let config = &begun.config;
     let mut crew = Crew::start(config, context);
+    let mut drawing = JoinSet::new();
     let (clock, stop) = (&context.clock, &context.stop);
     let deadline = clock.instant(config.plan.duration_ms) + config.plan.scenario.runs.timeout + OVERTIME;
     let is_due = |at_ms: &u64| !(begun.past.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
@@ -166,7 +198,7 @@ async fn play_plan(begun: &Begun, context: &Context) {
                 next_flush_ms = (clock.now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
                 if next_ms == next_snapshot_ms {
                     snapshots.next();
-                    write_down(begun, context, next_snapshot_ms / 60_000);
+                    write_down(begun, context, next_snapshot_ms / 60_000, &mut drawing);
                 }
             }
             _ = checkpoints.tick() => {
@@ -190,7 +222,7 @@ async fn play_plan(begun: &Begun, context: &Context) {
         settle_last(context).await;
         context.recorder.flush();
         for minute in snapshots {
-            write_down(begun, context, minute / 60_000);
+            write_down(begun, context, minute / 60_000, &mut drawing);
         }
     }
     context.settle_ledger();
@@ -200,7 +232,9 @@ async fn play_plan(begun: &Begun, context: &Context) {
             side.over().await;
         }
     };
-    if tokio::time::timeout(STOP_LIMIT, closed).await.is_err() {
+    // The last report is drawn when all is over; one of before must not come after it.
+    let drawn = async { while drawing.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_LIMIT, async { tokio::join!(closed, drawn) }).await.is_err() {
         tracing::error!("some streams did not close within {} s of being asked to", STOP_LIMIT.as_secs());
     }
 }
@@ -222,7 +256,7 @@ async fn settle_last(context: &Context) {
 
 /// Writes a snapshot and the results. A file that cannot be written does not stop the soak: the journal is the record, and
 /// has it that whoever looks for the file finds an old one or none.
-fn write_down(begun: &Begun, context: &Context, minute: u64) {
+fn write_down(begun: &Begun, context: &Context, minute: u64, drawing: &mut JoinSet<()>) {
     let Begun { config, header, .. } = begun;
     let exposition = context.board.exposition();
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
@@ -234,6 +268,23 @@ fn write_down(begun: &Begun, context: &Context, minute: u64) {
             unwritten(&context.recorder, &error);
         }
     }
+    draw(begun, context, drawing);
+}
+
+/// Draws the report on a thread of its own: a scheduler that draws lets streams wait. Where the one before is still being
+/// drawn, that will do for now.
+fn draw(begun: &Begun, context: &Context, drawing: &mut JoinSet<()>) {
+    while drawing.try_join_next().is_some() {}
+    if !drawing.is_empty() {
+        return;
+    }
+    let view = context.recorder.with_account(|account| View::of(&begun.config, &begun.header, account));
+    let (path, recorder) = (begun.config.folder.report(), context.recorder.clone());
+    drawing.spawn_blocking(move || {
+        if let Err(error) = artifacts::replace(&path, &view.draw(report_html)) {
+            unwritten(&recorder, &error);
+        }
+    });
 }
 
 fn unwritten(recorder: &Recorder, error: &ArtifactError) {
@@ -263,8 +314,11 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    if let Err(error) = artifacts::replace(&config.folder.results(), &results()) {
-        tracing::error!("{error}");
+    let report = recorder.with_account(|account| View::of(config, header, account)).draw(report_html);
+    for (path, text) in [(config.folder.results(), results()), (config.folder.report(), report)] {
+        if let Err(error) = artifacts::replace(&path, &text) {
+            tracing::error!("{error}");
+        }
     }
     Checkpoint::remove(&config.folder.checkpoint());
     reason

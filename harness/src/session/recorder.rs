@@ -17,6 +17,7 @@ use crate::{
     },
     judge::Digest,
     plan::{Phase, Workload},
+    report::Account,
 };
 
 /// Of each kind of incident an interval keeps so many; the rest is counted.
@@ -37,7 +38,7 @@ pub struct Recorder {
 struct State {
     writer: Writer,
     reserve: Reserve,
-    digest: Digest,
+    account: Account,
     phase: Phase,
     from_ms: u64,
     session_life: u32,
@@ -58,13 +59,13 @@ pub struct Mark {
 }
 
 impl Recorder {
-    /// A recorder into an open journal. `digest` takes in every record as it is written.
+    /// A recorder into an open journal. `account` takes in every record as it is written.
     #[must_use]
-    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, Reserve), digest: Digest) -> Self {
+    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, Reserve), account: Account) -> Self {
         let state = State {
             writer,
             reserve,
-            digest,
+            account,
             phase: Phase::Steady,
             from_ms: 0,
             session_life: 0,
@@ -279,7 +280,12 @@ impl Recorder {
 
     /// Looks at everything that was written so far.
     pub fn with_digest<T>(&self, look: impl FnOnce(&Digest) -> T) -> T {
-        look(&self.lock().digest)
+        look(&self.lock().account.digest)
+    }
+
+    /// The same, with what charts show.
+    pub fn with_account<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
+        look(&self.lock().account)
     }
 
     fn append(&self, state: &mut State, record: Record) {
@@ -295,7 +301,7 @@ impl Recorder {
             let lost = if is_written { "" } else { "; the record in hand is lost" };
             self.stop.request(EndReason::Fatal, format!("{error}{lost}"));
         }
-        state.digest.absorb(&record);
+        state.account.absorb(&record);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

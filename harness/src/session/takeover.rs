@@ -7,9 +7,9 @@ use super::{checkpoint::Checkpoint, past::Past};
 use crate::{
     clock::Clock,
     journal::{Finding, Header, Incident, Interval, ReadError, Reader, Record, WriteError, Writer},
-    judge::{Digest, Targets},
+    judge::Targets,
     plan::Phase,
-    report::RunFolder,
+    report::{Account, RunFolder},
 };
 
 /// What a session that died has left.
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Takeover {
     pub(super) header: Header,
     pub(super) past: Past,
-    digest: Digest,
+    account: Account,
     /// Measured by the session that died, and not yet in the journal.
     unwritten: Vec<Interval>,
 }
@@ -33,7 +33,7 @@ pub(super) enum TakeoverError {
 /// A journal that is open for what is to come, and all that it has taken in.
 pub(super) struct Opened {
     pub(super) writer: Writer,
-    pub(super) digest: Digest,
+    pub(super) account: Account,
     pub(super) past: Past,
     /// The time in which no session played, scenario milliseconds.
     pub(super) hole_ms: (u64, u64),
@@ -53,16 +53,16 @@ impl Takeover {
         };
         // A session that was killed before its first line was whole has not begun.
         let Some(Record::Header(header)) = reader.next_record()? else { return Ok(None) };
-        let mut digest = Digest::new(&header.plan, targets);
+        let mut account = Account::new(&header.plan, targets);
         let mut past = Past::default();
         while let Some(record) = reader.next_record()? {
-            digest.absorb(&record);
+            account.absorb(&record);
             past.absorb(&record);
         }
         let mut checkpoint = Checkpoint::read(&folder.checkpoint());
         past.resume_from(&mut checkpoint);
         let unwritten = checkpoint.beyond(past.measured_to_ms);
-        Ok(Some(Self { header: *header, past, digest, unwritten }))
+        Ok(Some(Self { header: *header, past, account, unwritten }))
     }
 
     /// The clock of the scenario: it ran on.
@@ -94,12 +94,12 @@ impl Takeover {
         let finding = Finding::Hole { from_ms, to_ms, why, cut: self.past.cut() };
         self.enter(&mut writer, &Record::Incident(Incident { at_ms: to_ms, phase: Phase::Steady, finding }))?;
         remove_half_written(folder);
-        Ok(Opened { writer, digest: self.digest, past: self.past, hole_ms: (from_ms, to_ms) })
+        Ok(Opened { writer, account: self.account, past: self.past, hole_ms: (from_ms, to_ms) })
     }
 
     fn enter(&mut self, writer: &mut Writer, record: &Record) -> Result<(), WriteError> {
         writer.append(record)?;
-        self.digest.absorb(record);
+        self.account.absorb(record);
         self.past.absorb(record);
         Ok(())
     }

@@ -21,8 +21,8 @@ use crate::{
     clock::Clock,
     gateway::{CallName, Client, Secret, Streams},
     journal::{EndReason, Finding, Incident, Reader, Record, Writer},
-    judge::Digest,
     plan::{Plan, Scenario, Suite},
+    report::Account,
 };
 
 pub(super) const TOKEN: &str = "token-canary-7f3a9c";
@@ -51,6 +51,7 @@ pub(crate) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
         shown: BTreeMap::new(),
         workers: crate::workload::workers,
         log_filter: None,
+        live: None,
     }
 }
 
@@ -217,11 +218,12 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
     let writer = Writer::open(&config.folder.journal()).unwrap();
     let reserve = reserve::Reserve::keep(config.folder.reserve()).unwrap();
     let recorder =
-        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), Digest::new(&config.plan, &config.targets));
+        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), Account::new(&config.plan, &config.targets));
     recorder.write(Record::Header(Box::new(begin::header(config, &clock))));
     Context {
         levers: std::sync::Arc::default(),
         proxy: None,
+        live: None,
         plan: config.plan.clone().into(),
         access: config.gateway.clone().into(),
         client: Client::new(&config.gateway).unwrap(),

@@ -21,6 +21,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     fmt, fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -78,6 +79,8 @@ pub struct Settings {
     pub log_filter: Option<String>,
     /// The stored journal that is judged again instead of playing anything; absolute.
     pub journal: Option<PathBuf>,
+    /// Where the live page is served, if it is.
+    pub live: Option<SocketAddr>,
     /// Where rates, targets and waivers were read.
     pub source: Source,
 }
@@ -139,6 +142,7 @@ impl Settings {
             seed: place.seed,
             log_filter: place.log_filter,
             journal: place.journal,
+            live: place.live,
             source,
         })
     }

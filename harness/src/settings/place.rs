@@ -1,6 +1,12 @@
 //! Settings that come from the environment: where the gateway is, what opens it, where results go.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -53,6 +59,7 @@ pub(super) struct Place {
     pub(super) seed: u64,
     pub(super) log_filter: Option<String>,
     pub(super) journal: Option<PathBuf>,
+    pub(super) live: Option<SocketAddr>,
 }
 
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place {
@@ -86,6 +93,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place 
             .get("S2_JOURNAL")
             .filter(|path| !path.is_empty())
             .map(|path| environment.folder().join(path)),
+        live: checked(environment, "S2_LIVE", problems, live),
     }
 }
 
@@ -118,6 +126,9 @@ pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>
     say("seed", place.seed.to_string());
     if let Some(filter) = &place.log_filter {
         say("log", filter.clone());
+    }
+    if let Some(live) = place.live {
+        say("live", live.to_string());
     }
 }
 
@@ -178,6 +189,17 @@ fn workspace(value: &str) -> Result<String, String> {
     } else {
         Err(format!("is {value:?}; it should be up to {WORKSPACE_CHARS_MAX} of the characters A–Z a–z 0–9 - _ ."))
     }
+}
+
+/// A port alone is one of this machine, which nobody else reaches: who wants to be seen from elsewhere says so.
+fn live(value: &str) -> Result<SocketAddr, String> {
+    let here = |port: &str| Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
+    let bare = value.strip_prefix("localhost:").or(value.strip_prefix(':')).unwrap_or(value);
+    value.parse().ok().or_else(|| here(bare)).ok_or_else(|| {
+        format!(
+            "is {value:?}; it should be an address and a port, 127.0.0.1:0 for any free one that only this machine sees"
+        )
+    })
 }
 
 fn log_filter(value: &str) -> Result<String, String> {

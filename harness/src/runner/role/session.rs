@@ -104,6 +104,7 @@ async fn attended(
         waivers: settings.waivers,
         workers,
         log_filter: settings.log_filter,
+        live: settings.live,
     };
     // A stop that was asked for before the session begins leaves a journal all the same: it says why.
     let journal = config.folder.journal();

@@ -1,0 +1,58 @@
+//! Scenario time in equal steps.
+
+/// What is recorded after the plan's end, while streams bring what they owe, has its place too.
+const BEYOND_MS: u64 = 10 * 60_000;
+
+/// Steps of one length, from the beginning on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Grid {
+    step_ms: u64,
+    len: usize,
+}
+
+impl Grid {
+    /// Steps over a soak so long: as short as may be, and no more than so many up to its end.
+    pub(super) fn new(duration_ms: u64, step_ms_min: u64, steps_max: u64) -> Self {
+        let step_ms = duration_ms.div_ceil(steps_max).div_ceil(step_ms_min).max(1) * step_ms_min;
+        let len = usize::try_from((duration_ms + BEYOND_MS) / step_ms + 1).unwrap_or(usize::MAX);
+        Self { step_ms, len }
+    }
+
+    pub(in super::super) const fn step_ms(self) -> u64 {
+        self.step_ms
+    }
+
+    pub(super) const fn len(self) -> usize {
+        self.len
+    }
+
+    /// The step that a moment is in; the last one for all that comes later.
+    pub(super) fn step_of(self, at_ms: u64) -> usize {
+        usize::try_from(at_ms / self.step_ms).unwrap_or(usize::MAX).min(self.len - 1)
+    }
+
+    /// Steps that a soak which has come so far has begun.
+    pub(in super::super) fn begun(self, reached_ms: u64) -> usize {
+        self.step_of(reached_ms.saturating_sub(1)) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_soak_has_wider_steps_and_not_more_of_them() {
+        let steps = |hours: u64| Grid::new(hours * 3_600_000, 10_000, 360);
+        assert_eq!((20_000, 391), (steps(2).step_ms(), steps(2).len()));
+        assert_eq!((240_000, 363), (steps(24).step_ms(), steps(24).len()));
+        assert_eq!(10_000, Grid::new(900_000, 10_000, 360).step_ms());
+    }
+
+    #[test]
+    fn whatever_comes_after_the_last_step_is_in_it() {
+        let grid = Grid::new(900_000, 60_000, 240);
+        assert_eq!((0, 14, 25), (grid.step_of(59_999), grid.step_of(899_999), grid.step_of(u64::MAX)));
+        assert_eq!((1, 1, 2), (grid.begun(0), grid.begun(60_000), grid.begun(60_001)));
+    }
+}

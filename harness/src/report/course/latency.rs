@@ -1,0 +1,155 @@
+//! Latencies over one step, in buckets that are the same for all: quantiles and heat maps are read from them.
+
+use crate::journal::{Buckets, LatencyHistogram, Source, Timing};
+
+/// Buckets to each doubling: a value is known to within 5 %.
+const PER_OCTAVE: i32 = 8;
+/// Doublings, from a quarter of a millisecond to a little over a minute.
+const OCTAVES: i32 = 18;
+const LEAST_MS: f64 = 0.25;
+/// Edges of all buckets.
+const EDGES: usize = (OCTAVES * PER_OCTAVE) as usize;
+
+/// What is a latency here: of ours, or of the gateway's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Latency {
+    Timing(Timing),
+    Source(Source),
+}
+
+impl Latency {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Timing::ALL.iter().map(|timing| Self::Timing(*timing)).chain(Source::ALL.iter().map(|s| Self::Source(*s)))
+    }
+}
+
+/// The samples of one step.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Cell {
+    counts: [u16; EDGES],
+    count: u32,
+    max_us: u64,
+}
+
+impl Default for Cell {
+    fn default() -> Self {
+        Self { counts: [0; EDGES], count: 0, max_us: 0 }
+    }
+}
+
+/// The lower edge of a bucket, milliseconds.
+pub(in super::super) fn edge_ms(bucket: usize) -> f64 {
+    let octaves = i32::try_from(bucket).map_or(f64::from(OCTAVES), |bucket| f64::from(bucket) / f64::from(PER_OCTAVE));
+    LEAST_MS * octaves.exp2()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
+fn bucket_of(ms: f64) -> usize {
+    let octaves = (ms / LEAST_MS).log2().max(0.0);
+    ((octaves * f64::from(PER_OCTAVE)) as usize).min(EDGES - 1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an hour at most")]
+fn ms(us: u64) -> f64 {
+    us as f64 / 1_000.0
+}
+
+impl Cell {
+    pub(super) fn absorb(&mut self, histogram: &LatencyHistogram) {
+        for (us, n) in histogram.recorded() {
+            self.add(us, n);
+        }
+    }
+
+    /// Takes in the buckets of a gateway's own histogram. A sample in one is taken to be at its upper end.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
+    pub(super) fn absorb_buckets(&mut self, buckets: &Buckets) {
+        let bounds = buckets.bounds_seconds.iter().copied().filter(|bound| bound.is_finite());
+        let last = bounds.clone().next_back().unwrap_or(0.0);
+        let ends = bounds.chain(std::iter::repeat(last));
+        for (end_seconds, n) in ends.zip(&buckets.counts).filter(|(_, n)| **n > 0) {
+            self.add((end_seconds.max(0.0) * 1e6) as u64, *n);
+        }
+    }
+
+    fn add(&mut self, us: u64, n: u64) {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let bucket = &mut self.counts[bucket_of(ms(us))];
+        *bucket = bucket.saturating_add(u16::try_from(n).unwrap_or(u16::MAX));
+        self.count = self.count.saturating_add(n);
+        self.max_us = self.max_us.max(us);
+    }
+
+    /// How many samples there are.
+    pub(in super::super) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The greatest, milliseconds; none where there are none.
+    pub(in super::super) fn max_ms(&self) -> Option<f64> {
+        (self.count > 0).then(|| ms(self.max_us))
+    }
+
+    /// Buckets that have samples, with how many.
+    pub(in super::super) fn buckets(&self) -> impl Iterator<Item = (usize, u16)> {
+        self.counts.iter().copied().enumerate().filter(|(_, n)| *n > 0)
+    }
+
+    /// The nearest-rank quantile, milliseconds, in the middle of its bucket and never above the greatest sample; none
+    /// where there are none.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a rank among counted samples"
+    )]
+    pub(in super::super) fn quantile_ms(&self, quantile: f64) -> Option<f64> {
+        let counted: u64 = self.counts.iter().map(|n| u64::from(*n)).sum();
+        let rank = ((counted as f64 * quantile).ceil() as u64).max(1);
+        let mut below = 0;
+        let bucket = self.buckets().find(|(_, n)| {
+            below += u64::from(*n);
+            below >= rank
+        });
+        let middle = bucket.map(|(bucket, _)| (edge_ms(bucket) * edge_ms(bucket + 1)).sqrt());
+        middle.zip(self.max_ms()).map(|(middle, max)| middle.min(max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_known_to_within_five_percent_and_never_above_the_greatest() {
+        let mut cell = Cell::default();
+        let mut histogram = LatencyHistogram::new();
+        (1..=1_000).for_each(|n| histogram.record(n * 1_000));
+        cell.absorb(&histogram);
+        for (quantile, exact) in [(0.5, 500.0), (0.95, 950.0), (0.99, 990.0)] {
+            let read = cell.quantile_ms(quantile).unwrap();
+            assert!((read / exact - 1.0).abs() < 0.05, "{quantile}: {read}");
+        }
+        let max = cell.max_ms().unwrap();
+        assert!(cell.count() == 1_000 && (1_000.0..1_001.0).contains(&max), "{max}");
+        assert!(cell.quantile_ms(1.0).unwrap() <= max);
+        assert_eq!(None, Cell::default().quantile_ms(0.5));
+    }
+
+    #[test]
+    fn what_is_too_short_or_too_long_for_the_buckets_is_in_the_first_or_the_last() {
+        let mut cell = Cell::default();
+        [0, u64::MAX].into_iter().for_each(|us| cell.add(us, 1));
+        assert_eq!(vec![(0, 1), (EDGES - 1, 1)], cell.buckets().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_gateways_buckets_count_at_their_upper_ends_and_odd_ones_do_no_harm() {
+        let mut cell = Cell::default();
+        cell.absorb_buckets(&Buckets { bounds_seconds: vec![0.1, 0.5], counts: vec![3, 1, 1] });
+        assert_eq!((5, Some(500.0)), (cell.count(), cell.max_ms()));
+        cell.absorb_buckets(&Buckets { bounds_seconds: vec![f64::NAN, -1.0], counts: vec![1, 2, u64::MAX] });
+        cell.absorb_buckets(&Buckets { bounds_seconds: vec![], counts: vec![1] });
+        assert!(cell.quantile_ms(0.99).is_some());
+    }
+}

@@ -1,0 +1,163 @@
+//! `report.html`: a soak to look at, in one file that needs nothing from anywhere.
+//!
+//! What is in it: verdicts, red first, each with its evidence and the way to its place in a chart; charts over scenario
+//! time; what happened; what was played, by what, against what. Whatever comes from a gateway is text in it and nothing
+//! else: templates escape it, data is read as data, and the page's own policy lets only its own scripts and styles run,
+//! by their hashes.
+//!
+//! # Why uPlot
+//!
+//! Charts are drawn by [uPlot](https://github.com/leeoniya/uPlot) 1.6.32 (MIT), as its package `uplot` has it, 50 KB,
+//! unchanged in `vendor/`. The reader's machine draws, so the session that is being measured only hands over numbers, and
+//! the live page and the report are drawn by one script. `plotters` draws stills, in colours that cannot follow a reader's
+//! dark mode, and would draw them anew for every look at a live soak; ECharts, which `charming` hands data to, is a
+//! megabyte, and would be a third of the report.
+
+mod charts;
+mod glance;
+mod policy;
+mod sections;
+
+use std::collections::BTreeMap;
+
+use charts::{Charts, Drawn, charts};
+pub use glance::Glance;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
+
+use super::Course;
+use crate::{
+    journal::Header,
+    judge::{Targets, Verdicts},
+    plan::moment,
+};
+
+const UPLOT: &str = include_str!("vendor/uPlot.iife.min.js");
+const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
+const SCRIPT: &str = include_str!("page.js");
+const STYLE: &str = include_str!("page.css");
+
+/// What a page is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct PageInput<'a> {
+    /// What was to be played, against what.
+    pub header: &'a Header,
+    /// What it was like so far, step by step.
+    pub course: &'a Course,
+    /// Where it stands.
+    pub glance: &'a Glance,
+    /// What is said of it.
+    pub verdicts: &'a Verdicts,
+    /// What it is held against.
+    pub targets: &'a Targets,
+    /// What is not judged, by name, and why.
+    pub waived: &'a BTreeMap<String, String>,
+    /// The soak's folder, as failures name it.
+    pub folder: &'a str,
+}
+
+/// What a live page is told when something is new.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Update {
+    charts: Charts,
+    /// The parts of the page that words are in, ready to be put there.
+    clock: String,
+    verdicts: String,
+    incidents: String,
+}
+
+/// The report of a soak, as it stands.
+#[must_use]
+pub fn report_html(input: &PageInput<'_>) -> String {
+    page(input, false).into_string()
+}
+
+/// The page of a soak that goes on, which asks for what is new at `events`.
+#[must_use]
+pub fn live_html(input: &PageInput<'_>) -> String {
+    page(input, true).into_string()
+}
+
+/// What has come of a soak by now, for its live page.
+#[must_use]
+pub fn live_json(input: &PageInput<'_>) -> String {
+    let update = Update {
+        charts: drawn(input),
+        clock: sections::clock(input).into_string(),
+        verdicts: sections::verdicts(input).into_string(),
+        incidents: sections::incidents(input.course.incidents()).into_string(),
+    };
+    serde_json::to_string(&update).expect("charts are numbers and texts")
+}
+
+fn drawn(input: &PageInput<'_>) -> Charts {
+    let PageInput { header, course, glance, targets, .. } = *input;
+    charts(Drawn { plan: &header.plan, targets, glance, course })
+}
+
+fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
+    let charts = drawn(input);
+    let suite = input.header.plan.suite;
+    let data = serde_json::to_string(&charts).expect("charts are numbers and texts");
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy::policy(is_live));
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "S2 " (suite) ", " (input.header.started_at) }
+                style { (PreEscaped(UPLOT_STYLE)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body data-live=[is_live.then_some("")] {
+                a .skip href="#verdicts" { "To the verdicts" }
+                header {
+                    h1 { "S2 " (suite) }
+                    div #clock { (sections::clock(input)) }
+                    nav aria-label="Parts" {
+                        a href="#verdicts" { "Verdicts" }
+                        a href="#charts" { "Charts" }
+                        a href="#incidents" { "Incidents" }
+                        a href="#about" { "Settings" }
+                    }
+                }
+                main {
+                    section #verdicts aria-label="Verdicts" { (sections::verdicts(input)) }
+                    section #charts aria-label="Charts" {
+                        h2 { "Charts" }
+                        p .hint {
+                            "Over scenario minutes. Shaded: chaos windows. Ticks at the foot: heartbeats. Drag to look closer, \
+                             double-click to see the whole; with the keyboard, arrow keys move along a chart, and Escape leaves \
+                             a closer look."
+                        }
+                        noscript { p { "Charts are drawn by a script, and scripts are off here." } }
+                        button #whole type="button" hidden { "See the whole soak again" }
+                        @for chart in &charts.charts { (sections::figure(chart)) }
+                    }
+                    section #incidents aria-label="Incidents" {
+                        h2 { "Incidents" }
+                        (sections::incidents(input.course.incidents()))
+                    }
+                    section #about aria-label="Settings" { (sections::about(input)) }
+                }
+                script #data type="application/json" { (PreEscaped(policy::inert(&data))) }
+                script { (PreEscaped(UPLOT)) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    }
+}
+
+/// A moment, as a link to a chart at that moment.
+fn at(at_ms: u64, chart: Option<&str>) -> Markup {
+    match chart {
+        Some(chart) => html! { a href={ "#chart-" (chart) } data-at=(at_ms) { (moment(at_ms)) } },
+        None => html! { (moment(at_ms)) },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! The parts of a page that are words.
+
+use maud::{Markup, html};
+
+use super::{
+    super::{
+        course::{Incidents, Told},
+        failure_text, number,
+        title::title,
+    },
+    PageInput, at,
+    charts::{Chart, chart_of},
+};
+use crate::{
+    judge::{Judged, Judgement, Verdict},
+    plan::{Phase, moment},
+};
+
+/// How far the soak has come, and what is to be said of it in one line.
+pub(super) fn clock(input: &PageInput<'_>) -> Markup {
+    let (plan, glance) = (&input.header.plan, input.glance);
+    let reached_ms = glance.scenario_ms.min(plan.duration_ms);
+    let standing = |standing: Standing| all(input).iter().filter(|(_, s)| *s == standing).count();
+    html! {
+        p .counts {
+            @for (class, word) in [(Standing::Failed, "failed"), (Standing::Unproven, "unproven"), (Standing::Waived, "waived"), (Standing::Passed, "passed")] {
+                @let n = standing(class);
+                @if n > 0 || class == Standing::Passed { span .{ (class.word()) } { (n) " " (word) } " " }
+            }
+        }
+        p {
+            (moment(reached_ms)) " of " (plan.duration_ms / 60_000) " min"
+            @match &glance.ended_at {
+                Some(ended_at) => { ", ended " (ended_at) }
+                None => { ", not ended" }
+            }
+            ". Began " (input.header.started_at) ", pace " (plan.pace) ", at " (input.header.gateway_url)
+            @if input.header.embedded { " (the embedded mock)" }
+        }
+        progress max=(plan.duration_ms) value=(reached_ms) aria-label="The scenario" { }
+        @if let Some(fatal) = &glance.fatal { p .fatal role="alert" { (fatal) } }
+    }
+}
+
+/// Where a judgement stands, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Failed,
+    Unproven,
+    Waived,
+    Passed,
+}
+
+impl Standing {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "fail",
+            Self::Unproven => "unproven",
+            Self::Waived => "waived",
+            Self::Passed => "pass",
+        }
+    }
+}
+
+fn waiver<'a>(input: &PageInput<'a>, judgement: &Judgement) -> Option<&'a str> {
+    let lacks = &input.header.plan.lacks;
+    match judgement.kind {
+        Judged::Kpi => {
+            let lacking = lacks.kpis.iter().find(|(kpi, _)| kpi.name() == judgement.name).map(|(_, reason)| reason);
+            input.waived.get(&judgement.name).or(lacking).map(String::as_str)
+        }
+        Judged::Workload => {
+            lacks.workloads.iter().find(|(w, _)| w.name() == judgement.name).map(|(_, reason)| reason.as_str())
+        }
+        Judged::Harness => None,
+    }
+}
+
+/// All judgements, worst first.
+fn all<'a>(input: &PageInput<'a>) -> Vec<(&'a Judgement, Standing)> {
+    let standing = |judgement: &Judgement| match judgement.verdict {
+        _ if waiver(input, judgement).is_some() => Standing::Waived,
+        Verdict::Fail => Standing::Failed,
+        Verdict::Unproven => Standing::Unproven,
+        Verdict::Pass => Standing::Passed,
+    };
+    let mut all: Vec<_> = input.verdicts.iter().map(|judgement| (judgement, standing(judgement))).collect();
+    all.sort_by_key(|(_, standing)| *standing);
+    all
+}
+
+pub(super) fn verdicts(input: &PageInput<'_>) -> Markup {
+    let all = all(input);
+    let is_red = |standing: Standing| matches!(standing, Standing::Failed | Standing::Unproven);
+    html! {
+        h2 { "Verdicts" }
+        @for (judgement, standing) in all.iter().filter(|(_, standing)| is_red(*standing)) {
+            (red(input, judgement, *standing))
+        }
+        @if !all.iter().any(|(_, standing)| is_red(*standing)) { p { "Nothing is red." } }
+        div .wide {
+            table {
+                caption { "All that is judged" }
+                thead { tr {
+                    th scope="col" { "what" } th scope="col" { "verdict" } th scope="col" .number { "value" }
+                    th scope="col" .number { "target" } th scope="col" .number { "samples" } th scope="col" { "in the charts" }
+                } }
+                tbody {
+                    @for (judgement, standing) in &all { (row(input, judgement, *standing)) }
+                }
+            }
+        }
+        @if !input.verdicts.chaos.is_empty() { (chaos(input)) }
+    }
+}
+
+/// A judgement that is not green, with all that is said of it.
+fn red(input: &PageInput<'_>, judgement: &Judgement, standing: Standing) -> Markup {
+    let text = failure_text(judgement, input.header.plan.suite, input.folder);
+    let mut lines = text.lines();
+    let headline = lines.next().unwrap_or_default();
+    let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
+    html! {
+        article .red .{ (standing.word()) } id={ "verdict-" (id_of(judgement)) } {
+            h3 { span .badge { (standing.word()) } " " (judgement.name) }
+            p .headline { (headline) }
+            @if let Some(first) = &judgement.evidence.first {
+                p { "Since " (at(first.at_ms, chart)) @if first.phase != Phase::Steady { ", in the " (first.phase) " window" } }
+            }
+            pre { @for line in lines { (line.trim()) "\n" } }
+            @if let Some(chart) = chart { p { a href={ "#chart-" (chart) } { "See it in its chart" } } }
+        }
+    }
+}
+
+fn row(input: &PageInput<'_>, judgement: &Judgement, standing: Standing) -> Markup {
+    let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
+    let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
+    let kind = match judgement.kind {
+        Judged::Kpi => "",
+        Judged::Workload => "workload ",
+        Judged::Harness => "harness ",
+    };
+    html! {
+        tr .{ (standing.word()) } {
+            th scope="row" title=(title(judgement)) { (kind) (judgement.name) }
+            td { span .badge { (standing.word()) } @if let Some(reason) = waiver(input, judgement) { " " (reason) } }
+            td .number { (value.as_deref().unwrap_or("–")) }
+            td .number { (number::target_signed(judgement.target, judgement.unit)) }
+            td .number { (number::count(judgement.samples)) " / " (number::count(judgement.promised)) }
+            td { @if let Some(chart) = chart { a href={ "#chart-" (chart) } { "chart" } } }
+        }
+    }
+}
+
+/// The id of a judgement's part: names are unique within a kind only.
+fn id_of(judgement: &Judgement) -> String {
+    let kind = match judgement.kind {
+        Judged::Kpi => "kpi",
+        Judged::Workload => "workload",
+        Judged::Harness => "harness",
+    };
+    format!("{kind}-{}", judgement.name)
+}
+
+fn chaos(input: &PageInput<'_>) -> Markup {
+    html! {
+        h3 { "Chaos" }
+        dl {
+            @for event in &input.verdicts.chaos {
+                dt { (event.chaos) ", " (at(event.at_ms, Some("availability"))) }
+                dd {
+                    @match (&event.injected, event.effective) {
+                        (None, _) => "not injected yet",
+                        (Some(_), Some(true)) => "done, and seen to have its effect",
+                        (Some(_), Some(false)) => "had no effect",
+                        (Some(_), None) => "asked for; its effect was not seen yet",
+                    }
+                    @if let Some(evidence) = &event.evidence { ": " (evidence) }
+                    @if let Some(ms) = event.recovery_ms { "; all well again after " (number::count(ms)) " ms" }
+                    @if let Some(injected) = &event.injected { br; span .hint { (injected) } }
+                }
+            }
+        }
+    }
+}
+
+/// The place of a chart, and what it shows in words.
+pub(super) fn figure(chart: &Chart) -> Markup {
+    html! {
+        figure id={ "chart-" (chart.id) } data-chart=(chart.id) {
+            figcaption { h3 { (chart.title) } p .says { (chart.says) } }
+            div .plot tabindex="0" role="img" aria-label=(chart.title) { }
+            details { summary { "The numbers" } div .wide .numbers { } }
+        }
+    }
+}
+
+pub(super) fn incidents(incidents: &Incidents) -> Markup {
+    let kept = incidents.kept();
+    html! {
+        @if kept.is_empty() { p { "Nothing happened." } } @else {
+            fieldset #kinds {
+                legend { "Which kinds are shown" }
+                @for (kind, count) in incidents.counts() {
+                    label { input type="checkbox" name="kind" value=(kind) checked; " " (kind) " (" (count) ")" } " "
+                }
+                label { "that say " input type="search" name="says" autocomplete="off"; }
+                p #shown role="status" { }
+            }
+            p .hint { "Of each kind the first twelve and the last twelve; the journal has the rest." }
+            div .wide {
+                table {
+                    caption { "What happened, in order of time" }
+                    thead { tr { th scope="col" { "when" } th scope="col" { "window" } th scope="col" { "what" } th scope="col" { "what is known of it" } } }
+                    tbody { @for told in kept { (incident(told)) } }
+                }
+            }
+        }
+    }
+}
+
+fn incident(told: &Told) -> Markup {
+    html! {
+        tr data-kind=(told.kind) {
+            td { (at(told.at_ms, Some(chart_of_kind(told.kind)))) }
+            td { @if told.phase != Phase::Steady { (told.phase) } }
+            td { (told.kind) }
+            td .says { (told.says) }
+        }
+    }
+}
+
+/// Where in the charts an incident shows.
+fn chart_of_kind(kind: &str) -> &'static str {
+    match kind {
+        "not_ready"
+        | "chaos_injected"
+        | "chaos_seen"
+        | "chaos_recovered"
+        | "chaos_not_recovered"
+        | "hole"
+        | "gateway_restarted"
+        | "round_trips_before" => "availability",
+        "event_duplicated" | "event_missed" => "events",
+        "stream_dropped" => "reconnects",
+        "version_found" => "publish_to_search",
+        "version_not_found" | "version_lost" | "tamper_accepted" | "injection_accepted" | "pii_leaked"
+        | "plaintext_leaked" | "worker_panicked" | "stalled" | "fatal" => "findings",
+        _ => "errors",
+    }
+}
+
+pub(super) fn about(input: &PageInput<'_>) -> Markup {
+    let header = input.header;
+    let plan = header.plan.to_string();
+    html! {
+        h2 { "Settings" }
+        div .wide {
+            table {
+                caption { "By what it was played" }
+                tbody {
+                    tr { th scope="row" { "harness" } td { "s2-harness " (header.harness) } }
+                    tr { th scope="row" { "gateway URL" } td { (header.gateway_url) } }
+                    @for (name, value) in &header.settings { tr { th scope="row" { (name) } td { (value) } } }
+                    tr { th scope="row" { "folder" } td { (input.folder) } }
+                }
+            }
+        }
+        details { summary { "The plan" } pre { (plan) } }
+    }
+}

@@ -1,0 +1,114 @@
+//! How a soak stands, for a Prometheus that scrapes it while it is played.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{family::Family, gauge::Gauge as Number},
+    registry::{Registry, Unit as Units},
+};
+
+use crate::{
+    journal::{Counter, Gauge, Timing},
+    judge::{Digest, Judgement, Scope, Unit, Verdict, Verdicts},
+    plan::Suite,
+};
+
+type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;
+
+/// What a scrape of such a text has to say that it is.
+pub const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The verdicts, counters, gauges and latencies of a soak as they stand, in the text format of `OpenMetrics`. Everything
+/// is a gauge: a session that takes over goes on counting where the one before it was, and a scrape is but a look at that.
+#[must_use]
+pub fn prometheus_text(suite: Suite, duration_ms: u64, digest: &Digest, verdicts: &Verdicts) -> String {
+    let mut registry = Registry::with_prefix_and_labels("s2", [("suite".into(), suite.name().into())].into_iter());
+    let played = Number::<f64, AtomicU64>::default();
+    played.set(seconds(digest.scenario_ms()));
+    registry.register_with_unit("scenario", "How far the scenario has come", Units::Seconds, played);
+    let planned = Number::<f64, AtomicU64>::default();
+    planned.set(seconds(duration_ms));
+    registry.register_with_unit("scenario_planned", "How long the scenario is", Units::Seconds, planned);
+    judgements(&mut registry, verdicts);
+
+    let counters = Numbers::default();
+    for counter in Counter::ALL {
+        set(&counters, &[("name", counter.name())], count(digest.counter(*counter, Scope::All)));
+    }
+    registry.register("counter", "What was counted so far, by the journal's names", counters);
+
+    let gauges = Numbers::default();
+    for (gauge, total) in Gauge::ALL.iter().filter_map(|gauge| Some((gauge, digest.gauge(*gauge)?))) {
+        set(&gauges, &[("name", gauge.name())], total.last);
+    }
+    registry.register("gauge", "What was sampled last, by the journal's names, which say the unit", gauges);
+
+    let latencies = Numbers::default();
+    for (timing, of) in Timing::ALL.iter().filter_map(|t| Some((t.name(), digest.quantiles(*t, Scope::All)?))) {
+        for (quantile, ms) in [("0.5", of.p50_ms), ("0.95", of.p95_ms), ("0.99", of.p99_ms), ("1", of.max_ms)] {
+            set(&latencies, &[("name", timing), ("quantile", quantile)], ms / 1_000.0);
+        }
+    }
+    let help = "Quantiles of latencies so far, nearest-rank";
+    registry.register_with_unit("latency", help, Units::Seconds, latencies);
+
+    let mut text = String::new();
+    // A string is never full.
+    let _ = encode(&mut text, &registry);
+    text
+}
+
+fn judgements(registry: &mut Registry, verdicts: &Verdicts) {
+    let [values, targets, samples, promised, standing]: [Numbers; 5] = Default::default();
+    for judgement in verdicts.iter() {
+        let name = judgement.name.as_str();
+        let kind = match judgement.kind {
+            crate::judge::Judged::Kpi => "kpi",
+            crate::judge::Judged::Workload => "workload",
+            crate::judge::Judged::Harness => "harness",
+        };
+        let labels = [("kind", kind), ("name", name)];
+        let with_unit = [("kind", kind), ("name", name), ("unit", unit(judgement))];
+        if let Some(value) = judgement.value {
+            set(&values, &with_unit, value);
+        }
+        set(&targets, &with_unit, judgement.target.limit());
+        set(&samples, &labels, count(judgement.samples));
+        set(&promised, &labels, count(judgement.promised));
+        for (word, verdict) in [("pass", Verdict::Pass), ("unproven", Verdict::Unproven), ("fail", Verdict::Fail)] {
+            let is_it = if judgement.verdict == verdict { 1.0 } else { 0.0 };
+            set(&standing, &[("kind", kind), ("name", name), ("verdict", word)], is_it);
+        }
+    }
+    registry.register("judgement_value", "The value as it stands, in the unit that the label says", values);
+    registry.register("judgement_target", "What it is held against", targets);
+    registry.register("judgement_samples", "Samples that it rests on so far", samples);
+    registry.register("judgement_promised", "Samples that the plan promised", promised);
+    registry.register("judgement_verdict", "1 for the verdict as it would be now, 0 for the others", standing);
+}
+
+fn set(of: &Numbers, labels: &[(&'static str, &str)], value: f64) {
+    let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    of.get_or_create(&labels).set(value);
+}
+
+const fn unit(judgement: &Judgement) -> &'static str {
+    match judgement.unit {
+        Unit::Percent => "percent",
+        Unit::Millis => "milliseconds",
+        Unit::Seconds => "seconds",
+        Unit::Count => "count",
+        Unit::YesNo => "bool",
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count that loses its last digits beyond nine quadrillions")]
+fn count(n: u64) -> f64 {
+    n as f64
+}

@@ -1,0 +1,160 @@
+//! The live page: a soak as it stands, for whoever looks while it is played, and the same numbers for a Prometheus.
+//!
+//! It costs the session little: nothing is worked out while nobody looks, and what viewers are shown is worked out once
+//! for all of them, no more than once a second.
+
+mod listener;
+mod showing;
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{
+        Html, IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+    routing::get,
+};
+use futures_util::{Stream, StreamExt, stream};
+use listener::Bounded;
+pub(super) use showing::Showing;
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::instrument::WithSubscriber;
+
+use crate::report::PROMETHEUS_CONTENT_TYPE;
+
+/// Connections at once. One more waits.
+const CONNECTIONS_MAX: usize = 64;
+/// Viewers at once. One more is told to come later.
+const VIEWERS_MAX: usize = 16;
+/// Between looks whether there is something new to show.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// On a page that has nothing new a comment comes so often.
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// At the end, viewers are shown how it ended, for so long at most.
+const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
+
+/// The live page, as long as it is served.
+pub(super) struct Live {
+    url: String,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+/// What every request looks at.
+#[derive(Clone)]
+struct Shared {
+    showing: Arc<Showing>,
+    viewers: Arc<Semaphore>,
+    closing: CancellationToken,
+}
+
+impl Live {
+    /// Serves the page at an address; where its port is taken, at another: suites are played side by side.
+    ///
+    /// # Errors
+    /// Where nobody may listen there.
+    pub(super) async fn start(at: SocketAddr, showing: Showing) -> io::Result<Self> {
+        let listener = match TcpListener::bind(at).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tracing::warn!("S2_LIVE: {at} is taken, by another suite's page perhaps; another port will do");
+                TcpListener::bind(SocketAddr::new(at.ip(), 0)).await?
+            }
+            bound => bound?,
+        };
+        let url = format!("http://{}/", listener.local_addr()?);
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let shared = Shared {
+            showing: Arc::new(showing),
+            viewers: Arc::new(Semaphore::new(VIEWERS_MAX)),
+            closing: closing.clone(),
+        };
+        let routes = Router::new()
+            .route("/", get(page))
+            .route("/events", get(events))
+            .route("/metrics", get(metrics))
+            .with_state(shared);
+        let over = closing.clone().cancelled_owned();
+        let served = async move {
+            let serving = axum::serve(Bounded::new(listener, CONNECTIONS_MAX), routes).with_graceful_shutdown(over);
+            // It ends only when it is told to.
+            let _ = serving.await;
+        };
+        tasks.spawn(served.with_current_subscriber());
+        Ok(Self { url, tasks, closing })
+    }
+
+    /// Where it is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Shows those who look how it ended, and closes.
+    pub(super) async fn shutdown(self) {
+        self.closing.cancel();
+        self.tasks.close();
+        // A viewer who does not read is not waited for; the process's end is near, and ends that, too.
+        let _ = timeout(FAREWELL_LIMIT, self.tasks.wait()).await;
+    }
+}
+
+async fn page(State(shared): State<Shared>) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),
+    ];
+    (headers, Html(shared.showing.page().await)).into_response()
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE)], shared.showing.prometheus().await).into_response()
+}
+
+async fn events(State(shared): State<Shared>) -> Response {
+    let Ok(place) = Arc::clone(&shared.viewers).try_acquire_owned() else {
+        let text = format!("{VIEWERS_MAX} viewers look already; come again when one has left\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], text).into_response();
+    };
+    let updates = updates(shared, place);
+    Sse::new(updates).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response()
+}
+
+/// What a viewer is shown, as it comes: what there is at first, then what has changed, and at last that it is over.
+fn updates(shared: Shared, place: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
+    /// How far a viewer has been shown the soak.
+    struct Viewer {
+        shared: Shared,
+        _place: OwnedSemaphorePermit,
+        seen: Option<u64>,
+        is_last: bool,
+    }
+    let viewer = Viewer { shared, _place: place, seen: None, is_last: false };
+    let turns = stream::unfold(viewer, |mut viewer| async move {
+        if viewer.is_last {
+            return None;
+        }
+        loop {
+            if let Some(update) = Arc::clone(&viewer.shared.showing).update(viewer.seen).await {
+                viewer.seen = Some(update.version);
+                return Some((vec![Ok(Event::default().event("soak").data(&*update.json))], viewer));
+            }
+            if viewer.shared.closing.is_cancelled() {
+                viewer.is_last = true;
+                return Some((vec![Ok(Event::default().event("over").data("{}"))], viewer));
+            }
+            tokio::select! {
+                () = viewer.shared.closing.cancelled() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    });
+    turns.flat_map(stream::iter)
+}
