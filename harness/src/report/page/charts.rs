@@ -36,8 +36,8 @@ pub(super) struct Chart {
     unit: &'static str,
     /// What it shows, in words.
     pub(super) says: String,
-    /// The length of a step, scenario minutes. The first begins at 0.
-    step: f64,
+    /// The length of a step, scenario milliseconds. The first begins at 0.
+    step_ms: u64,
     is_log: bool,
     lines: Vec<Line>,
     /// Limits, each with what it is.
@@ -205,7 +205,7 @@ fn of_latency(
         title,
         unit: "ms",
         says,
-        step: minutes(grid.step_ms()),
+        step_ms: grid.step_ms(),
         is_log: true,
         lines,
         targets,
@@ -251,7 +251,7 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
         title,
         unit: "",
         says: totals(&lines),
-        step: minutes(grid.step_ms()),
+        step_ms: grid.step_ms(),
         is_log: false,
         lines,
         targets: Vec::new(),
@@ -322,7 +322,7 @@ fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
         title,
         unit,
         says: extremes(&lines, grid, unit),
-        step: minutes(grid.step_ms()),
+        step_ms: grid.step_ms(),
         is_log: false,
         lines,
         targets: Vec::new(),

@@ -15,7 +15,8 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const line = (n) => css(`--line-${n % 5}`);
   const moment = (minutes) => {
-    const seconds = Math.floor(minutes * 60);
+    // To the millisecond first: a third of a minute is a hair under its twenty seconds.
+    const seconds = Math.floor(Math.round(minutes * MINUTE_MS) / 1000);
     const two = (n) => String(n).padStart(2, "0");
     return `T+${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
   };
@@ -29,7 +30,7 @@
   // What a chart's steps are at, scenario minutes.
   const steps = (chart) => {
     const length = chart.lines.reduce((most, one) => Math.max(most, one.values.length), 0);
-    return Array.from({ length }, (_, n) => n * chart.step);
+    return Array.from({ length }, (_, n) => (n * chart.stepMs) / MINUTE_MS);
   };
   const columns = (chart) => [steps(chart), ...chart.lines.map((one) => one.values)];
 
@@ -53,7 +54,7 @@
       const most = chart.heat.cells.reduce((most, [, , n]) => Math.max(most, n), 1);
       ctx.fillStyle = css("--heat");
       for (const [step, bucket, n] of chart.heat.cells) {
-        const [x, right] = [at(step * chart.step), at((step + 1) * chart.step)];
+        const [x, right] = [at((step * chart.stepMs) / MINUTE_MS), at(((step + 1) * chart.stepMs) / MINUTE_MS)];
         const bottom = u.valToPos(chart.heat.edges[bucket], "y", true);
         const y = u.valToPos(chart.heat.edges[bucket + 1], "y", true);
         ctx.globalAlpha = 0.15 + 0.55 * (Math.log1p(n) / Math.log1p(most));
