@@ -88,6 +88,7 @@ impl Course {
                     Finding::Heartbeat { .. } if self.heartbeats_ms.len() < HEARTBEATS_MAX => {
                         self.heartbeats_ms.push(incident.at_ms);
                     }
+                    Finding::ChaosInjected { chaos, .. } => self.windows.injected((*chaos).into(), incident.at_ms),
                     Finding::Hole { from_ms, to_ms, .. } if self.holes.len() < HOLES_MAX => {
                         self.holes.push((*from_ms, *to_ms));
                     }

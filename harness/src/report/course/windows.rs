@@ -15,23 +15,54 @@ pub(in super::super) struct Window {
 
 /// All windows, in order of their beginnings.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Windows(Vec<Window>);
+pub(super) struct Windows {
+    all: Vec<Window>,
+    /// When chaos was asked for last, and which window that opens.
+    injected: Option<(Phase, u64)>,
+}
 
 impl Windows {
-    /// Takes in when an interval of a phase was. Those that touch are of one window.
+    /// Chaos was asked for: where its window was closed before, another one opens.
+    pub(super) fn injected(&mut self, phase: Phase, at_ms: u64) {
+        self.injected = Some((phase, at_ms));
+    }
+
+    /// Takes in when an interval of a phase was. Those that touch are of one window. What began in a window belongs to it
+    /// however late it ends, so an interval may come long after the window was closed: that opens no other.
     pub(super) fn absorb(&mut self, phase: Phase, from_ms: u64, to_ms: u64) {
         if phase == Phase::Steady {
             return;
         }
-        // What began in a window belongs to it however late it ends, so an interval may come long after.
-        if let Some(known) = self.0.iter_mut().find(|known| known.phase == phase && from_ms <= known.to_ms) {
-            known.to_ms = known.to_ms.max(to_ms);
-        } else if self.0.len() < WINDOWS_MAX {
-            self.0.push(Window { phase, from_ms, to_ms });
+        let reopens = |known: &Window| self.injected.is_some_and(|(of, at_ms)| of == phase && at_ms > known.to_ms);
+        match self.all.iter().rposition(|known| known.phase == phase) {
+            Some(at) if from_ms <= self.all[at].to_ms => self.all[at].to_ms = self.all[at].to_ms.max(to_ms),
+            Some(at) if !reopens(&self.all[at]) => {}
+            _ if self.all.len() < WINDOWS_MAX => self.all.push(Window { phase, from_ms, to_ms }),
+            _ => {}
         }
     }
 
     pub(super) fn all(&self) -> &[Window] {
-        &self.0
+        &self.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_straggler_opens_no_window_and_another_injection_does() {
+        let mut windows = Windows::default();
+        windows.injected(Phase::Latency, 5_000);
+        for (from_ms, to_ms) in [(0, 10_000), (10_000, 20_000), (50_000, 60_000)] {
+            windows.absorb(Phase::Latency, from_ms, to_ms);
+            windows.absorb(Phase::Steady, from_ms, to_ms);
+        }
+        let one = Window { phase: Phase::Latency, from_ms: 0, to_ms: 20_000 };
+        assert_eq!([one], windows.all());
+        windows.injected(Phase::Latency, 95_000);
+        windows.absorb(Phase::Latency, 90_000, 100_000);
+        assert_eq!([one, Window { from_ms: 90_000, to_ms: 100_000, ..one }], windows.all());
     }
 }

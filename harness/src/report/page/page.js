@@ -32,6 +32,8 @@
     const length = chart.lines.reduce((most, one) => Math.max(most, one.values.length), 0);
     return Array.from({ length }, (_, n) => (n * chart.stepMs) / MINUTE_MS);
   };
+  // The end of what is shown. What comes after the plan's end, while streams bring what they owe, is little.
+  const whole = () => Math.max(data.duration, Math.min(data.reached, data.duration * 1.03));
   const columns = (chart) => [steps(chart), ...chart.lines.map((one) => one.values)];
 
   // Beneath the lines: chaos windows, holes, and how many samples took how long.
@@ -133,7 +135,7 @@
     height: HEIGHT,
     cursor: { sync: { key: "s2" }, drag: { x: true, y: false } },
     scales: {
-      x: { time: false, range: () => range ?? [0, Math.max(data.duration, data.reached)] },
+      x: { time: false, range: () => range ?? [0, whole()] },
       y: { distr: chart.isLog ? 3 : 1, range: yRange(chart) },
     },
     series: [
@@ -248,9 +250,8 @@
     const link = event.target.closest?.("a[data-at]");
     if (!link) return;
     marked = Number(link.dataset.at) / MINUTE_MS;
-    const whole = Math.max(data.duration, data.reached);
-    const around = Math.max(whole * CLOSER, 2);
-    look([Math.max(marked - around, 0), Math.min(marked + around, whole)]);
+    const around = Math.max(whole() * CLOSER, 2);
+    look([Math.max(marked - around, 0), marked + around]);
   });
   document.getElementById("whole").addEventListener("click", () => {
     marked = null;
