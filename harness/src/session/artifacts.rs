@@ -15,7 +15,7 @@ use crate::{
     gateway::Exposition,
     journal::Header,
     judge::{Digest, Verdicts, judge},
-    report::{Account, Course, Glance, PageInput, ResultsInput, results_json, snapshot_json},
+    report::{Course, Glance, PageInput, ResultsInput, results_json, snapshot_json},
 };
 
 /// A file could not be written.
@@ -32,11 +32,23 @@ pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> 
     fs::create_dir_all(&logs).map_err(|source| ArtifactError { path: logs, source })
 }
 
+/// What is said of a soak as it stands. Judging is dear, and everything that is written at one moment says the same.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) verdicts: Verdicts,
+    pub(super) glance: Glance,
+}
+
+impl Said {
+    pub(super) fn of(config: &SessionConfig, digest: &Digest) -> Self {
+        let (plan, targets) = (&config.plan, &config.targets);
+        Self { verdicts: judge(plan, targets, digest), glance: Glance::at(plan, targets, digest) }
+    }
+}
+
 /// The results as they stand.
-pub(super) fn results(config: &SessionConfig, header: &Header, digest: &Digest) -> String {
-    let verdicts = judge(&config.plan, &config.targets, digest);
-    let waived = waived(config);
-    results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived })
+pub(super) fn results(config: &SessionConfig, header: &Header, digest: &Digest, said: &Said) -> String {
+    results_json(&ResultsInput { header, digest, verdicts: &said.verdicts, waived: &waived(config) })
 }
 
 /// What the settings waive, by name, and why.
@@ -47,26 +59,13 @@ pub(super) fn waived(config: &SessionConfig) -> BTreeMap<String, String> {
 /// A soak as a page shows it: a copy, so that whoever measures does not wait until the page is drawn.
 #[derive(Debug)]
 pub(super) struct View {
-    config: SessionConfig,
-    header: Header,
-    verdicts: Verdicts,
-    course: Course,
-    glance: Glance,
+    pub(super) config: SessionConfig,
+    pub(super) header: Header,
+    pub(super) said: Said,
+    pub(super) course: Course,
 }
 
 impl View {
-    /// As it stands now.
-    pub(super) fn of(config: &SessionConfig, header: &Header, account: &Account) -> Self {
-        let (plan, targets, Account { digest, course }) = (&config.plan, &config.targets, account);
-        Self {
-            config: config.clone(),
-            header: header.clone(),
-            verdicts: judge(plan, targets, digest),
-            course: course.clone(),
-            glance: Glance::at(plan, targets, digest),
-        }
-    }
-
     /// Which version of the record it shows.
     pub(super) const fn version(&self) -> u64 {
         self.course.version()
@@ -77,8 +76,8 @@ impl View {
         page(&PageInput {
             header: &self.header,
             course: &self.course,
-            glance: &self.glance,
-            verdicts: &self.verdicts,
+            glance: &self.said.glance,
+            verdicts: &self.said.verdicts,
             targets: &self.config.targets,
             waived: &waived(&self.config),
             folder: &self.config.folder.path().display().to_string(),

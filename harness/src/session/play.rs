@@ -11,7 +11,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::{
     ArtifactError, Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop,
-    artifacts::{self, View},
+    artifacts::{self, Said, View},
     begin::{Begun, begin},
     checkpoint::Checkpoint,
     crew::Crew,
@@ -260,27 +260,34 @@ fn write_down(begun: &Begun, context: &Context, minute: u64, drawing: &mut JoinS
     let Begun { config, header, .. } = begun;
     let exposition = context.board.exposition();
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
-    let (snapshot, results) = context.recorder.with_digest(|digest| {
-        (artifacts::snapshot(digest, exposition.as_ref(), minute), artifacts::results(config, header, digest))
+    let (snapshot, results, said) = context.recorder.with_digest(|digest| {
+        let said = Said::of(config, digest);
+        let results = artifacts::results(config, header, digest, &said);
+        (artifacts::snapshot(digest, exposition.as_ref(), minute), results, said)
     });
     for (path, text) in [(config.folder.snapshot(minute), snapshot), (config.folder.results(), results)] {
         if let Err(error) = artifacts::replace(&path, &text) {
             unwritten(&context.recorder, &error);
         }
     }
-    draw(begun, context, drawing);
+    draw(begun, said, drawing);
 }
 
 /// Draws the report on a thread of its own: a scheduler that draws lets streams wait. Where the one before is still being
 /// drawn, that will do for now.
-fn draw(begun: &Begun, context: &Context, drawing: &mut JoinSet<()>) {
+fn draw(begun: &Begun, said: Said, drawing: &mut JoinSet<()>) {
     while drawing.try_join_next().is_some() {}
     if !drawing.is_empty() {
         return;
     }
-    let view = context.recorder.with_account(|account| View::of(&begun.config, &begun.header, account));
-    let (path, recorder) = (begun.config.folder.report(), context.recorder.clone());
+    let Begun { config, header, recorder, .. } = begun;
+    let (config, header, recorder) = (config.clone(), header.clone(), recorder.clone());
     drawing.spawn_blocking(move || {
+        // Copied here, and not where it is measured: what is allocated and freed beside what stays for hours leaves holes
+        // in the heap.
+        let course = recorder.with_account(|account| account.course.clone());
+        let path = config.folder.report();
+        let view = View { config, header, said, course };
         if let Err(error) = artifacts::replace(&path, &view.draw(report_html)) {
             unwritten(&recorder, &error);
         }
@@ -305,8 +312,13 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     }
     recorder.flush();
     // Once before the end, while the record can still say that it was not possible.
-    let results = || recorder.with_digest(|digest| artifacts::results(config, header, digest));
-    if let Err(error) = artifacts::replace(&config.folder.results(), &results()) {
+    let results = || {
+        recorder.with_digest(|digest| {
+            let said = Said::of(config, digest);
+            (artifacts::results(config, header, digest, &said), said)
+        })
+    };
+    if let Err(error) = artifacts::replace(&config.folder.results(), &results().0) {
         unwritten(recorder, &error);
     }
     let at_ms = recorder.clock().now_ms();
@@ -314,8 +326,10 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    let report = recorder.with_account(|account| View::of(config, header, account)).draw(report_html);
-    for (path, text) in [(config.folder.results(), results()), (config.folder.report(), report)] {
+    let (results, said) = results();
+    let course = recorder.with_account(|account| account.course.clone());
+    let report = View { config: config.clone(), header: header.clone(), said, course }.draw(report_html);
+    for (path, text) in [(config.folder.results(), results), (config.folder.report(), report)] {
         if let Err(error) = artifacts::replace(&path, &text) {
             tracing::error!("{error}");
         }

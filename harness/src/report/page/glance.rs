@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     journal::Gauge,
     judge::{Digest, DriftTrace, Targets, drift_traces},
-    plan::{Kpi, Plan},
+    plan::{HarnessCheck, Kpi, Plan},
 };
 
 /// A soak at one moment, its course and verdicts aside.
@@ -24,19 +24,24 @@ impl Glance {
     /// Takes a glance.
     #[must_use]
     pub fn at(plan: &Plan, targets: &Targets, digest: &Digest) -> Self {
-        let limit = |kpi| targets.target(kpi).limit();
-        let judged = [
-            (Gauge::GatewayRss, limit(Kpi::RssDrift)),
-            (Gauge::GatewayFdSurplus, limit(Kpi::FdDrift)),
-            (Gauge::GatewaySseSurplus, limit(Kpi::SseConnectionDrift)),
-            (Gauge::GatewayQueueDepth, limit(Kpi::QueueDrift)),
-            (Gauge::HarnessRss, targets.self_drift().limit()),
+        let drifts = [
+            (Gauge::GatewayRss, Kpi::RssDrift),
+            (Gauge::GatewayFdSurplus, Kpi::FdDrift),
+            (Gauge::GatewaySseSurplus, Kpi::SseConnectionDrift),
+            (Gauge::GatewayQueueDepth, Kpi::QueueDrift),
         ];
+        // Only what the suite judges: a line through the floors of a day takes megabytes while it is worked out.
+        let is_judged = |drift: &Kpi| Kpi::of(plan.suite).any(|kpi| kpi == *drift);
+        let of_gateway = drifts.iter().filter(|(_, kpi)| is_judged(kpi));
+        let of_gateway = of_gateway.map(|(gauge, kpi)| (*gauge, targets.target(*kpi).limit()));
+        let is_self_judged = HarnessCheck::of(plan.suite).any(|check| check == HarnessCheck::SelfDrift);
+        let of_ours = is_self_judged.then(|| (Gauge::HarnessRss, targets.self_drift().limit()));
+        let judged = of_gateway.chain(of_ours);
         Self {
             scenario_ms: digest.scenario_ms(),
             ended_at: digest.end().map(|end| end.ended_at.clone()),
             fatal: digest.fatal().map(str::to_owned),
-            traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, limit, digest))).into(),
+            traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, limit, digest))).collect(),
         }
     }
 

@@ -22,6 +22,9 @@ use crate::{
 const LOCK_TRIES: u32 = 40;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
 const THREADS: usize = 2;
+/// Threads for what blocks: names are looked up, files read, pages drawn. Each has a heap of its own, and what it once took
+/// there looks like a leak of ours.
+const BLOCKING_THREADS_MAX: usize = 3;
 
 pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &AttachFolder) -> Result<(), RoleError> {
     let Some(_life) = take_life(folder)? else {
@@ -32,7 +35,8 @@ pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &Atta
     let settings = Settings::load(environment, embedded.soak_toml)?;
     let run = folder.run_folder()?.ok_or_else(|| RoleError::NoRunFolder(folder.path().display().to_string()))?;
     let gateway = access(&settings, folder)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let runtime = threads.worker_threads(THREADS).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build();
     runtime.map_err(RoleError::Runtime)?.block_on(attended(settings, gateway, run, folder, embedded.workers))
 }
 

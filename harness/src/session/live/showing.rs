@@ -7,7 +7,10 @@ use std::{
 
 use tokio::{task, time::Instant};
 
-use super::super::{Recorder, SessionConfig, artifacts::View};
+use super::super::{
+    Recorder, SessionConfig,
+    artifacts::{Said, View},
+};
 use crate::{
     clock,
     journal::Header,
@@ -72,7 +75,11 @@ impl Showing {
     }
 
     fn view(&self) -> View {
-        self.recorder.with_account(|account| View::of(&self.config, &self.header, account))
+        let (config, header) = (self.config.clone(), self.header.clone());
+        self.recorder.with_account(|account| {
+            let said = Said::of(&config, &account.digest);
+            View { config, header, said, course: account.course.clone() }
+        })
     }
 
     pub(super) async fn prometheus(self: Arc<Self>) -> String {
