@@ -20,7 +20,7 @@ use crate::{
 /// Two hours at this pace are a minute; beyond the limit something hangs.
 const PACE: f64 = 120.0;
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How a chart stands: what it was given, and how much of its canvas is not empty.
 const CHARTS: &str = r"

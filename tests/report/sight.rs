@@ -6,7 +6,7 @@ use s2_harness::clock;
 
 use crate::{
     browser::Browser,
-    looks::{LIMIT, folder, look},
+    looks::{LIMIT, LOOK_EVERY, folder, look},
     soak::AnyError,
 };
 
@@ -51,6 +51,7 @@ async fn seen(browser: &Browser, wrong: &[&str]) -> Result<(), AnyError> {
         if clock::now().saturating_duration_since(began) > LIMIT / 20 {
             return Err(format!("of {wrong:?} only this is seen: {errors}").into());
         }
+        tokio::time::sleep(LOOK_EVERY).await;
         browser.errors().await?.iter().for_each(|error| errors += &error.to_string());
     }
     Ok(())

@@ -134,8 +134,9 @@
     return bottom === top ? [bottom === 0 ? 0 : bottom * 0.95, top === 0 ? 1 : top * 1.05] : uPlot.rangeNum(bottom, top, 0.08, true);
   };
 
-  // For the longest label of an axis, its tick and the gap between them.
-  const room = (labels) => 20 + 7 * Math.max(4, ...(labels ?? []).map((label) => label.length));
+  // For the longest label of an axis, its tick and the gap between them; the same in all charts where it may be, so that
+  // moments stand above each other.
+  const room = (labels) => 20 + 7 * Math.max("10,000 ms".length, ...(labels ?? []).map((label) => label.length));
 
   const options = (chart, width) => ({
     width,
