@@ -1,7 +1,8 @@
 //! A real browser with a page: Debian's Chromium, driven through its WebDriver.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
@@ -28,6 +29,7 @@ const HELP: &str = "the pages are looked at by Debian's chromium: apt-get instal
 /// A browser, with its driver.
 pub(crate) struct Browser {
     driver: Child,
+    port: u16,
     /// Where the driver may go on to speak: one that nobody listens to ends.
     _said: BufReader<ChildStdout>,
     client: Client,
@@ -83,9 +85,9 @@ impl Browser {
         let connected =
             builder.capabilities(capabilities.into_iter().collect()).connect(&format!("http://127.0.0.1:{port}")).await;
         match connected {
-            Ok(client) => Ok(Self { driver, _said: said, client }),
+            Ok(client) => Ok(Self { driver, port, _said: said, client }),
             Err(error) => {
-                let _ = (driver.kill(), driver.wait());
+                let _ = (shut_down(port), driver.kill(), driver.wait());
                 Err(format!("chromedriver starts no browser: {error}; {HELP}").into())
             }
         }
@@ -177,10 +179,19 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It was ours to start; the browser ends with it.
+        // They were ours to start. A driver that is killed leaves its browsers behind: it is asked first.
+        let _ = shut_down(self.port);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// Has a driver end its browsers, and itself; back when they have ended.
+fn shut_down(port: u16) -> io::Result<()> {
+    let mut driver = TcpStream::connect(("127.0.0.1", port))?;
+    driver.set_read_timeout(Some(PATIENCE))?;
+    driver.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+    driver.read(&mut [0]).map(|_| ())
 }
 
 fn port_of(said: &mut BufReader<ChildStdout>) -> Option<u16> {

@@ -1,6 +1,7 @@
 //! Looks at reports.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -128,6 +129,15 @@ pub(crate) async fn text_is_readable(browser: &Browser, scheme: &str) -> Result<
     Ok(())
 }
 
+/// What the page shows as red is what the results say is red.
+async fn red_is(browser: &Browser, reds: &BTreeMap<String, Value>) -> Result<(), AnyError> {
+    let names = "return [...document.querySelectorAll('article.red')].map((it) => it.id.split('-').pop())";
+    let names = browser.says(names).await?;
+    let shown: BTreeSet<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let is_same = shown.iter().copied().eq(reds.keys().map(String::as_str));
+    if is_same { Ok(()) } else { Err(format!("red are {:?}, and shown are {shown:?}", reds.keys()).into()) }
+}
+
 /// Nothing went wrong on the page, and it asked for nothing but itself.
 pub(crate) async fn nothing_went_wrong(browser: &Browser, own: &str) -> Result<(), AnyError> {
     let errors = browser.errors().await?;
@@ -176,9 +186,7 @@ pub(crate) fn a_healthy_soak() -> Result<(), AnyError> {
     if left.folder.join("out/latest-full/live-url").exists() {
         return Err("the address of a page that is gone was left".into());
     }
-    if !left.status.success() {
-        return Err(format!("{}: {}", left.folder.display(), left.status).into());
-    }
+    let reds = reds(&left.results()?)?;
     let says_where = |line: &str| line.contains("[HEARTBEAT]") && line.contains(&url);
     let is_told = |(path, text): &(PathBuf, Vec<u8>)| {
         path.extension().is_some_and(|it| it == "log") && String::from_utf8_lossy(text).lines().any(says_where)
@@ -193,6 +201,7 @@ pub(crate) fn a_healthy_soak() -> Result<(), AnyError> {
             let url = opened(&browser, &report, width).await?;
             charts_are_drawn(&browser, 20).await?;
             text_is_readable(&browser, scheme).await?;
+            red_is(&browser, &reds).await?;
             nothing_went_wrong(&browser, &url).await?;
             browser.keep(&left.folder.join(format!("healthy-{scheme}-{width}.png"))).await?;
         }
@@ -265,6 +274,7 @@ pub(crate) fn three_defects() -> Result<(), AnyError> {
         let url = opened(&browser, &report, 1280).await?;
         charts_are_drawn(&browser, 20).await?;
         text_is_readable(&browser, "light").await?;
+        red_is(&browser, &reds).await?;
         for (kpi, chart) in [("rss_drift", "gateway_rss"), ("start_to_log_p99", "start_to_log"), ("sse_gaps", "events")]
         {
             // The link leads to the chart, at the moment since when.
