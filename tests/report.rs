@@ -12,8 +12,12 @@ mod gateway_process;
 mod gateways;
 #[path = "report/looks.rs"]
 mod looks;
+#[path = "report/markup.rs"]
+mod markup;
 #[path = "support/reds.rs"]
 mod reds;
+#[path = "report/sight.rs"]
+mod sight;
 #[path = "support/soak.rs"]
 mod soak;
 
@@ -41,7 +45,8 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("a_healthy_soak_is_seen_while_it_goes_on_and_afterwards", looks::a_healthy_soak),
         trial("three_defects_are_seen_with_since_when", looks::three_defects),
-        trial("what_a_gateway_says_is_text", looks::what_a_gateway_says_is_text),
+        trial("what_a_gateway_says_is_text", markup::what_a_gateway_says),
+        trial("what_goes_wrong_on_a_page_is_seen", sight::what_goes_wrong),
     ];
     libtest_mimic::run(&args, trials).exit_code()
 }

@@ -47,6 +47,20 @@ impl WebDriverCompatibleCommand for ReadLog {
     }
 }
 
+/// What the browser can be told beyond what a WebDriver must know (<https://chromedevtools.github.io/devtools-protocol/>).
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as std::str::FromStr>::Err> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({ "cmd": self.0, "params": self.1 }).to_string()))
+    }
+}
+
 impl Browser {
     /// Starts one.
     pub(crate) async fn start() -> Result<Self, AnyError> {
@@ -84,6 +98,20 @@ impl Browser {
         self.log("browser").await?;
         self.log("performance").await?;
         Ok(self.client.goto(url).await?)
+    }
+
+    /// Is a reader's who has the machine light or dark.
+    pub(crate) async fn prefer(&self, scheme: &str) -> Result<(), AnyError> {
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.client.issue_cmd(DevTools("Emulation.setEmulatedMedia", media)).await?;
+        Ok(())
+    }
+
+    /// Runs no script of a page that is opened from now on, or does again.
+    pub(crate) async fn run_scripts(&self, is_run: bool) -> Result<(), AnyError> {
+        let disabled = json!({ "value": !is_run });
+        self.client.issue_cmd(DevTools("Emulation.setScriptExecutionDisabled", disabled)).await?;
+        Ok(())
     }
 
     /// What a script in the page gives.

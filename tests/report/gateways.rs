@@ -99,6 +99,7 @@ async fn say_markup(gateway: &MockGateway) {
         ("GET", r"^/api/agents/", text(404)),
         ("GET", r"^/api/safety/check$", text(302).insert_header("location", "/<img/src=x/onerror=window.ran=1>")),
         ("POST", r"^/api/privacy/toggle$", text(400)),
+        ("POST", r"^/api/chaos/", text(202)),
         ("GET", r"^/metrics$", ResponseTemplate::new(200).set_body_raw(metrics, "text/plain")),
         ("GET", r"^/health$", ResponseTemplate::new(200).set_body_json(json!({ "ok": true, "time": MARKUP }))),
     ];

@@ -25,6 +25,9 @@ pub(super) struct Charts {
     /// When nobody was there to measure.
     holes: Vec<(f64, f64)>,
     pub(super) charts: Vec<Chart>,
+    /// What nothing was measured of: the id and the title of each.
+    #[serde(skip)]
+    pub(super) unmeasured: Vec<(&'static str, &'static str)>,
 }
 
 /// One chart.
@@ -33,13 +36,13 @@ pub(super) struct Charts {
 pub(super) struct Chart {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
-    unit: &'static str,
+    pub(super) unit: &'static str,
     /// What it shows, in words.
     pub(super) says: String,
     /// The length of a step, scenario milliseconds. The first begins at 0.
-    step_ms: u64,
+    pub(super) step_ms: u64,
     is_log: bool,
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
     /// Limits, each with what it is.
     targets: Vec<(&'static str, f64)>,
     /// Lines and points with places of their own: floors, and the line that growth is told by.
@@ -48,9 +51,9 @@ pub(super) struct Chart {
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
-    name: String,
-    values: Vec<Option<f64>>,
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) values: Vec<Option<f64>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,6 +69,9 @@ struct Heat {
     edges: Vec<f64>,
     cells: Vec<(usize, usize, u32)>,
 }
+
+/// What traces are, in words.
+const TRACED: &str = " Dots: the floor of each minute; straight line: what growth is told by.";
 
 /// Of how many of a histogram's buckets one of the heat map is made.
 const HEAT_BUCKETS: usize = 4;
@@ -112,13 +118,15 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Charts {
     let mut charts = latencies(drawn);
     charts.extend(rates(drawn));
     charts.extend(gauges(drawn));
+    let unmeasured = charts.iter().filter(|chart| !chart.has_data()).map(|chart| (chart.id, chart.title)).collect();
     Charts {
         reached: minutes(course.reached_ms()),
         duration: minutes(drawn.plan.duration_ms),
         windows: windows.collect(),
         heartbeats: course.heartbeats_ms().iter().copied().map(minutes).collect(),
         holes: course.holes().iter().map(|(from, to)| (minutes(*from), minutes(*to))).collect(),
-        charts: charts.into_iter().filter(|chart| chart.has_data()).collect(),
+        charts: charts.into_iter().filter(Chart::has_data).collect(),
+        unmeasured,
     }
 }
 
@@ -317,11 +325,11 @@ fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
         name: name.to_owned(),
         values: begun(course.gauge(gauge), grid, course).iter().map(|s| s.map(|s| short(s.max))).collect(),
     };
-    let chart = |id, title, unit, lines: Vec<Line>, traces| Chart {
+    let chart = |id, title, unit, lines: Vec<Line>, traces: Vec<Trace>| Chart {
         id,
         title,
         unit,
-        says: extremes(&lines, grid, unit),
+        says: extremes(&lines, grid, unit) + if traces.is_empty() { "" } else { TRACED },
         step_ms: grid.step_ms(),
         is_log: false,
         lines,

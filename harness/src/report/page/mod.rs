@@ -136,6 +136,7 @@ fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
                         noscript { p { "Charts are drawn by a script, and scripts are off here." } }
                         button #whole type="button" hidden { "See the whole soak again" }
                         @for chart in &charts.charts { (sections::figure(chart)) }
+                        @if !charts.unmeasured.is_empty() { (sections::unmeasured(&charts)) }
                     }
                     section #incidents aria-label="Incidents" {
                         h2 { "Incidents" }

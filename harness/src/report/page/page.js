@@ -79,12 +79,16 @@
     ctx.clip();
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
     ctx.lineWidth = 1.5 * ratio;
-    chart.targets.forEach(([name, value]) => {
-      const y = u.valToPos(value, "y", true);
+    // A label stands above its line, and below it where another is in the way.
+    let free = top;
+    const targets = chart.targets.map(([name, value]) => [name, value, u.valToPos(value, "y", true)]);
+    targets.sort((a, b) => a[2] - b[2]).forEach(([name, value, y]) => {
       ctx.strokeStyle = ctx.fillStyle = css("--target");
       ctx.setLineDash([6 * ratio, 4 * ratio]);
       stroke(ctx, [[left, y], [left + width, y]]);
-      ctx.textBaseline = y > top + 14 * ratio ? "bottom" : "top";
+      const isAbove = y - 14 * ratio >= free;
+      free = isAbove ? y : y + 14 * ratio;
+      ctx.textBaseline = isAbove ? "bottom" : "top";
       ctx.textAlign = "right";
       ctx.fillText(`target ${name} ${number(value)} ${chart.unit}`, left + width - 4 * ratio, y);
     });
@@ -93,10 +97,10 @@
     chart.traces.forEach((trace) => {
       ctx.strokeStyle = ctx.fillStyle = css("--trace");
       if (trace.joined) {
-        ctx.lineWidth = 2.5 * ratio;
+        ctx.lineWidth = 1.5 * ratio;
         stroke(ctx, trace.points.map(place));
       } else {
-        trace.points.map(place).forEach(([x, y]) => ctx.fillRect(x - ratio, y - ratio, 2 * ratio, 2 * ratio));
+        trace.points.map(place).forEach(([x, y]) => ctx.fillRect(x - 1.5 * ratio, y - 1.5 * ratio, 3 * ratio, 3 * ratio));
       }
     });
     ctx.fillStyle = css("--beat");
@@ -130,6 +134,10 @@
     return bottom === top ? [bottom === 0 ? 0 : bottom * 0.95, top === 0 ? 1 : top * 1.05] : uPlot.rangeNum(bottom, top, 0.08, true);
   };
 
+  // For the longest label of an axis, its tick and the gap between them; the same in all charts where it may be, so that
+  // moments stand above each other.
+  const room = (labels) => 20 + 7 * Math.max("10,000 ms".length, ...(labels ?? []).map((label) => label.length));
+
   const options = (chart, width) => ({
     width,
     height: HEIGHT,
@@ -157,7 +165,7 @@
         stroke: css("--ink"),
         grid: { stroke: css("--grid") },
         ticks: { stroke: css("--grid") },
-        size: 64,
+        size: (_, labels) => room(labels),
         values: (_, all) => all.map((y) => (y == null ? "" : `${number(y)}${chart.unit ? ` ${chart.unit}` : ""}`)),
       },
     ],
@@ -180,7 +188,9 @@
 
   const figureOf = (chart) => {
     const known = document.getElementById(`chart-${chart.id}`);
-    if (known) return known;
+    if (known?.matches("figure")) return known;
+    // Until now nothing was measured of it.
+    known?.remove();
     const figure = make("figure");
     figure.id = `chart-${chart.id}`;
     const caption = figure.appendChild(make("figcaption"));

@@ -9,12 +9,15 @@ use super::{
         title::title,
     },
     PageInput, at,
-    charts::{Chart, chart_of},
+    charts::{Chart, Charts, chart_of},
 };
 use crate::{
     judge::{Judged, Judgement, Verdict},
     plan::{Phase, moment},
 };
+
+/// From one row to the next in the tables for readers without scripts, scenario milliseconds: a heartbeat's.
+const NUMBERS_EVERY_MS: u64 = 300_000;
 
 /// How far the soak has come, and what is to be said of it in one line.
 pub(super) fn clock(input: &PageInput<'_>) -> Markup {
@@ -31,14 +34,22 @@ pub(super) fn clock(input: &PageInput<'_>) -> Markup {
         p {
             (moment(reached_ms)) " of " (plan.duration_ms / 60_000) " min"
             @match &glance.ended_at {
-                Some(ended_at) => { ", ended " (ended_at) }
+                Some(ended_at) => { ", ended " (to_the_second(ended_at)) }
                 None => { ", not ended" }
             }
-            ". Began " (input.header.started_at) ", pace " (plan.pace) ", at " (input.header.gateway_url)
+            ". Began " (to_the_second(&input.header.started_at)) ", pace " (plan.pace) ", at " (input.header.gateway_url)
             @if input.header.embedded { " (the embedded mock)" }
         }
         progress max=(plan.duration_ms) value=(reached_ms) aria-label="The scenario" { }
         @if let Some(fatal) = &glance.fatal { p .fatal role="alert" { (fatal) } }
+    }
+}
+
+/// An instant of RFC 3339 in UTC, without what is less than a second.
+fn to_the_second(instant: &str) -> String {
+    match instant.split_once('.') {
+        Some((seconds, _)) if instant.ends_with('Z') => format!("{seconds}Z"),
+        _ => instant.to_owned(),
     }
 }
 
@@ -191,7 +202,41 @@ pub(super) fn figure(chart: &Chart) -> Markup {
         figure id={ "chart-" (chart.id) } data-chart=(chart.id) {
             figcaption { h3 { (chart.title) } p .says { (chart.says) } }
             div .plot tabindex="0" role="img" aria-label=(chart.title) { }
-            details { summary { "The numbers" } div .wide .numbers { } }
+            details { summary { "The numbers" } div .wide .numbers { noscript { (numbers(chart)) } } }
+        }
+    }
+}
+
+/// In the place of charts that there are not, so that links to them lead to why.
+pub(super) fn unmeasured(charts: &Charts) -> Markup {
+    html! {
+        p .hint { "Nothing was measured of these:" }
+        ul { @for (id, title) in &charts.unmeasured { li id={ "chart-" (id) } { (title) } } }
+    }
+}
+
+/// For a reader without scripts, how a chart stood every few minutes: all of its numbers, for all charts, would be most of
+/// the page, and most of what it costs the session to write it. With scripts there are all of them, as they are asked for.
+fn numbers(chart: &Chart) -> Markup {
+    let every = usize::try_from(NUMBERS_EVERY_MS / chart.step_ms.max(1)).unwrap_or(1).max(1);
+    let steps = chart.lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
+    let unit = if chart.unit.is_empty() { String::new() } else { format!(", {}", chart.unit) };
+    html! {
+        table {
+            caption { (chart.title) ", of the whole only every " (NUMBERS_EVERY_MS / 60_000) " minutes" }
+            thead { tr { th scope="col" { "at" } @for line in &chart.lines { th scope="col" { (line.name) (unit) } } } }
+            tbody {
+                @for step in (0..steps).step_by(every) {
+                    tr {
+                        th scope="row" { (moment(step as u64 * chart.step_ms)) }
+                        @for line in &chart.lines {
+                            td .number {
+                                @match line.values.get(step).copied().flatten() { Some(value) => (value), None => "–" }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

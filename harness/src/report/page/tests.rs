@@ -153,6 +153,33 @@ fn a_report_of_two_hours_is_small_even_where_everything_goes_wrong() {
     assert!((100_000..3_000_000).contains(&bytes), "{bytes} bytes");
 }
 
+/// Whether an incident or a verdict is of something that was measured or not: a link leads to a place that there is.
+#[test]
+fn links_lead_to_places_that_there_are() {
+    let mut nothing = Soak::healthy(Suite::Smoke);
+    nothing.intervals.clear();
+    for soak in [sick(Kpi::SseGaps), nothing] {
+        let page = report(&soak);
+        let links: BTreeSet<&str> =
+            page.split("href=\"#").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+        assert!(links.len() >= 15, "{links:?}");
+        for link in links {
+            assert!(page.contains(&format!("id=\"{link}\"")), "{link} is nowhere");
+        }
+    }
+}
+
+#[test]
+fn how_a_chart_stood_every_few_minutes_is_there_without_scripts() {
+    let page = report(&sick(Kpi::RssDrift));
+    let figure = page.split_once("<figure id=\"chart-gateway_rss\"").unwrap().1.split_once("</figure>").unwrap().0;
+    let table = figure.split_once("<noscript>").unwrap().1.split_once("</noscript>").unwrap().0;
+    assert!(table.contains("<th scope=\"col\">gateway, MB</th>"), "{table}");
+    let rows = table.matches("<th scope=\"row\">T+").count();
+    let numbers = table.matches("<td class=\"number\">").count();
+    assert!(rows >= 24 && numbers == rows, "{rows} rows, {numbers} numbers");
+}
+
 #[test]
 fn a_soak_of_nothing_has_a_page_all_the_same() {
     let mut soak = Soak::healthy(Suite::Smoke);
