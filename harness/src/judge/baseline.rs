@@ -124,7 +124,7 @@ pub struct Compared {
     pub worse_percent: Option<f64>,
     /// Whether it moved.
     pub verdict: Moved,
-    /// Why the two do not compare.
+    /// Why the two do not compare, or are within noise although their ranges lie apart.
     pub why: Option<String>,
     /// Whether it is worse by more than the regression limit allows.
     pub is_regression: bool,
@@ -138,7 +138,7 @@ pub enum Moved {
     Worse,
     /// For the better, by more than the noise of both.
     Better,
-    /// The ranges overlap: nobody can say.
+    /// The ranges overlap, or samples are too few for ranges to tell: nobody can say.
     WithinNoise,
     /// One of the two has no range: nobody can say what is noise.
     NoRange,
@@ -235,6 +235,8 @@ impl Baseline {
             Err(why) => compared.why = Some(why),
             Ok(pair) => {
                 compared.verdict = pair.moved();
+                let seems_to = compared.verdict == Moved::WithinNoise && pair.lies_apart();
+                compared.why = seems_to.then(|| "too few samples to say more".to_owned());
                 compared.change = Some(pair.now.value - pair.then.value);
                 let has_share = pair.then.value != 0.0;
                 compared.change_percent =
@@ -292,6 +294,12 @@ struct Pair {
 impl Pair {
     const fn more_is_better(&self) -> bool {
         matches!(self.target, Target::AtLeast(_))
+    }
+
+    /// Whether no value is in both ranges.
+    fn lies_apart(&self) -> bool {
+        let ranges = self.then.range.zip(self.now.range);
+        ranges.is_some_and(|(then, now)| then.high < now.low || now.high < then.low)
     }
 
     fn moved(&self) -> Moved {

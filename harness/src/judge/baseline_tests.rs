@@ -210,8 +210,10 @@ fn with_few_samples_only_what_chance_does_not_explain_has_moved() {
     // Of the 99th percentile less is known: three are over all, which one soak in nine of the same gateway does.
     let p99 = moved(250, 900, Kpi::StartToLogP99);
     assert_eq!(Moved::WithinNoise, p99.verdict, "{p99:?}");
+    assert_eq!(Some("too few samples to say more"), p99.why.as_deref());
     assert_eq!(Moved::Better, moved(900, 250, Kpi::StartToLogP95).verdict);
-    assert_eq!(Moved::WithinNoise, moved(250, 250, Kpi::StartToLogP95).verdict);
+    let same = moved(250, 250, Kpi::StartToLogP95);
+    assert_eq!((Moved::WithinNoise, None), (same.verdict, same.why));
 }
 
 #[test]
