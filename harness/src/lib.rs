@@ -23,7 +23,7 @@
 //!   writer.
 //! - [`journal`]: the append-only record, bounded by time and not by how many requests there are.
 //! - [`judge`]: pure functions from plan and journal to verdicts. No clock, no file, no network, so that a stored
-//!   journal can be judged again, years later, with other targets.
+//!   journal can be judged again, years later, with other targets, or against another run.
 //! - [`report`]: renders verdicts. One renderer a file; a renderer decides nothing.
 //! - [`runner`]: named trials, attached to one shared session through files and the kernel's locks.
 //! - [`settings`]: `tests/soak.toml` and the environment, checked as a whole. The only part that reads the environment.

@@ -67,7 +67,11 @@ impl Cells {
     /// Where the nearest-rank quantile lies. A quantile cannot fall when samples rise, so with every sample at its
     /// lower bound it is not above the true one, and with every sample at its upper bound not below it.
     pub(super) fn quantile(&self, quantile: f64) -> Option<Bounds> {
-        let rank = rank(quantile, self.total())?;
+        self.at_rank(rank(quantile, self.total())?)
+    }
+
+    /// Where the sample of a rank from 1 lies; none where there are not so many.
+    pub(super) fn at_rank(&self, rank: u64) -> Option<Bounds> {
         let mut cells: Vec<(Bounds, u64)> = self.iter().collect();
         cells.sort_by(|(a, _), (b, _)| a.lower.total_cmp(&b.lower));
         let lower = at_rank(&cells, rank)?.lower;

@@ -1,6 +1,6 @@
 //! The rule of verdicts, in one place: what is proven, what is not, and what too little was seen of.
 
-use super::{Digest, Evidence, Judged, Judgement, Offender, Target, Unit, Verdict, cause};
+use super::{Digest, Evidence, Judged, Judgement, Offender, Range, Target, Unit, Verdict, cause};
 use crate::plan::Plan;
 
 /// With under so many of a hundred promised samples, nothing good is proven.
@@ -14,6 +14,10 @@ pub(super) struct Findings {
     pub(super) unit: Unit,
     pub(super) target: Target,
     pub(super) value: Option<f64>,
+    /// Where the true value lies; none where nobody can say.
+    pub(super) range: Option<Range>,
+    /// Whether the upper end of the range is no more than the greatest sample.
+    pub(super) range_is_open: bool,
     pub(super) samples: u64,
     pub(super) promised: u64,
     /// Whether one bad sample is proof, however few there are.
@@ -33,6 +37,8 @@ impl Findings {
             unit,
             target,
             value: None,
+            range: None,
+            range_is_open: false,
             samples: 0,
             promised: 0,
             one_is_proof: false,
@@ -70,6 +76,8 @@ impl Findings {
             name: self.name.to_owned(),
             verdict,
             value: self.value.filter(|value| value.is_finite()),
+            range: self.range.filter(|range| range.is_finite() && self.value.is_some_and(f64::is_finite)),
+            range_is_open: self.range_is_open && self.range.is_some_and(Range::is_finite),
             unit: self.unit,
             target: self.target,
             samples: self.samples,

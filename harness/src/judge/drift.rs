@@ -6,6 +6,7 @@ use super::{
     floors::Segment,
     growth::{By, Growth, Healthy, growth},
     kpi::Case,
+    range::{self, Range},
     teeth::Teeth,
     trend::Line,
 };
@@ -74,7 +75,10 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
         }
         let (Some(Growth { line, .. }), Some(rise)) = (grown, rise) else { continue };
         found.samples += segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
-        found.value = Some(found.value.map_or(rise, |worst| worst.max(rise)));
+        if found.value.is_none_or(|worst| rise > worst) {
+            found.value = Some(rise);
+            found.range = grown.and_then(|grown| scale.range(&life.warm, grown));
+        }
         if !found.target.is_met_by(rise) {
             let (first, worst) = scale.offenders(line, rise, found.target.limit());
             let is_first = found.evidence.first.as_ref().is_none_or(|known| first.at_ms < known.at_ms);
@@ -214,6 +218,20 @@ impl Scale {
             Self::Memory { base_min } => (start > 0.0).then(|| grown.rise() / start.max(base_min) * 100.0),
             Self::Count => Some(grown.rise()),
         }
+    }
+
+    /// The range of a rise that a line through all floors tells. Where teeth tell it, or what must have grown at the least,
+    /// nobody knows how far that is off.
+    fn range(self, floors: &Segment, grown: Growth) -> Option<Range> {
+        let rise = self.rise(grown).filter(|_| grown.by == By::Floors)?;
+        let line = grown.line;
+        let reach = range::of_rise(floors.iter().map(|(minute, floor)| floor - line.at(*minute)));
+        let reach = match self {
+            Self::Memory { base_min } => reach / line.start.max(base_min) * 100.0,
+            // A count is never known better than to one.
+            Self::Count => reach.max(1.0),
+        };
+        Some(Range { low: (rise - reach).max(0.0), high: rise + reach })
     }
 
     fn shown(self, value: f64) -> String {

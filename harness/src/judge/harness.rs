@@ -6,7 +6,7 @@ use super::{
     drift,
 };
 use crate::{
-    journal::{EndReason, Timing},
+    journal::{Counter, EndReason, Timing},
     plan::{HarnessCheck, Phase, Plan, Workload, moment},
 };
 
@@ -16,6 +16,8 @@ const HEARTBEAT_LATE_REAL_MS: f64 = 5_000.0;
 const HOLE_REAL_MS: f64 = 5_000.0;
 /// The session may end so much before the plan, percent of it: the last interval may be cut short.
 const CUT_PERCENT_MAX: f64 = 1.0;
+/// Where more requests than this are told to come later, percent of all, what was played is not the load that was planned.
+const THROTTLED_PERCENT_MAX: f64 = 10.0;
 
 /// Makes one check.
 pub(super) fn judge(check: HarnessCheck, plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
@@ -143,6 +145,21 @@ fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement 
     if is_short {
         let early = cause::of_early_end(plan, digest);
         found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")));
+        return found.conclude(plan, digest);
+    }
+
+    let (throttled, requests) =
+        (digest.counter(Counter::RequestsThrottled, Scope::All), digest.counter(Counter::Requests, Scope::All));
+    if throttled > 0 {
+        found.evidence.notes.push(format!("{throttled} times a request was told to come later (409, 429)"));
+    }
+    if let Some(share) = percent(throttled, requests).filter(|share| *share > THROTTLED_PERCENT_MAX) {
+        // What waits is no load, and what was measured of the rest says little of the load that was planned.
+        found.lack = Some(format!(
+            "{throttled} of {requests} requests, {share:.0} %, were told to come later: the gateway's plan does not allow \
+             this load; raise its limits, or lower the rates in soak.toml"
+        ));
+        found.value = None;
         return found.conclude(plan, digest);
     }
 

@@ -7,6 +7,7 @@ use super::{
     conclude::{Findings, is_too_few},
     digest::limit_us,
     kpi::Case,
+    range::{self, Range, Ranks},
     tally::WORST_MAX,
 };
 use crate::{
@@ -46,6 +47,13 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
         found.evidence.by_phase = upper_bounds_by_phase(case, quantile, source);
         found.evidence.notes.push(by_buckets(source, lower, upper));
         found.value = Some(if upper.is_finite() { upper } else { lower });
+        if let Some(ranks) = range::ranks(quantile, total) {
+            // The truth may lie anywhere within the buckets of the two ranks.
+            let low = cells.at_rank(ranks.low).map_or(0.0, |bounds| in_ms(bounds).lower);
+            let high = cells.at_rank(ranks.high).map(|bounds| in_ms(bounds).upper);
+            found.range = high.zip(found.value).map(|(high, value)| Range { low, high }.holding(value));
+            found.range_is_open = ranks.is_open;
+        }
         if lower >= limit_ms {
             // A histogram names nobody; events that say how long they took do.
             let limit_us = limit_us(limit_ms);
@@ -92,6 +100,7 @@ fn by_timing(found: &mut Findings, case: Case<'_>, quantile: f64, timing: Timing
     let max_us = case.digest.worst(timing, scope).map(|worst| worst.max_us).max().unwrap_or(0);
     found.samples = histogram.len();
     found.value = (!histogram.is_empty()).then(|| ms(value_us(&histogram, quantile, max_us)));
+    bound(found, &histogram, quantile, max_us);
     found.evidence.over = histogram.count_above(limit_us);
     found.evidence.by_phase = Phase::ALL
         .iter()
@@ -107,10 +116,23 @@ fn by_timing(found: &mut Findings, case: Case<'_>, quantile: f64, timing: Timing
     found.evidence.worst = worst_over(case.digest, timing, scope, limit_us);
 }
 
+/// The range of a quantile: the samples at the ranks that bound it. No latency is under 0.
+fn bound(found: &mut Findings, histogram: &LatencyHistogram, quantile: f64, max_us: u64) {
+    let Some(Ranks { low, high, is_open }) = range::ranks(quantile, histogram.len()) else { return };
+    let recorded = histogram.recorded();
+    let at = |rank: u64| range::at_rank(&recorded, rank).map_or(0.0, |value_us| ms(exact_us(value_us, max_us)));
+    let low = if low == 0 { 0.0 } else { at(low) };
+    found.range = found.value.map(|value| Range { low, high: at(high) }.holding(value));
+    found.range_is_open = is_open;
+}
+
 /// The quantile, and where that is the greatest sample, exactly so: a histogram knows it to a thousandth, its exemplar
 /// to the microsecond.
 fn value_us(histogram: &LatencyHistogram, quantile: f64, max_us: u64) -> u64 {
-    let value_us = histogram.quantile_us(quantile);
+    exact_us(histogram.quantile_us(quantile), max_us)
+}
+
+fn exact_us(value_us: u64, max_us: u64) -> u64 {
     let is_the_same = max_us.abs_diff(value_us) <= value_us / 500;
     if is_the_same { value_us.min(max_us) } else { value_us }
 }

@@ -59,6 +59,7 @@
 //! take a greater one. A tooth that begins at its floor and is never seen to fall has used up its allowance, and a small
 //! leak on top of it shows.
 
+mod baseline;
 mod cause;
 mod cells;
 mod chaos;
@@ -72,6 +73,7 @@ mod harness;
 mod incidents;
 mod kpi;
 mod latency;
+mod range;
 mod rates;
 mod registry;
 mod safety;
@@ -86,11 +88,15 @@ mod verdicts;
 mod workload;
 
 #[cfg(test)]
+mod baseline_tests;
+#[cfg(test)]
 mod drift_tests;
 #[cfg(test)]
 mod fuzz_tests;
 #[cfg(test)]
 mod property_tests;
+#[cfg(test)]
+mod range_tests;
 #[cfg(test)]
 pub(crate) mod sick;
 #[cfg(test)]
@@ -98,10 +104,12 @@ pub(crate) mod soak;
 #[cfg(test)]
 mod tests;
 
+pub use baseline::{Baseline, BaselineError, Compared, Comparison, Moved};
 use cells::Cells;
 pub use digest::{Digest, GaugeTotal, Quantiles};
 pub use drift::{DriftTrace, drift_traces};
 pub use kpi::{is_already_certain, may_be_certain_early};
+pub use range::Range;
 pub use tally::Scope;
 pub use targets::{Aim, TargetError, TargetKey, Targets};
 pub use verdict::{Evidence, Judged, Judgement, Offender, PhaseValue, Target, Unit, Verdict};

@@ -7,6 +7,7 @@ use super::{
     conclude::{Findings, percent},
     incidents::Offence,
     kpi::Case,
+    range,
 };
 use crate::{journal::Counter, plan::Phase};
 
@@ -114,6 +115,7 @@ impl Share {
         let (whole, part) = (counted(self.of, self.scope), counted(self.part, self.scope));
         found.samples = whole;
         found.value = percent(part, whole);
+        found.range = range::of_share(part, whole);
         found.evidence.over = if self.part_is_good { whole.saturating_sub(part) } else { part };
         found.evidence.by_phase = Phase::ALL
             .iter()

@@ -7,6 +7,7 @@ use super::{
     incidents::Offence,
     kpi::Case,
     latency::{first_over, worst_over},
+    range,
 };
 use crate::{
     journal::{Counter, Timing},
@@ -63,6 +64,7 @@ pub(super) fn consistency(case: Case<'_>) -> Findings {
     found.one_is_proof = true;
     found.samples = checks;
     found.value = percent(checks.saturating_sub(lost), checks);
+    found.range = range::of_share(checks.saturating_sub(lost), checks);
     found.evidence.over = lost;
     found.offenders(case.digest.incidents.first(Offence::VersionLost, Scope::All));
     found
@@ -89,7 +91,9 @@ pub(super) fn refused(
     // incidents.
     found.evidence.over = tried.saturating_sub(refused).max(u64::from(seen > 0));
     found.samples = tried.max(found.evidence.over);
-    found.value = percent(found.samples.saturating_sub(found.evidence.over), found.samples);
+    let good = found.samples.saturating_sub(found.evidence.over);
+    found.value = percent(good, found.samples);
+    found.range = range::of_share(good, found.samples);
     found.offenders(case.digest.incidents.first(offence, Scope::All));
     if found.evidence.over > seen {
         let unclear = found.evidence.over - seen;

@@ -1,6 +1,6 @@
 //! W4 and W5: what the safety layer must refuse, mask and forget.
 
-use super::{Digest, Scope, conclude::Findings, incidents::Offence, kpi::Case, registry::refused};
+use super::{Digest, Scope, conclude::Findings, incidents::Offence, kpi::Case, range, registry::refused};
 use crate::journal::Counter;
 
 /// `injections_blocked`: prompt injections refused, of those tried. One that was accepted is proof.
@@ -22,6 +22,7 @@ pub(super) fn plaintext_leaks(case: Case<'_>) -> Findings {
     found.one_is_proof = true;
     found.samples = case.digest.counter(Counter::CanariesSent, Scope::All);
     found.value = Some(leaked as f64);
+    found.range = Some(range::of_count(leaked));
     found.evidence.over = leaked;
     found.offenders(case.digest.incidents.first(Offence::PlaintextLeaked, Scope::All));
     found

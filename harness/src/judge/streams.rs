@@ -1,6 +1,6 @@
 //! What the stream ledger found: events delivered twice, and events that did not come.
 
-use super::{PhaseValue, Scope, conclude::Findings, incidents::Offence, kpi::Case};
+use super::{PhaseValue, Scope, conclude::Findings, incidents::Offence, kpi::Case, range};
 use crate::{journal::Counter, plan::Phase};
 
 /// `sse_duplicates`: events delivered again to the same client, in every phase. One is proof.
@@ -33,6 +33,7 @@ fn counted(case: Case<'_>, counter: Counter, offence: Offence) -> Findings {
     found.one_is_proof = true;
     let count = case.digest.counter(counter, Scope::All);
     found.value = Some(count as f64);
+    found.range = Some(range::of_count(count));
     found.evidence.over = count;
     found.evidence.by_phase = Phase::ALL
         .iter()

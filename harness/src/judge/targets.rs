@@ -1,6 +1,8 @@
-//! What values are held against: one limit a KPI, and those of the harness's own checks.
+//! What values are held against: one limit a KPI, those of the harness's own checks, and an earlier run.
 
-use super::{Target, Unit};
+use std::sync::Arc;
+
+use super::{Baseline, Target, Unit};
 use crate::plan::{HarnessCheck, Kpi};
 
 /// What a settings key sets.
@@ -103,11 +105,13 @@ static KEYS: [TargetKey; 29] = {
 pub struct Targets {
     /// In the order of [`Targets::keys`].
     limits: Vec<Target>,
+    /// An earlier run: what got worse since may be red under its target, too.
+    baseline: Option<Arc<Baseline>>,
 }
 
 impl Default for Targets {
     fn default() -> Self {
-        Self { limits: KEYS.iter().map(|key| key.default).collect() }
+        Self { limits: KEYS.iter().map(|key| key.default).collect(), baseline: None }
     }
 }
 
@@ -136,6 +140,17 @@ impl Targets {
         }
         self.limits[at] = known.default.with_limit(value);
         Ok(())
+    }
+
+    /// Holds values against an earlier run as well.
+    pub fn compare_with(&mut self, baseline: Baseline) {
+        self.baseline = Some(Arc::new(baseline));
+    }
+
+    /// The earlier run that values are held against, if there is one.
+    #[must_use]
+    pub fn baseline(&self) -> Option<&Baseline> {
+        self.baseline.as_deref()
     }
 
     /// The target of a KPI, in the KPI's unit.

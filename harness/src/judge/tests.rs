@@ -379,3 +379,21 @@ fn a_judgement_is_found_by_kind_and_name() {
     assert_eq!(Some(Judged::Workload), workload.map(|judgement| judgement.kind));
     assert_eq!(None, verdicts.kpi(Kpi::RssDrift));
 }
+
+#[test]
+fn a_load_of_which_much_is_told_to_come_later_is_not_the_load_that_was_planned() {
+    let throttled = |n: u64| {
+        let soak = Soak::healthy(Suite::Full).each(|interval| add(interval, Counter::RequestsThrottled, n));
+        check(&soak, HarnessCheck::LoadDelivered)
+    };
+    let little = throttled(1);
+    assert_eq!(Verdict::Pass, little.verdict, "{:?}", little.reason);
+    assert!(
+        little.evidence.notes.iter().any(|note| note.contains("told to come later")),
+        "{:?}",
+        little.evidence.notes
+    );
+    let much = throttled(20);
+    assert_eq!(Verdict::Unproven, much.verdict);
+    assert!(much.reason.unwrap().contains("lower the rates in soak.toml"));
+}

@@ -22,6 +22,14 @@ impl Line {
         (self.end - self.start).max(0.0)
     }
 
+    /// Its value at a minute.
+    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
+    pub(super) fn at(self, minute: u64) -> f64 {
+        let minutes = self.to_minute.saturating_sub(self.from_minute).max(1) as f64;
+        let share = minute.saturating_sub(self.from_minute) as f64 / minutes;
+        (self.end - self.start).mul_add(share, self.start)
+    }
+
     /// The minute at which it has risen by so much; none where it never does.
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,7 +1,10 @@
 //! What a judge says.
 
+use std::ops::Not;
+
 use serde::{Deserialize, Serialize};
 
+use super::Range;
 use crate::plan::Phase;
 
 /// A verdict of three values. Only [`Verdict::Pass`] is green.
@@ -102,6 +105,12 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The value, where there is one.
     pub value: Option<f64>,
+    /// Where the true value lies with a confidence of 95 %, in the value's unit; none where the record does not tell.
+    #[serde(default)]
+    pub range: Option<Range>,
+    /// Whether so few samples bound the truth below only: the range's upper end is then no more than the greatest of them.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub range_is_open: bool,
     /// Its unit.
     pub unit: Unit,
     /// What it is held against.

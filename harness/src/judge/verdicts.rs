@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Judged, Judgement, Targets, Verdict, chaos, kpi, workload};
+use super::{Comparison, Digest, Judged, Judgement, Targets, Verdict, chaos, kpi, workload};
 use crate::plan::{Chaos, HarnessCheck, Kpi, Plan, Workload};
 
 /// The verdicts of a soak, each kind in the order of its names' `ALL`; only those that the suite judges.
@@ -17,6 +17,8 @@ pub struct Verdicts {
     pub harness: Vec<Judgement>,
     /// What became of each planned chaos event, in order.
     pub chaos: Vec<ChaosReport>,
+    /// What moved since an earlier run, where there is one to compare with.
+    pub comparison: Option<Comparison>,
 }
 
 /// What became of one planned chaos event.
@@ -45,13 +47,17 @@ pub struct ChaosReport {
 /// not known.
 #[must_use]
 pub fn judge(plan: &Plan, targets: &Targets, digest: &Digest) -> Verdicts {
+    let mut kpis: Vec<Judgement> = Kpi::of(plan.suite).map(|kpi| kpi::judge(kpi, plan, targets, digest)).collect();
+    let baseline = targets.baseline().filter(|baseline| baseline.suite() == plan.suite);
+    let comparison = baseline.map(|baseline| baseline.hold(plan, &mut kpis));
     Verdicts {
-        kpis: Kpi::of(plan.suite).map(|kpi| kpi::judge(kpi, plan, targets, digest)).collect(),
+        kpis,
         workloads: Workload::of(plan.suite).map(|workload| workload::judge(workload, plan, digest)).collect(),
         harness: HarnessCheck::of(plan.suite)
             .map(|check| super::harness::judge(check, plan, targets, digest))
             .collect(),
         chaos: plan.chaos.iter().map(|event| chaos::report(event, digest)).collect(),
+        comparison,
     }
 }
 

@@ -89,6 +89,13 @@ impl RunFolder {
         self.root.join(format!("s2-{}-rejudged-{}.json", self.suite, self.stamp))
     }
 
+    /// When the soak began whose results a file's name says it holds; none for any other file.
+    #[must_use]
+    pub fn stamp_of_results(file_name: &str) -> Option<&str> {
+        let (suite, stamp) = file_name.strip_prefix("s2-")?.strip_suffix(".json")?.split_once("-results-")?;
+        Suite::from_name(suite).map(|_| stamp)
+    }
+
     /// The report of judging the journal again, likewise.
     #[must_use]
     pub fn rejudged_report(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Renders verdicts: one renderer a file, pure text, and a renderer decides nothing.
 
 mod account;
+mod comparison;
 mod course;
 #[cfg(test)]
 mod evidence_tests;
@@ -19,6 +20,7 @@ mod tests;
 mod title;
 
 pub use account::Account;
+pub use comparison::comparison_table;
 pub use course::Course;
 pub use failure::failure_text;
 pub use folder::RunFolder;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{process::Processes, rounded};
 use crate::{
     journal::{Counter, EndReason, Header},
-    judge::{ChaosReport, Digest, Judged, Judgement, Scope, Target, Verdict, Verdicts},
+    judge::{ChaosReport, Comparison, Digest, Judged, Judgement, Range, Scope, Target, Verdict, Verdicts},
     plan::{Kpi, Suite, Workload},
 };
 
@@ -36,6 +36,8 @@ struct Results<'a> {
     duration_minutes: f64,
     waived: Vec<Waived<'a>>,
     processes: Processes,
+    /// Null where there is no earlier run to compare with.
+    comparison: Option<Comparison>,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,6 +100,7 @@ pub fn results_json(input: &ResultsInput<'_>) -> String {
         duration_minutes: minutes(digest.scenario_ms()),
         waived,
         processes: Processes::of(digest),
+        comparison: verdicts.comparison.as_ref().map(compared),
     };
     let mut json = serde_json::to_string_pretty(&results).expect("results are strings, numbers and lists");
     json.push('\n');
@@ -161,11 +164,29 @@ fn minutes(ms: u64) -> f64 {
 fn presentable(judgement: &Judgement) -> Judgement {
     let mut shown = judgement.clone();
     shown.value = shown.value.map(rounded);
+    shown.range = shown.range.map(range);
     shown.target = shown.target.with_limit(rounded(Target::limit(shown.target)));
     let evidence = &mut shown.evidence;
     evidence.by_phase.iter_mut().for_each(|of| of.value = rounded(of.value));
     for offender in evidence.first.iter_mut().chain(&mut evidence.worst) {
         offender.value = offender.value.map(rounded);
+    }
+    shown
+}
+
+fn range(Range { low, high }: Range) -> Range {
+    Range { low: rounded(low), high: rounded(high) }
+}
+
+/// The same of a comparison.
+fn compared(comparison: &Comparison) -> Comparison {
+    let mut shown = comparison.clone();
+    for kpi in &mut shown.kpis {
+        for value in [&mut kpi.then, &mut kpi.now, &mut kpi.change, &mut kpi.change_percent, &mut kpi.worse_percent] {
+            *value = value.map(rounded);
+        }
+        kpi.then_range = kpi.then_range.map(range);
+        kpi.now_range = kpi.now_range.map(range);
     }
     shown
 }

@@ -3,11 +3,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{ResultsInput, RunFolder, failure_text, heartbeat_line, kpi_table, results_json, snapshot_json};
+use super::{
+    ResultsInput, RunFolder, comparison_table, failure_text, heartbeat_line, kpi_table, results_json, snapshot_json,
+};
 use crate::{
     journal::{Counter, End, EndReason, Finding, Timing},
     judge::{
-        Judgement, Verdict,
+        Baseline, Judgement, Verdict,
         sick::{diagnosis, sick, starved_from, take, without_metrics},
         soak::{Soak, run_id, timing},
     },
@@ -147,6 +149,42 @@ fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
 #[test]
 fn the_table_shows_every_kpi_at_a_glance() {
     assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts));
+}
+
+/// Slower than it was, and under its target.
+fn regressed() -> Soak {
+    let slow = |ms: u64| {
+        Soak::healthy(Suite::Full).each(move |interval| {
+            let minute = interval.from_ms / 60_000;
+            let value_us = (ms + minute % 7) * 1_000;
+            interval.timings.insert(Timing::StartToLog, timing(value_us, 3, interval.from_ms, &run_id(minute)));
+        })
+    };
+    let mut then: serde_json::Value = serde_json::from_str(&results(&slow(250), &BTreeMap::new())).unwrap();
+    then["summary"]["pace"] = 120.0.into();
+    then["kpis"][5]["verdict"] = "unproven".into();
+    let baseline = Baseline::from_json("s2-full-results-2026-11-22T10-00-00.json", &then.to_string()).unwrap();
+    let mut now = slow(900);
+    now.targets.compare_with(baseline.with_limit(Some(10.0)));
+    now
+}
+
+#[test]
+fn a_regression_under_the_target_tells_a_stranger_what_moved() {
+    let verdicts = regressed().judge();
+    let texts = [Kpi::StartToLogP95, Kpi::StartToLogP99].map(|kpi| text(verdicts.kpi(kpi).unwrap()));
+    assert_snapshot("failures_against_a_baseline", &texts.join("\n\n"));
+}
+
+#[test]
+fn the_comparison_shows_then_and_now_at_a_glance_and_stands_in_the_results() {
+    let verdicts = regressed().judge();
+    assert_snapshot("comparison_table", &comparison_table(verdicts.comparison.as_ref().unwrap()));
+    let json: serde_json::Value = serde_json::from_str(&results(&regressed(), &BTreeMap::new())).unwrap();
+    assert_snapshot("comparison", &serde_json::to_string_pretty(&json["comparison"]).unwrap());
+    let bare: serde_json::Value =
+        serde_json::from_str(&results(&Soak::healthy(Suite::Full), &BTreeMap::new())).unwrap();
+    assert!(bare.as_object().unwrap().contains_key("comparison") && bare["comparison"].is_null());
 }
 
 #[test]

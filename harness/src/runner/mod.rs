@@ -46,7 +46,7 @@ pub use spawn::SpawnError;
 
 use crate::{
     plan::Suite,
-    report::kpi_table,
+    report::{comparison_table, kpi_table},
     settings::{Environment, Settings, Source},
 };
 
@@ -79,6 +79,9 @@ fn wrong_use(error: &dyn Error) -> ExitCode {
 fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> ExitCode {
     let waivers: trials::Waivers = Suite::ALL.iter().map(|suite| (*suite, settings.waivers_for(*suite))).collect();
     let suites = if args.list { Vec::new() } else { trials::suites_to_play(&args, &waivers) };
+    if let Some(other) = of_other_suite(&settings, suites.iter().copied()) {
+        return wrong_use(&other);
+    }
     let settings = Arc::new(settings);
     let preflights = preflight::trials(&args, &settings);
     if (!suites.is_empty() || preflight::is_played(&args, &settings))
@@ -119,6 +122,23 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     conclusion.exit_code()
 }
 
+/// The baseline is of one suite, and another is to be judged. A baseline that silently does not apply would be taken for
+/// one that found nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "S2_BASELINE names results of {baseline}, and {judged} is to be judged: only runs of one suite compare; \
+     `-- {baseline}::` selects that suite alone, and so does nextest's `-E 'test(/^{baseline}::/)'`"
+)]
+struct OtherSuite {
+    baseline: Suite,
+    judged: Suite,
+}
+
+fn of_other_suite(settings: &Settings, mut judged: impl Iterator<Item = Suite>) -> Option<OtherSuite> {
+    let baseline = settings.targets.baseline()?.suite();
+    judged.find(|judged| *judged != baseline).map(|judged| OtherSuite { baseline, judged })
+}
+
 /// Better one error before the soak than one for each trial in it.
 fn check_out(out: &Path) -> io::Result<()> {
     let check = || {
@@ -136,6 +156,7 @@ fn conclude(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
     for (suite, attachment) in attachments {
         if let Some(outcome) = attachment.outcome() {
             eprintln!("{suite}: {}\n\n{}", outcome.folder, kpi_table(&outcome.verdicts));
+            outcome.verdicts.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
         }
     }
 }

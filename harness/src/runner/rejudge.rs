@@ -1,16 +1,19 @@
 //! Judging again: the trials of a stored journal's suite, by today's targets. Nothing is played, and no gateway needed.
 //!
-//! The results depend on the journal, the targets and the waivers alone: not on when, where or from which path it is
-//! judged. With those it was played with, they are to the byte what its session wrote.
+//! The results depend on the journal, the targets, the waivers and the baseline (`S2_BASELINE` of today, whatever the
+//! soak was compared with) alone: not on when, where or from which path it is judged. With those it was played with, they
+//! are to the byte what its session wrote.
 
 use std::{collections::BTreeMap, fmt, io, sync::Arc};
 
 use libtest_mimic::{Arguments, Conclusion, Trial};
 
 use super::{
+    OtherSuite,
     attachment::{Outcome, answer},
     check_out,
     folder::shown,
+    of_other_suite,
     stored::{StoredError, StoredJournal},
     trials::{self, Ask, Subject, Waivers},
 };
@@ -18,7 +21,9 @@ use crate::{
     journal::{Header, Torn},
     judge::{Digest, Verdicts, judge},
     plan::Suite,
-    report::{Account, Glance, PageInput, ResultsInput, RunFolder, kpi_table, report_html, results_json},
+    report::{
+        Account, Glance, PageInput, ResultsInput, RunFolder, comparison_table, kpi_table, report_html, results_json,
+    },
     session::{ArtifactError, replace},
     settings::{Environment, Settings},
 };
@@ -36,6 +41,8 @@ pub(super) enum RejudgeError {
     Out(#[from] io::Error),
     #[error(transparent)]
     Results(#[from] ArtifactError),
+    #[error(transparent)]
+    Baseline(#[from] OtherSuite),
     #[error("S2_JOURNAL is not set")]
     NoJournal,
     /// Nothing judged is nothing proven.
@@ -64,6 +71,9 @@ pub(super) fn run(
     // `full` is ignored because of the hours that it takes, and here it takes none: its trials are judged whether or not
     // ignored ones are asked for, and those that are not judged say themselves why.
     args.include_ignored |= std::mem::take(&mut args.ignored);
+    if let Some(other) = of_other_suite(settings, std::iter::once(suite)) {
+        return Err(other.into());
+    }
     let path = shown(journal.path());
     if !is_any_selected(&args, suite) {
         return Err(RejudgeError::NoneSelected { journal: path, suite });
@@ -81,6 +91,7 @@ pub(super) fn run(
     let conclusion = libtest_mimic::run(&args, trials_of(suite, &waivers, false, &ask));
     if !is_nextest {
         eprintln!("{suite}, judged again: {}\n\n{}", shown(&results), kpi_table(&outcome.verdicts));
+        outcome.verdicts.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
     }
     Ok(conclusion)
 }

@@ -66,8 +66,14 @@ impl Stored {
     }
 
     fn run(&self, named: &Path, line: &str, toml: &str) -> Result<Trials, String> {
+        self.run_with(named, line, toml, None)
+    }
+
+    fn run_with(&self, named: &Path, line: &str, toml: &str, baseline: Option<&Path>) -> Result<Trials, String> {
         let (out, named) = (self.out.path().to_str().unwrap(), named.to_str().unwrap());
-        let environment = Environment::new("/nonexistent/s2".into(), [("S2_OUT", out), ("S2_JOURNAL", named)]);
+        let baseline = baseline.map(|path| ("S2_BASELINE", path.to_str().unwrap()));
+        let variables = [("S2_OUT", out), ("S2_JOURNAL", named)].into_iter().chain(baseline);
+        let environment = Environment::new("/nonexistent/s2".into(), variables);
         let settings = Settings::load(&environment, toml).unwrap();
         let log = format!("--logfile={}", self.log().display());
         let args = Arguments::from_iter(["soak", &log].into_iter().chain(line.split_whitespace()));
@@ -150,6 +156,36 @@ fn todays_targets_decide_and_say_what_was_the_first_over_them() {
     soak.targets.set("start_to_log_p95_ms_max", 150.0).unwrap();
     assert_eq!(soak.judge(), verdicts(&stored, &soak), "as if they had been those of the soak");
     assert_eq!(0, stored.judged("").failed, "nothing of an earlier judgement stays");
+}
+
+#[test]
+fn a_baseline_of_today_turns_red_what_is_worse_than_it_allows_and_nothing_once_the_limit_is_gone() {
+    let slow = |value_us: u64| {
+        Soak::healthy(Suite::Full).each(move |interval| {
+            let at_ms = interval.from_ms;
+            interval.timings.insert(Timing::StartToLog, timing(value_us + at_ms % 7 * 1_000, 3, at_ms, "run"));
+        })
+    };
+    let stored = Stored::of(&slow(900_000));
+    let then = stored.out.path().join("then.json");
+    fs::write(&then, results_of(&slow(250_000))).unwrap();
+    let judged = |named: &Path, toml: &str| stored.run_with(&stored.folder(), "", toml, Some(named));
+    let limit = "[baseline]\nmax_regression = '10%'";
+    assert_eq!(0, stored.judged(limit).failed, "without a baseline there is nothing to be worse than");
+    assert_eq!(2, judged(&then, limit).unwrap().failed);
+    let log = fs::read_to_string(stored.log()).unwrap();
+    assert!(log.contains("full::kpi::start_to_log_p95") && log.contains("full::kpi::start_to_log_p99"), "{log}");
+    let json: serde_json::Value = serde_json::from_str(&stored.written()).unwrap();
+    assert_eq!(
+        ("fail", "then.json"),
+        (json["summary"]["verdict"].as_str().unwrap(), json["comparison"]["baseline"].as_str().unwrap())
+    );
+    assert_eq!(0, judged(&then, "").unwrap().failed);
+    assert_eq!(0, judged(&then, "[baseline]\nmax_regression = '500%'").unwrap().failed);
+
+    fs::write(&then, results_of(&Soak::healthy(Suite::Smoke))).unwrap();
+    let refused = judged(&then, limit).unwrap_err();
+    assert!(refused.contains("of smoke") && refused.contains("full is to be judged"), "{refused}");
 }
 
 #[test]

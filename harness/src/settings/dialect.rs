@@ -331,8 +331,9 @@ fn metrics(mut table: Reader<'_>) -> MetricNames {
     let mut absent = of_names(table.table("absent"), &known, |_, _, _| true);
     absent.retain(|_, why| !why.trim().is_empty());
     let names = of_names(table.table("names"), &known, |table, key, name| {
-        // What is absent needs no name, and the base's are no pointers.
-        !is_json || absent.contains_key(key) || is_pointer(table, key, name)
+        // What is absent needs no name. Where nothing is said the base's stands, which leads nowhere in JSON: the preflight
+        // says so, with what there is.
+        !is_json || absent.contains_key(key) || name == key || is_pointer(table, key, name)
     });
     table.done();
     MetricNames { is_json, names, absent }

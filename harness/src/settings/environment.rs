@@ -11,7 +11,7 @@ use super::problem::{Problems, nearest};
 pub(super) const PLACE: &str = "the environment";
 
 /// What a person may set.
-const PUBLIC: [&str; 14] = [
+const PUBLIC: [&str; 15] = [
     "S2_GATEWAY_URL",
     "S2_TOKEN",
     "S2_CA_FILE",
@@ -26,6 +26,7 @@ const PUBLIC: [&str; 14] = [
     "S2_LOG",
     "S2_JOURNAL",
     "S2_LIVE",
+    "S2_BASELINE",
 ];
 
 /// The role that a re-executed binary plays.

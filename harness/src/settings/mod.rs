@@ -3,6 +3,7 @@
 //! `tests/soak.toml` holds what is to be played and what it is held against; the environment says what differs by
 //! place. [`Settings::load`] checks all of it and reports every problem at once.
 
+mod baseline;
 mod dialect;
 #[cfg(test)]
 mod dialect_tests;
@@ -122,7 +123,11 @@ impl Settings {
         let mut file = Reader::new(&name, table, &problems);
         let (scenario, levers) = scenario::scenario(&mut file);
         let dialect = dialect_named(environment, &mut file, &problems);
-        let targets = scenario::targets(file.table("targets"));
+        let mut targets = scenario::targets(file.table("targets"));
+        let max_regression_percent = baseline::max_regression_percent(file.table("baseline"));
+        if let Some(earlier) = baseline::read(environment, &mut problems.borrow_mut()) {
+            targets.compare_with(earlier.with_limit(max_regression_percent));
+        }
         let waivers = scenario::waivers(file.table("waive"));
         file.done();
         problems.into_inner().none()?;
@@ -214,6 +219,9 @@ impl Settings {
     pub fn shown(&self) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::from([("config".to_owned(), self.source.to_string())]);
         place::show(self, &mut shown);
+        if let Some(baseline) = self.targets.baseline() {
+            shown.insert("baseline".to_owned(), baseline.name().to_owned());
+        }
         for (kpi, reason) in &self.waivers {
             shown.insert(format!("waive.{kpi}"), reason.clone());
         }

@@ -186,3 +186,60 @@ fn a_waived_kpi_keeps_its_reason() {
     assert_eq!(settings.waivers, BTreeMap::from([(Kpi::JudgeP95, "no judge".to_owned())]));
     assert_eq!(settings.shown()["waive.judge_p95"], "no judge");
 }
+
+#[test]
+fn an_earlier_run_is_found_by_its_results_or_its_folder_and_is_to_be_one() {
+    let root = tempfile::tempdir().unwrap();
+    let run = root.path().join("smoke-2026-11-23T10-00-00");
+    std::fs::create_dir(&run).unwrap();
+    let results = |started_at: &str| {
+        format!(
+            r#"{{"summary": {{"suite": "smoke", "startedAt": "{started_at}", "endedAt": null, "pace": 30, "plannedMinutes": 15}}, "kpis": []}}"#
+        )
+    };
+    let own = run.join("s2-smoke-results-2026-11-23T10-00-00.json");
+    std::fs::write(&own, results("2026-11-23T10:00:00Z")).unwrap();
+    std::fs::write(run.join("s2-snapshot-S2-00-2026-11-23T10-00-00.json"), "{}").unwrap();
+    let load = |named: &Path| load(&[("S2_BASELINE", named.to_str().unwrap())], "");
+    let name = |named: &Path| load(named).unwrap().targets.baseline().unwrap().name().to_owned();
+    let refused = |named: &Path| load(named).unwrap_err().to_string();
+    assert_eq!("s2-smoke-results-2026-11-23T10-00-00.json", name(&own));
+    assert_eq!("s2-smoke-results-2026-11-23T10-00-00.json", name(&run));
+    assert_eq!(Suite::Smoke, load(&run).unwrap().targets.baseline().unwrap().suite());
+    assert_eq!(
+        Some("s2-smoke-results-2026-11-23T10-00-00.json"),
+        load(&run).unwrap().shown().get("baseline").map(String::as_str)
+    );
+    let again = root.path().join("s2-smoke-rejudged-2026-11-23T10-00-00.json");
+    std::fs::write(&again, results("2026-11-23T10:00:00Z")).unwrap();
+    assert_eq!("s2-smoke-rejudged-2026-11-23T10-00-00.json", name(&run), "judged again, it is newer");
+    assert_eq!("s2-smoke-rejudged-2026-11-23T10-00-00.json", name(&again));
+
+    assert!(refused(&root.path().join("nowhere")).contains("cannot be read"));
+    assert!(refused(root.path()).contains("holds no s2-…-results-….json"));
+    std::fs::write(&again, "{\"summary\": ").unwrap();
+    assert!(refused(&run).contains("is no results file of S2's"));
+    std::fs::write(&own, "[]").unwrap();
+    assert!(refused(&own).contains("is no results file of S2's"));
+    #[cfg(unix)]
+    {
+        let link = root.path().join("latest-smoke");
+        std::os::unix::fs::symlink(&run, &link).unwrap();
+        for named in [link.clone(), link.join("s2-smoke-results-2026-11-23T10-00-00.json")] {
+            assert!(refused(&named).contains("realpath"), "{}", refused(&named));
+        }
+    }
+    let two = problems(&[("S2_BASELINE", "/nonexistent"), ("S2_PACE", "fast")], "[baseline]\nmax_regresion = '10%'");
+    assert!(two.contains("3 problems") && two.contains("S2_BASELINE") && two.contains("max_regression"), "{two}");
+}
+
+#[test]
+fn a_regression_limit_is_a_share_in_percent() {
+    for wrong in ["10", "'10'", "'-1%'", "'0%'", "'NaN%'", "'inf%'", "'1001%'", "'%'", "true"] {
+        let told = problems(&[], &format!("[baseline]\nmax_regression = {wrong}"));
+        assert!(told.contains("baseline.max_regression"), "{wrong}: {told}");
+    }
+    for right in ["10%", "0.5 %", " 1000%"] {
+        assert!(load(&[], &format!("[baseline]\nmax_regression = '{right}'")).is_ok(), "{right}");
+    }
+}

@@ -63,6 +63,12 @@ pub(super) fn release(context: &Context, chaos: Chaos) {
     }
 }
 
+/// What our own proxy has held back so far, where it is what adds latency; bytes.
+pub(super) fn bytes_held_back(context: &Context) -> Option<u64> {
+    let is_proxy = matches!(context.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
+    context.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed)
+}
+
 async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
     let call = match chaos {
         Chaos::RedisRestart => CallName::RedisRestart,

@@ -270,7 +270,13 @@ impl Dialect {
     /// On which line of which file a key stands, or where it would.
     #[must_use]
     pub fn place_of(&self, key: &str) -> String {
-        self.places.get(key).cloned().unwrap_or_else(|| format!("nowhere yet; it belongs into {}", self.name))
+        match self.places.get(key) {
+            Some(place) if self.name != BUILT_IN_NAME && place.starts_with(&format!("{BUILT_IN_NAME}:")) => {
+                format!("stands in {place}; say it in {}", self.name)
+            }
+            Some(place) => place.clone(),
+            None => format!("nowhere yet; it belongs into {}", self.name),
+        }
     }
 
     /// Whether a run's id is the gateway's word, and not ours.

@@ -21,6 +21,9 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Between looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long a call that is told to wait comes again.
+const WAIT_PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 
 /// A trial under way.
 pub(super) struct Check<'a> {
@@ -88,10 +91,22 @@ impl Check<'_> {
 
     /// Makes a call; its answer, where its status is one that means yes.
     pub(super) async fn call(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
-        let (sent, began) = (self.client.shown(call, fill), clock::now());
-        let outcome = self.client.attempt(call, fill).await;
-        self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
         let spec = self.spec(call)?;
+        let give_up_at = clock::now() + WAIT_PATIENCE;
+        let outcome = loop {
+            let (sent, began) = (self.client.shown(call, fill), clock::now());
+            let outcome = self.client.attempt(call, fill).await;
+            self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
+            // What is told to wait comes again, as in a soak.
+            let told = outcome.as_ref().ok().filter(|answer| spec.wait.contains(&answer.status));
+            let Some(wait) = told.map(|answer| answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED)) else { break outcome };
+            if clock::now() + wait > give_up_at {
+                let (seconds, key) = (WAIT_PATIENCE.as_secs(), format!("calls.{call}.wait"));
+                self.wrong(format!("it was told to wait for longer than {seconds} s"), &[&key], None);
+                return None;
+            }
+            sleep(wait).await;
+        };
         let key = |key: &str| format!("calls.{call}.{key}");
         match outcome {
             Ok(answer) if answer.is(&spec.yes) => Some(answer),
@@ -105,6 +120,11 @@ impl Check<'_> {
                         (&[&path, &method], Some(absent))
                     }
                     400 | 415 | 422 => (&[&key("body"), &yes], None),
+                    409 | 429 => {
+                        let hint =
+                            format!("or, where it asks to come again a moment later: calls.{call}.wait = [{status}]");
+                        (&[&yes], Some(hint))
+                    }
                     200..=299 => (&[&yes], None),
                     _ => (&[&yes, &path], None),
                 };
@@ -234,8 +254,9 @@ impl Check<'_> {
     async fn metrics(&mut self) -> Option<()> {
         let answer = self.call(CallName::Metrics, &[]).await?;
         let names = self.dialect().metrics.clone();
+        let json = answer.json().filter(|_| names.is_json);
         let read = if names.is_json {
-            answer.json().and_then(|json| Exposition::read_json(&json, &names))
+            json.as_ref().and_then(|json| Exposition::read_json(json, &names))
         } else {
             Exposition::read(&answer.text())
         };
@@ -245,7 +266,10 @@ impl Check<'_> {
         };
         for name in names.names.keys().filter(|name| !names.absent.contains_key(*name)) {
             if read.value(name).is_none() && !read.histograms.contains_key(name) {
-                let hint = format!("or, if the gateway has none: metrics.absent.{name} = \"why\"");
+                let absent = format!("or, if the gateway has none: metrics.absent.{name} = \"why\"");
+                let words: Vec<&str> = name.split('_').filter(|word| word.len() > 2).collect();
+                let numbers = json.as_ref().and_then(|json| pointers(json, &words, &Value::is_number));
+                let hint = numbers.map_or_else(|| absent.clone(), |numbers| format!("{numbers}\n{absent}"));
                 self.wrong(format!("there is no {name}"), &[&format!("metrics.names.{name}")], Some(hint));
             }
         }

@@ -1,11 +1,15 @@
 //! Where in an answer something may be that was not found: a guess that saves a look into the gateway's source.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 /// No more are shown.
 const HINTS_MAX: usize = 4;
 /// How deep is looked.
 const DEPTH_MAX: usize = 6;
+/// A word that tells kinds apart is no longer.
+const WORD_CHARS_MAX: usize = 24;
 
 /// JSON pointers to values that are so; those whose key has one of these words in it come first.
 pub(super) fn pointers(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
@@ -18,6 +22,31 @@ pub(super) fn pointers(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> b
     found.truncate(HINTS_MAX);
     let shown = |pointer: &String| format!("{pointer:?} ({})", json.pointer(pointer).map(short).unwrap_or_default());
     (!found.is_empty()).then(|| format!("it may be at {}", found.iter().map(shown).collect::<Vec<_>>().join(", ")))
+}
+
+/// The same, over several values: what the first of them hints at that hints at anything.
+pub(super) fn pointers_in(all: &[Value], words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
+    all.iter().find_map(|json| pointers(json, words, is_so))
+}
+
+/// Where words stand in several values, each with the words that stood there: a guess at what tells them apart.
+pub(super) fn words_in(all: &[Value]) -> Option<String> {
+    let is_word = |value: &Value| {
+        value.as_str().is_some_and(|text| (1..=WORD_CHARS_MAX).contains(&text.len()) && !text.contains(' '))
+    };
+    let mut words: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for json in all {
+        let mut found = Vec::new();
+        walk(json, "", 0, &is_word, &mut found);
+        for pointer in found {
+            let word = json.pointer(&pointer).and_then(Value::as_str).unwrap_or_default();
+            words.entry(pointer).or_default().insert(word);
+        }
+    }
+    // What is another each time names things, and does not tell kinds of them apart.
+    let told = words.iter().filter(|(_, words)| words.len() <= HINTS_MAX && words.len() < all.len().max(2));
+    let told: Vec<String> = told.take(HINTS_MAX).map(|(pointer, words)| format!("{pointer:?} has {words:?}")).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn walk(json: &Value, at: &str, depth: usize, is_so: &dyn Fn(&Value) -> bool, found: &mut Vec<String>) {
@@ -53,6 +82,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn words_that_tell_kinds_apart_are_told_and_names_are_not() {
+        let events: Vec<Value> =
+            (0..6).map(|n| json!({ "kind": if n == 5 { "finished" } else { "trace" }, "id": n.to_string() })).collect();
+        assert_eq!(Some("\"/kind\" has {\"finished\", \"trace\"}".to_owned()), words_in(&events));
+        assert_eq!(None, words_in(&[]));
+    }
 
     #[test]
     fn what_is_called_so_is_guessed_first() {

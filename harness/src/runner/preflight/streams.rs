@@ -1,13 +1,13 @@
 //! What a stream is tried with: it is opened, a run is played, and it must show that.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{
     checks::{Check, LOOK_EVERY, PATIENCE},
-    hints::pointers,
+    hints::{pointers_in, words_in},
 };
 use crate::gateway::{CallName, Connection, LogEvent, RunStanding, StreamEvent, time_of};
 
@@ -76,7 +76,7 @@ impl Check<'_> {
             return if is_guard { Some(()) } else { self.nothing_came(call) };
         }
         let data: Vec<Value> = events.iter().filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
-        let Some(first) = data.first() else {
+        if data.is_empty() {
             self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
             return None;
         };
@@ -85,17 +85,23 @@ impl Check<'_> {
                 let of_number = || value.as_u64().is_some_and(|number| number.to_string() == id);
                 value.as_str() == Some(id) || of_number()
             };
-            self.wrong("no event names the run", &["events.run_id"], pointers(first, &["run", "id"], &is_it));
+            self.wrong("no event names the run", &["events.run_id"], pointers_in(&data, &["run", "id"], &is_it));
         } else if !is_guard && !seen.iter().any(|log| log.kind == "end") {
-            let kinds: Vec<&str> = seen.iter().map(|log| log.kind.as_str()).collect();
-            let hint = format!("the types that came are {kinds:?}");
+            let kinds: BTreeSet<&str> = seen.iter().map(|log| log.kind.as_str()).collect();
+            let words = words_in(&data).map_or_else(String::new, |words| format!("; of the data, {words}"));
+            let hint = format!("the types that came are {kinds:?}{words}");
             self.wrong("no event is the run's end", &["events.type", "events.end", "events.log"], Some(hint));
+        } else if !is_guard && !seen.iter().any(|log| log.kind == "log") {
+            self.wrong("no event is a log line", &["events.type", "events.log"], words_in(&data));
         } else if !is_guard && !seen.iter().any(|log| log.kind == "log" && log.message.is_some()) {
-            let hint = pointers(first, &["message", "text", "line"], &Value::is_string);
-            self.wrong("no event is a log line with a message", &["events.log", "events.message"], hint);
+            let hint = pointers_in(&data, &["message", "text", "line"], &Value::is_string);
+            self.wrong("no log line has a message", &["events.message"], hint);
+        }
+        if !is_guard {
+            self.tells_how_the_run_ended(&events, id);
         }
         if !seen.is_empty() && seen.iter().all(|log| log.timestamp.is_none()) {
-            let hint = pointers(first, &["time", "at", "ts"], &|value| time_of(value).is_some());
+            let hint = pointers_in(&data, &["time", "at", "ts"], &|value| time_of(value).is_some());
             self.wrong("no event has a time", &["events.timestamp"], hint);
         }
         if events.iter().all(|event| event.id.is_none()) {
@@ -103,6 +109,21 @@ impl Check<'_> {
             self.wrong("no event has an id", &["events.ids"], Some(hint));
         }
         Some(())
+    }
+
+    /// An end may say how the run ended. Where it does so somewhere else than is looked, an end that contradicts its run
+    /// would go unnoticed.
+    fn tells_how_the_run_ended(&mut self, events: &[StreamEvent], id: &str) {
+        let read = |event: &StreamEvent| LogEvent::read(&self.dialect().events, &event.name, &event.data);
+        let ends = events.iter().filter(|event| read(event).is_some_and(|log| log.run_id == id && log.kind == "end"));
+        let silent = ends.filter(|event| read(event).is_some_and(|log| log.status.is_none()));
+        let silent: Vec<Value> = silent.filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
+        let is_state = |value: &Value| {
+            value.as_str().is_some_and(|word| !matches!(self.dialect().standing_of(word), RunStanding::Unknown(_)))
+        };
+        if let Some(hint) = pointers_in(&silent, &["status", "state"], &is_state) {
+            self.wrong("the run's end does not say how it ended", &["events.status"], Some(hint));
+        }
     }
 
     /// Waits until a run has been over for a while, or nobody can say whether it is.

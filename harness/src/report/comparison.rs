@@ -1,0 +1,62 @@
+//! What moved since an earlier run, at a glance.
+
+use super::number;
+use crate::judge::{Compared, Comparison, Moved, Target, Unit};
+
+const HEAD: [&str; 5] = ["KPI", "then", "now", "change", "moved"];
+
+/// Against what it was compared, in what the two runs differ, and a table of the KPIs, one a line: then, now, change,
+/// and whether that is more than noise. Ends with a line feed.
+#[must_use]
+pub fn comparison_table(comparison: &Comparison) -> String {
+    let Comparison { baseline, started_at, max_regression_percent, notes, kpis } = comparison;
+    let mut table = format!("compared with {baseline}, of a soak that began at {started_at}");
+    for note in notes {
+        table.push_str(&format!("; {note}"));
+    }
+    if let Some(max) = max_regression_percent {
+        table.push_str(&format!("; worse by {max} % at most"));
+    }
+    table.push_str("\n\n");
+    let rows: Vec<[String; 5]> = std::iter::once(HEAD.map(str::to_owned)).chain(kpis.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let [name_width, then_width, now_width, change_width, _]: [usize; 5] = std::array::from_fn(width);
+    for [name, then, now, change, moved] in &rows {
+        let line =
+            format!("{name:<name_width$}  {then:>then_width$}  {now:>now_width$}  {change:>change_width$}  {moved}\n");
+        table.push_str(&line);
+    }
+    table
+}
+
+fn row(kpi: &Compared) -> [String; 5] {
+    let told =
+        |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| number::value(value, kpi.unit, kpi.target));
+    [kpi.name.clone(), told(kpi.then), told(kpi.now), change(kpi), moved(kpi)]
+}
+
+/// In percent of the old value. A share of what went well has hardly any: its change is one of points, and so is that of
+/// what was 0.
+fn change(kpi: &Compared) -> String {
+    let Some(change) = kpi.change else { return "–".to_owned() };
+    let is_of_points = matches!(kpi.target, Target::AtLeast(_)) && kpi.unit == Unit::Percent;
+    match kpi.change_percent {
+        _ if change == 0.0 => "=".to_owned(),
+        None => "from 0".to_owned(),
+        Some(_) if is_of_points => format!("{change:+.2} points"),
+        Some(percent) => format!("{percent:+.0} %"),
+    }
+}
+
+fn moved(kpi: &Compared) -> String {
+    let word = match kpi.verdict {
+        Moved::Worse => "worse",
+        Moved::Better => "better",
+        Moved::WithinNoise => "within noise",
+        Moved::NoRange => "no range",
+        Moved::NotComparable => "not comparable",
+    };
+    let why = kpi.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    let is_regression = if kpi.is_regression { ", REGRESSION" } else { "" };
+    format!("{word}{why}{is_regression}")
+}
