@@ -243,7 +243,9 @@ async fn live(browser: &Browser, url: &str) -> Result<(), AnyError> {
     let clock = "return document.getElementById('clock').textContent.includes('T+')";
     browser.until("the clock", clock).await?;
     charts_are_drawn(browser, 15).await?;
+    text_is_readable(browser, "light").await?;
     nothing_went_wrong(browser, url).await?;
+    browser.keep(&folder().join("healthy/live.png")).await?;
     // As a Prometheus would, but from the page: it may ask where it comes from.
     browser
         .says("fetch('metrics').then((answer) => answer.text()).then((text) => (window.metrics = text)); return true")
