@@ -48,7 +48,8 @@ fn a_green_kpi() -> Tested {
     for environment in [&[][..], &[("NEXTEST_RUN_ID", "a8e30e64")]] {
         let output = stored.judge("smoke::kpi::availability --exact", environment)?;
         assert!(output.status.success(), "{output:?}");
-        assert_eq!(["journal", "s2-smoke-rejudged-2026-11-23T10-00-00.json"], *stored.left()?);
+        let junit = "s2-smoke-rejudged-junit-2026-11-23T10-00-00.xml";
+        assert_eq!(["journal", "s2-smoke-rejudged-2026-11-23T10-00-00.json", junit], *stored.left()?);
     }
     // Without nextest a person sees all KPIs at a glance.
     let said = stderr(&stored.judge("smoke::kpi::availability --exact", &[])?);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     attach::{AttachError, Attended, attend},
-    folder::{self, AttachFolder},
+    folder::AttachFolder,
     follow::{Follower, Interest, Soak},
     last_results,
     lock::Lock,
@@ -23,6 +23,7 @@ use crate::{
     judge::{Digest, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early},
     plan::{Kpi, Suite},
     report::{RunFolder, failure_text},
+    session,
     settings::Settings,
 };
 
@@ -238,7 +239,7 @@ fn indented(text: &str) -> String {
 }
 
 fn shown(run: Option<&RunFolder>) -> String {
-    run.map_or_else(|| "no folder was made".to_owned(), |run| folder::shown(&run.path()))
+    run.map_or_else(|| "no folder was made".to_owned(), |run| session::shown(&run.path()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

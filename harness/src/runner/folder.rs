@@ -287,12 +287,6 @@ impl AttachFolder {
     }
 }
 
-/// A path below the current folder is named from here.
-pub(super) fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
-}
-
 fn is_empty(log: &Path) -> bool {
     fs::metadata(log).is_ok_and(|data| data.len() == 0)
 }

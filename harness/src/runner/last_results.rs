@@ -2,12 +2,17 @@
 
 use std::fs;
 
-use super::{attach::Attended, folder::AttachFolder, rejudge::results_of, stored::StoredJournal};
+use super::{
+    attach::Attended,
+    folder::AttachFolder,
+    rejudge::{Rejudged, rejudged},
+    stored::StoredJournal,
+};
 use crate::{
     journal::{Finding, Incident, Record},
     plan::Phase,
     report::RunFolder,
-    session::replace,
+    session::{replace, shown},
     settings::Settings,
 };
 
@@ -30,9 +35,11 @@ pub(super) fn leave(run: &RunFolder, attended: &Attended, folder: &AttachFolder,
     if let Attended::Died { what, .. } = attended {
         digest.absorb(&of_death(digest.scenario_ms(), what, folder));
     }
-    let (_, json) = results_of(&header, &digest, settings);
-    if let Err(error) = replace(&run.results(), &json) {
-        eprintln!("{error}");
+    let Rejudged { json, junit, .. } = rejudged(&header, &digest, settings, &shown(&run.path()));
+    for (path, text) in [(run.junit(), junit), (run.results(), json)] {
+        if let Err(error) = replace(&path, &text) {
+            eprintln!("{error}");
+        }
     }
 }
 

@@ -3,14 +3,13 @@
 //! The results depend on the journal, the targets and the waivers alone: not on when, where or from which path it is
 //! judged. With those it was played with, they are to the byte what its session wrote.
 
-use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, sync::Arc};
 
 use libtest_mimic::{Arguments, Conclusion, Trial};
 
 use super::{
     attachment::{Outcome, answer},
     check_out,
-    folder::shown,
     stored::{StoredError, StoredJournal},
     trials::{self, Ask, Subject, Waivers},
 };
@@ -18,8 +17,8 @@ use crate::{
     journal::{Header, Torn},
     judge::{Digest, Verdicts, judge},
     plan::Suite,
-    report::{ResultsInput, RunFolder, kpi_table, results_json},
-    session::{ArtifactError, replace},
+    report::{ResultsInput, RunFolder, Stage, junit_xml, kpi_table, results_json},
+    session::{ArtifactError, replace, shown},
     settings::{Environment, Settings},
 };
 
@@ -68,8 +67,9 @@ pub(super) fn run(
     if !is_any_selected(&args, suite) {
         return Err(RejudgeError::NoneSelected { journal: path, suite });
     }
-    let results = RunFolder::new(&settings.out, suite, &journal.stamp()).rejudged();
-    let (outcome, torn) = judged(journal, settings, &path, &results)?;
+    let folder = RunFolder::new(&settings.out, suite, &journal.stamp());
+    let results = folder.rejudged();
+    let (outcome, torn) = judged(journal, settings, &path, &folder)?;
     let is_nextest = environment.nextest_run_id().is_some();
     if !is_nextest {
         say(&Said { path: &path, suite, settings, torn, not_used: not_used(environment) });
@@ -89,23 +89,32 @@ fn judged(
     journal: StoredJournal,
     settings: &Settings,
     path: &str,
-    results: &Path,
+    folder: &RunFolder,
 ) -> Result<(Outcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
     let (header, digest, torn) = journal.fold(&settings.targets)?;
-    let (verdicts, json) = results_of(&header, &digest, settings);
-    replace(results, &json)?;
-    let folder = format!("judged again from {path}; results in {}", shown(results));
-    Ok((Outcome { verdicts, folder, at_length: digest.fatal().map(str::to_owned) }, torn))
+    let told = format!("judged again from {path}; results in {}", shown(&folder.rejudged()));
+    let Rejudged { verdicts, json, junit } = rejudged(&header, &digest, settings, &told);
+    replace(&folder.rejudged(), &json)?;
+    replace(&folder.rejudged_junit(), &junit)?;
+    Ok((Outcome { verdicts, folder: told, at_length: digest.fatal().map(str::to_owned) }, torn))
 }
 
-/// What is said of a record by today's targets and waivers, and the results that say so.
-pub(super) fn results_of(header: &Header, digest: &Digest, settings: &Settings) -> (Verdicts, String) {
+/// What is said of a record by today's targets and waivers, and the files that say so.
+pub(super) struct Rejudged {
+    pub(super) verdicts: Verdicts,
+    pub(super) json: String,
+    pub(super) junit: String,
+}
+
+/// Judges a record by today's settings. `folder` is where its failures say to read on.
+pub(super) fn rejudged(header: &Header, digest: &Digest, settings: &Settings, folder: &str) -> Rejudged {
     let verdicts = judge(&header.plan, &settings.targets, digest);
     let waived: BTreeMap<String, String> =
         settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
-    let json = results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived });
-    (verdicts, json)
+    let input = ResultsInput { header, digest, verdicts: &verdicts, waived: &waived };
+    let (json, junit) = (results_json(&input), junit_xml(&input, folder, Stage::Over));
+    Rejudged { verdicts, json, junit }
 }
 
 /// Every trial there is. Those of other suites are ignored, and of its own those that are waived today: in a list by

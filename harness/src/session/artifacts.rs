@@ -15,7 +15,7 @@ use crate::{
     gateway::Exposition,
     journal::Header,
     judge::{Digest, judge},
-    report::{ResultsInput, results_json, snapshot_json},
+    report::{ResultsInput, Stage, junit_xml, results_json, snapshot_json},
 };
 
 /// A file could not be written.
@@ -32,12 +32,26 @@ pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> 
     fs::create_dir_all(&logs).map_err(|source| ArtifactError { path: logs, source })
 }
 
-/// The results as they stand.
-pub(super) fn results(config: &SessionConfig, header: &Header, digest: &Digest) -> String {
+/// The results as they stand, for CI and for all others: each file with what is to be in it. Where the last of them is
+/// there, so is the other.
+pub(super) fn results(
+    config: &SessionConfig,
+    header: &Header,
+    digest: &Digest,
+    stage: Stage,
+) -> [(PathBuf, String); 2] {
     let verdicts = judge(&config.plan, &config.targets, digest);
     let waived: BTreeMap<String, String> =
         config.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
-    results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived })
+    let input = ResultsInput { header, digest, verdicts: &verdicts, waived: &waived };
+    let folder = shown(&config.folder.path());
+    [(config.folder.junit(), junit_xml(&input, &folder, stage)), (config.folder.results(), results_json(&input))]
+}
+
+/// A path below the current folder is named from here.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 /// A snapshot, now.

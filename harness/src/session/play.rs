@@ -22,6 +22,7 @@ use crate::{
     judge::Digest,
     plan::{Lever, millis},
     proxy::FaultProxy,
+    report::Stage,
 };
 
 /// An interval of the journal, scenario time.
@@ -226,9 +227,10 @@ fn write_down(begun: &Begun, context: &Context, minute: u64) {
     let exposition = context.board.exposition();
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
     let (snapshot, results) = context.recorder.with_digest(|digest| {
-        (artifacts::snapshot(digest, exposition.as_ref(), minute), artifacts::results(config, header, digest))
+        let results = artifacts::results(config, header, digest, Stage::Playing);
+        (artifacts::snapshot(digest, exposition.as_ref(), minute), results)
     });
-    for (path, text) in [(config.folder.snapshot(minute), snapshot), (config.folder.results(), results)] {
+    for (path, text) in std::iter::once((config.folder.snapshot(minute), snapshot)).chain(results) {
         if let Err(error) = artifacts::replace(&path, &text) {
             unwritten(&context.recorder, &error);
         }
@@ -253,17 +255,21 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     }
     recorder.flush();
     // Once before the end, while the record can still say that it was not possible.
-    let results = || recorder.with_digest(|digest| artifacts::results(config, header, digest));
-    if let Err(error) = artifacts::replace(&config.folder.results(), &results()) {
-        unwritten(recorder, &error);
+    let results = || recorder.with_digest(|digest| artifacts::results(config, header, digest, Stage::Over));
+    for (path, text) in results() {
+        if let Err(error) = artifacts::replace(&path, &text) {
+            unwritten(recorder, &error);
+        }
     }
     let at_ms = recorder.clock().now_ms();
     recorder.write(Record::End(End { at_ms, ended_at: wall_now().to_string(), reason }));
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    if let Err(error) = artifacts::replace(&config.folder.results(), &results()) {
-        tracing::error!("{error}");
+    for (path, text) in results() {
+        if let Err(error) = artifacts::replace(&path, &text) {
+            tracing::error!("{error}");
+        }
     }
     Checkpoint::remove(&config.folder.checkpoint());
     reason
