@@ -167,7 +167,7 @@ impl Stored {
         let binary = std::env::current_exe().expect("a process that runs has a binary");
         let mut command = Command::new(binary);
         // What is set where this test runs is not what is tested.
-        let is_ours = |name: &str| name.starts_with("S2_") || name == "NEXTEST_RUN_ID";
+        let is_ours = |name: &str| name.starts_with("S2_") || ["NEXTEST_RUN_ID", "GITHUB_STEP_SUMMARY"].contains(&name);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
             command.env_remove(name);
         }

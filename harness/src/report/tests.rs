@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{ResultsInput, RunFolder, failure_text, heartbeat_line, kpi_table, results_json, snapshot_json};
+use super::{Look, ResultsInput, RunFolder, failure_text, heartbeat_line, kpi_table, results_json, snapshot_json};
 use crate::{
     journal::{Counter, End, EndReason, Finding, Timing},
     judge::{
@@ -11,7 +11,7 @@ use crate::{
         sick::{diagnosis, sick, starved_from, take, without_metrics},
         soak::{Soak, run_id, timing},
     },
-    plan::{Chaos, HarnessCheck, Kpi, Suite, Workload},
+    plan::{Chaos, HarnessCheck, Kpi, Lacks, Suite, Workload},
     snapshots::assert_snapshot,
 };
 
@@ -146,7 +146,7 @@ fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
 
 #[test]
 fn the_table_shows_every_kpi_at_a_glance() {
-    assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts));
+    assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts, &Lacks::default(), Look::PLAIN));
 }
 
 #[test]

@@ -205,6 +205,11 @@ impl AttachFolder {
         self.write("failure", why)
     }
 
+    /// Its presence says that the summary of the CI job has this soak, or is about to.
+    pub(super) fn summary_claim(&self) -> PathBuf {
+        self.path.join("summary")
+    }
+
     /// Held by whoever judges.
     pub(super) fn outcome_lock(&self) -> PathBuf {
         self.path.join("outcome.lock")

@@ -10,14 +10,17 @@ use libtest_mimic::{Arguments, Conclusion, Trial};
 use super::{
     attachment::{Outcome, answer},
     check_out,
+    folder::{AttachFolder, FolderError, run_key},
+    progress,
     stored::{StoredError, StoredJournal},
+    summary,
     trials::{self, Ask, Subject, Waivers},
 };
 use crate::{
     journal::{Header, Torn},
     judge::{Digest, Verdicts, judge},
     plan::Suite,
-    report::{ResultsInput, RunFolder, Stage, junit_xml, kpi_table, results_json},
+    report::{ResultsInput, RunFolder, Stage, junit_xml, kpi_table, results_json, summary_markdown},
     session::{ArtifactError, replace, shown},
     settings::{Environment, Settings},
 };
@@ -33,6 +36,8 @@ pub(super) enum RejudgeError {
     Stored(#[from] StoredError),
     #[error(transparent)]
     Out(#[from] io::Error),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(transparent)]
     Results(#[from] ArtifactError),
     #[error("S2_JOURNAL is not set")]
@@ -74,12 +79,22 @@ pub(super) fn run(
     if !is_nextest {
         say(&Said { path: &path, suite, settings, torn, not_used: not_used(environment) });
     }
+    if let Some(path) = environment.step_summary() {
+        let waived = waivers.get(&suite).cloned().unwrap_or_default();
+        let text = summary_markdown(suite, &outcome.verdicts, &waived, &outcome.folder);
+        let folder = AttachFolder::make(&settings.out, &run_key(environment), suite)?;
+        if let Err(error) = summary::append_once(&path, &folder, &text) {
+            eprintln!("{error}");
+        }
+    }
     let outcome = Arc::new(outcome);
     let told = Arc::clone(&outcome);
     let ask: Arc<Ask> = Arc::new(move |subject| answer(subject, &told));
     let conclusion = libtest_mimic::run(&args, trials_of(suite, &waivers, false, &ask));
     if !is_nextest {
-        eprintln!("{suite}, judged again: {}\n\n{}", shown(&results), kpi_table(&outcome.verdicts));
+        let waived = waivers.get(&suite).cloned().unwrap_or_default();
+        let table = kpi_table(&outcome.verdicts, &waived, progress::stderr_look());
+        eprintln!("{suite}, judged again: {}\n\n{table}", shown(&results));
     }
     Ok(conclusion)
 }
