@@ -130,7 +130,7 @@ mod tests {
     use crate::{
         journal::{Counter, Finding},
         judge::{
-            sick::{diagnosis, sick, starved_from, take},
+            sick::{diagnosis, sick, take},
             soak::Soak,
         },
         plan::Kpi,
@@ -152,14 +152,16 @@ mod tests {
 
     #[test]
     fn nothing_green_comes_before_anything_red() {
-        let verdicts = starved_from(60);
+        let mut verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
+        verdicts.kpis[20].verdict = Verdict::Unproven;
+        verdicts.workloads[3].verdict = Verdict::Fail;
         let text = summary_markdown(Suite::Full, &verdicts, &Lacks::default(), FOLDER);
-        let rows: Vec<bool> = text
-            .lines()
-            .filter(|l| l.starts_with("| 🔴") || l.starts_with("| 🟠") || l.starts_with("| 🟢"))
-            .map(|line| line.contains("pass"))
-            .collect();
-        assert!(rows.is_sorted() && rows.len() >= verdicts.kpis.len(), "{text}");
+        let words = ["| 🔴 **FAIL** |", "| 🟠 **UNPROVEN** |", "| 🟢 pass |"];
+        let rank = |line: &str| words.iter().position(|word| line.starts_with(word));
+        let ranks: Vec<usize> = text.lines().filter_map(rank).collect();
+        assert_eq!([3, 1, 22], [0, 1, 2].map(|rank| ranks.iter().filter(|it| **it == rank).count()), "{text}");
+        assert!(ranks.is_sorted(), "{text}");
+        assert!(text.contains("| full::workload::w4_safety_probes |"), "{text}");
     }
 
     #[test]
