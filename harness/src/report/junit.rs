@@ -2,7 +2,8 @@
 //! first snapshot on, so that a job that is killed has it.
 //!
 //! A file of a soak that goes on has nothing green in it: what has not been missed yet is a failure of the type
-//! `unproven`, since nothing is proven before the end. Later each case is what the judge says.
+//! `unproven`, since nothing is proven before the end. Only a KPI can be missed by then: that a workload has not played
+//! its plan says no more than that the soak goes on. Later each case is what the judge says.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use super::{ResultsInput, failure_text, number, results::waiver, rounded, title::title};
 use crate::{
     journal::one_line,
-    judge::{Judgement, Target, Verdict},
+    judge::{Judged, Judgement, Target, Verdict},
 };
 
 /// Whether anything is still to come.
@@ -61,8 +62,12 @@ pub fn junit_xml(input: &ResultsInput<'_>, folder: &str, stage: Stage) -> String
 fn case(input: &ResultsInput<'_>, judgement: &Judgement, folder: &str, stage: Stage) -> TestCase {
     let suite = input.header.plan.suite;
     let waiver = waiver(input, judgement);
+    let is_of_the_plan = judgement.kind != Judged::Kpi;
     let (status, verdict) = match (waiver, judgement.verdict, stage) {
         (Some(reason), ..) => (skipped(reason), "waived"),
+        (None, Verdict::Fail, Stage::Playing) if is_of_the_plan => {
+            (failure("unproven", &failure_text(judgement, suite, folder)), "unproven")
+        }
         (None, Verdict::Fail, _) => (failure("fail", &failure_text(judgement, suite, folder)), "fail"),
         (None, Verdict::Unproven, _) => (failure("unproven", &failure_text(judgement, suite, folder)), "unproven"),
         (None, Verdict::Pass, Stage::Playing) => (failure("unproven", &so_far(judgement)), "unproven"),
@@ -191,13 +196,19 @@ mod tests {
             let document = Document::parse(&text).unwrap();
             for case in cases(&document) {
                 let failure = case.children().find(|child| child.has_tag_name("failure"));
-                assert!(failure.is_some(), "{:?} is green at minute {minute}", case.attribute("name"));
+                let kind = failure.and_then(|failure| failure.attribute("type"));
+                assert_eq!(Some("unproven"), kind, "{:?} at minute {minute}", case.attribute("name"));
             }
             let suite = document.descendants().find(|node| node.has_tag_name("testsuite")).unwrap();
             assert_eq!((Some("no"), None), (property(suite, "finished"), property(suite, "endReason")));
         }
         let text = rendered(&Soak::healthy(Suite::Full).cut_at(119 * 60_000), &BTreeMap::new(), Stage::Playing);
         assert!(text.contains("availability is 100 % so far, and is unproven: the soak goes on"), "{text}");
+        // What is bad already is told from that.
+        let text = rendered(&sick(Kpi::SseGaps).cut_at(60 * 60_000), &BTreeMap::new(), Stage::Playing);
+        let document = Document::parse(&text).unwrap();
+        let failed = cases(&document).filter(|case| property(*case, "verdict") == Some("fail"));
+        assert_eq!(vec![Some("full::kpi::sse_gaps")], failed.map(|case| case.attribute("name")).collect::<Vec<_>>());
     }
 
     #[test]
