@@ -31,12 +31,13 @@ fn main() -> ExitCode {
         let gateway = || -> StartingGateway { Box::pin(async { Err("nobody needs a gateway".to_owned()) }) };
         return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });
     }
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 7] = [
         ("a_kpi_that_was_green_is_green_again_and_leaves_results_alone", a_green_kpi),
         ("the_same_journal_gives_the_same_bytes_in_whatever_process", the_same_bytes),
         ("a_red_kpi_names_the_journal_and_the_results", a_red_kpi),
         ("what_is_set_for_playing_is_said_not_to_be_used", what_is_not_used),
         ("a_list_names_every_trial_and_marks_those_of_other_suites", a_list),
+        ("the_summary_of_a_ci_job_is_appended_once_whoever_judges", a_summary),
         ("what_cannot_be_judged_is_one_error_and_exit_code_2", what_cannot_be_judged),
     ];
     let trials = tests.into_iter().map(|(name, test)| Trial::test(name, test)).collect();
@@ -48,8 +49,9 @@ fn a_green_kpi() -> Tested {
     for environment in [&[][..], &[("NEXTEST_RUN_ID", "a8e30e64")]] {
         let output = stored.judge("smoke::kpi::availability --exact", environment)?;
         assert!(output.status.success(), "{output:?}");
+        let junit = "s2-smoke-rejudged-junit-2026-11-23T10-00-00.xml";
         let written = ["html", "json"].map(|kind| format!("s2-smoke-rejudged-2026-11-23T10-00-00.{kind}"));
-        assert_eq!(["journal", &written[0], &written[1]], *stored.left()?);
+        assert_eq!(["journal", &written[0], &written[1], junit], *stored.left()?);
     }
     // Without nextest a person sees all KPIs at a glance.
     let said = stderr(&stored.judge("smoke::kpi::availability --exact", &[])?);
@@ -85,6 +87,29 @@ fn what_is_not_used() -> Tested {
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("not used: S2_GATEWAY_URL, S2_TOKEN, S2_PACE\n") && !said.contains("hunter2"), "{said}");
+    Ok(())
+}
+
+fn a_summary() -> Tested {
+    let stored = Stored::new()?;
+    let summary = stored.out.path().join("summary.md");
+    let named = summary.to_str().expect("a temporary folder has a plain name");
+    // The processes of one nextest run judge the same journal, each for its own trial.
+    for trial in ["availability", "run_success"] {
+        let of_nextest = [("NEXTEST_RUN_ID", "a8e30e64"), ("GITHUB_STEP_SUMMARY", named)];
+        stored.judge(&format!("smoke::kpi::{trial} --exact"), &of_nextest)?;
+    }
+    let told = fs::read_to_string(&summary)?;
+    assert_eq!(1, told.matches("### S2 smoke:").count(), "{told}");
+    assert!(
+        told.contains("| 🟠 **UNPROVEN** | run_success |") && told.contains("| 🟢 pass | availability |"),
+        "{told}"
+    );
+    // One that cannot be written is said, and nothing is red for it.
+    let nowhere = stored.out.path().join("nowhere/summary.md");
+    let output =
+        stored.command("smoke::kpi::availability --exact", &[]).env("GITHUB_STEP_SUMMARY", nowhere).output()?;
+    assert!(output.status.success() && stderr(&output).contains("cannot append to"), "{output:?}");
     Ok(())
 }
 
@@ -167,7 +192,7 @@ impl Stored {
         let binary = std::env::current_exe().expect("a process that runs has a binary");
         let mut command = Command::new(binary);
         // What is set where this test runs is not what is tested.
-        let is_ours = |name: &str| name.starts_with("S2_") || name == "NEXTEST_RUN_ID";
+        let is_ours = |name: &str| name.starts_with("S2_") || ["NEXTEST_RUN_ID", "GITHUB_STEP_SUMMARY"].contains(&name);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
             command.env_remove(name);
         }

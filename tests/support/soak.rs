@@ -29,8 +29,10 @@ pub(crate) fn played(gateway: fn() -> StartingGateway, workers: Workers) -> Opti
 
 /// Takes out of a command's environment what the caller's says of a gateway or of a test run.
 pub(crate) fn forget_surroundings(command: &mut Command) {
-    let is_foreign =
-        |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("S2_") || name.contains("NEXTEST"));
+    let is_foreign = |name: &OsStr| {
+        name.to_str()
+            .is_some_and(|name| ["S2_", "GITHUB_"].iter().any(|p| name.starts_with(p)) || name.contains("NEXTEST"))
+    };
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_foreign(name)) {
         command.env_remove(name);
     }

@@ -47,7 +47,9 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path
     let mut command = Command::new(std::env::current_exe()?);
     // What the caller's environment says of a gateway or a test run is not for this one.
     for (name, _) in std::env::vars_os() {
-        let is_foreign = name.to_str().is_some_and(|name| name.starts_with("S2_") || name.starts_with("NEXTEST"));
+        let is_foreign = name
+            .to_str()
+            .is_some_and(|name| ["S2_", "NEXTEST", "GITHUB_"].iter().any(|prefix| name.starts_with(prefix)));
         if is_foreign {
             command.env_remove(name);
         }

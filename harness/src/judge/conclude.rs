@@ -102,6 +102,12 @@ pub(super) fn is_too_few(samples: u64, promised: u64) -> bool {
     u128::from(samples) * 100 < u128::from(promised) * SAMPLES_PERCENT_MIN
 }
 
+/// How many samples are lacking until they are not [too few](is_too_few).
+pub(super) fn lacking(samples: u64, promised: u64) -> u64 {
+    let needed = (u128::from(promised) * SAMPLES_PERCENT_MIN).div_ceil(100);
+    u64::try_from(needed).unwrap_or(u64::MAX).saturating_sub(samples)
+}
+
 /// A part of a whole in percent; none of nothing.
 #[expect(clippy::cast_precision_loss, reason = "a share of so many samples is near enough")]
 pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {

@@ -8,8 +8,8 @@ use crate::{
         Buckets, Counter, Cycles, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram, Record,
         Source, Timing, TimingRecord,
     },
-    plan::{Chaos, Kpi, Phase, Plan, Scenario, Suite, Workload},
-    report::{failure_text, kpi_table, snapshot_json},
+    plan::{Chaos, Kpi, Lacks, Phase, Plan, Scenario, Suite, Workload},
+    report::{Look, failure_text, kpi_table, snapshot_json},
 };
 
 fn wild_number() -> impl Strategy<Value = f64> {
@@ -120,7 +120,7 @@ proptest! {
             prop_assert!(!failure_text(judgement, suite, "a folder").is_empty());
         }
         prop_assert!(Kpi::ALL.iter().filter(|kpi| is_already_certain(**kpi, &digest)).count() <= Kpi::ALL.len());
-        prop_assert!(!kpi_table(&verdicts).is_empty());
+        prop_assert!(!kpi_table(&verdicts, &Lacks::default(), Look::PLAIN).is_empty());
         prop_assert!(!snapshot_json(&digest, &std::collections::BTreeMap::new(), 0, "").is_empty());
     }
 

@@ -5,7 +5,7 @@ use std::ops::Not;
 use serde::{Deserialize, Serialize};
 
 use super::Range;
-use crate::plan::Phase;
+use crate::plan::{Phase, Suite};
 
 /// A verdict of three values. Only [`Verdict::Pass`] is green.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,6 +91,19 @@ pub enum Judged {
     Workload,
     /// The harness itself.
     Harness,
+}
+
+impl Judged {
+    /// The name of the trial that says what was judged: `smoke::kpi::availability`. CI reports and filters rely on it.
+    #[must_use]
+    pub fn trial_name(self, suite: Suite, name: &str) -> String {
+        let kind = match self {
+            Self::Workload => "workload",
+            Self::Kpi => "kpi",
+            Self::Harness => "harness",
+        };
+        format!("{suite}::{kind}::{name}")
+    }
 }
 
 /// What a judge says of one thing, and what it says it by.

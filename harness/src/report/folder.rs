@@ -83,6 +83,12 @@ impl RunFolder {
         self.path().join(format!("s2-{}-results-{}.json", self.suite, self.stamp))
     }
 
+    /// The results as JUnit, rewritten with them.
+    #[must_use]
+    pub fn junit(&self) -> PathBuf {
+        self.path().join(format!("s2-{}-junit-{}.xml", self.suite, self.stamp))
+    }
+
     /// The results of judging the journal again: beside the soak's folder, which stays as its session left it.
     #[must_use]
     pub fn rejudged(&self) -> PathBuf {
@@ -100,6 +106,12 @@ impl RunFolder {
     #[must_use]
     pub fn rejudged_report(&self) -> PathBuf {
         self.rejudged().with_extension("html")
+    }
+
+    /// The same as JUnit, beside them.
+    #[must_use]
+    pub fn rejudged_junit(&self) -> PathBuf {
+        self.root.join(format!("s2-{}-rejudged-junit-{}.xml", self.suite, self.stamp))
     }
 
     /// The folder of the logs.

@@ -1,6 +1,7 @@
 //! Renders verdicts: one renderer a file, pure text, and a renderer decides nothing.
 
 mod account;
+mod block;
 mod comparison;
 mod course;
 #[cfg(test)]
@@ -8,6 +9,9 @@ mod evidence_tests;
 mod failure;
 mod folder;
 mod heartbeat;
+mod junit;
+mod look;
+mod markdown;
 mod number;
 mod page;
 mod process;
@@ -20,11 +24,15 @@ mod tests;
 mod title;
 
 pub use account::Account;
+pub use block::{KPIS_SHOWN, Standing, block, red_line};
 pub use comparison::comparison_table;
 pub use course::Course;
 pub use failure::failure_text;
 pub use folder::RunFolder;
 pub use heartbeat::heartbeat_line;
+pub use junit::{Stage, junit_xml};
+pub use look::Look;
+pub use markdown::summary_markdown;
 use number::rounded;
 pub use page::{Glance, PageInput, live_html, live_json, report_html};
 pub use prometheus::{PROMETHEUS_CONTENT_TYPE, prometheus_text};

@@ -108,18 +108,8 @@ pub fn results_json(input: &ResultsInput<'_>) -> String {
 }
 
 fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
-    let ResultsInput { header, digest, verdicts, waived } = *input;
-    let lacks = &header.plan.lacks;
-    let is_waived = |judgement: &&Judgement| match judgement.kind {
-        Judged::Kpi => {
-            let lacking = Kpi::from_name(&judgement.name).is_some_and(|kpi| lacks.kpis.contains_key(&kpi));
-            lacking || waived.contains_key(&judgement.name)
-        }
-        Judged::Workload => {
-            Workload::from_name(&judgement.name).is_some_and(|workload| lacks.workloads.contains_key(&workload))
-        }
-        Judged::Harness => false,
-    };
+    let ResultsInput { header, digest, verdicts, .. } = *input;
+    let is_waived = |judgement: &&Judgement| waiver(input, judgement).is_some();
     let judged: Vec<Verdict> = verdicts.iter().filter(|j| !is_waived(j)).map(|j| j.verdict).collect();
     let counted = |verdict| judged.iter().filter(|judged| **judged == verdict).count();
     let end = digest.end();
@@ -152,6 +142,19 @@ fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
         request_errors: counter(Counter::RequestErrors),
         requests_throttled: counter(Counter::RequestsThrottled),
     }
+}
+
+/// Why a judgement does not count, where it is waived: by the settings, or for what the gateway lacks.
+pub(super) fn waiver<'a>(input: &ResultsInput<'a>, judgement: &Judgement) -> Option<&'a str> {
+    let ResultsInput { header, waived, .. } = *input;
+    let lacks = &header.plan.lacks;
+    let name = judgement.name.as_str();
+    let reason = match judgement.kind {
+        Judged::Kpi => waived.get(name).or_else(|| lacks.kpis.get(&Kpi::from_name(name)?)),
+        Judged::Workload => lacks.workloads.get(&Workload::from_name(name)?),
+        Judged::Harness => None,
+    };
+    reason.map(String::as_str)
 }
 
 /// Scenario minutes.

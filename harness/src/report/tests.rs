@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    ResultsInput, RunFolder, comparison_table, failure_text, heartbeat_line, kpi_table, results_json, snapshot_json,
+    Look, ResultsInput, RunFolder, comparison_table, failure_text, heartbeat_line, kpi_table, results_json,
+    snapshot_json,
 };
 use crate::{
     journal::{Counter, End, EndReason, Finding, Timing},
@@ -13,7 +14,7 @@ use crate::{
         sick::{diagnosis, sick, starved_from, take, without_metrics},
         soak::{Soak, run_id, timing},
     },
-    plan::{Chaos, HarnessCheck, Kpi, Suite, Workload},
+    plan::{Chaos, HarnessCheck, Kpi, Lacks, Suite, Workload},
     snapshots::assert_snapshot,
 };
 
@@ -148,7 +149,7 @@ fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
 
 #[test]
 fn the_table_shows_every_kpi_at_a_glance() {
-    assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts));
+    assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts, &Lacks::default(), Look::PLAIN));
 }
 
 /// Slower than it was, and under its target.
@@ -199,6 +200,7 @@ fn a_folder_and_its_files_are_named_by_suite_and_stamp() {
     let names = [
         (folder.journal(), "journal.ndjson"),
         (folder.results(), "s2-full-results-2026-11-23T10-00-00.json"),
+        (folder.junit(), "s2-full-junit-2026-11-23T10-00-00.xml"),
         (folder.log(), "s2-logs/s2-full-2026-11-23T10-00-00.log"),
         (folder.snapshot(0), "s2-snapshot-S2-00-2026-11-23T10-00-00.json"),
         (folder.snapshot(10), "s2-snapshot-S2-10-2026-11-23T10-00-00.json"),

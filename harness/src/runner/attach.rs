@@ -74,7 +74,7 @@ pub enum AttachError {
 }
 
 /// Waits until the suite's session has ended, and starts one where nobody plays. `seen` is called after every look at
-/// the journal that brought something new.
+/// the journal, with whether it brought something new.
 ///
 /// # Errors
 /// Where no session could be started, its journal cannot be read, or it does not end.
@@ -82,17 +82,15 @@ pub(super) fn attend(
     folder: &AttachFolder,
     follower: &mut Follower,
     spawner: &mut dyn Spawner,
-    seen: &mut dyn FnMut(&Follower),
+    seen: &mut dyn FnMut(&Follower, bool),
 ) -> Result<Attended, AttachError> {
     let _attached = folder.attach()?;
     let arrived = clock::now();
     let mut first_seen = None;
     loop {
-        if let Some(run) = folder.run_folder()?
-            && follower.poll(&run.journal())?
-        {
-            seen(follower);
-        }
+        let run = folder.run_folder()?;
+        let has_news = run.map_or(Ok(false), |run| follower.poll(&run.journal()))?;
+        seen(follower, has_news);
         if follower.has_ended() {
             see_off(folder, spawner)?;
             return Ok(Attended::Ended);
@@ -124,14 +122,14 @@ fn take_turn(
     folder: &AttachFolder,
     follower: &mut Follower,
     spawner: &mut dyn Spawner,
-    seen: &mut dyn FnMut(&Follower),
+    seen: &mut dyn FnMut(&Follower, bool),
 ) -> Result<Option<Attended>, AttachError> {
     // The session may have written its end between the last look and now, which the next look is told; and if not, there
     // is what it has written.
     if let Some(run) = folder.run_folder()?
         && follower.catch_up(&run.journal())?
     {
-        seen(follower);
+        seen(follower, true);
     }
     if follower.has_ended() {
         return Ok(None);

@@ -3,28 +3,37 @@
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{
     attach::{AttachError, Attended, attend},
-    folder::{self, AttachFolder},
+    folder::AttachFolder,
     follow::{Follower, Interest, Soak},
     last_results,
     lock::Lock,
-    progress::Progress,
+    progress::{Progress, View},
     spawn::Processes,
+    summary,
     trials::Subject,
 };
 use crate::{
-    judge::{Digest, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early},
+    clock,
+    judge::{Digest, Judgement, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early, nearest},
     plan::{Kpi, Suite},
-    report::{RunFolder, failure_text},
+    report::{KPIS_SHOWN, RunFolder, failure_text, summary_markdown},
+    session,
     settings::Settings,
 };
+
+/// While a soak is watched it is judged no more often: that takes from the same machine.
+const JUDGED_EVERY: Duration = Duration::from_secs(1);
 
 /// What every attachment of a process shares.
 #[derive(Debug)]
@@ -36,6 +45,8 @@ pub(super) struct Shared {
     /// Under nextest this process is one of many, with one trial.
     pub(super) is_nextest: bool,
     pub(super) progress: Progress,
+    /// The file that the CI job's summary is made of.
+    pub(super) step_summary: Option<PathBuf>,
 }
 
 /// What came of a suite.
@@ -65,13 +76,22 @@ pub(super) struct Attachment {
     state: Mutex<State>,
     /// KPIs that are missed, whatever is still to come, and what there is to say about them.
     certain: Mutex<BTreeMap<Kpi, String>>,
+    /// For who watches: the KPIs nearest to their targets, and when that was found.
+    nearest: Mutex<Option<(Instant, Vec<Judgement>)>>,
     changed: Condvar,
 }
 
 impl Attachment {
     /// Nothing happens before somebody asks.
     pub(super) fn new(suite: Suite, shared: Arc<Shared>) -> Self {
-        Self { suite, shared, state: Mutex::new(State::Idle), certain: Mutex::default(), changed: Condvar::new() }
+        Self {
+            suite,
+            shared,
+            state: Mutex::new(State::Idle),
+            certain: Mutex::default(),
+            nearest: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     /// What became of a trial's subject. The first to ask attaches, and everyone waits: for the end of the session, or
@@ -113,6 +133,11 @@ impl Attachment {
         }
     }
 
+    /// Says a thing to who watches.
+    pub(super) fn say(&self, line: &str) {
+        self.shared.progress.say(line);
+    }
+
     /// A process that shows no progress looks at the journal before its end only for a trial that may go red by then.
     fn interest(&self, subject: Subject) -> Interest {
         let may_go_red = subject.kpi.is_some_and(may_be_certain_early);
@@ -124,11 +149,9 @@ impl Attachment {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_judge(interest)))
             .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
             .and_then(|outcome| outcome.map(Arc::new).map_err(|error| error.to_string()));
-        // What trials print now must not get between a bar and its next frame.
-        self.shared.progress.finish(self.suite, || {
-            *lock(&self.state) = State::Done(outcome);
-            self.changed.notify_all();
-        });
+        self.shared.progress.finish(self.suite);
+        *lock(&self.state) = State::Done(outcome);
+        self.changed.notify_all();
     }
 
     fn wait_and_judge(&self, interest: Interest) -> Result<Outcome, AttachError> {
@@ -137,7 +160,9 @@ impl Attachment {
         let plays_on_mock = settings.gateway_for(self.suite).is_none();
         let mut processes = Processes::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
         let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
-        let attended = attend(&folder, &mut follower, &mut processes, &mut |follower| self.seen(&folder, follower))?;
+        let attended = attend(&folder, &mut follower, &mut processes, &mut |follower, has_news| {
+            self.seen(&folder, follower, has_news);
+        })?;
         // The first judges, and tells the others: of one soak there is one verdict. On a disk that takes nothing any more
         // each judges for itself, and comes to the same.
         let _turn = Lock::exclusive(&folder.outcome_lock());
@@ -153,6 +178,13 @@ impl Attachment {
         }
         let outcome = self.judged(follower.into_soak(), attended, &folder, run.as_ref());
         let _ = folder.write_outcome(&outcome);
+        if let Some(path) = &self.shared.step_summary {
+            let waived = settings.waivers_for(self.suite);
+            let text = summary_markdown(self.suite, &outcome.verdicts, &waived, &outcome.folder);
+            if let Err(error) = summary::append_once(path, &folder, &text) {
+                self.say(&error.to_string());
+            }
+        }
         Ok(outcome)
     }
 
@@ -188,9 +220,36 @@ impl Attachment {
         Soak::new(plan, digest)
     }
 
-    /// The journal has news.
-    fn seen(&self, folder: &AttachFolder, follower: &Follower) {
+    /// The journal was looked at.
+    fn seen(&self, folder: &AttachFolder, follower: &Follower, has_news: bool) {
         let Some(soak) = follower.soak() else { return };
+        if has_news {
+            self.take_in(folder, soak);
+        }
+        if has_news || self.shared.progress.is_live() {
+            let nearest = if self.shared.progress.is_live() { self.nearest(soak) } else { Vec::new() };
+            let view = View { soak, nearest: &nearest, certain: &lock(&self.certain) };
+            self.shared.progress.show(self.suite, &view);
+        }
+    }
+
+    fn nearest(&self, soak: &Soak) -> Vec<Judgement> {
+        let mut known = lock(&self.nearest);
+        let now = clock::now();
+        if let Some((at, known)) = &*known
+            && now.saturating_duration_since(*at) < JUDGED_EVERY
+        {
+            return known.clone();
+        }
+        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
+        let waived = self.shared.settings.waivers_for(self.suite);
+        let found: Vec<Judgement> = nearest(&verdicts, &waived, KPIS_SHOWN).into_iter().cloned().collect();
+        *known = Some((now, found.clone()));
+        found
+    }
+
+    /// Looks whether a KPI is missed for good by what is new, and tells its trial.
+    fn take_in(&self, folder: &AttachFolder, soak: &Soak) {
         let mut certain = lock(&self.certain);
         let waivers = self.shared.settings.waivers_for(self.suite).kpis;
         let is_news = |kpi: &Kpi| {
@@ -206,14 +265,12 @@ impl Attachment {
                 certain.insert(kpi, text.unwrap_or_default());
             }
         }
-        let reds = certain.len();
         drop(certain);
-        let tell = || {
+        if has_news {
             // A trial between looking and waiting holds the state; whoever tells it now has been heard.
             drop(lock(&self.state));
             self.changed.notify_all();
-        };
-        self.shared.progress.show(self.suite, soak, reds, has_news.then_some(&tell));
+        }
     }
 }
 
@@ -238,7 +295,7 @@ fn indented(text: &str) -> String {
 }
 
 fn shown(run: Option<&RunFolder>) -> String {
-    run.map_or_else(|| "no folder was made".to_owned(), |run| folder::shown(&run.path()))
+    run.map_or_else(|| "no folder was made".to_owned(), |run| session::shown(&run.path()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

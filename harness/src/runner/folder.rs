@@ -205,6 +205,11 @@ impl AttachFolder {
         self.write("failure", why)
     }
 
+    /// Its presence says that the summary of the CI job has this soak, or is about to.
+    pub(super) fn summary_claim(&self) -> PathBuf {
+        self.path.join("summary")
+    }
+
     /// Held by whoever judges.
     pub(super) fn outcome_lock(&self) -> PathBuf {
         self.path.join("outcome.lock")
@@ -285,12 +290,6 @@ impl AttachFolder {
             _ => said,
         }
     }
-}
-
-/// A path below the current folder is named from here.
-pub(super) fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 fn is_empty(log: &Path) -> bool {

@@ -8,9 +8,10 @@ use std::{
 };
 
 use crate::{
+    clock::Clock,
     journal::{Finding, ReadError, Reader, Record},
     judge::{Digest, Targets},
-    plan::Plan,
+    plan::{Phase, Plan},
 };
 
 /// The last record of a journal is short; in so many bytes there is all of it.
@@ -45,6 +46,10 @@ pub(super) struct Soak {
     pub(super) plan: Plan,
     /// What has come of it so far.
     pub(super) digest: Digest,
+    /// Steady, or in which chaos window, by the last record.
+    pub(super) phase: Phase,
+    /// The scenario's clock, where its beginning is known.
+    clock: Option<Clock>,
     /// The last sign of life.
     pub(super) heartbeat: Option<Heartbeat>,
 }
@@ -88,7 +93,9 @@ impl Follower {
             match (record, &mut self.soak) {
                 (Record::Header(header), None) => {
                     let digest = Digest::new(&header.plan, &self.targets);
-                    self.soak = Some(Soak::new(header.plan, digest));
+                    let began = header.started_at.parse().ok();
+                    let clock = began.map(|at| Clock::take_over(at, header.started_monotonic_ms, header.plan.pace));
+                    self.soak = Some(Soak { clock, ..Soak::new(header.plan, digest) });
                 }
                 (record, Some(soak)) => {
                     self.has_ended = self.has_ended || matches!(record, Record::End(_));
@@ -134,10 +141,21 @@ fn last_line(path: &Path) -> Option<String> {
 
 impl Soak {
     pub(super) const fn new(plan: Plan, digest: Digest) -> Self {
-        Self { plan, digest, heartbeat: None }
+        Self { plan, digest, phase: Phase::Steady, clock: None, heartbeat: None }
+    }
+
+    /// Where the scenario is by its clock, and at least where its record is; scenario milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        let by_clock = self.clock.as_ref().map_or(0, Clock::now_ms);
+        by_clock.max(self.digest.scenario_ms()).min(self.plan.duration_ms)
     }
 
     pub(super) fn absorb(&mut self, record: &Record) {
+        match record {
+            Record::Interval(interval) => self.phase = interval.phase,
+            Record::Incident(incident) => self.phase = incident.phase,
+            Record::Header(_) | Record::End(_) => {}
+        }
         if let Record::Incident(incident) = record
             && let Finding::Heartbeat { due_ms, open_streams, runs_started } = incident.finding
         {

@@ -31,7 +31,9 @@ pub(super) fn listen(attachments: Arc<BTreeMap<Suite, Arc<Attachment>>>) {
                     super::leave(INTERRUPTED);
                 }
                 has_asked = true;
-                eprintln!("stopping the soak in good order; once more leaves at once");
+                if let Some(attachment) = attachments.values().next() {
+                    attachment.say("stopping the soak in good order; once more leaves at once");
+                }
                 for attachment in attachments.values() {
                     attachment.ask_to_stop();
                 }

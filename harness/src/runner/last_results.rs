@@ -5,14 +5,14 @@ use std::fs;
 use super::{
     attach::Attended,
     folder::AttachFolder,
-    rejudge::{report_of, results_of},
+    rejudge::{Rejudged, rejudged},
     stored::StoredJournal,
 };
 use crate::{
     journal::{Finding, Incident, Record},
     plan::Phase,
     report::RunFolder,
-    session::replace,
+    session::{replace, shown},
     settings::Settings,
 };
 
@@ -35,10 +35,9 @@ pub(super) fn leave(run: &RunFolder, attended: &Attended, folder: &AttachFolder,
     if let Attended::Died { what, .. } = attended {
         account.absorb(&of_death(account.digest.scenario_ms(), what, folder));
     }
-    let (verdicts, json) = results_of(&header, &account.digest, settings);
-    let folder = run.path().display().to_string();
-    let report = report_of(&header, &account, &verdicts, settings, &folder);
-    for (path, text) in [(run.results(), json), (run.report(), report)] {
+    let folder = shown(&run.path());
+    let Rejudged { json, junit, report, .. } = rejudged(&header, &account, settings, &folder);
+    for (path, text) in [(run.junit(), junit), (run.results(), json), (run.report(), report)] {
         if let Err(error) = replace(&path, &text) {
             eprintln!("{error}");
         }

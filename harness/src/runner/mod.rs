@@ -21,7 +21,9 @@ mod rejudge;
 mod rejudge_tests;
 mod role;
 mod spawn;
+mod stdout;
 mod stored;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod trials;
@@ -38,7 +40,7 @@ use std::{
 pub use attach::AttachError;
 use attachment::{Attachment, Shared};
 pub use folder::FolderError;
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, ColorSetting};
 pub use lock::LockError;
 use progress::Progress;
 pub use role::{Embedded, EmbeddedGateway, Role, StartingGateway};
@@ -98,6 +100,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
         key: folder::run_key(environment),
         is_nextest,
         progress: Progress::new(is_nextest),
+        step_summary: environment.step_summary(),
         settings,
     });
     let attachments: BTreeMap<Suite, Arc<Attachment>> =
@@ -115,9 +118,17 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     trials.extend(preflights);
     // Trials only wait, and suites play side by side; a trial without a thread would keep its suite from starting.
     args.test_threads = args.test_threads.or(Some(trials.len()));
+    let carried = shared.progress.carry_stdout();
+    if carried.is_some() && args.color.is_none() {
+        // The report does not see that it ends up on a terminal after all.
+        args.color = console::colors_enabled().then_some(ColorSetting::Always);
+    }
     let conclusion = libtest_mimic::run(&args, trials);
+    if let Some(carried) = carried {
+        carried.finish();
+    }
     if !is_nextest {
-        conclude(&attachments);
+        conclude(&attachments, &waivers);
     }
     conclusion.exit_code()
 }
@@ -152,10 +163,12 @@ fn check_out(out: &Path) -> io::Result<()> {
 }
 
 /// What a person wants to see at the end of it, on stderr: stdout is the test report's.
-fn conclude(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
+fn conclude(attachments: &BTreeMap<Suite, Arc<Attachment>>, waivers: &trials::Waivers) {
     for (suite, attachment) in attachments {
         if let Some(outcome) = attachment.outcome() {
-            eprintln!("{suite}: {}\n\n{}", outcome.folder, kpi_table(&outcome.verdicts));
+            let waived = waivers.get(suite).cloned().unwrap_or_default();
+            let table = kpi_table(&outcome.verdicts, &waived, progress::stderr_look());
+            eprintln!("{suite}: {}\n\n{table}", outcome.folder);
             outcome.verdicts.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
         }
     }

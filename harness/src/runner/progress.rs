@@ -1,35 +1,50 @@
-//! What a person sees while a soak is on, on stderr: bars on a terminal, signs of life elsewhere, nothing under nextest,
-//! which shows what a test wrote only where it failed.
+//! What a person sees while a soak is on, on stderr: a block a suite on a terminal, signs of life elsewhere, nothing under
+//! nextest, which shows what a test wrote only where it failed.
 
 use std::{
     collections::BTreeMap,
     io::IsTerminal,
-    sync::{Mutex, PoisonError},
-    thread,
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::follow::Soak;
+use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
-    plan::{Suite, moment},
-    report::heartbeat_line,
+    judge::Judgement,
+    plan::{Kpi, Suite},
+    report::{Look, Standing, block, heartbeat_line, red_line},
 };
 
-/// Trials that have just been told need so long to print what they have to say.
-const PRINTING: Duration = Duration::from_millis(200);
-const TEMPLATE: &str = "{prefix:<9} {bar:40.green/dim} {msg}";
+/// Of a terminal that does not say how wide it is.
+const COLUMNS: usize = 80;
 
 /// Shows how far each suite is.
 #[derive(Debug)]
 pub(super) enum Progress {
-    /// A bar a suite.
-    Bars { all: MultiProgress, bars: Mutex<BTreeMap<Suite, ProgressBar>> },
-    /// A line a heartbeat, as it comes; with the last that was shown.
-    Lines(Mutex<BTreeMap<Suite, u64>>),
+    /// A block a suite. A bar of the library's is no more than a place for its lines.
+    Blocks { all: MultiProgress, bars: Mutex<BTreeMap<Suite, ProgressBar>> },
+    /// A line a heartbeat, and one for each KPI that is missed for good; with what was shown.
+    Lines(Mutex<BTreeMap<Suite, Shown>>),
     /// Nothing.
     Silent,
+}
+
+/// What there is to show of a soak.
+pub(super) struct View<'a> {
+    pub(super) soak: &'a Soak,
+    /// The KPIs nearest to their targets.
+    pub(super) nearest: &'a [Judgement],
+    /// KPIs that are missed for good, with the texts of their failures.
+    pub(super) certain: &'a BTreeMap<Kpi, String>,
+}
+
+/// What was shown of a suite.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    heartbeat_ms: Option<u64>,
+    reds: Vec<Kpi>,
 }
 
 impl Progress {
@@ -37,75 +52,109 @@ impl Progress {
     pub(super) fn new(is_nextest: bool) -> Self {
         if is_nextest {
             Self::Silent
-        } else if std::io::stderr().is_terminal() {
+        } else if is_drawn_on() {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-            Self::Bars { all, bars: Mutex::default() }
+            Self::Blocks { all, bars: Mutex::default() }
         } else {
             Self::Lines(Mutex::default())
         }
     }
 
-    /// Shows where a soak is. `tell` lets trials know that they can speak already.
-    pub(super) fn show(&self, suite: Suite, soak: &Soak, reds: usize, tell: Option<&dyn Fn()>) {
+    /// Whether anything moves between one record and the next.
+    pub(super) const fn is_live(&self) -> bool {
+        matches!(self, Self::Blocks { .. })
+    }
+
+    /// Where the test report goes to the same terminal: sees to it that it goes around the blocks. Where that cannot be
+    /// done, lines of it may stand among theirs.
+    pub(super) fn carry_stdout(&self) -> Option<CarriedStdout> {
         match self {
-            Self::Bars { all, bars } => {
-                let mut bars = bars.lock().unwrap_or_else(PoisonError::into_inner);
-                let bar = bars.entry(suite).or_insert_with(|| all.add(new_bar(suite, soak)));
-                bar.set_position(soak.digest.scenario_ms());
-                bar.set_message(message(soak, reds));
+            Self::Blocks { all, .. } if std::io::stdout().is_terminal() => CarriedStdout::begin(all).ok(),
+            _ => None,
+        }
+    }
+
+    /// Shows where a soak is.
+    pub(super) fn show(&self, suite: Suite, view: &View<'_>) {
+        match self {
+            Self::Blocks { all, bars } => {
+                let lines = block(&standing(view), stderr_look());
+                let mut bars = locked(bars);
+                let bar = bars.entry(suite).or_insert_with(|| all.add(place_for_lines()));
+                bar.set_message(lines.join("\n"));
             }
             Self::Lines(shown) => {
-                let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(beat) = soak.heartbeat
-                    && shown.insert(suite, beat.due_ms) != Some(beat.due_ms)
+                let mut shown = locked(shown);
+                let shown = shown.entry(suite).or_default();
+                if let Some(beat) = view.soak.heartbeat
+                    && shown.heartbeat_ms.replace(beat.due_ms) != Some(beat.due_ms)
                 {
                     let line = heartbeat_line(beat.due_ms / 60_000, beat.open_streams.into(), beat.runs_started);
                     eprintln!("{suite:<9} {line}");
                 }
+                for (kpi, failure) in view.certain {
+                    if !shown.reds.contains(kpi) {
+                        shown.reds.push(*kpi);
+                        eprintln!("{}", red_line(suite, failure));
+                    }
+                }
             }
             Self::Silent => {}
         }
-        if let Some(tell) = tell {
-            self.aside(tell);
-        }
     }
 
-    /// A soak is over; `tell` lets its trials speak.
-    pub(super) fn finish(&self, suite: Suite, tell: impl FnOnce()) {
-        if let Self::Bars { bars, .. } = self
-            && let Some(bar) = bars.lock().unwrap_or_else(PoisonError::into_inner).remove(&suite)
+    /// A soak is over.
+    pub(super) fn finish(&self, suite: Suite) {
+        if let Self::Blocks { all, bars } = self
+            && let Some(bar) = locked(bars).remove(&suite)
         {
             bar.finish_and_clear();
+            all.remove(&bar);
         }
-        self.aside(tell);
     }
 
-    /// Takes the bars away while trials print to stdout, which the bars know nothing of.
-    fn aside(&self, tell: impl FnOnce()) {
+    /// Says a thing on stderr, around the blocks.
+    pub(super) fn say(&self, line: &str) {
         match self {
-            Self::Bars { all, .. } => all.suspend(|| {
-                tell();
-                thread::sleep(PRINTING);
-            }),
-            Self::Lines(_) | Self::Silent => tell(),
+            Self::Blocks { all, .. } => all.suspend(|| eprintln!("{line}")),
+            Self::Lines(_) | Self::Silent => eprintln!("{line}"),
         }
     }
 }
 
-fn new_bar(suite: Suite, soak: &Soak) -> ProgressBar {
-    let bar = ProgressBar::new(soak.plan.duration_ms).with_prefix(suite.name());
-    bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
+/// How text on stderr is to look.
+pub(super) fn stderr_look() -> Look {
+    if !is_drawn_on() {
+        return Look::PLAIN;
+    }
+    // NO_COLOR and CLICOLOR are the library's business.
+    let columns = Term::stderr().size_checked().map_or(COLUMNS, |(_, columns)| columns.into());
+    Look { columns, is_coloured: console::colors_enabled_stderr() }
 }
 
-fn message(soak: &Soak, reds: usize) -> String {
-    let (digest, plan) = (&soak.digest, &soak.plan);
-    let reds = if reds == 0 { String::new() } else { format!(", {reds} red") };
-    format!(
-        "{} of {}, {} runs, {} streams{reds}",
-        moment(digest.scenario_ms()),
-        moment(plan.duration_ms),
-        digest.runs_started(),
-        digest.open_streams()
-    )
+/// Whether stderr is a terminal that can take back what it shows.
+fn is_drawn_on() -> bool {
+    std::io::stderr().is_terminal() && !console::is_dumb()
+}
+
+fn standing<'a>(view: &View<'a>) -> Standing<'a> {
+    let soak = view.soak;
+    Standing {
+        plan: &soak.plan,
+        at_ms: soak.now_ms(),
+        runs: soak.digest.runs_started(),
+        streams: soak.digest.open_streams(),
+        phase: soak.phase,
+        nearest: view.nearest,
+        reds: view.certain,
+    }
+}
+
+fn place_for_lines() -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::no_length().with_style(style)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

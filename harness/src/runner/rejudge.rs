@@ -12,19 +12,21 @@ use super::{
     OtherSuite,
     attachment::{Outcome, answer},
     check_out,
-    folder::shown,
-    of_other_suite,
+    folder::{AttachFolder, FolderError, run_key},
+    of_other_suite, progress,
     stored::{StoredError, StoredJournal},
+    summary,
     trials::{self, Ask, Subject, Waivers},
 };
 use crate::{
     journal::{Header, Torn},
-    judge::{Digest, Verdicts, judge},
+    judge::{Verdicts, judge},
     plan::Suite,
     report::{
-        Account, Glance, PageInput, ResultsInput, RunFolder, comparison_table, kpi_table, report_html, results_json,
+        Account, Glance, PageInput, ResultsInput, RunFolder, Stage, comparison_table, junit_xml, kpi_table,
+        report_html, results_json, summary_markdown,
     },
-    session::{ArtifactError, replace},
+    session::{ArtifactError, replace, shown},
     settings::{Environment, Settings},
 };
 
@@ -39,6 +41,8 @@ pub(super) enum RejudgeError {
     Stored(#[from] StoredError),
     #[error(transparent)]
     Out(#[from] io::Error),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(transparent)]
     Results(#[from] ArtifactError),
     #[error(transparent)]
@@ -85,12 +89,22 @@ pub(super) fn run(
     if !is_nextest {
         say(&Said { path: &path, suite, settings, torn, not_used: not_used(environment) });
     }
+    if let Some(path) = environment.step_summary() {
+        let waived = waivers.get(&suite).cloned().unwrap_or_default();
+        let text = summary_markdown(suite, &outcome.verdicts, &waived, &outcome.folder);
+        let folder = AttachFolder::make(&settings.out, &run_key(environment), suite)?;
+        if let Err(error) = summary::append_once(&path, &folder, &text) {
+            eprintln!("{error}");
+        }
+    }
     let outcome = Arc::new(outcome);
     let told = Arc::clone(&outcome);
     let ask: Arc<Ask> = Arc::new(move |subject| answer(subject, &told));
     let conclusion = libtest_mimic::run(&args, trials_of(suite, &waivers, false, &ask));
     if !is_nextest {
-        eprintln!("{suite}, judged again: {}\n\n{}", shown(&results), kpi_table(&outcome.verdicts));
+        let waived = waivers.get(&suite).cloned().unwrap_or_default();
+        let table = kpi_table(&outcome.verdicts, &waived, progress::stderr_look());
+        eprintln!("{suite}, judged again: {}\n\n{table}", shown(&results));
         outcome.verdicts.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
     }
     Ok(conclusion)
@@ -105,38 +119,34 @@ fn judged(
 ) -> Result<(Outcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
     let (header, account, torn) = journal.fold(&settings.targets)?;
-    let (verdicts, json) = results_of(&header, &account.digest, settings);
-    let results = &into.rejudged();
-    replace(results, &json)?;
-    replace(&into.rejudged_report(), &report_of(&header, &account, &verdicts, settings, path))?;
-    let digest = &account.digest;
-    let folder = format!("judged again from {path}; results in {}", shown(results));
-    Ok((Outcome { verdicts, folder, at_length: digest.fatal().map(str::to_owned) }, torn))
+    let told = format!("judged again from {path}; results in {}", shown(&into.rejudged()));
+    let Rejudged { verdicts, json, junit, report } = rejudged(&header, &account, settings, &told);
+    replace(&into.rejudged(), &json)?;
+    replace(&into.rejudged_junit(), &junit)?;
+    replace(&into.rejudged_report(), &report)?;
+    Ok((Outcome { verdicts, folder: told, at_length: account.digest.fatal().map(str::to_owned) }, torn))
 }
 
-/// What is said of a record by today's targets and waivers, and the results that say so.
-pub(super) fn results_of(header: &Header, digest: &Digest, settings: &Settings) -> (Verdicts, String) {
-    let verdicts = judge(&header.plan, &settings.targets, digest);
-    let json = results_json(&ResultsInput { header, digest, verdicts: &verdicts, waived: &waived(settings) });
-    (verdicts, json)
+/// What is said of a record by today's targets and waivers, and the files that say so.
+pub(super) struct Rejudged {
+    pub(super) verdicts: Verdicts,
+    pub(super) json: String,
+    pub(super) junit: String,
+    pub(super) report: String,
 }
 
-/// The report that says so, of a soak in a folder.
-pub(super) fn report_of(
-    header: &Header,
-    account: &Account,
-    verdicts: &Verdicts,
-    settings: &Settings,
-    folder: &str,
-) -> String {
+/// Judges a record by today's settings. `folder` is where its failures say to read on.
+pub(super) fn rejudged(header: &Header, account: &Account, settings: &Settings, folder: &str) -> Rejudged {
     let Account { digest, course } = account;
-    let (targets, waived) = (&settings.targets, &waived(settings));
-    let glance = &Glance::at(&header.plan, targets, digest);
-    report_html(&PageInput { header, course, glance, verdicts, targets, waived, folder })
-}
-
-fn waived(settings: &Settings) -> BTreeMap<String, String> {
-    settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect()
+    let verdicts = judge(&header.plan, &settings.targets, digest);
+    let waived: BTreeMap<String, String> =
+        settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
+    let input = ResultsInput { header, digest, verdicts: &verdicts, waived: &waived };
+    let (json, junit) = (results_json(&input), junit_xml(&input, folder, Stage::Over));
+    let (targets, glance) = (&settings.targets, &Glance::at(&header.plan, &settings.targets, digest));
+    let page = PageInput { header, course, glance, verdicts: &verdicts, targets, waived: &waived, folder };
+    let report = report_html(&page);
+    Rejudged { verdicts, json, junit, report }
 }
 
 /// Every trial there is. Those of other suites are ignored, and of its own those that are waived today: in a list by

@@ -23,6 +23,11 @@ use crate::{
 /// A process of ours that has not come up within this will not.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(25);
+/// How glibc keeps the heap of ours that lasts for hours: one for all threads, what is large in pages of its own, and what
+/// is freed given back. Left to itself it holds on to the most that was ever needed at once, in each thread: two hours in
+/// which reports are drawn would look like a leak of ours. <https://man7.org/linux/man-pages/man3/mallopt.3.html>
+const STEADY_HEAP: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "262144")];
 
 /// Starts what plays a suite. Tests have one that starts threads instead of processes.
 pub(super) trait Spawner {
@@ -94,6 +99,7 @@ impl Processes {
         let start = || {
             let log = File::options().create(true).append(true).open(log)?;
             Command::new(&self.binary)
+                .envs(STEADY_HEAP)
                 .env(ROLE, role.name())
                 .env(ATTACH, folder.path())
                 .env(SUITE, folder.suite().name())

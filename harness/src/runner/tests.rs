@@ -101,7 +101,7 @@ impl Spawner for Broken {
 
 fn attend_with(folder: &AttachFolder, spawner: &mut dyn Spawner) -> (Result<Attended, AttachError>, Follower) {
     let mut follower = follower();
-    let attended = attend(folder, &mut follower, spawner, &mut |_| {});
+    let attended = attend(folder, &mut follower, spawner, &mut |_, _| {});
     (attended, follower)
 }
 
@@ -194,7 +194,7 @@ fn whoever_waits_holds_the_attached_lock() {
     let records = vec![header(), end()];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
     let mut was_held = false;
-    let mut seen = |_: &Follower| was_held = lock::is_held(&folder.attached_lock()).unwrap();
+    let mut seen = |_: &Follower, _| was_held = lock::is_held(&folder.attached_lock()).unwrap();
     attend(&folder, &mut follower(), &mut spawner, &mut seen).unwrap();
     assert!(was_held);
     assert!(!lock::is_held(&folder.attached_lock()).unwrap());
@@ -255,7 +255,7 @@ fn who_only_wants_the_end_has_all_of_a_journal_that_will_have_none() {
     let records = vec![header(), heartbeat(300_000)];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
     let mut follower = Follower::new(Arc::new(Targets::default()), Interest::End);
-    let attended = attend(&folder, &mut follower, &mut spawner, &mut |_| {}).unwrap();
+    let attended = attend(&folder, &mut follower, &mut spawner, &mut |_, _| {}).unwrap();
     assert!(matches!(attended, Attended::Died { .. }));
     assert!(follower.soak().unwrap().heartbeat.is_some());
 }

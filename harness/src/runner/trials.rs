@@ -39,12 +39,7 @@ impl Subject {
     }
 
     pub(super) fn trial_name(&self) -> String {
-        let kind = match self.kind {
-            Judged::Workload => "workload",
-            Judged::Kpi => "kpi",
-            Judged::Harness => "harness",
-        };
-        format!("{}::{kind}::{}", self.suite, self.name)
+        self.kind.trial_name(self.suite, self.name)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     gateway::Exposition,
     journal::Header,
     judge::{Digest, Verdicts, judge},
-    report::{Course, Glance, PageInput, ResultsInput, results_json, snapshot_json},
+    report::{Course, Glance, PageInput, ResultsInput, Stage, junit_xml, results_json, snapshot_json},
 };
 
 /// A file could not be written.
@@ -46,9 +46,24 @@ impl Said {
     }
 }
 
-/// The results as they stand.
-pub(super) fn results(config: &SessionConfig, header: &Header, digest: &Digest, said: &Said) -> String {
-    results_json(&ResultsInput { header, digest, verdicts: &said.verdicts, waived: &waived(config) })
+/// The results as they stand, for CI and for all others: each file with what is to be in it. Where the last of them is
+/// there, so is the other.
+pub(super) fn results(
+    config: &SessionConfig,
+    header: &Header,
+    digest: &Digest,
+    said: &Said,
+    stage: Stage,
+) -> [(PathBuf, String); 2] {
+    let input = ResultsInput { header, digest, verdicts: &said.verdicts, waived: &waived(config) };
+    let folder = shown(&config.folder.path());
+    [(config.folder.junit(), junit_xml(&input, &folder, stage)), (config.folder.results(), results_json(&input))]
+}
+
+/// A path below the current folder is named from here.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 /// What the settings waive, by name, and why.
@@ -80,7 +95,7 @@ impl View {
             verdicts: &self.said.verdicts,
             targets: &self.config.targets,
             waived: &waived(&self.config),
-            folder: &self.config.folder.path().display().to_string(),
+            folder: &shown(&self.config.folder.path()),
         })
     }
 }

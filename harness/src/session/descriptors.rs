@@ -1,5 +1,6 @@
 //! The session's own file descriptors: as many as the machine allows, and a clear word when they are used up.
 
+use super::ArtifactError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// How the system's error ends that says it: `EMFILE`. An answer of a gateway begins with its status, a trouble of ours
@@ -18,14 +19,22 @@ pub(crate) fn raise_limit() {
 /// What to say of a request that failed, where it failed because this process has no descriptor left.
 pub(super) fn used_up(trouble: &str) -> Option<String> {
     let is_ours = trouble.ends_with(USED_UP) && !trouble.starts_with(|c: char| c.is_ascii_digit());
-    is_ours.then(|| {
-        let limit = getrlimit(Resource::Nofile).current;
-        let limit = limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
-        format!(
-            "the session has used up its file descriptors (the limit is {limit}): {trouble}; that is no fault of the \
-             gateway's, and `ulimit -n` raises it"
-        )
-    })
+    is_ours.then(|| said(trouble))
+}
+
+/// The same of a file of ours that could not be written.
+pub(super) fn used_up_by(error: &ArtifactError) -> Option<String> {
+    let error = error.to_string();
+    error.contains(USED_UP).then(|| said(&error))
+}
+
+fn said(trouble: &str) -> String {
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+    format!(
+        "the session has used up its file descriptors (the limit is {limit}): {trouble}; that is no fault of the \
+         gateway's, and `ulimit -n` raises it"
+    )
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ mod takeover;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-pub(crate) use artifacts::{ArtifactError, replace};
+pub(crate) use artifacts::{ArtifactError, replace, shown};
 pub use board::{Board, Watch};
 pub use context::{Call, Context, Sent};
 pub(crate) use descriptors::raise_limit;

@@ -15,6 +15,7 @@ use super::{
     begin::{Begun, begin},
     checkpoint::Checkpoint,
     crew::Crew,
+    descriptors,
     live::{Live, Showing},
     log,
 };
@@ -25,7 +26,7 @@ use crate::{
     judge::Digest,
     plan::{Lever, millis},
     proxy::{Approach, FaultProxy},
-    report::report_html,
+    report::{Stage, report_html},
 };
 
 /// An interval of the journal, scenario time.
@@ -262,10 +263,10 @@ fn write_down(begun: &Begun, context: &Context, minute: u64, drawing: &mut JoinS
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
     let (snapshot, results, said) = context.recorder.with_digest(|digest| {
         let said = Said::of(config, digest);
-        let results = artifacts::results(config, header, digest, &said);
+        let results = artifacts::results(config, header, digest, &said, Stage::Playing);
         (artifacts::snapshot(digest, exposition.as_ref(), minute), results, said)
     });
-    for (path, text) in [(config.folder.snapshot(minute), snapshot), (config.folder.results(), results)] {
+    for (path, text) in std::iter::once((config.folder.snapshot(minute), snapshot)).chain(results) {
         if let Err(error) = artifacts::replace(&path, &text) {
             unwritten(&context.recorder, &error);
         }
@@ -296,7 +297,8 @@ fn draw(begun: &Begun, said: Said, drawing: &mut JoinSet<()>) {
 
 fn unwritten(recorder: &Recorder, error: &ArtifactError) {
     tracing::error!("{error}");
-    recorder.incident(Finding::Fatal { message: clip(&error.to_string()) });
+    let message = descriptors::used_up_by(error).unwrap_or_else(|| clip(&error.to_string()));
+    recorder.incident(Finding::Fatal { message });
 }
 
 /// The last records, and the results as they stand for good.
@@ -315,11 +317,13 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     let results = || {
         recorder.with_digest(|digest| {
             let said = Said::of(config, digest);
-            (artifacts::results(config, header, digest, &said), said)
+            (artifacts::results(config, header, digest, &said, Stage::Over), said)
         })
     };
-    if let Err(error) = artifacts::replace(&config.folder.results(), &results().0) {
-        unwritten(recorder, &error);
+    for (path, text) in results().0 {
+        if let Err(error) = artifacts::replace(&path, &text) {
+            unwritten(recorder, &error);
+        }
     }
     let at_ms = recorder.clock().now_ms();
     recorder.write(Record::End(End { at_ms, ended_at: wall_now().to_string(), reason }));
@@ -329,7 +333,7 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     let (results, said) = results();
     let course = recorder.with_account(|account| account.course.clone());
     let report = View { config: config.clone(), header: header.clone(), said, course }.draw(report_html);
-    for (path, text) in [(config.folder.results(), results), (config.folder.report(), report)] {
+    for (path, text) in results.into_iter().chain([(config.folder.report(), report)]) {
         if let Err(error) = artifacts::replace(&path, &text) {
             tracing::error!("{error}");
         }

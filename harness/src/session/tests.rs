@@ -155,12 +155,14 @@ async fn a_stop_ends_a_session_in_good_order_with_results() {
     let stop = Stop::new();
     let stopper = async {
         // Once something was recorded: the first snapshot comes with the first moment.
-        while !config.folder.snapshot(0).exists() {
+        while !config.folder.junit().exists() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        let so_far = std::fs::read_to_string(config.folder.junit()).unwrap();
         stop.request(EndReason::Signal, "asked to stop by a test");
+        so_far
     };
-    let (reason, ()) = tokio::join!(play(config.clone(), stop.clone()), stopper);
+    let (reason, so_far) = tokio::join!(play(config.clone(), stop.clone()), stopper);
     assert_eq!(reason, EndReason::Signal);
     let mut journal = Reader::open(&config.folder.journal()).unwrap();
     let mut last = None;
@@ -169,6 +171,10 @@ async fn a_stop_ends_a_session_in_good_order_with_results() {
     }
     assert!(matches!(last, Some(Record::End(end)) if end.reason == EndReason::Signal));
     assert!(config.folder.results().exists());
+    // The JUnit file was there meanwhile, with nothing green in it, and is now of a soak that has ended.
+    assert!(so_far.contains(r#"name="finished" value="no""#) && !so_far.contains(r#"value="pass""#), "{so_far}");
+    let at_the_end = std::fs::read_to_string(config.folder.junit()).unwrap();
+    assert!(at_the_end.contains(r#"name="endReason" value="signal""#), "{at_the_end}");
     gateway.shutdown().await;
 }
 

@@ -40,6 +40,10 @@ const INTERNAL: [&str; 3] = [ROLE, ATTACH, SUITE];
 
 /// Set by nextest, the same for every process of one of its runs.
 const NEXTEST_RUN_ID: &str = "NEXTEST_RUN_ID";
+/// Set by GitHub: the file that a step's summary is made of.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+/// What others set, and S2 looks at.
+const OTHERS: [&str; 2] = [NEXTEST_RUN_ID, STEP_SUMMARY];
 
 /// The part of a process's environment that S2 looks at. Tests make one up instead of changing their own.
 #[derive(Clone)]
@@ -57,7 +61,7 @@ impl Environment {
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let mut environment = Self::new(folder, []);
         for (name, value) in std::env::vars_os() {
-            let Some(name) = name.to_str().filter(|name| name.starts_with("S2_") || *name == NEXTEST_RUN_ID) else {
+            let Some(name) = name.to_str().filter(|name| name.starts_with("S2_") || OTHERS.contains(name)) else {
                 continue;
             };
             match value.into_string() {
@@ -87,6 +91,12 @@ impl Environment {
         self.get(NEXTEST_RUN_ID).filter(|id| !id.is_empty())
     }
 
+    /// The file that the summary of a step of a CI job is made of, where there is one.
+    #[must_use]
+    pub fn step_summary(&self) -> Option<PathBuf> {
+        self.get(STEP_SUMMARY).filter(|path| !path.is_empty()).map(|path| self.folder.join(path))
+    }
+
     /// Where relative paths start.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -98,7 +108,7 @@ impl Environment {
     pub(super) fn check(&self, problems: &mut Problems) {
         let known = || PUBLIC.iter().chain(&INTERNAL).copied();
         for (name, value) in &self.variables {
-            if name != NEXTEST_RUN_ID && !known().any(|known| known == name) {
+            if !OTHERS.contains(&name.as_str()) && !known().any(|known| known == name) {
                 let near = nearest(name, PUBLIC.iter().copied());
                 let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
                 problems.add(PLACE, name, format!("is no variable of S2's; {near}there are {}", PUBLIC.join(", ")));

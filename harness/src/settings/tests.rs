@@ -150,6 +150,16 @@ fn what_the_runner_tells_its_children_is_no_problem() {
 }
 
 #[test]
+fn the_summary_of_a_ci_job_is_named_from_here_and_is_no_setting() {
+    let environment = |value| Environment::new(nowhere(), [("GITHUB_STEP_SUMMARY", value)]);
+    assert_eq!(Some(nowhere().join("summary.md")), environment("summary.md").step_summary());
+    assert_eq!(None, environment("").step_summary());
+    for value in ["summary.md", ""] {
+        assert_eq!(load(&[], "").unwrap(), Settings::load(&environment(value), "").unwrap());
+    }
+}
+
+#[test]
 fn a_stored_journal_is_named_from_here_and_never_by_nothing() {
     let journal = |value| load(&[("S2_JOURNAL", value)], SHIPPED).map(|settings| settings.journal.unwrap());
     assert_eq!(journal("target/soak/latest-full").unwrap(), nowhere().join("target/soak/latest-full"));

@@ -1,0 +1,200 @@
+//! What a person watches while a soak goes on: one block a suite, of as many lines from its first moment to its last.
+
+use std::collections::BTreeMap;
+
+use console::Style;
+
+use super::{
+    Look,
+    look::{padded, padded_left, padded_name, width},
+    number,
+};
+use crate::{
+    judge::Judgement,
+    plan::{Kpi, Phase, Plan, Suite, moment},
+};
+
+/// KPIs that are shown.
+pub const KPIS_SHOWN: usize = 3;
+const BAR_COLUMNS_MAX: usize = 40;
+/// A shorter bar says nothing.
+const BAR_COLUMNS_MIN: usize = 5;
+const SUITE_COLUMNS: usize = 9;
+/// Wide enough for any value, so that columns do not move when one grows.
+const VALUE_COLUMNS: usize = 9;
+const TARGET_COLUMNS: usize = 10;
+
+/// How a soak stands at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// What is played.
+    pub plan: &'a Plan,
+    /// Where the scenario is; scenario milliseconds.
+    pub at_ms: u64,
+    /// Runs that were started.
+    pub runs: u64,
+    /// Workspace log streams that are open.
+    pub streams: u64,
+    /// Steady, or in which chaos window.
+    pub phase: Phase,
+    /// The KPIs [nearest](crate::judge::nearest) to their targets, nearest first.
+    pub nearest: &'a [Judgement],
+    /// Those that are missed for good, with the texts of their failures.
+    pub reds: &'a BTreeMap<Kpi, String>,
+}
+
+/// The block, line by line: none is wider than the terminal, and there are always as many.
+#[must_use]
+pub fn block(standing: &Standing<'_>, look: Look) -> Vec<String> {
+    let mut lines = vec![clock(standing, look), counts(standing, look)];
+    lines.extend(kpis(standing.nearest, look));
+    lines.resize(2 + KPIS_SHOWN, "  –".to_owned());
+    if !standing.plan.chaos.is_empty() {
+        lines.push(chaos(standing, look));
+    }
+    lines.iter().map(|line| look.fit(line)).collect()
+}
+
+/// The line of a CI log that says that a KPI is missed for good, by the first line of its failure.
+#[must_use]
+pub fn red_line(suite: Suite, failure: &str) -> String {
+    format!("{suite:<SUITE_COLUMNS$} red already: {}", failure.lines().next().unwrap_or_default())
+}
+
+fn clock(standing: &Standing<'_>, look: Look) -> String {
+    let Standing { plan, at_ms, .. } = *standing;
+    let suite = padded(plan.suite.name(), SUITE_COLUMNS);
+    // As wide as it will be at the end.
+    let time = format!("{} of {}", moment(at_ms.min(plan.duration_ms)), moment(plan.duration_ms));
+    let time = padded_left(&time, width(&moment(plan.duration_ms)) * 2 + 4);
+    let room = look.columns.saturating_sub(SUITE_COLUMNS + width(&time) + 2).min(BAR_COLUMNS_MAX);
+    if room < BAR_COLUMNS_MIN {
+        return format!("{suite} {time}");
+    }
+    let played = u128::from(at_ms.min(plan.duration_ms)) * room as u128 / u128::from(plan.duration_ms.max(1));
+    let played = usize::try_from(played).unwrap_or(room);
+    let (done, left) = ("━".repeat(played), "─".repeat(room - played));
+    let (done, left) = (look.paint(Style::new().green(), &done), look.paint(Style::new().dim(), &left));
+    format!("{suite} {done}{left} {time}")
+}
+
+fn counts(standing: &Standing<'_>, look: Look) -> String {
+    let (runs, streams) = (number::count(standing.runs), number::count(standing.streams));
+    let mut line = format!("  {runs} runs, {streams} streams");
+    if !standing.reds.is_empty() {
+        let names: Vec<&str> = standing.reds.keys().map(|kpi| kpi.name()).collect();
+        let reds = format!("{} red: {}", names.len(), names.join(", "));
+        line.push_str(", ");
+        line.push_str(&look.paint(Style::new().red().bold(), &reds));
+    }
+    line
+}
+
+fn kpis(nearest: &[Judgement], look: Look) -> Vec<String> {
+    let nearest = &nearest[..nearest.len().min(KPIS_SHOWN)];
+    let widest = nearest.iter().map(|judgement| width(&judgement.name)).max().unwrap_or(0);
+    let figures = 2 + VALUE_COLUMNS + 2 + TARGET_COLUMNS;
+    let lacks = |judgement: &Judgement| match judgement.samples_lacking() {
+        0 => "enough samples".to_owned(),
+        1 => "lacks 1 sample".to_owned(),
+        n => format!("lacks {} samples", number::count(n)),
+    };
+    let lacks_columns = nearest.iter().map(|judgement| width(&lacks(judgement))).max().unwrap_or(0);
+    let has_room = look.columns >= 2 + widest + figures + 2 + lacks_columns;
+    let name_columns = widest.min(look.columns.saturating_sub(2 + figures));
+    let line = |judgement: &Judgement| {
+        let value = judgement
+            .value
+            .map_or_else(|| "–".to_owned(), |value| number::value(value, judgement.unit, judgement.target));
+        let is_missed = judgement.value.is_some_and(|value| !judgement.target.is_met_by(value));
+        let value = padded_left(&value, VALUE_COLUMNS);
+        let value = if is_missed { look.paint(Style::new().red(), &value) } else { value };
+        let target = padded(&number::target_signed(judgement.target, judgement.unit), TARGET_COLUMNS);
+        let name = padded_name(&judgement.name, name_columns);
+        if has_room {
+            format!("  {name}  {value}  {target}  {}", lacks(judgement))
+        } else {
+            format!("  {name}  {value}  {}", target.trim_end())
+        }
+    };
+    nearest.iter().map(line).collect()
+}
+
+/// What disturbs the gateway now, or will next and in how much of the scenario.
+fn chaos(standing: &Standing<'_>, look: Look) -> String {
+    if standing.phase != Phase::Steady {
+        let now = format!("now: {}", standing.phase);
+        return format!("  {}", look.paint(Style::new().yellow(), &now));
+    }
+    match standing.plan.chaos.iter().find(|event| event.at_ms > standing.at_ms) {
+        Some(event) => {
+            let seconds = (event.at_ms - standing.at_ms).div_ceil(1_000);
+            format!("  next: {} in {:02}:{:02}", event.chaos, seconds / 60, seconds % 60)
+        }
+        None => "  no more chaos".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        judge::{nearest, sick::diagnosis, soak::Soak},
+        plan::Lacks,
+        snapshots::assert_snapshot,
+    };
+
+    fn shown(at_ms: u64, phase: Phase, columns: usize, is_coloured: bool) -> String {
+        let soak = Soak::healthy(Suite::Full);
+        let verdicts = &diagnosis(Kpi::StartToLogP99).verdicts;
+        let mut nearest: Vec<Judgement> =
+            nearest(verdicts, &Lacks::default(), KPIS_SHOWN).into_iter().cloned().collect();
+        if let Some(second) = nearest.get_mut(1) {
+            second.samples = 22;
+        }
+        let reds = if at_ms == 0 { &[][..] } else { &[Kpi::SseGaps, Kpi::PublishSearchDelay] };
+        let reds = &reds.iter().map(|kpi| (*kpi, String::new())).collect();
+        let nearest = if at_ms == 0 { &[] } else { &*nearest };
+        let standing = Standing { plan: &soak.plan, at_ms, runs: 1_066, streams: 20, phase, nearest, reds };
+        block(&standing, Look { columns, is_coloured }).join("\n")
+    }
+
+    #[test]
+    fn a_block_fits_the_terminal_and_keeps_its_height() {
+        let minute = 60_000;
+        let moments = [
+            (0, Phase::Steady),
+            (22 * minute + 31_000, Phase::Steady),
+            (76 * minute, Phase::GatewayRestart),
+            (200 * minute, Phase::Steady),
+        ];
+        let blocks = [40, 80, 120].into_iter().flat_map(|columns| {
+            moments.map(|(at_ms, phase)| format!("{columns} columns\n{}", shown(at_ms, phase, columns, false)))
+        });
+        assert_snapshot("block", &blocks.collect::<Vec<_>>().join("\n\n"));
+        for columns in 1..130 {
+            for (at_ms, phase) in moments {
+                let block = shown(at_ms, phase, columns, true);
+                assert_eq!(6, block.lines().count(), "{block}");
+                assert!(block.lines().all(|line| width(line) <= columns), "{columns} columns\n{block}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_without_colour_has_no_escape_codes_and_reads_the_same() {
+        let coloured = shown(76 * 60_000, Phase::GatewayRestart, 80, true);
+        let plain = shown(76 * 60_000, Phase::GatewayRestart, 80, false);
+        assert_snapshot("block_coloured", &coloured.replace('\u{1b}', "<ESC>"));
+        assert!(coloured.contains('\u{1b}') && !plain.contains('\u{1b}'));
+        assert_eq!(plain, console::strip_ansi_codes(&coloured));
+    }
+
+    #[test]
+    fn a_red_line_is_one_line() {
+        assert_eq!(
+            "smoke     red already: a is 2; the target is 0",
+            red_line(Suite::Smoke, "a is 2; the target is 0\n  b")
+        );
+    }
+}
