@@ -3,22 +3,16 @@
 use super::number;
 use crate::judge::{Compared, Comparison, Moved, Target, Unit};
 
-const HEAD: [&str; 5] = ["KPI", "then", "now", "change", "moved"];
+pub(super) const HEAD: [&str; 5] = ["KPI", "then", "now", "change", "moved"];
 
 /// Against what it was compared, in what the two runs differ, and a table of the KPIs, one a line: then, now, change,
 /// and whether that is more than noise. Ends with a line feed.
 #[must_use]
 pub fn comparison_table(comparison: &Comparison) -> String {
-    let Comparison { baseline, started_at, max_regression_percent, notes, kpis } = comparison;
-    let mut table = format!("compared with {baseline}, of a soak that began at {started_at}");
-    for note in notes {
-        table.push_str(&format!("; {note}"));
-    }
-    if let Some(max) = max_regression_percent {
-        table.push_str(&format!("; worse by {max} % at most"));
-    }
+    let mut table = compared_with(comparison);
     table.push_str("\n\n");
-    let rows: Vec<[String; 5]> = std::iter::once(HEAD.map(str::to_owned)).chain(kpis.iter().map(row)).collect();
+    let kpis = comparison.kpis.iter().map(row);
+    let rows: Vec<[String; 5]> = std::iter::once(HEAD.map(str::to_owned)).chain(kpis).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let [name_width, then_width, now_width, change_width, _]: [usize; 5] = std::array::from_fn(width);
     for [name, then, now, change, moved] in &rows {
@@ -29,7 +23,21 @@ pub fn comparison_table(comparison: &Comparison) -> String {
     table
 }
 
-fn row(kpi: &Compared) -> [String; 5] {
+/// Against what it was compared, and in what the two runs differ.
+pub(super) fn compared_with(comparison: &Comparison) -> String {
+    let Comparison { baseline, started_at, max_regression_percent, notes, .. } = comparison;
+    let mut said = format!("compared with {baseline}, of a soak that began at {started_at}");
+    for note in notes {
+        said.push_str(&format!("; {note}"));
+    }
+    if let Some(max) = max_regression_percent {
+        said.push_str(&format!("; worse by {max} % at most"));
+    }
+    said
+}
+
+/// Name, then, now, change, and whether that is more than noise.
+pub(super) fn row(kpi: &Compared) -> [String; 5] {
     let told =
         |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| number::value(value, kpi.unit, kpi.target));
     [kpi.name.clone(), told(kpi.then), told(kpi.now), change(kpi), moved(kpi)]

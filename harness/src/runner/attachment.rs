@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -228,7 +229,10 @@ impl Attachment {
         }
         if has_news || self.shared.progress.is_live() {
             let nearest = if self.shared.progress.is_live() { self.nearest(soak) } else { Vec::new() };
-            let view = View { soak, nearest: &nearest, certain: &lock(&self.certain) };
+            let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.live.is_some());
+            let live_url = run.and_then(|run| fs::read_to_string(run.live_url()).ok());
+            let live_url = live_url.as_deref().map(str::trim);
+            let view = View { soak, nearest: &nearest, certain: &lock(&self.certain), live_url };
             self.shared.progress.show(self.suite, &view);
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct View<'a> {
     pub(super) nearest: &'a [Judgement],
     /// KPIs that are missed for good, with the texts of their failures.
     pub(super) certain: &'a BTreeMap<Kpi, String>,
+    /// Where its live page is, if there is one.
+    pub(super) live_url: Option<&'a str>,
 }
 
 /// What was shown of a suite.
@@ -78,7 +80,9 @@ impl Progress {
     pub(super) fn show(&self, suite: Suite, view: &View<'_>) {
         match self {
             Self::Blocks { all, bars } => {
-                let lines = block(&standing(view), stderr_look());
+                let mut lines = block(&standing(view), stderr_look());
+                // From the first look on, as long as the soak goes on: the block stays as high as it is.
+                lines.extend(view.live_url.map(|url| format!("          live at {url}")));
                 let mut bars = locked(bars);
                 let bar = bars.entry(suite).or_insert_with(|| all.add(place_for_lines()));
                 bar.set_message(lines.join("\n"));
@@ -90,7 +94,8 @@ impl Progress {
                     && shown.heartbeat_ms.replace(beat.due_ms) != Some(beat.due_ms)
                 {
                     let line = heartbeat_line(beat.due_ms / 60_000, beat.open_streams.into(), beat.runs_started);
-                    eprintln!("{suite:<9} {line}");
+                    let live = view.live_url.map_or_else(String::new, |url| format!(", live at {url}"));
+                    eprintln!("{suite:<9} {line}{live}");
                 }
                 for (kpi, failure) in view.certain {
                     if !shown.reds.contains(kpi) {

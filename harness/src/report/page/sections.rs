@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     super::{
+        comparison::{HEAD, compared_with, row as comparison_row},
         course::{Incidents, Told},
         failure_text, number,
         title::title,
@@ -12,7 +13,7 @@ use super::{
     charts::{Chart, Charts, chart_of},
 };
 use crate::{
-    judge::{Judged, Judgement, Verdict},
+    judge::{Comparison, Judged, Judgement, Verdict},
     plan::{Phase, moment},
 };
 
@@ -121,7 +122,31 @@ pub(super) fn verdicts(input: &PageInput<'_>) -> Markup {
                 }
             }
         }
+        @if let Some(comparison) = &input.verdicts.comparison { (compared(comparison)) }
         @if !input.verdicts.chaos.is_empty() { (chaos(input)) }
+    }
+}
+
+/// What moved since an earlier run.
+fn compared(comparison: &Comparison) -> Markup {
+    html! {
+        h3 #comparison { "Then and now" }
+        div .wide {
+            table {
+                caption { (compared_with(comparison)) }
+                thead { tr { @for name in HEAD { th scope="col" { (name) } } } }
+                tbody {
+                    @for kpi in &comparison.kpis {
+                        @let [name, then, now, change, moved] = comparison_row(kpi);
+                        tr .fail[kpi.is_regression] {
+                            th scope="row" { (name) }
+                            td .number { (then) } td .number { (now) } td .number { (change) }
+                            td { @if kpi.is_regression { span .badge { (moved) } } @else { (moved) } }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
