@@ -244,6 +244,11 @@ async fn live(browser: &Browser, url: &str) -> Result<(), AnyError> {
     browser.until("the clock", clock).await?;
     charts_are_drawn(browser, 15).await?;
     text_is_readable(browser, "light").await?;
+    // What is too early to say is not red.
+    let early =
+        "return document.querySelectorAll('article.red.unproven, article.red[id^=verdict-workload]').length === 0
+        && document.querySelectorAll('#verdicts tr.pending').length >= 10";
+    browser.until("what is to come is pending", early).await?;
     nothing_went_wrong(browser, url).await?;
     browser.keep(&folder().join("healthy/live.png")).await?;
     // As a Prometheus would, but from the page: it may ask where it comes from.

@@ -84,8 +84,8 @@ pub fn live_html(input: &PageInput<'_>) -> String {
 pub fn live_json(input: &PageInput<'_>) -> String {
     let update = Update {
         charts: drawn(input),
-        clock: sections::clock(input).into_string(),
-        verdicts: sections::verdicts(input).into_string(),
+        clock: sections::clock(input, true).into_string(),
+        verdicts: sections::verdicts(input, true).into_string(),
         incidents: sections::incidents(input.course.incidents()).into_string(),
     };
     serde_json::to_string(&update).expect("charts are numbers and texts")
@@ -116,7 +116,7 @@ fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
                 a .skip href="#verdicts" { "To the verdicts" }
                 header {
                     h1 { "S2 " (suite) }
-                    div #clock { (sections::clock(input)) }
+                    div #clock { (sections::clock(input, is_live)) }
                     nav aria-label="Parts" {
                         a href="#verdicts" { "Verdicts" }
                         a href="#charts" { "Charts" }
@@ -125,7 +125,7 @@ fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
                     }
                 }
                 main {
-                    section #verdicts aria-label="Verdicts" { (sections::verdicts(input)) }
+                    section #verdicts aria-label="Verdicts" { (sections::verdicts(input, is_live)) }
                     section #charts aria-label="Charts" {
                         h2 { "Charts" }
                         p .hint {

@@ -21,13 +21,13 @@ use crate::{
 const NUMBERS_EVERY_MS: u64 = 300_000;
 
 /// How far the soak has come, and what is to be said of it in one line.
-pub(super) fn clock(input: &PageInput<'_>) -> Markup {
+pub(super) fn clock(input: &PageInput<'_>, is_live: bool) -> Markup {
     let (plan, glance) = (&input.header.plan, input.glance);
     let reached_ms = glance.scenario_ms.min(plan.duration_ms);
-    let standing = |standing: Standing| all(input).iter().filter(|(_, s)| *s == standing).count();
+    let standing = |standing: Standing| all(input, is_live).iter().filter(|(_, s)| *s == standing).count();
     html! {
         p .counts {
-            @for (class, word) in [(Standing::Failed, "failed"), (Standing::Unproven, "unproven"), (Standing::Waived, "waived"), (Standing::Passed, "passed")] {
+            @for (class, word) in [(Standing::Failed, "failed"), (Standing::Unproven, "unproven"), (Standing::Pending, "pending"), (Standing::Waived, "waived"), (Standing::Passed, "passed")] {
                 @let n = standing(class);
                 @if n > 0 || class == Standing::Passed { span .{ (class.word()) } { (n) " " (word) } " " }
             }
@@ -59,6 +59,8 @@ fn to_the_second(instant: &str) -> String {
 enum Standing {
     Failed,
     Unproven,
+    /// The soak goes on, and it is too early to say.
+    Pending,
     Waived,
     Passed,
 }
@@ -68,6 +70,7 @@ impl Standing {
         match self {
             Self::Failed => "fail",
             Self::Unproven => "unproven",
+            Self::Pending => "pending",
             Self::Waived => "waived",
             Self::Passed => "pass",
         }
@@ -88,10 +91,13 @@ fn waiver<'a>(input: &PageInput<'a>, judgement: &Judgement) -> Option<&'a str> {
     }
 }
 
-/// All judgements, worst first.
-fn all<'a>(input: &PageInput<'a>) -> Vec<(&'a Judgement, Standing)> {
+/// All judgements, worst first. While a soak goes on only a KPI can have failed: the rest has not been played yet.
+fn all<'a>(input: &PageInput<'a>, is_live: bool) -> Vec<(&'a Judgement, Standing)> {
+    let goes_on = is_live && input.glance.ended_at.is_none();
     let standing = |judgement: &Judgement| match judgement.verdict {
         _ if waiver(input, judgement).is_some() => Standing::Waived,
+        Verdict::Unproven if goes_on => Standing::Pending,
+        Verdict::Fail if goes_on && judgement.kind != Judged::Kpi => Standing::Pending,
         Verdict::Fail => Standing::Failed,
         Verdict::Unproven => Standing::Unproven,
         Verdict::Pass => Standing::Passed,
@@ -101,8 +107,8 @@ fn all<'a>(input: &PageInput<'a>) -> Vec<(&'a Judgement, Standing)> {
     all
 }
 
-pub(super) fn verdicts(input: &PageInput<'_>) -> Markup {
-    let all = all(input);
+pub(super) fn verdicts(input: &PageInput<'_>, is_live: bool) -> Markup {
+    let all = all(input, is_live);
     let is_red = |standing: Standing| matches!(standing, Standing::Failed | Standing::Unproven);
     html! {
         h2 { "Verdicts" }

@@ -181,6 +181,20 @@ fn how_a_chart_stood_every_few_minutes_is_there_without_scripts() {
 }
 
 #[test]
+fn while_a_soak_goes_on_what_is_too_early_to_say_is_not_red() {
+    let mut soak = Soak::healthy(Suite::Full);
+    soak.intervals.truncate(60);
+    soak.end = None;
+    let live = drawn_as(&soak, live_html);
+    assert!(!live.contains("<article class=\"red ") && live.contains(">pending</span>"), "it is too early to say");
+    // A record without an end is another thing: nobody goes on with it.
+    assert!(report(&soak).contains("<article class=\"red unproven\""));
+    let mut sick = sick(Kpi::SseGaps);
+    sick.end = None;
+    assert!(drawn_as(&sick, live_html).contains("id=\"verdict-kpi-sse_gaps\""), "what has failed has failed");
+}
+
+#[test]
 fn a_soak_of_nothing_has_a_page_all_the_same() {
     let mut soak = Soak::healthy(Suite::Smoke);
     soak.intervals.clear();
