@@ -129,7 +129,7 @@ named! {
         HarnessFds = "harness_open_fds",
         /// The session's own processor time since the last sample, percent of one core.
         HarnessCpu = "harness_cpu_percent",
-        /// Workspace log streams that we hold open.
+        /// Workspace log streams that we hold open; all streams, where there are only those of single runs.
         OpenStreams = "open_streams",
     }
 }

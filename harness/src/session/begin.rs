@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sysinfo::System;
 use uuid::Uuid;
 
 use super::{
@@ -107,6 +108,18 @@ fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<B
     Ok(Begun { config, header, recorder, past: Arc::new(past), gateway })
 }
 
+/// What it is played on: a reader of latencies may want to know.
+fn machine() -> (String, String) {
+    let memory = System::new().map(|mut system| {
+        system.refresh_memory();
+        format!(", {} MiB of memory", system.total_memory() / (1024 * 1024))
+    });
+    let name = System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let arch = std::env::consts::ARCH;
+    ("machine".to_owned(), format!("{name}, {arch}, {cores} cores{}", memory.unwrap_or_default()))
+}
+
 pub(super) fn header(config: &SessionConfig, clock: &Clock) -> Header {
     let nonce = Uuid::new_v4().simple().to_string();
     Header {
@@ -118,6 +131,6 @@ pub(super) fn header(config: &SessionConfig, clock: &Clock) -> Header {
         gateway_url: config.gateway.url.clone(),
         embedded: config.gateway.embedded,
         plan: config.plan.clone(),
-        settings: config.shown.clone(),
+        settings: config.shown.iter().map(|(name, value)| (name.clone(), value.clone())).chain([machine()]).collect(),
     }
 }

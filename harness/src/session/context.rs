@@ -95,6 +95,13 @@ pub struct Sent {
 }
 
 impl Context {
+    /// The streams that are kept open: the workspace's, or those of single runs where there are no others.
+    #[must_use]
+    pub fn kept_streams_open(&self) -> usize {
+        let is_there = self.client.has(CallName::LogsStream);
+        if is_there { self.board.log_streams_open() } else { self.board.all_streams_open() }
+    }
+
     /// Whose runs are created where it does not matter: the first agent of the settings.
     #[must_use]
     pub fn agent(&self) -> &str {

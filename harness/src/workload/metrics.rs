@@ -175,7 +175,7 @@ struct Asked {
 async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
     look_at_processes(context, state, mark).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
-    context.recorder.gauge(Gauge::OpenStreams, context.board.log_streams_open() as f64, mark);
+    context.recorder.gauge(Gauge::OpenStreams, context.kept_streams_open() as f64, mark);
     let asked = Asked { runs: context.board.runs_started(), mark };
     let has_metrics = context.client.has(CallName::Metrics);
     let ask = async { if has_metrics { Some(context.client.metrics().await) } else { None } };

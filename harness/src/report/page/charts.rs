@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::{
-    super::course::{Cell, Course, Grid, Latency, edge_ms},
-    Glance,
+    super::course::{Course, Grid},
+    Glance, latencies,
 };
 use crate::{
-    journal::{Counter, Gauge, Source, Timing},
+    journal::{Counter, Gauge},
     judge::Targets,
     plan::{HarnessCheck, Kpi, Plan, moment},
 };
@@ -41,13 +41,13 @@ pub(super) struct Chart {
     pub(super) says: String,
     /// The length of a step, scenario milliseconds. The first begins at 0.
     pub(super) step_ms: u64,
-    is_log: bool,
+    pub(super) is_log: bool,
     pub(super) lines: Vec<Line>,
     /// Limits, each with what it is.
-    targets: Vec<(&'static str, f64)>,
+    pub(super) targets: Vec<(&'static str, f64)>,
     /// Lines and points with places of their own: floors, and the line that growth is told by.
-    traces: Vec<Trace>,
-    heat: Option<Heat>,
+    pub(super) traces: Vec<Trace>,
+    pub(super) heat: Option<Heat>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,7 +57,7 @@ pub(super) struct Line {
 }
 
 #[derive(Debug, Serialize)]
-struct Trace {
+pub(super) struct Trace {
     name: &'static str,
     points: Vec<(f64, f64)>,
     joined: bool,
@@ -65,16 +65,13 @@ struct Trace {
 
 /// How many samples were how long, step by step: the step, the bucket and the count of each that has any.
 #[derive(Debug, Serialize)]
-struct Heat {
-    edges: Vec<f64>,
-    cells: Vec<(usize, usize, u32)>,
+pub(super) struct Heat {
+    pub(super) edges: Vec<f64>,
+    pub(super) cells: Vec<(usize, usize, u32)>,
 }
 
 /// What traces are, in words.
 const TRACED: &str = " Dots: the floor of each minute; straight line: what growth is told by.";
-
-/// Of how many of a histogram's buckets one of the heat map is made.
-const HEAT_BUCKETS: usize = 4;
 
 /// What a chart is made of.
 #[derive(Clone, Copy)]
@@ -115,7 +112,7 @@ pub(super) fn chart_of(name: &str) -> Option<&'static str> {
 pub(super) fn charts(drawn: Drawn<'_>) -> Charts {
     let course = drawn.course;
     let windows = course.windows().iter().map(|w| (minutes(w.from_ms), minutes(w.to_ms), w.phase.name()));
-    let mut charts = latencies(drawn);
+    let mut charts = latencies::charts(drawn);
     charts.extend(rates(drawn));
     charts.extend(gauges(drawn));
     let unmeasured = charts.iter().filter(|chart| !chart.has_data()).map(|chart| (chart.id, chart.title)).collect();
@@ -134,107 +131,6 @@ impl Chart {
     fn has_data(&self) -> bool {
         self.lines.iter().any(|line| line.values.iter().any(Option::is_some))
     }
-}
-
-/// Latencies: how many took how long, and quantiles of each step.
-fn latencies(drawn: Drawn<'_>) -> Vec<Chart> {
-    let of = |timing| (Latency::Timing(timing), "");
-    // What the gateway itself says comes first, as it does for the judges.
-    let else_of = |source, timing| {
-        let own = Latency::Source(source);
-        let has_own = drawn.course.latency(own).iter().any(|cell| cell.count() > 0);
-        if has_own { (own, ", by the upper ends of the gateway's own buckets") } else { of(timing) }
-    };
-    let limit = |kpi| drawn.targets.target(kpi).limit();
-    let all = [
-        (
-            "start_to_log",
-            "From a run's due start to its first log line",
-            of(Timing::StartToLog),
-            vec![("p95", limit(Kpi::StartToLogP95)), ("p99", limit(Kpi::StartToLogP99))],
-        ),
-        ("requests", "Requests, from sent to answered", of(Timing::Request), vec![]),
-        ("judge", "Judge verdicts", else_of(Source::Judge, Timing::JudgeEvent), vec![("p95", limit(Kpi::JudgeP95))]),
-        (
-            "shield",
-            "Shield decisions",
-            else_of(Source::Shield, Timing::ShieldEvent),
-            vec![("p95", limit(Kpi::ShieldP95))],
-        ),
-        (
-            "sse_write",
-            "Writing events to streams",
-            else_of(Source::SseWrite, Timing::EventDelivery),
-            vec![("p99", limit(Kpi::SseWriteP99))],
-        ),
-        ("ready", "Readiness probes", of(Timing::ReadyRoundTrip), vec![]),
-        (
-            "publish_to_search",
-            "From publishing a version to finding it",
-            of(Timing::PublishToSearch),
-            vec![("slowest", limit(Kpi::PublishSearchDelay) * 1_000.0)],
-        ),
-        ("away", "How long lost or closed streams were away", of(Timing::StreamAway), vec![]),
-    ];
-    all.into_iter()
-        .map(|(id, title, (latency, by), targets)| of_latency(drawn, (id, title), latency, by, targets))
-        .collect()
-}
-
-fn of_latency(
-    drawn: Drawn<'_>,
-    (id, title): (&'static str, &'static str),
-    latency: Latency,
-    by: &str,
-    targets: Vec<(&'static str, f64)>,
-) -> Chart {
-    let course = drawn.course;
-    let grid = course.rate_grid;
-    let cells = begun(course.latency(latency), grid, course);
-    let line = |name: &str, value: fn(&Cell) -> Option<f64>| Line {
-        name: name.to_owned(),
-        values: cells.iter().map(|cell| value(cell).map(short)).collect(),
-    };
-    let lines = vec![
-        line("p50", |cell| cell.quantile_ms(0.5)),
-        line("p95", |cell| cell.quantile_ms(0.95)),
-        line("p99", |cell| cell.quantile_ms(0.99)),
-        line("slowest", Cell::max_ms),
-    ];
-    let samples: u64 = cells.iter().map(|cell| u64::from(cell.count())).sum();
-    let slowest = cells.iter().enumerate().filter_map(|(step, cell)| Some((step, cell.max_ms()?)));
-    let slowest = slowest.max_by(|a, b| a.1.total_cmp(&b.1));
-    let worst = slowest.map_or_else(String::new, |(step, ms)| {
-        format!(", the slowest {} ms in the step at {}", shown(ms), moment(step as u64 * grid.step_ms()))
-    });
-    let says = format!("{samples} samples{worst}{by}. Colour: how many took how long.");
-    Chart {
-        id,
-        title,
-        unit: "ms",
-        says,
-        step_ms: grid.step_ms(),
-        is_log: true,
-        lines,
-        targets,
-        traces: Vec::new(),
-        heat: Some(heat(cells)),
-    }
-}
-
-fn heat(cells: &[Cell]) -> Heat {
-    let mut heat: Vec<(usize, usize, u32)> = Vec::new();
-    for (step, cell) in cells.iter().enumerate() {
-        for (bucket, n) in cell.buckets() {
-            let bucket = bucket / HEAT_BUCKETS;
-            match heat.last_mut() {
-                Some((at, last, sum)) if (*at, *last) == (step, bucket) => *sum += u32::from(n),
-                _ => heat.push((step, bucket, u32::from(n))),
-            }
-        }
-    }
-    let last = heat.iter().map(|(_, bucket, _)| bucket + 1).max().unwrap_or(0);
-    Heat { edges: (0..=last).map(|bucket| short(edge_ms(bucket * HEAT_BUCKETS))).collect(), cells: heat }
 }
 
 /// What is counted, step by step.
@@ -414,7 +310,7 @@ fn traces(drawn: Drawn<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
 }
 
 /// The steps that have begun.
-fn begun<'a, T>(steps: &'a [T], grid: Grid, course: &Course) -> &'a [T] {
+pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, course: &Course) -> &'a [T] {
     &steps[..grid.begun(course.reached_ms()).min(steps.len())]
 }
 
@@ -447,7 +343,7 @@ fn extremes(lines: &[Line], grid: Grid, unit: &str) -> String {
 }
 
 /// To four digits: nobody sees more in a chart, and a report is to be small.
-fn short(value: f64) -> f64 {
+pub(super) fn short(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;
     }
@@ -455,12 +351,12 @@ fn short(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-fn shown(value: f64) -> String {
+pub(super) fn shown(value: f64) -> String {
     format!("{}", short(value))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-fn minutes(ms: u64) -> f64 {
+pub(super) fn minutes(ms: u64) -> f64 {
     short_minutes(ms as f64 / 60_000.0)
 }
 

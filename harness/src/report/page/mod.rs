@@ -15,6 +15,7 @@
 
 mod charts;
 mod glance;
+mod latencies;
 mod policy;
 mod sections;
 

@@ -178,8 +178,10 @@ impl Check<'_> {
             NewRun { id: Uuid::new_v4().to_string(), agent: self.agent(), name: "soak-preflight".into(), message };
         let answer = self.call(CallName::CreateRun, &new.fill()).await?;
         let is_id = |value: &Value| value.as_str().is_some_and(|id| !id.is_empty()) || value.is_u64();
-        let has_pointer = self.spec(CallName::CreateRun)?.pointers.contains_key("id");
-        if self.dialect().gives_run_ids() || (has_pointer && answer.json().is_some()) {
+        // Where we name runs the answer need not repeat the name; where it does, it has to be the same.
+        let spec = self.spec(CallName::CreateRun)?;
+        let repeats = answer.json().is_some_and(|json| spec.find("id", &json).is_some_and(is_id));
+        if self.dialect().gives_run_ids() || repeats {
             let id = self.find(CallName::CreateRun, "id", &answer, &["id"], &is_id)?;
             let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
             if !self.dialect().gives_run_ids() && id != new.id {

@@ -1,0 +1,114 @@
+//! The charts of latencies: how many samples took how long, and quantiles of each step.
+
+use super::{
+    super::course::{Cell, Latency, edge_ms},
+    charts::{Chart, Drawn, Heat, Line, begun, short, shown},
+};
+use crate::{
+    journal::{Source, Timing},
+    plan::{Kpi, moment},
+};
+
+/// Of how many of a histogram's buckets one of the heat map is made.
+const HEAT_BUCKETS: usize = 4;
+
+/// Latencies: how many took how long, and quantiles of each step.
+pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
+    let of = |timing| (Latency::Timing(timing), "");
+    // What the gateway itself says comes first, as it does for the judges.
+    let else_of = |source, timing| {
+        let own = Latency::Source(source);
+        let has_own = drawn.course.latency(own).iter().any(|cell| cell.count() > 0);
+        if has_own { (own, ", by the upper ends of the gateway's own buckets") } else { of(timing) }
+    };
+    let limit = |kpi| drawn.targets.target(kpi).limit();
+    let all = [
+        (
+            "start_to_log",
+            "From a run's due start to its first log line",
+            of(Timing::StartToLog),
+            vec![("p95", limit(Kpi::StartToLogP95)), ("p99", limit(Kpi::StartToLogP99))],
+        ),
+        ("requests", "Requests, from sent to answered", of(Timing::Request), vec![]),
+        ("judge", "Judge verdicts", else_of(Source::Judge, Timing::JudgeEvent), vec![("p95", limit(Kpi::JudgeP95))]),
+        (
+            "shield",
+            "Shield decisions",
+            else_of(Source::Shield, Timing::ShieldEvent),
+            vec![("p95", limit(Kpi::ShieldP95))],
+        ),
+        (
+            "sse_write",
+            "Writing events to streams",
+            else_of(Source::SseWrite, Timing::EventDelivery),
+            vec![("p99", limit(Kpi::SseWriteP99))],
+        ),
+        ("ready", "Readiness probes", of(Timing::ReadyRoundTrip), vec![]),
+        (
+            "publish_to_search",
+            "From publishing a version to finding it",
+            of(Timing::PublishToSearch),
+            vec![("slowest", limit(Kpi::PublishSearchDelay) * 1_000.0)],
+        ),
+        ("away", "How long lost or closed streams were away", of(Timing::StreamAway), vec![]),
+    ];
+    all.into_iter()
+        .map(|(id, title, (latency, by), targets)| of_latency(drawn, (id, title), latency, by, targets))
+        .collect()
+}
+
+fn of_latency(
+    drawn: Drawn<'_>,
+    (id, title): (&'static str, &'static str),
+    latency: Latency,
+    by: &str,
+    targets: Vec<(&'static str, f64)>,
+) -> Chart {
+    let course = drawn.course;
+    let grid = course.rate_grid;
+    let cells = begun(course.latency(latency), grid, course);
+    let line = |name: &str, value: fn(&Cell) -> Option<f64>| Line {
+        name: name.to_owned(),
+        values: cells.iter().map(|cell| value(cell).map(short)).collect(),
+    };
+    let lines = vec![
+        line("p50", |cell| cell.quantile_ms(0.5)),
+        line("p95", |cell| cell.quantile_ms(0.95)),
+        line("p99", |cell| cell.quantile_ms(0.99)),
+        line("slowest", Cell::max_ms),
+    ];
+    let samples: u64 = cells.iter().map(|cell| u64::from(cell.count())).sum();
+    let slowest = cells.iter().enumerate().filter_map(|(step, cell)| Some((step, cell.max_ms()?)));
+    let slowest = slowest.max_by(|a, b| a.1.total_cmp(&b.1));
+    let worst = slowest.map_or_else(String::new, |(step, ms)| {
+        format!(", the slowest {} ms in the step at {}", shown(ms), moment(step as u64 * grid.step_ms()))
+    });
+    let says = format!("{samples} samples{worst}{by}. Colour: how many took how long.");
+    Chart {
+        id,
+        title,
+        unit: "ms",
+        says,
+        step_ms: grid.step_ms(),
+        is_log: true,
+        lines,
+        targets,
+        traces: Vec::new(),
+        heat: Some(heat(cells)),
+    }
+}
+
+fn heat(cells: &[Cell]) -> Heat {
+    let mut heat: Vec<(usize, usize, u32)> = Vec::new();
+    for (step, cell) in cells.iter().enumerate() {
+        for (bucket, n) in cell.buckets() {
+            let bucket = bucket / HEAT_BUCKETS;
+            match heat.last_mut() {
+                Some((at, last, sum)) if (*at, *last) == (step, bucket) => *sum += u32::from(n),
+                _ => heat.push((step, bucket, u32::from(n))),
+            }
+        }
+    }
+    let last = heat.iter().map(|(_, bucket, _)| bucket + 1).max().unwrap_or(0);
+    Heat { edges: (0..=last).map(|bucket| short(edge_ms(bucket * HEAT_BUCKETS))).collect(), cells: heat }
+}
