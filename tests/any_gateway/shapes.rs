@@ -209,7 +209,8 @@ pub(crate) fn preflight_says_which_line_would_have_to_change() -> Result<(), Any
             "under_way = [\"in-progress\"]\nsuccess = [\"done\"]",
         )
         .replace("run_id = \"/run/id\"", "run_id = \"/id\"")
-        .replace("hits = \"/items\"", "hits = \"/hits\"");
+        .replace("hits = \"/items\"", "hits = \"/hits\"")
+        .replace("refused = [422]", "refused = [418]");
     let shape = Shape { dialect: mistaken, ..orchard() };
     let said = said(&leave(&shape, "mistaken", "preflight")?)?;
     for says in [
@@ -223,6 +224,7 @@ pub(crate) fn preflight_says_which_line_would_have_to_change() -> Result<(), Any
         "it may be at \"/run/id\"",
         "there is no hits at \"/hits\"",
         "it may be at \"/items\"",
+        "a prompt injection was answered 422, none of the statuses that refuse, [418]",
     ] {
         if !said.contains(says) {
             return Err(format!("{says:?} is not said:\n{said}").into());

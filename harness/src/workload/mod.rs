@@ -32,6 +32,8 @@ mod w6_light_chaos;
 
 use std::sync::Arc;
 
+pub(crate) use w4_safety_probes::INJECTIONS;
+
 use crate::{
     plan::Suite,
     session::{Past, Worker},

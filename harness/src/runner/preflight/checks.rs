@@ -15,6 +15,7 @@ use crate::{
         time_of,
     },
     settings::Settings,
+    workload::INJECTIONS,
 };
 
 /// How long a run, a search or a restart is waited for.
@@ -74,7 +75,10 @@ impl Check<'_> {
                 self.call(call, &[("store_plain", json!(true)), ("hash_only", json!(false))]).await.map(drop)
             }
             CallName::Metrics => self.metrics().await,
-            CallName::CreateRun => self.create().await.map(drop),
+            CallName::CreateRun => {
+                self.create().await?;
+                self.inject().await
+            }
             CallName::StartRun => self.started().await.map(drop),
             CallName::Run => self.run().await,
             CallName::LogsStream | CallName::GuardStream => self.stream_of_all(call).await,
@@ -198,6 +202,25 @@ impl Check<'_> {
             return Some(id);
         }
         Some(new.id)
+    }
+
+    /// What is right to be refused has to be refused by a status that the dialect knows: else the soak sees neither.
+    async fn inject(&mut self) -> Option<()> {
+        let (_, prompt) = INJECTIONS[0];
+        let id = Uuid::new_v4().to_string();
+        let new = NewRun { id, agent: self.agent(), name: "soak-preflight".into(), message: prompt.to_owned() };
+        let fill = new.fill();
+        let (sent, began) = (self.client.shown(CallName::CreateRun, &fill), clock::now());
+        let outcome = self.client.attempt(CallName::CreateRun, &fill).await;
+        self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
+        let spec = self.spec(CallName::CreateRun)?;
+        // One that is accepted is a finding of the soak's, and no line of the dialect's.
+        let is_known = |answer: &Answer| [&spec.refused, &spec.yes, &spec.wait].iter().any(|known| answer.is(known));
+        let status = outcome.ok().filter(|answer| !is_known(answer))?.status;
+        let what =
+            format!("a prompt injection was answered {status}, none of the statuses that refuse, {:?}", spec.refused);
+        self.wrong(what, &["calls.create_run.refused"], None);
+        Some(())
     }
 
     pub(super) async fn started(&mut self) -> Option<String> {
