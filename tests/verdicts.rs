@@ -60,13 +60,10 @@ fn main() -> ExitCode {
         };
         let served =
             row.ok_or_else(|| format!("no trial is called {trial:?}").into()).and_then(|row| gateway::serve(&row));
-        return served.map_or_else(
-            |error: AnyError| {
-                eprintln!("the gateway of {trial}: {error}");
-                ExitCode::FAILURE
-            },
-            |()| ExitCode::SUCCESS,
-        );
+        return served.unwrap_or_else(|error: AnyError| {
+            eprintln!("the gateway of {trial}: {error}");
+            ExitCode::FAILURE
+        });
     }
     let mut args = Arguments::from_args();
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));

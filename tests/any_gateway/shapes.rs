@@ -65,13 +65,7 @@ pub(crate) fn served() -> Option<ExitCode> {
         let gateway = Shaped::start(speaks).await?;
         Ok((gateway.urls(), async move { gateway.shutdown().await }))
     };
-    Some(match serve(started) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the gateway: {error}");
-            ExitCode::FAILURE
-        }
-    })
+    Some(serve(started))
 }
 
 fn folder(name: &str) -> PathBuf {

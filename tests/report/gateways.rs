@@ -62,13 +62,7 @@ pub(crate) fn served() -> Option<ExitCode> {
         }
         Ok((gateway.url(), async move { gateway.shutdown().await }))
     };
-    Some(match serve(started) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the gateway: {error}");
-            ExitCode::FAILURE
-        }
-    })
+    Some(serve(started))
 }
 
 /// Markup in every field that a gateway fills, and in bodies that are none of the contract's.

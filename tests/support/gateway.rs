@@ -4,7 +4,7 @@
 use std::{
     error::Error,
     io::{self, BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
 };
 
 /// What goes wrong with one.
@@ -38,9 +38,17 @@ impl Drop for GatewayProcess {
 }
 
 /// Is a gateway, until the parent hangs up: what `start` gives is what it says first, and what ends it.
-pub(crate) fn serve<S: Future<Output = ()>>(
-    start: impl Future<Output = Result<(String, S), AnyError>>,
-) -> Result<(), AnyError> {
+pub(crate) fn serve<S: Future<Output = ()>>(start: impl Future<Output = Result<(String, S), AnyError>>) -> ExitCode {
+    match served(start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the gateway: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn served<S: Future<Output = ()>>(start: impl Future<Output = Result<(String, S), AnyError>>) -> Result<(), AnyError> {
     // One thread is enough, and leaves the others to what is under test.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -28,13 +28,7 @@ pub(crate) fn served() -> Option<ExitCode> {
         let gateway = MockGateway::start(Config { token: Some(token), ..Config::default() }).await?;
         Ok((gateway.url(), async move { gateway.shutdown().await }))
     };
-    Some(match serve(started) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the gateway: {error}");
-            ExitCode::FAILURE
-        }
-    })
+    Some(serve(started))
 }
 
 /// The embedded gateway of the soak, as the user's binary has it.

@@ -1,6 +1,11 @@
 //! The gateway of a row, in a process of its own.
 
-use std::{error::Error, process::Command, thread, time::Duration};
+use std::{
+    error::Error,
+    process::{Command, ExitCode},
+    thread,
+    time::Duration,
+};
 
 use mock_gateway::{Config, Defects, MockGateway};
 use rustix::process::{Pid, Signal, kill_process};
@@ -28,11 +33,11 @@ pub(crate) fn stop_for(gateway: &GatewayProcess, how_long: Duration) -> Result<(
 }
 
 /// Is the gateway of a row, until the parent hangs up.
-pub(crate) fn serve(row: &Row) -> Result<(), AnyError> {
+pub(crate) fn serve(row: &Row) -> Result<ExitCode, AnyError> {
     let defects: Defects = row.defects.iter().copied().collect();
     let without = row.without.iter().map(|call| call.parse()).collect::<Result<_, _>>()?;
-    gateway_process::serve(async {
+    Ok(gateway_process::serve(async {
         let gateway = MockGateway::start(Config { defects, without, ..Config::default() }).await?;
         Ok((gateway.url(), async move { gateway.shutdown().await }))
-    })
+    }))
 }

@@ -112,6 +112,8 @@ named! {
         GatewayFdSurplus = "gateway_fd_surplus",
         /// The gateway's processor time since the last sample, percent of one core; only by pid.
         GatewayCpu = "gateway_cpu_percent",
+        /// Streams as the gateway counts them.
+        GatewaySse = "gateway_sse_connections",
         /// Streams the gateway counts beyond those we hold.
         GatewaySseSurplus = "gateway_sse_surplus",
         /// Runs waiting, as the gateway counts them.

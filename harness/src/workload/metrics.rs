@@ -322,6 +322,7 @@ fn take_in_gauges(
     }
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     let ours = context.board.all_streams_open() as f64;
+    sample("sse_active_connections", Gauge::GatewaySse, 0.0);
     sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
     if let Some(own_fds) = by_metrics {
         sample("process_resident_memory_bytes", Gauge::GatewayRss, 0.0);

@@ -259,7 +259,8 @@ fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
             "",
             vec![
                 line("workspace streams that we hold", Gauge::OpenStreams, 1.0),
-                line("the gateway's count beyond all of ours", Gauge::GatewaySseSurplus, 1.0),
+                line("the gateway's count", Gauge::GatewaySse, 1.0),
+                line("of them beyond all of ours", Gauge::GatewaySseSurplus, 1.0),
             ],
             traces(Gauge::GatewaySseSurplus, 1.0),
         ),
