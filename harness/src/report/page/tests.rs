@@ -51,6 +51,10 @@ fn the_red_comes_first_with_since_when_and_the_way_to_its_chart() {
     let article = page[red..].split_once("</article>").unwrap().0;
     assert!(article.contains("start-to-log p95 is ") && article.contains("href=\"#chart-start_to_log\""), "{article}");
     assert!(article.contains("data-at=\""), "{article}");
+    // So it is in the table of all, from the worst to the best.
+    let table = page.split_once("<caption>All that is judged").unwrap().1.split_once("</table>").unwrap().0;
+    let rows: Vec<&str> = table.split("<tr class=\"").skip(1).map(|row| row.split_once('"').unwrap().0).collect();
+    assert!(rows.len() > 30 && rows.is_sorted_by_key(|row| *row != "fail") && rows[0] == "fail", "{rows:?}");
 }
 
 #[test]

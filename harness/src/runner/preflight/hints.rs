@@ -88,6 +88,8 @@ mod tests {
         let events: Vec<Value> =
             (0..6).map(|n| json!({ "kind": if n == 5 { "finished" } else { "trace" }, "id": n.to_string() })).collect();
         assert_eq!(Some("\"/kind\" has {\"finished\", \"trace\"}".to_owned()), words_in(&events));
+        let few: Vec<Value> = ["a", "b", "c"].iter().map(|id| json!({ "kind": "trace", "id": id })).collect();
+        assert_eq!(Some("\"/kind\" has {\"trace\"}".to_owned()), words_in(&few));
         assert_eq!(None, words_in(&[]));
     }
 
