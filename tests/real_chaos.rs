@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// Levers that restart for real. Streams are churned all the time: some client is always away.
 const SETTINGS: &str = r#"
 [w2_sse_churn]
-churn_every = "90s"
+churn_every = "150s"
 [w6_light_chaos.redis_restart]
 lever = "command"
 program = "PROGRAM"
