@@ -32,6 +32,8 @@ pub struct Digest {
     scenario_ms: u64,
     is_untouched: bool,
     phases: BTreeMap<Phase, Tally>,
+    /// From when to when each was seen.
+    spans_ms: BTreeMap<Phase, (u64, u64)>,
     worst: BTreeMap<(Timing, Phase), Worst>,
     pub(super) incidents: Incidents,
     pub(super) story: Story,
@@ -88,6 +90,7 @@ impl Digest {
             is_untouched: true,
             // A phase that the plan does not have is made room for when it comes.
             phases: phases_of(plan).into_iter().map(|phase| (phase, Tally::roomy())).collect(),
+            spans_ms: BTreeMap::new(),
             worst: BTreeMap::new(),
             incidents: Incidents::default(),
             story: Story::of(plan),
@@ -121,6 +124,8 @@ impl Digest {
     fn absorb_interval(&mut self, interval: &Interval) {
         self.scenario_ms = self.scenario_ms.max(interval.to_ms);
         self.phases.entry(interval.phase).or_default().absorb(interval);
+        let (from_ms, to_ms) = self.spans_ms.entry(interval.phase).or_insert((interval.from_ms, interval.to_ms));
+        (*from_ms, *to_ms) = ((*from_ms).min(interval.from_ms), (*to_ms).max(interval.to_ms));
         for (timing, record) in &interval.timings {
             let limits = || limits_us(&self.targets, *timing);
             let worst = self.worst.entry((*timing, interval.phase)).or_insert_with(|| Worst::new(&limits()));
@@ -274,8 +279,17 @@ impl Digest {
         self.phases.get(&phase).and_then(|tally| tally.sources.get(&source))
     }
 
+    /// From when to when a phase was seen, scenario milliseconds.
+    pub(super) fn span_ms(&self, phase: Phase) -> Option<(u64, u64)> {
+        self.spans_ms.get(&phase).copied()
+    }
+
     pub(super) fn worst(&self, timing: Timing, scope: Scope) -> impl Iterator<Item = &Worst> {
-        scope.phases().filter_map(move |phase| self.worst.get(&(timing, phase)))
+        scope.phases().filter_map(move |phase| self.worst_in(timing, phase))
+    }
+
+    pub(super) fn worst_in(&self, timing: Timing, phase: Phase) -> Option<&Worst> {
+        self.worst.get(&(timing, phase))
     }
 
     pub(super) fn cells(&self, source: Source, scope: Scope) -> Cells {

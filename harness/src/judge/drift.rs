@@ -6,9 +6,9 @@ use super::{
     floors::Segment,
     growth::{By, Growth, Healthy, growth},
     kpi::Case,
+    onset,
     range::{self, Range},
     teeth::Teeth,
-    trend::Line,
 };
 use crate::{
     journal::Gauge,
@@ -73,14 +73,14 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
         if told <= SEGMENTS_TOLD_MAX {
             found.evidence.notes.push(scale.told(segment, &life.warm, grown));
         }
-        let (Some(Growth { line, .. }), Some(rise)) = (grown, rise) else { continue };
+        let (Some(grown), Some(rise)) = (grown, rise) else { continue };
         found.samples += segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
         if found.value.is_none_or(|worst| rise > worst) {
             found.value = Some(rise);
-            found.range = grown.and_then(|grown| scale.range(&life.warm, grown));
+            found.range = scale.range(&life.warm, grown);
         }
         if !found.target.is_met_by(rise) {
-            let (first, worst) = scale.offenders(line, rise, found.target.limit());
+            let (first, worst) = scale.offenders(&life.warm, grown, rise, found.target.limit());
             let is_first = found.evidence.first.as_ref().is_none_or(|known| first.at_ms < known.at_ms);
             found.evidence.first = if is_first { Some(first) } else { found.evidence.first.take() };
             found.evidence.worst.push(worst);
@@ -274,13 +274,22 @@ impl Scale {
         }
     }
 
-    /// When the line first was over the limit, and where it ended.
-    fn offenders(self, line: Line, rise: f64, limit: f64) -> (Offender, Offender) {
+    /// When it was over the limit, and since when it grows; and where it ended.
+    ///
+    /// Floors tell when, as long as they do not fall back in teeth; then the line through those of the teeth does.
+    fn offenders(self, floors: &Segment, grown: Growth, rise: f64, limit: f64) -> (Offender, Offender) {
+        let line = grown.line;
         let limit = match self {
             Self::Memory { base_min } => line.start.max(base_min) * limit / 100.0,
             Self::Count => limit,
         };
-        let over_at = line.minute_of_rise(limit).unwrap_or(line.to_minute);
+        let is_plain = grown.by == By::Floors;
+        let least = floors.iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
+        let seen = if is_plain { onset::over_for_good(floors, least.max(line.start) + limit) } else { None };
+        let over_at = seen.or_else(|| line.minute_of_rise(limit)).unwrap_or(line.to_minute);
+        let level_until = if is_plain { onset::level_until(floors) } else { None };
+        let since = level_until.filter(|minute| *minute < over_at);
+        let since = since.map_or_else(String::new, |minute| format!("level until {}", moment(minute * MINUTE_MS)));
         let offender = |minute: u64, subject: String, value: Option<f64>| Offender {
             at_ms: minute * MINUTE_MS,
             phase: Phase::Steady,
@@ -290,7 +299,7 @@ impl Scale {
         };
         let from = format!("from {} at {}", self.shown(line.start), moment(line.from_minute * MINUTE_MS));
         let worst = offender(line.to_minute, format!("{from} to {}", self.shown(line.end)), Some(rise));
-        (offender(over_at, String::new(), None), worst)
+        (offender(over_at, since, None), worst)
     }
 }
 

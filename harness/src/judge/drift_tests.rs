@@ -87,6 +87,23 @@ fn a_rise_in_a_short_life_is_a_tooth_where_its_like_was_seen_to_fall_in_another(
 }
 
 #[test]
+fn a_leak_is_dated_by_floors_and_says_how_long_all_was_level() {
+    let leak_from = |from: f64| in_one_life(with_rss(move |minute| 80e6 + (minute - from).max(0.0) * 0.5e6));
+    let dated = |soak: &Soak| {
+        let judgement = rss(soak);
+        assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+        let first = judgement.evidence.first.unwrap();
+        (first.at_ms / 60_000, first.subject)
+    };
+    // 10 % of 80 MB are 16 minutes of it; and of 85 MB, as it is after the warm-up, 17.
+    assert_eq!((77, "level until T+60:00".to_owned()), dated(&leak_from(60.0)));
+    let (at, level) = dated(&leak_from(0.0));
+    assert!((27..30).contains(&at) && level.is_empty(), "{at}, {level:?}");
+    let step = in_one_life(with_rss(|minute| if minute < 76.0 { 80e6 } else { 120e6 }));
+    assert_eq!((77, "level until T+74:00".to_owned()), dated(&step));
+}
+
+#[test]
 fn our_own_memory_has_no_teeth() {
     let soak = Soak::healthy(Suite::Full).each(|interval| {
         interval.gauges.get_mut(&Gauge::HarnessRss).unwrap().min = 30e6 + minute(interval) * 4e4;
@@ -107,6 +124,11 @@ fn eight_descriptors_in_two_hours_are_a_leak_and_three_that_come_and_go_are_none
     assert_eq!(Verdict::Fail, fds(&|minute| 60.0 + (minute / 15.0).floor()).verdict);
     assert_eq!(Verdict::Fail, fds(&|minute| 60.0 + (minute * 0.6).floor() + jump(minute)).verdict);
     assert_eq!(Verdict::Pass, fds(&|minute| 60.0 + jump(minute)).verdict);
+    // Nor is what was taken once, at some disturbance, and never given back.
+    for at in [46.0, 60.0, 80.0] {
+        let taken = |many: f64| fds(&move |minute| 60.0 + jump(minute) + if minute < at { 0.0 } else { many });
+        assert_eq!((Verdict::Fail, Verdict::Pass), (taken(9.0).verdict, taken(3.0).verdict), "at {at}");
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! How far a gauge grew over one life of a process, under noise and under the teeth of a garbage collector.
 //!
-//! A series that never falls back is told by a line through all its floors. One that does has teeth, and the floors of
+//! A series that never falls back is told by a line through all its floors, or where it stepped up once, by the step. One that does has teeth, and the floors of
 //! the teeth tell: a line through them where there are several; where there is one, what must have grown whatever came
 //! before and after. What a healthy tooth would do all by itself is no growth.
 
 use super::{
     floors::Segment,
+    onset,
     teeth::{Point, Teeth},
     trend::{Line, line},
 };
@@ -67,10 +68,12 @@ pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healt
         let is_tooth = line.rise() > healthy.growth && height <= tooth;
         Growth { line, by: if is_tooth { By::OneTooth } else { by } }
     };
-    let plain = unless_tooth(all, all.rise().min(teeth.band()), By::Floors);
+    let plain = |line: Line| unless_tooth(line, line.rise().min(teeth.band()), By::Floors);
     if teeth.falls.is_empty() {
-        return Some(plain);
+        let stepped = onset::step(floors).filter(|step| step.rise() > all.rise());
+        return Some(plain(stepped.map_or(all, |step| within(band, step))));
     }
+    let plain = plain(all);
     let settled: Vec<Point> = teeth.falls.iter().filter(|fall| !fall.is_floor_cut).map(|fall| fall.floor).collect();
     let by_floors = over_the_life(from_floor_to_floor(teeth, &settled), all);
     let start = teeth.least();

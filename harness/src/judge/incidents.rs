@@ -75,6 +75,11 @@ impl Incidents {
         scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase))).map(|(count, _)| count).sum()
     }
 
+    /// The first in a phase.
+    pub(super) fn first_in(&self, offence: Offence, phase: Phase) -> Option<&Offender> {
+        self.kinds.get(&(offence, phase)).and_then(|(_, kept)| kept.first())
+    }
+
     /// The first few, in order of time.
     pub(super) fn first(&self, offence: Offence, scope: Scope) -> Vec<Offender> {
         let kept = scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase)));

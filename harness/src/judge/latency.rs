@@ -7,6 +7,7 @@ use super::{
     conclude::{Findings, is_too_few},
     digest::limit_us,
     kpi::Case,
+    lead_up::lead_up,
     range::{self, Range, Ranks},
     tally::WORST_MAX,
 };
@@ -19,6 +20,11 @@ use crate::{
 pub(super) fn start_to_log(case: Case<'_>, quantile: f64) -> Findings {
     let mut found = case.open("runs");
     by_timing(&mut found, case, quantile, Timing::StartToLog, Scope::Steady);
+    let limit_us = limit_us(case.limit());
+    lead_up(&mut found, case.digest, |phase| {
+        let worst = case.digest.worst_in(Timing::StartToLog, phase)?;
+        worst.first_over(limit_us).cloned()
+    });
     if found.samples == 0 {
         found.lack = Some("no run wrote a log line".to_owned());
     }

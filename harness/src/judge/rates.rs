@@ -7,6 +7,7 @@ use super::{
     conclude::{Findings, percent},
     incidents::Offence,
     kpi::Case,
+    lead_up::lead_up,
     range,
 };
 use crate::{journal::Counter, plan::Phase};
@@ -126,6 +127,9 @@ impl Share {
             })
             .collect();
         found.offenders(case.digest.incidents.first(self.offence, self.scope));
+        if self.scope == Scope::Steady {
+            lead_up(&mut found, case.digest, |phase| case.digest.incidents.first_in(self.offence, phase).cloned());
+        }
         found
     }
 }

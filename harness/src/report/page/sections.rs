@@ -13,6 +13,7 @@ use super::{
     charts::{Chart, Charts, chart_of},
 };
 use crate::{
+    journal::clip,
     judge::{Comparison, Judged, Judgement, Verdict},
     plan::{Phase, moment},
 };
@@ -167,7 +168,11 @@ fn red(input: &PageInput<'_>, judgement: &Judgement, standing: Standing) -> Mark
             h3 { span .badge { (standing.word()) } " " (judgement.name) }
             p .headline { (headline) }
             @if let Some(first) = &judgement.evidence.first {
-                p { "Since " (at(first.at_ms, chart)) @if first.phase != Phase::Steady { ", in the " (first.phase) " window" } }
+                p {
+                    "Since " (at(first.at_ms, chart))
+                    @if first.phase != Phase::Steady { ", in the " (first.phase) " window" }
+                    @else if !first.subject.is_empty() { ", " (clip(&first.subject)) }
+                }
             }
             pre { @for line in lines { (line.trim()) "\n" } }
             @if let Some(chart) = chart { p { a href={ "#chart-" (chart) } { "See it in its chart" } } }
