@@ -24,7 +24,7 @@ pub(crate) const MARKUP: &str =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Healthy,
-    /// With three defects, each of which turns one KPI red.
+    /// With three defects: now and then, from half of a compressed soak on, and from the gateway's restart on.
     Sick,
     /// Whatever it says is markup.
     Markup,
@@ -50,7 +50,7 @@ impl Kind {
 pub(crate) fn served() -> Option<ExitCode> {
     let (_, name) = std::env::vars_os().find(|(name, _)| name == BE_THE_GATEWAY)?;
     let defects = match name.to_str() {
-        Some("sick") => vec![Defect::LeakMemory, Defect::SlowStartTail, Defect::LoseEvents],
+        Some("sick") => vec![Defect::LoseEvents, Defect::LeakSecondHour, Defect::SilentAfterRestart],
         _ => Vec::new(),
     };
     let is_markup = name == "markup";

@@ -282,6 +282,21 @@ pub(crate) fn three_defects() -> Result<(), AnyError> {
         charts_are_drawn(&browser, 20).await?;
         text_is_readable(&browser, "light").await?;
         red_is(&browser, &reds).await?;
+        // And since when: now and then, from half way on, and from the gateway's restart on.
+        for (kpi, since) in [
+            ("sse_gaps", r"^Since T\+\d+:\d\d, stream"),
+            ("rss_drift", r"^Since T\+[6789]\d:\d\d, level until T\+(5[4-9]|6[0-6]):"),
+            ("start_to_log_p99", r"^Since T\+[78]\d:\d\d, in the gateway_restart window"),
+        ] {
+            let says = format!(
+                "const said = [...document.querySelectorAll('#verdict-kpi-{kpi} p')].map((p) => p.innerText);
+                 return said.some((text) => /{since}/.test(text)) || said.join(' | ')"
+            );
+            let said = browser.says(&says).await?;
+            if said != true {
+                return Err(format!("{kpi} should say {since:?}, and says {said}").into());
+            }
+        }
         for (kpi, chart) in [("rss_drift", "gateway_rss"), ("start_to_log_p99", "start_to_log"), ("sse_gaps", "events")]
         {
             // The link leads to the chart, at the moment since when.
