@@ -33,17 +33,18 @@
 //! # What it costs
 //!
 //! While it does nothing, on two cores that others kept busy (`cargo run --release -p s2-harness --example
-//! proxy_overhead`, nine runs, both ways by turns; small requests on a kept connection, transfers of 64 and 16 MiB):
+//! proxy_overhead`, nine runs, both ways by turns; small requests on a kept connection, transfers of 16 to 128 MiB):
 //!
 //! | | directly | by proxy | difference |
 //! |---|---|---|---|
-//! | a request, median | 18 to 39 µs | 32 to 70 µs | +14 to +36 µs |
-//! | bulk, a gigabit link | 126 MB/s | 126 MB/s | −0.4 to +0.4 % |
-//! | bulk, loopback at its fastest | 1,900 to 3,600 MB/s | 1,000 to 2,100 MB/s | −41 to −61 %, once −8 % |
+//! | a request, median | 17 to 53 µs | 60 to 95 µs | +11 to +78 µs |
+//! | bulk, a gigabit link | 126 MB/s | 126 MB/s | −0.3 to +0.7 % |
+//! | bulk, a link of ten gigabits | 1,260 to 1,270 MB/s | 1,250 to 1,270 MB/s | −1.0 to +0.3 % |
+//! | bulk, loopback at its fastest | 2,200 to 2,800 MB/s | 1,450 to 1,680 MB/s | −27 to −48 % |
 //!
-//! A request's p99 says more of the machine than of the proxy: it was 24 to 1,005 µs directly and 56 to 1,932 µs by
-//! proxy, over a millisecond in three of the runs. Where loopback has no other limit, each byte is copied twice as often,
-//! by a third thread on two cores.
+//! A request's p99 says more of the machine than of the proxy: it was 91 to 98 µs directly and 149 to 165 µs by proxy on a
+//! quiet one, and over a millisecond on a busy one. Up to ten gigabits a second the proxy keeps up. Where loopback has no
+//! other limit, each byte crosses it twice, by a third thread on two cores.
 //!
 //! # Why not a crate
 //!
