@@ -45,6 +45,14 @@ impl RoundTrips {
         self.over(before).min_by_key(|(_, over)| *over).expect("there are calls")
     }
 
+    /// Whether so much was added: each call takes so much longer than before; or it takes so much at all, where our own
+    /// proxy says that it held bytes back. A gateway that answers in two parts may be faster through the proxy than without:
+    /// then its answers are late by what was asked for, and by less than that later than before.
+    pub(super) fn show(&self, enough: Duration, before: &Self, held_back_bytes: u64) -> bool {
+        let is_attested = held_back_bytes > 0 && self.0.iter().all(|took| took.is_some_and(|took| took >= enough));
+        is_attested || self.least_over(before).1.is_some_and(|over| over >= enough)
+    }
+
     /// The call that takes longer than before by the most. One that was not answered comes first.
     pub(super) fn most_over(&self, before: &Self) -> (usize, Option<Duration>) {
         self.over(before).max_by_key(|(_, over)| over.unwrap_or(Duration::MAX)).expect("there are calls")
@@ -102,4 +110,28 @@ async fn fastest<F: Future<Output = Outcome>>(call: impl Fn() -> F) -> Option<Du
 
 pub(super) fn show(round_trip: Option<Duration>) -> String {
     round_trip.map_or("no answer".into(), |took| format!("{} ms", millis(took)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn took(ms: &[u64]) -> RoundTrips {
+        RoundTrips(ms.iter().map(|ms| Some(Duration::from_millis(*ms)).filter(|took| !took.is_zero())).collect())
+    }
+
+    #[test]
+    fn latency_was_added_where_every_call_takes_so_much_longer() {
+        let shows = |before: &[u64], during: &[u64], held_back| {
+            took(during).show(Duration::from_millis(120), &took(before), held_back)
+        };
+        assert!(shows(&[1, 2, 41], &[151, 152, 191], 0));
+        assert!(!shows(&[1, 2, 41], &[151, 3, 191], 0), "one call is as fast as before");
+        assert!(!shows(&[1, 2, 41], &[151, 152, 0], 0), "one call was not answered");
+        // In two parts, of which the second waits for what the client acknowledges: by proxy, it does not.
+        assert!(!shows(&[41, 41, 41], &[151, 151, 151], 0));
+        assert!(shows(&[41, 41, 41], &[151, 151, 151], 900));
+        assert!(!shows(&[41, 41, 41], &[151, 45, 151], 900), "whatever the proxy held back, it was not this");
+        assert!(!shows(&[41, 41, 41], &[151, 0, 151], 900));
+    }
 }
