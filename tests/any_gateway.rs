@@ -51,8 +51,14 @@ fn main() -> ExitCode {
         ("orchard::plays_the_two_hours", shapes::orchard_plays_the_two_hours),
         ("burrow::plays_the_two_hours", shapes::burrow_plays_the_two_hours),
         ("weir::plays_the_two_hours", shapes::weir_plays_the_two_hours),
-        ("preflight::every_shape_goes_through_it", shapes::every_shape_goes_through_preflight),
+        ("orchard::goes_through_preflight", shapes::orchard_goes_through_preflight),
+        ("burrow::goes_through_preflight", shapes::burrow_goes_through_preflight),
+        ("weir::goes_through_preflight", shapes::weir_goes_through_preflight),
         ("preflight::it_says_which_line_would_have_to_change", shapes::preflight_says_which_line_would_have_to_change),
+        (
+            "preflight::it_says_what_is_not_told_and_what_is_not_counted",
+            shapes::preflight_says_what_is_not_told_and_what_is_not_counted,
+        ),
     ];
     let trial =
         |(name, test): (&str, Test)| Trial::test(name, move || test().map_err(|error| Failed::from(error.to_string())));

@@ -63,7 +63,7 @@ lever = "proxy"
 lever = "proxy"
 "#;
 
-/// Of so many runs that are created one is told to wait.
+/// Of so many runs that are created the first is told to wait.
 const LIMITED_EVERY: u64 = 7;
 
 pub(crate) async fn speak(asked: Asked) -> Response {
@@ -75,7 +75,7 @@ pub(crate) async fn speak(asked: Asked) -> Response {
     match asked.call() {
         ("POST", path) if path == ["api", "runs"] => {
             let turn = CREATED.fetch_add(1, Ordering::Relaxed);
-            if turn % LIMITED_EVERY == LIMITED_EVERY - 1 {
+            if turn.is_multiple_of(LIMITED_EVERY) {
                 let status = if turn.is_multiple_of(2) { 409 } else { 429 };
                 return answer(status, &json!({ "error": "as many runs as your plan allows" }));
             }

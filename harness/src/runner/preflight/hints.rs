@@ -11,13 +11,16 @@ const DEPTH_MAX: usize = 6;
 /// A word that tells kinds apart is no longer.
 const WORD_CHARS_MAX: usize = 24;
 
-/// JSON pointers to values that are so; those whose key has one of these words in it come first.
+/// JSON pointers to values that are so; those whose key has one of these words in it come first, then
+/// those whose path has.
 pub(super) fn pointers(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
     let mut found = Vec::new();
     walk(json, "", 0, is_so, &mut found);
     found.sort_by_key(|pointer: &String| {
-        let key = pointer.rsplit('/').next().unwrap_or_default().to_lowercase();
-        (!words.iter().any(|word| key.contains(word)), pointer.matches('/').count())
+        let path = pointer.to_lowercase();
+        let key = path.rsplit('/').next().unwrap_or_default();
+        let has_none = |text: &str| !words.iter().any(|word| text.contains(word));
+        (has_none(key), has_none(&path), pointer.matches('/').count())
     });
     found.truncate(HINTS_MAX);
     let shown = |pointer: &String| format!("{pointer:?} ({})", json.pointer(pointer).map(short).unwrap_or_default());
@@ -99,6 +102,9 @@ mod tests {
         let hint = pointers(&answer, &["id"], &|value| value.is_string()).unwrap();
         assert!(hint.starts_with("it may be at \"/data/job/run_id\" (\"7\"), "), "{hint}");
         assert!(hint.contains("\"/a~1b\""), "{hint}");
+        let counts = json!({ "fds": 1, "heap": 2, "memory": 3, "since": 4, "jobs": { "waiting": 5 } });
+        let hint = pointers(&counts, &["job", "queue"], &Value::is_number).unwrap();
+        assert!(hint.starts_with("it may be at \"/jobs/waiting\" (5), "), "{hint}");
         assert_eq!(None, pointers(&json!(1), &["id"], &|value| value.is_string()));
     }
 }
