@@ -204,6 +204,21 @@ fn what_stays_wrong_after_a_window_began_in_it() {
 }
 
 #[test]
+fn one_slow_run_in_a_window_that_met_the_target_did_not_begin_anything() {
+    let mut soak = Soak::healthy(Suite::Full);
+    let mut once = timing(9_000_000, 1, 92 * 60_000, &run_id(92));
+    (0..2).for_each(|_| once.histogram.record(200_000));
+    soak.minute(92).timings.insert(Timing::StartToLog, once);
+    for minute in 98..112_u64 {
+        let slow = timing(9_000_000, 3, minute * 60_000, &run_id(minute));
+        soak.minute(usize::try_from(minute).unwrap()).timings.insert(Timing::StartToLog, slow);
+    }
+    let judgement = of(&soak, Kpi::StartToLogP95);
+    let first = judgement.evidence.first.unwrap();
+    assert_eq!((Verdict::Fail, 98, Phase::Steady), (judgement.verdict, first.at_ms / 60_000, first.phase));
+}
+
+#[test]
 fn errors_that_go_on_after_a_window_began_in_it() {
     let failed = |at_ms| Finding::RequestFailed {
         route: "POST /api/runs".into(),
