@@ -167,6 +167,7 @@ impl Stored {
             embedded: false,
             plan,
             settings: BTreeMap::new(),
+            routes: BTreeMap::new(),
         };
         let mut journal = Writer::open(&stored.journal())?;
         journal.append(&Record::Header(Box::new(header)))?;

@@ -58,6 +58,9 @@ pub struct Header {
     pub plan: Plan,
     /// Other settings, for a reader; no secrets.
     pub settings: BTreeMap<String, String>,
+    /// The contract's routes that this gateway's dialect calls otherwise, each with what it calls it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<String, String>,
 }
 
 /// What was measured between two moments, in one phase. An interval in which a window opens or closes is two records.

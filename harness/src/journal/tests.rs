@@ -22,6 +22,7 @@ pub(super) fn header() -> Record {
         embedded: true,
         plan: Plan::new(Suite::Smoke, &Scenario::default(), 1, 30.0),
         settings: BTreeMap::from([("runs.per_minute".into(), "3".into())]),
+        routes: BTreeMap::new(),
     }))
 }
 

@@ -43,9 +43,11 @@ pub(super) fn of_early_end(plan: &Plan, digest: &Digest) -> Option<String> {
     }
 }
 
-/// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)".
-pub(super) fn of_source(name_holds: &str, digest: &Digest) -> Option<String> {
-    let (source, story) = digest.story.sources.iter().find(|(source, _)| source.contains(name_holds))?;
+/// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)". It is named by
+/// how it begins, a route as the contract calls it.
+pub(super) fn of_source(begins: &str, digest: &Digest) -> Option<String> {
+    let begins = digest.route(begins);
+    let (source, story) = digest.story.sources.iter().find(|(source, _)| source.starts_with(&*begins))?;
     let times = if story.count == 1 { "once".to_owned() } else { format!("{} times", story.count) };
     Some(format!("{source} answered {} ({times})", story.answer))
 }
@@ -54,7 +56,8 @@ pub(super) fn of_source(name_holds: &str, digest: &Digest) -> Option<String> {
 pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
     let scrapes = digest.counter(Counter::Scrapes, Scope::All);
     let failed = scrapes.saturating_sub(digest.counter(Counter::ScrapesOk, Scope::All));
-    let answered = digest.story.sources.iter().find(|(source, _)| source.contains("/metrics"));
+    let metrics = digest.route("GET /metrics");
+    let answered = digest.story.sources.iter().find(|(source, _)| source.starts_with(&*metrics));
     let failure = answered
         .filter(|_| failed > 0)
         .map(|(source, story)| format!("{source} answered {} ({failed} of {scrapes} scrapes)", story.answer));
@@ -71,7 +74,8 @@ pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
 /// What the routes answered that a KPI has its samples from, where they did not answer as they should.
 pub(super) fn of_routes(kpi: Kpi, plan: &Plan, digest: &Digest) -> Option<String> {
     let told = |route: &&str| {
-        let story = digest.story.routes.get(*route).or_else(|| digest.story.sources.get(*route))?;
+        let route = digest.route(route);
+        let story = digest.story.routes.get(&*route).or_else(|| digest.story.sources.get(&*route))?;
         Some(format!("{route} answered {} (last at {})", story.answer, moment(story.last_ms)))
     };
     let mut causes: Vec<String> = routes(kpi).iter().filter_map(told).collect();

@@ -28,7 +28,7 @@ pub(super) fn drift(case: Case<'_>) -> Findings {
         }
     }
     found.samples = offsets.len() as u64;
-    found.lack = cause::of_source("/health", case.digest).or_else(|| {
+    found.lack = cause::of_source("GET /health", case.digest).or_else(|| {
         let never = "the gateway's clock was never read out of chaos windows".to_owned();
         offsets.is_empty().then_some(never)
     });

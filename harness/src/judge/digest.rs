@@ -1,6 +1,9 @@
 //! The record, folded: all that a judge needs, in memory that does not grow with the number of records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     Cells, Offender, Scope, Targets,
@@ -10,7 +13,7 @@ use super::{
     tally::{Tally, Worst},
 };
 use crate::{
-    journal::{Counter, Cycles, End, Gauge, GaugeSummary, Interval, LatencyHistogram, Record, Source, Timing},
+    journal::{Counter, Cycles, End, Gauge, GaugeSummary, Header, Interval, LatencyHistogram, Record, Source, Timing},
     plan::{Kpi, Phase, Plan, Workload},
 };
 
@@ -31,6 +34,8 @@ pub struct Digest {
     duration_ms: u64,
     scenario_ms: u64,
     is_untouched: bool,
+    /// What the gateway calls the contract's routes, where it is something else.
+    routes: BTreeMap<String, String>,
     phases: BTreeMap<Phase, Tally>,
     /// From when to when each was seen.
     spans_ms: BTreeMap<Phase, (u64, u64)>,
@@ -88,6 +93,7 @@ impl Digest {
             duration_ms: plan.duration_ms,
             scenario_ms: 0,
             is_untouched: true,
+            routes: BTreeMap::new(),
             // A phase that the plan does not have is made room for when it comes.
             phases: phases_of(plan).into_iter().map(|phase| (phase, Tally::roomy())).collect(),
             spans_ms: BTreeMap::new(),
@@ -103,21 +109,37 @@ impl Digest {
         }
     }
 
+    /// The digest of a soak that has begun with this header.
+    #[must_use]
+    pub fn of(header: &Header, targets: &Targets) -> Self {
+        Self { routes: header.routes.clone(), ..Self::new(&header.plan, targets) }
+    }
+
     /// Takes in one record. The order of intervals does not matter.
     pub fn absorb(&mut self, record: &Record) {
         self.is_untouched &= matches!(record, Record::Header(_));
         match record {
-            Record::Header(_) => {}
+            Record::Header(header) => self.routes.clone_from(&header.routes),
             Record::Interval(interval) => self.absorb_interval(interval),
             Record::Incident(incident) => {
                 self.scenario_ms = self.scenario_ms.max(incident.at_ms);
-                self.incidents.absorb(incident);
+                let ready = self.route("GET /ready").into_owned();
+                self.incidents.absorb(incident, &ready);
                 self.story.absorb(incident);
             }
             Record::End(end) => {
                 self.scenario_ms = self.scenario_ms.max(end.at_ms);
                 self.story.end(end);
             }
+        }
+    }
+
+    /// What the gateway calls a route of the contract's, which may say in brackets what is special about it.
+    pub(super) fn route<'a>(&'a self, of_contract: &'a str) -> Cow<'a, str> {
+        let (route, special) = of_contract.split_at(of_contract.find(" (").unwrap_or(of_contract.len()));
+        match self.routes.get(route) {
+            Some(called) => Cow::Owned(format!("{called}{special}")),
+            None => Cow::Borrowed(of_contract),
         }
     }
 

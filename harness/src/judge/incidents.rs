@@ -44,8 +44,9 @@ pub(super) struct Incidents {
 }
 
 impl Incidents {
-    pub(super) fn absorb(&mut self, incident: &Incident) {
-        let Some((offence, subject, answer, value)) = offence(&incident.finding) else { return };
+    /// Takes in one; `ready` is the route that says whether the gateway is.
+    pub(super) fn absorb(&mut self, incident: &Incident, ready: &str) {
+        let Some((offence, subject, answer, value)) = offence(&incident.finding, ready) else { return };
         let answer = Some(answer).filter(|answer| !answer.is_empty());
         let (at_ms, phase) = (incident.at_ms, incident.phase);
         if let Finding::RequestFailed { route, .. } = &incident.finding {
@@ -91,10 +92,10 @@ impl Incidents {
 }
 
 /// The offence, whose it is, what was answered, and the value where it has one.
-fn offence(finding: &Finding) -> Option<(Offence, String, String, Option<f64>)> {
+fn offence(finding: &Finding, ready: &str) -> Option<(Offence, String, String, Option<f64>)> {
     let said = |offence, subject: String, answer: &str| Some((offence, subject, answer.to_owned(), None));
     match finding {
-        Finding::NotReady { answer } => said(Offence::NotReady, "GET /ready".into(), answer),
+        Finding::NotReady { answer } => said(Offence::NotReady, ready.into(), answer),
         Finding::RunFailed { run, answer } => said(Offence::RunFailed, run_named(run), answer),
         Finding::RequestFailed { route, subject, answer, .. } => {
             let about = if subject.is_empty() { route.clone() } else { format!("{route} ({})", named(subject)) };

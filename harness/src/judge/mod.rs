@@ -106,6 +106,8 @@ pub(crate) mod sick;
 pub(crate) mod soak;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;
 
 pub use baseline::{Baseline, BaselineError, Compared, Comparison, Moved};
 use cells::Cells;

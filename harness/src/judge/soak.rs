@@ -17,6 +17,8 @@ const MINUTE_MS: u64 = 60_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Soak {
     pub(crate) plan: Plan,
+    /// What the gateway calls the contract's routes.
+    pub(crate) routes: BTreeMap<String, String>,
     pub(crate) targets: Targets,
     pub(crate) intervals: Vec<Interval>,
     pub(crate) incidents: Vec<Incident>,
@@ -39,6 +41,7 @@ impl Soak {
             incidents: Vec::new(),
             end: Some(end),
             targets: Targets::default(),
+            routes: BTreeMap::new(),
             plan,
         };
         for due_ms in soak.plan.heartbeats_ms.clone() {
@@ -72,6 +75,7 @@ impl Soak {
             embedded: false,
             plan: self.plan.clone(),
             settings: BTreeMap::new(),
+            routes: self.routes.clone(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Course;
 use crate::{
-    journal::Record,
+    journal::{Header, Record},
     judge::{Digest, Targets},
     plan::Plan,
 };
@@ -21,6 +21,12 @@ impl Account {
     #[must_use]
     pub fn new(plan: &Plan, targets: &Targets) -> Self {
         Self { digest: Digest::new(plan, targets), course: Course::new(plan) }
+    }
+
+    /// Of a soak that has begun with this header.
+    #[must_use]
+    pub fn of(header: &Header, targets: &Targets) -> Self {
+        Self { digest: Digest::of(header, targets), course: Course::new(&header.plan) }
     }
 
     /// Takes in one record.

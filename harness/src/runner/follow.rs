@@ -92,7 +92,7 @@ impl Follower {
             has_news = true;
             match (record, &mut self.soak) {
                 (Record::Header(header), None) => {
-                    let digest = Digest::new(&header.plan, &self.targets);
+                    let digest = Digest::of(&header, &self.targets);
                     let began = header.started_at.parse().ok();
                     let clock = began.map(|at| Clock::take_over(at, header.started_monotonic_ms, header.plan.pace));
                     self.soak = Some(Soak { clock, ..Soak::new(header.plan, digest) });

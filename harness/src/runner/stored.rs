@@ -79,7 +79,7 @@ impl StoredJournal {
     /// Folds what is left of the journal, to its end or to where its session died. `targets` say which sample was the
     /// first over them. Says what is left out of a line that is not whole.
     pub(super) fn fold(mut self, targets: &Targets) -> Result<(Header, Account, Option<Torn>), StoredError> {
-        let mut account = Account::new(&self.header.plan, targets);
+        let mut account = Account::of(&self.header, targets);
         while let Some(record) = self.reader.next_record()? {
             account.absorb(&record);
         }

@@ -36,6 +36,7 @@ fn header() -> Record {
         embedded: true,
         plan: Plan::new(Suite::Smoke, &Scenario::default(), 1, 30.0),
         settings: [].into(),
+        routes: [].into(),
     }))
 }
 

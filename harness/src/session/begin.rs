@@ -132,5 +132,6 @@ pub(super) fn header(config: &SessionConfig, clock: &Clock) -> Header {
         embedded: config.gateway.embedded,
         plan: config.plan.clone(),
         settings: config.shown.iter().map(|(name, value)| (name.clone(), value.clone())).chain([machine()]).collect(),
+        routes: config.routes.clone(),
     }
 }

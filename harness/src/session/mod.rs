@@ -73,6 +73,8 @@ pub struct SessionConfig {
     pub waivers: BTreeMap<Kpi, String>,
     /// Settings as a reader of the journal may see them: no secrets.
     pub shown: BTreeMap<String, String>,
+    /// The contract's routes that the dialect calls otherwise, each with what it calls it.
+    pub routes: BTreeMap<String, String>,
     /// Who plays it.
     pub workers: Workers,
     /// What is logged, as an `EnvFilter`; `info` where there is none.

@@ -53,7 +53,7 @@ impl Takeover {
         };
         // A session that was killed before its first line was whole has not begun.
         let Some(Record::Header(header)) = reader.next_record()? else { return Ok(None) };
-        let mut account = Account::new(&header.plan, targets);
+        let mut account = Account::of(&header, targets);
         let mut past = Past::default();
         while let Some(record) = reader.next_record()? {
             account.absorb(&record);

@@ -49,6 +49,7 @@ pub(crate) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
         levers: BTreeMap::new(),
         waivers: BTreeMap::new(),
         shown: BTreeMap::new(),
+        routes: BTreeMap::new(),
         workers: crate::workload::workers,
         log_filter: None,
         live: None,

@@ -25,6 +25,8 @@ fn what_a_dialect_does_not_say_is_as_the_contract_has_it() {
     assert_eq!(built_in.call(CallName::CreateRun), dialect.call(CallName::CreateRun));
     assert!(dialect.lacks(true).is_empty());
     assert_eq!("gateway.toml:2", dialect.place_of("calls.health.path"));
+    let other: Vec<_> = dialect.routes_other_than(&built_in).into_iter().collect();
+    assert_eq!(vec![("GET /health".to_owned(), "GET /healthz".to_owned())], other);
     let inherited = dialect.place_of("calls.health.yes");
     assert!(inherited.starts_with("stands in 4runr:") && inherited.contains("; say it in "), "{inherited}");
 }

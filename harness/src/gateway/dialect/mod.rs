@@ -267,6 +267,14 @@ impl Dialect {
         self.call(name).map_or(name.name(), |spec| &spec.route)
     }
 
+    /// The routes that the contract's dialect calls otherwise: what it calls them, and what they are called here.
+    #[must_use]
+    pub fn routes_other_than(&self, contract: &Self) -> BTreeMap<String, String> {
+        let routes =
+            CallName::ALL.iter().filter_map(|name| Some((&contract.call(*name)?.route, &self.call(*name)?.route)));
+        routes.filter(|(there, here)| there != here).map(|(there, here)| (there.clone(), here.clone())).collect()
+    }
+
     /// On which line of which file a key stands, or where it would.
     #[must_use]
     pub fn place_of(&self, key: &str) -> String {

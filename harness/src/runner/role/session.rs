@@ -15,7 +15,7 @@ use crate::{
     journal::EndReason,
     report::RunFolder,
     session::{self, SessionConfig, Stop, Workers},
-    settings::{Environment, Settings},
+    settings::{Environment, Settings, built_in_dialect},
 };
 
 /// Whoever looks whether the session lives takes its lock for a moment; so often it is tried again, a while apart.
@@ -100,6 +100,7 @@ async fn attended(
     let suite = folder.suite();
     let config = SessionConfig {
         plan: settings.plan_of(suite),
+        routes: gateway.dialect.routes_other_than(&built_in_dialect()),
         gateway,
         folder: run,
         shown: settings.shown(),

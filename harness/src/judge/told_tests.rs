@@ -1,0 +1,113 @@
+//! What a reader is told of a red: since when, also where that was in a window, and by which route.
+
+use super::{
+    Judgement, Verdict,
+    soak::{Soak, run_id, timing},
+};
+use crate::{
+    journal::{Counter, Finding, Gauge, Timing},
+    plan::{Kpi, Phase, Suite, Workload},
+};
+
+fn of(soak: &Soak, kpi: Kpi) -> Judgement {
+    soak.judge().kpi(kpi).unwrap().clone()
+}
+
+#[test]
+fn what_stays_wrong_after_a_window_began_in_it() {
+    let slow_at = |minutes: &[u64]| {
+        let mut soak = Soak::healthy(Suite::Full);
+        for minute in minutes {
+            let slow = timing(9_000_000, 3, minute * 60_000, &run_id(*minute));
+            soak.minute(usize::try_from(*minute).unwrap()).timings.insert(Timing::StartToLog, slow);
+        }
+        let judgement = of(&soak, Kpi::StartToLogP99);
+        assert_eq!(Verdict::Fail, judgement.verdict);
+        let first = judgement.evidence.first.unwrap();
+        (first.at_ms / 60_000, first.phase, judgement.evidence.notes)
+    };
+    let noted = |phase: &str| vec![format!("it began in the {phase} window, which counts for nothing here")];
+    // The gateway's restart is at T+75, and its window is over by T+78.
+    assert_eq!((75, Phase::GatewayRestart, noted("gateway_restart")), slow_at(&[75, 76, 78, 79, 80, 81]));
+    // Where it was well again in between, or was wrong before, the window has nothing to do with it.
+    assert_eq!((84, Phase::Steady, Vec::new()), slow_at(&[75, 76, 84, 85, 86]));
+    assert_eq!((20, Phase::Steady, Vec::new()), slow_at(&[20, 75, 76, 78, 79, 80, 81]));
+    assert_eq!((78, Phase::Steady, Vec::new()), slow_at(&[78, 79, 80, 81]));
+}
+
+#[test]
+fn one_slow_run_in_a_window_that_met_the_target_did_not_begin_anything() {
+    let mut soak = Soak::healthy(Suite::Full);
+    let mut once = timing(9_000_000, 1, 92 * 60_000, &run_id(92));
+    (0..2).for_each(|_| once.histogram.record(200_000));
+    soak.minute(92).timings.insert(Timing::StartToLog, once);
+    for minute in 98..112_u64 {
+        let slow = timing(9_000_000, 3, minute * 60_000, &run_id(minute));
+        soak.minute(usize::try_from(minute).unwrap()).timings.insert(Timing::StartToLog, slow);
+    }
+    let judgement = of(&soak, Kpi::StartToLogP95);
+    let first = judgement.evidence.first.unwrap();
+    assert_eq!((Verdict::Fail, 98, Phase::Steady), (judgement.verdict, first.at_ms / 60_000, first.phase));
+}
+
+#[test]
+fn errors_that_go_on_after_a_window_began_in_it() {
+    let failed = |at_ms| Finding::RequestFailed {
+        route: "POST /api/runs".into(),
+        subject: run_id(at_ms / 60_000),
+        answer: "500".into(),
+        workload: Workload::Runs,
+    };
+    let mut soak = Soak::healthy(Suite::Full);
+    for minute in 75..90_u64 {
+        soak.minute(usize::try_from(minute).unwrap()).counters.insert(Counter::RequestErrors, 3);
+        soak.happens(minute * 60_000 + 10_000, failed(minute * 60_000));
+    }
+    let judgement = of(&soak, Kpi::ErrorRateSteady);
+    let first = judgement.evidence.first.unwrap();
+    assert_eq!((Verdict::Fail, 4_510_000, Phase::GatewayRestart), (judgement.verdict, first.at_ms, first.phase));
+}
+
+#[test]
+fn a_gateway_that_calls_its_routes_otherwise_is_told_of_by_its_own() {
+    let mut soak = Soak::healthy(Suite::Full).each(|interval| {
+        for counter in [Counter::InjectionsSent, Counter::InjectionsBlocked] {
+            interval.counters.remove(&counter);
+        }
+        interval.gauges.remove(&Gauge::GatewayQueueDepth);
+        interval.gauges.remove(&Gauge::ClockOffset);
+        interval.counters.insert(Counter::ReadyOk, 0);
+    });
+    for (contract, own) in [
+        ("POST /api/runs", "POST /v2/jobs"),
+        ("GET /metrics", "GET /v2/stats"),
+        ("GET /health", "GET /v2/ping"),
+        ("GET /ready", "GET /v2/up"),
+    ] {
+        soak.routes.insert(contract.into(), own.into());
+    }
+    soak.happens(
+        600_000,
+        Finding::RequestFailed {
+            workload: Workload::Safety,
+            route: "POST /v2/jobs (injection)".into(),
+            subject: "role play".into(),
+            answer: "451 no (expected a refusal)".into(),
+        },
+    );
+    for (source, answer) in [("GET /v2/stats", "404 not found"), ("GET /v2/ping", "410 gone")] {
+        soak.happens(600_000, Finding::SourceFailed { source: source.into(), answer: answer.into() });
+    }
+    soak.happens(600_000, Finding::NotReady { answer: "503".into() });
+    let reason_of = |kpi| of(&soak, kpi).reason.unwrap_or_default();
+    let injections = reason_of(Kpi::InjectionsBlocked);
+    assert!(injections.contains("POST /v2/jobs (injection) answered 451 no"), "{injections}");
+    let clock = reason_of(Kpi::ClockDrift);
+    assert!(clock.contains("GET /v2/ping answered 410 gone"), "{clock}");
+    assert_eq!("GET /v2/up", of(&soak, Kpi::Availability).evidence.first.unwrap().subject);
+    let scrapes = soak.clone().each(|interval| {
+        interval.counters.insert(Counter::ScrapesOk, 0);
+    });
+    let queue = of(&scrapes, Kpi::QueueDrift).reason.unwrap_or_default();
+    assert!(queue.contains("GET /v2/stats answered 404 not found"), "{queue}");
+}
