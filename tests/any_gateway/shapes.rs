@@ -244,7 +244,8 @@ pub(crate) fn preflight_says_which_line_would_have_to_change() -> Result<(), Any
 pub(crate) fn preflight_says_what_is_not_told_and_what_is_not_counted() -> Result<(), AnyError> {
     let mistaken = orchard::DIALECT
         .replace("status = \"/state\"\nduration_ms", "status = \"/status\"\nduration_ms")
-        .replace("/runs/waiting", "/runs/queued");
+        .replace("/runs/waiting", "/runs/queued")
+        .replace("\"{hash_only}\"", "\"{store_plain}\"");
     let shape = Shape { dialect: mistaken, ..orchard() };
     let says = [
         "the run's end does not say how it ended",
@@ -254,8 +255,12 @@ pub(crate) fn preflight_says_what_is_not_told_and_what_is_not_counted() -> Resul
         "metrics.names.run_queue_depth (",
         "\"/runs/waiting\" (",
         "or, if the gateway has none: metrics.absent.run_queue_depth = \"why\"",
+        "what the run was told stands there in plain text, and hash-only was asked for",
+        "calls.toggle_privacy.body (",
     ];
-    preflight_says(&shape, "silent", &says).map(drop)
+    preflight_says(&shape, "silent", &says)?;
+    let shape = Shape { dialect: format!("{}[events]\nids = \"stream\"\n", weir::DIALECT), ..weir() };
+    preflight_says(&shape, "ids", &["stands for two events, one on each of two connections", "events.ids ("]).map(drop)
 }
 
 /// What preflight says in this dialect, all of this among it.

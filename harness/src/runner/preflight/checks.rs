@@ -30,7 +30,7 @@ const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 pub(super) struct Check<'a> {
     pub(super) client: Client,
     pub(super) streams: Streams,
-    settings: &'a Settings,
+    pub(super) settings: &'a Settings,
     pub(super) attempts: Attempts,
 }
 
@@ -70,10 +70,7 @@ impl Check<'_> {
                 let agent = self.agent();
                 self.call(call, &[("slug", json!(agent))]).await.map(drop)
             }
-            CallName::TogglePrivacy => {
-                self.call(call, &[("store_plain", json!(false)), ("hash_only", json!(true))]).await?;
-                self.call(call, &[("store_plain", json!(true)), ("hash_only", json!(false))]).await.map(drop)
-            }
+            CallName::TogglePrivacy => self.hash_only().await,
             CallName::Metrics => self.metrics().await,
             CallName::CreateRun => {
                 self.create().await?;
@@ -176,10 +173,16 @@ impl Check<'_> {
         found
     }
 
-    pub(super) async fn create(&mut self) -> Option<String> {
+    pub(super) fn new_run(&self) -> NewRun {
         let message = "Soak preflight: look up the order and sum up its state.".to_owned();
-        let new =
-            NewRun { id: Uuid::new_v4().to_string(), agent: self.agent(), name: "soak-preflight".into(), message };
+        NewRun { id: Uuid::new_v4().to_string(), agent: self.agent(), name: "soak-preflight".into(), message }
+    }
+
+    pub(super) async fn create(&mut self) -> Option<String> {
+        self.create_run(&self.new_run()).await
+    }
+
+    pub(super) async fn create_run(&mut self, new: &NewRun) -> Option<String> {
         let answer = self.call(CallName::CreateRun, &new.fill()).await?;
         let is_id = |value: &Value| value.as_str().is_some_and(|id| !id.is_empty()) || value.is_u64();
         // Where we name runs the answer need not repeat the name; where it does, it has to be the same.
@@ -201,14 +204,13 @@ impl Check<'_> {
             }
             return Some(id);
         }
-        Some(new.id)
+        Some(new.id.clone())
     }
 
     /// What is right to be refused has to be refused by a status that the dialect knows: else the soak sees neither.
     async fn inject(&mut self) -> Option<()> {
         let (_, prompt) = INJECTIONS[0];
-        let id = Uuid::new_v4().to_string();
-        let new = NewRun { id, agent: self.agent(), name: "soak-preflight".into(), message: prompt.to_owned() };
+        let new = NewRun { message: prompt.to_owned(), ..self.new_run() };
         let fill = new.fill();
         let (sent, began) = (self.client.shown(CallName::CreateRun, &fill), clock::now());
         let outcome = self.client.attempt(CallName::CreateRun, &fill).await;

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod checks;
+mod effects;
 mod hints;
 mod streams;
 

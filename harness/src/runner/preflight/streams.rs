@@ -6,17 +6,22 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    checks::{Check, LOOK_EVERY, PATIENCE},
+    checks::{Check, PATIENCE},
     hints::{pointers_in, words_in},
 };
 use crate::gateway::{CallName, Connection, LogEvent, RunStanding, StreamEvent, time_of};
 
 /// How long a stream is waited for that may well have nothing to say.
 const GUARD_PATIENCE: Duration = Duration::from_secs(5);
+/// Events that are looked at, beside the one that ends the looking: of whomever, and with those of the run.
+const EVENTS_MAX: usize = 64;
+const EVENTS_OF_RUN_MAX: usize = 256;
+/// Events that are shown.
+const EVENTS_SHOWN_MAX: usize = 8;
 
 impl Check<'_> {
     /// Opens a stream; none where it does not open.
-    async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
+    pub(super) async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
         let path = self.client.stream_path(call, run);
         let sent = self.client.shown(call, &[("id", json!(run.unwrap_or_default()))]);
         match self.streams.open(call, &path, self.client.workspace(), None).await {
@@ -37,7 +42,8 @@ impl Check<'_> {
     pub(super) async fn stream_of_all(&mut self, call: CallName) -> Option<()> {
         let connection = self.open(call, None).await?;
         let id = self.started().await?;
-        self.shows(call, connection, &id).await
+        let events = self.shows(call, connection, &id).await?;
+        if call == CallName::LogsStream { self.ids_go_on(call, &events).await } else { Some(()) }
     }
 
     pub(super) async fn stream_of_run(&mut self, call: CallName) -> Option<()> {
@@ -46,19 +52,21 @@ impl Check<'_> {
         if self.dialect().has(CallName::StartRun) {
             self.call(CallName::StartRun, &[("id", json!(id))]).await?;
         }
-        self.shows(call, connection, &id).await
+        self.shows(call, connection, &id).await.map(drop)
     }
 
-    /// Reads a stream until it has shown what it is there for.
-    async fn shows(&mut self, call: CallName, mut connection: Connection, id: &str) -> Option<()> {
-        let is_guard = matches!(call, CallName::GuardStream | CallName::RunGuardStream);
-        let (mut events, mut seen) = (Vec::new(), Vec::new());
+    /// What a stream says of a run: the first events, and its end.
+    pub(super) async fn watch(&mut self, call: CallName, mut connection: Connection, id: &str) -> Vec<StreamEvent> {
+        let is_guard = is_guard(call);
+        let mut events = Vec::new();
         let reading = async {
             while let Ok(event) = connection.next().await {
-                let log = LogEvent::read(&self.client.dialect().events, &event.name, &event.data);
-                let is_over = log.as_ref().is_some_and(|log| log.run_id == id && (is_guard || log.kind == "end"));
-                seen.extend(log);
-                if events.len() < 8 || is_over {
+                let log = self.read(&event);
+                let of_run = log.as_ref().is_some_and(|log| log.run_id == id);
+                let is_over = of_run && (is_guard || log.is_some_and(|log| log.kind == "end"));
+                // Others may have much to say on a stream of all.
+                let kept_max = if of_run { EVENTS_OF_RUN_MAX } else { EVENTS_MAX };
+                if events.len() < kept_max || is_over {
                     events.push(event);
                 }
                 if is_over {
@@ -71,10 +79,22 @@ impl Check<'_> {
             () = self.long_over(id) => {}
         }
         self.attempts.came(format!("(the stream, for {id})"), show(&events));
+        events
+    }
+
+    fn read(&self, event: &StreamEvent) -> Option<LogEvent> {
+        LogEvent::read(&self.dialect().events, &event.name, &event.data)
+    }
+
+    /// Reads a stream until it has shown what it is there for; what it showed.
+    async fn shows(&mut self, call: CallName, connection: Connection, id: &str) -> Option<Vec<StreamEvent>> {
+        let is_guard = is_guard(call);
+        let events = self.watch(call, connection, id).await;
         if events.is_empty() {
             // A guard may have nothing to say of a harmless run.
-            return if is_guard { Some(()) } else { self.nothing_came(call) };
+            return if is_guard { Some(events) } else { self.nothing_came(call) };
         }
+        let seen: Vec<LogEvent> = events.iter().filter_map(|event| self.read(event)).collect();
         let data: Vec<Value> = events.iter().filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
         if data.is_empty() {
             self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
@@ -108,15 +128,15 @@ impl Check<'_> {
             let hint = "without ids a client cannot ask for what it missed: events.ids = \"connection\"".to_owned();
             self.wrong("no event has an id", &["events.ids"], Some(hint));
         }
-        Some(())
+        Some(events)
     }
 
     /// An end may say how the run ended. Where it does so somewhere else than is looked, an end that contradicts its run
     /// would go unnoticed.
     fn tells_how_the_run_ended(&mut self, events: &[StreamEvent], id: &str) {
-        let read = |event: &StreamEvent| LogEvent::read(&self.dialect().events, &event.name, &event.data);
-        let ends = events.iter().filter(|event| read(event).is_some_and(|log| log.run_id == id && log.kind == "end"));
-        let silent = ends.filter(|event| read(event).is_some_and(|log| log.status.is_none()));
+        let ends =
+            events.iter().filter(|event| self.read(event).is_some_and(|log| log.run_id == id && log.kind == "end"));
+        let silent = ends.filter(|event| self.read(event).is_some_and(|log| log.status.is_none()));
         let silent: Vec<Value> = silent.filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
         let is_state = |value: &Value| {
             value.as_str().is_some_and(|word| !matches!(self.dialect().standing_of(word), RunStanding::Unknown(_)))
@@ -128,26 +148,24 @@ impl Check<'_> {
 
     /// Waits until a run has been over for a while, or nobody can say whether it is.
     async fn long_over(&self, id: &str) {
-        loop {
-            let answer = self.client.run(id).await.ok();
-            let json =
-                answer.filter(|answer| self.client.is_yes(CallName::Run, answer)).and_then(|answer| answer.json());
-            let standing = json.map(|json| self.dialect().standing(&self.dialect().run_view(&json)));
-            if !matches!(standing, Some(RunStanding::Waiting | RunStanding::UnderWay)) {
-                return sleep(GUARD_PATIENCE).await;
-            }
-            sleep(LOOK_EVERY).await;
-        }
+        self.until_over(id).await;
+        sleep(GUARD_PATIENCE).await;
     }
 
-    fn nothing_came(&mut self, call: CallName) -> Option<()> {
+    fn nothing_came<T>(&mut self, call: CallName) -> Option<T> {
         self.wrong("the stream showed nothing of a run", &[&format!("calls.{call}.path")], None);
         None
     }
 }
 
+const fn is_guard(call: CallName) -> bool {
+    matches!(call, CallName::GuardStream | CallName::RunGuardStream)
+}
+
+/// The first of them, and the last.
 fn show(events: &[StreamEvent]) -> String {
-    let lines = events.iter().map(|event| {
+    let is_shown = |n: usize| n < EVENTS_SHOWN_MAX || n + 1 == events.len();
+    let lines = events.iter().enumerate().filter(|(n, _)| is_shown(*n)).map(|(_, event)| {
         let id = event.id.as_deref().unwrap_or("none");
         format!("id {id}, event {}: {}", event.name, event.data)
     });
