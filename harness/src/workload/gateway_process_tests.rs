@@ -194,11 +194,13 @@ async fn of_several_that_listen_together_none_is_the_gateway_and_the_log_is_told
 #[tokio::test]
 async fn a_program_that_holds_the_port_for_another_is_not_the_gateway() {
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("docker-proxy");
-    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &program).unwrap();
-    let holder = Listening::of(&program, "127.83.0.10:0");
-    assert_eq!(Err(Sight::Unseen), seen(&mut GatewayProcess::new(&access(&holder.address, None))));
-    assert!(logs_contain(&format!(": docker-proxy, pid {}, does, for another; its memory", holder.pid())));
+    for name in ["docker-proxy", "nginx"] {
+        let program = folder.path().join(name);
+        std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &program).unwrap();
+        let holder = Listening::of(&program, "127.83.0.10:0");
+        assert_eq!(Err(Sight::Unseen), seen(&mut GatewayProcess::new(&access(&holder.address, None))));
+        assert!(logs_contain(&format!(": {name}, pid {}, does, for another; its memory", holder.pid())));
+    }
 }
 
 /// The intervals of a journal.

@@ -21,9 +21,28 @@ const ROWS_MAX: usize = 16_384;
 /// What `/proc/net/tcp` calls listening.
 const LISTEN: &str = "0A";
 
-/// Programs that hold a port for another, which is the gateway: its memory is not theirs.
-const HOLD_FOR_OTHERS: [&str; 9] =
-    ["docker-proxy", "rootlessport", "slirp4netns", "pasta", "conmon", "systemd", "kubectl", "ssh", "sshd"];
+/// Programs that hold a port for another, which is the gateway: its memory is not theirs. What a container or a tunnel is
+/// reached by, and reverse proxies.
+const HOLD_FOR_OTHERS: [&str; 18] = [
+    "docker-proxy",
+    "rootlessport",
+    "slirp4netns",
+    "pasta",
+    "conmon",
+    "systemd",
+    "kubectl",
+    "ssh",
+    "sshd",
+    "socat",
+    "stunnel",
+    "cloudflared",
+    "nginx",
+    "haproxy",
+    "envoy",
+    "caddy",
+    "traefik",
+    "varnishd",
+];
 
 /// Who listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
