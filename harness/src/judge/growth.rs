@@ -1,6 +1,6 @@
 //! How far a gauge grew over one life of a process, under noise and under the teeth of a garbage collector.
 //!
-//! A series that never falls back is told by a line through all its floors, or where it stepped up once, by the step. One that does has teeth, and the floors of
+//! A series that never falls back is told by a line through all its floors, or where it was level for long and then rose, by how far. One that does has teeth, and the floors of
 //! the teeth tell: a line through them where there are several; where there is one, what must have grown whatever came
 //! before and after. What a healthy tooth would do all by itself is no growth.
 
@@ -70,8 +70,8 @@ pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healt
     };
     let plain = |line: Line| unless_tooth(line, line.rise().min(teeth.band()), By::Floors);
     if teeth.falls.is_empty() {
-        let stepped = onset::step(floors).filter(|step| step.rise() > all.rise());
-        return Some(plain(stepped.map_or(all, |step| within(band, step))));
+        let bent = onset::bent(floors).filter(|bent| bent.rise() > all.rise());
+        return Some(plain(bent.map_or(all, |bent| within(band, bent))));
     }
     let plain = plain(all);
     let settled: Vec<Point> = teeth.falls.iter().filter(|fall| !fall.is_floor_cut).map(|fall| fall.floor).collect();

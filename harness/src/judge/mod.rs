@@ -10,6 +10,8 @@
 //! judged apart, and the worst counts. Of a life with fewer than ten floors nothing is said.
 //!
 //! - Floors that never fall back by half the target are told by a Theil–Sen line, from its first minute to its last.
+//! - A Theil–Sen line is level where most floors are. Where they were level for a third of the life at the least, and then
+//!   stepped up or began to grow, what counts is how far they rose from there, once ten floors have risen by half of it.
 //! - Floors that do have teeth, as a garbage collector makes them. A Theil–Sen line goes through the floors of the teeth,
 //!   carried on over the life.
 //! - With one fall in a life there is one floor, and no line. What counts is the least that agrees with it: how far that
@@ -35,7 +37,7 @@
 //! | noise, 0.5 to 1.5 % | 0.0 % | 18.5 | 16.0 | 0.0 % | 20.2 | 18.5 |
 //! | noise, 3 % | 0.1 % | 18.5 | 16.0 | 0.0 % | 23.0 | 18.5 |
 //! | fast sawtooth, ±8 % | 0.0 % | 17.0 | 16.0 | 0.3 % | 20.0 | 18.5 |
-//! | slow wave, ±3 % | 0.0 % | 21.0 | 16.0 | 0.0 % | 24.8 | 18.5 |
+//! | slow wave, ±3 % | 0.0 % | 21.0 | 16.0 | 0.0 % | 24.0 | 18.5 |
 //! | a step up of 5 % | 0.0 % | 18.8 | 16.0 | 0.0 % | 20.0 | 18.5 |
 //! | two steps down of 3 to 6 % | 0.0 % | 29.8 | 25.8 | 0.0 % | 37.5 | 35.1 |
 //! | warm-up of 25 % | 0.0 % | 18.5 | 16.0 | 0.0 % | 20.0 | 18.5 |

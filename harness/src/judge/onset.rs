@@ -10,6 +10,8 @@ use super::{
 
 /// Floors on either side of a bend, at the least.
 const FLOORS_MIN: usize = 5;
+/// What has risen by half for fewer floors may fall back yet.
+const RISEN_FLOORS_MIN: usize = 10;
 /// A bend is believed where it leaves at most this share of what a straight line leaves, in squares.
 const SQUARES_SHARE_MAX: f64 = 0.5;
 /// And where a straight line misses by more than this share of the rise, in the root of the mean square.
@@ -37,23 +39,27 @@ pub(super) fn level_until(floors: &Segment) -> Option<u64> {
     (best.squares <= straight.squares * SQUARES_SHARE_MAX).then(|| floors[at].0)
 }
 
-/// From one level to another, where a gauge stepped up and stayed there: the medians of both. None where a straight line is
-/// as good, or where one level is not half as long as the other: what holds for a quarter of a life bends no Theil–Sen
-/// line either.
+/// How far a gauge rose that was level for a third of its life at the least, and then stepped up or began to grow, and
+/// stayed up. None where a straight line tells as much.
 ///
-/// That line is level where two levels are: most pairs of floors lie on the same.
-pub(super) fn step(floors: &Segment) -> Option<Line> {
+/// A Theil–Sen line is level then: most pairs of floors lie where it was level. What rises first and is level afterwards
+/// fills its caches, and is left to that line.
+pub(super) fn bent(floors: &Segment) -> Option<Line> {
     let points = points(floors);
     let straight = straight_and_wrong(&points)?;
-    let side = (points.len() / 3).max(FLOORS_MIN);
-    let steps = (side..=points.len().checked_sub(side)?)
-        .filter_map(|at| Some((at, Fit::of_step(&points, points[at.checked_sub(1)?].0)?)));
-    let (at, best) = least(steps)?;
-    let level = |floors: &[(u64, f64)]| median(floors.iter().map(|floor| floor.1).collect());
-    let (before, after) = floors.split_at(at);
-    let line =
-        Line { from_minute: floors.first()?.0, to_minute: floors.last()?.0, start: level(before)?, end: level(after)? };
-    (best.squares <= straight.squares * SQUARES_SHARE_MAX).then_some(line)
+    let last = points.last()?.0;
+    let bends = (points.len() / 3..=points.len().checked_sub(RISEN_FLOORS_MIN)?).flat_map(|at| {
+        let bend = points[at.saturating_sub(1)].0;
+        let grows = Fit::of(&points, |x| (x - bend).max(0.0)).map(|fit| (fit, fit.slope * (last - bend)));
+        let steps = Fit::of_step(&points, bend).map(|fit| (fit, fit.slope));
+        grows.into_iter().chain(steps).map(move |(fit, rise)| (at, fit, rise))
+    });
+    let rising = bends.filter(|(_, fit, _)| fit.slope > 0.0);
+    let (at, best, rise) = rising.min_by(|(_, a, _), (_, b, _)| a.squares.total_cmp(&b.squares))?;
+    let level = median(floors[..at].iter().map(|floor| floor.1).collect())?;
+    let risen = floors[at..].iter().filter(|floor| floor.1 > level + rise / 2.0).count();
+    let line = Line { from_minute: floors.first()?.0, to_minute: floors.last()?.0, start: level, end: level + rise };
+    (risen >= RISEN_FLOORS_MIN && best.squares <= straight.squares * SQUARES_SHARE_MAX).then_some(line)
 }
 
 /// A straight line, where it rises and yet misses what it should tell.
@@ -141,17 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_as_high_as_from_one_level_to_the_other_and_a_slope_is_none() {
+    fn what_was_level_for_long_rose_by_what_it_stepped_or_grew() {
         for seed in 0..50 {
-            let floors = wobbling(4.0, seed, |minute| if minute > 60.0 { 40.0 } else { 0.0 });
-            let line = step(&floors).unwrap_or_else(|| panic!("seed {seed}: not seen"));
-            assert!((37.0..43.0).contains(&line.rise()), "seed {seed}: {line:?}");
-            assert_eq!(None, step(&wobbling(8.0, seed, |minute| minute * 0.4)), "seed {seed}");
-            assert_eq!(None, step(&wobbling(8.0, seed, |_| 0.0)), "seed {seed}");
-            let late = |minute: f64| if minute > 90.0 { 40.0 } else { 0.0 };
-            assert_eq!(None, step(&wobbling(4.0, seed, late)), "seed {seed}");
+            for from in [50.0, 70.0, 86.0] {
+                let step = |minute: f64| if minute > from { 40.0 } else { 0.0 };
+                let growth = |minute: f64| (minute - from).max(0.0) * 40.0 / (109.0 - from);
+                for floors in [wobbling(4.0, seed, step), wobbling(4.0, seed, growth)] {
+                    let line = bent(&floors).unwrap_or_else(|| panic!("from {from}, seed {seed}: not seen"));
+                    assert!((35.0..45.0).contains(&line.rise()), "from {from}, seed {seed}: {line:?}");
+                }
+            }
+            let none = |grown: &dyn Fn(f64) -> f64| assert_eq!(None, bent(&wobbling(8.0, seed, grown)), "seed {seed}");
+            none(&|minute| minute * 0.4);
+            none(&|_| 0.0);
+            none(&|minute| if minute > 20.0 { 40.0 } else { 0.0 });
+            none(&|minute| if minute > 104.0 { 40.0 } else { 0.0 });
         }
-        assert_eq!((None, None), (step(&Vec::new()), step(&vec![(1, 1.0), (2, 9.0)])));
+        assert_eq!((None, None), (bent(&Vec::new()), bent(&vec![(1, 1.0), (2, 9.0)])));
     }
 
     #[test]
