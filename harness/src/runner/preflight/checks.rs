@@ -352,15 +352,28 @@ impl Check<'_> {
         Some(())
     }
 
+    async fn is_ready(&self) -> bool {
+        self.client.ready().await.is_ok_and(|answer| self.client.says_ready(&answer))
+    }
+
     /// Disturbs the gateway, and waits until it is ready again.
     async fn disturb(&mut self, call: CallName) -> Option<()> {
+        // Of a gateway that is not seen to be ready now nobody could see that it is again.
+        if !self.is_ready().await {
+            self.call(CallName::Ready, &[]).await?;
+            self.wrong(
+                "the gateway does not say that it is ready, so nothing was disturbed",
+                &["calls.ready.yes"],
+                None,
+            );
+            return None;
+        }
         let added_ms = crate::plan::millis(self.settings.scenario.chaos.latency_added);
         self.call(call, &[("delay_ms", json!(added_ms)), ("duration_ms", json!(2_000))]).await?;
         let limit: Instant = clock::now() + PATIENCE;
         let mut in_a_row = 0;
         while in_a_row < 3 && clock::now() < limit {
-            let is_ready = self.client.ready().await.is_ok_and(|answer| self.client.says_ready(&answer));
-            in_a_row = if is_ready { in_a_row + 1 } else { 0 };
+            in_a_row = if self.is_ready().await { in_a_row + 1 } else { 0 };
             sleep(LOOK_EVERY).await;
         }
         if in_a_row < 3 {
