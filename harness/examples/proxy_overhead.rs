@@ -28,7 +28,7 @@ const WARM_UP_ROUNDS: usize = 3;
 const REQUESTS_PER_ROUND: usize = 200;
 const BULK_BYTES: usize = 64 * 1_024 * 1_024;
 const BUFFER_BYTES: usize = 256 * 1_024;
-/// A sender goes on so often that is no faster than a network card.
+/// A sender that is no faster than a network card goes on so often.
 const LINK_SLICE: Duration = Duration::from_millis(2);
 
 const REQUEST: &[u8] = b"POST /api/runs HTTP/1.1\r\nhost: gateway\r\ncontent-length: 64\r\n\r\n\

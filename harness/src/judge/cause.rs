@@ -1,6 +1,6 @@
 //! Why there is too little: what a person needs to know who reads that a KPI is unproven.
 
-use super::{Digest, Scope, chaos};
+use super::{Digest, Scope, chaos, story::SourceStory};
 use crate::{
     journal::{Counter, EndReason},
     plan::{Kpi, Plan, moment},
@@ -43,21 +43,27 @@ pub(super) fn of_early_end(plan: &Plan, digest: &Digest) -> Option<String> {
     }
 }
 
-/// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)". It is named by
-/// how it begins, a route as the contract calls it.
-pub(super) fn of_source(begins: &str, digest: &Digest) -> Option<String> {
-    let begins = digest.route(begins);
-    let (source, story) = digest.story.sources.iter().find(|(source, _)| source.starts_with(&*begins))?;
+/// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)". `route` is what
+/// the contract calls it.
+pub(super) fn of_source(route: &str, digest: &Digest) -> Option<String> {
+    digest.story.sources.get_key_value(&*digest.route(route)).map(told)
+}
+
+/// The same of a process that was looked at.
+pub(super) fn of_process(digest: &Digest) -> Option<String> {
+    digest.story.sources.iter().find(|(source, _)| source.starts_with("process ")).map(told)
+}
+
+fn told((source, story): (&String, &SourceStory)) -> String {
     let times = if story.count == 1 { "once".to_owned() } else { format!("{} times", story.count) };
-    Some(format!("{source} answered {} ({times})", story.answer))
+    format!("{source} answered {} ({times})", story.answer)
 }
 
 /// Why the gateway's metrics do not say something: scrapes that failed, or names that they lack.
 pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
     let scrapes = digest.counter(Counter::Scrapes, Scope::All);
     let failed = scrapes.saturating_sub(digest.counter(Counter::ScrapesOk, Scope::All));
-    let metrics = digest.route("GET /metrics");
-    let answered = digest.story.sources.iter().find(|(source, _)| source.starts_with(&*metrics));
+    let answered = digest.story.sources.get_key_value(&*digest.route("GET /metrics"));
     let failure = answered
         .filter(|_| failed > 0)
         .map(|(source, story)| format!("{source} answered {} ({failed} of {scrapes} scrapes)", story.answer));

@@ -119,7 +119,7 @@ impl Digest {
     pub fn absorb(&mut self, record: &Record) {
         self.is_untouched &= matches!(record, Record::Header(_));
         match record {
-            Record::Header(header) => self.routes.clone_from(&header.routes),
+            Record::Header(_) => {}
             Record::Interval(interval) => self.absorb_interval(interval),
             Record::Incident(incident) => {
                 self.scenario_ms = self.scenario_ms.max(incident.at_ms);

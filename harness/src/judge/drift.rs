@@ -1,5 +1,7 @@
 //! Growth of a gauge over hours: floors by scenario minute, steady, apart for each life of the process.
 
+use std::collections::BTreeMap;
+
 use super::{
     Digest, Judged, Judgement, Offender, Targets, Unit, cause,
     conclude::Findings,
@@ -41,7 +43,7 @@ const COMPRESSED_BASE_OF_OURS_BYTES_MIN: f64 = 64_000_000.0;
 pub(super) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Findings {
     let mut found = case.open("steady minutes");
     measure(&mut found, gauge, case.plan, case.digest);
-    let why = cause::of_scrapes(metrics(gauge), case.digest).or_else(|| cause::of_source("process ", case.digest));
+    let why = cause::of_scrapes(metrics(gauge), case.digest).or_else(|| cause::of_process(case.digest));
     found.lack = why.or(found.lack);
     found
 }
@@ -66,21 +68,32 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
     let scale = Scale::of(gauge, plan.pace);
     let segments = lives(gauge, plan, found.target.limit(), digest);
     let mut told = 0;
-    for Lived { segment, life, grown } in &segments {
+    for Lived { is_over_all, segment, life, teeth, grown } in &segments {
         let grown = *grown;
         let rise = grown.and_then(|grown| scale.rise(grown));
-        told += 1;
-        if told <= SEGMENTS_TOLD_MAX {
-            found.evidence.notes.push(scale.told(segment, &life.warm, grown));
+        let is_worse = rise.is_some_and(|rise| found.value.is_none_or(|worst| rise > worst));
+        if *is_over_all {
+            // All that it has was told life by life, but where only all of them together show it.
+            if !is_worse {
+                continue;
+            }
+            found.evidence.notes.push(format!("over all lives: {}", scale.told(segment, &life.warm, grown)));
+        } else {
+            told += 1;
+            if told <= SEGMENTS_TOLD_MAX {
+                found.evidence.notes.push(scale.told(segment, &life.warm, grown));
+            }
         }
-        let (Some(grown), Some(rise)) = (grown, rise) else { continue };
-        found.samples += segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
-        if found.value.is_none_or(|worst| rise > worst) {
+        let (Some(grown), Some(rise), Some(teeth)) = (grown, rise, teeth) else { continue };
+        if !is_over_all {
+            found.samples += segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
+        }
+        if is_worse {
             found.value = Some(rise);
             found.range = scale.range(&life.warm, grown);
         }
         if !found.target.is_met_by(rise) {
-            let (first, worst) = scale.offenders(&life.warm, grown, rise, found.target.limit());
+            let (first, worst) = scale.offenders(teeth, grown, rise, found.target.limit());
             let is_first = found.evidence.first.as_ref().is_none_or(|known| first.at_ms < known.at_ms);
             found.evidence.first = if is_first { Some(first) } else { found.evidence.first.take() };
             found.evidence.worst.push(worst);
@@ -114,8 +127,8 @@ pub struct DriftTrace {
 /// target.
 #[must_use]
 pub fn drift_traces(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> Vec<DriftTrace> {
-    let traced = lives(gauge, plan, limit, digest).into_iter().map(|lived| {
-        let line = lived.grown.map(|grown| {
+    let traced = lives(gauge, plan, limit, digest).into_iter().filter(|lived| !lived.is_over_all).map(|lived| {
+        let line = lived.grown.filter(|grown| grown.by != By::Ends).map(|grown| {
             let line = grown.line;
             [(line.from_minute, line.start), (line.to_minute, line.end)]
         });
@@ -126,8 +139,12 @@ pub fn drift_traces(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> V
 
 /// One life of the process, and how far it grew; none where that cannot be said.
 struct Lived {
+    /// It is all lives, as if they were one.
+    is_over_all: bool,
     segment: Segment,
     life: Life,
+    /// None where there are too few floors to judge.
+    teeth: Option<Teeth>,
     grown: Option<Growth>,
 }
 
@@ -136,18 +153,38 @@ fn warm_up_minutes(plan: &Plan) -> u64 {
 }
 
 fn lives(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> Vec<Lived> {
-    let segments = digest.floors(gauge).map(super::floors::Floors::segments).unwrap_or_default();
+    let mut segments = digest.floors(gauge).map(super::floors::Floors::segments).unwrap_or_default();
+    let own = segments.len();
+    if own > 1 && matches!(gauge, Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth) {
+        segments.push(over_all(&segments));
+    }
     let warm_up = warm_up_minutes(plan);
     let scale = Scale::of(gauge, plan.pace);
-    let lives: Vec<Life> = segments.iter().enumerate().map(|(n, segment)| Life::of(segment, n == 0, warm_up)).collect();
+    let begins_the_soak = |n: usize| n == 0 || n == own;
+    let lives: Vec<Life> =
+        segments.iter().enumerate().map(|(n, segment)| Life::of(segment, begins_the_soak(n), warm_up)).collect();
     let teeth: Vec<Option<Teeth>> = lives.iter().map(|life| life.teeth(scale, limit)).collect();
     let fall_seen = teeth.iter().flatten().map(Teeth::deepest_fall).fold(0.0, f64::max);
     let grown = |life: &Life, teeth: &Option<Teeth>| {
         let teeth = teeth.as_ref()?;
         growth(&life.warm, teeth, life.began, scale.healthy(gauge, limit, teeth.least(), fall_seen))
     };
-    let all = segments.into_iter().zip(lives).zip(&teeth);
-    all.map(|((segment, life), teeth)| Lived { grown: grown(&life, teeth), segment, life }).collect()
+    let all = segments.into_iter().zip(lives).zip(teeth).enumerate();
+    let lived = all.map(|(n, ((segment, life), teeth))| {
+        let grown = grown(&life, &teeth);
+        Lived { is_over_all: n >= own, segment, life, teeth, grown }
+    });
+    lived.collect()
+}
+
+/// The floors of all lives as if they were one. Waiting runs may stand in a store, and streams be counted there: what a
+/// process that is gone has left, the next one has too.
+fn over_all(segments: &[Segment]) -> Segment {
+    let mut floors = BTreeMap::new();
+    for (minute, floor) in segments.iter().flatten() {
+        floors.entry(*minute).and_modify(|least: &mut f64| *least = least.min(*floor)).or_insert(*floor);
+    }
+    floors.into_iter().collect()
 }
 
 /// A segment to be judged: one life of the process, without its warm-up.
@@ -257,6 +294,7 @@ impl Scale {
                 };
                 let rise = match by {
                     By::Floors => format!("{start} to {end}"),
+                    By::Ends => format!("{start} at first, never under {end} at last"),
                     By::Teeth(count) => format!("{count} teeth, floors {start} to {end}"),
                     By::Least(1) => format!("1 tooth, {start} to {end} at the least"),
                     By::Least(count) => format!("{count} teeth, {start} to {end} at the least"),
@@ -274,20 +312,24 @@ impl Scale {
         }
     }
 
-    /// When it was over the limit, and since when it grows; and where it ended.
+    /// When it was over the limit, and how long it was level before it rose; and where it ended.
     ///
-    /// Floors tell when, as long as they do not fall back in teeth; then the line through those of the teeth does.
-    fn offenders(self, floors: &Segment, grown: Growth, rise: f64, limit: f64) -> (Offender, Offender) {
+    /// Where it was level first, or is told by its ends, the floors say when; else the line does, which no noise delays, and
+    /// which is over no sooner than any floor.
+    fn offenders(self, teeth: &Teeth, grown: Growth, rise: f64, limit: f64) -> (Offender, Offender) {
         let line = grown.line;
         let limit = match self {
             Self::Memory { base_min } => line.start.max(base_min) * limit / 100.0,
             Self::Count => limit,
         };
-        let is_plain = grown.by == By::Floors;
-        let least = floors.iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
-        let seen = if is_plain { onset::over_for_good(floors, least.max(line.start) + limit) } else { None };
-        let over_at = seen.or_else(|| line.minute_of_rise(limit)).unwrap_or(line.to_minute);
-        let level_until = if is_plain { onset::level_until(floors) } else { None };
+        let is_of_floors = matches!(grown.by, By::Floors | By::Ends);
+        let level_until = if is_of_floors { onset::level_until(teeth.smooth()) } else { None };
+        let over = teeth.least().max(line.start) + limit;
+        let by_floors = || onset::over_for_good(teeth.smooth(), over);
+        let seen = if level_until.is_some() || grown.by == By::Ends { by_floors() } else { None };
+        let first_over = teeth.smooth().iter().find(|floor| floor.1 > over).map_or(0, |floor| floor.0);
+        let by_line = || Some(line.minute_of_rise(limit)?.max(first_over));
+        let over_at = seen.or_else(by_line).unwrap_or(line.to_minute);
         let since = level_until.filter(|minute| *minute < over_at);
         let since = since.map_or_else(String::new, |minute| format!("level until {}", moment(minute * MINUTE_MS)));
         let offender = |minute: u64, subject: String, value: Option<f64>| Offender {

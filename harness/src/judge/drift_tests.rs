@@ -125,10 +125,52 @@ fn eight_descriptors_in_two_hours_are_a_leak_and_three_that_come_and_go_are_none
     assert_eq!(Verdict::Fail, fds(&|minute| 60.0 + (minute * 0.6).floor() + jump(minute)).verdict);
     assert_eq!(Verdict::Pass, fds(&|minute| 60.0 + jump(minute)).verdict);
     // Nor is what was taken once, at some disturbance, and never given back.
-    for at in [48.0, 60.0, 80.0, 100.0] {
+    for at in [15.0, 48.0, 60.0, 80.0, 100.0] {
         let taken = |many: f64| fds(&move |minute| 60.0 + jump(minute) + if minute < at { 0.0 } else { many });
         assert_eq!((Verdict::Fail, Verdict::Pass), (taken(9.0).verdict, taken(3.0).verdict), "at {at}");
     }
+}
+
+#[test]
+fn what_a_process_leaves_behind_in_a_store_is_growth_whoever_counts_it() {
+    let of = |gauge: Gauge, kpi: Kpi, value: &dyn Fn(f64) -> f64| {
+        let soak = Soak::healthy(Suite::Full).each(|interval| {
+            let value = value(minute(interval));
+            let summary = interval.gauges.get_mut(&gauge).unwrap();
+            (summary.min, summary.max, summary.last) = (value, value, value);
+        });
+        soak.judge().kpi(kpi).unwrap().clone()
+    };
+    for (gauge, kpi) in
+        [(Gauge::GatewaySseSurplus, Kpi::SseConnectionDrift), (Gauge::GatewayQueueDepth, Kpi::QueueDrift)]
+    {
+        let judgement = of(gauge, kpi, &|minute| if minute < 75.0 { 1.0 } else { 21.0 });
+        assert_eq!((Verdict::Fail, Some(20.0)), (judgement.verdict, judgement.value), "{judgement:#?}");
+        assert_eq!(99, judgement.samples, "no minute counts twice");
+        assert!(judgement.evidence.notes.iter().any(|note| note.starts_with("over all lives: ")), "{judgement:#?}");
+        assert_eq!(Verdict::Fail, of(gauge, kpi, &|minute| (minute * 0.075).floor()).verdict);
+        let waiting = of(gauge, kpi, &|minute| if (75.0..90.0).contains(&minute) { 21.0 } else { 1.0 });
+        assert_eq!(Verdict::Pass, waiting.verdict, "it is back: {waiting:#?}");
+    }
+    // A new process may well hold other descriptors than the one before.
+    let fds = of(Gauge::GatewayFdSurplus, Kpi::FdDrift, &|minute| if minute < 75.0 { 20.0 } else { 40.0 });
+    assert_eq!(Verdict::Pass, fds.verdict);
+}
+
+#[test]
+fn what_begins_late_is_growth_in_one_life_and_in_the_second_of_two() {
+    for at in [90.0, 97.0, 105.0] {
+        let doubled = with_rss(move |minute| if minute < at { 80e6 } else { 160e6 });
+        let steep = with_rss(move |minute| 80e6 + (minute - at).max(0.0) * 10e6);
+        for soak in [in_one_life(doubled.clone()), doubled, in_one_life(steep.clone()), steep] {
+            let judgement = rss(&soak);
+            assert_eq!(Verdict::Fail, judgement.verdict, "from {at}: {judgement:#?}");
+            let first = judgement.evidence.first.unwrap().at_ms / 60_000;
+            assert!((at as u64..at as u64 + 10).contains(&first), "from {at}, and dated {first}");
+        }
+    }
+    // Ten minutes at the end may be anything that is still to be given back.
+    assert_eq!(Verdict::Pass, rss(&in_one_life(with_rss(|minute| if minute < 111.0 { 80e6 } else { 160e6 }))).verdict);
 }
 
 #[test]

@@ -286,6 +286,9 @@ fn sums_that_no_number_holds_do_not_make_a_judge_stumble() {
     soak.happens(60_000, waited("200"));
     soak.happens(61_000, waited("404"));
     let mut soak = soak.each(|interval| drop(interval.timings.remove(&Timing::PublishToSearch)));
+    let hole = |from_ms, to_ms| Finding::Hole { from_ms, to_ms, why: "nobody".into(), cut: [].into() };
+    soak.happens(62_000, hole(0, u64::MAX));
+    soak.happens(63_000, hole(1, u64::MAX));
     let endless = TimingRecord { histogram: all_but_endless(2_000_000), worst: Vec::new() };
     soak.minute(3).timings.insert(Timing::PublishToSearch, endless);
     let records: Vec<Record> = soak.records().collect();

@@ -1,8 +1,9 @@
 //! How far a gauge grew over one life of a process, under noise and under the teeth of a garbage collector.
 //!
-//! A series that never falls back is told by a line through all its floors, or where it was level for long and then rose, by how far. One that does has teeth, and the floors of
-//! the teeth tell: a line through them where there are several; where there is one, what must have grown whatever came
-//! before and after. What a healthy tooth would do all by itself is no growth.
+//! A series that never falls back is told by a line through all its floors, or by how far the last stand over the first,
+//! where that is more. One that does has teeth, and the floors of the teeth tell: a line through them where there are
+//! several; where there is one, what must have grown whatever came before and after. What a healthy tooth would do all by
+//! itself is no growth.
 
 use super::{
     floors::Segment,
@@ -44,6 +45,8 @@ pub(super) struct Growth {
 pub(super) enum By {
     /// A line through all floors.
     Floors,
+    /// The last floors over the first.
+    Ends,
     /// A line through the floors of so many teeth.
     Teeth(usize),
     /// The least that agrees with so few teeth.
@@ -62,18 +65,21 @@ impl Growth {
 /// How far a gauge grew over the floors of a life that began at a minute. None with fewer than two floors.
 pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healthy) -> Option<Growth> {
     let band = band(floors);
-    let all = within(band, line(floors)?);
+    let fitted = line(floors)?;
+    let all = within(band, Line { start: no_less_than_half(fitted.start, teeth.least()), ..fitted });
     let tooth = tooth_so_far(all, began, healthy);
     let unless_tooth = |line: Line, height: f64, by: By| {
         let is_tooth = line.rise() > healthy.growth && height <= tooth;
         Growth { line, by: if is_tooth { By::OneTooth } else { by } }
     };
-    let plain = |line: Line| unless_tooth(line, line.rise().min(teeth.band()), By::Floors);
+    let plain = unless_tooth(all, all.rise().min(teeth.band()), By::Floors);
+    let stands_over = onset::stands_over(teeth.smooth());
     if teeth.falls.is_empty() {
-        let bent = onset::bent(floors).filter(|bent| bent.rise() > all.rise());
-        return Some(plain(bent.map_or(all, |bent| within(band, bent))));
+        return Some(match stands_over.filter(|line| line.rise() > all.rise()) {
+            Some(line) => unless_tooth(line, line.rise().min(teeth.band()), By::Ends),
+            None => plain,
+        });
     }
-    let plain = plain(all);
     let settled: Vec<Point> = teeth.falls.iter().filter(|fall| !fall.is_floor_cut).map(|fall| fall.floor).collect();
     let by_floors = over_the_life(from_floor_to_floor(teeth, &settled), all);
     let start = teeth.least();
@@ -84,6 +90,11 @@ pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healt
         let line = within(band, Line { start, end: start + rise, ..all });
         let by = By::Least(teeth.falls.len());
         if settled.len() < 2 { unless_tooth(line, teeth.band(), by) } else { Growth { line, by } }
+    };
+    // What has no slow teeth that could hide it stands where it stands.
+    let told = match stands_over.filter(|line| healthy.tooth <= 0.0 && line.rise() > told.rise()) {
+        Some(line) => Growth { line, by: By::Ends },
+        None => told,
     };
     // A step down in a long climb does not hide the climb.
     let is_step = settled.len() < 2 && teeth.highest_climb() > CLIMB_PER_FALL_MAX * teeth.deepest_fall();
@@ -135,8 +146,13 @@ fn over_the_life(pair: Option<(Point, Point)>, life: Line) -> f64 {
     if share < PAIR_SHARE_MIN { 0.0 } else { ((to.1 - from.1) / share).max(0.0) }
 }
 
-/// The line through the floors of several teeth, carried on over the life; not to under half of the least that was seen,
-/// since what grows steeply late would seem to have come from less than nothing.
+/// Where a line starts: not under half of the least that was seen, since what grows steeply late would seem to have come
+/// from less than nothing.
+fn no_less_than_half(start: f64, least: f64) -> f64 {
+    start.max(least - least.abs() / 2.0)
+}
+
+/// The line through the floors of several teeth, carried on over the life.
 fn through_floors(floors: &[Point], life: Line, least: f64) -> Option<Line> {
     let fitted = line(floors)?;
     let between = minutes(fitted.from_minute, fitted.to_minute);
@@ -145,7 +161,7 @@ fn through_floors(floors: &[Point], life: Line, least: f64) -> Option<Line> {
     }
     let slope = (fitted.end - fitted.start) / between;
     let start = fitted.start - slope * minutes(life.from_minute, fitted.from_minute);
-    let start = start.max(least - least.abs() / 2.0);
+    let start = no_less_than_half(start, least);
     let end = fitted.end + slope * minutes(fitted.to_minute, life.to_minute);
     Some(Line { start, end, ..life })
 }

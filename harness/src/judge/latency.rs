@@ -60,6 +60,9 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
             found.range = high.zip(found.value).map(|(high, value)| Range { low, high }.holding(value));
             found.range_is_open = ranks.is_open;
         }
+        if upper <= limit_ms && timing != Timing::EventDelivery {
+            contradicted(&mut found, case, quantile, source, timing);
+        }
         if lower >= limit_ms {
             // A histogram names nobody; events that say how long they took do.
             let limit_us = limit_us(limit_ms);
@@ -92,6 +95,30 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
         found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
     }
     found
+}
+
+/// What a gateway's histogram says against what the gateway's events say of the same work: where these miss the target, and
+/// are as many as were promised, it is missed. (How long an event was on its way holds the network and us, and is no word of
+/// the gateway's.)
+fn contradicted(found: &mut Findings, case: Case<'_>, quantile: f64, source: Source, timing: Timing) {
+    let told = case.digest.histogram(timing, Scope::All);
+    let max_us = case.digest.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
+    if is_too_few(told.len(), found.promised) {
+        return;
+    }
+    let told_ms = ms(value_us(&told, quantile, max_us));
+    if told_ms > case.limit() {
+        let limit_us = limit_us(case.limit());
+        found.fault = Some(format!(
+            "{source} puts it at {} ms at most, and events say {told_ms:.0} ms",
+            found.value.unwrap_or(0.0)
+        ));
+        found.value = Some(told_ms);
+        found.evidence.over = told.count_above(limit_us);
+        found.evidence.first = first_over(case.digest, timing, Scope::All, limit_us);
+        found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
+        bound(found, &told, quantile, max_us);
+    }
 }
 
 /// Where the gateway's histogram puts a quantile, in words.

@@ -1,14 +1,14 @@
-//! Since when, where it began in a chaos window: what is judged outside windows alone may have gone wrong within one, and
-//! stayed so.
+//! Since when, where the window before was wrong, too: what is judged outside chaos windows alone may have gone wrong within
+//! one, and stayed so.
 
-use super::{Offender, conclude::Findings, digest::Digest};
-use crate::plan::Phase;
+use super::{Offender, conclude::Findings, digest::Digest, tally::WORST_MAX};
+use crate::plan::{Phase, moment};
 
 /// A window leads up to what went wrong so soon after it, scenario milliseconds.
 const SOON_MS: u64 = 2 * 60_000;
 
-/// Puts the first that went wrong back to the window in which it began: one that missed the target itself and right after
-/// which, outside, the first did. `first_in` tells the first of a window.
+/// If the first offender comes right after a window that missed the target, too, the window's first is shown, and the first
+/// that counts is told beside it. `first_in` gives the first of a window.
 pub(super) fn lead_up(found: &mut Findings, digest: &Digest, first_in: impl Fn(Phase) -> Option<Offender>) {
     if found.value.is_none_or(|value| found.target.is_met_by(value)) {
         return;
@@ -20,14 +20,23 @@ pub(super) fn lead_up(found: &mut Findings, digest: &Digest, first_in: impl Fn(P
     let windows = Phase::ALL.iter().copied().filter(|phase| *phase != Phase::Steady && missed(phase));
     let mut windows: Vec<_> = windows.filter_map(|phase| Some((digest.span_ms(phase)?, first_in(phase)?))).collect();
     windows.sort_by_key(|((from_ms, _), _)| std::cmp::Reverse(*from_ms));
-    let Some(mut first) = found.evidence.first.take() else { return };
+    let Some(counts) = found.evidence.first.clone() else { return };
+    let mut first = counts.clone();
     for ((from_ms, to_ms), first_there) in windows {
         if (from_ms..=to_ms + SOON_MS).contains(&first.at_ms) && first_there.at_ms <= first.at_ms {
             first = first_there;
         }
     }
     if first.phase != Phase::Steady {
-        found.evidence.notes.push(format!("it began in the {} window, which counts for nothing here", first.phase));
+        let (phase, at) = (first.phase, moment(counts.at_ms));
+        found
+            .evidence
+            .notes
+            .push(format!("what is in the {phase} window counts for nothing here; the first that does: {at}"));
+        if !found.evidence.worst.contains(&counts) {
+            found.evidence.worst.insert(0, counts);
+            found.evidence.worst.truncate(WORST_MAX);
+        }
+        found.evidence.first = Some(first);
     }
-    found.evidence.first = Some(first);
 }

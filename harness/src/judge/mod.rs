@@ -10,8 +10,8 @@
 //! judged apart, and the worst counts. Of a life with fewer than ten floors nothing is said.
 //!
 //! - Floors that never fall back by half the target are told by a Theil–Sen line, from its first minute to its last.
-//! - A Theil–Sen line is level where most floors are. Where they were level for a third of the life at the least, and then
-//!   stepped up or began to grow, what counts is how far they rose from there, once ten floors have risen by half of it.
+//! - A Theil–Sen line is level where most floors are. Where the last ten all lie over the first three, by more than the line
+//!   rises, that counts: a step that stays, or growth that begins late.
 //! - Floors that do have teeth, as a garbage collector makes them. A Theil–Sen line goes through the floors of the teeth,
 //!   carried on over the life.
 //! - With one fall in a life there is one floor, and no line. What counts is the least that agrees with it: how far that

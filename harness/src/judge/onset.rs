@@ -1,116 +1,112 @@
-//! Growth that is no straight line: since when a gauge grows that was level before, and how far it stepped up.
+//! Growth that is no straight line: how far a gauge stands over where it began, and since when.
 //!
-//! A straight line through a life tells how far a gauge grew. It does not tell since when, where growth began half way:
-//! it is over the limit long before any floor is. And of a step it tells nothing.
+//! A straight line through a life tells how far a gauge grew. Of a step it tells nothing, nor of growth that begins late;
+//! and where growth began half way, it is over the limit long before any floor is. Floors are given smoothed, so that one
+//! odd minute decides nothing.
 
-use super::{
-    floors::Segment,
-    trend::{Line, median},
-};
+use super::{floors::Segment, trend::Line};
 
 /// Floors on either side of a bend, at the least.
-const FLOORS_MIN: usize = 5;
-/// What has risen by half for fewer floors may fall back yet.
-const RISEN_FLOORS_MIN: usize = 10;
-/// A bend is believed where it leaves at most this share of what a straight line leaves, in squares.
+const BEND_FLOORS_MIN: usize = 5;
+/// A bend is told where it leaves at most this share of the residual sum of squares that a straight line leaves. Half is
+/// far from what noise alone takes away, and a level of a sixth of the life, or growth in its last sixth, takes more.
 const SQUARES_SHARE_MAX: f64 = 0.5;
-/// And where a straight line misses by more than this share of the rise, in the root of the mean square.
+/// A straight line that misses by less than this share of its rise, in the root of the mean square, is no worse to a reader.
 const MISS_SHARE_MIN: f64 = 0.03;
+/// Floors that stand for the beginning of a life, and for its end: what has risen for less than so many minutes may fall
+/// back yet.
+const FIRST_FLOORS: usize = 3;
+const LAST_FLOORS: usize = 10;
 
-/// The first minute after which no floor came back under a value; none where the last one is under it.
+/// The first of the floors that came after the last one at or under a value; none where the very last one is.
 pub(super) fn over_for_good(floors: &Segment, value: f64) -> Option<u64> {
     let last_under = floors.iter().rposition(|floor| floor.1 <= value);
     floors.get(last_under.map_or(0, |at| at + 1)).map(|floor| floor.0)
 }
 
+/// How far all of the last floors lie over all of the first; none where they do not, or where they are the same.
+///
+/// A Theil–Sen line is level where seven floors in ten are: of a step, or of growth that begins late, it tells nothing.
+/// This is the least that a gauge has risen by, whatever it did in between.
+pub(super) fn stands_over(floors: &Segment) -> Option<Line> {
+    let last = floors.len().checked_sub(LAST_FLOORS).filter(|last| *last >= FIRST_FLOORS)?;
+    let start = floors[..FIRST_FLOORS].iter().map(|floor| floor.1).fold(f64::NEG_INFINITY, f64::max);
+    let end = floors[last..].iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
+    (end > start).then_some(Line { from_minute: floors.first()?.0, to_minute: floors.last()?.0, start, end })
+}
+
 /// The minute up to which a gauge was level, where it grew or stepped up from then on; none where it grew all along, as
 /// far as its noise lets anyone see.
 ///
-/// Of all minutes the one where level floors, and a straight line on from there or another level, leave the least squares.
+/// Segmented regression with one change point, by least squares: of all minutes the one where a level, and a straight line
+/// on from there or another level, leave the least.
 pub(super) fn level_until(floors: &Segment) -> Option<u64> {
-    let points = points(floors);
-    let straight = straight_and_wrong(&points)?;
-    let bends = (FLOORS_MIN..points.len().saturating_sub(FLOORS_MIN)).flat_map(|at| {
-        let bend = points[at].0;
-        let grows = Fit::of(&points, |x| (x - bend).max(0.0));
-        grows.into_iter().chain(Fit::of_step(&points, bend)).map(move |fit| (at, fit))
+    let (first, last) = (floors.first()?, floors.last()?);
+    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
+    let minute = |at: u64| (at - first.0) as f64;
+    // From each floor on to the last.
+    let mut sums = vec![Sums::default(); floors.len() + 1];
+    for (n, (at, floor)) in floors.iter().enumerate().rev() {
+        sums[n] = sums[n + 1].and(minute(*at), floor - first.1);
+    }
+    let all = sums[0];
+    let straight = all.fit(all.x, all.xx, all.xy)?;
+    let missed = (straight.left / all.n).max(0.0).sqrt();
+    if straight.multiple <= 0.0 || missed < straight.multiple * minute(last.0) * MISS_SHARE_MIN {
+        return None;
+    }
+    let bends = (BEND_FLOORS_MIN..floors.len().saturating_sub(BEND_FLOORS_MIN)).flat_map(|n| {
+        let (bend, after) = (minute(floors[n].0), sums[n + 1]);
+        let grown = all.fit(
+            after.x - after.n * bend,
+            after.xx - 2.0 * bend * after.x + bend * bend * after.n,
+            after.xy - bend * after.y,
+        );
+        let stepped = all.fit(after.n, after.n, after.y);
+        grown.into_iter().chain(stepped).map(move |fit| (n, fit))
     });
-    let (at, best) = least(bends)?;
-    (best.squares <= straight.squares * SQUARES_SHARE_MAX).then(|| floors[at].0)
+    let rising = bends.filter(|(_, fit)| fit.multiple > 0.0);
+    let (n, best) = rising.min_by(|(_, a), (_, b)| a.left.total_cmp(&b.left))?;
+    (best.left <= straight.left * SQUARES_SHARE_MAX).then(|| floors[n].0)
 }
 
-/// How far a gauge rose that was level for a third of its life at the least, and then stepped up or began to grow, and
-/// stayed up. None where a straight line tells as much.
-///
-/// A Theil–Sen line is level then: most pairs of floors lie where it was level. What rises first and is level afterwards
-/// fills its caches, and is left to that line.
-pub(super) fn bent(floors: &Segment) -> Option<Line> {
-    let points = points(floors);
-    let straight = straight_and_wrong(&points)?;
-    let last = points.last()?.0;
-    let bends = (points.len() / 3..=points.len().checked_sub(RISEN_FLOORS_MIN)?).flat_map(|at| {
-        let bend = points[at.saturating_sub(1)].0;
-        let grows = Fit::of(&points, |x| (x - bend).max(0.0)).map(|fit| (fit, fit.slope * (last - bend)));
-        let steps = Fit::of_step(&points, bend).map(|fit| (fit, fit.slope));
-        grows.into_iter().chain(steps).map(move |(fit, rise)| (at, fit, rise))
-    });
-    let rising = bends.filter(|(_, fit, _)| fit.slope > 0.0);
-    let (at, best, rise) = rising.min_by(|(_, a, _), (_, b, _)| a.squares.total_cmp(&b.squares))?;
-    let level = median(floors[..at].iter().map(|floor| floor.1).collect())?;
-    let risen = floors[at..].iter().filter(|floor| floor.1 > level + rise / 2.0).count();
-    let line = Line { from_minute: floors.first()?.0, to_minute: floors.last()?.0, start: level, end: level + rise };
-    (risen >= RISEN_FLOORS_MIN && best.squares <= straight.squares * SQUARES_SHARE_MAX).then_some(line)
+/// Sums over floors, which all fits are worked out of: of minutes x and floors y.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    n: f64,
+    x: f64,
+    xx: f64,
+    y: f64,
+    yy: f64,
+    xy: f64,
 }
 
-/// A straight line, where it rises and yet misses what it should tell.
-fn straight_and_wrong(points: &[(f64, f64)]) -> Option<Fit> {
-    let (first, last) = (points.first()?.0, points.last()?.0);
-    let straight = Fit::of(points, |x| x - first)?;
-    let missed = (straight.squares / count(points.len())).sqrt();
-    (straight.slope > 0.0 && missed >= straight.slope * (last - first) * MISS_SHARE_MIN).then_some(straight)
-}
-
-/// Of those that rise, the one that leaves the least.
-fn least(fits: impl Iterator<Item = (usize, Fit)>) -> Option<(usize, Fit)> {
-    fits.filter(|(_, fit)| fit.slope > 0.0).min_by(|(_, a), (_, b)| a.squares.total_cmp(&b.squares))
-}
-
-/// What is left of floors by an offset and a multiple of some function of the minute, at its least.
+/// The best multiple of a function of the minute, and the residual sum of squares.
 #[derive(Debug, Clone, Copy)]
 struct Fit {
-    slope: f64,
-    squares: f64,
+    multiple: f64,
+    left: f64,
 }
 
-impl Fit {
-    /// One level up to a minute, and another after it.
-    fn of_step(points: &[(f64, f64)], after: f64) -> Option<Self> {
-        Self::of(points, |x| if x > after { 1.0 } else { 0.0 })
-    }
-
-    /// Ordinary least squares. None where the function is the same at all minutes.
-    fn of(points: &[(f64, f64)], function: impl Fn(f64) -> f64) -> Option<Self> {
-        let n = count(points.len());
-        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
-        let (mean_x, mean_y) = (mean(&|point| function(point.0)), mean(&|point| point.1));
-        let spread = mean(&|point| (function(point.0) - mean_x).powi(2));
-        if spread <= 0.0 {
-            return None;
+impl Sums {
+    /// With one floor more.
+    fn and(self, x: f64, y: f64) -> Self {
+        Self {
+            n: self.n + 1.0,
+            x: self.x + x,
+            xx: self.xx + x * x,
+            y: self.y + y,
+            yy: self.yy + y * y,
+            xy: self.xy + x * y,
         }
-        let slope = mean(&|point| (function(point.0) - mean_x) * (point.1 - mean_y)) / spread;
-        let left = |point: &(f64, f64)| (point.1 - mean_y - slope * (function(point.0) - mean_x)).powi(2);
-        Some(Self { slope, squares: points.iter().map(left).sum() })
     }
-}
 
-#[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-fn points(floors: &Segment) -> Vec<(f64, f64)> {
-    floors.iter().map(|(minute, floor)| (*minute as f64, *floor)).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count of minutes")]
-const fn count(points: usize) -> f64 {
-    points as f64
+    /// An offset and a multiple of a function f of the minute, by ordinary least squares, from the sums of f, of its square
+    /// and of its product with the floors. None where f is the same at all minutes.
+    fn fit(self, f: f64, ff: f64, fy: f64) -> Option<Fit> {
+        let (ff, fy, yy) = (ff - f * f / self.n, fy - f * self.y / self.n, self.yy - self.y * self.y / self.n);
+        (ff > 0.0).then(|| Fit { multiple: fy / ff, left: yy - fy * fy / ff })
+    }
 }
 
 #[cfg(test)]
@@ -147,23 +143,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_level_for_long_rose_by_what_it_stepped_or_grew() {
+    fn what_rose_and_stayed_is_told_at_the_least_and_what_came_back_is_not() {
         for seed in 0..50 {
-            for from in [50.0, 70.0, 86.0] {
-                let step = |minute: f64| if minute > from { 40.0 } else { 0.0 };
-                let growth = |minute: f64| (minute - from).max(0.0) * 40.0 / (109.0 - from);
-                for floors in [wobbling(4.0, seed, step), wobbling(4.0, seed, growth)] {
-                    let line = bent(&floors).unwrap_or_else(|| panic!("from {from}, seed {seed}: not seen"));
-                    assert!((35.0..45.0).contains(&line.rise()), "from {from}, seed {seed}: {line:?}");
-                }
+            for from in [14.0, 50.0, 86.0, 99.0] {
+                let line = stands_over(&wobbling(4.0, seed, |minute| if minute > from { 40.0 } else { 0.0 })).unwrap();
+                assert!((36.0..=40.0).contains(&line.rise()), "from {from}, seed {seed}: {line:?}");
             }
-            let none = |grown: &dyn Fn(f64) -> f64| assert_eq!(None, bent(&wobbling(8.0, seed, grown)), "seed {seed}");
-            none(&|minute| minute * 0.4);
-            none(&|_| 0.0);
-            none(&|minute| if minute > 20.0 { 40.0 } else { 0.0 });
-            none(&|minute| if minute > 104.0 { 40.0 } else { 0.0 });
+            let over = |grown: &dyn Fn(f64) -> f64| stands_over(&wobbling(8.0, seed, grown)).map_or(0.0, Line::rise);
+            assert!(over(&|minute| (minute - 80.0).max(0.0) * 5.0) > 80.0, "seed {seed}: 20 to 29 minutes of 5");
+            assert!(over(&|_| 0.0) < 8.0, "seed {seed}: a wobble is no rise");
+            assert!(over(&|minute| if minute > 100.0 { 40.0 } else { 0.0 }) < 8.0, "seed {seed}: for nine minutes");
+            assert!(
+                over(&|minute| if (30.0..105.0).contains(&minute) { 40.0 } else { 0.0 }) < 8.0,
+                "seed {seed}: back"
+            );
         }
-        assert_eq!((None, None), (bent(&Vec::new()), bent(&vec![(1, 1.0), (2, 9.0)])));
+        assert_eq!((None, None), (stands_over(&Vec::new()), stands_over(&vec![(1, 1.0), (2, 9.0)])));
+        assert_eq!(None, stands_over(&(0..12).map(|minute| (minute, minute as f64)).collect()), "the same floors");
     }
 
     #[test]

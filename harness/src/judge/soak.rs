@@ -87,7 +87,7 @@ impl Soak {
     }
 
     pub(crate) fn digest(&self) -> Digest {
-        let mut digest = Digest::new(&self.plan, &self.targets);
+        let mut digest = Digest::of(&self.header(), &self.targets);
         self.records().for_each(|record| digest.absorb(&record));
         digest
     }

@@ -67,6 +67,11 @@ impl Teeth {
         Some(Self { smooth, falls })
     }
 
+    /// The floors without odd minutes.
+    pub(super) const fn smooth(&self) -> &Segment {
+        &self.smooth
+    }
+
     /// The lowest of the beginning. It lies on a tooth, so a floor of teeth is there or lower.
     pub(super) fn beginning(&self) -> Point {
         let at = self.smooth[0].0;

@@ -24,9 +24,13 @@ fn what_stays_wrong_after_a_window_began_in_it() {
         let judgement = of(&soak, Kpi::StartToLogP99);
         assert_eq!(Verdict::Fail, judgement.verdict);
         let first = judgement.evidence.first.unwrap();
+        let is_told_too = judgement.evidence.worst.iter().any(|it| it.phase == Phase::Steady);
+        assert!(is_told_too, "the first that counts is among the others: {:#?}", judgement.evidence.worst);
         (first.at_ms / 60_000, first.phase, judgement.evidence.notes)
     };
-    let noted = |phase: &str| vec![format!("it began in the {phase} window, which counts for nothing here")];
+    let noted = |phase: &str| {
+        vec![format!("what is in the {phase} window counts for nothing here; the first that does: T+78:00")]
+    };
     // The gateway's restart is at T+75, and its window is over by T+78.
     assert_eq!((75, Phase::GatewayRestart, noted("gateway_restart")), slow_at(&[75, 76, 78, 79, 80, 81]));
     // Where it was well again in between, or was wrong before, the window has nothing to do with it.
@@ -110,4 +114,19 @@ fn a_gateway_that_calls_its_routes_otherwise_is_told_of_by_its_own() {
     });
     let queue = of(&scrapes, Kpi::QueueDrift).reason.unwrap_or_default();
     assert!(queue.contains("GET /v2/stats answered 404 not found"), "{queue}");
+}
+
+#[test]
+fn a_histogram_that_events_contradict_is_not_believed() {
+    let verdict_of = |slow_us: u64| {
+        let soak = Soak::healthy(Suite::Full).each(|interval| {
+            let at_ms = interval.from_ms;
+            interval.timings.insert(Timing::JudgeEvent, timing(slow_us, 4, at_ms, &run_id(at_ms / 60_000)));
+        });
+        of(&soak, Kpi::JudgeP95)
+    };
+    let slow = verdict_of(2_500_000);
+    assert_eq!((Verdict::Fail, Some(2_500.0)), (slow.verdict, slow.value), "{slow:#?}");
+    assert!(slow.reason.unwrap_or_default().contains("and events say 2500 ms"));
+    assert_eq!(Verdict::Pass, verdict_of(100_000).verdict);
 }

@@ -176,7 +176,7 @@ pub struct Offender {
     pub at_ms: u64,
     /// Steady, or in which window.
     pub phase: Phase,
-    /// The run, stream, version or route.
+    /// The run, stream, version or route; of a gauge, how long it was level before it rose.
     pub subject: String,
     /// Its value, in the judgement's unit, where it has one.
     pub value: Option<f64>,

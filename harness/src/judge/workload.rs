@@ -47,7 +47,8 @@ fn lost_in_holes(workload: Workload, plan: &Plan, digest: &Digest) -> u64 {
             let every_ms = (plan.duration_ms / plan.cycles(workload).max(1)).max(1);
             // A hole begins and ends between two of them.
             let around = 2 * digest.story.holes.len() as u64;
-            let lost = if digest.story.holes_ms == 0 { 0 } else { digest.story.holes_ms / every_ms + around };
+            let in_all = (digest.story.holes_ms / every_ms).saturating_add(around);
+            let lost = if digest.story.holes_ms == 0 { 0 } else { in_all };
             lost.min(plan.cycles(workload))
         }
         _ => 0,

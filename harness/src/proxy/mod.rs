@@ -32,7 +32,7 @@
 //!
 //! # What it costs
 //!
-//! While it does nothing, on two cores that others kept busy (`cargo run --release -p s2-harness --example
+//! While it does nothing, on two cores, which others kept busy at times (`cargo run --release -p s2-harness --example
 //! proxy_overhead`, nine runs, both ways by turns; small requests on a kept connection, transfers of 16 to 128 MiB):
 //!
 //! | | directly | by proxy | difference |

@@ -4,7 +4,6 @@ use super::Course;
 use crate::{
     journal::{Header, Record},
     judge::{Digest, Targets},
-    plan::Plan,
 };
 
 /// What judges read, and what charts show. Its size depends on the plan alone, and is taken at the beginning.
@@ -17,13 +16,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Of a soak that has not begun. `targets` say which sample was the first over them.
-    #[must_use]
-    pub fn new(plan: &Plan, targets: &Targets) -> Self {
-        Self { digest: Digest::new(plan, targets), course: Course::new(plan) }
-    }
-
-    /// Of a soak that has begun with this header.
+    /// Of a soak that has begun with this header, and no more. `targets` say which sample was the first over them.
     #[must_use]
     pub fn of(header: &Header, targets: &Targets) -> Self {
         Self { digest: Digest::of(header, targets), course: Course::new(&header.plan) }

@@ -114,7 +114,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
         Some(attachment) => attachment.ask(subject),
         None => Err(format!("{} was not to be played", subject.suite)),
     });
-    let mut trials = trials::trials(&waivers, args.list, &ask);
+    let mut trials = trials::trials(&waivers, args.list || args.ignored, &ask);
     trials.extend(preflights);
     // Trials only wait, and suites play side by side; a trial without a thread would keep its suite from starting.
     args.test_threads = args.test_threads.or(Some(trials.len()));

@@ -49,12 +49,12 @@ pub(super) type Waivers = BTreeMap<Suite, Lacks>;
 /// Says what became of a subject. It waits for as long as that takes.
 pub(super) type Ask = dyn Fn(Subject) -> Result<(), String> + Send + Sync;
 
-/// The trials as libtest-mimic takes them. In a list those that are waived are ignored ones, and a runner that plays each
-/// by itself passes them over; where they are played, they say why.
-pub(super) fn trials(waivers: &Waivers, is_listed: bool, ask: &Arc<Ask>) -> Vec<Trial> {
+/// The trials as libtest-mimic takes them. Those that are waived are ignored ones in a list, so that a runner that plays each
+/// by itself passes them over, and where ignored ones are asked for; where they are played, they say why.
+pub(super) fn trials(waivers: &Waivers, is_flagged: bool, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
         let waiver = waiver(subject, waivers);
-        let is_ignored = (is_listed && waiver.is_some()) || subject.suite.is_ignored_by_default();
+        let is_ignored = (is_flagged && waiver.is_some()) || subject.suite.is_ignored_by_default();
         trial(subject, waiver, is_ignored, Arc::clone(ask))
     };
     Subject::all().map(trial).collect()
@@ -87,7 +87,7 @@ pub(super) fn suites_to_play(args: &Arguments, waivers: &Waivers) -> Vec<Suite> 
     let is_played = |(subject, trial): &(Subject, Trial)| {
         waiver(*subject, waivers).is_none() && !args.is_filtered_out(trial) && !args.is_ignored(trial)
     };
-    let all = Subject::all().zip(trials(waivers, args.list, &nobody));
+    let all = Subject::all().zip(trials(waivers, true, &nobody));
     let mut suites: Vec<Suite> = all.filter(is_played).map(|(subject, _)| subject.suite).collect();
     suites.dedup();
     suites

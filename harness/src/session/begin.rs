@@ -54,7 +54,7 @@ async fn anew(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
     // A session that was killed with its first line half written has left that half.
     let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
     let reserve = Reserve::keep(config.folder.reserve())?;
-    let account = Account::new(&config.plan, &config.targets);
+    let account = Account::of(&header, &config.targets);
     let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), account);
     recorder.write(Record::Header(Box::new(header.clone())));
     let gateway = connected(ready, stop);

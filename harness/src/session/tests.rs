@@ -224,9 +224,10 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
     let (clock, stop) = (Clock::start(120.0), Stop::new());
     let writer = Writer::open(&config.folder.journal()).unwrap();
     let reserve = reserve::Reserve::keep(config.folder.reserve()).unwrap();
-    let recorder =
-        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), Account::new(&config.plan, &config.targets));
-    recorder.write(Record::Header(Box::new(begin::header(config, &clock))));
+    let header = begin::header(config, &clock);
+    let account = Account::of(&header, &config.targets);
+    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account);
+    recorder.write(Record::Header(Box::new(header)));
     Context {
         levers: std::sync::Arc::default(),
         proxy: None,

@@ -48,7 +48,7 @@ impl RoundTrips {
     /// Whether so much was added: each call takes so much longer than before; or it takes so much at all, where our own
     /// proxy says that it held bytes back. A gateway that answers in two parts may be faster through the proxy than without:
     /// then its answers are late by what was asked for, and by less than that later than before.
-    pub(super) fn show(&self, enough: Duration, before: &Self, held_back_bytes: u64) -> bool {
+    pub(super) fn prove_added(&self, enough: Duration, before: &Self, held_back_bytes: u64) -> bool {
         let is_attested = held_back_bytes > 0 && self.0.iter().all(|took| took.is_some_and(|took| took >= enough));
         is_attested || self.least_over(before).1.is_some_and(|over| over >= enough)
     }
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn latency_was_added_where_every_call_takes_so_much_longer() {
         let shows = |before: &[u64], during: &[u64], held_back| {
-            took(during).show(Duration::from_millis(120), &took(before), held_back)
+            took(during).prove_added(Duration::from_millis(120), &took(before), held_back)
         };
         assert!(shows(&[1, 2, 41], &[151, 152, 191], 0));
         assert!(!shows(&[1, 2, 41], &[151, 3, 191], 0), "one call is as fast as before");

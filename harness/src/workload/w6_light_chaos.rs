@@ -353,7 +353,7 @@ async fn look_at_latency(context: &Context, before: &RoundTrips) {
     // Every answer was to be late, so the call that was slowed down least says what was done.
     let (call, _) = during.least_over(before);
     let held_back = lever::bytes_held_back(context).zip(held_before).map_or(0, |(now, before)| now - before);
-    let effective = during.show(enough, before, held_back);
+    let effective = during.prove_added(enough, before, held_back);
     let also = match (effective, held_back) {
         (false, _) => format!("; +{} ms would be enough", millis(enough)),
         (true, 0) => String::new(),

@@ -171,7 +171,7 @@ fn red(input: &PageInput<'_>, judgement: &Judgement, standing: Standing) -> Mark
                 p {
                     "Since " (at(first.at_ms, chart))
                     @if first.phase != Phase::Steady { ", in the " (first.phase) " window" }
-                    @else if !first.subject.is_empty() { ", " (clip(&first.subject)) }
+                    @if !first.subject.is_empty() { ", " (clip(&first.subject)) }
                 }
             }
             pre { @for line in lines { (line.trim()) "\n" } }

@@ -19,7 +19,7 @@ use crate::{
 const MARKUP: &str = "</script><script>window.ran = true</script><img src=x onerror=\"window.ran = true\">";
 
 fn drawn_as(soak: &Soak, draw: fn(&PageInput<'_>) -> String) -> String {
-    let mut account = Account::new(&soak.plan, &soak.targets);
+    let mut account = Account::of(&soak.header(), &soak.targets);
     soak.records().for_each(|record| account.absorb(&record));
     let verdicts = soak.judge();
     draw(&PageInput {

@@ -226,29 +226,27 @@ impl Check<'_> {
     }
 
     pub(super) async fn started(&mut self) -> Option<String> {
-        let id = self.create().await?;
+        self.started_with(&self.new_run()).await
+    }
+
+    pub(super) async fn started_with(&mut self, new: &NewRun) -> Option<String> {
+        let id = self.create_run(new).await?;
+        self.start(&id).await?;
+        Some(id)
+    }
+
+    /// Starts a run, where that is a call of its own.
+    pub(super) async fn start(&mut self, id: &str) -> Option<()> {
         if self.dialect().has(CallName::StartRun) {
             self.call(CallName::StartRun, &[("id", json!(id))]).await?;
         }
-        Some(id)
+        Some(())
     }
 
     /// Looks at a run until it has ended.
     async fn run(&mut self) -> Option<()> {
         let id = self.started().await?;
-        let limit = clock::now() + PATIENCE.min(self.settings.scenario.runs.timeout);
-        loop {
-            let (outcome, is_last) = (self.client.run(&id).await, clock::now() >= limit);
-            let standing = outcome.as_ref().ok().and_then(|answer| {
-                let json = answer.json()?;
-                Some(self.dialect().standing(&self.dialect().run_view(&json)))
-            });
-            if !is_last && matches!(standing, Some(RunStanding::Waiting | RunStanding::UnderWay)) {
-                sleep(LOOK_EVERY).await;
-                continue;
-            }
-            break;
-        }
+        self.until_over(&id).await;
         let answer = self.call(CallName::Run, &[("id", json!(id))]).await?;
         self.find(CallName::Run, "status", &answer, &["status", "state", "phase"], &Value::is_string)?;
         let view = self.dialect().run_view(&answer.json()?);

@@ -11,8 +11,8 @@ const DEPTH_MAX: usize = 6;
 /// A word that tells kinds apart is no longer.
 const WORD_CHARS_MAX: usize = 24;
 
-/// JSON pointers to values that are so; those whose key has one of these words in it come first, then
-/// those whose path has.
+/// JSON pointers to values that are so; those whose key has one of these words in it come first, then those
+/// whose path has.
 pub(super) fn pointers(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
     let mut found = Vec::new();
     walk(json, "", 0, is_so, &mut found);

@@ -13,7 +13,7 @@ use crate::gateway::{CallName, Connection, LogEvent, RunStanding, StreamEvent, t
 
 /// How long a stream is waited for that may well have nothing to say.
 const GUARD_PATIENCE: Duration = Duration::from_secs(5);
-/// Events that are looked at, beside the one that ends the looking: of whomever, and with those of the run.
+/// Events that are kept at most: of all runs, and with those of the run in question. Its end is always kept.
 const EVENTS_MAX: usize = 64;
 const EVENTS_OF_RUN_MAX: usize = 256;
 /// Events that are shown.
@@ -49,9 +49,7 @@ impl Check<'_> {
     pub(super) async fn stream_of_run(&mut self, call: CallName) -> Option<()> {
         let id = self.create().await?;
         let connection = self.open(call, Some(&id)).await?;
-        if self.dialect().has(CallName::StartRun) {
-            self.call(CallName::StartRun, &[("id", json!(id))]).await?;
-        }
+        self.start(&id).await?;
         self.shows(call, connection, &id).await.map(drop)
     }
 
@@ -82,7 +80,7 @@ impl Check<'_> {
         events
     }
 
-    fn read(&self, event: &StreamEvent) -> Option<LogEvent> {
+    pub(super) fn read(&self, event: &StreamEvent) -> Option<LogEvent> {
         LogEvent::read(&self.dialect().events, &event.name, &event.data)
     }
 
