@@ -74,7 +74,7 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
         let is_worse = rise.is_some_and(|rise| found.value.is_none_or(|worst| rise > worst));
         if *is_over_all {
             // All that it has was told life by life, but where only all of them together show it.
-            if !is_worse {
+            if !is_worse || found.value.is_none() {
                 continue;
             }
             found.evidence.notes.push(format!("over all lives: {}", scale.told(segment, &life.warm, grown)));

@@ -273,11 +273,7 @@ async fn restart(
     let mut in_a_row = 0;
     let mut said = is_seen;
     loop {
-        let answer = match context.client.ready().await {
-            Ok(answer) if context.client.says_ready(&answer) => None,
-            Ok(answer) => Some(answer.to_string()),
-            Err(trouble) => Some(trouble.text),
-        };
+        let answer = not_ready(context).await;
         in_a_row = if answer.is_none() { in_a_row + 1 } else { 0 };
         let dropped = context.board.log_streams_dropped().saturating_sub(dropped_before);
         let took_ms = millis(clock::now().saturating_duration_since(injected_at));
@@ -319,6 +315,15 @@ async fn restart(
     }
 }
 
+/// What the gateway answers that is not ready; none where it is.
+async fn not_ready(context: &Context) -> Option<String> {
+    match context.client.ready().await {
+        Ok(answer) if context.client.says_ready(&answer) => None,
+        Ok(answer) => Some(answer.to_string()),
+        Err(trouble) => Some(trouble.text),
+    }
+}
+
 /// Measures the latency that was really added, unless that was seen, and then that it is gone.
 async fn latency(context: &Context, before: RoundTrips, injected_at: Instant, is_seen: bool) -> Result<(), String> {
     let asked = context.plan.scenario.chaos.latency_added;
@@ -334,12 +339,16 @@ async fn latency(context: &Context, before: RoundTrips, injected_at: Instant, is
     loop {
         let now = round_trips(context).await;
         let (call, still) = now.most_over(&before);
-        if still.is_some_and(|still| still < asked / 2) {
+        // What is fast again may be an error.
+        let answer = not_ready(context).await;
+        if answer.is_none() && still.is_some_and(|still| still < asked / 2) {
             return Ok(());
         }
         if given_up(context, ends_at) {
             let (now, before) = (show(now.0[call]), show(before.0[call]));
-            return Err(format!("{} still takes {now}; before, it took {before}", route_of(context, call)));
+            let slow = || format!("{} still takes {now}; before, it took {before}", route_of(context, call));
+            let ready = context.client.dialect().route(CallName::Ready);
+            return Err(answer.map_or_else(slow, |answer| format!("{ready}: {answer}")));
         }
     }
 }
