@@ -106,6 +106,10 @@ impl Processes {
     /// Ends one with SIGTERM, waits for its end, and starts it again where it was.
     fn restart(&mut self, what: &str) -> Result<(), AnyError> {
         match what {
+            "both" => {
+                self.restart("redis")?;
+                self.restart("gateway")?;
+            }
             "redis" => {
                 terminate(&mut self.redis)?;
                 self.redis = start_redis(&self.folder, self.keeps, self.redis_port)?;
