@@ -158,6 +158,27 @@ fn what_a_process_leaves_behind_in_a_store_is_growth_whoever_counts_it() {
 }
 
 #[test]
+fn odd_minutes_neither_hide_a_step_nor_put_off_since_when() {
+    let fds = |of: &dyn Fn(f64) -> f64| {
+        let soak = in_one_life(Soak::healthy(Suite::Full)).each(|interval| {
+            interval.gauges.get_mut(&Gauge::GatewayFdSurplus).unwrap().min = of(minute(interval));
+        });
+        soak.judge().kpi(Kpi::FdDrift).unwrap().clone()
+    };
+    let step = |minute: f64| if minute < 60.0 { 60.0 } else { 69.0 };
+    let odd = |at: f64, value: f64| move |minute: f64| if minute == at { value } else { step(minute) };
+    let burst = |minute: f64| step(minute) + if (20.0..23.0).contains(&minute) { 8.0 } else { 0.0 };
+    for of in [&odd(100.0, 40.0) as &dyn Fn(f64) -> f64, &odd(30.0, 100.0), &odd(115.0, 60.0), &burst] {
+        let judgement = fds(of);
+        assert_eq!((Verdict::Fail, Some(9.0)), (judgement.verdict, judgement.value), "{judgement:#?}");
+        assert_eq!(60, judgement.evidence.first.unwrap().at_ms / 60_000);
+    }
+    let leak = fds(&|minute| if minute == 117.0 { 60.0 } else { 60.0 + (minute * 0.2).floor() });
+    let first = leak.evidence.first.unwrap().at_ms / 60_000;
+    assert!((35..42).contains(&first), "5 descriptors after the warm-up, at 0.2 a minute, are not at T+{first}");
+}
+
+#[test]
 fn what_begins_late_is_growth_in_one_life_and_in_the_second_of_two() {
     for at in [90.0, 97.0, 105.0] {
         let doubled = with_rss(move |minute| if minute < at { 80e6 } else { 160e6 });
