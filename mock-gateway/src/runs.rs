@@ -91,6 +91,15 @@ impl Run {
             "completed_at": self.completed_at.map(clock::rfc3339_millis),
         })
     }
+
+    /// The same for a workspace that keeps plain text now: what is hidden by a defect is shown.
+    pub(crate) fn to_json_in_plain(&self) -> Value {
+        let mut run = self.to_json();
+        if let Some(message) = &self.slips.hidden {
+            run["input"] = json!({ "message": message });
+        }
+        run
+    }
 }
 
 /// Why a run could not be added.

@@ -129,6 +129,7 @@ pub(crate) const AFRESH: &[Row] = &[
     defect(&[Defect::LeakCanaryMetrics], &["plaintext_leaks"]),
     defect(&[Defect::LeakCanaryInput], &["plaintext_leaks"]),
     defect(&[Defect::LeakCanaryHex], &["plaintext_leaks"]),
+    defect(&[Defect::HideWhileHashOnly], &["plaintext_leaks"]),
     defect(&[Defect::LateToggle], &["plaintext_leaks"]),
     defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]),
     defect(&[Defect::LeakSecondHour], &["rss_drift"]),

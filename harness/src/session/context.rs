@@ -179,7 +179,7 @@ impl Context {
                     wait.as_millis()
                 );
                 let asked_at = clock::now();
-                if asked_at + wait < give_up_at && self.wait_as_asked(wait).await {
+                if asked_at + wait < give_up_at && self.pause(wait).await {
                     waited += clock::now().saturating_duration_since(asked_at);
                     mark = Mark { at: clock::now(), ..mark };
                     continue;
@@ -194,7 +194,7 @@ impl Context {
                 return Sent { outcome, mark, waited };
             };
             let answer = answer.to_string();
-            if !self.wait_as_asked(wait).await {
+            if !self.pause(wait).await {
                 return Sent { outcome, mark, waited };
             }
             sent_again += 1;
@@ -223,7 +223,7 @@ impl Context {
             self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
             let wait = refusal.retry_after.filter(|_| refusal.is_throttled && sent_again < SENT_AGAIN_MAX);
             let comes_again = match wait {
-                Some(wait) => self.wait_as_asked(wait).await,
+                Some(wait) => self.pause(wait).await,
                 None => false,
             };
             let answer = wait.filter(|_| comes_again).map(|wait| throttled(&refusal.answer, wait));
@@ -236,8 +236,8 @@ impl Context {
         None
     }
 
-    /// Waits as long as a gateway asks, and until it is not known to be down; `false` if the session is to stop before.
-    async fn wait_as_asked(&self, wait: Duration) -> bool {
+    /// Waits so long, and until the gateway is not known to be down; `false` if the session is to stop before.
+    pub async fn pause(&self, wait: Duration) -> bool {
         tokio::select! {
             biased;
             () = self.stop.requested() => return false,

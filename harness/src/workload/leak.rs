@@ -170,8 +170,9 @@ impl Places {
         lock(&self.unseen).insert(place.to_owned());
     }
 
-    /// What was found. The run is over: its log stream is read to its end, the others a little longer.
-    pub(super) async fn find(self, client: &Client) -> Found {
+    /// What was found. The run is over: its log stream is read to its end, the others a little longer. What shows later
+    /// is found by a text that is [looked at](Self::look_at) then.
+    pub(super) async fn find(&self, client: &Client) -> Found {
         if let Some(spec) = client.dialect().call(CallName::RunLogsStream)
             && tokio::time::timeout(END_LIMIT, self.ended.notified()).await.is_err()
         {
@@ -180,6 +181,11 @@ impl Places {
         tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
         self.enough.cancel();
         self.readers.over().await;
+        self.found()
+    }
+
+    /// What was found since this was asked before.
+    pub(super) fn found(&self) -> Found {
         let take = |places: &Mutex<BTreeSet<String>>| std::mem::take(&mut *lock(places)).into_iter().collect();
         Found { shown: take(&self.shown), unseen: take(&self.unseen) }
     }

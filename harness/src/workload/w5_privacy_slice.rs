@@ -1,4 +1,5 @@
-//! W5: a workspace of its own is toggled to hash-only; then a run with a canary, which must be readable nowhere.
+//! W5: a workspace of its own is toggled to hash-only; then a run with a canary, which must be readable nowhere, and not
+//! after the toggle back either.
 
 use std::time::Duration;
 
@@ -15,13 +16,19 @@ use crate::{
     gateway::{CallName, Client},
     journal::{Counter, Finding, clip},
     plan::Workload,
-    session::{Context, Fatal, Past, Worker},
+    session::{Call, Context, Fatal, Mark, Past, Worker},
 };
 
 /// Canaries sent in one slice until one has proven something.
 const CANARIES_MAX: u32 = 3;
 /// No further canary is sent later than this after the first: a gateway whose runs never end would hold up the plan.
 const CANARIES_LIMIT: Duration = Duration::from_secs(10);
+/// How often the toggle back, and the look at a run after it, are tried: without them it is not known what was kept.
+const TRIES_MAX: u32 = 3;
+/// Between tries.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// What a gateway answers of a run that it does not have any more.
+const GONE: u16 = 404;
 
 /// W5.
 #[derive(Debug, Default)]
@@ -54,17 +61,12 @@ impl Worker for PrivacySlice {
                 let cycle = context.recorder.cycle_started(Workload::Privacy, due);
                 if toggle(&context, &client, false).await {
                     tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;
-                    // A canary whose run was cut short proves nothing, and another is sent.
-                    let until = clock::now() + CANARIES_LIMIT;
-                    for _ in 0..CANARIES_MAX {
-                        let proven = send_canary(&context, &client).await;
-                        if proven || context.stop.is_requested() || clock::now() >= until {
-                            break;
-                        }
-                    }
+                    let canaries = send_canaries(&context, &client).await;
+                    look_after_toggle_back(&context, &client, canaries).await;
+                } else {
+                    // Back, even where the toggle failed: it may have taken effect without an answer.
+                    toggle(&context, &client, true).await;
                 }
-                // Back, even where the toggle failed: it may have taken effect without an answer.
-                toggle(&context, &client, true).await;
                 context.recorder.cycle_finished(Workload::Privacy, cycle);
                 self.place.is_free();
             }
@@ -78,8 +80,62 @@ async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
     context.call(call, || client.toggle_privacy(store_plain)).await.is_some()
 }
 
-/// Sends a canary; whether it proved anything.
-async fn send_canary(context: &Context, client: &Client) -> bool {
+/// A canary that was sent, until it is known what was kept of it.
+#[derive(Debug)]
+struct Canary {
+    run: String,
+    since: Mark,
+    places: Places,
+    /// How it stands.
+    standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It showed, and was counted.
+    Leaked,
+    /// Everything was looked at, and it showed nowhere.
+    ShownNowhere,
+    /// Its run was cut short, or somewhere nobody could look.
+    Unproven,
+}
+
+/// Sends canaries until one has proven something: one whose run was cut short proves nothing, and another is sent.
+async fn send_canaries(context: &Context, client: &Client) -> Vec<Canary> {
+    let until = clock::now() + CANARIES_LIMIT;
+    let mut canaries = Vec::new();
+    for _ in 0..CANARIES_MAX {
+        let canary = send_canary(context, client).await;
+        let is_proven = canary.as_ref().is_some_and(|canary| canary.standing != Standing::Unproven);
+        canaries.extend(canary);
+        if is_proven || context.stop.is_requested() || clock::now() >= until {
+            break;
+        }
+    }
+    canaries
+}
+
+/// Toggles back, and looks for the canaries once more: their runs were to keep a hash only, and what was merely hidden
+/// shows now. Only with this a canary has proven that nothing was kept.
+async fn look_after_toggle_back(context: &Context, client: &Client, canaries: Vec<Canary>) {
+    let mut tries = 1;
+    while !toggle(context, client, true).await {
+        // The next slice toggles back, too.
+        if canaries.is_empty() || tries == TRIES_MAX || !context.pause(TRY_AGAIN_AFTER).await {
+            return;
+        }
+        tries += 1;
+    }
+    if canaries.is_empty() || !context.pause(context.plan.scenario.privacy.toggle_delay).await {
+        return;
+    }
+    for canary in canaries {
+        canary.look_again(context, client).await;
+    }
+}
+
+/// Sends a canary, and looks for it.
+async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     let canary = format!("canary-{}", Uuid::new_v4().simple());
     let new = run::new_run(
         context.agent(),
@@ -88,7 +144,7 @@ async fn send_canary(context: &Context, client: &Client) -> bool {
     );
     let since = context.recorder.mark();
     let places = Places::watch(context, Workload::Privacy, client, Needles::readable(&canary)).await;
-    let Ok((run, created)) = run::create(context, Workload::Privacy, client, &new, since).await else { return false };
+    let (run, created) = run::create(context, Workload::Privacy, client, &new, since).await.ok()?;
     places.look_at(client.dialect().route(CallName::CreateRun), &created.text());
     places.watch_run(context, Workload::Privacy, client, &run.id).await;
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
@@ -100,7 +156,7 @@ async fn send_canary(context: &Context, client: &Client) -> bool {
     }
     context.board.forget(&run.id);
     if context.stop.is_requested() {
-        return false;
+        return None;
     }
     places.look_at_run(context, Workload::Privacy, client, &run.id).await;
     look_elsewhere(context, client, &canary, &places).await;
@@ -109,16 +165,56 @@ async fn send_canary(context: &Context, client: &Client) -> bool {
     if found.shown.is_empty() && (ending != Ending::Success || !found.unseen.is_empty()) {
         let unseen = found.unseen.join(", ");
         tracing::info!("the canary of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
-        return false;
+        return Some(Canary { run: run.id, since, places, standing: Standing::Unproven });
     }
-    context.recorder.count(Counter::CanariesSent, since);
-    if !found.shown.is_empty() {
-        context.recorder.count(Counter::CanariesLeaked, since);
+    let mut canary = Canary { run: run.id, since, places, standing: Standing::ShownNowhere };
+    canary.leaked(context, found.shown);
+    Some(canary)
+}
+
+impl Canary {
+    /// Says where it showed, if it did. It counts as one, in however many places it shows.
+    fn leaked(&mut self, context: &Context, shown: Vec<String>) {
+        if !shown.is_empty() && self.standing != Standing::Leaked {
+            self.standing = Standing::Leaked;
+            context.recorder.count(Counter::CanariesSent, self.since);
+            context.recorder.count(Counter::CanariesLeaked, self.since);
+        }
+        for place in shown {
+            context.recorder.incident_since(Finding::PlaintextLeaked { run: clip(&self.run), place }, self.since);
+        }
     }
-    for place in found.shown {
-        context.recorder.incident_since(Finding::PlaintextLeaked { run: clip(&run.id), place }, since);
+
+    /// Looks at its run once more after the toggle back.
+    async fn look_again(mut self, context: &Context, client: &Client) {
+        let is_seen = self.look_at_run_again(context, client).await;
+        let shown = self.places.found().shown;
+        self.leaked(context, shown);
+        if self.standing == Standing::ShownNowhere {
+            if is_seen {
+                context.recorder.count(Counter::CanariesSent, self.since);
+            } else {
+                tracing::info!("the canary of run {} proves nothing: not looked at after the toggle back", self.run);
+            }
+        }
     }
-    true
+
+    /// Whether the run was seen, or is not there any more and so shows nothing.
+    async fn look_at_run_again(&self, context: &Context, client: &Client) -> bool {
+        let Some(spec) = client.dialect().call(CallName::Run) else { return true };
+        let expected: Vec<u16> = spec.yes.iter().copied().chain([GONE]).collect();
+        let call = Call { expected: &expected, ..context.of(Workload::Privacy, CallName::Run, &self.run) };
+        for tries in 1..=TRIES_MAX {
+            if let Some(answer) = context.call(call, || client.run(&self.run)).await {
+                self.places.look_at(&format!("{} after the toggle back", call.route), &answer.text());
+                return true;
+            }
+            if tries < TRIES_MAX && !context.pause(TRY_AGAIN_AFTER).await {
+                break;
+            }
+        }
+        false
+    }
 }
 
 /// Where else a gateway might put what a run was told: its search, its metrics.

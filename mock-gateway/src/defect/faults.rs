@@ -101,6 +101,8 @@ pub(crate) struct Slips {
     pub(crate) guard: Option<String>,
     /// The whole input, for as long as the run has not ended.
     pub(crate) input: Option<String>,
+    /// The whole input, from when its workspace keeps plain text again.
+    pub(crate) hidden: Option<String>,
 }
 
 impl Faults {
@@ -233,10 +235,11 @@ impl Faults {
                 output: None,
                 guard: plain(Defect::LeakCanaryGuard),
                 input: plain(Defect::LeakCanaryInput),
+                hidden: plain(Defect::HideWhileHashOnly),
             }
         } else {
             let guard = plain(Defect::LeakPiiGuard);
-            Slips { log: plain(Defect::LeakPii), output: plain(Defect::LeakPiiOutput), guard, input: None }
+            Slips { log: plain(Defect::LeakPii), output: plain(Defect::LeakPiiOutput), guard, ..Slips::default() }
         }
     }
 

@@ -127,6 +127,7 @@ defects! {
         LeakCanaryMetrics "leak-canary-metrics" "/metrics has the plain message of the last hash-only run in a label"
         LeakCanaryInput "leak-canary-input" "a hash-only run has its plain input until it has ended"
         LeakCanaryHex "leak-canary-hex" "the log of a hash-only run has the message in hex"
+        HideWhileHashOnly "hide-while-hash-only" "a hash-only run keeps its plain input, and shows it after the toggle back"
         LateToggle "late-toggle" "a privacy toggle takes effect after 4 s"
         ForgetPrivacy "forget-privacy" "a restarted store has no privacy settings"
         LeakSecondHour "leak-second-hour" "from 30 s after the start, every run leaves 64 KiB behind"

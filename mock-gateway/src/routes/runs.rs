@@ -91,7 +91,8 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     core.expire_waiting_runs();
-    let mut run = core.runs.look(&id, &workspace, Run::to_json).ok_or_else(|| unknown_run(&id))?;
+    let shown = if core.workspaces.is_hash_only(&workspace) { Run::to_json } else { Run::to_json_in_plain };
+    let mut run = core.runs.look(&id, &workspace, shown).ok_or_else(|| unknown_run(&id))?;
     core.faults.respell_status(&mut run["status"]);
     Ok(json(StatusCode::OK, &run))
 }

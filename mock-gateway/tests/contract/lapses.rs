@@ -31,7 +31,11 @@ async fn found(caller: &Caller) -> Vec<String> {
 }
 
 async fn go_hash_only(caller: &Caller) {
-    let toggle = json!({ "workspace_id": "w", "storePlain": false });
+    store_plain(caller, false).await;
+}
+
+async fn store_plain(caller: &Caller, plain: bool) {
+    let toggle = json!({ "workspace_id": "w", "storePlain": plain });
     assert_eq!(caller.post("/api/privacy/toggle", &toggle).await.status, StatusCode::OK);
 }
 
@@ -93,6 +97,21 @@ async fn the_input_of_a_hash_only_run_is_plain_until_it_has_ended() {
     })
     .await;
     gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_input_of_a_hash_only_run_is_hidden_until_the_toggle_back() {
+    for (defects, is_kept) in [(Defect::HideWhileHashOnly.into(), true), (Defects::default(), false)] {
+        let (gateway, caller) = start(Config { defects, ..quick() }).await;
+        go_hash_only(&caller).await;
+        eventually("inputs are hashed", async || is_hashed(&caller.play("canary-1").await)).await;
+        let id = caller.create("canary-2").await;
+        assert!(is_hashed(&caller.read_run(&id).await));
+        store_plain(&caller, true).await;
+        eventually("inputs are plain", async || !is_hashed(&caller.play("canary-3").await)).await;
+        assert_eq!(!is_hashed(&caller.read_run(&id).await), is_kept);
+        gateway.shutdown().await;
+    }
 }
 
 #[tokio::test]
