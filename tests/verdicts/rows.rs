@@ -216,6 +216,7 @@ pub(crate) const STARVED: &[Row] = &[
         &["registry_consistency"],
     ),
     gone("toggle", &["POST /api/privacy/toggle"], &["error_rate_steady"], &["plaintext_leaks"]),
+    gone("safety-check", &["GET /api/safety/check"], &[], &["injections_blocked"]),
     gone("health", &["GET /health"], &[], &["clock_drift"]),
     Row {
         knows_pid: false,

@@ -117,7 +117,7 @@ const fn routes(kpi: Kpi) -> &'static [&'static str] {
             &["POST /api/registry/publish", "GET /api/registry/agents"]
         }
         Kpi::TamperedManifests => &["POST /api/registry/publish (tampered)"],
-        Kpi::InjectionsBlocked => &["POST /api/runs (injection)"],
+        Kpi::InjectionsBlocked => &["POST /api/runs (injection)", "GET /api/safety/check"],
         Kpi::PiiMasked => PROBED,
         Kpi::PlaintextLeaks => &[
             "POST /api/privacy/toggle",
