@@ -223,7 +223,7 @@ fn offences(soak: &mut Soak, kpi: Kpi) {
             Finding::VersionLost { version, workspace: "s2-other".into(), answer }
         }
         Kpi::TamperedManifests => {
-            take(soak.minute(61), Counter::TamperedRejected, 1);
+            take(soak.minute(41), Counter::TamperedRejected, 1);
             Finding::TamperAccepted { version, answer: "201 {\"success\":true}".into() }
         }
         Kpi::InjectionsBlocked => {

@@ -138,7 +138,7 @@ fn a_failure_is_certain_early_only_where_nothing_can_undo_it() {
 #[test]
 fn a_tampered_manifest_that_is_not_yet_answered_is_no_certain_failure() {
     let mut soak = Soak::healthy(Suite::Full);
-    take(soak.minute(61), Counter::TamperedRejected, 1);
+    take(soak.minute(41), Counter::TamperedRejected, 1);
     assert!(!is_already_certain(Kpi::TamperedManifests, &soak.digest()));
     assert_eq!(Verdict::Fail, of(&soak, Kpi::TamperedManifests).verdict);
 }

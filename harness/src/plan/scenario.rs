@@ -92,7 +92,8 @@ pub struct StreamLoad {
 pub struct RegistryLoad {
     /// Publish, search, look again.
     pub pulse: Pulse,
-    /// Between tampered manifests; the first goes with the first pulse.
+    /// Between tampered manifests; the first goes with the first pulse. By default the last comes after the gateway's
+    /// restart, which a check of signatures may not survive.
     pub tamper_every: Duration,
 }
 
@@ -149,7 +150,7 @@ impl Default for Scenario {
             },
             registry: RegistryLoad {
                 pulse: Pulse { first_at: minutes(1), every: minutes(10) },
-                tamper_every: minutes(60),
+                tamper_every: minutes(40),
             },
             safety: Pulse { first_at: Duration::from_secs(150), every: minutes(15) },
             privacy: PrivacyLoad {

@@ -225,7 +225,7 @@ mod tests {
         let forged = "x\u{1b}[2J\u{0}\u{8}\u{b}\u{fffe}\u{ffff}]]></failure></testcase><testcase name=\"forged\">\
                       <!-- & &#0; &forged; \"'\r\n\u{85}\u{2028}";
         let mut soak = Soak::healthy(Suite::Full);
-        take(soak.minute(61), Counter::TamperedRejected, 1);
+        take(soak.minute(41), Counter::TamperedRejected, 1);
         soak.happens(3_660_000, Finding::TamperAccepted { version: forged.into(), answer: forged.into() });
         let waived = BTreeMap::from([("rss_drift".to_owned(), forged.to_owned())]);
         let text = rendered(&soak, &waived, Stage::Over);

@@ -169,7 +169,7 @@ mod tests {
         let forged =
             "x|`y`\n## forged <img src=x onerror=alert(1)> </pre></details> [a](b) **b** &amp;\r\n| 🟢 pass | a |";
         let mut soak = Soak::healthy(Suite::Full);
-        take(soak.minute(61), Counter::TamperedRejected, 1);
+        take(soak.minute(41), Counter::TamperedRejected, 1);
         soak.happens(3_660_000, Finding::TamperAccepted { version: forged.into(), answer: forged.into() });
         let text = summary_markdown(Suite::Full, &soak.judge(), &waived(forged), FOLDER);
         assert!(text.contains("forged"), "{text}");

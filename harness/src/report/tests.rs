@@ -94,7 +94,7 @@ fn what_went_wrong_with_workloads_chaos_and_the_harness_is_told_too() {
 #[test]
 fn a_failure_is_plain_lines_whatever_the_gateway_said() {
     let mut soak = Soak::healthy(Suite::Full);
-    take(soak.minute(61), Counter::TamperedRejected, 1);
+    take(soak.minute(41), Counter::TamperedRejected, 1);
     let (version, answer) = ("v\u{1b}[2J\n\nforged: ok".to_owned(), "x\u{202e}\r\n".repeat(500));
     soak.happens(3_660_000, Finding::TamperAccepted { version, answer });
     let told = text(soak.judge().kpi(Kpi::TamperedManifests).unwrap());
