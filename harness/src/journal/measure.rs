@@ -18,7 +18,7 @@ named! {
         RunsEnded = "runs_ended",
         /// Runs that ended in success.
         RunsSucceeded = "runs_succeeded",
-        /// Requests of W1 to W5, stream openings among them.
+        /// Requests of W1 to W5, stream openings among them; of the looks at one run the first, and those that went wrong.
         Requests = "requests",
         /// Those that failed or were answered other than expected.
         RequestErrors = "request_errors",

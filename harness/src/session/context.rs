@@ -81,6 +81,9 @@ pub struct Call<'a> {
     pub wait: &'a [u16],
     /// What it belongs to, where that began before: a request for what a window broke is on that window's account.
     pub since: Option<Mark>,
+    /// Whether it asks once more what was asked before. Then it counts as a request only where it goes wrong: who waits
+    /// long asks often, and errors would be few among so many.
+    pub is_again: bool,
 }
 
 /// What came of a request.
@@ -114,7 +117,7 @@ impl Context {
         let dialect = self.client.dialect();
         let spec = dialect.call(call);
         let (expected, wait) = spec.map_or((&[][..], &[][..]), |spec| (&spec.yes, &spec.wait));
-        Call { workload, route: dialect.route(call), subject, expected, wait, since: None }
+        Call { workload, route: dialect.route(call), subject, expected, wait, since: None, is_again: false }
     }
 
     /// Sends a request of W1 to W5: not while the gateway is known to be down, counted, timed, and if it fails or is
@@ -167,7 +170,8 @@ impl Context {
         let give_up_at = now.at + WAIT_LIMIT;
         loop {
             let outcome = send().await;
-            self.recorder.count(Counter::Requests, mark);
+            let is_fine = outcome.as_ref().is_ok_and(|answer| answer.is(call.expected));
+            self.recorder.add(Counter::Requests, u64::from(!call.is_again || !is_fine), mark);
             if let Some(answer) = outcome.as_ref().ok().filter(|answer| call.wait.contains(&answer.status)) {
                 self.recorder.count(Counter::RequestsThrottled, mark);
                 let wait = answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED).clamp(WAIT_MIN, WAIT_LIMIT);

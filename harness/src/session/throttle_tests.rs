@@ -21,6 +21,10 @@ fn answer(status: u16, retry_after_s: Option<u64>) -> Outcome {
 /// Sends a request that is answered so, one time after the other: what came of it, how many seconds it took, the request's
 /// counts (all, errors, throttled), and what was found.
 async fn sent(answers: Vec<Outcome>) -> (Result<u16, String>, u64, [u64; 3], Vec<String>) {
+    asked(answers, false).await
+}
+
+async fn asked(answers: Vec<Outcome>, is_again: bool) -> (Result<u16, String>, u64, [u64; 3], Vec<String>) {
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
@@ -33,6 +37,7 @@ async fn sent(answers: Vec<Outcome>) -> (Result<u16, String>, u64, [u64; 3], Vec
         expected: &[201, 200],
         wait: &[],
         since: None,
+        is_again,
     };
     let next = || async { answers.lock().unwrap().next().unwrap_or(answer(500, None)) };
     let outcome = context.outcome(call, next).await.map(|answer| answer.status);
@@ -71,13 +76,28 @@ async fn a_429_that_does_not_say_when_is_an_answer_like_any_other_and_so_is_anot
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_asked_once_more_counts_as_a_request_only_where_it_goes_wrong() {
+    assert_eq!([0, 0, 0], asked(vec![answer(200, None)], true).await.2);
+    assert_eq!([1, 1, 0], asked(vec![answer(503, None)], true).await.2);
+    assert_eq!([1, 1, 0], asked(vec![Err(Trouble { text: "no connection".into() })], true).await.2);
+    assert_eq!([1, 1, 1], asked(vec![answer(429, Some(1)), answer(200, None)], true).await.2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_time_that_a_gateway_asks_for_is_time_that_its_user_waits() {
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
     let answers = Mutex::new(vec![answer(200, None), answer(429, Some(5))]);
-    let call =
-        Call { workload: Workload::Registry, route: "GET /x", subject: "", expected: &[200], wait: &[], since: None };
+    let call = Call {
+        workload: Workload::Registry,
+        route: "GET /x",
+        subject: "",
+        expected: &[200],
+        wait: &[],
+        since: None,
+        is_again: false,
+    };
     context.call(call, || async { answers.lock().unwrap().pop().unwrap() }).await.unwrap();
     context.recorder.flush();
     let journal = std::fs::read_to_string(config.folder.journal()).unwrap();
@@ -91,8 +111,15 @@ async fn a_stop_does_not_wait_for_what_a_gateway_asks() {
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
-    let call =
-        Call { workload: Workload::Registry, route: "GET /x", subject: "", expected: &[200], wait: &[], since: None };
+    let call = Call {
+        workload: Workload::Registry,
+        route: "GET /x",
+        subject: "",
+        expected: &[200],
+        wait: &[],
+        since: None,
+        is_again: false,
+    };
     let began = crate::clock::now();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -110,6 +110,7 @@ pub(super) async fn wait_for_end(
     let mut last = None;
     let mut poll_every = POLL_EVERY_MIN;
     let mut looked_when_shown = false;
+    let mut has_looked = false;
     loop {
         let left = deadline.saturating_duration_since(clock::now());
         tokio::select! {
@@ -124,7 +125,9 @@ pub(super) async fn wait_for_end(
                 }
             }
         }
-        let call = Call { since: Some(run.since), ..context.of(workload, CallName::Run, &run.id) };
+        let looks = context.of(workload, CallName::Run, &run.id);
+        let call = Call { since: Some(run.since), is_again: has_looked, ..looks };
+        has_looked = true;
         let standing = match context.outcome(call, || client.run(&run.id)).await {
             Ok(answer) => {
                 let standing = answer.json().map_or_else(
