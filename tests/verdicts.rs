@@ -22,6 +22,12 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use gateway::AnyError;
@@ -34,7 +40,10 @@ use s2_harness::{
 use serde_json::Value;
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
-const SIDE_BY_SIDE: usize = 12;
+const SIDE_BY_SIDE: u32 = 12;
+/// Between the first of them. Soaks that begin at one moment do all that they do at one moment, down to the churn, and the
+/// machine is too slow for each of them.
+const STAGGER: Duration = Duration::from_secs(3);
 /// The trial of a gateway that stands still for a while.
 const STALL: &str = "stall::a_stall_is_felt_by_all_who_came_meanwhile";
 /// What says that the machine was too slow to play the load.
@@ -66,12 +75,21 @@ fn main() -> ExitCode {
         });
     }
     let mut args = Arguments::from_args();
-    args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
+    args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE as usize));
     let others = [
         trial(STALL, || stall::a_stall_is_felt_by_all_who_came_meanwhile(STALL, &out(STALL))),
         trial("readme::the_table_is_the_matrix", readme::the_table_is_the_matrix),
     ];
-    let rows = all().map(|(name, row)| trial(&name.clone(), move || hold(&name, &row)));
+    let begun = Arc::new(AtomicU32::new(0));
+    let rows = all().map(|(name, row)| {
+        let begun = Arc::clone(&begun);
+        trial(&name.clone(), move || {
+            let before = begun.fetch_add(1, Ordering::Relaxed);
+            // A wait for nothing but time: that is what sets them apart.
+            thread::sleep(if before < SIDE_BY_SIDE { STAGGER * before } else { Duration::ZERO });
+            hold(&name, &row)
+        })
+    });
     libtest_mimic::run(&args, rows.chain(others).collect()).exit_code()
 }
 
