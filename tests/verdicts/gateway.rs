@@ -37,9 +37,7 @@ pub(crate) fn serve(row: &Row) -> Result<ExitCode, AnyError> {
     let defects: Defects = row.defects.iter().copied().collect();
     let without = row.without.iter().map(|call| call.parse()).collect::<Result<_, _>>()?;
     Ok(gateway_process::serve(async {
-        let usual = Config::default();
-        let event_log_capacity = row.events_kept.unwrap_or(usual.event_log_capacity);
-        let gateway = MockGateway::start(Config { defects, without, event_log_capacity, ..usual }).await?;
+        let gateway = MockGateway::start(Config { defects, without, ..Config::default() }).await?;
         Ok((gateway.url(), async move { gateway.shutdown().await }))
     }))
 }

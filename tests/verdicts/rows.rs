@@ -13,8 +13,6 @@ pub(crate) struct Row {
     pub(crate) without: &'static [&'static str],
     /// Whether the gateway's process is known: then memory and descriptors are read from it, else from its metrics.
     pub(crate) knows_pid: bool,
-    /// Events kept for replay; as many as the mock keeps where none is said.
-    pub(crate) events_kept: Option<usize>,
     /// Settings that differ from `tests/soak.toml`'s, as TOML.
     pub(crate) settings: &'static str,
     /// What fails.
@@ -28,16 +26,8 @@ pub(crate) const GONE: &str = "this gateway has no such call";
 
 impl Row {
     /// A gateway with which nothing is wrong.
-    pub(crate) const HEALTHY: Self = Self {
-        name: "",
-        defects: &[],
-        without: &[],
-        knows_pid: true,
-        events_kept: None,
-        settings: "",
-        fails: &[],
-        unproven: &[],
-    };
+    pub(crate) const HEALTHY: Self =
+        Self { name: "", defects: &[], without: &[], knows_pid: true, settings: "", fails: &[], unproven: &[] };
 }
 
 const fn defect(defects: &'static [Defect], fails: &'static [&'static str]) -> Row {
@@ -72,8 +62,8 @@ pub(crate) const DEFECTS: &[Row] = &[
     defect(&[Defect::RedeliverNewId], &["sse_duplicates"]),
     defect(&[Defect::LoseEvents], &["sse_gaps"]),
     defect(&[Defect::IgnoreLastEventId], &["sse_gaps"]),
-    // Where all 2,048 are replayed, this one soak carries four times the events of the others beside it.
-    Row { events_kept: Some(512), ..defect(&[Defect::ReplayFromStart], &["sse_duplicates"]) },
+    // With twenty streams that replay all there is, this one soak carries four times the events of the others beside it.
+    Row { settings: "[w2_sse_churn]\nstreams = 5\n", ..defect(&[Defect::ReplayFromStart], &["sse_duplicates"]) },
     defect(&[Defect::ApiErrors], &["error_rate_steady"]),
     defect(&[Defect::ChaosErrors], &["error_rate_chaos"]),
     defect(&[Defect::SlowIndex], &["publish_search_delay"]),
