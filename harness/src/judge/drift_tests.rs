@@ -41,6 +41,14 @@ fn in_one_life(soak: Soak) -> Soak {
     soak.each(|interval| interval.gateway_life = Some("4711".into()))
 }
 
+/// Descriptors of a process that lives through the soak.
+fn fds(of: &dyn Fn(f64) -> f64) -> Judgement {
+    let soak = in_one_life(Soak::healthy(Suite::Full)).each(|interval| {
+        interval.gauges.get_mut(&Gauge::GatewayFdSurplus).unwrap().min = of(minute(interval));
+    });
+    soak.judge().kpi(Kpi::FdDrift).unwrap().clone()
+}
+
 /// Teeth of 16 % on 200 MB, so many in two hours, the first of them so far on its way.
 fn sawtooth(teeth: f64, on_its_way: f64, minute: f64) -> f64 {
     200e6 * (1.0 + 0.16 * (minute * teeth / 120.0 + on_its_way).fract())
@@ -114,12 +122,6 @@ fn our_own_memory_has_no_teeth() {
 
 #[test]
 fn eight_descriptors_in_two_hours_are_a_leak_and_three_that_come_and_go_are_none() {
-    let fds = |of: &dyn Fn(f64) -> f64| {
-        let soak = in_one_life(Soak::healthy(Suite::Full)).each(|interval| {
-            interval.gauges.get_mut(&Gauge::GatewayFdSurplus).unwrap().min = of(minute(interval));
-        });
-        soak.judge().kpi(Kpi::FdDrift).unwrap().clone()
-    };
     let jump = |minute: f64| (minute * 7.0 % 4.0).floor();
     assert_eq!(Verdict::Fail, fds(&|minute| 60.0 + (minute / 15.0).floor()).verdict);
     assert_eq!(Verdict::Fail, fds(&|minute| 60.0 + (minute * 0.6).floor() + jump(minute)).verdict);
@@ -159,12 +161,6 @@ fn what_a_process_leaves_behind_in_a_store_is_growth_whoever_counts_it() {
 
 #[test]
 fn odd_minutes_neither_hide_a_step_nor_put_off_since_when() {
-    let fds = |of: &dyn Fn(f64) -> f64| {
-        let soak = in_one_life(Soak::healthy(Suite::Full)).each(|interval| {
-            interval.gauges.get_mut(&Gauge::GatewayFdSurplus).unwrap().min = of(minute(interval));
-        });
-        soak.judge().kpi(Kpi::FdDrift).unwrap().clone()
-    };
     let step = |minute: f64| if minute < 60.0 { 60.0 } else { 69.0 };
     let odd = |at: f64, value: f64| move |minute: f64| if minute == at { value } else { step(minute) };
     let burst = |minute: f64| step(minute) + if (20.0..23.0).contains(&minute) { 8.0 } else { 0.0 };

@@ -13,6 +13,17 @@ use crate::{
     plan::Workload,
 };
 
+/// A call whose answer is 200, and which no status tells to wait.
+const CALL: Call<'static> = Call {
+    workload: Workload::Registry,
+    route: "GET /x",
+    subject: "",
+    expected: &[200],
+    wait: &[],
+    since: None,
+    is_again: false,
+};
+
 fn answer(status: u16, retry_after_s: Option<u64>) -> Outcome {
     let retry_after = retry_after_s.map(Duration::from_secs);
     Ok(Answer { status, body: "busy".into(), location: None, retry_after })
@@ -89,16 +100,7 @@ async fn the_time_that_a_gateway_asks_for_is_time_that_its_user_waits() {
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
     let answers = Mutex::new(vec![answer(200, None), answer(429, Some(5))]);
-    let call = Call {
-        workload: Workload::Registry,
-        route: "GET /x",
-        subject: "",
-        expected: &[200],
-        wait: &[],
-        since: None,
-        is_again: false,
-    };
-    context.call(call, || async { answers.lock().unwrap().pop().unwrap() }).await.unwrap();
+    context.call(CALL, || async { answers.lock().unwrap().pop().unwrap() }).await.unwrap();
     context.recorder.flush();
     let journal = std::fs::read_to_string(config.folder.journal()).unwrap();
     let timed = format!("\"{}\"", Timing::Request.name());
@@ -111,20 +113,11 @@ async fn a_stop_does_not_wait_for_what_a_gateway_asks() {
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
-    let call = Call {
-        workload: Workload::Registry,
-        route: "GET /x",
-        subject: "",
-        expected: &[200],
-        wait: &[],
-        since: None,
-        is_again: false,
-    };
     let began = crate::clock::now();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         context.stop.request(crate::journal::EndReason::Signal, "SIGTERM");
     };
-    let (answered, ()) = tokio::join!(context.call(call, || async { answer(429, Some(30)) }), stop);
+    let (answered, ()) = tokio::join!(context.call(CALL, || async { answer(429, Some(30)) }), stop);
     assert_eq!((true, 1), (answered.is_none(), began.elapsed().as_secs()));
 }
