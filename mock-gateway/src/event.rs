@@ -54,6 +54,12 @@ impl Event {
         frame(&format!("id: {id}\n{}", self.content()))
     }
 
+    /// Its `event:` field.
+    pub(crate) fn kind(&self) -> &str {
+        let field = self.content().lines().find_map(|line| line.strip_prefix("event: "));
+        field.unwrap_or_default()
+    }
+
     /// The event over the wire but for its id.
     pub(crate) fn content(&self) -> &str {
         let text = std::str::from_utf8(&self.frame).expect("a frame is made from text");

@@ -82,7 +82,7 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
 fn help() -> String {
     let list = |oddities: bool| -> String {
         let defects = Defect::ALL.iter().filter(|defect| defect.is_oddity() == oddities);
-        defects.map(|defect| format!("  {:<22}{}\n", defect.name(), defect.does())).collect()
+        defects.map(|defect| format!("  {:<27}{}\n", defect.name(), defect.does())).collect()
     };
     format!("{USAGE}\nDefects:\n{}\nHealthy oddities:\n{}", list(false), list(true))
 }

@@ -104,7 +104,9 @@ pub(crate) const DEFECTS: &[Row] = &[
 pub(crate) const AFRESH: &[Row] = &[
     defect(&[Defect::EndBeforeLastLog], &["error_rate_chaos", "error_rate_steady", "sse_gaps"]),
     defect(&[Defect::LoseForAll], &["sse_gaps"]),
-    defect(&[Defect::SilentAfterRestart], &["start_to_log_p95", "start_to_log_p99"]),
+    defect(&[Defect::LoseOnWorkspaceStreams], &["sse_gaps"]),
+    // What no workspace stream showed of its runs was missed by all.
+    defect(&[Defect::SilentAfterRestart], &["sse_gaps", "start_to_log_p95", "start_to_log_p99"]),
     defect(&[Defect::ResumeOneAgain], &["sse_duplicates"]),
     defect(&[Defect::ResumeOneShort], &["sse_gaps"]),
     defect(&[Defect::ForeignEvents], &["error_rate_chaos", "error_rate_steady"]),

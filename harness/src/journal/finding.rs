@@ -65,7 +65,8 @@ pub enum Finding {
         /// Whether the id was the same as before, or a new one.
         same_id: bool,
     },
-    /// A client did not get an event that others got, or a run's own stream a log line that the run has.
+    /// A client did not get an event that others got; or a log line that the run has was not on its own stream, or on none
+    /// of the workspace's.
     EventMissed {
         /// Which stream.
         stream: String,

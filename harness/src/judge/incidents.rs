@@ -111,7 +111,7 @@ fn offence(finding: &Finding, ready: &str) -> Option<(Offence, String, String, O
         }
         Finding::EventMissed { stream, run, id, seen_by } => {
             let seen = match seen_by {
-                0 => format!("the run has the log line '{id}', and its stream did not show it"),
+                0 => format!("the run has the log line '{id}', and the stream did not show it"),
                 _ => format!("event {id} was seen by {seen_by} other clients"),
             };
             said(Offence::EventMissed, of_stream(run, stream), &seen)

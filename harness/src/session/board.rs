@@ -14,6 +14,7 @@ use tokio::{
     time::Instant,
 };
 
+use super::heard::{Heard, Waiting};
 use crate::gateway::{Exposition, LogEvent};
 
 /// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
@@ -49,6 +50,8 @@ pub struct Board {
     exposition: Mutex<Option<Exposition>>,
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, String>>,
+    /// Runs that have ended, and that the workspace streams have not shown in full.
+    waiting: Waiting,
 }
 
 /// What the streams have shown of one run.
@@ -58,10 +61,11 @@ pub struct Watch {
     changed: Notify,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Seen {
     first_log: Option<Instant>,
     ended: bool,
+    heard: Heard,
 }
 
 impl Board {
@@ -144,11 +148,20 @@ impl Board {
         owners.iter().rev().find(|(owned, _)| owned == run).map(|(_, workspace)| Arc::clone(workspace))
     }
 
-    /// A stream showed an event.
-    pub fn saw(&self, event: &LogEvent, arrived: Instant) {
-        let watch = self.runs().get(&event.run_id).cloned();
-        let Some(watch) = watch.or_else(|| self.stranger(&event.run_id)) else { return };
+    /// A stream showed an event; one of the workspace's log streams to this client.
+    pub fn saw(&self, event: &LogEvent, arrived: Instant, client: Option<usize>) {
+        let watch = {
+            // Held until it is found: one that begins to be watched meanwhile would not hear of this.
+            let runs = self.runs();
+            runs.get(&event.run_id).cloned().or_else(|| self.stranger(&event.run_id))
+        };
+        let Some(watch) = watch else { return };
         let mut seen = watch.seen();
+        match (event.kind.as_str(), client) {
+            ("log", Some(_)) => seen.heard.line(event.message.as_deref()),
+            ("end", Some(client)) => seen.heard.end(client),
+            _ => {}
+        }
         match event.kind.as_str() {
             "log" if seen.first_log.is_none_or(|first| arrived < first) => seen.first_log = Some(arrived),
             "end" => seen.ended = true,
@@ -259,6 +272,11 @@ impl Board {
         self.exposition.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Runs that have ended, and that the workspace streams have not shown in full.
+    pub(super) const fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
     fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<Watch>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -279,6 +297,11 @@ impl Watch {
     /// Waits until a stream has shown the run's first log line, or the time is over.
     pub async fn logged_within(&self, limit: Duration) -> bool {
         self.wait_for(limit, |seen| seen.first_log.is_some()).await
+    }
+
+    /// Looks at what the workspace streams have shown of the run.
+    pub(super) fn with_heard<T>(&self, look: impl FnOnce(&Heard) -> T) -> T {
+        look(&self.seen().heard)
     }
 
     async fn wait_for(&self, limit: Duration, done: impl Fn(&Seen) -> bool) -> bool {

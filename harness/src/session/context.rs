@@ -296,7 +296,13 @@ impl Context {
     /// Real milliseconds since the start, as the ledger counts them.
     #[must_use]
     pub fn ledger_ms(&self) -> u64 {
-        let elapsed = crate::clock::now().saturating_duration_since(self.clock.instant(0));
+        self.ledger_ms_at(clock::now())
+    }
+
+    /// The same, at a moment.
+    #[must_use]
+    pub fn ledger_ms_at(&self, at: Instant) -> u64 {
+        let elapsed = at.saturating_duration_since(self.clock.instant(0));
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -266,7 +266,7 @@ impl Context {
                 self.stream_failed(kept, &kept.name, answer);
                 continue;
             };
-            self.board.saw(&log, event.arrived);
+            self.board.saw(&log, event.arrived, kept.client);
             if kept.client.is_none() && kept.run.is_some() && !self.client.has(CallName::LogsStream) {
                 // There are no others that could be measured.
                 self.recorder.count(Counter::EventsDelivered, self.recorder.mark());

@@ -12,6 +12,7 @@ mod context;
 mod crew;
 mod descriptors;
 mod gate;
+mod heard;
 mod held;
 mod keeper;
 mod ledger;

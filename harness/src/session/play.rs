@@ -245,7 +245,7 @@ async fn settle_last(context: &Context) {
     let settled = async {
         loop {
             context.settle_ledger();
-            if context.ledger().outstanding() == 0 {
+            if context.ledger().outstanding() == 0 && context.runs_waiting() == 0 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -343,8 +343,9 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
 }
 
 impl Context {
-    /// Takes down what the ledger is certain of by now.
+    /// Takes down what the ledger is certain of by now, and what is of runs that no client was shown in full.
     pub(crate) fn settle_ledger(&self) {
+        self.settle_runs();
         let now_ms = self.ledger_ms();
         let (settled, evicted) = {
             let mut ledger = self.ledger();

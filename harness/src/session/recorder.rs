@@ -40,6 +40,8 @@ struct State {
     reserve: Reserve,
     account: Account,
     phase: Phase,
+    /// When the last window closed, if there was one.
+    calm_since: Option<Instant>,
     from_ms: u64,
     session_life: u32,
     gateway_life: Option<String>,
@@ -67,6 +69,7 @@ impl Recorder {
             reserve,
             account,
             phase: Phase::Steady,
+            calm_since: None,
             from_ms: 0,
             session_life: 0,
             gateway_life: None,
@@ -113,7 +116,16 @@ impl Recorder {
 
     /// Opens a window, or closes it with [`Phase::Steady`].
     pub fn set_phase(&self, phase: Phase) {
-        self.lock().phase = phase;
+        let mut state = self.lock();
+        state.phase = phase;
+        state.calm_since = Some(crate::clock::now());
+    }
+
+    /// Whether no window has been open since a moment.
+    #[must_use]
+    pub fn is_calm_since(&self, at: Instant) -> bool {
+        let state = self.lock();
+        state.phase == Phase::Steady && state.calm_since.is_none_or(|since| since <= at)
     }
 
     /// A beginning, now.

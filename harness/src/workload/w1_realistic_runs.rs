@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock,
-    gateway::CallName,
+    gateway::{Answer, CallName},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedRun, Workload},
     session::{Context, Fatal, Mark, Past, Side, Worker},
@@ -115,8 +115,8 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, due: I
         Ok((run, _)) => {
             // What a plan's limit made it wait, no user waited for.
             let due = Mark { at: due.at + run.waited, ..due };
-            under_way(context, planned, &run, due).await;
-            context.board.forget(&run.id);
+            let record = under_way(context, planned, &run, due).await;
+            hold_against_streams(context, &run, record, due);
         }
     }
 }
@@ -137,8 +137,21 @@ fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
     }
 }
 
-/// Starts a run and waits for its end; its own log stream, if it has one, is read beside that.
-async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) {
+/// Looks away from a run, or holds what the workspace streams showed of it against its record: that of one that ended in
+/// success and has no stream of its own. What may still come is waited for elsewhere, since it is no part of the run.
+fn hold_against_streams(context: &Context, run: &Run, record: Option<Answer>, due: Mark) {
+    match (&run.watch, record.and_then(|answer| answer.json())) {
+        (Some(watch), Some(record)) if context.client.has(CallName::LogsStream) => {
+            let view = context.client.dialect().run_view(&record);
+            context.hold_against_streams(&run.id, watch, &view.messages(), due);
+        }
+        _ => context.board.forget(&run.id),
+    }
+}
+
+/// Starts a run and waits for its end; its own log stream, if it has one, is read beside that. The record of one that has
+/// none, and ended in success, comes back.
+async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) -> Option<Answer> {
     let deadline = due.at + context.plan.scenario.runs.timeout;
     let over = CancellationToken::new();
     // Where no stream shows every run, each is listened to by its own.
@@ -175,8 +188,9 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
         if let Some(record) = record.and_then(|answer| answer.json()) {
             run_stream::compare(context, Workload::Runs, &run.id, &shown, &record, due);
         }
+        None
     } else {
-        play.await;
+        play.await
     }
 }
 

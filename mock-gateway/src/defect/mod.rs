@@ -112,6 +112,7 @@ defects! {
         ResumeOneAgain "resume-one-again" "a resumed stream begins with the last event that was had"
         ResumeOneShort "resume-one-short" "a resumed stream lacks the first event that was missed"
         LoseForAll "lose-for-all" "3 % of log lines are in their run, and on no stream"
+        LoseOnWorkspaceStreams "lose-on-workspace-streams" "every fourth log line is on no stream of its workspace, and on its run's own"
         TruncatedData "truncated-data" "the data of 0.5 % of events breaks off half-way"
         ForeignEvents "foreign-events" "the streams of a workspace carry the events of every workspace"
         MixedRuns "mixed-runs" "20 % of the streams of a run carry the events of every run of its workspace"

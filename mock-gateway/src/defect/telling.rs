@@ -5,10 +5,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Defect, Faults};
+use crate::event::Event;
 
 const UNORDERED_EVENTS_SHARE: f64 = 0.01;
 const END_BEFORE_LAST_LOG_SHARE: f64 = 0.1;
 const LOSE_FOR_ALL_SHARE: f64 = 0.03;
+/// One log line of so many is on no stream of its workspace.
+const LOST_ON_WORKSPACE_STREAMS: u64 = 4;
 const TRUNCATED_DATA_SHARE: f64 = 0.005;
 const ODD_END_SHARE: f64 = 0.1;
 const MIXED_RUNS_SHARE: f64 = 0.2;
@@ -78,6 +81,14 @@ impl Faults {
     /// Whether no stream is told of this.
     pub(crate) fn swallows(&self, kind: &str) -> bool {
         kind == "log" && self.strikes(Defect::LoseForAll, LOSE_FOR_ALL_SHARE)
+    }
+
+    /// Whether a stream passes over an event: the same on every stream of the workspace, also where it is resumed.
+    pub(crate) fn passes_over(&self, event: &Event, is_of_run: bool) -> bool {
+        self.has(Defect::LoseOnWorkspaceStreams)
+            && !is_of_run
+            && event.kind() == "log"
+            && event.sequence.is_multiple_of(LOST_ON_WORKSPACE_STREAMS)
     }
 
     /// An event's data as it is written.

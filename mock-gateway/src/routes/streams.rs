@@ -168,7 +168,8 @@ async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
             () = tokio::time::sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive)) => return comment(feed),
         },
     };
-    if feed.core.faults.is_mute(feed.opened, feed.is_of_run) {
+    let faults = &feed.core.faults;
+    if faults.is_mute(feed.opened, feed.is_of_run) || faults.passes_over(&event, feed.is_of_run) {
         return comment(feed);
     }
     // A replayed event counts from when the stream was opened: before, there was nobody to write it to.

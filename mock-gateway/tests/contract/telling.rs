@@ -99,6 +99,26 @@ async fn what_is_lost_for_all_is_in_its_run_all_the_same() {
 }
 
 #[tokio::test]
+async fn what_is_lost_on_workspace_streams_is_on_the_runs_own_and_no_resume_brings_it() {
+    let (gateway, caller) = start_with(Defect::LoseOnWorkspaceStreams).await;
+    let mut logs = caller.open(WORKSPACE_LOGS).await;
+    let mut lost = 0;
+    for _ in 0..8 {
+        let run = caller.play("hello").await;
+        let path = format!("/api/runs/{}/logs/stream", run["id"].as_str().unwrap());
+        let told = caller.open(&path).await.until("end").await;
+        let heard = logs.until("end").await;
+        assert_eq!(run["logs"].as_array().unwrap().len(), told.len() - 1);
+        assert!(heard.iter().all(|event| told.contains(event)));
+        let again = caller.resume(WORKSPACE_LOGS, Some(&told[0].id)).await.until("end").await;
+        assert!(again.iter().all(|event| heard.contains(event)));
+        lost += told.len() - heard.len();
+    }
+    assert!((6..=12).contains(&lost), "{lost} of 32");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
 async fn truncated_data_is_no_json() {
     let (gateway, caller) = start_with(Defect::TruncatedData).await;
     let mut logs = caller.open(WORKSPACE_LOGS).await;

@@ -35,7 +35,7 @@ const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
 /// Events first seen so shortly after a client's first opening are not owed: they may have been sent before it.
 const OPENING_MARGIN_MS: u64 = 2_000;
 /// How long a connected client may lag behind the others, or behind its own return, before it has missed an event.
-const GRACE_MS: u64 = 10_000;
+pub(super) const GRACE_MS: u64 = 10_000;
 /// Events that not all debtors have seen. Beyond it the oldest are given up, counted.
 const OPEN_MAX: usize = 20_000;
 /// Hashes of events that all debtors have seen. Beyond it the oldest are forgotten: repeated after that, an event looks
@@ -268,6 +268,13 @@ impl Ledger {
         settled
     }
 
+    /// The clients that have been connected since before a moment, a bit each: so long before it that what was sent from
+    /// then on was sent to them.
+    pub(super) fn there_since(&self, since_ms: u64) -> u128 {
+        let from_ms = |c: &Client| c.connected_since_ms.map(|at| at.saturating_add(self.opening_margin_ms));
+        self.mask(|client| from_ms(client).is_some_and(|from_ms| from_ms <= since_ms))
+    }
+
     /// How many events some connected client still lacks. At the end of a soak this is waited for.
     #[must_use]
     pub fn outstanding(&self) -> usize {
@@ -281,13 +288,15 @@ impl Ledger {
     }
 
     fn debtors(&self, now_ms: u64) -> u128 {
-        let owes = |c: &Client| c.owes_since_ms.is_some_and(|since| since <= now_ms);
-        self.clients.iter().enumerate().filter(|(_, c)| owes(c)).fold(0, |mask, (n, _)| mask | 1 << n)
+        self.mask(|client| client.owes_since_ms.is_some_and(|since| since <= now_ms))
     }
 
     fn connected(&self) -> u128 {
-        let there = self.clients.iter().enumerate().filter(|(_, c)| c.connected_since_ms.is_some());
-        there.fold(0, |mask, (n, _)| mask | 1 << n)
+        self.mask(|client| client.connected_since_ms.is_some())
+    }
+
+    fn mask(&self, is_meant: impl Fn(&Client) -> bool) -> u128 {
+        self.clients.iter().enumerate().filter(|(_, c)| is_meant(c)).fold(0, |mask, (n, _)| mask | 1 << n)
     }
 
     /// Closes what every debtor has seen or was said to have missed.
