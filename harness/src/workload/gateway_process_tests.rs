@@ -177,15 +177,25 @@ async fn of_several_that_listen_together_none_is_the_gateway_and_the_log_is_told
     let one = hand_on();
     let later = Duration::from_secs(61);
     assert_eq!(Err(Sight::Unseen), seen(&mut gateway), "who listens is not asked at every look");
-    tokio::time::advance(later).await;
-    assert_eq!(Ok(one.0.id()), seen(&mut gateway));
+    // A test beside this one that is about to start a program holds what this process holds, for a moment.
+    let mut looks = 0;
+    loop {
+        tokio::time::advance(later).await;
+        let sight = seen(&mut gateway);
+        if sight == Ok(one.0.id()) {
+            break;
+        }
+        looks += 1;
+        assert!(looks < 50, "{sight:?}");
+    }
     let _two = hand_on();
     tokio::time::advance(later).await;
     for _ in 0..3 {
         assert_eq!(Err(Sight::Unseen), seen(&mut gateway));
     }
     logs_assert(|lines| {
-        let told = lines.iter().filter(|line| line.contains(": 2 processes do; its memory")).count();
+        let after_one = lines.iter().skip_while(|line| !line.contains("the gateway's process is pid"));
+        let told = after_one.filter(|line| line.contains(" processes do; its memory")).count();
         if told == 1 { Ok(()) } else { Err(format!("told {told} times: {lines:#?}")) }
     });
 }
