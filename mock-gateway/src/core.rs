@@ -15,7 +15,7 @@ use crate::change::{Change, Outcome};
 use crate::chaos::Chaos;
 use crate::clock;
 use crate::config::Config;
-use crate::defect::Faults;
+use crate::defect::{Faults, PROCESSES};
 use crate::event::{Channel, Draft};
 use crate::events::{EventLog, Kept};
 use crate::front::Stubs;
@@ -38,7 +38,7 @@ pub(crate) struct Core {
     pub(crate) registry: Registry,
     pub(crate) workspaces: Workspaces,
     pub(crate) chaos: Chaos,
-    pub(crate) metrics: Metrics,
+    metrics: [Metrics; PROCESSES],
     pub(crate) stubs: Stubs,
     /// Places for runs under way.
     pub(crate) workers: Semaphore,
@@ -74,7 +74,7 @@ impl Core {
             registry: Registry::new(config.version_capacity, config.index_delay, Arc::clone(&faults)),
             workspaces: Workspaces::new(config.workspace_capacity, faults.toggle_delay(config.privacy_delay)),
             chaos: Chaos::default(),
-            metrics: Metrics::default(),
+            metrics: Default::default(),
             stubs: Stubs::new(config.record_requests, config.body_bytes_max),
             workers: Semaphore::new(config.worker_capacity),
             tasks: TaskTracker::new(),
@@ -131,6 +131,17 @@ impl Core {
     /// Whether calls that need the store can be answered.
     pub(crate) fn is_store_up(&self) -> bool {
         !self.chaos.is_store_down() && self.store.state() == State::Up
+    }
+
+    /// Where what happens now is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics[self.faults.counts()]
+    }
+
+    /// The metrics of the process that is asked.
+    pub(crate) fn exposition(self: &Arc<Self>) -> String {
+        let process = self.faults.tells();
+        self.metrics[process].exposition(&self.faults.seen_by(process, self.gauges()))
     }
 
     /// What there is to count at this moment.

@@ -115,7 +115,7 @@ async fn judge(core: &Arc<Core>, part: &Part) -> Result<(), Away> {
         return Ok(());
     }
     let duration = measured(core.faults.judge_takes(core.choose(&core.config.judge_duration))).await;
-    core.metrics.judge.observe(duration);
+    core.metrics().judge.observe(duration);
     let groundedness = (0.75 + 0.25 * core.choose_share()).min(1.0);
     let fields = [("groundedness", groundedness.into()), ("duration_ms", millis(duration))];
     let verdict = draft(core, part, Channel::Guard, "judge.verdict", fields);
@@ -127,7 +127,7 @@ async fn shield(core: &Arc<Core>, part: &Part) -> Result<(), Away> {
         return Ok(());
     }
     let duration = measured(core.faults.shield_takes(core.choose(&core.config.shield_duration))).await;
-    core.metrics.shield.observe(duration);
+    core.metrics().shield.observe(duration);
     let [action, took] = [("action", part.shield_action.as_ref().into()), ("duration_ms", millis(duration))];
     let decision = match part.slips.guard.as_deref() {
         None => draft(core, part, Channel::Guard, "shield.decision", [action, took]),

@@ -22,7 +22,7 @@ use crate::{
 const PACE: f64 = 480.0;
 
 /// Incidents whose texts are a gateway's, in whole or in part, beside those that a soak has by itself.
-fn incidents() -> [Value; 17] {
+fn incidents() -> [Value; 18] {
     let m = MARKUP;
     [
         json!({ "kind": "not_ready", "answer": m }),
@@ -41,6 +41,7 @@ fn incidents() -> [Value; 17] {
         json!({ "kind": "plaintext_leaked", "run": m, "place": m }),
         json!({ "kind": "metric_missing", "name": m }),
         json!({ "kind": "gateway_restarted", "before": m, "after": m }),
+        json!({ "kind": "other_process", "before": m, "after": m }),
         json!({ "kind": "fatal", "message": m }),
     ]
 }

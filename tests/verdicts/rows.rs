@@ -150,6 +150,8 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::KeepAliveOnly]),
     healthy(&[Defect::LogBeforeAnswer]),
     healthy(&[Defect::HourlyClose]),
+    // Neither is known by its pid, as they would not be behind a load balancer.
+    Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]) },
 ];
 
 /// Gateways on which one call is not there: what lived on it has no samples, or only bad ones.

@@ -146,11 +146,18 @@ pub enum Finding {
         /// The name.
         name: String,
     },
-    /// The gateway's process is another than before.
+    /// The gateway's process is another than before, and began within the soak.
     GatewayRestarted {
         /// The life that ended.
         before: String,
         /// The life that began.
+        after: String,
+    },
+    /// Another process answered than before, and it had begun before the soak: several answer in turn.
+    OtherProcess {
+        /// The life that answered before.
+        before: String,
+        /// The life that answered now.
         after: String,
     },
     /// How long calls took before anything was added to them.
@@ -269,6 +276,7 @@ impl Finding {
             Self::SourceFailed { .. } => "source_failed",
             Self::MetricMissing { .. } => "metric_missing",
             Self::GatewayRestarted { .. } => "gateway_restarted",
+            Self::OtherProcess { .. } => "other_process",
             Self::RoundTripsBefore { .. } => "round_trips_before",
             Self::ChaosInjected { .. } => "chaos_injected",
             Self::ChaosSeen { .. } => "chaos_seen",

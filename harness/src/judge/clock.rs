@@ -6,11 +6,16 @@ use crate::plan::{Phase, millis};
 const MINUTE_MS: u64 = 60_000;
 /// A clock that is kept in step by little moves by less.
 const SET_MS_MIN: f64 = 100.0;
+/// A clock that jumps is in two places within one minute. In so many, there are several clocks.
+const MINUTES_APART_MIN: usize = 3;
 
 /// `clock_drift`: the greatest less the least of the offset's medians by scenario minute, steady, after warm-up.
 ///
 /// Not by lives: a clock belongs to a machine, and one that jumps at a restart has moved. The median of a minute keeps
 /// out a sample that met a slow answer; an offset that stays is in every minute from then on.
+///
+/// Where several processes answer in turn, each on a machine of its own, the readings of most minutes are as far apart as
+/// their clocks, and no median shows it. So how far they are apart in the third worst minute counts where that is more.
 ///
 /// Where our own clock was set meanwhile, that is not the gateway's doing, whether it shares that clock or has its own.
 /// So the offset is also taken against our clock as it would be if nobody had set it, and of the two the lesser counts.
@@ -19,12 +24,13 @@ pub(super) fn drift(case: Case<'_>) -> Findings {
     let warm_up_ms = millis(case.plan.scenario.warm_up);
     let warm = |minutes: &mut Segment| minutes.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);
     let (mut offsets, mut unset) = (case.digest.clock.by_minute(), case.digest.unset_clock.by_minute());
-    warm(&mut offsets);
-    warm(&mut unset);
+    let mut apart = case.digest.clock.apart_by_minute();
+    let mut unset_apart = case.digest.unset_clock.apart_by_minute();
+    [&mut offsets, &mut unset, &mut apart, &mut unset_apart].into_iter().for_each(warm);
     if !unset.is_empty() && (spread(&unset) - spread(&offsets)).abs() > SET_MS_MIN {
         found.evidence.notes.push("our own clock was set meanwhile; what counts is the lesser drift".to_owned());
         if spread(&unset) < spread(&offsets) {
-            offsets = unset;
+            (offsets, apart) = (unset, unset_apart);
         }
     }
     found.samples = offsets.len() as u64;
@@ -39,14 +45,53 @@ pub(super) fn drift(case: Case<'_>) -> Findings {
     };
     found.value = Some(greatest.1 - least.1);
     found.evidence.notes.push(format!("offset from {:.0} ms to {:.0} ms", least.1, greatest.1));
+    if several_clocks(&mut found, &apart) {
+        return found;
+    }
     if !found.target.is_met_by(greatest.1 - least.1) {
         let moved = moved_by(&offsets, case.limit());
         found.evidence.over = moved.len() as u64;
         found.evidence.first = moved.first().cloned();
-        let worst = moved.into_iter().max_by(|a, b| a.value.unwrap_or(0.0).total_cmp(&b.value.unwrap_or(0.0)));
+        let worst = moved.into_iter().max_by(by_value);
         found.evidence.worst.extend(worst);
     }
     found
+}
+
+/// Whether readings of the same minutes are too far apart, and further than the minutes are from each other.
+fn several_clocks(found: &mut Findings, apart: &Segment) -> bool {
+    let mut worst: Vec<f64> = apart.iter().map(|(_, ms)| *ms).collect();
+    worst.sort_by(|a, b| b.total_cmp(a));
+    let Some(third_ms) = worst.get(MINUTES_APART_MIN - 1).copied() else { return false };
+    if found.target.is_met_by(third_ms) || found.value.is_some_and(|moved_ms| moved_ms >= third_ms) {
+        return false;
+    }
+    let over: Vec<Offender> = apart
+        .iter()
+        .filter(|(_, ms)| !found.target.is_met_by(*ms))
+        .map(|(minute, ms)| offender(*minute, *ms, "from one reading to the next".to_owned()))
+        .collect();
+    let note = format!("readings are that far apart within {} single minutes: do several clocks answer?", over.len());
+    found.evidence.notes.push(note);
+    found.evidence.over = over.len() as u64;
+    found.evidence.worst.extend(over.iter().max_by(|a, b| by_value(a, b)).cloned());
+    found.evidence.first = over.into_iter().next();
+    found.value = Some(third_ms);
+    true
+}
+
+fn by_value(a: &Offender, b: &Offender) -> std::cmp::Ordering {
+    a.value.unwrap_or(0.0).total_cmp(&b.value.unwrap_or(0.0))
+}
+
+fn offender(minute: u64, moved_ms: f64, answer: String) -> Offender {
+    Offender {
+        at_ms: minute * MINUTE_MS,
+        phase: Phase::Steady,
+        subject: "the gateway's clock".to_owned(),
+        value: Some(moved_ms),
+        answer: Some(answer),
+    }
 }
 
 /// The greatest less the least; 0 of nothing.
@@ -63,13 +108,7 @@ fn moved_by(offsets: &[(u64, f64)], limit_ms: f64) -> Vec<Offender> {
         least = least.min(*offset);
         greatest = greatest.max(*offset);
         let moved_ms = (offset - least).max(greatest - offset);
-        (moved_ms > limit_ms).then(|| Offender {
-            at_ms: minute * MINUTE_MS,
-            phase: Phase::Steady,
-            subject: "the gateway's clock".to_owned(),
-            value: Some(moved_ms),
-            answer: Some(format!("{offset:.0} ms from ours")),
-        })
+        (moved_ms > limit_ms).then(|| offender(*minute, moved_ms, format!("{offset:.0} ms from ours")))
     };
     offsets.iter().filter_map(moved).collect()
 }
@@ -77,8 +116,8 @@ fn moved_by(offsets: &[(u64, f64)], limit_ms: f64) -> Vec<Offender> {
 #[cfg(test)]
 mod tests {
     use crate::{
-        journal::{Gauge, GaugeSummary},
-        judge::{Verdict, soak::Soak},
+        journal::{Gauge, GaugeSummary, Interval},
+        judge::{Judgement, Verdict, soak::Soak},
         plan::{Kpi, Suite},
     };
 
@@ -100,5 +139,33 @@ mod tests {
         assert_eq!(Verdict::Pass, second_hour(0.0, -3_600_000.0), "the gateway is on the same machine");
         assert_eq!(Verdict::Fail, second_hour(2_000.0, 2_000.0), "nobody set ours");
         assert_eq!(Verdict::Fail, second_hour(3_602_000.0, 2_000.0), "both moved");
+    }
+
+    /// A soak in which six readings of these minutes are by two clocks in turn, an hour apart.
+    fn two_clocks_in(minutes: std::ops::Range<usize>) -> Judgement {
+        let mut soak = Soak::healthy(Suite::Full);
+        for minute in minutes {
+            let interval = soak.minute(minute).clone();
+            let readings = (1..6).map(|reading| {
+                let from_ms = interval.from_ms + reading * 10_000;
+                let offset_ms = if reading % 2 == 0 { 3.0 } else { 3_600_000.0 };
+                let gauges = [(Gauge::ClockOffset, GaugeSummary::of(offset_ms))].into();
+                Interval { gauges, ..Interval::empty(from_ms, from_ms + 10_000, interval.phase) }
+            });
+            soak.intervals.extend(readings.collect::<Vec<_>>());
+        }
+        soak.judge().kpi(Kpi::ClockDrift).unwrap().clone()
+    }
+
+    #[test]
+    fn two_clocks_that_answer_in_turn_are_no_clock_whatever_the_medians_say() {
+        let judgement = two_clocks_in(20..40);
+        assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+        assert!(judgement.value.unwrap() > 3_590_000.0);
+        assert_eq!(Some(20 * 60_000), judgement.evidence.first.map(|first| first.at_ms));
+        assert!(judgement.evidence.notes.iter().any(|note| note.contains("within 20 single minutes")));
+        assert_eq!(Verdict::Fail, two_clocks_in(20..23).verdict);
+        assert_eq!(Verdict::Pass, two_clocks_in(20..22).verdict, "a clock may be set, and set back");
+        assert_eq!(Verdict::Pass, two_clocks_in(2..9).verdict, "nor is a warm-up judged");
     }
 }

@@ -99,8 +99,14 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
             found.evidence.worst.push(worst);
         }
     }
-    if told > SEGMENTS_READ {
-        // Before they are told one by one: whoever reads the first few should know that there are more.
+    let are_several = digest.story.lives.are_several() && gauge != Gauge::HarnessRss;
+    // Before they are told one by one: whoever reads the first few should know that there are more.
+    if are_several {
+        found
+            .evidence
+            .notes
+            .insert(0, format!("several processes answer in turn, and each is judged apart; {told} were seen"));
+    } else if told > SEGMENTS_READ {
         found.evidence.notes.insert(0, format!("the process was another {} times", told - 1));
     }
     found.evidence.worst.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));

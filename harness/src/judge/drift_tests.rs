@@ -6,7 +6,7 @@ use super::{
     soak::Soak,
 };
 use crate::{
-    journal::{Gauge, Interval},
+    journal::{Finding, Gauge, Interval},
     plan::{HarnessCheck, Kpi, Suite},
 };
 
@@ -239,6 +239,38 @@ fn a_gateway_that_restarts_every_quarter_of_an_hour_proves_nothing() {
     let judgement = rss(&soak);
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
     assert!(judgement.evidence.notes.iter().any(|note| note.contains("left out")), "{judgement:#?}");
+}
+
+/// A soak with this memory, in which two processes answer in turn, the second with so much more than the first.
+fn in_turn(more: impl Fn(f64) -> f64) -> Judgement {
+    let mut soak = with_rss(|_| 80e6);
+    for n in 0..soak.intervals.len() {
+        let interval = &mut soak.intervals[n];
+        interval.gateway_life = Some("started 200".into());
+        let mut other = interval.clone();
+        other.gateway_life = Some("started 100".into());
+        other.gauges.retain(|gauge, _| *gauge == Gauge::GatewayRss);
+        other.gauges.get_mut(&Gauge::GatewayRss).unwrap().min += more(minute(interval));
+        (other.counters, other.cycles) = Default::default();
+        (other.timings, other.sources) = Default::default();
+        soak.intervals.push(other);
+    }
+    let other = Finding::OtherProcess { before: "started 200".into(), after: "started 100".into() };
+    soak.happens(1_000, other);
+    rss(&soak)
+}
+
+#[test]
+fn processes_that_answer_in_turn_are_judged_apart_each_over_the_whole_soak() {
+    let healthy = in_turn(|_| 30e6);
+    assert_eq!((Verdict::Pass, Some(0.0)), (healthy.verdict, healthy.value), "{healthy:#?}");
+    let notes = healthy.evidence.notes;
+    assert!(
+        notes[0].starts_with("several processes answer in turn, and each is judged apart; 2 were seen"),
+        "{notes:?}"
+    );
+    let leaking = in_turn(|minute| 30e6 + minute * 0.4e6);
+    assert_eq!(Verdict::Fail, leaking.verdict, "{leaking:#?}");
 }
 
 #[test]

@@ -86,9 +86,10 @@ impl Floors {
         }
     }
 
-    /// One segment a life, in order of time. Where the life is not known it is the one before.
+    /// One segment a life, in order of when each was first seen. Where the life is not known it is the one before. A life
+    /// may come back after another: then several processes answer in turn.
     pub(super) fn segments(&self) -> Vec<Segment> {
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut segments: Vec<(Option<u64>, Segment)> = Vec::new();
         let mut current: Option<u64> = None;
         for (minute, first) in self.minutes.iter().enumerate() {
             let mut floors: Vec<Floor> =
@@ -96,19 +97,24 @@ impl Floors {
             let minute = minute as u64;
             floors.sort_by_key(|floor| (floor.from_ms, floor.life));
             for floor in floors {
-                let is_other = floor.life.is_some() && current.is_some() && floor.life != current;
-                current = floor.life.or(current);
-                if is_other || segments.is_empty() {
-                    segments.push(Segment::new());
+                if current.is_none() {
+                    // What was seen before the first life was known is that one's.
+                    segments.iter_mut().for_each(|(life, _)| *life = floor.life);
                 }
-                let segment = segments.last_mut().expect("a segment was pushed where there was none");
+                current = floor.life.or(current);
+                let known = segments.iter().rposition(|(life, _)| *life == current);
+                let at = known.unwrap_or_else(|| {
+                    segments.push((current, Segment::new()));
+                    segments.len() - 1
+                });
+                let segment = &mut segments[at].1;
                 match segment.last_mut() {
                     Some((last, value)) if *last == minute => *value = value.min(floor.value),
                     _ => segment.push((minute, floor.value)),
                 }
             }
         }
-        segments
+        segments.into_iter().map(|(_, segment)| segment).collect()
     }
 }
 
@@ -144,6 +150,12 @@ impl Middles {
             values[at] = value;
             *count += 1;
         }
+    }
+
+    /// How far apart the samples of each minute are that has more than one, in order of time.
+    pub(super) fn apart_by_minute(&self) -> Segment {
+        let several = self.minutes.iter().enumerate().filter(|(_, samples)| samples.count > 1);
+        several.map(|(minute, Samples { count, values })| (minute as u64, values[count - 1] - values[0])).collect()
     }
 
     /// The lower median of each minute that has samples, in order of time.

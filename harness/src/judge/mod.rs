@@ -76,6 +76,7 @@ mod incidents;
 mod kpi;
 mod latency;
 mod lead_up;
+mod lives;
 mod nearest;
 mod onset;
 mod range;

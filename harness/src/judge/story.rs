@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lives::Lives;
 use crate::{
     journal::{End, Finding, Incident},
     plan::{Chaos, Plan, Workload},
@@ -32,7 +33,8 @@ pub(super) struct Story {
     pub(super) cut: BTreeMap<Workload, u64>,
     /// The first few times that the session itself stood still: when that was over, and for how long, real milliseconds.
     pub(super) stalls: Vec<(u64, u64)>,
-    pub(super) restarts: u64,
+    /// The lives of the gateway's process.
+    pub(super) lives: Lives,
     /// The first fatal error, and when.
     pub(super) fatal: Option<(u64, String)>,
     pub(super) fatal_count: u64,
@@ -131,7 +133,7 @@ impl Story {
                 }
             }
             Finding::Stalled { stalled_ms } if self.stalls.len() < STALLS_MAX => self.stalls.push((at_ms, *stalled_ms)),
-            Finding::GatewayRestarted { .. } => self.restarts += 1,
+            Finding::GatewayRestarted { .. } | Finding::OtherProcess { .. } => self.lives.absorb(incident),
             _ => {}
         }
     }

@@ -2,10 +2,11 @@
 
 use super::{
     Judgement, Verdict,
+    sick::add,
     soak::{Soak, run_id, timing},
 };
 use crate::{
-    journal::{Counter, Finding, Gauge, Timing},
+    journal::{Counter, Finding, Gauge, Incident, Timing},
     plan::{Kpi, Phase, Suite, Workload},
 };
 
@@ -129,4 +130,33 @@ fn a_histogram_that_events_contradict_is_not_believed() {
     assert_eq!((Verdict::Fail, Some(2_500.0)), (slow.verdict, slow.value), "{slow:#?}");
     assert!(slow.reason.unwrap_or_default().contains("and events say 2500 ms"));
     assert_eq!(Verdict::Pass, verdict_of(100_000).verdict);
+}
+
+#[test]
+fn a_process_that_ended_unasked_is_told_where_it_may_be_why() {
+    let restarted = |at_ms, phase| {
+        let mut soak = Soak::healthy(Suite::Full);
+        let finding = Finding::GatewayRestarted { before: "pid 1".into(), after: "pid 2".into() };
+        soak.incidents.push(Incident { at_ms, phase, finding });
+        add(soak.minute(31), Counter::StreamsDropped, 4);
+        let answer = "the connection was reset".to_owned();
+        soak.happens(1_866_000, Finding::StreamDropped { stream: "12".into(), answer });
+        soak
+    };
+    let told = |soak: &Soak, kpi| {
+        let notes = of(soak, kpi).evidence.notes;
+        notes.into_iter().filter(|note| note.starts_with("the gateway's process was another")).collect::<Vec<_>>()
+    };
+    let near = restarted(1_870_000, Phase::Steady);
+    let note = "the gateway's process was another, and no chaos had asked for it: T+31:10: pid 2, before: pid 1";
+    assert_eq!([note], *told(&near, Kpi::SseReconnectRate));
+    assert_eq!([note], *told(&near, Kpi::Availability), "also where that is green");
+    assert!(told(&near, Kpi::RunSuccess).is_empty(), "nothing went wrong there");
+    let far = restarted(2_400_000, Phase::Steady);
+    assert!(told(&far, Kpi::SseReconnectRate).is_empty() && !told(&far, Kpi::Availability).is_empty());
+    // What we asked for is no news, and nobody knows whether one of several has ended.
+    assert!(told(&restarted(4_520_000, Phase::GatewayRestart), Kpi::Availability).is_empty());
+    let mut several = near;
+    several.happens(1_900_000, Finding::GatewayRestarted { before: "pid 2".into(), after: "pid 1".into() });
+    assert!(told(&several, Kpi::Availability).is_empty());
 }

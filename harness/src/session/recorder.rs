@@ -223,11 +223,16 @@ impl Recorder {
         state.interval(phase).cycles.entry(workload).or_default().finished += 1;
     }
 
-    /// The gateway's process is this one. Says what it was before, if it was another.
+    /// The gateway's process is this one, and what is measured of it from now on is this one's. Says what it was before,
+    /// if it was another.
     pub fn gateway_life(&self, life: &str) -> Option<String> {
         let mut state = self.lock();
         if state.gateway_life.as_deref() == Some(life) {
             return None;
+        }
+        if state.gateway_life.is_some() {
+            // An interval is of one life.
+            self.end_interval(&mut state);
         }
         state.gateway_life.replace(life.to_owned())
     }
@@ -255,11 +260,15 @@ impl Recorder {
 
     /// Ends the interval, writes it, and begins the next.
     pub fn flush(&self) {
-        let to_ms = self.clock.now_ms();
         let mut state = self.lock();
         state.incidents.clear();
+        self.end_interval(&mut state);
+    }
+
+    fn end_interval(&self, state: &mut State) {
+        let to_ms = self.clock.now_ms();
         for interval in state.open_intervals(to_ms) {
-            self.append(&mut state, Record::Interval(Box::new(interval)));
+            self.append(state, Record::Interval(Box::new(interval)));
         }
         state.intervals.clear();
         state.from_ms = to_ms;

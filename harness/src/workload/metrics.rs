@@ -16,8 +16,8 @@ use super::{
     clock_jump::jump,
     freshness::Freshness,
     place::Place,
-    process_watch::{ProcessWatch, note_life},
-    tally::Tally,
+    process_watch::{ProcessWatch, began_within, note_life},
+    tally::Tallies,
 };
 use crate::{
     clock,
@@ -34,6 +34,9 @@ const UNDER_WAY_MAX: usize = 32;
 const GAUGES: [(&str, Gauge); 2] =
     [("run_queue_depth", Gauge::GatewayQueueDepth), ("runs_concurrent_gauge", Gauge::GatewayRunsConcurrent)];
 
+/// When the process that answers began: by it one is told from another.
+const STARTED: &str = "process_start_time_seconds";
+
 /// The scrapes.
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -47,7 +50,7 @@ pub(super) struct Metrics {
 struct State {
     processes: ProcessWatch,
     /// Histograms as they stood, by source.
-    tallies: BTreeMap<Source, Tally>,
+    tallies: BTreeMap<Source, Tallies>,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
     latest: Option<Instant>,
     /// Whether the metrics live.
@@ -255,14 +258,26 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
     context.recorder.count(Counter::ScrapesOk, mark);
     tell_unusable(context, &exposition, &mut state, mark);
     let mut missing = BTreeSet::new();
+    // What it has counted since it began is of the soak where it began within it.
+    let started_s = exposition.value(STARTED);
+    let offset_us = context.board.clock_offset_us().unwrap_or(0);
+    let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
     // What the process itself shows need not be asked of its metrics.
     let by_metrics = state.processes.by_metrics.then_some(state.processes.own_fds);
+    if by_metrics.is_some() {
+        match started_s {
+            Some(started_s) => note_life(context, format!("started {started_s:.0}"), is_of_soak),
+            None => {
+                missing.insert(STARTED);
+            }
+        }
+    }
     take_in_gauges(context, &exposition, by_metrics, &mut missing, mark);
     for source in Source::ALL {
         match exposition.histograms.get(source.name()) {
             Some(buckets) => {
-                let tally = state.tallies.entry(*source).or_default();
-                if let Some(gained) = tally.take_in(buckets) {
+                let tallies = state.tallies.entry(*source).or_default();
+                if let Some(gained) = tallies.take_in(started_s, is_of_soak, buckets) {
                     context.recorder.source(*source, &gained, mark);
                 }
             }
@@ -297,7 +312,7 @@ fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut State, 
 
 /// Whether a KPI lives on a name.
 fn is_asked_for(name: &str) -> bool {
-    let processes = ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"];
+    let processes = ["process_resident_memory_bytes", "process_open_fds", STARTED];
     GAUGES.iter().any(|(gauge, _)| *gauge == name)
         || Source::ALL.iter().any(|source| source.name() == name)
         || name == "sse_active_connections"
@@ -329,12 +344,6 @@ fn take_in_gauges(
         sample("process_open_fds", Gauge::GatewayFds, 0.0);
         if let Some(own_fds) = own_fds {
             sample("process_open_fds", Gauge::GatewayFdSurplus, own_fds);
-        }
-        match exposition.value("process_start_time_seconds") {
-            Some(started_s) => note_life(context, format!("started {started_s:.0}")),
-            None => {
-                missing.insert("process_start_time_seconds");
-            }
         }
     }
 }

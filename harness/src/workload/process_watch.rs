@@ -56,11 +56,12 @@ impl ProcessWatch {
         match sight {
             Sight::Seen(pid, view) => {
                 self.processor.retain(|of, _| *of == own || *of == pid);
+                // Who is watched is watched until it is gone.
+                note_life(context, format!("pid {pid}, started {}", view.started_s), true);
                 self.sample(context, pid, &view, [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu], mark);
                 if let (Some(open_fds), Some(own_fds)) = (view.open_fds.map(descriptors), self.own_fds) {
                     context.recorder.gauge(Gauge::GatewayFdSurplus, open_fds - own_fds, mark);
                 }
-                note_life(context, format!("pid {pid}, started {}", view.started_s));
             }
             Sight::Gone(pid) => not_there(context, pid, mark),
             // Whoever watches readiness and streams says what there is to say.
@@ -96,9 +97,68 @@ fn not_there(context: &Context, pid: u32, mark: Mark) {
     context.recorder.incident_since(Finding::SourceFailed { source: format!("process {pid}"), answer }, mark);
 }
 
-/// Takes down which life of the gateway's this is.
-pub(super) fn note_life(context: &Context, life: String) {
-    if let Some(before) = context.recorder.gateway_life(&life) {
-        context.recorder.incident(Finding::GatewayRestarted { before, after: life });
+/// Takes down which life of the gateway's this is, before anything is measured of it.
+pub(super) fn note_life(context: &Context, after: String, is_of_soak: bool) {
+    if let Some(before) = context.recorder.gateway_life(&after) {
+        context.recorder.incident(if is_of_soak {
+            Finding::GatewayRestarted { before, after }
+        } else {
+            Finding::OtherProcess { before, after }
+        });
+    }
+}
+
+/// Whether a process began after the soak did, by a clock that is so far ahead of ours.
+pub(super) fn began_within(context: &Context, started_s: f64, offset_us: i64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970")]
+    let now_s = clock::wall_now().as_microsecond().saturating_add(offset_us) as f64 / 1_000_000.0;
+    now_s - started_s < clock::now().saturating_duration_since(context.clock.instant(0)).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        journal::{Reader, Record},
+        session::tests::{config, context, findings, short},
+    };
+
+    #[tokio::test]
+    async fn an_interval_is_of_one_life_and_who_began_before_the_soak_has_not_restarted() {
+        let out = tempfile::tempdir().unwrap();
+        let context = context(&config(out.path(), "http://127.83.0.11:9", &short(2)));
+        for (life, is_of_soak, bytes) in
+            [("one", false, 1.0), ("other", false, 2.0), ("one", false, 3.0), ("new", true, 4.0)]
+        {
+            note_life(&context, life.to_owned(), is_of_soak);
+            context.recorder.gauge(Gauge::GatewayRss, bytes, context.recorder.mark());
+        }
+        let folder = config(out.path(), "http://127.83.0.11:9", &short(2)).folder;
+        context.recorder.flush();
+        let mut journal = Reader::open(&folder.journal()).unwrap();
+        let mut seen = Vec::new();
+        while let Some(record) = journal.next_record().unwrap() {
+            if let Record::Interval(interval) = record {
+                let rss = &interval.gauges[&Gauge::GatewayRss];
+                seen.push((interval.gateway_life.clone(), rss.min, rss.max));
+            }
+        }
+        let of = |life: &str, bytes: f64| (Some(life.to_owned()), bytes, bytes);
+        assert_eq!(seen, [of("one", 1.0), of("other", 2.0), of("one", 3.0), of("new", 4.0)]);
+        let other = |before: &str, after: &str| Finding::OtherProcess { before: before.into(), after: after.into() };
+        let restarted = Finding::GatewayRestarted { before: "one".into(), after: "new".into() };
+        assert_eq!(findings(&folder), [other("one", "other"), other("other", "one"), restarted]);
+    }
+
+    #[tokio::test]
+    async fn what_began_after_the_soak_is_told_from_what_was_there_by_its_own_clock() {
+        let out = tempfile::tempdir().unwrap();
+        let context = context(&config(out.path(), "http://127.83.0.12:9", &short(2)));
+        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970")]
+        let now_s = clock::wall_now().as_microsecond() as f64 / 1_000_000.0;
+        assert!(began_within(&context, now_s + 1.0, 0) && !began_within(&context, now_s - 60.0, 0));
+        let hour_s = 3_600.0;
+        assert!(began_within(&context, now_s + hour_s + 1.0, 3_600_000_000), "its clock is an hour ahead");
+        assert!(!began_within(&context, now_s + hour_s - 60.0, 3_600_000_000));
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::lapses::Past;
 use super::leaks::Leaks;
+use super::processes::Turns;
 use super::streams::Writes;
 use super::{Defect, Defects};
 use crate::chaos::{Chaos, LATENCY_DURATION_MAX};
@@ -65,6 +66,7 @@ pub(crate) struct Faults {
     frozen_metrics: OnceLock<String>,
     pub(super) leaks: Leaks,
     pub(super) past: Past,
+    pub(super) turns: Turns,
 }
 
 pub(super) struct Choices {
@@ -117,6 +119,7 @@ impl Faults {
             frozen_metrics: OnceLock::new(),
             leaks: Leaks::default(),
             past: Past::default(),
+            turns: Turns::default(),
         }
     }
 

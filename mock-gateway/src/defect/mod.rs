@@ -2,11 +2,12 @@
 //! gateway may have, and which a harness must not take for defects.
 //!
 //! Here are their names and what they do. `faults`, `streams`, `telling` and `lapses` are where each is decided, with its
-//! share or size; the one line that calls it stands where the behaviour is. `leaks` is what grows.
+//! share or size; the one line that calls it stands where the behaviour is. `leaks` is what grows, `processes` who counts.
 
 mod faults;
 mod lapses;
 mod leaks;
+mod processes;
 mod streams;
 mod telling;
 
@@ -15,6 +16,7 @@ use std::str::FromStr;
 
 pub(crate) use faults::{Faults, Slips};
 pub(crate) use leaks::breathe;
+pub(crate) use processes::PROCESSES;
 pub(crate) use streams::{Delivery, Ending};
 pub(crate) use telling::Reach;
 
@@ -160,6 +162,7 @@ defects! {
         KeepAliveOnly "keep-alive-only" "guard streams carry comments only; every idle stream gets one a second"
         LogBeforeAnswer "log-before-answer" "a start is answered 50 ms after the run's first log line"
         HourlyClose "hourly-close" "every stream is closed in good order once, 30 s after the start"
+        TwoProcesses "two-processes" "two processes answer /metrics in turn, and each knows what it counted itself"
     }
 }
 
@@ -279,6 +282,6 @@ mod tests {
     fn a_gateway_is_healthy_unless_it_is_told_otherwise() {
         assert!(Defects::default().is_empty());
         assert_eq!(format!("{:?}", Defects::from(Defect::LeakPii)), "{LeakPii}");
-        assert_eq!(Defect::ALL.iter().filter(|defect| defect.is_oddity()).count(), 9);
+        assert_eq!(Defect::ALL.iter().filter(|defect| defect.is_oddity()).count(), 10);
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn start(
         StartError::Unknown => unknown_run(&id),
         StartError::Already(status) => Refusal::new(StatusCode::CONFLICT, format!("the run is {status:?} already")),
     })?;
-    core.metrics.runs_started.increment();
+    core.metrics().runs_started.increment();
     room.write(&core, Change::Queued(run), None).in_time(&core).await?;
     core.faults.hold_start_answer().await;
     Ok(json(StatusCode::OK, &json!({ "success": true, "run": { "id": id, "status": Status::Queued } })))
@@ -125,7 +125,7 @@ fn refuse_injection(core: &Core, of: (&Arc<str>, &Arc<str>), message: &str) -> O
         return None;
     }
     let duration = begun.elapsed();
-    core.metrics.shield.observe(duration);
+    core.metrics().shield.observe(duration);
     let fields = [("action".into(), "block".into()), ("duration_ms".into(), millis(duration))];
     let decision = core.draft(of, Channel::Guard, "shield.decision", Map::from_iter(fields));
     Some((Refusal::new(StatusCode::FORBIDDEN, "the shield refused the input: prompt injection"), decision))

@@ -37,7 +37,7 @@ pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
 }
 
 pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Result<Response, Refusal> {
-    let text = core.faults.exposition(|| core.metrics.exposition(&core.gauges()));
+    let text = core.faults.exposition(|| core.exposition());
     let text = text.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "there are no metrics"))?;
     let mut response = Response::new(Body::from(text));
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

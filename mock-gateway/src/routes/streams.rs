@@ -121,7 +121,7 @@ async fn open(
     };
     let mut subscription = subscription
         .ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "there are as many streams as there may be"))?;
-    core.metrics.streams_opened.increment();
+    core.metrics().streams_opened.increment();
     if matches!(from, ReplayFrom::After(_)) && core.faults.resumes_short(headers.contains_key("last-event-id")) {
         subscription.replay.pop_front();
     }
@@ -175,8 +175,8 @@ async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
     // A replayed event counts from when the stream was opened: before, there was nobody to write it to.
     let since = event.created.max(feed.opened);
     feed.core.faults.hold_write(since).await;
-    feed.core.metrics.stream_write.observe(feed.core.faults.told_write(since.elapsed()));
-    feed.core.metrics.messages_sent.increment();
+    feed.core.metrics().stream_write.observe(feed.core.faults.told_write(since.elapsed()));
+    feed.core.metrics().messages_sent.increment();
     feed.core.faults.hold_write_unseen(since).await;
     let frame = match &mut feed.numbering {
         Some(numbering) => event.frame_as(&numbering.number(event.sequence).to_string()),

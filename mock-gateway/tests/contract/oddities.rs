@@ -112,3 +112,19 @@ async fn the_stream_of_a_run_numbers_its_connections_anew_and_resumes() {
     assert!(rest.iter().zip(&all[2..]).all(|(again, event)| again.data == event.data));
     gateway.shutdown().await;
 }
+
+#[tokio::test]
+async fn two_processes_answer_for_their_metrics_in_turn_and_have_counted_all_between_them() {
+    let (gateway, caller) = start(Config { defects: Defect::TwoProcesses.into(), ..quick() }).await;
+    for _ in 0..5 {
+        caller.play("hello").await;
+    }
+    let started = async || caller.metric("process_start_time_seconds").await;
+    let (one, other, one_again) = (started().await, started().await, started().await);
+    assert_eq!((60.0, one), ((one - other).abs(), one_again));
+    let runs = async || caller.metric("runs_started_total").await;
+    let (of_other, of_one) = (runs().await, runs().await);
+    assert_eq!(5.0, of_one + of_other);
+    assert_ne!((0.0, 5.0), (of_one.min(of_other), of_one.max(of_other)), "both have counted some");
+    gateway.shutdown().await;
+}

@@ -322,6 +322,7 @@ fn chart_of_kind(kind: &str) -> &'static str {
         | "chaos_not_recovered"
         | "hole"
         | "gateway_restarted"
+        | "other_process"
         | "round_trips_before" => "availability",
         "event_duplicated" | "event_missed" => "events",
         "stream_dropped" => "reconnects",
