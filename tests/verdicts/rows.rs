@@ -127,6 +127,7 @@ pub(crate) const AFRESH: &[Row] = &[
     defect(&[Defect::LeakSecondHour], &["rss_drift"]),
     defect(&[Defect::LeakAtChaos], &["rss_drift"]),
     defect(&[Defect::DescriptorsAtChaos], &["fd_drift"]),
+    Row { unproven: &["sse_connection_drift"], ..defect(&[Defect::UndercountStreams], &[]) },
     defect(&[Defect::SwingingClock], &["clock_drift"]),
     defect(&[Defect::FrozenClock], &["clock_drift"]),
     Row { unproven: &["registry_consistency"], ..defect(&[Defect::SearchOwnOnly], &["publish_search_delay"]) },

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::{
     Digest, Judged, Judgement, Offender, Targets, Unit, cause,
     conclude::Findings,
-    floors::Segment,
+    floors::{Floors, Segment},
     growth::{By, Growth, Healthy, growth},
     kpi::Case,
     onset,
     range::{self, Range},
     teeth::Teeth,
+    undercount::undercounted,
 };
 use crate::{
     journal::Gauge,
@@ -45,6 +46,12 @@ pub(super) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Findings {
     measure(&mut found, gauge, case.plan, case.digest);
     let why = cause::of_scrapes(metrics(gauge), case.digest).or_else(|| cause::of_process(case.digest));
     found.lack = why.or(found.lack);
+    if found.value.is_some_and(|rise| found.target.is_met_by(rise)) {
+        let segments = case.digest.floors(gauge).map(Floors::segments).unwrap_or_default();
+        if let Some(too_few) = segments.iter().find_map(|segment| undercounted(gauge, segment, case.limit())) {
+            (found.value, found.lack) = (None, Some(too_few));
+        }
+    }
     found
 }
 
@@ -159,7 +166,7 @@ fn warm_up_minutes(plan: &Plan) -> u64 {
 }
 
 fn lives(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> Vec<Lived> {
-    let mut segments = digest.floors(gauge).map(super::floors::Floors::segments).unwrap_or_default();
+    let mut segments = digest.floors(gauge).map(Floors::segments).unwrap_or_default();
     let own = segments.len();
     if own > 1 && matches!(gauge, Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth) {
         segments.push(over_all(&segments));

@@ -344,3 +344,14 @@ fn a_small_process_is_held_against_itself_in_real_time_and_not_when_compressed()
     assert_eq!(Verdict::Pass, judgement.verdict, "{judgement:#?}");
     assert!(judgement.evidence.notes[0].contains("compressed, so held against 32.0 MB"), "{judgement:#?}");
 }
+
+#[test]
+fn a_count_of_streams_that_is_ever_lower_proves_nothing() {
+    let soak = Soak::healthy(Suite::Full).each(|interval| {
+        let least = -(minute(interval) % 76.0).min(20.0);
+        interval.gauges.get_mut(&Gauge::GatewaySseSurplus).unwrap().min = least;
+    });
+    let judgement = soak.judge().kpi(Kpi::SseConnectionDrift).unwrap().clone();
+    assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
+    assert!(judgement.reason.unwrap().contains("the gateway counts too few: -1 streams beyond those that we hold"));
+}

@@ -89,6 +89,7 @@ mod tally;
 mod targets;
 mod teeth;
 mod trend;
+mod undercount;
 mod verdict;
 mod verdicts;
 mod workload;

@@ -65,7 +65,7 @@ pub(super) fn line(floors: &[(u64, f64)]) -> Option<Line> {
 }
 
 /// The median; the mean of the middle two where there are two.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
     let lower = values[(values.len() - 1) / 2];
