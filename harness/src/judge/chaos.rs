@@ -1,11 +1,14 @@
 //! W6: what became of each event, whether it proves anything, and how soon the gateway was well again.
 
-use super::{ChaosReport, Digest, Offender, PhaseValue, Target, conclude::Findings, kpi::Case};
+use super::{
+    ChaosReport, Digest, Offender, PhaseValue, Target, conclude::Findings, kpi::Case, looks::Relapse, story::ChaosStory,
+};
 use crate::plan::{Phase, Plan, PlannedChaos, moment};
 
 /// What became of a planned event.
 pub(super) fn report(event: &PlannedChaos, digest: &Digest) -> ChaosReport {
     let story = digest.story.chaos.get(&event.chaos).cloned().unwrap_or_default();
+    let back = way_back(digest, &story).filter(WayBack::is_well);
     let (injected, seen) = (story.injected, story.seen);
     ChaosReport {
         chaos: event.chaos,
@@ -14,12 +17,19 @@ pub(super) fn report(event: &PlannedChaos, digest: &Digest) -> ChaosReport {
         injected: injected.map(|(.., answer)| answer),
         effective: seen.as_ref().map(|(_, effective, _)| *effective),
         evidence: seen.map(|(.., evidence)| evidence),
-        recovery_ms: story.recovered.map(|(_, recovery_ms)| recovery_ms),
+        recovery_ms: back.map(|back| back.took_ms),
     }
 }
 
 /// `chaos_recovery`: the slowest event, from injection to ready and every stream back, seconds. An event after which
 /// the gateway was not well again while we looked fails.
+///
+/// A gateway that was said to be well, and was not ready afterwards, was not well: its way back ends with the last probe
+/// that was not answered ready, in the window or going on after it. It is held against the target as any other is, in real
+/// time: a compressed soak has windows of a real second, and a gateway that was well after two is as good as one that was
+/// well after two at any other pace. So a window that was bad to its end is no failure by itself; a note tells of it. But
+/// the end must have been seen: where no interval came after it in which every probe was answered ready, before another
+/// event or the end of the record, it fails however short it was.
 pub(super) fn recovery(case: Case<'_>) -> Findings {
     let mut found = case.open("chaos events");
     found.one_is_proof = true;
@@ -27,24 +37,33 @@ pub(super) fn recovery(case: Case<'_>) -> Findings {
     let mut slow: Vec<Offender> = Vec::new();
     for event in &case.plan.chaos {
         let Some(story) = case.digest.story.chaos.get(&event.chaos) else { continue };
-        let phase = Phase::from(event.chaos);
+        let (chaos, phase) = (event.chaos, Phase::from(event.chaos));
+        let mut at_fault = None;
         let (at_ms, seconds, what) = if let Some((at_ms, waited_ms, answer)) = &story.not_recovered {
-            let (chaos, waited) = (event.chaos, seconds(*waited_ms));
-            faults.push(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
+            let waited = seconds(*waited_ms);
+            at_fault = Some(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
             (*at_ms, waited, Some(answer.clone()))
-        } else if let Some((at_ms, recovery_ms)) = story.recovered {
-            (at_ms, seconds(recovery_ms), None)
+        } else if let Some(back) = way_back(case.digest, story) {
+            let seconds = seconds(back.took_ms);
+            let told = back.relapse.as_ref().map(|relapse| told(relapse, back.well_ms));
+            if let (Some(told), false) = (&told, back.is_well()) {
+                at_fault = Some(format!("the gateway was not seen to be well again after {chaos}: it {told}"));
+            }
+            (back.relapse.map_or(back.well_ms, |relapse| relapse.since_ms), seconds, told)
         } else {
             continue;
         };
         found.samples += 1;
         found.value = Some(found.value.map_or(seconds, |slowest: f64| slowest.max(seconds)));
         found.evidence.by_phase.push(PhaseValue { phase, value: seconds, samples: 1 });
-        if what.is_some() || !found.target.is_met_by(seconds) {
-            let subject = event.chaos.name().to_owned();
+        if at_fault.is_some() || !found.target.is_met_by(seconds) {
+            let subject = chaos.name().to_owned();
             let answer = what.or_else(|| story.injected.as_ref().map(asked));
             slow.push(Offender { at_ms, phase, subject, value: Some(seconds), answer });
+        } else if let Some(told) = what {
+            found.evidence.notes.push(format!("after {chaos} the gateway {told}"));
         }
+        faults.extend(at_fault);
     }
     found.evidence.over = slow.len() as u64;
     found.fault = (!faults.is_empty()).then(|| faults.join("; "));
@@ -52,6 +71,42 @@ pub(super) fn recovery(case: Case<'_>) -> Findings {
     slow.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
     found.evidence.worst = slow;
     found
+}
+
+/// The way back from an event after which the gateway was said to be well.
+struct WayBack {
+    /// When that was said.
+    well_ms: u64,
+    /// How long it was, to the last probe that was not answered ready where there was a relapse; real milliseconds.
+    took_ms: u64,
+    relapse: Option<Relapse>,
+}
+
+impl WayBack {
+    /// Whether the gateway was seen to be well at its end.
+    fn is_well(&self) -> bool {
+        self.relapse.as_ref().is_none_or(|relapse| relapse.is_over)
+    }
+}
+
+/// The way back from an event; none where the gateway was not said to be well again.
+fn way_back(digest: &Digest, story: &ChaosStory) -> Option<WayBack> {
+    let (well_ms, recovery_ms) = story.recovered?;
+    // What another event does to the gateway is no relapse.
+    let injected = digest.story.chaos.values().filter_map(|other| other.injected.as_ref().map(|(at_ms, ..)| *at_ms));
+    let until_ms = injected.filter(|at_ms| *at_ms > well_ms).min().unwrap_or(u64::MAX);
+    let relapse = digest.looks.relapse(well_ms, until_ms);
+    let more_ms = relapse.as_ref().map_or(0, |relapse| digest.looks.real_ms(well_ms, relapse.last_ms));
+    Some(WayBack { well_ms, took_ms: recovery_ms.saturating_add(more_ms), relapse })
+}
+
+/// What a relapse was, after "the gateway".
+fn told(relapse: &Relapse, well_ms: u64) -> String {
+    let Relapse { unready, since_ms, last_ms, answer, .. } = relapse;
+    let (well, since, last) = (moment(well_ms), moment(*since_ms), moment(*last_ms));
+    let when = if since == last { format!("at {since}") } else { format!("from {since} to {last}") };
+    let answer = answer.as_ref().map_or_else(String::new, |answer| format!(": {answer}"));
+    format!("was well at {well}, and then not ready {unready} times, {when}{answer}")
 }
 
 /// When the gateway was asked to be disturbed, and what it answered.
@@ -71,7 +126,7 @@ pub(super) fn in_words(empty: &[Offender]) -> Option<String> {
 /// Whether an event was recovered from too slowly, or not at all.
 pub(super) fn is_too_slow(digest: &Digest, target: Target) -> bool {
     digest.story.chaos.values().any(|story| {
-        let slow = story.recovered.is_some_and(|(_, recovery_ms)| !target.is_met_by(seconds(recovery_ms)));
+        let slow = way_back(digest, story).is_some_and(|back| !target.is_met_by(seconds(back.took_ms)));
         slow || story.not_recovered.is_some()
     })
 }

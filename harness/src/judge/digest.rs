@@ -9,6 +9,7 @@ use super::{
     Cells, Offender, Scope, Targets,
     floors::{Floors, Middles, life},
     incidents::Incidents,
+    looks::Looks,
     story::Story,
     tally::{Tally, Worst},
 };
@@ -26,7 +27,7 @@ const OVERRUN_MINUTES_MAX: u64 = 60;
 /// A fold over the records of a journal. It may be fed live, by the session or by one who follows its journal, and
 /// judged at any moment.
 ///
-/// Its size depends on the plan (four hundred bytes a scenario minute, for drift) and is taken at the beginning; it does
+/// Its size depends on the plan (seven hundred bytes a scenario minute, for drift and readiness) and is taken at the beginning; it does
 /// not depend on how many records were absorbed.
 #[derive(Debug, Clone)]
 pub struct Digest {
@@ -42,6 +43,7 @@ pub struct Digest {
     worst: BTreeMap<(Timing, Phase), Worst>,
     pub(super) incidents: Incidents,
     pub(super) story: Story,
+    pub(super) looks: Looks,
     cycles: BTreeMap<Workload, Cycles>,
     floors: BTreeMap<Gauge, Floors>,
     pub(super) clock: Middles,
@@ -100,6 +102,7 @@ impl Digest {
             worst: BTreeMap::new(),
             incidents: Incidents::default(),
             story: Story::of(plan),
+            looks: Looks::roomy(plan),
             cycles: BTreeMap::new(),
             floors: FLOORED.map(|gauge| (gauge, Floors::roomy(plan.duration_ms))).into(),
             clock: Middles::roomy(plan.duration_ms),
@@ -126,6 +129,7 @@ impl Digest {
                 let ready = self.route("GET /ready").into_owned();
                 self.incidents.absorb(incident, &ready);
                 self.story.absorb(incident);
+                self.looks.heard(incident);
             }
             Record::End(end) => {
                 self.scenario_ms = self.scenario_ms.max(end.at_ms);
@@ -162,10 +166,11 @@ impl Digest {
             self.gauges.entry(*gauge).or_insert(GaugeTotal::NONE).absorb(interval.to_ms, summary);
         }
         self.absorb_sources(interval);
-        if interval.phase == Phase::Steady
-            && interval.from_ms / 60_000 <= self.duration_ms / 60_000 + OVERRUN_MINUTES_MAX
-        {
-            self.absorb_floors(interval);
+        if interval.from_ms / 60_000 <= self.duration_ms / 60_000 + OVERRUN_MINUTES_MAX {
+            self.looks.absorb(interval);
+            if interval.phase == Phase::Steady {
+                self.absorb_floors(interval);
+            }
         }
     }
 

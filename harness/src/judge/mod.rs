@@ -77,6 +77,7 @@ mod kpi;
 mod latency;
 mod lead_up;
 mod lives;
+mod looks;
 mod nearest;
 mod onset;
 mod range;
@@ -104,6 +105,8 @@ mod fuzz_tests;
 mod property_tests;
 #[cfg(test)]
 mod range_tests;
+#[cfg(test)]
+mod recovery_tests;
 #[cfg(test)]
 pub(crate) mod sick;
 #[cfg(test)]

@@ -37,7 +37,8 @@ pub struct ChaosReport {
     pub effective: Option<bool>,
     /// What was measured of its effect.
     pub evidence: Option<String>,
-    /// From injection to ready and every stream back, real milliseconds; none where that did not happen.
+    /// From injection to ready and every stream back, and to where it stayed so, real milliseconds; none where that did
+    /// not happen.
     pub recovery_ms: Option<u64>,
 }
 
