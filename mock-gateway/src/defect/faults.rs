@@ -149,7 +149,7 @@ impl Faults {
     // Calls.
 
     pub(crate) fn is_unready(&self) -> bool {
-        self.strikes(Defect::Unready, UNREADY_SHARE)
+        self.strikes(Defect::Unready, UNREADY_SHARE) || self.flaps()
     }
 
     /// Whether a call answers 500 for no reason of its own.

@@ -1,6 +1,8 @@
 //! What defects do to runs, the registry, privacy, clocks and restarts, beyond failing or being slow.
 
 use std::fmt::Write;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ const GROWING_LATENCY: f64 = 1.6 / 60.0;
 const COLD_FIRST_LINE: Duration = Duration::from_millis(2_500);
 const COLD_AFTER_RESTART: Duration = Duration::from_secs(5);
 const NOT_UP_AFTER_RESTART: Duration = Duration::from_secs(5);
+/// Since a restart: later than the streams that it dropped are back, and a harness has taken the gateway for well.
+const FLAPPING: Range<Duration> = Duration::from_secs(3)..Duration::from_secs(4);
 const SLOW_CREATE: Duration = Duration::from_secs(3);
 const LATE_TOGGLE: Duration = Duration::from_secs(4);
 const LEAK_FROM: Duration = Duration::from_secs(30);
@@ -43,6 +47,7 @@ pub(super) struct Past {
     restarted: Mutex<Option<Instant>>,
     message: Mutex<Option<String>>,
     frozen_clock: OnceLock<Timestamp>,
+    was_ready: AtomicBool,
 }
 
 impl Faults {
@@ -197,6 +202,13 @@ impl Faults {
         self.past.restarted.lock().expect("no holder panics").map(|at| at.elapsed())
     }
 
+    /// Whether a gateway that can serve says this time that it cannot.
+    pub(super) fn flaps(&self) -> bool {
+        let is_due =
+            self.has(Defect::FlapAfterRestart) && self.since_restart().is_some_and(|since| FLAPPING.contains(&since));
+        is_due && !self.past.was_ready.fetch_not(Ordering::Relaxed)
+    }
+
     /// Whether the API does not answer yet of a gateway that is ready.
     pub(crate) fn is_back_too_early(&self) -> bool {
         self.has(Defect::ReadyTooEarly) && self.since_restart().is_some_and(|since| since < NOT_UP_AFTER_RESTART)
@@ -234,6 +246,23 @@ mod tests {
         assert_eq!(faults.first_line_late_by(), COLD_FIRST_LINE);
         pass(5).await;
         assert_eq!(faults.first_line_late_by(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restarted_gateway_flaps_for_a_while_after_it_was_ready() {
+        let (healthy, flapping) = (faults(Defect::Unready), faults(Defect::FlapAfterRestart));
+        let is_ready = |faults: &Faults| [(); 4].map(|()| !faults.flaps());
+        pass(3).await;
+        assert_eq!(is_ready(&flapping), [true; 4], "nobody restarted it");
+        flapping.note_restart();
+        healthy.note_restart();
+        pass(2).await;
+        assert_eq!(is_ready(&flapping), [true; 4]);
+        pass(1).await;
+        assert_eq!(is_ready(&flapping), [false, true, false, true]);
+        assert_eq!(is_ready(&healthy), [true; 4]);
+        pass(1).await;
+        assert_eq!(is_ready(&flapping), [true; 4]);
     }
 
     #[tokio::test(start_paused = true)]

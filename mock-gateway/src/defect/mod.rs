@@ -150,6 +150,7 @@ defects! {
         OddEnd "odd-end" "the end event of 10 % of runs says `done`"
         ErrorIn200 "error-in-200" "2 % of API answers are 200 with an error in the body"
         LatencyReadyOnly "latency-ready-only" "injected latency is that of /ready only"
+        FlapAfterRestart "flap-after-restart" "from 3 s to 4 s after a gateway restart, every other /ready is 503"
         ReadyTooEarly "ready-too-early" "after a gateway restart /ready is 200, and 5 s long the API is 503"
     }
     oddities {

@@ -236,6 +236,27 @@ async fn a_gateway_is_ready_before_its_calls_are() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_was_ready_again_flaps_and_is_ready_for_good() {
+    let (gateway, caller) = start_with(Defect::FlapAfterRestart).await;
+    caller.post("/api/chaos/gateway-restart", &json!({})).await;
+    let ready = async || caller.try_send(Method::GET, "/ready", Vec::new()).await.map(|answer| answer.status);
+    eventually("it refuses connections", async || ready().await.is_none()).await;
+    let in_a_row = async |statuses: &[StatusCode]| {
+        for status in statuses {
+            if ready().await != Some(*status) {
+                return false;
+            }
+        }
+        true
+    };
+    let (well, ill) = ([StatusCode::OK; 3], [StatusCode::SERVICE_UNAVAILABLE, StatusCode::OK].repeat(3));
+    eventually("it is ready", async || in_a_row(&well).await).await;
+    eventually("it flaps", async || in_a_row(&ill).await).await;
+    eventually("it is ready", async || in_a_row(&well).await).await;
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
 async fn slow_creations_are_few() {
     let (gateway, caller) = start_with(Defect::SlowCreate).await;
     let asked = now();
