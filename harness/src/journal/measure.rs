@@ -84,7 +84,8 @@ named! {
         RunDuration = "run_duration",
         /// A request of W1 to W5, from when it was sent to its answer.
         Request = "request",
-        /// From an event's own time to its arrival, clock offset taken out.
+        /// From an event's own time to its arrival, clock offset taken out; of events that were written while their stream
+        /// was open, and that say when more finely than to the second.
         EventDelivery = "event_delivery",
         /// The `duration_ms` of `judge.verdict` events.
         JudgeEvent = "judge_event",

@@ -342,7 +342,7 @@ impl Context {
     /// Times the way of an event from where it was written to here.
     fn time_delivery(&self, event: &StreamEvent, log: &LogEvent, opened_at: jiff::Timestamp) {
         let mark = self.recorder.mark();
-        if let Some(written_at) = log.timestamp {
+        if let Some(written_at) = log.timestamp.filter(is_told_finely) {
             // Without the gateway's clock nothing can be said of how long an event was on its way.
             let Some(offset_us) = self.board.clock_offset_us() else { return };
             let written_us = written_at.as_microsecond() - offset_us;
@@ -369,7 +369,25 @@ impl Context {
     }
 }
 
+/// Whether a time says more than the second. One that does not says nothing of milliseconds; and of those that do, one that
+/// happens to be whole is not missed.
+fn is_told_finely(at: &jiff::Timestamp) -> bool {
+    at.subsec_nanosecond() != 0
+}
+
 /// Whether an id can be sent back as it is.
 fn fit_for_a_header(id: &str) -> bool {
     id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_told_to_the_second_times_nothing() {
+        let is_fine = |time: &str| is_told_finely(&time.parse().unwrap());
+        assert!(!is_fine("2026-11-23T10:00:07Z") && !is_fine("2026-11-23T10:00:07.000Z"));
+        assert!(is_fine("2026-11-23T10:00:07.001Z") && is_fine("1969-12-31T23:59:59.999999Z"));
+    }
 }
