@@ -126,6 +126,9 @@ named! {
         /// The gateway's clock less ours as it would be if nobody had set it since the soak began, milliseconds; of the
         /// same readings.
         UnsetClockOffset = "clock_offset_unset_ms",
+        /// The least and the most that the gateway's clock may be ahead of ours, milliseconds; by the reading that events
+        /// are timed by, give or take half its round trip.
+        ClockBounds = "clock_bounds_ms",
         /// The session's own resident memory, bytes.
         HarnessRss = "harness_rss_bytes",
         /// The session's own open descriptors.

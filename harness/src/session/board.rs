@@ -257,8 +257,21 @@ impl Board {
     /// The gateway's clock less ours, microseconds, by the fastest of the last readings; none before the first.
     #[must_use]
     pub fn clock_offset_us(&self) -> Option<i64> {
+        self.fastest_reading().map(|(_, offset_us)| offset_us)
+    }
+
+    /// The least and the most that it may be, by the same reading: which half of the way was slow nobody knows.
+    #[must_use]
+    pub fn clock_bounds_us(&self) -> Option<[i64; 2]> {
+        self.fastest_reading().map(|(round_trip_us, offset_us)| {
+            let half_us = i64::try_from(round_trip_us.div_ceil(2)).unwrap_or(i64::MAX);
+            [offset_us.saturating_sub(half_us), offset_us.saturating_add(half_us)]
+        })
+    }
+
+    fn fastest_reading(&self) -> Option<(u64, i64)> {
         let readings = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        readings.iter().min_by_key(|(round_trip_us, _)| *round_trip_us).map(|(_, offset_us)| *offset_us)
+        readings.iter().min_by_key(|(round_trip_us, _)| *round_trip_us).copied()
     }
 
     /// The gateway's metrics as last scraped.
@@ -321,5 +334,25 @@ impl Watch {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_lies_within_half_the_round_trip_of_the_fastest_of_the_last_readings() {
+        let board = Board::default();
+        assert_eq!(None, board.clock_bounds_us());
+        board.read_clock(-7_000, 3_001);
+        board.read_clock(500_000, 40_000);
+        assert_eq!((Some(-7_000), Some([-8_501, -5_499])), (board.clock_offset_us(), board.clock_bounds_us()));
+        for _ in 1..CLOCK_READINGS {
+            board.read_clock(i64::MAX - 1, 50_000);
+        }
+        assert_eq!(Some([480_000, 520_000]), board.clock_bounds_us(), "the first is too old");
+        board.read_clock(i64::MAX - 1, 9);
+        assert_eq!(Some([i64::MAX - 6, i64::MAX]), board.clock_bounds_us());
     }
 }

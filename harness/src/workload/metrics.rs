@@ -219,12 +219,16 @@ async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
                         (spec.route.clone(), format!("{}, but its clock jumped {jump}", answer.status));
                     context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
                 }
+                #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
+                let ms = |us: i64| us as f64 / 1_000.0;
                 if context.board.read_clock(offset_us, round_trip_us) {
-                    #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
-                    let offset_ms = offset_us as f64 / 1_000.0;
-                    context.recorder.gauge(Gauge::ClockOffset, offset_ms, mark);
-                    let unset_ms = offset_ms + context.clock.own_shift_ms();
+                    context.recorder.gauge(Gauge::ClockOffset, ms(offset_us), mark);
+                    let unset_ms = ms(offset_us) + context.clock.own_shift_ms();
                     context.recorder.gauge(Gauge::UnsetClockOffset, unset_ms, mark);
+                }
+                // Of whatever reading events are timed by from now on.
+                for bound_us in context.board.clock_bounds_us().into_iter().flatten() {
+                    context.recorder.gauge(Gauge::ClockBounds, ms(bound_us), mark);
                 }
                 return;
             }
