@@ -49,6 +49,8 @@ pub struct Digest {
     pub(super) clock: Middles,
     /// The same against our clock as if nobody had set it.
     pub(super) unset_clock: Middles,
+    /// Between which the gateway's clock was ahead of ours, steady.
+    clock_bounds: GaugeTotal,
     gauges: BTreeMap<Gauge, GaugeTotal>,
     source_over: BTreeMap<Source, Offender>,
 }
@@ -107,6 +109,7 @@ impl Digest {
             floors: FLOORED.map(|gauge| (gauge, Floors::roomy(plan.duration_ms))).into(),
             clock: Middles::roomy(plan.duration_ms),
             unset_clock: Middles::roomy(plan.duration_ms),
+            clock_bounds: GaugeTotal::NONE,
             gauges: BTreeMap::new(),
             source_over: BTreeMap::new(),
         }
@@ -189,6 +192,9 @@ impl Digest {
             if let Some(summary) = interval.gauges.get(&gauge) {
                 middles.absorb(interval.from_ms, summary.last);
             }
+        }
+        if let Some(summary) = interval.gauges.get(&Gauge::ClockBounds) {
+            self.clock_bounds.absorb(interval.to_ms, summary);
         }
     }
 
@@ -328,6 +334,10 @@ impl Digest {
 
     pub(super) fn source_over(&self, source: Source) -> Option<&Offender> {
         self.source_over.get(&source)
+    }
+
+    pub(super) fn clock_bounds(&self) -> Option<GaugeTotal> {
+        Some(self.clock_bounds).filter(|bounds| bounds.intervals > 0)
     }
 
     pub(super) fn floors(&self, gauge: Gauge) -> Option<&Floors> {

@@ -2,7 +2,7 @@
 //! itself where that is enough.
 
 use super::{
-    Digest, Offender, PhaseValue, Scope, cause,
+    Digest, Offender, PhaseValue, Scope, arrivals, cause,
     cells::Bounds,
     conclude::{Findings, is_too_few},
     digest::limit_us,
@@ -60,8 +60,14 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
             found.range = high.zip(found.value).map(|(high, value)| Range { low, high }.holding(value));
             found.range_is_open = ranks.is_open;
         }
-        if upper <= limit_ms && timing != Timing::EventDelivery {
-            contradicted(&mut found, case, quantile, source, timing);
+        let is_of_writes = timing == Timing::EventDelivery;
+        if is_of_writes {
+            arrivals::tell(&mut found, case);
+        }
+        match (upper <= limit_ms, is_of_writes) {
+            (true, true) => arrivals::contradicted(&mut found, case, quantile, source),
+            (true, false) => contradicted(&mut found, case, quantile, source, timing),
+            (false, _) => {}
         }
         if lower >= limit_ms {
             // A histogram names nobody; events that say how long they took do.
@@ -91,6 +97,9 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
     } else {
         found.evidence.notes.push(format!("by {events}: {histogram_says}"));
     }
+    if timing == Timing::EventDelivery {
+        arrivals::tell(&mut found, case);
+    }
     if cells.malformed > 0 {
         found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
     }
@@ -98,8 +107,8 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
 }
 
 /// What a gateway's histogram says against what the gateway's events say of the same work: where these miss the target, and
-/// are as many as were promised, it is missed. (How long an event was on its way holds the network and us, and is no word of
-/// the gateway's.)
+/// are as many as were promised, it is missed. (How long an event was on its way is no word of the gateway's, and holds the
+/// network and us: [`arrivals`] says when that is certain all the same.)
 fn contradicted(found: &mut Findings, case: Case<'_>, quantile: f64, source: Source, timing: Timing) {
     let told = case.digest.histogram(timing, Scope::All);
     let max_us = case.digest.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
@@ -127,7 +136,7 @@ fn by_buckets(source: Source, lower: f64, upper: f64) -> String {
     format!("by the gateway's own histogram, {source}: more than {lower} ms{at_most}")
 }
 
-fn by_timing(found: &mut Findings, case: Case<'_>, quantile: f64, timing: Timing, scope: Scope) {
+pub(super) fn by_timing(found: &mut Findings, case: Case<'_>, quantile: f64, timing: Timing, scope: Scope) {
     let limit_us = limit_us(case.limit());
     let histogram = case.digest.histogram(timing, scope);
     let max_us = case.digest.worst(timing, scope).map(|worst| worst.max_us).max().unwrap_or(0);
@@ -201,6 +210,6 @@ fn in_ms(seconds: Bounds) -> Bounds {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
-fn ms(us: u64) -> f64 {
+pub(super) fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
 }

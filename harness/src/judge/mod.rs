@@ -61,6 +61,7 @@
 //! take a greater one. A tooth that begins at its floor and is never seen to fall has used up its allowance, and a small
 //! leak on top of it shows.
 
+mod arrivals;
 mod baseline;
 mod cause;
 mod cells;
@@ -95,6 +96,8 @@ mod verdict;
 mod verdicts;
 mod workload;
 
+#[cfg(test)]
+mod arrivals_tests;
 #[cfg(test)]
 mod baseline_tests;
 #[cfg(test)]

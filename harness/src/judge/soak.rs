@@ -191,6 +191,7 @@ fn healthy_minute(plan: &Plan, minute: u64) -> Interval {
         (Timing::JudgeEvent, timing(40_000, runs, at_ms, &run_id(minute))),
         (Timing::ShieldEvent, timing(20_000, runs, at_ms, &run_id(minute))),
         (Timing::EventDelivery, timing(5_000, 40 * runs, at_ms, "stream 4")),
+        (Timing::ReadyRoundTrip, timing(3_000, 60, at_ms, "GET /ready")),
         (Timing::StartLateness, timing(1_500, runs, at_ms, &run_id(minute))),
     ]);
     if pulses > 0 {
@@ -212,6 +213,7 @@ fn healthy_minute(plan: &Plan, minute: u64) -> Interval {
         (Gauge::GatewaySseSurplus, sawtooth(0.0, 1.0)),
         (Gauge::GatewayQueueDepth, sawtooth(0.0, 2.0)),
         (Gauge::ClockOffset, GaugeSummary::of(3.0 + wobble)),
+        (Gauge::ClockBounds, sawtooth(2.0 + wobble, 2.0)),
         (Gauge::HarnessRss, sawtooth(30e6 + wobble * 1e4, 1e6)),
         (Gauge::HarnessFds, sawtooth(45.0, 3.0)),
         (Gauge::HarnessCpu, sawtooth(2.0, 1.0)),

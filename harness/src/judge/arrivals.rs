@@ -1,0 +1,155 @@
+//! What arrivals say of stream writes: told beside the gateway's histogram, and believed instead of it where it is certain
+//! that they contradict it. A histogram counts what the gateway does; what a user waits for is the event.
+
+use super::{
+    Scope, cause,
+    conclude::{Findings, is_too_few},
+    kpi::Case,
+    latency::{by_timing, ms},
+    range,
+};
+use crate::{
+    journal::{Gauge, Source, Timing},
+    plan::Kpi,
+};
+
+/// One event in ten is later than this quantile.
+const CERTAIN: f64 = 0.90;
+/// All but the quickest tenth of events took longer than this quantile.
+const QUICK: f64 = 0.10;
+/// In so many of a hundred steady minutes the gateway's clock has to be read.
+const CLOCK_PERCENT_MIN: u64 = 90;
+
+/// Why arrivals prove nothing.
+enum Doubt {
+    /// Of how late they are nothing is known.
+    Clock(String),
+    /// As late as they are, they are not late beyond doubt.
+    Late(String),
+}
+
+/// What proves that events are late, milliseconds.
+struct Proof {
+    /// One event in ten is later, with 97.5 % confidence.
+    late_ms: f64,
+    /// What the network, and we, may have to do with it.
+    ready_ms: f64,
+}
+
+/// Notes what arrivals say, whatever the verdict.
+pub(super) fn tell(found: &mut Findings, case: Case<'_>) {
+    let p99 = |timing| case.digest.quantiles(timing, Scope::Steady).map(|of| whole(of.p99_ms));
+    let arrivals = p99(Timing::EventDelivery).map_or_else(
+        || {
+            let health = cause::of_source("GET /health", case.digest);
+            let health = health.map_or_else(String::new, |health| format!(" ({health})"));
+            format!("no steady event says how long it was on its way{health}")
+        },
+        |p99| format!("events arrived within {p99} of their time at p99 (steady, clock offset taken out)"),
+    );
+    let ready = p99(Timing::ReadyRoundTrip).map(|p99| format!("; /ready round trips take {p99} at p99"));
+    found.evidence.notes.push(arrivals + &ready.unwrap_or_default());
+}
+
+/// Holds a histogram that meets the target against steady arrivals. Where these contradict it beyond doubt, the KPI is
+/// missed, and its value is theirs. Where they are late and do not prove it, a note says why not.
+///
+/// The 99th percentile of arrivals is certain of nothing. A lost packet, or a busy machine of ours, holds up one event in a
+/// hundred of a healthy gateway for longer than the target, all that come behind it, and the same event on every stream; and
+/// it may spare ninety-nine of a hundred probes. So what has to be late is one event in ten, by the lower end of its 95 %
+/// range, an event counted once and not for each stream that it is on, and by more than all of
+///
+/// - the target,
+/// - the 99th percentile of `/ready` round trips, over the same network and through the same process of ours: what holds up
+///   a tenth of events holds up more than a hundredth of probes, unless it is the streams' own,
+/// - all that the gateway's clock may have been away from where events were timed by it: from the least to the most that
+///   it was ahead of ours by any reading that was gone by, give or take half its round trip.
+///
+/// A proxy that buffers holds up most events; one that holds up fewer than one in ten is told of by the note alone.
+///
+/// The clock of `/health` need not be the one that events are stamped by. Where all but a tenth of events seem to take longer
+/// than half of the runs did from their due start to their first line's arrival, it is not.
+pub(super) fn contradicted(found: &mut Findings, case: Case<'_>, quantile: f64, source: Source) {
+    let Some(arrived) = case.digest.quantiles(Timing::EventDelivery, Scope::Steady) else { return };
+    match clock_slack_ms(case).and_then(|slack_ms| proof(case, found.promised, slack_ms)) {
+        Ok(Proof { late_ms, ready_ms }) => {
+            let counted_ms = found.value.unwrap_or(0.0);
+            by_timing(found, case, quantile, Timing::EventDelivery, Scope::Steady);
+            "steady events".clone_into(&mut found.evidence.sample_name);
+            found.fault = Some(format!(
+                "{source} puts it at {counted_ms} ms at most, and events arrive {} after their time, one in ten later than \
+                 {}, where /ready takes {} there and back: is there a proxy between us that buffers streams, or do events \
+                 wait before the histogram counts them?",
+                whole(arrived.p99_ms),
+                whole(late_ms),
+                whole(ready_ms)
+            ));
+        }
+        // A clock that moves may as well hide what is late.
+        Err(Doubt::Clock(why)) => found.evidence.notes.push(format!("nothing is concluded from arrivals: {why}")),
+        Err(Doubt::Late(why)) if !found.target.is_met_by(arrived.p99_ms) => {
+            found.evidence.notes.push(format!("late arrivals are no proof: {why}"));
+        }
+        Err(Doubt::Late(_)) => {}
+    }
+}
+
+/// How far the clock that events were timed by may have been off, milliseconds.
+fn clock_slack_ms(case: Case<'_>) -> Result<f64, Doubt> {
+    let digest = case.digest;
+    let Some(bounds) = digest.clock_bounds() else {
+        return Err(Doubt::Clock("nothing says how well the gateway's clock is known".to_owned()));
+    };
+    // Whoever reads the clock looks at us, too. Without readings events are timed by the last there was.
+    let minutes = digest.floors(Gauge::HarnessRss).map_or(0, |floors| floors.segments().iter().map(Vec::len).sum());
+    let read = digest.clock.by_minute().len() as u64;
+    if read * 100 < minutes as u64 * CLOCK_PERCENT_MIN {
+        return Err(Doubt::Clock(format!("the gateway's clock was read in {read} of {minutes} steady minutes")));
+    }
+    let slack_ms = bounds.max - bounds.min;
+    if !case.targets.target(Kpi::ClockDrift).is_met_by(slack_ms) {
+        let slack = whole(slack_ms);
+        return Err(Doubt::Clock(format!("the gateway's clock moved, or is not known any better than to {slack}")));
+    }
+    Ok(slack_ms)
+}
+
+fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
+    let doubt = |why: String| Err(Doubt::Late(why));
+    let arrivals = case.digest.histogram(Timing::EventDelivery, Scope::Steady);
+    let all = case.digest.histogram(Timing::EventDelivery, Scope::All).len();
+    // What one event did on all streams is one sample.
+    let streams = if case.plan.lacks.workspace_stream { 1 } else { u64::from(case.plan.scenario.streams.count).max(1) };
+    let ranks = range::ranks(CERTAIN, arrivals.len() / streams).filter(|ranks| ranks.low > 0);
+    let Some(ranks) = ranks.filter(|_| !is_too_few(all, promised)) else {
+        return doubt(format!("{all} of {promised} events say how long they took"));
+    };
+    let late_us = range::at_rank(&arrivals.recorded(), ranks.low.saturating_mul(streams)).unwrap_or(0);
+    let quantiles = |timing| case.digest.quantiles(timing, Scope::Steady);
+    let Some(ready) = quantiles(Timing::ReadyRoundTrip) else {
+        return doubt("no /ready round trip says how far away the gateway is".to_owned());
+    };
+    let Some(start) = quantiles(Timing::StartToLog) else {
+        return doubt("no run says that its events came after its start".to_owned());
+    };
+    let (late_ms, ready_ms, quick_ms) = (ms(late_us), ready.p99_ms, ms(arrivals.quantile_us(QUICK)));
+    if quick_ms - slack_ms > start.p50_ms {
+        let (quick, start) = (whole(quick_ms), whole(start.p50_ms));
+        return doubt(format!(
+            "nine in ten seem to take over {quick}, and half of all runs show their first line {start} after they were \
+             due: events are not stamped by the clock of /health"
+        ));
+    }
+    if case.targets.target(case.kpi).is_met_by(late_ms - ready_ms - slack_ms) {
+        let (late, ready, slack) = (whole(late_ms), whole(ready_ms), whole(slack_ms));
+        return doubt(format!(
+            "one in ten is later than {late}, of which the network and we may be {ready}, and the clock {slack}"
+        ));
+    }
+    Ok(Proof { late_ms, ready_ms })
+}
+
+/// Whole milliseconds, one at least: nobody knows a way better than that.
+fn whole(ms: f64) -> String {
+    format!("{:.0} ms", ms.max(1.0))
+}
