@@ -119,6 +119,7 @@ pub(crate) const AFRESH: &[Row] = &[
         ..defect(&[Defect::FlapAfterRestart], &["chaos_recovery"])
     },
     defect(&[Defect::SlowCreate], &["start_to_log_p99"]),
+    defect(&[Defect::LyingHistogram], &["sse_write_p99"]),
     defect(&[Defect::ShortSignature], &["tampered_manifests"]),
     defect(&[Defect::PublishRejected], &["tampered_manifests"]),
     defect(&[Defect::RunRefused], &["injections_blocked"]),
