@@ -71,6 +71,7 @@ mod conclude;
 mod digest;
 mod drift;
 mod floors;
+mod gauge_total;
 mod growth;
 mod harness;
 mod incidents;
@@ -121,8 +122,9 @@ mod told_tests;
 
 pub use baseline::{Baseline, BaselineError, Compared, Comparison, Moved};
 use cells::Cells;
-pub use digest::{Digest, GaugeTotal, Quantiles};
+pub use digest::{Digest, Quantiles};
 pub use drift::{DriftTrace, drift_traces};
+pub use gauge_total::GaugeTotal;
 pub use kpi::{is_already_certain, may_be_certain_early};
 pub use nearest::nearest;
 pub use range::Range;

@@ -1,5 +1,6 @@
 //! What is played at the gateway: one file a workload.
 
+mod added_latency;
 mod availability;
 mod clock_jump;
 mod freshness;
