@@ -1,5 +1,5 @@
-//! Gateways of other shapes, each described by a file: S2 plays the whole two hours, compressed, at each, and every trial is
-//! green, or waived with a reason.
+//! Gateways as teams have them: of other shapes, each described by a file; and one on a real Redis, both of them restarted by
+//! commands. S2 plays the whole two hours, compressed, at each, and every trial is green, or waived with a reason.
 
 #[path = "any_gateway/burrow.rs"]
 mod burrow;
@@ -9,6 +9,10 @@ mod end;
 mod gateway_process;
 #[path = "any_gateway/orchard.rs"]
 mod orchard;
+#[path = "any_gateway/plant.rs"]
+mod plant;
+#[path = "any_gateway/real_chaos.rs"]
+mod real_chaos;
 #[path = "support/reds.rs"]
 mod reds;
 #[path = "any_gateway/server.rs"]
@@ -27,16 +31,14 @@ use s2_harness::{runner::StartingGateway, workload};
 use soak::AnyError;
 
 /// All of them.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 10;
 
 type Test = fn() -> Result<(), AnyError>;
 
 fn main() -> ExitCode {
-    if let Some(code) = shapes::served() {
-        return code;
-    }
-    // A command of a soak's has that soak's environment, so this comes first.
-    if let Some(code) = shapes::pulled_lever() {
+    // A command of a soak's has that soak's environment, so these come first.
+    let roles = [shapes::served, plant::served, shapes::pulled_lever, plant::pulled_lever];
+    if let Some(code) = roles.iter().find_map(|played| played()) {
         return code;
     }
     // There is no gateway but the one that the environment names.
@@ -47,7 +49,13 @@ fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     // Soaks wait more than they work.
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
+    // The longest first: the others fit beside them.
     let trials: Vec<(&str, Test)> = vec![
+        (
+            "real_chaos::real_restarts_lose_nothing_that_redis_had",
+            real_chaos::real_restarts_lose_nothing_that_redis_had,
+        ),
+        ("real_chaos::a_redis_that_loses_its_data_is_found_out", real_chaos::a_redis_that_loses_its_data_is_found_out),
         ("orchard::plays_the_two_hours", shapes::orchard_plays_the_two_hours),
         ("burrow::plays_the_two_hours", shapes::burrow_plays_the_two_hours),
         ("weir::plays_the_two_hours", shapes::weir_plays_the_two_hours),

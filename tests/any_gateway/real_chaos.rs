@@ -1,23 +1,14 @@
 //! Chaos that is real: a Redis and a gateway that are really restarted, and latency that is really added, in the two hours,
 //! compressed. Nothing that Redis had may be lost; and where Redis loses it, that is found.
 
-#[path = "support/end.rs"]
-mod end;
-#[path = "real_chaos/plant.rs"]
-mod plant;
-#[path = "support/reds.rs"]
-mod reds;
-#[path = "support/soak.rs"]
-mod soak;
+use std::{path::Path, time::Duration};
 
-use std::{path::Path, process::ExitCode, time::Duration};
-
-use end::left_within;
-use libtest_mimic::{Arguments, Failed, Trial};
-use plant::{Keeps, Plant};
-use reds::reds;
-use s2_harness::{runner::StartingGateway, workload};
-use soak::{AnyError, Left, Soak};
+use crate::{
+    end::left_within,
+    plant::{Keeps, Plant},
+    reds::reds,
+    soak::{AnyError, Left, Soak},
+};
 
 /// Two hours at this pace are a minute and a half; beyond the limit something hangs.
 const PACE: f64 = 80.0;
@@ -42,32 +33,6 @@ timeout = "60s"
 lever = "proxy"
 "#;
 
-fn main() -> ExitCode {
-    if let Some(code) = plant::served() {
-        return code;
-    }
-    // A command of a soak's has that soak's environment, so this comes before the soak.
-    if let Some(code) = plant::pulled_lever() {
-        return code;
-    }
-    // There is no gateway but the one that the environment names.
-    let gateway = || -> StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
-    if let Some(code) = soak::played(gateway, workload::workers) {
-        return code;
-    }
-    let mut args = Arguments::from_args();
-    // Soaks wait more than they work.
-    args.test_threads = args.test_threads.or(Some(2));
-    let trial = |name: &str, test: fn() -> Result<(), AnyError>| {
-        Trial::test(name, move || test().map_err(|error| Failed::from(error.to_string())))
-    };
-    let trials = vec![
-        trial("real_restarts_lose_nothing_that_redis_had", real_restarts_lose_nothing_that_redis_had),
-        trial("a_redis_that_loses_its_data_is_found_out", a_redis_that_loses_its_data_is_found_out),
-    ];
-    libtest_mimic::run(&args, trials).exit_code()
-}
-
 /// Plays `full`, compressed, at a real gateway on a real Redis.
 fn play(name: &str, keeps: Keeps) -> Result<Left, AnyError> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real_chaos").join(name);
@@ -88,7 +53,7 @@ fn play(name: &str, keeps: Keeps) -> Result<Left, AnyError> {
     left_within(LIMIT, soak.start()?)
 }
 
-fn real_restarts_lose_nothing_that_redis_had() -> Result<(), AnyError> {
+pub(crate) fn real_restarts_lose_nothing_that_redis_had() -> Result<(), AnyError> {
     let left = play("keeps", Keeps::Everything)?;
     let reds = reds(&left.results()?)?;
     if !left.status.success() {
@@ -112,7 +77,7 @@ fn real_restarts_lose_nothing_that_redis_had() -> Result<(), AnyError> {
 }
 
 /// It loses them twice: a client may have gone away so shortly before that nothing came meanwhile.
-fn a_redis_that_loses_its_data_is_found_out() -> Result<(), AnyError> {
+pub(crate) fn a_redis_that_loses_its_data_is_found_out() -> Result<(), AnyError> {
     let left = play("loses", Keeps::Nothing)?;
     let reds = reds(&left.results()?)?;
     let gaps = reds.get("sse_gaps").filter(|red| red["verdict"] == "fail");
