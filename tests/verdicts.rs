@@ -40,7 +40,7 @@ use s2_harness::{
 use serde_json::Value;
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
-const SIDE_BY_SIDE: u32 = 11;
+const SIDE_BY_SIDE: u32 = 10;
 /// Between the first of them. Soaks that begin at one moment do all that they do at one moment, down to the churn, and the
 /// machine is too slow for each of them.
 const STAGGER: Duration = Duration::from_secs(3);

@@ -177,6 +177,8 @@ proptest! {
     #[test]
     fn any_json_is_an_event_a_run_a_search_or_none_of_them(text in json_text(), name in "[a-z.]{0,8}") {
         let allowed = LEAST_BYTES + JSON_BYTES_PER_BYTE * text.len();
+        // Whoever asks first makes it, and that is none of the parser's bytes.
+        let _made = dialect();
         let event = within(allowed, || LogEvent::read(&dialect().events, &name, &text))?;
         if let Some(event) = event {
             prop_assert!((1..=128).contains(&event.run_id.len()));
