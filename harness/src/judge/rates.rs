@@ -85,7 +85,13 @@ pub(super) fn reconnect_rate(case: Case<'_>) -> Findings {
     found
 }
 
+/// Fewer errors in a window say nothing of it alone: what was under way when the gateway went down may well fail.
+const WINDOW_ERRORS_MIN: u64 = 3;
+
 /// `error_rate_steady` and `error_rate_chaos`: requests of W1 to W5 that went wrong, of all.
+///
+/// Each event of chaos asks another question, so a good window does not make up for a bad one: where the lower end of one
+/// window's range is over the target, the KPI is missed, whatever the share of all is.
 pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
     let share = Share {
         of: Counter::Requests,
@@ -96,6 +102,9 @@ pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
         sample_name: "requests",
     };
     let mut found = share.found(case);
+    if matches!(scope, Scope::Chaos) && found.value.is_some_and(|value| found.target.is_met_by(value)) {
+        one_bad_window(&mut found, case);
+    }
     let mut routes: BTreeMap<&str, u64> = BTreeMap::new();
     for (route, count) in case.digest.incidents.routes(scope) {
         *routes.entry(route).or_default() += count;
@@ -107,6 +116,26 @@ pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
         found.evidence.notes.push(format!("by route, of those on record: {}", told.join(", ")));
     }
     found
+}
+
+/// Fails where more went wrong in one window than the target allows, beyond doubt.
+fn one_bad_window(found: &mut Findings, case: Case<'_>) {
+    let windows = Phase::ALL.iter().copied().filter(|phase| *phase != Phase::Steady);
+    let bad = windows.filter_map(|phase| {
+        let counted = |counter| case.digest.counter_of(counter, phase);
+        let (errors, requests) = (counted(Counter::RequestErrors), counted(Counter::Requests));
+        let low = range::of_share(errors, requests)?.low;
+        let is_bad = errors >= WINDOW_ERRORS_MIN && !found.target.is_met_by(low);
+        is_bad.then(|| {
+            (phase, format!("in the {phase} window {errors} of {requests} went wrong, {low:.1} % at the least"))
+        })
+    });
+    let bad: Vec<(Phase, String)> = bad.collect();
+    let Some((phase, _)) = bad.first() else { return };
+    let first = case.digest.incidents.first_in(Offence::RequestFailed, *phase).cloned();
+    found.evidence.first = first.or(found.evidence.first.take());
+    let told: Vec<String> = bad.into_iter().map(|(_, told)| told).collect();
+    found.fault = Some(format!("{}; the other windows do not make up for that", told.join("; ")));
 }
 
 impl Share {

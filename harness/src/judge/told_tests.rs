@@ -160,3 +160,34 @@ fn a_process_that_ended_unasked_is_told_where_it_may_be_why() {
     several.happens(1_900_000, Finding::GatewayRestarted { before: "pid 2".into(), after: "pid 1".into() });
     assert!(told(&several, Kpi::Availability).is_empty());
 }
+
+#[test]
+fn a_good_window_does_not_make_up_for_a_bad_one() {
+    let errors_in_restart = |errors: u64| {
+        let mut soak = Soak::healthy(Suite::Full);
+        for interval in soak.intervals.iter_mut().filter(|interval| interval.phase != Phase::Steady) {
+            let requests = if interval.phase == Phase::GatewayRestart { 10 } else { 200 };
+            interval.counters.insert(Counter::Requests, requests);
+        }
+        add(soak.minute(75), Counter::RequestErrors, errors);
+        let finding = Finding::RequestFailed {
+            workload: Workload::Runs,
+            route: "POST /api/runs".into(),
+            subject: run_id(75),
+            answer: "500".into(),
+        };
+        soak.incidents.push(Incident { at_ms: 4_530_000, phase: Phase::GatewayRestart, finding });
+        of(&soak, Kpi::ErrorRateChaos)
+    };
+    let bad = errors_in_restart(6);
+    assert_eq!(Verdict::Fail, bad.verdict, "{bad:#?}");
+    assert!(bad.value.unwrap() < 2.0, "by the share of all it would be met: {:?}", bad.value);
+    let reason = bad.reason.unwrap();
+    let expected = "in the gateway_restart window 6 of 20 went wrong, 14.5 % at the least; the other windows do not make up for \
+                    that";
+    assert_eq!(expected, reason);
+    assert_eq!(Some(4_530_000), bad.evidence.first.map(|first| first.at_ms));
+    // Of two nobody knows whether they were merely under way.
+    assert_eq!(Verdict::Pass, errors_in_restart(2).verdict);
+    assert_eq!(Verdict::Pass, errors_in_restart(0).verdict);
+}
