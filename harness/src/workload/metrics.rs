@@ -16,7 +16,7 @@ use super::{
     clock_jump::jump,
     freshness::Freshness,
     place::Place,
-    process_watch::{ProcessWatch, began_within, note_life},
+    process_watch::{ProcessWatch, Starts, began_within, note_life},
     tally::Tallies,
 };
 use crate::{
@@ -49,6 +49,7 @@ pub(super) struct Metrics {
 #[derive(Debug)]
 struct State {
     processes: ProcessWatch,
+    starts: Starts,
     /// Histograms as they stood, by source.
     tallies: BTreeMap<Source, Tallies>,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
@@ -70,6 +71,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let state = State {
             processes: ProcessWatch::new(),
+            starts: Starts::default(),
             tallies: BTreeMap::new(),
             latest: None,
             freshness: Freshness::default(),
@@ -263,7 +265,7 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
     tell_unusable(context, &exposition, &mut state, mark);
     let mut missing = BTreeSet::new();
     // What it has counted since it began is of the soak where it began within it.
-    let started_s = exposition.value(STARTED);
+    let started_s = exposition.value(STARTED).map(|started_s| state.starts.known(started_s));
     let offset_us = context.board.clock_offset_us().unwrap_or(0);
     let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
     // What the process itself shows need not be asked of its metrics.

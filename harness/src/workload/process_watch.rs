@@ -108,6 +108,28 @@ pub(super) fn note_life(context: &Context, after: String, is_of_soak: bool) {
     }
 }
 
+/// How far a start that is told again may be off, seconds: it is worked out from when the machine was started, to the second.
+const SAME_START_S: f64 = 1.0;
+/// Starts that are known again.
+const STARTS_MAX: usize = 16;
+
+/// When the processes began that answered so far: by that one is told from another.
+#[derive(Debug, Default)]
+pub(super) struct Starts(Vec<f64>);
+
+impl Starts {
+    /// The start of a process as it was told first. Two that began within a second cannot be told apart.
+    pub(super) fn known(&mut self, started_s: f64) -> f64 {
+        let known = self.0.iter().position(|other| (other - started_s).abs() <= SAME_START_S);
+        let start = known.map_or(started_s, |at| self.0.remove(at));
+        if self.0.len() == STARTS_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(start);
+        start
+    }
+}
+
 /// Whether a process began after the soak did, by a clock that is so far ahead of ours.
 pub(super) fn began_within(context: &Context, started_s: f64, offset_us: i64) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970")]
@@ -148,6 +170,17 @@ mod tests {
         let other = |before: &str, after: &str| Finding::OtherProcess { before: before.into(), after: after.into() };
         let restarted = Finding::GatewayRestarted { before: "one".into(), after: "new".into() };
         assert_eq!(findings(&folder), [other("one", "other"), other("other", "one"), restarted]);
+    }
+
+    #[test]
+    fn a_start_that_is_told_a_second_later_is_the_same() {
+        let mut starts = Starts::default();
+        let told = [100.0, 101.0, 160.5, 99.0, 161.2, 100.4];
+        assert_eq!([100.0, 100.0, 160.5, 100.0, 160.5, 100.0], told.map(|start| starts.known(start)));
+        for n in 0..1_000 {
+            starts.known(f64::from(n) * 10.0);
+        }
+        assert_eq!(STARTS_MAX, starts.0.len());
     }
 
     #[tokio::test]
