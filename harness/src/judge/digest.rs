@@ -28,8 +28,8 @@ const OVERRUN_MINUTES_MAX: u64 = 60;
 /// A fold over the records of a journal. It may be fed live, by the session or by one who follows its journal, and
 /// judged at any moment.
 ///
-/// Its size depends on the plan (seven hundred bytes a scenario minute, for drift and readiness) and is taken at the beginning; it does
-/// not depend on how many records were absorbed.
+/// Its size depends on the plan (seven hundred bytes a scenario minute, for drift and readiness) and is taken at the
+/// beginning; it does not depend on how many records were absorbed.
 #[derive(Debug, Clone)]
 pub struct Digest {
     pub(super) targets: Targets,

@@ -43,12 +43,12 @@ const COMPRESSED_BASE_OF_OURS_BYTES_MIN: f64 = 64_000_000.0;
 /// The drift of a gauge of the gateway's process.
 pub(super) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Findings {
     let mut found = case.open("steady minutes");
-    measure(&mut found, gauge, case.plan, case.digest);
+    let lives = measure(&mut found, gauge, case.plan, case.digest);
     let why = cause::of_scrapes(metrics(gauge), case.digest).or_else(|| cause::of_process(case.digest));
     found.lack = why.or(found.lack);
     if found.value.is_some_and(|rise| found.target.is_met_by(rise)) {
-        let segments = case.digest.floors(gauge).map(Floors::segments).unwrap_or_default();
-        if let Some(too_few) = segments.iter().find_map(|segment| undercounted(gauge, segment, case.limit())) {
+        let mut own = lives.iter().filter(|lived| !lived.is_over_all);
+        if let Some(too_few) = own.find_map(|lived| undercounted(gauge, &lived.segment, case.limit())) {
             (found.value, found.lack) = (None, Some(too_few));
         }
     }
@@ -70,7 +70,7 @@ pub(super) fn of_harness(plan: &Plan, targets: &Targets, digest: &Digest) -> Jud
 /// A process that has just begun fills its caches, so warm-up is left out at the start of each segment, not only of the
 /// first. The minutes left out so of a segment that is judged were seen, and count as samples; those of a segment that
 /// is too short to judge do not.
-fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
+fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) -> Vec<Lived> {
     let warm_up = warm_up_minutes(plan);
     let scale = Scale::of(gauge, plan.pace);
     let segments = lives(gauge, plan, found.target.limit(), digest);
@@ -125,6 +125,7 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) {
     } else if segments.is_empty() {
         found.lack = Some(format!("{gauge} was never measured out of chaos windows"));
     }
+    segments
 }
 
 /// What the growth of one life of a process is told by.

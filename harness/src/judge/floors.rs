@@ -51,7 +51,7 @@ fn minute_of(at_ms: u64) -> usize {
 }
 
 /// The place of a minute, made where there is none yet. Whoever tells of minutes bounds how late they may be.
-fn place<T: Clone + Default>(minutes: &mut Vec<T>, minute: usize) -> &mut T {
+pub(super) fn place<T: Clone + Default>(minutes: &mut Vec<T>, minute: usize) -> &mut T {
     if minutes.len() <= minute {
         minutes.resize(minute + 1, T::default());
     }

@@ -69,10 +69,12 @@ impl Lives {
     pub(super) fn tell(&self, found: &mut Findings, around_ms: Option<u64>) {
         let is_near = |change: &&Change| around_ms.is_none_or(|at_ms| change.at_ms.abs_diff(at_ms) <= NEAR_MS);
         let ended: Vec<&Change> = self.unasked().filter(is_near).collect();
-        let Some(more) = ended.len().checked_sub(1) else { return };
+        if ended.is_empty() {
+            return;
+        }
         let told = |change: &&Change| format!("{}: {}, before: {}", moment(change.at_ms), change.after, change.before);
         let told: Vec<String> = ended.iter().take(TOLD_MAX).map(told).collect();
-        let more = (more + 1).saturating_sub(TOLD_MAX);
+        let more = ended.len() - told.len();
         let more = if more == 0 { String::new() } else { format!("; and {more} more") };
         let told = told.join("; ");
         found

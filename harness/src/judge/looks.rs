@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::floors::place;
 use crate::{
     journal::{Counter, Finding, Incident, Interval, Timing},
     plan::{Phase, Plan},
@@ -81,11 +82,7 @@ impl Looks {
             unready: probes.saturating_sub(counted(Counter::ReadyOk)),
             is_steady: interval.phase == Phase::Steady,
         };
-        let place = place_of(interval.from_ms);
-        if self.looks.len() <= place {
-            self.looks.resize(place + 1, None);
-        }
-        let kept = &mut self.looks[place];
+        let kept = place(&mut self.looks, place_of(interval.from_ms));
         *kept = Some(kept.map_or(look, |kept| kept.and(look)));
     }
 

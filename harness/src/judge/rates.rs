@@ -120,8 +120,7 @@ pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
 
 /// Fails where more went wrong in one window than the target allows, beyond doubt.
 fn one_bad_window(found: &mut Findings, case: Case<'_>) {
-    let windows = Phase::ALL.iter().copied().filter(|phase| *phase != Phase::Steady);
-    let bad = windows.filter_map(|phase| {
+    let bad = Scope::Chaos.phases().filter_map(|phase| {
         let counted = |counter| case.digest.counter_of(counter, phase);
         let (errors, requests) = (counted(Counter::RequestErrors), counted(Counter::Requests));
         let low = range::of_share(errors, requests)?.low;
