@@ -353,5 +353,5 @@ fn a_count_of_streams_that_is_ever_lower_proves_nothing() {
     });
     let judgement = soak.judge().kpi(Kpi::SseConnectionDrift).unwrap().clone();
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-    assert!(judgement.reason.unwrap().contains("the gateway counts too few: -1 streams beyond those that we hold"));
+    assert!(judgement.reason.unwrap().contains("count of streams, less those that we hold, was -1 at T+00:00"));
 }

@@ -15,7 +15,7 @@ const MINUTE_MS: u64 = 60_000;
 /// does from the beginning, and does not count ever fewer. What others had open and closed meanwhile ends at ours.
 pub(super) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<String> {
     let what = match gauge {
-        Gauge::GatewaySseSurplus => "streams beyond those that we hold",
+        Gauge::GatewaySseSurplus => "streams, less those that we hold,",
         Gauge::GatewayQueueDepth => "waiting runs",
         _ => return None,
     };
@@ -24,8 +24,8 @@ pub(super) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Optio
     (after < -limit && before - after > limit).then(|| {
         let (from, to) = (moment(segment[0].0 * MINUTE_MS), moment(segment[last].0 * MINUTE_MS));
         format!(
-            "the gateway counts too few: {before:.0} {what} at {from}, {after:.0} from {to} on; what it takes off too often \
-             hides what it never takes off"
+            "the gateway's count of {what} was {before:.0} at {from}, and is {after:.0} from {to} on: what it takes off too \
+             often hides what it never takes off"
         )
     })
 }
@@ -47,8 +47,8 @@ mod tests {
     #[test]
     fn a_count_that_falls_below_what_we_hold_is_too_low() {
         let said = told(Gauge::GatewaySseSurplus, |minute| -(2.0 * minute).min(20.0)).unwrap();
-        let expected = "the gateway counts too few: -2 streams beyond those that we hold at T+00:00, -20 from T+60:00 on; what \
-                        it takes off too often hides what it never takes off";
+        let expected = "the gateway's count of streams, less those that we hold, was -2 at T+00:00, and is -20 from T+60:00 on: \
+                        what it takes off too often hides what it never takes off";
         assert_eq!(expected, said);
         assert!(told(Gauge::GatewayQueueDepth, |minute| -minute).unwrap().contains("waiting runs"));
     }
