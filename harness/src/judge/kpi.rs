@@ -41,11 +41,7 @@ pub(super) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -
     };
     let causes: Vec<String> = found.lack.take().into_iter().chain(cause::of_routes(kpi, plan, digest)).collect();
     found.lack = (!causes.is_empty()).then(|| causes.join("; "));
-    // Users feel it as unavailable, however short that was; in the rest it is told where it may be why.
-    let first_ms = found.evidence.first.as_ref().map(|first| first.at_ms);
-    if kpi == Kpi::Availability || first_ms.is_some() {
-        digest.story.lives.tell(&mut found, first_ms.filter(|_| kpi != Kpi::Availability));
-    }
+    digest.story.lives.tell(&mut found, kpi);
     found.conclude(plan, digest)
 }
 

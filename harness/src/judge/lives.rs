@@ -1,11 +1,11 @@
 //! Lives of the gateway's process: which of them ended without our asking, and whether several answer in turn.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use super::{conclude::Findings, floors::life};
 use crate::{
     journal::{Finding, Incident},
-    plan::{Phase, moment},
+    plan::{Kpi, Phase, moment},
 };
 
 /// Changes kept.
@@ -65,10 +65,11 @@ impl Lives {
         self.changes.iter().filter(|change| !change.is_asked && !self.are_several)
     }
 
-    /// Says which lives ended without our asking; all of them, or those around a moment.
-    pub(super) fn tell(&self, found: &mut Findings, around_ms: Option<u64>) {
-        let is_near = |change: &&Change| around_ms.is_none_or(|at_ms| change.at_ms.abs_diff(at_ms) <= NEAR_MS);
-        let ended: Vec<&Change> = self.unasked().filter(is_near).collect();
+    /// Says which lives ended without our asking, of those that may be why the KPI is as it was found.
+    pub(super) fn tell(&self, found: &mut Findings, kpi: Kpi) {
+        let first_ms = found.evidence.first.as_ref().map(|first| first.at_ms);
+        let Some(when_ms) = may_be_why(kpi, first_ms) else { return };
+        let ended: Vec<&Change> = self.unasked().filter(|change| when_ms.contains(&change.at_ms)).collect();
         if ended.is_empty() {
             return;
         }
@@ -81,5 +82,16 @@ impl Lives {
             .evidence
             .notes
             .push(format!("the gateway's process was another, and no chaos had asked for it: {told}{more}"));
+    }
+}
+
+/// When a life ended that may be why something went wrong first at a moment. Users feel it as unavailable, however short that
+/// was; what a process forgot is missed only when it is looked for.
+fn may_be_why(kpi: Kpi, first_ms: Option<u64>) -> Option<RangeInclusive<u64>> {
+    let around = |first_ms: u64| first_ms.saturating_sub(NEAR_MS)..=first_ms.saturating_add(NEAR_MS);
+    match kpi {
+        Kpi::Availability => Some(0..=u64::MAX),
+        Kpi::SseGaps | Kpi::RegistryConsistency | Kpi::PlaintextLeaks => Some(0..=*around(first_ms?).end()),
+        _ => first_ms.map(around),
     }
 }

@@ -154,6 +154,15 @@ fn a_process_that_ended_unasked_is_told_where_it_may_be_why() {
     assert!(told(&near, Kpi::RunSuccess).is_empty(), "nothing went wrong there");
     let far = restarted(2_400_000, Phase::Steady);
     assert!(told(&far, Kpi::SseReconnectRate).is_empty() && !told(&far, Kpi::Availability).is_empty());
+    // What a process forgot is missed whenever it is looked for next, and never before.
+    let lost = |at_ms| {
+        let mut soak = restarted(2_400_000, Phase::Steady);
+        add(soak.minute(60), Counter::VersionsLost, 1);
+        let finding = Finding::VersionLost { version: "a@1".into(), workspace: "w".into(), answer: "200 []".into() };
+        soak.happens(at_ms, finding);
+        told(&soak, Kpi::RegistryConsistency).len()
+    };
+    assert_eq!((1, 0), (lost(3_660_000), lost(2_220_000)));
     // What we asked for is no news, and nobody knows whether one of several has ended.
     assert!(told(&restarted(4_520_000, Phase::GatewayRestart), Kpi::Availability).is_empty());
     let mut several = near;
