@@ -27,7 +27,8 @@ fn table() -> String {
     for row in DEFECTS.iter().chain(AFRESH).chain(ODDITIES) {
         let names = code(row.defects.iter().map(|defect| defect.name()));
         let does: Vec<&str> = row.defects.iter().copied().map(Defect::does).collect();
-        let _ = writeln!(table, "| {names} | {} | {} |", does.join("; "), reds(row));
+        let dialect = if row.dialect.is_empty() { "" } else { "; a dialect says so" };
+        let _ = writeln!(table, "| {names} | {}{dialect} | {} |", does.join("; "), reds(row));
     }
     for row in STARVED {
         let calls = code(row.without.iter().copied());

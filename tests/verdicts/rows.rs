@@ -15,6 +15,8 @@ pub(crate) struct Row {
     pub(crate) knows_pid: bool,
     /// Settings that differ from `tests/soak.toml`'s, as TOML.
     pub(crate) settings: &'static str,
+    /// The dialect that the gateway needs, as TOML: what differs from the contract. Empty: the contract itself.
+    pub(crate) dialect: &'static str,
     /// What fails.
     pub(crate) fails: &'static [&'static str],
     /// What cannot be proven.
@@ -26,8 +28,16 @@ pub(crate) const GONE: &str = "this gateway has no such call";
 
 impl Row {
     /// A gateway with which nothing is wrong.
-    pub(crate) const HEALTHY: Self =
-        Self { name: "", defects: &[], without: &[], knows_pid: true, settings: "", fails: &[], unproven: &[] };
+    pub(crate) const HEALTHY: Self = Self {
+        name: "",
+        defects: &[],
+        without: &[],
+        knows_pid: true,
+        settings: "",
+        dialect: "",
+        fails: &[],
+        unproven: &[],
+    };
 }
 
 const fn defect(defects: &'static [Defect], fails: &'static [&'static str]) -> Row {

@@ -59,6 +59,11 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path
         fs::write(&settings, row.settings)?;
         command.env("S2_CONFIG", settings);
     }
+    if !row.dialect.is_empty() {
+        let dialect = out.join("gateway.toml");
+        fs::write(&dialect, row.dialect)?;
+        command.env("S2_DIALECT", dialect);
+    }
     command
         .args(["--include-ignored", &format!("{}::", suite.name), "--color", "never"])
         .env(ROLE, "1")

@@ -5,6 +5,9 @@
 
 mod baseline;
 mod dialect;
+mod dialect_calls;
+mod dialect_events;
+mod dialect_metrics;
 #[cfg(test)]
 mod dialect_tests;
 mod environment;

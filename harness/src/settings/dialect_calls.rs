@@ -1,0 +1,125 @@
+//! The part of a dialect that describes calls: method, path, headers, body, statuses, and where things are in the answer.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, Method};
+use serde_json::Value as Json;
+
+use super::table::Reader;
+use crate::gateway::dialect::{CallName, Has, Spec, Template, places_of_json};
+
+const PLACES_OF_HEADERS: [&str; 2] = ["workspace", "token"];
+
+/// The headers of every call, or of one.
+pub(super) fn headers(mut table: Reader<'_>) -> Vec<(HeaderName, Template)> {
+    let mut headers: Vec<(HeaderName, Template)> = Vec::new();
+    for key in table.keys() {
+        let Some(text) = table.text(&key) else { continue };
+        let Ok(name) = HeaderName::try_from(key.as_str()) else {
+            table.problem(&key, "is no name that a header can have");
+            continue;
+        };
+        let template = Template::read(&text);
+        check_places(&table, &key, template.places(), &PLACES_OF_HEADERS);
+        // What a file says comes after what its base says, and may write the same name in other letters. An empty one
+        // takes the header away that the base has.
+        headers.retain(|(before, _)| *before != name);
+        if !text.is_empty() {
+            headers.push((name, template));
+        }
+    }
+    table.done();
+    headers
+}
+
+/// Every place must be one that something is put into.
+fn check_places<'a>(table: &Reader<'_>, key: &str, places: impl Iterator<Item = &'a str>, known: &[&str]) {
+    for place in places.filter(|place| !known.contains(place)) {
+        let known = known.iter().map(|known| format!("{{{known}}}")).collect::<Vec<_>>().join(", ");
+        table.problem(key, format!("has a place {{{place}}}, which nothing is put into; here there are {known}"));
+    }
+}
+
+/// One call.
+pub(super) fn call(mut table: Reader<'_>, name: CallName) -> Has {
+    let absent = table.text("absent");
+    let part_of = table.text("part_of");
+    let method = table.text("method").unwrap_or_else(|| "GET".into());
+    let path = table.text("path").unwrap_or_default();
+    let body = table.text("body");
+    let statuses = |table: &mut Reader<'_>, key: &str| table.statuses(key).unwrap_or_default();
+    let [yes, refused, wait] = ["yes", "refused", "wait"].map(|key| statuses(&mut table, key));
+    let own_headers = headers(table.table("headers"));
+    let mut pointers = BTreeMap::new();
+    for key in name.pointers() {
+        if let Some(pointer) = table.text(key)
+            && is_pointer(&table, key, &pointer)
+        {
+            pointers.insert(*key, pointer);
+        }
+    }
+    let has = if let Some(why) = absent {
+        if why.trim().is_empty() {
+            table.problem("absent", "gives no reason; say why, for whoever reads the results");
+        } else if name.is_indispensable() {
+            table.problem("absent", "S2 cannot do without this call; whatever does the same is as good");
+        }
+        Has::Absent(why.trim().to_owned())
+    } else if let Some(whole) = part_of {
+        if name == CallName::StartRun && whole == CallName::CreateRun.name() {
+            Has::PartOf(CallName::CreateRun)
+        } else {
+            table.problem("part_of", format!("is {whole:?}; only `start_run` may be part of another: of `create_run`"));
+            Has::Absent(String::new())
+        }
+    } else {
+        let places: Vec<&str> = ["workspace"].iter().chain(name.places()).copied().collect();
+        let template = Template::read(&path);
+        if !path.starts_with('/') {
+            table.problem("path", format!("is {path:?}; it should begin with a slash"));
+        }
+        check_places(&table, "path", template.places(), &places);
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or_else(|_| {
+            table.problem("method", format!("is {method:?}; it should be GET, POST, PUT, PATCH or DELETE"));
+            Method::GET
+        });
+        if name.is_stream() && method != Method::GET {
+            table.problem("method", format!("is {method}; streams are opened with GET"));
+        }
+        for (key, statuses) in [("yes", &yes), ("refused", &refused), ("wait", &wait)] {
+            if name.is_stream() && !statuses.is_empty() {
+                let heeded =
+                    "a stream is open where 200 and text/event-stream come, and 429 with Retry-After is heeded";
+                table.problem(key, format!("is not for streams: {heeded}"));
+            }
+        }
+        let body = body.filter(|body| !body.is_empty()).and_then(|text| json(&table, &text));
+        check_places(
+            &table,
+            "body",
+            body.iter().flat_map(places_of_json).collect::<Vec<_>>().iter().map(String::as_str),
+            &places,
+        );
+        if yes.is_empty() && !name.is_stream() {
+            table.problem("yes", "names no status; it should say which mean that all is well: [200]");
+        }
+        let route = format!("{method} {}", path.split('?').next().unwrap_or(&path));
+        let headers = own_headers;
+        Has::Call(Box::new(Spec { method, path: template, headers, body, yes, refused, wait, pointers, route }))
+    };
+    table.done();
+    has
+}
+
+fn json(table: &Reader<'_>, text: &str) -> Option<Json> {
+    serde_json::from_str(text).map_err(|e| table.problem("body", format!("is no JSON: {e}"))).ok()
+}
+
+/// RFC 6901: empty, or begins with a slash.
+pub(super) fn is_pointer(table: &Reader<'_>, key: &str, pointer: &str) -> bool {
+    let is_right = pointer.is_empty() || pointer.starts_with('/');
+    if !is_right {
+        table.problem(key, format!("is {pointer:?}; a JSON pointer begins with a slash: \"/{pointer}\""));
+    }
+    is_right
+}

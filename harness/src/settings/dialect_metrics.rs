@@ -1,0 +1,51 @@
+//! The part of a dialect that describes metrics.
+
+use std::collections::BTreeMap;
+
+use toml::Table;
+
+use super::{dialect_calls::is_pointer, table::Reader};
+use crate::gateway::dialect::{BUILT_IN, MetricNames};
+
+/// The format of the metrics and their names.
+pub(super) fn metrics(mut table: Reader<'_>) -> MetricNames {
+    let format = table.text("format").unwrap_or_default();
+    if !["prometheus", "json"].contains(&format.as_str()) {
+        table.problem("format", format!("is {format:?}; it should be \"prometheus\" or \"json\""));
+    }
+    let is_json = format == "json";
+    let known: Vec<String> = contract_metrics();
+    let mut absent = of_names(table.table("absent"), &known, |_, _, _| true);
+    absent.retain(|_, why| !why.trim().is_empty());
+    let names = of_names(table.table("names"), &known, |table, key, name| {
+        // What is absent needs no name. Where nothing is said the base's stands, which leads nowhere in JSON: the preflight
+        // says so, with what there is.
+        !is_json || absent.contains_key(key) || name == key || is_pointer(table, key, name)
+    });
+    table.done();
+    MetricNames { is_json, names, absent }
+}
+
+/// The names of the contract's metrics.
+fn contract_metrics() -> Vec<String> {
+    let table = BUILT_IN.parse::<Table>().expect("the built-in dialect is TOML");
+    let names = table["metrics"]["names"].as_table().map(|names| names.keys().cloned().collect());
+    names.unwrap_or_default()
+}
+
+fn of_names(
+    mut table: Reader<'_>,
+    known: &[String],
+    is_right: impl Fn(&Reader<'_>, &str, &str) -> bool,
+) -> BTreeMap<String, String> {
+    let mut said = BTreeMap::new();
+    for name in known {
+        if let Some(text) = table.text(name)
+            && is_right(&table, name, &text)
+        {
+            said.insert(name.clone(), text);
+        }
+    }
+    table.done();
+    said
+}
