@@ -48,7 +48,7 @@ mod transport_tests;
 pub use access::{GatewayAccess, Secret};
 pub use client::{Answer, Client, ClientError, Outcome, Trouble};
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, time_of};
-pub use dialect::{CallName, Dialect};
+pub use dialect::{CallName, Dialect, Limits};
 pub use exposition::{Exposition, Unusable};
 pub use local_port::LocalPort;
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::{
     dialect_calls::{call, headers},
     dialect_events::{events, states},
+    dialect_limits::limits,
     dialect_metrics::metrics,
     problem::{Problems, SettingsError},
     spans::Spans,
@@ -134,6 +135,7 @@ fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -
         headers,
         calls,
         states: states(file.table("run_states")),
+        limits: limits(file.table("limits")),
         events: events(file.table("events")),
         metrics: metrics(file.table("metrics")),
         places: BTreeMap::new(),

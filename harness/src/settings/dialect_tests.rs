@@ -125,3 +125,29 @@ fn dialects_may_stand_on_one_another_and_not_in_a_circle() {
     let error = load_dialect("nope.toml", folder.path()).unwrap_err().to_string();
     assert!(error.contains("nope.toml: No such file") && error.contains("a dialect is `4runr` or a file"), "{error}");
 }
+
+#[test]
+fn limits_have_defaults_and_bounds_and_a_wrong_one_is_reported_with_its_line() {
+    let limits = load("").unwrap().limits;
+    let expected = (None, 300, 1 << 20, 8 << 20, 60);
+    let (idle, effect) = (limits.stream_idle.as_secs(), limits.restart_effect.as_secs());
+    assert_eq!(expected, (limits.connection_age, idle, limits.event_bytes_max, limits.answer_bytes_max, effect));
+    let text = "[limits]\nconnection_age = \"4m\"\nevent_size = \"300 KiB\"\nanswer_size = \"16MB\"\n";
+    let limits = load(text).unwrap().limits;
+    let sizes = (limits.event_bytes_max, limits.answer_bytes_max);
+    assert_eq!((Some(240), (300 << 10, 16_000_000)), (limits.connection_age.map(|age| age.as_secs()), sizes));
+    let text = "[limits]\nconnection_age = \"1s\"\nstream_idle = 60\nevent_size = \"1 GiB\"\nanswer_size = \"big\"\n\
+                restart_effect = \"\"\nage = \"1m\"\n";
+    let error = load(text).unwrap_err();
+    for (line, what) in [
+        (2, "connection_age` is \"1s\"; it should be \"\" for none, or a duration from \"5s\" to \"1day\""),
+        (3, "stream_idle` is 60; it should be a duration from \"5s\" to \"1h\""),
+        (4, "event_size` is \"1 GiB\"; it should be a size from \"4.0 KiB\" to \"64.0 MiB\""),
+        (5, "answer_size` is \"big\"; it should be a size"),
+        (6, "restart_effect` is \"\"; it should be a duration from \"1s\" to \"10m\""),
+        (7, "age` is no setting"),
+    ] {
+        let problem = format!("gateway.toml:{line}: `limits.{what}");
+        assert!(error.contains(&problem), "{problem}\n{error}");
+    }
+}

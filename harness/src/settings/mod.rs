@@ -7,6 +7,7 @@ mod baseline;
 mod dialect;
 mod dialect_calls;
 mod dialect_events;
+mod dialect_limits;
 mod dialect_metrics;
 #[cfg(test)]
 mod dialect_tests;

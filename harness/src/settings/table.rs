@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
+use bytesize::ByteSize;
 use toml::{Table, Value};
 
 use super::problem::{Problems, suggestion};
@@ -43,6 +44,29 @@ impl<'a> Reader<'a> {
         duration.filter(|duration| bounds.contains(duration)).unwrap_or_else(|| {
             let (least, most) = (shown(*bounds.start()), shown(*bounds.end()));
             self.wrong(key, &value, &format!("a duration from {least:?} to {most:?}"));
+            default
+        })
+    }
+
+    /// A duration as text, or an empty text for none; none where it is not there.
+    pub(super) fn optional_duration(&mut self, key: &str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
+        let value = self.take(key)?;
+        let text = value.as_str().unwrap_or("?");
+        let duration = humantime::parse_duration(text).ok().filter(|duration| bounds.contains(duration));
+        if duration.is_none() && !text.is_empty() {
+            let (least, most) = (shown(*bounds.start()), shown(*bounds.end()));
+            self.wrong(key, &value, &format!("\"\" for none, or a duration from {least:?} to {most:?}"));
+        }
+        duration
+    }
+
+    /// A number of bytes as text, for example `"8 MiB"`; the default where it is not there.
+    pub(super) fn size(&mut self, key: &str, bounds: RangeInclusive<ByteSize>, default: usize) -> usize {
+        let Some(value) = self.take(key) else { return default };
+        let size = value.as_str().and_then(|text| text.parse::<ByteSize>().ok()).filter(|size| bounds.contains(size));
+        size.and_then(|size| usize::try_from(size.as_u64()).ok()).unwrap_or_else(|| {
+            let (least, most) = (bounds.start().to_string(), bounds.end().to_string());
+            self.wrong(key, &value, &format!("a size from {least:?} to {most:?}"));
             default
         })
     }

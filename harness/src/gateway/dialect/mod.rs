@@ -4,6 +4,7 @@
 //! that what needs it is waived and not silently green. Reading such a file is the settings' business.
 
 mod lacks;
+mod limits;
 mod template;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use http::{HeaderName, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use limits::Limits;
 pub use template::{Fill, Template, fill_json, places_of_json};
 
 use crate::plan::named;
@@ -234,6 +236,8 @@ pub struct Dialect {
     pub calls: BTreeMap<CallName, Has>,
     /// The words for where a run stands.
     pub states: BTreeMap<String, State>,
+    /// How far the gateway goes where the contract leaves it open.
+    pub limits: Limits,
     /// Events of streams.
     pub events: Events,
     /// Metrics.
