@@ -18,6 +18,9 @@ use crate::store::Away;
 /// Characters of a message that a log line quotes.
 const QUOTED_CHARS_MAX: usize = 256;
 
+/// The size of the line that the oddity `large-event` logs.
+const LARGE_LINE_BYTES: usize = 1_200_000;
+
 /// What the player has to know of a run. It may have been played before, in part, by a process that is gone.
 struct Part {
     run: Arc<str>,
@@ -99,6 +102,7 @@ async fn log(core: &Arc<Core>, part: &Part) -> Result<Option<String>, Away> {
         let line = match step {
             0 => format!("{} starts", part.agent),
             1 => format!("{} was given: {}", part.agent, quoted(given)),
+            2 if core.faults.logs_large_line() => large_line(&part.agent),
             _ if step == steps => format!("{} has its answer", part.agent),
             _ => format!("{} is at step {step} of {steps}", part.agent),
         };
@@ -165,6 +169,11 @@ async fn measured(duration: Duration) -> Duration {
 /// A duration as guard events report it.
 pub(crate) fn millis(duration: Duration) -> Value {
     (duration.as_secs_f64() * 1_000.0).into()
+}
+
+/// A line whose event is larger than many clients read.
+fn large_line(agent: &str) -> String {
+    format!("{agent} found: {}", "all of it, ".repeat(LARGE_LINE_BYTES / "all of it, ".len()))
 }
 
 fn quoted(message: &str) -> &str {

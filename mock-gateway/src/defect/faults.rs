@@ -16,6 +16,7 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use super::habits::LargeLines;
 use super::lapses::Past;
 use super::leaks::Leaks;
 use super::processes::Turns;
@@ -67,6 +68,7 @@ pub(crate) struct Faults {
     pub(super) leaks: Leaks,
     pub(super) past: Past,
     pub(super) turns: Turns,
+    pub(super) large_lines: LargeLines,
 }
 
 pub(super) struct Choices {
@@ -120,6 +122,7 @@ impl Faults {
             leaks: Leaks::default(),
             past: Past::default(),
             turns: Turns::default(),
+            large_lines: LargeLines::default(),
         }
     }
 

@@ -2,9 +2,11 @@
 //! gateway may have, and which a harness must not take for defects.
 //!
 //! Here are their names and what they do. `faults`, `streams`, `telling` and `lapses` are where each is decided, with its
-//! share or size; the one line that calls it stands where the behaviour is. `leaks` is what grows, `processes` who counts.
+//! share or size; the one line that calls it stands where the behaviour is. `habits` are the oddities of streams, `leaks` is what
+//! grows, `processes` who counts.
 
 mod faults;
+mod habits;
 mod lapses;
 mod leaks;
 mod processes;
@@ -15,6 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use faults::{Faults, Slips};
+pub(crate) use habits::AfterEnd;
 pub(crate) use leaks::breathe;
 pub(crate) use processes::PROCESSES;
 pub(crate) use streams::{Delivery, Ending};
@@ -163,6 +166,15 @@ defects! {
         KeepAliveOnly "keep-alive-only" "guard streams carry comments only; every idle stream gets one a second"
         LogBeforeAnswer "log-before-answer" "a start is answered 50 ms after the run's first log line"
         HourlyClose "hourly-close" "every stream is closed in good order once, 30 s after the start"
+        ClosedAfterEnd "closed-after-end" "a run's own stream is closed in good order 5 ms after the run's end, and at once where the run is over"
+        ResetAfterEnd "reset-after-end" "the connection of a run's own stream is reset 5 ms after the run's end"
+        NoContentAfterEnd "no-content-after-end" "a run's own stream that is opened after the run's end answers 204"
+        RotatedStreams "rotated-streams" "every stream is closed in good order after 20 s"
+        PingEvents "ping-events" "every stream begins with an event `connected` and has an event `ping` every 5 s, which name no run"
+        NoRunId "no-run-id" "the events of a run's own stream do not repeat the run's id"
+        NoReplay "no-replay" "a run's own stream delivers only what happens while it is open"
+        SlowHeartbeat "slow-heartbeat" "an idle guard stream gets a comment every 90 s"
+        LargeEvent "large-event" "the third run logs one line of 1.2 MB"
         TwoProcesses "two-processes" "two processes answer /metrics in turn, and each knows what it counted itself"
     }
 }

@@ -96,6 +96,9 @@ impl Faults {
         if self.has(Defect::CloseStreams) {
             return Ending { at: Some(now + CLOSED_STREAM_LIFE), cut: None };
         }
+        if let Some(life) = self.rotates_after() {
+            return Ending { at: Some(now + life), cut: None };
+        }
         let close = self.born + HOURLY_CLOSE_AFTER;
         Ending { at: (self.has(Defect::HourlyClose) && now < close).then_some(close), cut: None }
     }
@@ -124,7 +127,10 @@ impl Faults {
         is_held
     }
 
-    pub(crate) fn keep_alive(&self, healthy: Duration) -> Duration {
+    pub(crate) fn keep_alive(&self, healthy: Duration, channel: Channel) -> Duration {
+        if let Some(slow) = self.slow_heartbeat(channel) {
+            return slow;
+        }
         if self.has(Defect::KeepAliveOnly) { healthy.min(FREQUENT_KEEP_ALIVE) } else { healthy }
     }
 

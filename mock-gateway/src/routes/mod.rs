@@ -1,5 +1,6 @@
 //! The contract's calls: which there are, and what every one of them goes through first.
 
+mod feed;
 mod registry;
 mod runs;
 mod service;

@@ -1,26 +1,21 @@
 //! The four streams, as Server-Sent Events.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use futures_util::{StreamExt, future, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tokio::time::Instant;
 
+use super::feed::{Feed, OfRun, is_over};
 use super::runs::unknown_run;
 use crate::answer::{Refusal, WorkspaceId};
-use crate::clock;
 use crate::core::Core;
-use crate::defect::Ending;
 use crate::event::{Audience, Channel};
-use crate::events::{ReplayFrom, Subscription};
+use crate::events::ReplayFrom;
 use crate::front::ConnectionCut;
-use crate::numbering::Numbering;
 use crate::store::Store;
 
 pub(super) async fn workspace_logs(
@@ -85,6 +80,11 @@ async fn open_run(
 ) -> Result<Response, Refusal> {
     let run = core.runs.look(id, &workspace, |run| (Arc::clone(&run.id), run.after));
     let (run, before) = run.ok_or_else(|| unknown_run(id))?;
+    if core.faults.answers_no_content() && is_over(core, &run, &workspace) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(response);
+    }
     let reach = core.faults.reach(Some(&run));
     open(core, before, Audience { channel, workspace, run: Some(run), reach }, headers, cut).await
 }
@@ -108,13 +108,16 @@ async fn open(
         (None, last_id)
     };
     let from = match sequence {
+        _ if audience.run.is_some() && core.faults.replays_no_run() => ReplayFrom::Now,
         Some(sequence) => core.faults.resumes_after(sequence).map_or(ReplayFrom::Now, ReplayFrom::After),
         // A run is short, and its stream is often opened when it is over: its streams tell it from the beginning.
         None if audience.run.is_some() => ReplayFrom::After(before),
         None => ReplayFrom::Now,
     };
     let ending = core.faults.ending(&cut);
-    let is_of_run = audience.run.is_some();
+    let of_run =
+        OfRun { run: audience.run.clone(), workspace: Arc::clone(&audience.workspace), channel: audience.channel };
+    let connection = cut.clone();
     let subscription = match (&core.store, from) {
         (Store::Redis(redis), ReplayFrom::After(after)) => redis.subscribe(&core.log, audience, after, cut).await?,
         _ => core.log.subscribe(audience, from, cut),
@@ -126,10 +129,8 @@ async fn open(
         subscription.replay.pop_front();
     }
 
-    let feed = Feed { core: Arc::clone(core), subscription, numbering, opened: clock::now(), ending, is_of_run };
-    // A comment at once, so that the client sees the stream open before anything happens.
-    let opening = stream::once(future::ready(Ok::<_, Infallible>(Bytes::from_static(b": open\n\n"))));
-    let mut response = Response::new(Body::from_stream(opening.chain(stream::unfold(feed, next))));
+    let feed = Feed::new(core, (subscription, numbering), ending, of_run, connection);
+    let mut response = Response::new(Body::from_stream(feed.into_stream()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
@@ -143,48 +144,4 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
 
 fn foreign_id() -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "Last-Event-ID is none that this gateway gave")
-}
-
-/// What a stream's body is made from. It goes when the body goes: at the client's leaving, or at ours.
-struct Feed {
-    core: Arc<Core>,
-    subscription: Subscription,
-    /// Where every connection numbers its events anew.
-    numbering: Option<Numbering>,
-    opened: Instant,
-    ending: Ending,
-    /// Of one run, or of a workspace.
-    is_of_run: bool,
-}
-
-/// The next piece of a stream's body; none when the gateway closes, or the stream lagged.
-async fn next(mut feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
-    let event = match feed.subscription.replay.pop_front() {
-        Some(event) => event,
-        None => tokio::select! {
-            event = feed.subscription.live.recv() => event?,
-            () = feed.core.closing.cancelled() => return None,
-            () = feed.ending.reached() => return None,
-            () = tokio::time::sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive)) => return comment(feed),
-        },
-    };
-    let faults = &feed.core.faults;
-    if faults.is_mute(feed.opened, feed.is_of_run) || faults.passes_over(&event, feed.is_of_run) {
-        return comment(feed);
-    }
-    // A replayed event counts from when the stream was opened: before, there was nobody to write it to.
-    let since = event.created.max(feed.opened);
-    feed.core.faults.hold_write(since).await;
-    feed.core.metrics().stream_write.observe(feed.core.faults.told_write(since.elapsed()));
-    feed.core.metrics().messages_sent.increment();
-    feed.core.faults.hold_write_unseen(since).await;
-    let frame = match &mut feed.numbering {
-        Some(numbering) => event.frame_as(&numbering.number(event.sequence).to_string()),
-        None => event.frame.clone(),
-    };
-    Some((Ok(frame), feed))
-}
-
-fn comment(feed: Feed) -> Option<(Result<Bytes, Infallible>, Feed)> {
-    Some((Ok(Bytes::from_static(b": keep-alive\n\n")), feed))
 }

@@ -6,6 +6,7 @@ mod caller;
 mod calls;
 mod chaos;
 mod defects;
+mod habits;
 mod lapses;
 mod metrics;
 mod oddities;
