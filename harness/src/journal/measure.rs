@@ -105,14 +105,18 @@ named! {
 named! {
     /// What is sampled.
     Gauge {
-        /// The gateway's resident memory, by pid where it is local, else by its metrics; bytes.
+        /// The gateway's memory, by its processes where it is local, else by its metrics; bytes. Of one process it is the
+        /// resident memory; of several, the sum, in which memory that they share by fork counts once.
         GatewayRss = "gateway_rss_bytes",
         /// The gateway's open descriptors, likewise.
         GatewayFds = "gateway_open_fds",
         /// The gateway's open descriptors beyond our own: a connection that we hold open is one of each.
         GatewayFdSurplus = "gateway_fd_surplus",
-        /// The gateway's processor time since the last sample, percent of one core; only by pid.
+        /// The gateway's processor time since the last sample, percent of one core; only by its processes.
         GatewayCpu = "gateway_cpu_percent",
+        /// Processes that memory, descriptors and processor time of the gateway were summed over: the one that listens, or is
+        /// named, and its descendants. Without this gauge they are of one process, or by its metrics.
+        GatewayProcesses = "gateway_processes",
         /// Streams as the gateway counts them.
         GatewaySse = "gateway_sse_connections",
         /// Streams the gateway counts beyond those we hold.

@@ -1,5 +1,5 @@
-//! Which process is the gateway: the one that `S2_GATEWAY_PID` names, and where that is gone or none is named, the one that
-//! listens where requests go.
+//! Which processes are the gateway: the tree below the one that `S2_GATEWAY_PID` names, and where that is gone or none is
+//! named, the tree below the one that listens where requests go.
 
 use std::time::Duration;
 
@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::{
     listeners::{self, Who},
-    process::{ProcessView, Processes},
+    process::Processes,
+    process_table::ProcessTable,
+    process_tree::{ProcessTree, TreeView},
 };
 use crate::{
     clock,
@@ -22,11 +24,41 @@ const UNSEEN_ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// For so long a process that was seen may be away, as in a restart: until then nothing else speaks for it.
 const AWAY_LIMIT: Duration = Duration::from_secs(60);
 
-/// One look for the gateway's process.
+/// Programs that start gateways and much else. Workers that listen together and have one of these as their common ancestor
+/// are the gateway without it.
+const SUPERVISORS: [&str; 25] = [
+    "init",
+    "systemd",
+    "launchd",
+    "tini",
+    "dumb-init",
+    "docker-init",
+    "catatonit",
+    "containerd-shim",
+    "conmon",
+    "supervisord",
+    "runsv",
+    "runsvdir",
+    "s6-svscan",
+    "s6-supervise",
+    "sh",
+    "bash",
+    "dash",
+    "zsh",
+    "fish",
+    "busybox",
+    "tmux",
+    "tmux: server",
+    "screen",
+    "sshd",
+    "cargo",
+];
+
+/// One look for the gateway's processes.
 #[derive(Debug, PartialEq)]
 pub(super) enum Sight {
-    /// It is this one.
-    Seen(u32, ProcessView),
+    /// These are they.
+    Seen(TreeView),
     /// The one that was named is not there.
     Gone(u32),
     /// It was there a moment ago, and nobody has taken its place yet.
@@ -35,12 +67,15 @@ pub(super) enum Sight {
     Unseen,
 }
 
-/// Looks for the gateway's process.
+/// Looks for the gateway's processes.
 #[derive(Debug)]
 pub(super) struct GatewayProcess {
     named: Option<Named>,
     port: Option<LocalPort>,
     asked: Option<Asked>,
+    /// The root of the last tree that was found by listening, and its start.
+    root: Option<(u32, u64)>,
+    tree: ProcessTree,
     /// When it was last seen where it listens.
     seen: Option<Instant>,
     /// What the log was last told.
@@ -51,7 +86,7 @@ pub(super) struct GatewayProcess {
 struct Named {
     pid: u32,
     /// When it started, as first seen: a pid may come again.
-    started_s: Option<u64>,
+    started: Option<u64>,
 }
 
 /// Who listens, as it was found out.
@@ -64,22 +99,25 @@ struct Asked {
 impl GatewayProcess {
     /// Nothing is looked for yet.
     pub(super) fn new(access: &GatewayAccess) -> Self {
-        let named = access.pid.map(|pid| Named { pid, started_s: None });
-        Self { named, port: access.listens_at.clone(), asked: None, seen: None, told: String::new() }
+        let named = access.pid.map(|pid| Named { pid, started: None });
+        let port = access.listens_at.clone();
+        Self { named, port, asked: None, root: None, tree: ProcessTree::default(), seen: None, told: String::new() }
     }
 
     /// Looks for it.
     pub(super) fn look(&mut self, processes: &mut Processes) -> Sight {
+        let table = ProcessTable::read(processes);
         if let Some(named) = &mut self.named
-            && let Some(view) = processes.look(named.pid)
-            && *named.started_s.get_or_insert(view.started_s) == view.started_s
+            && let Some(started) = table.started(named.pid)
+            && *named.started.get_or_insert(started) == started
+            && let Some(view) = self.tree.read(processes, table.clone(), &[named.pid])
         {
-            return Sight::Seen(named.pid, view);
+            return Sight::Seen(view);
         }
         let now = clock::now();
-        if let Some((pid, view)) = self.listener(processes, now) {
+        if let Some(view) = self.listening(processes, table, now) {
             self.seen = Some(now);
-            return Sight::Seen(pid, view);
+            return Sight::Seen(view);
         }
         match &self.named {
             Some(named) if self.seen.is_none() => Sight::Gone(named.pid),
@@ -91,28 +129,36 @@ impl GatewayProcess {
         }
     }
 
-    /// The process that listens, where it is one and can be looked at.
-    fn listener(&mut self, processes: &mut Processes, now: Instant) -> Option<(u32, ProcessView)> {
+    /// The tree that listens, where there is one that can be read.
+    fn listening(&mut self, processes: &mut Processes, table: ProcessTable, now: Instant) -> Option<TreeView> {
         let port = self.port.as_ref()?;
-        if let Some(asked) = &self.asked {
-            let asked_ago = now.saturating_duration_since(asked.at);
-            match &asked.who {
-                Who::One(holding) if asked_ago < ASK_AGAIN_AFTER && holding.lasts() => {
-                    return asked.who.look(processes);
+        let is_known = match &self.asked {
+            None => false,
+            Some(Asked { at, who }) => {
+                let asked_ago = now.saturating_duration_since(*at);
+                match who {
+                    Who::Some(holders) => asked_ago < ASK_AGAIN_AFTER && holders.iter().all(listeners::Holding::lasts),
+                    _ if asked_ago < UNSEEN_ASK_AGAIN_AFTER && !self.is_away(now) => return None,
+                    _ => false,
                 }
-                Who::One(_) => {}
-                _ if asked_ago < UNSEEN_ASK_AGAIN_AFTER && !self.is_away(now) => return None,
-                _ => {}
             }
+        };
+        if !is_known {
+            self.asked = Some(Asked { at: now, who: listeners::who_listens(port) });
         }
-        let who = listeners::who_listens(port);
-        let seen = who.look(processes);
-        if let Some((pid, _)) = &seen {
-            let port = port.port;
-            self.tell(format!("the gateway's process is pid {pid}, which listens on port {port}"));
+        let Some(Asked { who: Who::Some(holders), .. }) = &self.asked else { return None };
+        let holders: Vec<u32> = holders.iter().map(|holding| holding.pid).collect();
+        let roots = roots(&table, &holders, self.root);
+        let view = self.tree.read(processes, table, &roots)?;
+        self.root = view.cpu_ms.keys().copied().find(|(pid, _)| *pid == view.root);
+        if !is_known {
+            let (port, descendants) = (self.port.as_ref()?.port, view.processes() - 1);
+            let (name, pid) = (&view.name, view.root);
+            self.tell(format!(
+                "the gateway's process is pid {pid} ({name}) with {descendants} descendants, by listening on port {port}"
+            ));
         }
-        self.asked = Some(Asked { at: now, who });
-        seen
+        Some(view)
     }
 
     /// Whether it was seen a moment ago.
@@ -124,9 +170,8 @@ impl GatewayProcess {
         let Some(port) = self.port.as_ref().map(|port| port.port) else { return };
         let why = match self.asked.as_ref().map(|asked| &asked.who) {
             None | Some(Who::Nobody) => "nobody on this machine does".to_owned(),
-            Some(Who::Several(n)) => format!("{n} processes do"),
             Some(Who::Holder(name)) => format!("{name} does, for another"),
-            Some(Who::Unseen | Who::One(_)) => "that is another user's process, or one in a container".to_owned(),
+            Some(Who::Unseen | Who::Some(_)) => "that is another user's process, or one in a container".to_owned(),
         };
         self.tell(format!(
             "no process is the gateway's by listening on port {port}: {why}; its memory and descriptors are taken from its \
@@ -143,11 +188,82 @@ impl GatewayProcess {
     }
 }
 
-impl Who {
-    fn look(&self, processes: &mut Processes) -> Option<(u32, ProcessView)> {
-        match self {
-            Self::One(holding) => Some((holding.pid, processes.look(holding.pid)?)),
-            _ => None,
+/// The roots of the trees that make up a gateway whose processes `holders` listen: usually one.
+///
+/// - The root of before, if all holders descend from it: workers that are replaced do not make another gateway.
+/// - The nearest common ancestor of several holders: a master that does not listen itself. A program that starts anything
+///   (init, a shell, a supervisor) or that started S2, too, is no part of the gateway.
+/// - Otherwise each holder that has no holder among its ancestors.
+fn roots(table: &ProcessTable, holders: &[u32], before: Option<(u32, u64)>) -> Vec<u32> {
+    let descends = |pid: u32, from: u32| pid == from || table.ancestors(pid).any(|ancestor| ancestor == from);
+    if let Some((root, started)) = before
+        && table.is_alive_since(root, started)
+        && holders.iter().all(|holder| descends(*holder, root))
+    {
+        return vec![root];
+    }
+    if let Some(ancestor) = table.common_ancestor(holders)
+        && (holders.contains(&ancestor) || may_be_master(table, ancestor))
+    {
+        return vec![ancestor];
+    }
+    let has_holder_above = |pid: u32| table.ancestors(pid).any(|ancestor| holders.contains(&ancestor));
+    holders.iter().copied().filter(|holder| !has_holder_above(*holder)).collect()
+}
+
+fn may_be_master(table: &ProcessTable, pid: u32) -> bool {
+    let own = std::process::id();
+    let started_s2 = pid == own || table.ancestors(own).any(|ancestor| ancestor == pid);
+    let is_supervisor = table.name(pid).is_none_or(|name| SUPERVISORS.iter().any(|other| name.starts_with(other)));
+    pid > 1 && !started_s2 && !is_supervisor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::process_table::Entry;
+
+    fn table(rows: &[(u32, u32, &str)]) -> ProcessTable {
+        let entry = |parent, name: &str| Entry { parent, started: 7, name: name.to_owned() };
+        rows.iter().map(|(pid, parent, name)| (*pid, entry(*parent, name))).collect()
+    }
+
+    /// Beyond all pids: this process has one, too.
+    const MASTER: u32 = 5_000_000;
+
+    #[test]
+    fn a_master_that_listens_is_the_root_and_so_is_one_that_only_its_workers_listen_for() {
+        let [one, two] = [MASTER + 1, MASTER + 2];
+        let table =
+            table(&[(1, 0, "init"), (MASTER, 1, "gunicorn"), (one, MASTER, "gunicorn"), (two, MASTER, "gunicorn")]);
+        assert_eq!(vec![MASTER], roots(&table, &[MASTER, one, two], None));
+        assert_eq!(vec![MASTER], roots(&table, &[one, two], None));
+        assert_eq!(vec![two], roots(&table, &[two], None), "a single process is not known to have a master");
+        assert_eq!(vec![MASTER], roots(&table, &[two], Some((MASTER, 7))), "until it was seen with others");
+        assert_eq!(vec![two], roots(&table, &[two], Some((MASTER, 6))), "that was another process of this pid");
+    }
+
+    #[test]
+    fn a_supervisor_or_a_shell_is_no_part_of_the_gateway() {
+        let [one, two, child] = [MASTER + 1, MASTER + 2, MASTER + 3];
+        for supervisor in ["bash", "supervisord", "systemd"] {
+            let rows = [
+                (1, 0, "init"),
+                (MASTER, 1, supervisor),
+                (one, MASTER, "node"),
+                (two, MASTER, "node"),
+                (child, two, "node"),
+            ];
+            assert_eq!(vec![one, two], roots(&table(&rows), &[one, two, child], None), "{supervisor}");
         }
+        let apart = table(&[(1, 0, "init"), (one, 1, "node"), (two, 1, "node")]);
+        assert_eq!(vec![one, two], roots(&apart, &[one, two], None));
+    }
+
+    #[test]
+    fn what_started_s2_is_not_the_gateway() {
+        let [own, one, two] = [std::process::id(), MASTER + 1, MASTER + 2];
+        let rows = [(MASTER, 1, "pytest"), (own, MASTER, "s2"), (one, MASTER, "node"), (two, MASTER, "node")];
+        assert_eq!(vec![one, two], roots(&table(&rows), &[one, two], None));
     }
 }

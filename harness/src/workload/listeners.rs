@@ -49,10 +49,8 @@ const HOLD_FOR_OTHERS: [&str; 18] = [
 pub(super) enum Who {
     /// Nobody.
     Nobody,
-    /// One process.
-    One(Holding),
-    /// Several, so many: none of them is the gateway by itself.
-    Several(usize),
+    /// These processes, at least one.
+    Some(Vec<Holding>),
     /// Another user's, or one that has shut itself off, as in a container.
     Unseen,
     /// A program that passes on to another.
@@ -103,11 +101,10 @@ fn who_holds(sockets: &BTreeSet<u64>) -> Who {
             None => holders.push(holding),
         }
     }
-    match (holders.as_slice(), others) {
-        ([one], _) => Who::One(one.clone()),
-        ([], Some(other)) => Who::Holder(other),
-        ([], None) => Who::Unseen,
-        (several, _) => Who::Several(several.len()),
+    match (holders.is_empty(), others) {
+        (false, _) => Who::Some(holders),
+        (true, Some(other)) => Who::Holder(other),
+        (true, None) => Who::Unseen,
     }
 }
 

@@ -18,6 +18,10 @@ mod newest_runs;
 mod own_record;
 mod place;
 mod process;
+mod process_table;
+mod process_tree;
+#[cfg(test)]
+mod process_tree_tests;
 mod process_watch;
 mod round_trips;
 mod run;

@@ -1,4 +1,4 @@
-//! The samples of both processes: the gateway's, where it can be seen, and our own.
+//! The samples of the gateway's processes, where they can be seen, and of our own.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::{
     gateway_process::{GatewayProcess, Sight},
-    process::{ProcessView, Processes},
+    process::Processes,
+    process_tree::TreeView,
 };
 use crate::{
     clock,
@@ -19,8 +20,8 @@ use crate::{
 pub(super) struct ProcessWatch {
     processes: Processes,
     gateway: Option<GatewayProcess>,
-    /// Processor time of a process at its last look.
-    processor: BTreeMap<u32, (Instant, u64)>,
+    own_processor: Processor,
+    processor: Processor,
     /// Our own open descriptors at the last look.
     pub(super) own_fds: Option<f64>,
     /// Whether the gateway's metrics speak for its process: it was not seen at the last look, and is not merely away.
@@ -30,8 +31,14 @@ pub(super) struct ProcessWatch {
 impl ProcessWatch {
     /// Nothing is looked at yet.
     pub(super) fn new() -> Self {
-        let (processes, processor) = (Processes::new(), BTreeMap::new());
-        Self { processes, gateway: None, processor, own_fds: None, by_metrics: true }
+        Self {
+            processes: Processes::new(),
+            gateway: None,
+            own_processor: Processor::default(),
+            processor: Processor::default(),
+            own_fds: None,
+            by_metrics: true,
+        }
     }
 
     /// Takes a sample of each.
@@ -45,8 +52,10 @@ impl ProcessWatch {
                 #[expect(clippy::cast_precision_loss, reason = "no proxy has 2^52 connections")]
                 let of_proxy = of_proxy as f64;
                 self.own_fds = view.open_fds.map(|open| descriptors(open) - of_proxy);
+                let cpu =
+                    self.own_processor.percent(clock::now(), BTreeMap::from([((own, view.started_s), view.cpu_ms)]));
                 let gauges = [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu];
-                self.sample(context, own, &view, gauges, mark);
+                sample(context, gauges, (view.rss_bytes, view.open_fds, cpu), mark);
             }
             None => not_there(context, own, mark),
         }
@@ -54,36 +63,69 @@ impl ProcessWatch {
         let sight = gateway.look(&mut self.processes);
         self.by_metrics = matches!(sight, Sight::Unseen | Sight::Gone(_));
         match sight {
-            Sight::Seen(pid, view) => {
-                self.processor.retain(|of, _| *of == own || *of == pid);
-                // Who is watched is watched until it is gone.
-                note_life(context, format!("pid {pid}, started {}", view.started_s), true);
-                self.sample(context, pid, &view, [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu], mark);
-                if let (Some(open_fds), Some(own_fds)) = (view.open_fds.map(descriptors), self.own_fds) {
-                    context.recorder.gauge(Gauge::GatewayFdSurplus, open_fds - own_fds, mark);
-                }
-            }
+            Sight::Seen(view) => self.of_gateway(context, view, mark),
             Sight::Gone(pid) => not_there(context, pid, mark),
             // Whoever watches readiness and streams says what there is to say.
             Sight::Away | Sight::Unseen => {}
         }
     }
 
-    fn sample(&mut self, context: &Context, pid: u32, view: &ProcessView, [rss, fds, cpu]: [Gauge; 3], mark: Mark) {
-        #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
-        context.recorder.gauge(rss, view.rss_bytes as f64, mark);
-        if let Some(open_fds) = view.open_fds {
-            context.recorder.gauge(fds, descriptors(open_fds), mark);
+    fn of_gateway(&mut self, context: &Context, view: TreeView, mark: Mark) {
+        // Who is watched is watched until it is gone. Workers that come and go are no other gateway.
+        note_life(context, format!("pid {}, started {}", view.root, view.started_s), true);
+        #[expect(clippy::cast_precision_loss, reason = "no gateway has 2^52 processes")]
+        context.recorder.gauge(Gauge::GatewayProcesses, view.processes() as f64, mark);
+        let (rss_bytes, open_fds) = (view.rss_bytes, view.open_fds);
+        let cpu = self.processor.percent(clock::now(), view.cpu_ms);
+        let gauges = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu];
+        sample(context, gauges, (rss_bytes, open_fds, cpu), mark);
+        if let (Some(open_fds), Some(own_fds)) = (open_fds.map(descriptors), self.own_fds) {
+            context.recorder.gauge(Gauge::GatewayFdSurplus, open_fds - own_fds, mark);
         }
-        let now = clock::now();
-        if let Some((before, cpu_ms)) = self.processor.insert(pid, (now, view.cpu_ms)) {
-            let elapsed_ms = now.saturating_duration_since(before).as_secs_f64() * 1_000.0;
-            if elapsed_ms > 0.0 {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds since the last look")]
-                let busy_ms = view.cpu_ms.saturating_sub(cpu_ms) as f64;
-                context.recorder.gauge(cpu, busy_ms / elapsed_ms * 100.0, mark);
-            }
-        }
+    }
+}
+
+/// Processor time of processes at their last look.
+#[derive(Debug, Default)]
+struct Processor(Option<(Instant, CpuTimes)>);
+
+/// Milliseconds by pid and start.
+type CpuTimes = BTreeMap<(u32, u64), u64>;
+
+impl Processor {
+    /// How busy they were since the last look, percent of one core. What a process that has ended used since then is not
+    /// known. One that has come used all that it has used since, but for one that was there before.
+    fn percent(&mut self, now: Instant, cpu_ms: CpuTimes) -> Option<f64> {
+        let before = self.0.take();
+        let percent = before.and_then(|(at, before)| {
+            let elapsed_ms = now.saturating_duration_since(at).as_secs_f64() * 1_000.0;
+            let is_same = cpu_ms.keys().any(|process| before.contains_key(process));
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds since the last look")]
+            let busy_ms = cpu_ms.iter().map(|(process, now_ms)| match before.get(process) {
+                Some(before_ms) => now_ms.saturating_sub(*before_ms) as f64,
+                None => (*now_ms as f64).min(elapsed_ms),
+            });
+            (is_same && elapsed_ms > 0.0).then(|| busy_ms.sum::<f64>() / elapsed_ms * 100.0)
+        });
+        self.0 = Some((now, cpu_ms));
+        percent
+    }
+}
+
+/// Memory, descriptors and processor time, as far as they are known.
+fn sample(
+    context: &Context,
+    [rss, fds, cpu]: [Gauge; 3],
+    (rss_bytes, open_fds, busy): (u64, Option<usize>, Option<f64>),
+    mark: Mark,
+) {
+    #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
+    context.recorder.gauge(rss, rss_bytes as f64, mark);
+    if let Some(open_fds) = open_fds {
+        context.recorder.gauge(fds, descriptors(open_fds), mark);
+    }
+    if let Some(busy) = busy {
+        context.recorder.gauge(cpu, busy, mark);
     }
 }
 
@@ -170,6 +212,21 @@ mod tests {
         let other = |before: &str, after: &str| Finding::OtherProcess { before: before.into(), after: after.into() };
         let restarted = Finding::GatewayRestarted { before: "one".into(), after: "new".into() };
         assert_eq!(findings(&folder), [other("one", "other"), other("other", "one"), restarted]);
+    }
+
+    #[test]
+    fn processor_time_is_of_all_processes_whoever_comes_and_goes() {
+        let (begun, mut processor) = (clock::now(), Processor::default());
+        let mut percent = |second: u64, cpu_ms: &[(u32, u64)]| {
+            let cpu_ms = cpu_ms.iter().map(|(pid, ms)| ((*pid, 1), *ms)).collect();
+            processor.percent(begun + std::time::Duration::from_secs(second), cpu_ms)
+        };
+        assert_eq!(None, percent(0, &[(1, 5_000)]));
+        assert_eq!(Some(50.0), percent(10, &[(1, 10_000)]));
+        assert_eq!(Some(30.0), percent(20, &[(1, 11_000), (2, 2_000)]), "a worker that has come");
+        assert_eq!(Some(20.0), percent(30, &[(1, 13_000)]), "a worker that has gone");
+        assert_eq!(Some(100.0), percent(40, &[(1, 13_000), (3, 3_600_000)]), "a worker that was there before");
+        assert_eq!(None, percent(50, &[(4, 100)]), "another gateway");
     }
 
     #[test]
