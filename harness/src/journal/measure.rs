@@ -12,6 +12,8 @@ named! {
         ReadyProbes = "ready_probes",
         /// Readiness probes answered 200.
         ReadyOk = "ready_ok",
+        /// Probes without an answer during which the harness itself stood still. They are no samples.
+        ReadyUnheard = "ready_unheard",
         /// Runs whose start the gateway accepted.
         RunsStarted = "runs_started",
         /// Runs that came to an end of any kind: success, failure, refusal, timeout.

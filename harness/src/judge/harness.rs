@@ -4,6 +4,7 @@ use super::{
     Digest, Judged, Judgement, Offender, Scope, Target, Targets, Unit, cause,
     conclude::{Findings, is_too_few, percent},
     drift,
+    lateness::{self, Lateness},
 };
 use crate::{
     journal::{Counter, EndReason, Timing},
@@ -121,7 +122,8 @@ fn full_duration(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
     found.conclude(plan, digest)
 }
 
-/// Planned starts of W1 to W6 happened, and on time. Of the two conditions the judgement shows the one that is missed.
+/// Planned starts of W1 to W6 happened, and none was late in a way that could have changed a verdict ([`lateness`]). Of the two
+/// conditions the judgement shows the one that is missed.
 fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
     let check = HarnessCheck::LoadDelivered;
     let mut found = open(check, Unit::Percent, targets.load_delivered(), "planned starts");
@@ -163,33 +165,25 @@ fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement 
         return found.conclude(plan, digest);
     }
 
-    let lateness = digest.histogram(Timing::StartLateness, Scope::All);
-    let p99_ms = digest.quantiles(Timing::StartLateness, Scope::All).map(|quantiles| quantiles.p99_ms);
-    if is_too_few(lateness.len(), plan.runs.len() as u64) || p99_ms.is_none() {
-        found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.len()));
+    let lateness = Lateness::of(digest, targets);
+    if is_too_few(lateness.starts(), plan.runs.len() as u64) {
+        found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.starts()));
         found.value = None;
-    } else if let Some(p99_ms) = p99_ms {
-        found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {} starts", lateness.len()));
-        found.evidence.notes.extend(digest.story.stalls.iter().map(stood_still));
-        if !targets.start_lateness().is_met_by(p99_ms) {
-            (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
-            let busy = || "is the machine busy with something else?".to_owned();
-            let why =
-                digest.story.stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms).map_or_else(busy, stood_still);
-            found.fault = Some(format!("planned starts were late: {why}"));
-            let limit_us = super::digest::limit_us(targets.start_lateness().limit());
-            found.evidence.over = lateness.count_above(limit_us);
-            found.evidence.first = super::latency::first_over(digest, Timing::StartLateness, Scope::All, limit_us);
-            found.evidence.worst = super::latency::worst_over(digest, Timing::StartLateness, Scope::All, limit_us);
-        }
+        return found.conclude(plan, digest);
+    }
+    let (p99_ms, starts) = (lateness.at_ms(0.99), lateness.starts());
+    found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {starts} starts"));
+    found.evidence.notes.extend(lateness.note());
+    found.evidence.notes.extend(digest.story.stalls.iter().map(lateness::stood_still));
+    found.fault = lateness::harm(plan, targets, digest);
+    if found.fault.is_some() && !targets.start_lateness().is_met_by(p99_ms) {
+        (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
+        let limit_us = super::digest::limit_us(targets.start_lateness().limit());
+        found.evidence.over = lateness.late();
+        found.evidence.first = super::latency::first_over(digest, Timing::StartLateness, Scope::All, limit_us);
+        found.evidence.worst = super::latency::worst_over(digest, Timing::StartLateness, Scope::All, limit_us);
     }
     found.conclude(plan, digest)
-}
-
-/// The session itself stood still until a moment: whatever came due meanwhile, came late.
-fn stood_still((at_ms, stalled_ms): &(u64, u64)) -> String {
-    let seconds = as_value(*stalled_ms) / 1_000.0;
-    format!("the session stood still for {seconds:.1} s, to {}: it was stopped, or got no processor", moment(*at_ms))
 }
 
 /// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.

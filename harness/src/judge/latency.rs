@@ -7,6 +7,7 @@ use super::{
     conclude::{Findings, is_too_few},
     digest::limit_us,
     kpi::Case,
+    lateness::{self, Lateness},
     lead_up::lead_up,
     range::{self, Range, Ranks},
     tally::WORST_MAX,
@@ -27,6 +28,11 @@ pub(super) fn start_to_log(case: Case<'_>, quantile: f64) -> Findings {
     });
     if found.samples == 0 {
         found.lack = Some("no run wrote a log line".to_owned());
+    }
+    let lateness = Lateness::of(case.digest, case.targets);
+    let explained = found.value.and_then(|value_ms| lateness::explanation(&lateness, quantile, value_ms, found.target));
+    if explained.is_some() {
+        (found.value, found.lack) = (None, explained);
     }
     found
 }

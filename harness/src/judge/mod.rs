@@ -77,6 +77,7 @@ mod harness;
 mod incidents;
 mod kpi;
 mod latency;
+mod lateness;
 mod lead_up;
 mod lives;
 mod looks;
@@ -105,6 +106,8 @@ mod baseline_tests;
 mod drift_tests;
 #[cfg(test)]
 mod fuzz_tests;
+#[cfg(test)]
+mod lateness_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

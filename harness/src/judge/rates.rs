@@ -29,7 +29,7 @@ struct Share {
 
 /// `availability`: readiness probes answered 200, of all, steady.
 pub(super) fn availability(case: Case<'_>) -> Findings {
-    Share {
+    let mut found = Share {
         of: Counter::ReadyProbes,
         part: Counter::ReadyOk,
         part_is_good: true,
@@ -37,7 +37,14 @@ pub(super) fn availability(case: Case<'_>) -> Findings {
         offence: Offence::NotReady,
         sample_name: "probes",
     }
-    .found(case)
+    .found(case);
+    let unheard = case.digest.counter(Counter::ReadyUnheard, Scope::Steady);
+    if unheard > 0 {
+        found.evidence.notes.push(format!(
+            "{unheard} probes without an answer are not counted: the harness itself stood still while they waited"
+        ));
+    }
+    found
 }
 
 /// `run_success`: runs that ended in success, of all that ended, in every phase.

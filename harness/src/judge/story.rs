@@ -33,6 +33,8 @@ pub(super) struct Story {
     pub(super) cut: BTreeMap<Workload, u64>,
     /// The first few times that the session itself stood still: when that was over, and for how long, real milliseconds.
     pub(super) stalls: Vec<(u64, u64)>,
+    /// For how long it stood still in all, real milliseconds.
+    pub(super) stalled_ms: u64,
     /// The lives of the gateway's process.
     pub(super) lives: Lives,
     /// The first fatal error, and when.
@@ -132,7 +134,12 @@ impl Story {
                     self.holes.push((*from_ms, *to_ms, why.clone()));
                 }
             }
-            Finding::Stalled { stalled_ms } if self.stalls.len() < STALLS_MAX => self.stalls.push((at_ms, *stalled_ms)),
+            Finding::Stalled { stalled_ms } => {
+                self.stalled_ms = self.stalled_ms.saturating_add(*stalled_ms);
+                if self.stalls.len() < STALLS_MAX {
+                    self.stalls.push((at_ms, *stalled_ms));
+                }
+            }
             Finding::GatewayRestarted { .. } | Finding::OtherProcess { .. } => self.lives.absorb(incident),
             _ => {}
         }

@@ -67,7 +67,7 @@ impl Worker for RealisticRuns {
                 let started = context.recorder.cycle_started(Workload::Runs, due);
                 let (planned, one) = (planned.clone(), context.clone());
                 self.runs.play(&context, Workload::Runs, async move {
-                    play_run(&one, number, &planned, due).await;
+                    play_run(&one, number, &planned).await;
                     one.recorder.cycle_finished(Workload::Runs, started);
                 });
             }
@@ -102,12 +102,11 @@ fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> 
     context.past.is_there() && !was_begun && waited > allowed
 }
 
-async fn play_run(context: &Context, number: usize, planned: &PlannedRun, due: Instant) {
-    let began = clock::now();
+async fn play_run(context: &Context, number: usize, planned: &PlannedRun) {
     context.gate.pass().await;
-    // A hold is ours, not the gateway's: it moves the moment from which a user would have waited.
-    let held = clock::now().saturating_duration_since(began);
-    let due = context.recorder.mark_at(due + held);
+    // From here on a user waits. A hold is ours, and so is a late start: no answer of the gateway can delay this moment, since
+    // runs are started by the plan's timer alone. How late it is stands in the record as `start_lateness`.
+    let due = context.recorder.mark();
     let message = format!("Soak run {number}: look up the order and sum up its state.");
     let new = run::new_run(&planned.agent, format!("soak-run-{number}"), message);
     match run::create(context, Workload::Runs, &context.client, &new, due).await {

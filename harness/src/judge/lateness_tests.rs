@@ -1,0 +1,120 @@
+//! One late start is a note, a starved harness is red, and neither excuses nor blames a gateway.
+
+use super::{
+    Judgement, Unit, Verdict,
+    soak::{Soak, timing},
+};
+use crate::{
+    journal::{Exemplar, Finding, LatencyHistogram, Timing, TimingRecord},
+    plan::{HarnessCheck, Kpi, Suite},
+};
+
+/// So many samples of each of these values, milliseconds.
+type Samples<'a> = &'a [(u64, u64)];
+
+fn record(samples: Samples<'_>) -> TimingRecord {
+    let mut histogram = LatencyHistogram::new();
+    for (count, ms) in samples {
+        (0..*count).for_each(|_| histogram.record(ms * 1_000));
+    }
+    let worst_ms = samples.iter().map(|(_, ms)| *ms).max().unwrap_or(0);
+    let worst = vec![Exemplar { at_ms: 30_000, value_us: worst_ms * 1_000, subject: "w1_realistic_runs".into() }];
+    TimingRecord { histogram, worst }
+}
+
+/// A healthy smoke test, but for how late its starts were, and how long its runs took to their first line.
+fn soak(lateness: Samples<'_>, start_to_log: Samples<'_>) -> Soak {
+    let mut soak = Soak::healthy(Suite::Smoke).each(|interval| {
+        interval.timings.remove(&Timing::StartLateness);
+        interval.timings.remove(&Timing::StartToLog);
+    });
+    let first = &mut soak.minute(0).timings;
+    first.insert(Timing::StartLateness, record(lateness));
+    first.insert(Timing::StartToLog, record(start_to_log));
+    soak
+}
+
+const QUICK: Samples<'static> = &[(45, 200)];
+
+fn load(soak: &Soak) -> Judgement {
+    soak.judge().harness(HarnessCheck::LoadDelivered).unwrap().clone()
+}
+
+fn kpi(soak: &Soak, kpi: Kpi) -> Judgement {
+    soak.judge().kpi(kpi).unwrap().clone()
+}
+
+#[test]
+fn one_late_start_of_fifty_is_a_note() {
+    let judgement = load(&soak(&[(51, 2), (1, 166)], QUICK));
+    assert_eq!((Verdict::Pass, Unit::Percent), (judgement.verdict, judgement.unit), "{judgement:#?}");
+    let notes = judgement.evidence.notes.join("\n");
+    assert!(notes.contains("1 of 52 starts were more than 100 ms late, 166 ms at most"), "{notes}");
+}
+
+#[test]
+fn a_few_late_starts_pass_and_more_fail() {
+    for (late, ms, verdict) in [
+        (0, 0, Verdict::Pass),
+        (1, 4_000, Verdict::Pass),
+        (5, 300, Verdict::Pass),
+        (6, 101, Verdict::Fail),
+        (26, 2_000, Verdict::Fail),
+        (52, 250, Verdict::Fail),
+    ] {
+        let judgement = load(&soak(&[(52 - late, 2), (late, ms)], QUICK));
+        assert_eq!(verdict, judgement.verdict, "{late} of 52 by {ms} ms: {judgement:#?}");
+        if verdict == Verdict::Fail {
+            assert_eq!(Unit::Millis, judgement.unit);
+            let reason = judgement.reason.unwrap();
+            assert!(reason.contains(&format!("{late} of 52 planned starts")), "{reason}");
+            assert!(judgement.evidence.first.is_some());
+        }
+    }
+}
+
+#[test]
+fn a_latency_that_starts_may_have_made_too_long_is_unproven_and_the_load_fails() {
+    // The p95 of 52 starts is the third from the top, that of 45 runs the third from the top, too.
+    let soak = soak(&[(48, 2), (4, 180)], &[(41, 300), (4, 1_300)]);
+    let judgement = kpi(&soak, Kpi::StartToLogP95);
+    assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
+    let reason = judgement.reason.unwrap();
+    assert!(reason.contains("1300 ms") && reason.contains("180 ms late"), "{reason}");
+    let judgement = load(&soak);
+    assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+    assert!(judgement.reason.unwrap().contains("start_to_log_p95"));
+}
+
+#[test]
+fn a_slow_gateway_is_not_excused_by_late_starts() {
+    let soak = soak(&[(48, 2), (4, 180)], &[(41, 300), (4, 2_500)]);
+    for of in [Kpi::StartToLogP95, Kpi::StartToLogP99] {
+        assert_eq!(Verdict::Fail, kpi(&soak, of).verdict);
+    }
+    assert_eq!(Verdict::Pass, load(&soak).verdict, "late starts are not why the target was missed");
+}
+
+#[test]
+fn starts_within_their_limit_excuse_nothing() {
+    let soak = soak(&[(48, 2), (4, 99)], &[(41, 300), (4, 1_250)]);
+    assert_eq!(Verdict::Fail, kpi(&soak, Kpi::StartToLogP95).verdict);
+    assert_eq!(Verdict::Pass, load(&soak).verdict);
+}
+
+#[test]
+fn a_harness_that_stood_still_for_long_fails_however_few_starts_were_due() {
+    for (seconds, verdict) in [(60, Verdict::Pass), (360, Verdict::Fail)] {
+        let mut soak = Soak::healthy(Suite::Full);
+        let starts = timing(1_500, 357, 30_000, "w1_realistic_runs");
+        soak.happens(30 * 60_000, Finding::Stalled { stalled_ms: seconds * 1_000 });
+        for interval in &mut soak.intervals {
+            interval.timings.remove(&Timing::StartLateness);
+        }
+        soak.minute(0).timings.insert(Timing::StartLateness, starts);
+        soak.minute(1).timings.insert(Timing::StartLateness, record(&[(3, seconds * 500)]));
+        let judgement = load(&soak);
+        assert_eq!(verdict, judgement.verdict, "{seconds} s of 120 min: {judgement:#?}");
+        assert!(judgement.evidence.notes.iter().any(|note| note.contains("stood still")));
+    }
+}
