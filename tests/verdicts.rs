@@ -1,12 +1,17 @@
 //! The matrix: every KPI turns red for its own defect, and only for it; and a healthy gateway stays green, however odd.
 //!
-//! Each trial is a whole soak: a gateway in a process of its own, and this binary again as the runner that plays two
-//! compressed hours at it, with all its roles and files.
+//! Each soak is a whole one: a gateway in a process of its own, and this binary again as the runner that plays two
+//! compressed hours at it, with all its roles and files. A trial is a row; rows that have nothing to do with each other share
+//! a soak (`group`).
 
+#[path = "verdicts/busy.rs"]
+mod busy;
 #[path = "verdicts/gateway.rs"]
 mod gateway;
 #[path = "support/gateway.rs"]
 mod gateway_process;
+#[path = "verdicts/group.rs"]
+mod group;
 #[path = "verdicts/readme.rs"]
 mod readme;
 #[path = "support/reds.rs"]
@@ -33,6 +38,7 @@ use std::{
 };
 
 use gateway::AnyError;
+use group::Group;
 use libtest_mimic::{Arguments, Failed, Trial};
 use room::Room;
 use rows::{AFRESH, DEFECTS, GONE, ODDITIES, Row, STARVED};
@@ -41,6 +47,7 @@ use s2_harness::{
     workload,
 };
 use serde_json::Value;
+use soak::Said;
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
 const SIDE_BY_SIDE: u32 = 10;
@@ -49,6 +56,8 @@ const SIDE_BY_SIDE: u32 = 10;
 const STAGGER: Duration = Duration::from_secs(3);
 /// The trial of a gateway that stands still for a while.
 const STALL: &str = "stall::a_stall_is_felt_by_all_who_came_meanwhile";
+/// The trial of a machine that is busy otherwise. It takes a quarter of an hour, and is played when the rule of lateness changes.
+const BUSY: &str = "busy::smoke_is_green_on_a_busy_machine";
 /// What says that the machine was too slow to play the load.
 const MACHINE: [&str; 2] = ["load_delivered", "heartbeats"];
 /// And so does a start that is later than this, for one in a hundred: on a machine with room it is a few milliseconds.
@@ -66,36 +75,39 @@ fn main() -> ExitCode {
     }
     let mut args = std::env::args().skip(1);
     if args.next().as_deref() == Some(gateway::ROLE) {
-        let trial = args.next().unwrap_or_default();
-        let row = if trial == STALL {
-            Some(Row::HEALTHY)
+        let soak = args.next().unwrap_or_default();
+        let groups = group::all(all());
+        let group = groups.iter().find(|group| group.name == soak);
+        let served = if group.is_some() || [STALL, BUSY].contains(&soak.as_str()) {
+            gateway::serve(group.map(AsRef::as_ref))
         } else {
-            all().find_map(|(name, row)| (name == trial).then_some(row))
+            Err(format!("no soak is called {soak:?}").into())
         };
-        let served =
-            row.ok_or_else(|| format!("no trial is called {trial:?}").into()).and_then(|row| gateway::serve(&row));
         return served.unwrap_or_else(|error: AnyError| {
-            eprintln!("the gateway of {trial}: {error}");
+            eprintln!("the gateway of {soak}: {error}");
             ExitCode::FAILURE
         });
     }
+    let groups = group::all(all());
     let mut args = Arguments::from_args();
-    args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE as usize));
+    let (begun, held) = (Arc::new(AtomicU32::new(0)), groups.clone());
     let others = [
         trial(STALL, || stall::a_stall_is_felt_by_all_who_came_meanwhile(STALL, &out(STALL))),
+        trial(BUSY, || busy::smoke_is_green(BUSY, &out(BUSY))).with_ignored_flag(true),
         trial("readme::the_table_is_the_matrix", readme::the_table_is_the_matrix),
+        trial("group::no_two_rows_of_a_soak_turn_red_the_same", move || {
+            group::no_two_rows_of_a_soak_turn_red_the_same(&held)
+        }),
     ];
-    let begun = Arc::new(AtomicU32::new(0));
-    let rows = all().map(|(name, row)| {
-        let begun = Arc::clone(&begun);
-        trial(&name.clone(), move || {
-            let before = begun.fetch_add(1, Ordering::Relaxed);
-            // A wait for nothing but time: that is what sets them apart.
-            thread::sleep(if before < SIDE_BY_SIDE { STAGGER * before } else { Duration::ZERO });
-            hold(&name, &row)
-        })
+    let rows = groups.iter().flat_map(|group| (0..group.rows.len()).map(move |nth| (group, nth)));
+    let rows = rows.map(|(group, nth)| {
+        let (begun, group) = (Arc::clone(&begun), Arc::clone(group));
+        trial(&group.rows[nth].0.clone(), move || hold(&group, nth, &begun))
     });
-    libtest_mimic::run(&args, rows.chain(others).collect()).exit_code()
+    let trials: Vec<Trial> = rows.chain(others).collect();
+    // A trial whose soak is being played for another waits for it, and there is room for so many soaks as there is.
+    args.test_threads = args.test_threads.or(Some(trials.len()));
+    libtest_mimic::run(&args, trials).exit_code()
 }
 
 fn trial(name: &str, holds: impl FnOnce() -> Result<(), AnyError> + Send + 'static) -> Trial {
@@ -113,32 +125,47 @@ fn all() -> impl Iterator<Item = (String, Row)> {
         .chain(named("without", STARVED))
 }
 
-/// Where a trial's soak leaves what it leaves.
-fn out(trial: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("verdicts").join(trial.replace("::", "-"))
+/// Where a soak leaves what it leaves.
+fn out(soak: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("verdicts").join(soak.replace("::", "-"))
 }
 
-/// Plays a row, and holds what is said against what should be.
-fn hold(name: &str, row: &Row) -> Result<(), AnyError> {
-    let out = out(name);
-    let mut tries = 0;
-    let (said, wrong) = loop {
-        tries += 1;
-        let place = ROOM.enter();
-        let gateway = gateway::start(name)?;
-        let said = soak::play(&gateway, row, soak::FULL, &out)?;
-        let wrong = differences(row, &said.reds);
-        let was_busy = said.lateness_p99_ms.is_none_or(|ms| ms > LATENESS_P99_MS_MAX);
-        let is_slow = was_busy || MACHINE.iter().any(|check| said.reds.contains_key(*check));
-        if wrong.is_empty() || !is_slow || tries == TRIES_MAX {
-            break (said, wrong);
-        }
-        place.was_one_too_many();
-    };
+/// Holds what is said of a row against what should be, and plays its soak before if nobody did.
+fn hold(group: &Group, nth: usize, begun: &AtomicU32) -> Result<(), AnyError> {
+    let said = group.played.get_or_init(|| {
+        let before = begun.fetch_add(1, Ordering::Relaxed);
+        // A wait for nothing but time: that is what sets them apart.
+        thread::sleep(if before < SIDE_BY_SIDE { STAGGER * before } else { Duration::ZERO });
+        play(group).map_err(|error| error.to_string())
+    });
+    let said = said.as_ref().map_err(String::as_str)?;
+    let mut wrong = differences(&group.rows[nth].1, &said.reds);
+    wrong.extend(others(group, &said.reds));
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(format!("{}\n{}\n{}", wrong.join("\n"), out.display(), said.output).into())
+    let all: Vec<&str> = group.rows.iter().map(|(trial, _)| trial.as_str()).collect();
+    let shared = if all.len() > 1 { format!("one soak for {}\n", all.join(", ")) } else { String::new() };
+    Err(format!("{}\n{shared}{}\n{}", wrong.join("\n"), out(&group.name).display(), said.output).into())
+}
+
+/// Plays the soak of some rows, more than once where the machine is too slow.
+fn play(group: &Group) -> Result<Said, AnyError> {
+    let (out, scene) = (out(&group.name), group.scene()?);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let place = ROOM.enter();
+        let gateway = gateway::start(&group.name)?;
+        let said = soak::play(&gateway, &scene, soak::FULL, &out)?;
+        let is_right = group.rows.iter().all(|(_, row)| differences(row, &said.reds).is_empty());
+        let was_busy = said.lateness_p99_ms.is_none_or(|ms| ms > LATENESS_P99_MS_MAX);
+        let is_slow = was_busy || MACHINE.iter().any(|check| said.reds.contains_key(*check));
+        if (is_right && others(group, &said.reds).is_empty()) || !is_slow || tries == TRIES_MAX {
+            return Ok(said);
+        }
+        place.was_one_too_many();
+    }
 }
 
 /// What is not as the row says, in words.
@@ -155,11 +182,14 @@ fn differences(row: &Row, reds: &BTreeMap<String, Value>) -> Vec<String> {
             }
         }
     }
-    let should = |name: &str| row.fails.iter().chain(row.unproven).any(|other| *other == name);
-    wrong.extend(
-        reds.iter().filter(|(name, _)| !should(name)).map(|(name, red)| format!("{name} is {}", red["verdict"])),
-    );
     wrong
+}
+
+/// What is red, and no row of the soak says so.
+fn others(group: &Group, reds: &BTreeMap<String, Value>) -> Vec<String> {
+    let expected = group.expected();
+    let others = reds.iter().filter(|(name, _)| !expected.contains(name.as_str()));
+    others.map(|(name, red)| format!("{name} is {}, and no row says so", red["verdict"])).collect()
 }
 
 /// What a red one should say, and does not.

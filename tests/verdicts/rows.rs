@@ -2,11 +2,14 @@
 
 use mock_gateway::Defect;
 
-/// One soak: a gateway, and what is to be said of it.
+/// One trial: a defect or a habit of a gateway, and what is to be said of it. Rows of one group share a gateway and a soak.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     /// What the trial is called, after its kind.
     pub(crate) name: &'static str,
+    /// The soak that it shares with the other rows of this name; empty where it has one of its own. Whatever they turn red, no
+    /// two of them turn red the same (`groups` holds that), and none of them may have to do with what another turns red.
+    pub(crate) group: &'static str,
     /// What is wrong with the gateway, or merely odd about it.
     pub(crate) defects: &'static [Defect],
     /// The calls of the contract that it does not have.
@@ -30,6 +33,7 @@ impl Row {
     /// A gateway with which nothing is wrong.
     pub(crate) const HEALTHY: Self = Self {
         name: "",
+        group: "",
         defects: &[],
         without: &[],
         knows_pid: true,
@@ -38,6 +42,16 @@ impl Row {
         fails: &[],
         unproven: &[],
     };
+
+    /// What is not green.
+    pub(crate) fn reds(&self) -> impl Iterator<Item = &'static str> {
+        self.fails.iter().chain(self.unproven).copied()
+    }
+
+    /// The same, in a soak that it shares.
+    const fn shares(self, group: &'static str) -> Self {
+        Self { group, ..self }
+    }
 }
 
 const fn defect(defects: &'static [Defect], fails: &'static [&'static str]) -> Row {
@@ -63,126 +77,137 @@ const fn gone(
 
 /// A defect each, and what it must turn red.
 pub(crate) const DEFECTS: &[Row] = &[
-    defect(&[Defect::Unready], &["availability"]),
-    defect(&[Defect::RunsFail], &["run_success"]),
-    defect(&[Defect::SlowStartTail], &["start_to_log_p99"]),
-    defect(&[Defect::SlowStart], &["start_to_log_p95"]),
-    defect(&[Defect::SlowJudge], &["judge_p95"]),
-    defect(&[Defect::SlowShield], &["shield_p95"]),
-    defect(&[Defect::SlowWriteTail], &["sse_write_p99"]),
-    defect(&[Defect::RefuseResume], &["sse_reconnect_success"]),
-    defect(&[Defect::DropStreams], &["sse_reconnect_rate"]),
-    defect(&[Defect::DuplicateEvents], &["sse_duplicates"]),
-    defect(&[Defect::RedeliverNewId], &["sse_duplicates"]),
-    defect(&[Defect::LoseEvents], &["sse_gaps"]),
-    defect(&[Defect::IgnoreLastEventId], &["sse_gaps"]),
+    defect(&[Defect::Unready], &["availability"]).shares("a"),
+    defect(&[Defect::RunsFail], &["run_success"]).shares("b"),
+    defect(&[Defect::SlowStartTail], &["start_to_log_p99"]).shares("c"),
+    defect(&[Defect::SlowStart], &["start_to_log_p95"]).shares("d"),
+    defect(&[Defect::SlowJudge], &["judge_p95"]).shares("a"),
+    defect(&[Defect::SlowShield], &["shield_p95"]).shares("b"),
+    defect(&[Defect::SlowWriteTail], &["sse_write_p99"]).shares("e"),
+    defect(&[Defect::RefuseResume], &["sse_reconnect_success"]).shares("d"),
+    defect(&[Defect::DropStreams], &["sse_reconnect_rate"]).shares("f"),
+    defect(&[Defect::DuplicateEvents], &["sse_duplicates"]).shares("g"),
+    defect(&[Defect::RedeliverNewId], &["sse_duplicates"]).shares("h"),
+    defect(&[Defect::LoseEvents], &["sse_gaps"]).shares("i"),
+    defect(&[Defect::IgnoreLastEventId], &["sse_gaps"]).shares("j"),
     // With twenty streams that replay all there is, this one soak carries four times the events of the others beside it.
     Row { settings: "[w2_sse_churn]\nstreams = 5\n", ..defect(&[Defect::ReplayFromStart], &["sse_duplicates"]) },
-    defect(&[Defect::ApiErrors], &["error_rate_steady"]),
-    defect(&[Defect::ChaosErrors], &["error_rate_chaos"]),
-    defect(&[Defect::SlowIndex], &["publish_search_delay"]),
-    defect(&[Defect::ForgetVersions], &["registry_consistency"]),
-    defect(&[Defect::AcceptTampered], &["tampered_manifests"]),
-    defect(&[Defect::AcceptInjections], &["injections_blocked"]),
-    defect(&[Defect::LeakPii], &["pii_masked"]),
-    defect(&[Defect::LeakPiiOutput], &["pii_masked"]),
-    defect(&[Defect::LeakCanaryLog], &["plaintext_leaks"]),
-    defect(&[Defect::LeakCanaryBase64], &["plaintext_leaks"]),
-    defect(&[Defect::LeakMemory], &["rss_drift"]),
-    defect(&[Defect::LeakDescriptors], &["fd_drift"]),
-    defect(&[Defect::LeakStreams], &["sse_connection_drift"]),
-    defect(&[Defect::LeakQueue], &["queue_drift"]),
-    defect(&[Defect::ClockDrift], &["clock_drift"]),
-    defect(&[Defect::ClockJump], &["clock_drift"]),
-    defect(&[Defect::NeverHeals], &["chaos_recovery"]),
+    defect(&[Defect::ApiErrors], &["error_rate_steady"]).shares("i"),
+    defect(&[Defect::ChaosErrors], &["error_rate_chaos"]).shares("j"),
+    defect(&[Defect::SlowIndex], &["publish_search_delay"]).shares("b"),
+    defect(&[Defect::ForgetVersions], &["registry_consistency"]).shares("c"),
+    defect(&[Defect::AcceptTampered], &["tampered_manifests"]).shares("a"),
+    defect(&[Defect::AcceptInjections], &["injections_blocked"]).shares("b"),
+    defect(&[Defect::LeakPii], &["pii_masked"]).shares("a"),
+    defect(&[Defect::LeakPiiOutput], &["pii_masked"]).shares("e"),
+    defect(&[Defect::LeakCanaryLog], &["plaintext_leaks"]).shares("c"),
+    defect(&[Defect::LeakCanaryBase64], &["plaintext_leaks"]).shares("e"),
+    defect(&[Defect::LeakMemory], &["rss_drift"]).shares("d"),
+    defect(&[Defect::LeakDescriptors], &["fd_drift"]).shares("c"),
+    defect(&[Defect::LeakStreams], &["sse_connection_drift"]).shares("b"),
+    defect(&[Defect::LeakQueue], &["queue_drift"]).shares("a"),
+    defect(&[Defect::ClockDrift], &["clock_drift"]).shares("h"),
+    defect(&[Defect::ClockJump], &["clock_drift"]).shares("d"),
+    defect(&[Defect::NeverHeals], &["chaos_recovery"]).shares("h"),
     // A recovery is measured in real time. One that misses the target by default would be half of a compressed soak.
     Row {
         settings: "[targets]\nchaos_recovery_seconds_max = 2.5\n",
-        ..defect(&[Defect::SlowRecovery], &["chaos_recovery"])
+        ..defect(&[Defect::SlowRecovery], &["chaos_recovery"]).shares("o")
     },
-    defect(&[Defect::LatencyNotApplied], &["w6_light_chaos"]),
-    defect(&[Defect::RestartNotDone], &["w6_light_chaos"]),
-    Row { unproven: &["queue_drift", "sse_connection_drift"], ..defect(&[Defect::NoMetrics], &[]) },
-    Row { unproven: &["queue_drift", "sse_connection_drift"], ..defect(&[Defect::MetricsFrozen], &[]) },
+    defect(&[Defect::LatencyNotApplied], &["w6_light_chaos"]).shares("c"),
+    defect(&[Defect::RestartNotDone], &["w6_light_chaos"]).shares("e"),
+    Row { unproven: &["queue_drift", "sse_connection_drift"], ..defect(&[Defect::NoMetrics], &[]).shares("k") },
+    Row { unproven: &["queue_drift", "sse_connection_drift"], ..defect(&[Defect::MetricsFrozen], &[]).shares("l") },
     // Where there are no histograms, the guard's events say how long it took; and where there are none of these either,
     // nothing does.
-    defect(&[Defect::NoHistograms], &[]),
+    defect(&[Defect::NoHistograms], &[]).shares("habits-1"),
     Row {
         name: "no-histograms-and-no-guard-events",
         unproven: &["judge_p95", "shield_p95"],
-        ..defect(&[Defect::NoHistograms, Defect::KeepAliveOnly], &[])
+        ..defect(&[Defect::NoHistograms, Defect::KeepAliveOnly], &[]).shares("m")
     },
 ];
 
 /// Defects that were thought of by who knew the contract and not the judges. Where a KPI has a defect of its own above, two
 /// that have nothing to do with each other share a soak.
 pub(crate) const AFRESH: &[Row] = &[
-    two("leak-guard", &[Defect::LeakCanaryGuard, Defect::LeakPiiGuard], &["pii_masked", "plaintext_leaks"]),
+    two("leak-guard", &[Defect::LeakCanaryGuard, Defect::LeakPiiGuard], &["pii_masked", "plaintext_leaks"]).shares("k"),
     two(
         "leak-metrics-and-short-signature",
         &[Defect::LeakCanaryMetrics, Defect::ShortSignature],
         &["plaintext_leaks", "tampered_manifests"],
-    ),
+    )
+    .shares("s"),
     two(
         "leak-input-and-descriptors-at-chaos",
         &[Defect::LeakCanaryInput, Defect::DescriptorsAtChaos],
         &["fd_drift", "plaintext_leaks"],
-    ),
+    )
+    .shares("m"),
     two(
         "leak-hex-and-newest-only",
         &[Defect::LeakCanaryHex, Defect::NewestOnly],
         &["plaintext_leaks", "registry_consistency"],
-    ),
-    two("hide-and-leak-at-chaos", &[Defect::HideWhileHashOnly, Defect::LeakAtChaos], &["plaintext_leaks", "rss_drift"]),
+    )
+    .shares("o"),
+    two("hide-and-leak-at-chaos", &[Defect::HideWhileHashOnly, Defect::LeakAtChaos], &["plaintext_leaks", "rss_drift"])
+        .shares("n"),
     two(
         "late-toggle-and-resume-one-again",
         &[Defect::LateToggle, Defect::ResumeOneAgain],
         &["plaintext_leaks", "sse_duplicates"],
-    ),
+    )
+    .shares("l"),
     defect(&[Defect::EndBeforeLastLog], &["error_rate_chaos", "error_rate_steady", "sse_gaps"]),
-    defect(&[Defect::LoseForAll], &["sse_gaps"]),
-    defect(&[Defect::LoseOnWorkspaceStreams], &["sse_gaps"]),
+    defect(&[Defect::LoseForAll], &["sse_gaps"]).shares("k"),
+    defect(&[Defect::LoseOnWorkspaceStreams], &["sse_gaps"]).shares("o"),
     // What no workspace stream showed of its runs was missed by all.
-    defect(&[Defect::SilentAfterRestart], &["sse_gaps", "start_to_log_p95", "start_to_log_p99"]),
-    defect(&[Defect::ResumeOneShort], &["sse_gaps"]),
+    defect(&[Defect::SilentAfterRestart], &["sse_gaps", "start_to_log_p95", "start_to_log_p99"]).shares("p"),
+    defect(&[Defect::ResumeOneShort], &["sse_gaps"]).shares("q"),
     defect(&[Defect::ForeignEvents], &["error_rate_chaos", "error_rate_steady"]),
-    defect(&[Defect::MixedRuns], &["error_rate_chaos", "error_rate_steady"]),
-    defect(&[Defect::SlowAfterRestart], &["start_to_log_p99"]),
+    defect(&[Defect::MixedRuns], &["error_rate_chaos", "error_rate_steady"]).shares("r"),
+    defect(&[Defect::SlowAfterRestart], &["start_to_log_p99"]).shares("l"),
     // It flaps after it was said to be well, and no longer when the window closes: then it would be availability's. A
     // compressed window is too short for that, and half a minute of flapping would be half of a compressed soak.
     Row {
         settings: "[w6_light_chaos]\nsettle = \"7m\"\n[targets]\nchaos_recovery_seconds_max = 3.0\n",
         ..defect(&[Defect::FlapAfterRestart], &["chaos_recovery"])
     },
-    defect(&[Defect::SlowCreate], &["start_to_log_p99"]),
-    defect(&[Defect::LyingHistogram], &["sse_write_p99"]),
-    defect(&[Defect::PublishRejected], &["tampered_manifests"]),
-    defect(&[Defect::RunRefused], &["injections_blocked"]),
-    defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]),
-    defect(&[Defect::LeakSecondHour], &["rss_drift"]),
-    Row { unproven: &["sse_connection_drift"], ..defect(&[Defect::UndercountStreams], &[]) },
-    defect(&[Defect::SwingingClock], &["clock_drift"]),
-    defect(&[Defect::FrozenClock], &["clock_drift"]),
-    Row { unproven: &["registry_consistency"], ..defect(&[Defect::SearchOwnOnly], &["publish_search_delay"]) },
-    Row { unproven: &["registry_consistency"], ..defect(&[Defect::WrongVersion], &["publish_search_delay"]) },
-    defect(&[Defect::FlickeringSearch], &["registry_consistency"]),
-    defect(&[Defect::EmptyRegistry], &["registry_consistency"]),
-    defect(&[Defect::EmptyRuns], &["start_to_log_p95", "start_to_log_p99"]),
-    defect(&[Defect::OddEnd], &["error_rate_chaos", "error_rate_steady"]),
-    defect(&[Defect::LatencyReadyOnly], &["w6_light_chaos"]),
+    defect(&[Defect::SlowCreate], &["start_to_log_p99"]).shares("n"),
+    defect(&[Defect::LyingHistogram], &["sse_write_p99"]).shares("r"),
+    defect(&[Defect::PublishRejected], &["tampered_manifests"]).shares("f"),
+    defect(&[Defect::RunRefused], &["injections_blocked"]).shares("f"),
+    defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]).shares("q"),
+    defect(&[Defect::LeakSecondHour], &["rss_drift"]).shares("g"),
+    Row { unproven: &["sse_connection_drift"], ..defect(&[Defect::UndercountStreams], &[]).shares("n") },
+    defect(&[Defect::SwingingClock], &["clock_drift"]).shares("i"),
+    defect(&[Defect::FrozenClock], &["clock_drift"]).shares("f"),
+    Row {
+        unproven: &["registry_consistency"],
+        ..defect(&[Defect::SearchOwnOnly], &["publish_search_delay"]).shares("j")
+    },
+    Row {
+        unproven: &["registry_consistency"],
+        ..defect(&[Defect::WrongVersion], &["publish_search_delay"]).shares("m")
+    },
+    defect(&[Defect::FlickeringSearch], &["registry_consistency"]).shares("g"),
+    defect(&[Defect::EmptyRegistry], &["registry_consistency"]).shares("p"),
+    defect(&[Defect::EmptyRuns], &["start_to_log_p95", "start_to_log_p99"]).shares("q"),
+    defect(&[Defect::OddEnd], &["error_rate_chaos", "error_rate_steady"]).shares("s"),
+    defect(&[Defect::LatencyReadyOnly], &["w6_light_chaos"]).shares("g"),
 ];
 
 /// Gateways that are healthy, and look ill.
 pub(crate) const ODDITIES: &[Row] = &[
-    healthy(&[Defect::Sawtooth]),
-    healthy(&[Defect::WarmUpGrowth]),
-    healthy(&[Defect::SparseIds]),
-    healthy(&[Defect::IdsPerConnection]),
-    healthy(&[Defect::BurstEvents]),
+    healthy(&[Defect::Sawtooth]).shares("habits-1"),
+    healthy(&[Defect::WarmUpGrowth]).shares("habits-2"),
+    healthy(&[Defect::SparseIds]).shares("habits-1"),
+    healthy(&[Defect::IdsPerConnection]).shares("habits-2"),
+    healthy(&[Defect::BurstEvents]).shares("habits-2"),
     healthy(&[Defect::SlowButSteady]),
-    healthy(&[Defect::KeepAliveOnly]),
-    healthy(&[Defect::LogBeforeAnswer]),
-    healthy(&[Defect::HourlyClose]),
+    healthy(&[Defect::KeepAliveOnly]).shares("habits-2"),
+    healthy(&[Defect::LogBeforeAnswer]).shares("habits-1"),
+    healthy(&[Defect::HourlyClose]).shares("habits-1"),
     // Neither is known by its pid, as they would not be behind a load balancer.
     Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]) },
 ];
@@ -243,11 +268,12 @@ pub(crate) const STARVED: &[Row] = &[
         &["registry_consistency"],
     ),
     gone("toggle", &["POST /api/privacy/toggle"], &["error_rate_steady"], &["plaintext_leaks"]),
-    gone("safety-check", &["GET /api/safety/check"], &[], &["injections_blocked"]),
-    gone("health", &["GET /health"], &[], &["clock_drift"]),
+    gone("safety-check", &["GET /api/safety/check"], &[], &["injections_blocked"]).shares("u"),
+    gone("health", &["GET /health"], &[], &["clock_drift"]).shares("u"),
     Row {
         knows_pid: false,
         ..gone("metrics", &["GET /metrics"], &[], &["fd_drift", "queue_drift", "rss_drift", "sse_connection_drift"])
+            .shares("u")
     },
     gone(
         "chaos",

@@ -12,7 +12,6 @@ use serde_json::Value;
 use crate::{
     gateway::{AnyError, GatewayProcess},
     reds::reds,
-    rows::Row,
 };
 
 /// Set where the binary is to be the soak.
@@ -28,18 +27,39 @@ pub(crate) struct Suite {
 /// The whole two hours in a minute.
 pub(crate) const FULL: Suite = Suite { name: "full", pace: 120.0 };
 
+/// What is played at a gateway, besides the suite.
+#[derive(Debug, Clone)]
+pub(crate) struct Scene {
+    /// Whether the gateway's process is known.
+    pub(crate) knows_pid: bool,
+    /// Settings that differ from `tests/soak.toml`'s, as TOML.
+    pub(crate) settings: String,
+    /// What differs from the contract, as TOML.
+    pub(crate) dialect: String,
+}
+
+impl Scene {
+    /// The default of everything.
+    pub(crate) const fn plain() -> Self {
+        Self { knows_pid: true, settings: String::new(), dialect: String::new() }
+    }
+}
+
 /// What was said of a gateway.
+#[derive(Debug)]
 pub(crate) struct Said {
     /// Everything that is not green, by name, as the results have it.
     pub(crate) reds: BTreeMap<String, Value>,
     /// How late the starts were that were planned: the p99.
     pub(crate) lateness_p99_ms: Option<f64>,
+    /// The same and more, in words.
+    pub(crate) lateness: Vec<String>,
     /// What a person would have read.
     pub(crate) output: String,
 }
 
 /// Plays a suite against a gateway.
-pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path) -> Result<Said, AnyError> {
+pub(crate) fn play(gateway: &GatewayProcess, scene: &Scene, suite: Suite, out: &Path) -> Result<Said, AnyError> {
     if out.exists() {
         fs::remove_dir_all(out)?;
     }
@@ -54,14 +74,14 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path
             command.env_remove(name);
         }
     }
-    if !row.settings.is_empty() {
+    if !scene.settings.is_empty() {
         let settings = out.join("soak.toml");
-        fs::write(&settings, row.settings)?;
+        fs::write(&settings, &scene.settings)?;
         command.env("S2_CONFIG", settings);
     }
-    if !row.dialect.is_empty() {
+    if !scene.dialect.is_empty() {
         let dialect = out.join("gateway.toml");
-        fs::write(&dialect, row.dialect)?;
+        fs::write(&dialect, &scene.dialect)?;
         command.env("S2_DIALECT", dialect);
     }
     command
@@ -70,7 +90,7 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path
         .env("S2_OUT", out)
         .env("S2_PACE", suite.pace.to_string())
         .env("S2_GATEWAY_URL", &gateway.url);
-    let pid = if row.knows_pid { gateway.child.id().to_string() } else { "off".to_owned() };
+    let pid = if scene.knows_pid { gateway.child.id().to_string() } else { "off".to_owned() };
     command.env("S2_GATEWAY_PID", pid);
     let played = command.output()?;
     let output = [played.stdout, played.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).join("\n");
@@ -80,7 +100,8 @@ pub(crate) fn play(gateway: &GatewayProcess, row: &Row, suite: Suite, out: &Path
     if says_so == reds.is_empty() {
         return Err(format!("{} with these reds: {:?}\n{output}", played.status, reds.keys()).into());
     }
-    Ok(Said { reds, lateness_p99_ms: lateness_p99_ms(&results), output })
+    let lateness = lateness(&results);
+    Ok(Said { reds, lateness_p99_ms: lateness_p99_ms(&lateness), lateness, output })
 }
 
 fn results(out: &Path, suite: Suite) -> Result<Value, AnyError> {
@@ -91,11 +112,17 @@ fn results(out: &Path, suite: Suite) -> Result<Value, AnyError> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
 
+/// What the results note about how late starts were.
+fn lateness(results: &Value) -> Vec<String> {
+    let checks = results["harness"].as_array().into_iter().flatten();
+    let notes = checks
+        .filter(|check| check["name"] == "load_delivered")
+        .filter_map(|check| check["evidence"]["notes"].as_array());
+    notes.flatten().filter_map(|note| Some(note.as_str()?.to_owned())).collect()
+}
+
 /// `the p99 of lateness is 3.1 ms over 413 starts`, as the results say it.
-fn lateness_p99_ms(results: &Value) -> Option<f64> {
-    let checks = results["harness"].as_array()?;
-    let check = checks.iter().find(|check| check["name"] == "load_delivered")?;
-    let note =
-        check["evidence"]["notes"].as_array()?.iter().find_map(|note| note.as_str()?.split_once("lateness is "))?;
-    note.1.split_once(" ms")?.0.replace(',', "").parse().ok()
+fn lateness_p99_ms(lateness: &[String]) -> Option<f64> {
+    let (_, rest) = lateness.iter().find_map(|note| note.split_once("the p99 of lateness is "))?;
+    rest.split_once(" ms")?.0.replace(',', "").parse().ok()
 }

@@ -11,8 +11,7 @@ use s2_harness::{
 
 use crate::{
     gateway::{self, AnyError, GatewayProcess},
-    rows::Row,
-    soak::{self, Suite},
+    soak::{self, Scene, Suite},
 };
 
 /// How long the gateway does nothing.
@@ -39,7 +38,7 @@ pub(crate) fn a_stall_is_felt_by_all_who_came_meanwhile(trial: &str, out: &Path)
     let gateway = gateway::start(trial)?;
     let smoke = Suite { name: "smoke", pace: PACE };
     let (said, stalled) = thread::scope(|scope| {
-        let soak = scope.spawn(|| soak::play(&gateway, &Row::HEALTHY, smoke, out));
+        let soak = scope.spawn(|| soak::play(&gateway, &Scene::plain(), smoke, out));
         let stalled = stall(&gateway, out);
         let said = soak.join().map_err(|_| "the soak panicked")?;
         Ok::<_, AnyError>((said?, stalled?))

@@ -16,7 +16,7 @@
 //!
 //! Lateness only makes latencies longer. It cannot make a slow gateway pass.
 //!
-//! What that is worth: see the table in `tests/busy_machine.rs`.
+//! What that is worth: see `tests/verdicts/busy.rs`, which has the figures and measures them.
 
 use super::{Digest, Scope, Target, Targets, conclude::percent, range};
 use crate::{
