@@ -7,7 +7,7 @@
 //!
 //! Whatever it is, no parser panics, and each takes memory in proportion to what it is sent, of which there is a bound: 4 MiB
 //! of an answer, 1 MiB of an event. For each byte sent, that is 120 bytes for JSON at the worst (of `{"":0}` each object
-//! has room for eleven fields), 40 for metrics, 32 for streams; and 64 KiB, for metrics 4 MiB. What is told of an answer is one
+//! has room for eleven fields), 40 for metrics, 32 for streams; and 64 KiB. What is told of an answer is one
 //! line of 240 characters at most. A stream shows the same events however its bytes are cut, and those that the
 //! event-stream format says, bytes that are no text and all ends of lines included.
 //!
@@ -49,7 +49,7 @@ pub use access::{GatewayAccess, Secret};
 pub use client::{Answer, Client, ClientError, Outcome, Trouble};
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, time_of};
 pub use dialect::{CallName, Dialect, Limits};
-pub use exposition::{Exposition, Unusable};
+pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
 pub use local_port::LocalPort;
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};

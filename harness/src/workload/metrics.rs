@@ -305,8 +305,8 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
 /// comes twice is wrong whatever it is of; a number that is none may be right where nobody asks for it.
 fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut State, mark: Mark) {
     let told = std::mem::replace(&mut state.unusable, exposition.unusable.keys().cloned().collect());
-    let is_news = |name: &str, why: Unusable| !told.contains(name) && (why == Unusable::Twice || is_asked_for(name));
-    for (name, why) in exposition.unusable.iter().filter(|(name, why)| is_news(name, **why)) {
+    let is_news = |name: &str, why: &Unusable| !told.contains(name) && (*why == Unusable::Twice || is_asked_for(name));
+    for (name, why) in exposition.unusable.iter().filter(|(name, why)| is_news(name, why)) {
         scrape_failed(context, format!("200, but {} {why}: nothing of it is taken", clip(name)), mark);
     }
     if exposition.is_cut && !state.was_cut {

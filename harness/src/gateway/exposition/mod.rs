@@ -1,0 +1,159 @@
+//! The gateway's metrics: Prometheus text or OpenMetrics, reduced to plain values and histograms.
+
+#[cfg(test)]
+mod client_tests;
+mod families;
+#[cfg(test)]
+mod fuzz_tests;
+mod json;
+mod line;
+mod number;
+#[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
+mod tests;
+mod unusable;
+
+use std::collections::BTreeMap;
+
+use families::Families;
+use line::{Line, Malformed};
+pub use unusable::{UnreadLine, UnreadLines, Unusable};
+
+use super::dialect::MetricNames;
+
+/// A scrape: names to values. Series that differ only in their labels are added up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Exposition {
+    /// Counters, gauges and untyped values.
+    pub values: BTreeMap<String, f64>,
+    /// Histograms, as cumulative counts by upper bound in the metric's own unit.
+    pub histograms: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Names that are there, and of which nothing can be taken: why.
+    pub unusable: BTreeMap<String, Unusable>,
+    /// Lines that cannot be read. The others count.
+    pub unread: UnreadLines,
+    /// Whether there was more than is looked at.
+    pub is_cut: bool,
+}
+
+/// Lines over which a label value with line feeds in it is looked for.
+const LINES_OF_A_SAMPLE_MAX: usize = 4;
+/// Lines for each series, with its comments. A text with more lines than that for the maximum of series is cut.
+const COMMENTS_OF_A_SERIES_MAX: usize = 4;
+
+impl Exposition {
+    /// Maximum number of series in one scrape, the buckets of histograms among them. Further ones are not looked at.
+    pub const SERIES_MAX: usize = 20_000;
+
+    /// What a scrape asks for, as the Prometheus server does: OpenMetrics, else the text format. Protobuf is not read.
+    pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+        application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
+        text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+
+    /// Reads a text of either format; `None` where no line of it is a sample.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        Self::read_as(text, None)
+    }
+
+    /// The same with its `Content-Type`: OpenMetrics ends with `# EOF`, and a text that does not was cut off.
+    #[must_use]
+    pub fn read_as(text: &str, content_type: Option<&str>) -> Option<Self> {
+        let media_type = content_type.and_then(|text| text.split(';').next()).map(str::trim);
+        let is_open_metrics = media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/openmetrics-text"));
+        // Some write a byte order mark before all else.
+        let text = text.trim_start_matches('\u{feff}');
+        let (mut families, mut unread) = (Families::default(), UnreadLines::default());
+        let (mut series, mut is_cut, mut has_ended) = (0, false, false);
+        for ReadLine { number, text: line, read } in (Lines { text, at: 0, count: 0 }) {
+            match read {
+                Ok(Line::Nothing) => {}
+                Ok(_) if has_ended => unread.add(UnreadLine::new(number, line, "text after # EOF")),
+                Ok(Line::End) => has_ended = is_open_metrics,
+                Ok(Line::Type(name, kind)) => families.type_of(name, kind),
+                Ok(Line::Sample(sample)) if series < Self::SERIES_MAX => {
+                    series += 1;
+                    families.sample(sample);
+                }
+                Ok(Line::Sample(_)) => is_cut = true,
+                Err(Malformed { name, why, .. }) => {
+                    let malformed = UnreadLine::new(number, line, why);
+                    if let Some(name) = name {
+                        families.unread(&name, malformed.clone());
+                    }
+                    unread.add(malformed);
+                }
+            }
+            // Comments come with series; more than a few for each are of no use to anybody.
+            is_cut |= number > Self::SERIES_MAX * COMMENTS_OF_A_SERIES_MAX;
+            if is_cut {
+                break;
+            }
+        }
+        if is_open_metrics && !has_ended && !is_cut {
+            let (number, last) = text.lines().enumerate().last().unwrap_or_default();
+            unread.add(UnreadLine::new(number + 1, last, "no # EOF follows, so that more may be missing,"));
+        }
+        (series > 0).then(|| Self { unread, is_cut, ..families.finish() })
+    }
+
+    /// The same under the contract's names, where the gateway has others.
+    #[must_use]
+    pub fn under(mut self, names: &MetricNames) -> Self {
+        let renamed = names.names.iter().filter(|(ours, theirs)| ours != theirs);
+        for (ours, theirs) in renamed {
+            let (values, histograms, unusable) = (&mut self.values, &mut self.histograms, &mut self.unusable);
+            let _ = values.remove(theirs).map(|value| values.insert(ours.clone(), value));
+            let _ = histograms.remove(theirs).map(|buckets| histograms.insert(ours.clone(), buckets));
+            let _ = unusable.remove(theirs).map(|why| unusable.insert(ours.clone(), why));
+        }
+        self
+    }
+
+    /// A plain value by name.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.values.get(name).copied()
+    }
+}
+
+/// The lines of a text, as they are taken.
+struct Lines<'a> {
+    text: &'a str,
+    /// Where the next one begins.
+    at: usize,
+    /// How many were taken.
+    count: usize,
+}
+
+/// A line as it was read.
+struct ReadLine<'a> {
+    /// Its number, from 1.
+    number: usize,
+    text: &'a str,
+    read: Result<Line<'a>, Malformed<'a>>,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = ReadLine<'a>;
+
+    /// The next line, and those after it in which a label value goes on that is closed there.
+    fn next(&mut self) -> Option<ReadLine<'a>> {
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let number = self.count + 1;
+        let mut ends = rest.match_indices('\n').map(|(at, _)| at).chain([rest.len()]);
+        let first = ends.next()?;
+        let (mut end, mut lines) = (first, 1);
+        let mut read = line::read(&rest[..first]);
+        if matches!(&read, Err(malformed) if malformed.is_open) {
+            let longer = ends.take(LINES_OF_A_SAMPLE_MAX - 1).zip(2..).find_map(|(end, lines)| {
+                let longer = line::read(&rest[..end]);
+                matches!(longer, Ok(Line::Sample(_))).then_some((end, lines, longer))
+            });
+            (end, lines, read) = longer.unwrap_or((end, lines, read));
+        }
+        (self.at, self.count) = (self.at + end + 1, self.count + lines);
+        Some(ReadLine { number, text: &rest[..first], read })
+    }
+}
