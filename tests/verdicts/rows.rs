@@ -208,6 +208,15 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::KeepAliveOnly]).shares("habits-2"),
     healthy(&[Defect::LogBeforeAnswer]).shares("habits-1"),
     healthy(&[Defect::HourlyClose]).shares("habits-1"),
+    healthy(&[Defect::ClosedAfterEnd]).shares("habits-3"),
+    Row { dialect: "[limits]\nconnection_age = \"8s\"\n", ..healthy(&[Defect::RotatedStreams]).shares("habits-3") },
+    healthy(&[Defect::PingEvents]).shares("habits-3"),
+    healthy(&[Defect::NoRunId]).shares("habits-3"),
+    healthy(&[Defect::NoReplay]).shares("habits-3"),
+    healthy(&[Defect::ResetAfterEnd]).shares("habits-2"),
+    healthy(&[Defect::NoContentAfterEnd]).shares("habits-2"),
+    // Nothing comes on guard streams, by another habit of this soak: S2 closes the idle one itself, twice.
+    Row { dialect: "[limits]\nstream_idle = \"20s\"\n", ..healthy(&[Defect::SlowHeartbeat]).shares("habits-2") },
     // Neither is known by its pid, as they would not be behind a load balancer.
     Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]) },
 ];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::dialect::{CallName, Dialect, Events, State};
+use super::dialect::{CallName, Dialect, EventKind, Events, State};
 use crate::journal::clip;
 
 /// A run to be created.
@@ -58,7 +58,7 @@ fn hex(bytes: &[u8]) -> String {
 /// No run's id is longer. What is longer is none.
 const RUN_ID_BYTES_MAX: usize = 128;
 
-fn run_id(text: &str) -> Option<String> {
+pub(super) fn run_id(text: &str) -> Option<String> {
     (text.len() <= RUN_ID_BYTES_MAX && !text.is_empty()).then(|| text.to_owned())
 }
 
@@ -166,22 +166,13 @@ pub struct LogEvent {
 }
 
 impl LogEvent {
-    /// Reads an event's data; `None` where it is not a JSON object with a run's id.
-    #[must_use]
-    pub fn read(dialect: &Events, event_name: &str, data: &str) -> Option<Self> {
-        let mut json: Value = serde_json::from_str(data).ok().filter(Value::is_object)?;
+    /// An event of this kind, about this run.
+    pub(super) fn of(dialect: &Events, kind: EventKind, run_id: String, mut json: Value) -> Self {
         let stamp = take(&mut json, &dialect.timestamp);
         let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str);
-        let kind = text(&dialect.kind).unwrap_or(event_name);
-        let id = json.pointer(&dialect.run_id)?;
-        Some(Self {
-            kind: dialect.words.get(kind).map_or(kind, |kind| kind.word()).to_owned(),
-            run_id: id
-                .as_str()
-                .map(str::to_owned)
-                .or_else(|| id.as_u64().map(|n| n.to_string()))
-                .as_deref()
-                .and_then(run_id)?,
+        Self {
+            kind: kind.word().to_owned(),
+            run_id,
             timestamp: stamp.as_ref().and_then(time_of),
             duration_ms: json
                 .pointer(&dialect.duration_ms)
@@ -191,7 +182,16 @@ impl LogEvent {
             message: text(&dialect.message).map(str::to_owned),
             stamp: stamp.map(|stamp| stamp.to_string()).unwrap_or_default(),
             unstamped: json.to_string(),
-        })
+        }
+    }
+
+    /// Reads an event of a workspace's stream; `None` where it is not about a run.
+    #[cfg(test)]
+    pub(crate) fn read(dialect: &Events, event_name: &str, data: &str) -> Option<Self> {
+        match dialect.reading(None, event_name, data) {
+            super::EventReading::OfRun(log) => Some(*log),
+            _ => None,
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod headers;
 #[cfg(test)]
 mod hostile_tests;
 mod local_port;
+mod reading;
 mod retry_after;
 mod stream;
 mod tls;
@@ -51,5 +52,6 @@ pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, 
 pub use dialect::{CallName, Dialect, Limits};
 pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
 pub use local_port::LocalPort;
+pub use reading::EventReading;
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};

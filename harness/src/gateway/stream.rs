@@ -12,8 +12,6 @@ use super::{
 };
 use crate::{clock, journal::clip};
 
-/// A stream on which nothing comes, not even a comment, is given up after so long.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// An answer's start is looked at for what it says, no longer than so long.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -30,6 +28,8 @@ pub struct Streams {
 pub struct Connection {
     token: Option<Secret>,
     told: Told,
+    /// A stream on which nothing comes for this long, not even a comment, is given up.
+    idle_max: Duration,
     events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
 }
 
@@ -44,6 +44,8 @@ impl std::fmt::Debug for Connection {
 pub struct Refusal {
     /// The status and the start of the body, the content type, or the error.
     pub answer: String,
+    /// The status, where an answer came.
+    pub status: Option<u16>,
     /// Whether the status was 429.
     pub is_throttled: bool,
     /// How long the answer asks to wait before the next attempt.
@@ -57,6 +59,10 @@ pub struct Ended {
     pub answer: String,
     /// Whether the gateway ended it as HTTP ends an answer: it was not cut, and did not fall silent.
     pub in_good_order: bool,
+    /// Whether we ended it, because nothing came any more, not even a comment.
+    pub is_ours: bool,
+    /// For how long nothing had come by then.
+    pub silent_for: Duration,
 }
 
 /// An event as it came.
@@ -104,7 +110,8 @@ impl Streams {
         let refused = |answer: String| {
             let head = told.head();
             let is_throttled = head.as_ref().is_some_and(|head| head.status == 429);
-            Refusal { answer, is_throttled, retry_after: head.and_then(|head| head.retry_after) }
+            let status = head.as_ref().map(|head| head.status);
+            Refusal { answer, status, is_throttled, retry_after: head.and_then(|head| head.retry_after) }
         };
         let unsent = |e: Error| refused(clip(&format!("not sent: {e}")));
         let url = format!("{}{path}", self.base);
@@ -125,7 +132,8 @@ impl Streams {
                 let is_stream =
                     content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("text/event-stream"));
                 if is_stream {
-                    Ok(Connection { token: self.token.clone(), told, events })
+                    let idle_max = self.dialect.limits.stream_idle;
+                    Ok(Connection { token: self.token.clone(), told, idle_max, events })
                 } else {
                     let content_type = hide(token, content_type.to_owned());
                     Err(refused(format!("{} with content type '{}'", head.status(), clip(&content_type))))
@@ -141,7 +149,7 @@ impl Connection {
     /// A connection that is open already, and shows these.
     #[cfg(test)]
     pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>, told: Told) -> Self {
-        Self { token: None, told, events }
+        Self { token: None, told, idle_max: Duration::from_secs(300), events }
     }
 
     /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
@@ -156,15 +164,17 @@ impl Connection {
     /// How the stream ended: data about the gateway.
     pub async fn next(&mut self) -> Result<StreamEvent, Ended> {
         loop {
-            let bytes = self.told.bytes();
-            let item = timeout(IDLE_TIMEOUT, self.events.next()).await;
+            let (bytes, began) = (self.told.bytes(), clock::now());
+            let item = timeout(self.idle_max, self.events.next()).await;
+            let silent_for = clock::now().saturating_duration_since(began);
             let Ok(item) = item else {
-                let (seconds, came) = (IDLE_TIMEOUT.as_secs(), self.told.bytes() - bytes);
+                let (seconds, came) = (self.idle_max.as_secs(), self.told.bytes() - bytes);
                 let answer = match came {
                     0 => format!("silent for {seconds} s"),
                     _ => format!("no whole event and no comment for {seconds} s, only {came} bytes of one"),
                 };
-                return Err(Ended { answer, in_good_order: false });
+                // What stops in the middle of an event is no idle stream.
+                return Err(Ended { answer, in_good_order: false, is_ours: came == 0, silent_for });
             };
             match item {
                 Some(Ok(SSE::Event(event))) => {
@@ -180,9 +190,10 @@ impl Connection {
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {
                     let in_good_order = matches!(error, Error::Eof);
-                    return Err(Ended { answer: explain(error, &self.told, self.token.as_ref()).await, in_good_order });
+                    let answer = explain(error, &self.told, self.token.as_ref()).await;
+                    return Err(Ended { answer, in_good_order, is_ours: false, silent_for });
                 }
-                None => return Err(Ended { answer: "closed".into(), in_good_order: true }),
+                None => return Err(Ended { answer: "closed".into(), in_good_order: true, is_ours: false, silent_for }),
             }
         }
     }

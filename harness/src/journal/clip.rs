@@ -16,7 +16,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// The same, cut to so many characters of the original.
-pub(super) fn clip_to(text: &str, chars_max: usize) -> String {
+pub(crate) fn clip_to(text: &str, chars_max: usize) -> String {
     let mut clipped = String::new();
     for (n, c) in text.trim().chars().enumerate() {
         if n == chars_max {

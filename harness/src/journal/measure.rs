@@ -28,10 +28,13 @@ named! {
         RequestsThrottled = "requests_throttled",
         /// Streams that the gateway opened for us, first openings and reconnects, workspace streams and runs' own.
         StreamsOpened = "streams_opened",
-        /// Streams that ended without our asking, those aside that were closed in good order now and then.
+        /// Streams that ended without our asking, and without a reason that a healthy gateway has.
         StreamsDropped = "streams_dropped",
-        /// Streams that the gateway closed in good order, as seldom as it may.
+        /// Streams that the gateway closed in good order as it may: seldom, at the age that its dialect names, when they
+        /// were idle, or when their run was over.
         StreamsClosed = "streams_closed",
+        /// Streams that S2 closed itself, because nothing came on them for as long as it waits.
+        StreamsSilent = "streams_silent",
         /// Attempts to come back.
         ReconnectAttempts = "reconnect_attempts",
         /// Attempts that opened a stream.
@@ -42,6 +45,13 @@ named! {
         EventsDuplicated = "events_duplicated",
         /// Events that a client should have seen and did not.
         EventsMissed = "events_missed",
+        /// Runs of which a log line was not on their own stream, which was not open all the time, where nobody said whether
+        /// it replays.
+        RunsHalfShown = "runs_half_shown",
+        /// Log lines that a run's own stream did not show because it was not open, where it replays nothing.
+        LinesNotReplayed = "lines_not_replayed",
+        /// Runs whose first log line came before their own stream was open, which replays nothing.
+        FirstLinesUnseen = "first_lines_unseen",
         /// Versions whose publishing was accepted.
         VersionsPublished = "versions_published",
         /// Versions that appeared in search.
@@ -99,6 +109,8 @@ named! {
         StartLateness = "start_lateness",
         /// A readiness probe's round trip.
         ReadyRoundTrip = "ready_round_trip",
+        /// From a stream's opening to its end, of those that the gateway closed in good order while they were in use.
+        StreamAge = "stream_age",
         /// From a stream's loss to its return.
         StreamAway = "stream_away",
     }

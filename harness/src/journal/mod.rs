@@ -35,11 +35,12 @@ mod resume_tests;
 mod tests;
 mod write;
 
+pub(crate) use clip::clip_to;
 pub use clip::{TEXT_CHARS_MAX, clip, one_line};
 pub use finding::Finding;
 pub use histogram::{HistogramError, LatencyHistogram};
 pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};
 pub use read::{ReadError, Reader, Torn};
 use record::line_bytes_max;
-pub use record::{End, EndReason, Header, Incident, Interval, JOURNAL_VERSION, Record};
+pub use record::{End, EndReason, Header, Incident, Interval, JOURNAL_VERSION, OTHER_TYPES, Record};
 pub use write::{WriteError, Writer};

@@ -63,6 +63,9 @@ pub struct Header {
     pub routes: BTreeMap<String, String>,
 }
 
+/// Where an interval, or a fold of many, has no room for another type of events: what these are counted as.
+pub const OTHER_TYPES: &str = "(further types)";
+
 /// What was measured between two moments, in one phase. An interval in which a window opens or closes is two records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -90,6 +93,9 @@ pub struct Interval {
     /// What the gateway's own histograms gained.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<Source, Buckets>,
+    /// Events on streams of types that the dialect does not use for runs, by type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_events: BTreeMap<String, u64>,
     /// What each workload did of its plan.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cycles: BTreeMap<Workload, Cycles>,
@@ -109,6 +115,7 @@ impl Interval {
             gauges: BTreeMap::new(),
             timings: BTreeMap::new(),
             sources: BTreeMap::new(),
+            other_events: BTreeMap::new(),
             cycles: BTreeMap::new(),
         }
     }

@@ -62,6 +62,7 @@ prop_compose! {
         sources in prop::collection::btree_map(
             prop::sample::select(Source::ALL), (prop::collection::vec(number(), 0..5), prop::collection::vec(any::<u64>(), 0..6)), 0..3,
         ),
+        other_events in prop::collection::btree_map(".{0,12}", any::<u64>(), 0..3),
         cycles in prop::collection::btree_map(prop::sample::select(Workload::ALL), (any::<u64>(), any::<u64>()), 0..4),
     ) -> Interval {
         let gauge = |(min, max, count)| GaugeSummary { min, max, last: max, count };
@@ -77,6 +78,7 @@ prop_compose! {
             gauges: gauges.into_iter().map(|(name, of)| (name, gauge(of))).collect(),
             timings,
             sources: sources.into_iter().map(|(name, of)| (name, buckets(of))).collect(),
+            other_events,
             cycles: cycles.into_iter().map(|(name, of)| (name, played(of))).collect(),
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Findings {
     pub(super) one_is_proof: bool,
     /// Why a judgement is red although value and samples do not say so.
     pub(super) fault: Option<String>,
+    /// Why nothing can be said although there are samples: what would settle it. Proof of bad comes before it.
+    pub(super) undecided: Option<String>,
     /// Why there is too little, where the judge knows more than the story of the session says.
     pub(super) lack: Option<String>,
     pub(super) evidence: Evidence,
@@ -43,6 +45,7 @@ impl Findings {
             promised: 0,
             one_is_proof: false,
             fault: None,
+            undecided: None,
             lack: None,
             evidence: Evidence { sample_name: sample_name.to_owned(), ..Evidence::default() },
         }
@@ -66,6 +69,8 @@ impl Findings {
             let none = || "the record has none".to_owned();
             let lack = self.lack.or_else(|| (self.samples == 0).then(none));
             (Verdict::Unproven, Some(cause::of_lack(lack, plan, digest)))
+        } else if self.undecided.is_some() {
+            (Verdict::Unproven, self.undecided)
         } else if is_met {
             (Verdict::Pass, None)
         } else {

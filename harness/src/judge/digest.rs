@@ -15,13 +15,15 @@ use super::{
     tally::{Tally, Worst},
 };
 use crate::{
-    journal::{Counter, Cycles, End, Gauge, Header, Interval, LatencyHistogram, Record, Source, Timing},
+    journal::{Counter, Cycles, End, Gauge, Header, Interval, LatencyHistogram, OTHER_TYPES, Record, Source, Timing},
     plan::{Kpi, Phase, Plan, Workload},
 };
 
 /// The gauges whose floors are kept, minute by minute.
 const FLOORED: [Gauge; 5] =
     [Gauge::GatewayRss, Gauge::GatewayFdSurplus, Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::HarnessRss];
+/// Types of events kept that the dialect does not use for runs; the rest is counted as [`OTHER_TYPES`].
+const OTHER_TYPES_MAX: usize = 32;
 /// Records may overrun the plan by so many scenario minutes before they are no longer believed.
 const OVERRUN_MINUTES_MAX: u64 = 60;
 
@@ -54,6 +56,8 @@ pub struct Digest {
     clock_bounds: GaugeTotal,
     gauges: BTreeMap<Gauge, GaugeTotal>,
     source_over: BTreeMap<Source, Offender>,
+    /// Events of types that the dialect does not use for runs, by type.
+    pub(super) other_events: BTreeMap<String, u64>,
 }
 
 /// Quantiles of a timing over the soak so far, in milliseconds; nearest-rank.
@@ -96,6 +100,7 @@ impl Digest {
             clock_bounds: GaugeTotal::NONE,
             gauges: BTreeMap::new(),
             source_over: BTreeMap::new(),
+            other_events: BTreeMap::new(),
         }
     }
 
@@ -151,6 +156,11 @@ impl Digest {
         }
         for (gauge, summary) in &interval.gauges {
             self.gauges.entry(*gauge).or_insert(GaugeTotal::NONE).absorb(interval.to_ms, summary);
+        }
+        for (kind, count) in &interval.other_events {
+            let is_known = self.other_events.len() < OTHER_TYPES_MAX || self.other_events.contains_key(kind);
+            let sum = self.other_events.entry(if is_known { kind } else { OTHER_TYPES }.to_owned()).or_default();
+            *sum = sum.saturating_add(*count);
         }
         self.absorb_sources(interval);
         if interval.from_ms / 60_000 <= self.duration_ms / 60_000 + OVERRUN_MINUTES_MAX {
@@ -353,7 +363,9 @@ fn limits_us(targets: &Targets, timing: Timing) -> Vec<u64> {
         Timing::EventDelivery => vec![of(Kpi::SseWriteP99)],
         Timing::PublishToSearch => vec![limit_us(targets.target(Kpi::PublishSearchDelay).limit() * 1_000.0)],
         Timing::StartLateness => vec![limit_us(targets.start_lateness().limit())],
-        Timing::RunDuration | Timing::Request | Timing::ReadyRoundTrip | Timing::StreamAway => Vec::new(),
+        Timing::RunDuration | Timing::Request | Timing::ReadyRoundTrip | Timing::StreamAge | Timing::StreamAway => {
+            Vec::new()
+        }
     }
 }
 

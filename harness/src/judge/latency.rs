@@ -13,7 +13,7 @@ use super::{
     tally::WORST_MAX,
 };
 use crate::{
-    journal::{LatencyHistogram, Source, Timing},
+    journal::{Counter, LatencyHistogram, Source, Timing},
     plan::Phase,
 };
 
@@ -26,6 +26,13 @@ pub(super) fn start_to_log(case: Case<'_>, quantile: f64) -> Findings {
         let worst = case.digest.worst_in(Timing::StartToLog, phase)?;
         worst.first_over(limit_us).cloned()
     });
+    let unseen = case.digest.counter(Counter::FirstLinesUnseen, Scope::Steady);
+    if unseen > 0 {
+        found.evidence.notes.push(format!(
+            "the first log line of {unseen} runs came before their own stream was open, which does not replay it; they count \
+             with the moment when the stream opened, which is later"
+        ));
+    }
     if found.samples == 0 {
         found.lack = Some("no run wrote a log line".to_owned());
     }

@@ -88,6 +88,8 @@ mod rates;
 mod registry;
 mod safety;
 mod story;
+#[cfg(test)]
+mod stream_habits_tests;
 mod streams;
 mod tally;
 mod targets;

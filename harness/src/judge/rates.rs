@@ -1,16 +1,19 @@
 //! Shares: of probes, of runs, of reconnects, of requests.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use super::{
-    PhaseValue, Scope,
+    Digest, PhaseValue, Scope,
     conclude::{Findings, percent},
     incidents::Offence,
     kpi::Case,
     lead_up::lead_up,
     range,
 };
-use crate::{journal::Counter, plan::Phase};
+use crate::{
+    journal::{Counter, Timing},
+    plan::Phase,
+};
 
 /// A share of what was counted, by what went well or by what went wrong.
 struct Share {
@@ -85,11 +88,55 @@ pub(super) fn reconnect_rate(case: Case<'_>) -> Findings {
         sample_name: "streams opened",
     }
     .found(case);
-    let closed = case.digest.counter(Counter::StreamsClosed, Scope::Steady);
+    let counted = |counter| case.digest.counter(counter, Scope::Steady);
+    let closed = counted(Counter::StreamsClosed);
     if closed > 0 {
         found.evidence.notes.push(format!("{closed} streams were closed in good order, which is no drop"));
     }
+    let silent = counted(Counter::StreamsSilent);
+    if silent > 0 {
+        found.evidence.notes.push(format!(
+            "S2 closed {silent} streams itself, since nothing came on them for [limits] stream_idle, which is no drop"
+        ));
+    }
+    // It is what a reader needs first.
+    found.evidence.notes.splice(0..0, connection_age(case.digest));
     found
+}
+
+/// Ages that are this near to one another, as a share of the median, are those of a rule.
+const AGES_WITHIN: f64 = 0.2;
+/// Fewer closings show no rule.
+const AGES_MIN: u64 = 4;
+
+/// The key to write where the gateway closes streams in good order at one age.
+fn connection_age(digest: &Digest) -> Option<String> {
+    let dropped = digest.counter(Counter::StreamsDropped, Scope::Steady);
+    let ages = digest.histogram(Timing::StreamAge, Scope::Steady);
+    let [low_us, median_us, high_us] = [0.1, 0.5, 0.9].map(|quantile| ages.quantile_us(quantile));
+    #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+    let is_one_age = (high_us - low_us) as f64 <= AGES_WITHIN * median_us as f64;
+    if dropped == 0 || ages.len() < AGES_MIN || !is_one_age {
+        return None;
+    }
+    let seconds = |us: u64| format!("{:.0} s", Duration::from_micros(us).as_secs_f64());
+    Some(format!(
+        "{} streams were closed in good order at the same age ({} to {}): if that is how long the gateway lets a stream \
+         live, the dialect says so with [limits] connection_age = \"{}\"",
+        ages.len(),
+        seconds(low_us),
+        seconds(high_us),
+        written(Duration::from_micros(median_us))
+    ))
+}
+
+/// A duration as it would be written in a setting.
+pub(super) fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round().max(1.0);
+    // A rule is a round number; the closings are a little later than it says.
+    let nearest = [60.0, 30.0, 10.0, 5.0].into_iter().map(|step: f64| (seconds / step).round() * step);
+    let round = nearest.filter(|round| *round > 0.0).find(|round| (seconds - round).abs() <= 0.02 * seconds);
+    humantime::format_duration(Duration::from_secs_f64(round.unwrap_or(seconds))).to_string()
 }
 
 /// Fewer errors in a window say nothing of it alone: what was under way when the gateway went down may well fail.

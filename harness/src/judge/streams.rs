@@ -1,12 +1,15 @@
 //! What the stream ledger found: events delivered twice, and events that did not come.
 
-use super::{PhaseValue, Scope, conclude::Findings, incidents::Offence, kpi::Case, range};
+use std::cmp::Reverse;
+
+use super::{Digest, PhaseValue, Scope, conclude::Findings, incidents::Offence, kpi::Case, range};
 use crate::{journal::Counter, plan::Phase};
 
 /// `sse_duplicates`: events delivered again to the same client, in every phase. One is proof.
 pub(super) fn duplicates(case: Case<'_>) -> Findings {
     let mut found = counted(case, Counter::EventsDuplicated, Offence::EventDuplicated);
     found.samples = case.digest.counter(Counter::EventsDelivered, Scope::All);
+    found.lack = not_compared(case.digest).filter(|_| found.samples == 0);
     found
 }
 
@@ -19,12 +22,39 @@ pub(super) fn gaps(case: Case<'_>) -> Findings {
     let clients = u64::from(case.plan.scenario.streams.count);
     let delivered = case.digest.counter(Counter::EventsDelivered, Scope::All);
     found.samples = delivered.saturating_sub(evicted.saturating_mul(clients));
+    found.lack = not_compared(case.digest).filter(|_| found.samples == 0);
     if evicted > 0 {
         let note = format!("the ledger forgot {evicted} events before every client had passed them");
         found.lack = Some(note.clone());
         found.evidence.notes.push(note);
     }
+    lines_that_are_not_replayed(&mut found, case);
     found
+}
+
+/// Lines that a run has and its own stream did not show, since it was not open all the time.
+fn lines_that_are_not_replayed(found: &mut Findings, case: Case<'_>) {
+    let lines = case.digest.counter(Counter::LinesNotReplayed, Scope::All);
+    if lines > 0 {
+        found.evidence.notes.push(format!(
+            "{lines} log lines came while their run's own stream was not open; it replays nothing ([events] \
+             replay_on_run_streams = \"no\"), so they were not compared"
+        ));
+    }
+    let runs = case.digest.counter(Counter::RunsHalfShown, Scope::All);
+    if runs == 0 {
+        return;
+    }
+    let note = format!(
+        "the own stream of {runs} runs lacks lines from while it was not open; whether that is a loss [events] \
+         replay_on_run_streams says: \"no\" where it delivers only what happens while it is open, else \"yes\""
+    );
+    // Where there are streams of the workspace, they show every run, and are compared with one another.
+    if case.plan.lacks.workspace_stream {
+        found.undecided = Some(note);
+    } else {
+        found.evidence.notes.push(note);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
@@ -45,5 +75,31 @@ fn counted(case: Case<'_>, counter: Counter, offence: Offence) -> Findings {
         .filter(|value| value.samples > 0 || value.value > 0.0)
         .collect();
     found.offenders(case.digest.incidents.first(offence, Scope::All));
+    found.evidence.notes.extend(not_compared(case.digest));
     found
+}
+
+/// Types shown in a note; the rest is only counted.
+const TYPES_SHOWN_MAX: usize = 8;
+
+/// What came on streams and was held against nothing, since nobody said what it is about.
+fn not_compared(digest: &Digest) -> Option<String> {
+    let mut kinds: Vec<(&str, u64)> = digest.other_events.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    kinds.sort_by_key(|(kind, count)| (Reverse(*count), *kind));
+    let all = kinds.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+    let shown = kinds.iter().take(TYPES_SHOWN_MAX);
+    let shown: Vec<String> = shown.map(|(kind, count)| format!("{} {count}", named(kind))).collect();
+    let further = kinds.len().saturating_sub(TYPES_SHOWN_MAX);
+    let further = if further == 0 { String::new() } else { format!(" and {further} further types") };
+    (all > 0).then(|| {
+        format!(
+            "{all} events of types that the dialect does not use for runs were not compared: {}{further} ([events] ignore \
+             silences them)",
+            shown.join(", ")
+        )
+    })
+}
+
+fn named(kind: &str) -> String {
+    if kind.is_empty() { "without type and data".to_owned() } else { format!("`{kind}`") }
 }

@@ -14,7 +14,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::heard::{Heard, Waiting};
+use super::{
+    heard::{Heard, Waiting},
+    keeper::Earliness,
+};
 use crate::gateway::{Exposition, LogEvent};
 
 /// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
@@ -52,6 +55,7 @@ pub struct Board {
     last_ids: Mutex<BTreeMap<String, String>>,
     /// Runs that have ended, and that the workspace streams have not shown in full.
     waiting: Waiting,
+    earliness: Earliness,
 }
 
 /// What the streams have shown of one run.
@@ -283,6 +287,11 @@ impl Board {
     #[must_use]
     pub fn exposition(&self) -> Option<Exposition> {
         self.exposition.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the gateway was seen to do with streams of runs that have not been started.
+    pub const fn earliness(&self) -> &Earliness {
+        &self.earliness
     }
 
     /// Runs that have ended, and that the workspace streams have not shown in full.

@@ -207,23 +207,30 @@ impl Context {
     }
 
     /// Opens a stream for a look aside, counted as a request; and again where the gateway says when to come back.
+    ///
+    /// # Errors
+    /// The status that it was refused with, where it is one of these: then that is no error of the gateway. Else none.
     pub async fn open_stream(
         &self,
         call: Call<'_>,
         stream: CallName,
         path: &str,
-        workspace: &str,
-    ) -> Option<Connection> {
+        (workspace, last_id): (&str, Option<&str>),
+        tolerated: &[u16],
+    ) -> Result<Connection, Option<u16>> {
         self.gate.pass().await;
         let now = self.recorder.mark();
         let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
         for sent_again in 0.. {
-            let opened = self.streams.open(stream, path, workspace, None).await;
+            let opened = self.streams.open(stream, path, workspace, last_id).await;
             self.recorder.count(Counter::Requests, mark);
             let refusal = match opened {
-                Ok(connection) => return Some(connection),
+                Ok(connection) => return Ok(connection),
                 Err(refusal) => refusal,
             };
+            if let Some(status) = refusal.status.filter(|status| tolerated.contains(status)) {
+                return Err(Some(status));
+            }
             self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
             let wait = refusal.retry_after.filter(|_| refusal.is_throttled && sent_again < SENT_AGAIN_MAX);
             let comes_again = match wait {
@@ -237,7 +244,7 @@ impl Context {
                 break;
             }
         }
-        None
+        Err(None)
     }
 
     /// Waits so long, and until the gateway is not known to be down; `false` if the session is to stop before.

@@ -37,7 +37,7 @@ pub(crate) use descriptors::raise_limit;
 pub use futures_util::future::BoxFuture;
 pub use gate::Gate;
 pub use held::HeldOpen;
-pub use keeper::{Kept, Order};
+pub use keeper::{Earliness, FirstOpening, Kept, KeptUntil, Order};
 pub use ledger::{Got, Ledger, Missed, Repeated, Settled, Sighting};
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
 pub use past::{Past, PastChaos};

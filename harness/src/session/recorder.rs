@@ -13,7 +13,7 @@ use crate::{
     clock::{Clock, micros},
     journal::{
         Buckets, Counter, EndReason, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram,
-        Record, Source, Timing, TimingRecord, WriteError, Writer, clip,
+        OTHER_TYPES, Record, Source, Timing, TimingRecord, WriteError, Writer, clip,
     },
     judge::Digest,
     plan::{Phase, Workload},
@@ -24,6 +24,8 @@ use crate::{
 const INCIDENTS_OF_A_KIND_MAX: u32 = 8;
 /// Of each timing an interval names so many of the worst.
 const EXEMPLARS_MAX: usize = 3;
+/// Of the types of events that the dialect does not use for runs an interval names so many.
+const OTHER_TYPES_MAX: usize = 16;
 
 /// Takes in measurements. Clones write to the same journal.
 #[derive(Debug, Clone)]
@@ -152,6 +154,19 @@ impl Recorder {
             let phase = state.phase_of(since);
             *state.interval(phase).counters.entry(counter).or_default() += n;
         }
+    }
+
+    /// Counts an event that is of no type that the dialect uses for runs.
+    pub fn other_event(&self, kind: &str, since: Mark) {
+        let mut state = self.lock();
+        let phase = state.phase_of(since);
+        let kinds = &mut state.interval(phase).other_events;
+        if let Some(count) = kinds.get_mut(kind) {
+            *count += 1;
+            return;
+        }
+        let kind = if kinds.len() < OTHER_TYPES_MAX { kind } else { OTHER_TYPES };
+        *kinds.entry(kind.to_owned()).or_default() += 1;
     }
 
     /// Records how long something took since its mark, less the time in which we were not there.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{dialect_calls::is_pointer, table::Reader};
-use crate::gateway::dialect::{EventKind, Events, State};
+use crate::gateway::dialect::{EventKind, Events, Replay, State};
 
 /// The words for the status of a run.
 pub(super) fn states(mut table: Reader<'_>) -> BTreeMap<String, State> {
@@ -27,7 +27,7 @@ pub(super) fn states(mut table: Reader<'_>) -> BTreeMap<String, State> {
     states
 }
 
-/// Where things are in the data of an event, and the words for its type.
+/// Where things are in the data of an event, the words for its type, and habits of streams with events.
 pub(super) fn events(mut table: Reader<'_>) -> Events {
     let [kind, run_id, timestamp, message, status, duration_ms] =
         ["type", "run_id", "timestamp", "message", "status", "duration_ms"].map(|key| {
@@ -43,10 +43,24 @@ pub(super) fn events(mut table: Reader<'_>) -> Events {
             }
         }
     }
+    let ignore: Vec<String> = table.words("ignore").unwrap_or_default();
+    for word in ignore.iter().filter(|word| words.contains_key(*word)) {
+        table.problem("ignore", format!("has {word:?}, which stands in another list too"));
+    }
     let ids = table.text("ids").unwrap_or_default();
     if !["stream", "connection"].contains(&ids.as_str()) {
         table.problem("ids", format!("is {ids:?}; it should be \"stream\" or \"connection\""));
     }
+    let run_ids = table.text("run_id_on_run_streams").unwrap_or_default();
+    if !["optional", "required"].contains(&run_ids.as_str()) {
+        table.problem("run_id_on_run_streams", format!("is {run_ids:?}; it should be \"optional\" or \"required\""));
+    }
+    let replay = table.text("replay_on_run_streams").unwrap_or_default();
+    let replay = Replay::from_word(&replay).unwrap_or_else(|| {
+        let right = "it should be \"yes\", \"no\" or \"unknown\"";
+        table.problem("replay_on_run_streams", format!("is {replay:?}; {right}"));
+        Replay::Unknown
+    });
     table.done();
     Events {
         kind,
@@ -56,6 +70,44 @@ pub(super) fn events(mut table: Reader<'_>) -> Events {
         status,
         duration_ms,
         words,
+        ignore: ignore.into_iter().collect(),
         ids_are_the_connections: ids == "connection",
+        run_id_is_required: run_ids == "required",
+        replay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        gateway::dialect::Replay,
+        settings::{built_in_dialect, load_dialect},
+    };
+
+    fn load(text: &str) -> Result<crate::gateway::Dialect, String> {
+        let folder = tempfile::TempDir::new().unwrap();
+        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        load_dialect("gateway.toml", folder.path()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn habits_of_events_have_defaults_and_a_wrong_one_is_reported_with_its_line() {
+        let events = built_in_dialect().events;
+        assert_eq!((0, false, Replay::Unknown), (events.ignore.len(), events.run_id_is_required, events.replay));
+        let text =
+            "[events]\nignore = [\"ping\"]\nrun_id_on_run_streams = \"required\"\nreplay_on_run_streams = \"no\"\n";
+        let events = load(text).unwrap().events;
+        let ignores = events.ignore.contains("ping");
+        assert_eq!((true, true, Replay::No), (ignores, events.run_id_is_required, events.replay));
+        let text = "[events]\nignore = [\"end\"]\nrun_id_on_run_streams = \"yes\"\nreplay_on_run_streams = \"maybe\"\n";
+        let error = load(text).unwrap_err();
+        for (line, what) in [
+            (2, "ignore` has \"end\", which stands in another list too"),
+            (3, "run_id_on_run_streams` is \"yes\"; it should be \"optional\" or \"required\""),
+            (4, "replay_on_run_streams` is \"maybe\"; it should be \"yes\", \"no\" or \"unknown\""),
+        ] {
+            let problem = format!("gateway.toml:{line}: `events.{what}");
+            assert!(error.contains(&problem), "{problem}\n{error}");
+        }
     }
 }

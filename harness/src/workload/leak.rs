@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,9 +13,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::leak_stream::{Reader, TOO_EARLY};
 use crate::{
     clock,
-    gateway::{CallName, Client, LogEvent, RunStanding, json_contains},
+    gateway::{CallName, Client, RunStanding, json_contains},
     plan::Workload,
     session::{Context, Side},
 };
@@ -21,6 +25,8 @@ use crate::{
 const END_LIMIT: Duration = Duration::from_secs(3);
 /// How much longer the other streams are read: events may be written after the run's end.
 const AFTERWARDS: Duration = Duration::from_millis(300);
+/// Between looks at whether all streams are back.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Of a text that must not be readable, so much of its beginning: of a canary "canary-" and 8 digits, which no other has.
 const BEGINNING_CHARS: usize = 15;
@@ -61,17 +67,41 @@ fn spellings(text: &str) -> impl Iterator<Item = String> {
     [text.to_lowercase(), reversed.to_lowercase(), hex].into_iter().chain(shifted)
 }
 
+/// What is watched for, and what has been seen so far.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) needles: Needles,
+    /// Places in which one of the needles stood.
+    shown: Mutex<BTreeSet<String>>,
+    /// Places that could not be looked at to their end: without them nobody can say that it showed nowhere.
+    unseen: Mutex<BTreeSet<String>>,
+    /// There is no need to read on.
+    pub(super) enough: CancellationToken,
+    /// The gateway has answered that the run is started.
+    pub(super) is_under_way: CancellationToken,
+    /// The run is over.
+    pub(super) is_over: CancellationToken,
+    /// The run's own log stream has shown its end, or was read completely.
+    pub(super) ended: Notify,
+    /// Streams that their gateway has ended, and that are to be opened again.
+    pub(super) away: AtomicUsize,
+}
+
+impl Watched {
+    pub(super) fn showed(&self, place: &str) {
+        lock(&self.shown).insert(place.to_owned());
+    }
+
+    pub(super) fn not_seen(&self, place: &str) {
+        lock(&self.unseen).insert(place.to_owned());
+    }
+}
+
 /// Places that are looked at for text that must not show.
 #[derive(Debug)]
 pub(super) struct Places {
-    needles: Arc<Needles>,
-    /// Places in which one of the needles stood.
-    shown: Arc<Mutex<BTreeSet<String>>>,
-    /// Places that could not be looked at to their end: without them nobody can say that it showed nowhere.
-    unseen: Arc<Mutex<BTreeSet<String>>>,
+    watched: Arc<Watched>,
     readers: Side,
-    enough: CancellationToken,
-    ended: Arc<Notify>,
 }
 
 /// What was found of a text that must not show.
@@ -87,14 +117,17 @@ impl Places {
     /// Looks for this. The streams of the workspace are opened at once, before there is a run: what the safety layer
     /// says when one is created is not promised to be said again.
     pub(super) async fn watch(context: &Context, workload: Workload, client: &Client, needles: Needles) -> Self {
-        let places = Self {
-            needles: Arc::new(needles),
-            shown: Arc::default(),
-            unseen: Arc::default(),
-            readers: Side::default(),
+        let watched = Watched {
+            needles,
+            shown: Mutex::default(),
+            unseen: Mutex::default(),
             enough: CancellationToken::new(),
-            ended: Arc::default(),
+            is_under_way: CancellationToken::new(),
+            is_over: CancellationToken::new(),
+            ended: Notify::new(),
+            away: AtomicUsize::new(0),
         };
+        let places = Self { watched: Arc::new(watched), readers: Side::default() };
         places.read(context, workload, client, CallName::LogsStream, None).await;
         places.read(context, workload, client, CallName::GuardStream, None).await;
         places
@@ -106,40 +139,31 @@ impl Places {
         self.read(context, workload, client, CallName::RunGuardStream, Some(id)).await;
     }
 
-    /// Reads a stream beside, until there is enough, where the gateway has such a stream. The run's own logs show its end.
+    /// The gateway has answered that the run is started.
+    pub(super) fn run_is_under_way(&self) {
+        self.watched.is_under_way.cancel();
+    }
+
+    /// Reads a stream beside, until there is enough, where the gateway has such a stream.
     async fn read(&self, context: &Context, workload: Workload, client: &Client, stream: CallName, run: Option<&str>) {
         if !client.has(stream) {
             return;
         }
-        let call = context.of(workload, stream, client.workspace());
-        let path = client.stream_path(stream, run);
-        let Some(mut connection) = context.open_stream(call, stream, &path, client.workspace()).await else {
-            return self.not_seen(call.route);
-        };
-        let (route, ends) = (call.route.to_owned(), stream == CallName::RunLogsStream);
-        let events = client.dialect().events.clone();
-        let held = context.hold_open(None);
-        let (needles, shown, unseen) = (Arc::clone(&self.needles), Arc::clone(&self.shown), Arc::clone(&self.unseen));
-        let (enough, ended) = (self.enough.clone(), Arc::clone(&self.ended));
-        self.readers.play(context, workload, async move {
-            loop {
-                let event = tokio::select! {
-                    () = enough.cancelled() => break,
-                    event = connection.next() => event,
-                };
-                let Ok(event) = event else {
-                    lock(&unseen).insert(route.clone());
-                    break;
-                };
-                if contains(&event.data, &needles) {
-                    lock(&shown).insert(route.clone());
-                }
-                if ends && LogEvent::read(&events, &event.name, &event.data).is_some_and(|log| log.kind == "end") {
-                    ended.notify_one();
-                }
+        let (context, client, watched) = (context.clone(), client.clone(), Arc::clone(&self.watched));
+        let reader =
+            Reader { context: context.clone(), workload, client, stream, run: run.map(str::to_owned), watched };
+        let is_to_start = run.is_some() && !self.watched.is_under_way.is_cancelled();
+        let tolerated = if is_to_start { &TOO_EARLY[..] } else { &[] };
+        let connection = if is_to_start && !context.board.earliness().is_of_use() {
+            None
+        } else {
+            match reader.open(None, tolerated).await {
+                Ok(connection) => Some(connection),
+                Err(Some(_)) => None,
+                Err(None) => return self.watched.not_seen(context.client.dialect().route(stream)),
             }
-            drop(held);
-        });
+        };
+        self.readers.play(&context, workload, reader.read(connection));
     }
 
     /// Looks at the run itself.
@@ -155,31 +179,33 @@ impl Places {
                     context.request_failed(workload, route, id, &what, context.recorder.mark());
                 }
             }
-            None => self.not_seen(route),
+            None => self.watched.not_seen(route),
         }
     }
 
     /// Looks at a text from somewhere else.
     pub(super) fn look_at(&self, place: &str, text: &str) {
-        if contains(text, &self.needles) {
-            lock(&self.shown).insert(place.to_owned());
+        if contains(text, &self.watched.needles) {
+            self.watched.showed(place);
         }
-    }
-
-    fn not_seen(&self, place: &str) {
-        lock(&self.unseen).insert(place.to_owned());
     }
 
     /// What was found. The run is over: its log stream is read to its end, the others a little longer. What shows later
     /// is found by a text that is [looked at](Self::look_at) then.
     pub(super) async fn find(&self, client: &Client) -> Found {
+        self.watched.is_over.cancel();
         if let Some(spec) = client.dialect().call(CallName::RunLogsStream)
-            && tokio::time::timeout(END_LIMIT, self.ended.notified()).await.is_err()
+            && tokio::time::timeout(END_LIMIT, self.watched.ended.notified()).await.is_err()
         {
-            self.not_seen(&spec.route);
+            self.watched.not_seen(&spec.route);
+        }
+        // What a gateway has ended is asked for once more, now that the run is over.
+        let back_by = clock::now() + END_LIMIT;
+        while self.watched.away.load(Ordering::Relaxed) > 0 && clock::now() < back_by {
+            tokio::time::sleep_until(clock::now() + LOOK_EVERY).await;
         }
         tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
-        self.enough.cancel();
+        self.watched.enough.cancel();
         self.readers.over().await;
         self.found()
     }
@@ -187,13 +213,13 @@ impl Places {
     /// What was found since this was asked before.
     pub(super) fn found(&self) -> Found {
         let take = |places: &Mutex<BTreeSet<String>>| std::mem::take(&mut *lock(places)).into_iter().collect();
-        Found { shown: take(&self.shown), unseen: take(&self.unseen) }
+        Found { shown: take(&self.watched.shown), unseen: take(&self.watched.unseen) }
     }
 }
 
 impl Drop for Places {
     fn drop(&mut self) {
-        self.enough.cancel();
+        self.watched.enough.cancel();
     }
 }
 

@@ -152,7 +152,7 @@ impl Metrics {
             };
             // The sender lives as long as the stream is kept: nobody gives it orders.
             let (_orders, mut ordered) = mpsc::channel(1);
-            one.keep(&kept, &mut ordered, &mut |_, event| {
+            one.keep(&kept, &mut ordered, None, &mut |_, event| {
                 let timing = match event.kind.as_str() {
                     "judge.verdict" => Timing::JudgeEvent,
                     "shield.decision" => Timing::ShieldEvent,

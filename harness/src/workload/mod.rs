@@ -11,6 +11,7 @@ mod gateway_process;
 mod gateway_process_tests;
 mod heartbeat;
 mod leak;
+mod leak_stream;
 mod lever;
 mod listeners;
 mod metrics;
@@ -27,6 +28,8 @@ mod round_trips;
 mod run;
 mod run_stream;
 mod sightings;
+#[cfg(test)]
+mod stream_tests;
 mod tally;
 mod w1_realistic_runs;
 mod w2_sse_churn;

@@ -39,9 +39,9 @@ async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<Or
     let since = context.recorder.mark();
     let over = CancellationToken::new();
     let limit = context.plan.scenario.runs.timeout + BEYOND;
-    let following = run_stream::follow(context, Workload::Churn, run, orders, &over);
-    let shown = tokio::select! {
-        shown = following => shown,
+    let following = run_stream::follow(context, Workload::Churn, run, orders, &over, None);
+    let followed = tokio::select! {
+        followed = following => followed,
         () = tokio::time::sleep_until(clock::now() + limit) => return,
     };
     if context.closing.is_cancelled() {
@@ -50,6 +50,6 @@ async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<Or
     // It may have come back after a churn: what it has not shown then, it has missed.
     let call = context.of(Workload::Churn, CallName::Run, run);
     if let Some(record) = context.call(call, || context.client.run(run)).await.and_then(|answer| answer.json()) {
-        run_stream::compare(context, Workload::Churn, run, &shown, &record, since);
+        run_stream::compare(context, Workload::Churn, run, &followed, &record, since);
     }
 }

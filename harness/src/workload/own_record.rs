@@ -34,6 +34,27 @@ impl Shown {
         self.has_ended = true;
     }
 
+    /// The first log line that the stream has shown.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.lines.first().map(String::as_str)
+    }
+
+    /// Whether the stream was read to its end.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// How many of the lines that the run has came before the first that the stream has shown, as far as can be told.
+    pub(super) fn lines_before(&self, run: &[&str]) -> usize {
+        let before = run.len().saturating_sub(self.lines.len());
+        // Where a line comes more than once, the last of them are the ones that were shown.
+        if run[before..].iter().copied().eq(self.lines.iter().map(String::as_str)) {
+            return before;
+        }
+        let first = self.first();
+        run.iter().position(|line| Some(*line) == first).unwrap_or(0)
+    }
+
     /// How the stream differs from the lines that the run has. A run may keep fewer than it showed; one without lines
     /// says nothing, nor does a stream that was left before its end.
     pub(super) fn differs(&self, run: &[&str]) -> Option<Difference> {
@@ -86,6 +107,21 @@ mod tests {
     #[test]
     fn lines_in_another_order_differ() {
         assert_eq!(Some(Difference::Order), differs(&["b", "a"], &["a", "b"]));
+    }
+
+    #[test]
+    fn the_lines_before_the_first_that_was_shown_are_told_from_those_that_were_lost_later() {
+        let before = |shown: &[&str], run: &[&str]| {
+            let mut stream = Shown::default();
+            shown.iter().for_each(|line| stream.line(line));
+            stream.lines_before(run)
+        };
+        assert_eq!(0, before(&["a", "b"], &["a", "b"]));
+        assert_eq!(1, before(&["b", "c"], &["a", "b", "c"]));
+        assert_eq!(2, before(&["a", "b"], &["a", "b", "a", "b"]), "equal lines: the last of them");
+        assert_eq!(1, before(&["b", "d"], &["a", "b", "c", "d"]), "and one was lost in between");
+        assert_eq!(2, before(&[], &["a", "b"]), "it was opened when all was over");
+        assert_eq!(0, before(&["x"], &["a", "b"]), "it shows something else");
     }
 
     #[test]

@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     place::Place,
     run::{self, Ending, Run},
-    run_stream,
+    run_stream::{self, Followed},
 };
 use crate::{
     clock,
-    gateway::{Answer, CallName},
+    gateway::{Answer, CallName, dialect::Replay},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedRun, Workload},
-    session::{Context, Fatal, Mark, Past, Side, Worker},
+    session::{Context, Fatal, FirstOpening, Mark, Past, Side, Worker},
 };
 
 /// Runs that were due in the last so long, real time, are played by a session that takes over; a hundredth of the plan,
@@ -151,60 +151,122 @@ fn hold_against_streams(context: &Context, run: &Run, record: Option<Answer>, du
 /// Starts a run and waits for its end; its own log stream, if it has one, is read beside that. The record of one that has
 /// none, and ended in success, comes back.
 async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) -> Option<Answer> {
-    let deadline = due.at + context.plan.scenario.runs.timeout;
     let over = CancellationToken::new();
     // Where no stream shows every run, each is listened to by its own.
     let is_heard_otherwise = context.client.has(CallName::LogsStream);
     let has_own_stream = (planned.own_stream || !is_heard_otherwise) && context.client.has(CallName::RunLogsStream);
+    let is_heard_by_all = context.board.log_streams_open() > 0;
+    if !has_own_stream {
+        let played = start_and_wait(context, run, due, None).await?;
+        if is_heard_by_all {
+            time_first_log(context, run, &played, None).await;
+        }
+        return played.record();
+    }
+    let first = FirstOpening::default();
     let play = async {
-        let streams_were_open = has_own_stream || context.board.log_streams_open() > 0;
-        if let Err(why) = run::start(context, Workload::Runs, &context.client, run).await {
-            take_down(context, &run.id, Ending::Failure(format!("not started: {why}")), due);
-            over.cancel();
-            return None;
-        }
-        context.board.run_started(&run.id);
-        context.recorder.count(Counter::RunsStarted, due);
-        let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
-        if ending != Ending::Left {
-            context.recorder.time(Timing::RunDuration, due, &run.id);
-            time_first_log(context, run, due, streams_were_open).await;
-        }
-        let record = last.filter(|_| ending == Ending::Success);
-        take_down(context, &run.id, ending, due);
+        let played = start_and_wait(context, run, due, Some(&first)).await;
         over.cancel();
-        record
+        played
     };
-    if has_own_stream {
-        // The stream is asked for first, and read until it has shown the end; a gateway replays what it may have missed.
-        let follow = async {
-            let (orders, mut ordered) = mpsc::channel(1);
-            let shown = run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over).await;
-            drop(orders);
-            shown
-        };
-        let (shown, record) = tokio::join!(follow, play);
-        if let Some(record) = record.and_then(|answer| answer.json()) {
-            run_stream::compare(context, Workload::Runs, &run.id, &shown, &record, due);
-        }
-        None
-    } else {
-        play.await
+    let follow = async {
+        let (orders, mut ordered) = mpsc::channel(1);
+        let followed = run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, Some(&first)).await;
+        drop(orders);
+        followed
+    };
+    let (followed, played) = tokio::join!(follow, play);
+    let played = played?;
+    let own = OwnStream { opened: first.opened(), followed };
+    time_first_log(context, run, &played, Some(&own).filter(|_| !is_heard_by_all)).await;
+    let due = played.due;
+    if let Some(record) = played.record().and_then(|answer| answer.json()) {
+        run_stream::compare(context, Workload::Runs, &run.id, &own.followed, &record, due);
+    }
+    None
+}
+
+/// A run that was started.
+struct Played {
+    ending: Ending,
+    /// What the gateway answered when it was last looked at.
+    last: Option<Answer>,
+    /// From when on a user waited.
+    due: Mark,
+}
+
+impl Played {
+    /// The record of a run that ended in success.
+    fn record(self) -> Option<Answer> {
+        self.last.filter(|_| self.ending == Ending::Success)
     }
 }
 
-/// Times the first log line. Where streams were open and none showed one, the user waited at least until now: that is
-/// what is recorded. Where no stream was open, nothing was measured.
-async fn time_first_log(context: &Context, run: &Run, due: Mark, streams_were_open: bool) {
-    let Some(watch) = &run.watch else { return };
-    if watch.logged_within(Duration::ZERO).await
-        || (streams_were_open && watch.logged_within(run_stream::LOG_GRACE).await)
+/// A run's own log stream, where there is no other that shows it.
+struct OwnStream {
+    /// When it was open, and whether that was before the start of the run.
+    opened: Option<(Instant, bool)>,
+    followed: Followed,
+}
+
+/// Starts a run and waits for its end; none where it did not start.
+async fn start_and_wait(context: &Context, run: &Run, due: Mark, first: Option<&FirstOpening>) -> Option<Played> {
+    let mut due = due;
+    if let Some(first) = first
+        && context.client.has(CallName::StartRun)
     {
-        if let Some(first) = watch.first_log() {
-            let took = context.recorder.between(due.at, first);
-            context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
-        }
-    } else if streams_were_open && context.board.log_streams_open() > 0 {
+        // What is not replayed is heard only by a stream that is open by then. That wait is ours: no user waits for it.
+        due.at += first.before_start(context.board.earliness()).await;
+    }
+    let deadline = due.at + context.plan.scenario.runs.timeout;
+    if let Err(why) = run::start(context, Workload::Runs, &context.client, run).await {
+        take_down(context, &run.id, Ending::Failure(format!("not started: {why}")), due);
+        return None;
+    }
+    if let Some(first) = first {
+        first.run_is_under_way();
+    }
+    context.board.run_started(&run.id);
+    context.recorder.count(Counter::RunsStarted, due);
+    let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
+    if ending != Ending::Left {
+        context.recorder.time(Timing::RunDuration, due, &run.id);
+    }
+    take_down(context, &run.id, ending.clone(), due);
+    Some(Played { ending, last, due })
+}
+
+/// Times the first log line. Where streams were open and none showed one, the user waited at least until now: that is
+/// what is recorded. Where no stream was open, nothing was measured. `own` is the run's own stream, where it is the only one.
+async fn time_first_log(context: &Context, run: &Run, played: &Played, own: Option<&OwnStream>) {
+    let Some(watch) = &run.watch else { return };
+    if played.ending == Ending::Left {
+        return;
+    }
+    let due = played.due;
+    let is_shown = watch.logged_within(Duration::ZERO).await || watch.logged_within(run_stream::LOG_GRACE).await;
+    if let Some(opened) = own.and_then(|own| line_before(context, own, played)) {
+        // Whenever it came, it was there when the stream opened.
+        let took = context.recorder.between(due.at, opened);
+        context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
+        context.recorder.count(Counter::FirstLinesUnseen, due);
+    } else if let Some(first) = watch.first_log().filter(|_| is_shown) {
+        let took = context.recorder.between(due.at, first);
+        context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
+    } else if context.board.log_streams_open() > 0 || own.is_some_and(|own| own.followed.is_complete()) {
         context.recorder.time(Timing::StartToLog, due, &run.id);
     }
+}
+
+/// When the stream was open, where the run's record shows that its first line had come by then: the stream was opened after
+/// the start of the run, and begins with a later line.
+fn line_before(context: &Context, own: &OwnStream, played: &Played) -> Option<Instant> {
+    let dialect = context.client.dialect();
+    let (opened, is_early) = own.opened?;
+    if is_early || dialect.events.replay == Replay::Yes {
+        return None;
+    }
+    let record = played.last.as_ref()?.json()?;
+    let view = dialect.run_view(&record);
+    (own.followed.shown.lines_before(&view.messages()) > 0).then_some(opened)
 }

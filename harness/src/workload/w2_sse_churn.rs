@@ -99,7 +99,7 @@ impl SseChurn {
                         client: Some(number),
                         run: None,
                     };
-                    one.keep(&kept, &mut ordered, &mut |_, _| true).await;
+                    one.keep(&kept, &mut ordered, None, &mut |_, _| true).await;
                 });
             }
             let one = context.clone();

@@ -227,6 +227,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
     let mut ending = Ending::Left;
     if run::start(context, Workload::Safety, client, &run).await.is_ok() {
+        places.run_is_under_way();
         // Not only when it is over: what is masked then may have stood there before.
         places.look_at_run(context, Workload::Safety, client, &run.id).await;
         ending = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await.0;

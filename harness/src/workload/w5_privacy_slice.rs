@@ -150,6 +150,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
     let mut ending = Ending::Left;
     if run::start(context, Workload::Privacy, client, &run).await.is_ok() {
+        places.run_is_under_way();
         // Not only when it is over: what is gone then may have stood there before.
         places.look_at_run(context, Workload::Privacy, client, &run.id).await;
         ending = run::wait_for_end(context, Workload::Privacy, client, &run, deadline).await.0;

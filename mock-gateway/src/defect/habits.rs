@@ -8,8 +8,9 @@ use crate::event::Channel;
 
 /// From a run's end to the end of its own stream.
 const CLOSED_AFTER_END: Duration = Duration::from_millis(5);
-/// How long a rotated stream lives: short enough that a compressed soak of a minute sees it twice.
-const ROTATED_STREAM_LIFE: Duration = Duration::from_secs(20);
+/// How long a rotated stream lives: short enough that streams of a compressed soak, which are churned every few seconds,
+/// come to that age.
+const ROTATED_STREAM_LIFE: Duration = Duration::from_secs(8);
 const PING_EVERY: Duration = Duration::from_secs(5);
 const SLOW_HEARTBEAT: Duration = Duration::from_secs(90);
 /// Which run logs the large line. It is an early one, so that the memory that it takes is part of the warm-up.

@@ -169,7 +169,7 @@ defects! {
         ClosedAfterEnd "closed-after-end" "a run's own stream is closed in good order 5 ms after the run's end, and at once where the run is over"
         ResetAfterEnd "reset-after-end" "the connection of a run's own stream is reset 5 ms after the run's end"
         NoContentAfterEnd "no-content-after-end" "a run's own stream that is opened after the run's end answers 204"
-        RotatedStreams "rotated-streams" "every stream is closed in good order after 20 s"
+        RotatedStreams "rotated-streams" "every stream is closed in good order after 8 s"
         PingEvents "ping-events" "every stream begins with an event `connected` and has an event `ping` every 5 s, which name no run"
         NoRunId "no-run-id" "the events of a run's own stream do not repeat the run's id"
         NoReplay "no-replay" "a run's own stream delivers only what happens while it is open"

@@ -7,7 +7,7 @@ mod lacks;
 mod limits;
 mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderName, Method};
 use serde::{Deserialize, Serialize};
@@ -168,8 +168,39 @@ pub struct Events {
     pub duration_ms: String,
     /// Types that are a log line, a run's end, a judge's verdict, a shield's decision.
     pub words: BTreeMap<String, EventKind>,
+    /// Types that are neither read nor counted.
+    pub ignore: BTreeSet<String>,
     /// Whether ids are those of a connection, and mean nothing on the next.
     pub ids_are_the_connections: bool,
+    /// Whether an event on a run's own stream has to name the run, although the path does.
+    pub run_id_is_required: bool,
+    /// Whether a run's own stream shows what happened while it was not open.
+    pub replay: Replay,
+}
+
+/// Whether a run's own stream shows what happened while it was not open: from the run's beginning, or from the last id
+/// that the client has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// It does. A line that it lacks is lost.
+    Yes,
+    /// It delivers only what happens while it is open.
+    No,
+    /// Nobody said so. A line that it may have shown before it was open is not taken for lost.
+    Unknown,
+}
+
+impl Replay {
+    /// What a dialect calls it.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "yes" => Some(Self::Yes),
+            "no" => Some(Self::No),
+            "unknown" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
 }
 
 /// What an event is.

@@ -19,6 +19,8 @@ struct Attempt {
     sent: String,
     came: String,
     wrong: Vec<Wrong>,
+    /// What was seen and is not wrong, and what a dialect may say of it.
+    notes: Vec<(String, Vec<String>)>,
 }
 
 #[derive(Debug)]
@@ -40,12 +42,12 @@ impl Attempts {
             }
             Err(trouble) => format!("nothing after {ms} ms: {}", trouble.text),
         };
-        self.0.push(Attempt { sent, came, wrong: Vec::new() });
+        self.0.push(Attempt { sent, came, wrong: Vec::new(), notes: Vec::new() });
     }
 
     /// Something that was asked for, and what came of it.
     pub(super) fn came(&mut self, sent: String, came: String) {
-        self.0.push(Attempt { sent, came: printable(&came), wrong: Vec::new() });
+        self.0.push(Attempt { sent, came: printable(&came), wrong: Vec::new(), notes: Vec::new() });
     }
 
     /// The last of them is wrong: these keys of the dialect would have to change.
@@ -54,7 +56,17 @@ impl Attempts {
         let wrong = Wrong { what: what.into(), change: lines.chain(hint).collect() };
         match self.0.last_mut() {
             Some(last) => last.wrong.push(wrong),
-            None => self.0.push(Attempt { sent: String::new(), came: String::new(), wrong: vec![wrong] }),
+            None => {
+                let (sent, came) = (String::new(), String::new());
+                self.0.push(Attempt { sent, came, wrong: vec![wrong], notes: Vec::new() });
+            }
+        }
+    }
+
+    /// The last of them shows a habit: what a dialect may say of it.
+    pub(super) fn note(&mut self, what: impl Into<String>, write: &[&str]) {
+        if let Some(last) = self.0.last_mut() {
+            last.notes.push((printable(&what.into()), write.iter().map(|key| printable(key)).collect()));
         }
     }
 
@@ -72,12 +84,16 @@ impl Attempts {
 
 impl fmt::Display for Attempts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Attempt { sent, came, wrong } in &self.0 {
+        for Attempt { sent, came, wrong, notes } in &self.0 {
             block(f, "sent", sent)?;
             block(f, "came", came)?;
             for Wrong { what, change } in wrong {
                 block(f, "wrong", what)?;
                 block(f, "change", &change.join("\n"))?;
+            }
+            for (what, write) in notes {
+                block(f, "note", what)?;
+                block(f, "write", &write.join("\n"))?;
             }
         }
         Ok(())

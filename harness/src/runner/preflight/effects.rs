@@ -61,7 +61,7 @@ impl Check<'_> {
         let id = self.started().await?;
         let events = self.watch(call, connection, &id).await;
         // An event that is shown again is the same but for its stamp. One without an id has that of the event before it.
-        let content = |event: &StreamEvent| self.read(event).map(|log| log.unstamped);
+        let content = |event: &StreamEvent| self.read(call, &id, event).map(|log| log.unstamped);
         let again = events.iter().find(|event| {
             let mut known = seen.iter().filter(|known| known.id.is_some() && known.id == event.id).peekable();
             known.peek().is_some() && known.all(|known| content(known) != content(event))

@@ -8,8 +8,12 @@ use tokio::time::{sleep, timeout};
 use super::{
     checks::{Check, PATIENCE},
     hints::{pointers_in, words_in},
+    stream_habits::Others,
 };
-use crate::gateway::{CallName, Connection, LogEvent, RunStanding, StreamEvent, time_of};
+use crate::{
+    clock,
+    gateway::{CallName, Connection, EventReading, LogEvent, Refusal, RunStanding, StreamEvent, time_of},
+};
 
 /// How long a stream is waited for that may well have nothing to say.
 const GUARD_PATIENCE: Duration = Duration::from_secs(5);
@@ -23,8 +27,19 @@ impl Check<'_> {
     /// Opens a stream; none where it does not open.
     pub(super) async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
         let path = self.client.stream_path(call, run);
+        let opened = self.streams.open(call, &path, self.client.workspace(), None).await;
+        self.opened(call, run, opened)
+    }
+
+    /// What came of opening a stream.
+    pub(super) fn opened(
+        &mut self,
+        call: CallName,
+        run: Option<&str>,
+        opened: Result<Connection, Refusal>,
+    ) -> Option<Connection> {
         let sent = self.client.shown(call, &[("id", json!(run.unwrap_or_default()))]);
-        match self.streams.open(call, &path, self.client.workspace(), None).await {
+        match opened {
             Ok(connection) => {
                 self.attempts.came(sent, "200, a stream".into());
                 Some(connection)
@@ -48,18 +63,38 @@ impl Check<'_> {
 
     pub(super) async fn stream_of_run(&mut self, call: CallName) -> Option<()> {
         let id = self.create().await?;
-        let connection = self.open(call, Some(&id)).await?;
-        self.start(&id).await?;
-        self.shows(call, connection, &id).await.map(drop)
+        let connection = self.open_before_start(call, &id).await?;
+        let events = self.shows(call, connection, &id).await?;
+        self.once_the_run_is_over(call, &id, &events).await;
+        Some(())
     }
 
     /// What a stream says of a run: the first events, and its end.
     pub(super) async fn watch(&mut self, call: CallName, mut connection: Connection, id: &str) -> Vec<StreamEvent> {
         let is_guard = is_guard(call);
         let mut events = Vec::new();
+        let mut others = Others::default();
+        let opened_at = clock::now();
+        let mut ended = None;
         let reading = async {
-            while let Ok(event) = connection.next().await {
-                let log = self.read(&event);
+            loop {
+                let event = match connection.next().await {
+                    Ok(event) => event,
+                    Err(how) => {
+                        ended = Some((how, clock::now().saturating_duration_since(opened_at)));
+                        return;
+                    }
+                };
+                let own_run = is_of_run(call).then_some(id);
+                let log = match self.dialect().events.reading(own_run, &event.name, &event.data) {
+                    EventReading::OfRun(log) => Some(*log),
+                    EventReading::Other { kind, run_id } => {
+                        others.take_in(kind, run_id.is_some());
+                        None
+                    }
+                    EventReading::Ignored => continue,
+                    EventReading::Wrong(_) => None,
+                };
                 let of_run = log.as_ref().is_some_and(|log| log.run_id == id);
                 let is_over = of_run && (is_guard || log.is_some_and(|log| log.kind == "end"));
                 // Others may have much to say on a stream of all.
@@ -77,11 +112,19 @@ impl Check<'_> {
             () = self.long_over(id) => {}
         }
         self.attempts.came(format!("(the stream, for {id})"), show(&events));
+        self.note_others(&others);
+        if let Some((how, age)) = ended {
+            self.note_ending(call, &how, age);
+        }
         events
     }
 
-    pub(super) fn read(&self, event: &StreamEvent) -> Option<LogEvent> {
-        LogEvent::read(&self.dialect().events, &event.name, &event.data)
+    /// The event, where it is about a run, on a stream of this call.
+    pub(super) fn read(&self, call: CallName, id: &str, event: &StreamEvent) -> Option<LogEvent> {
+        match self.dialect().events.reading(is_of_run(call).then_some(id), &event.name, &event.data) {
+            EventReading::OfRun(log) => Some(*log),
+            _ => None,
+        }
     }
 
     /// Reads a stream until it has shown what it is there for; what it showed.
@@ -92,7 +135,7 @@ impl Check<'_> {
             // A guard may have nothing to say of a harmless run.
             return if is_guard { Some(events) } else { self.nothing_came(call) };
         }
-        let seen: Vec<LogEvent> = events.iter().filter_map(|event| self.read(event)).collect();
+        let seen: Vec<LogEvent> = events.iter().filter_map(|event| self.read(call, id, event)).collect();
         let data: Vec<Value> = events.iter().filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
         if data.is_empty() {
             self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
@@ -105,7 +148,7 @@ impl Check<'_> {
             };
             self.wrong("no event names the run", &["events.run_id"], pointers_in(&data, &["run", "id"], &is_it));
         } else if !is_guard && !seen.iter().any(|log| log.kind == "end") {
-            let kinds: BTreeSet<&str> = seen.iter().map(|log| log.kind.as_str()).collect();
+            let kinds = self.kinds(call, id, &events);
             let words = words_in(&data).map_or_else(String::new, |words| format!("; of the data, {words}"));
             let hint = format!("the types that came are {kinds:?}{words}");
             self.wrong("no event is the run's end", &["events.type", "events.end", "events.log"], Some(hint));
@@ -116,7 +159,10 @@ impl Check<'_> {
             self.wrong("no log line has a message", &["events.message"], hint);
         }
         if !is_guard {
-            self.tells_how_the_run_ended(&events, id);
+            self.tells_how_the_run_ended(call, &events, id);
+        }
+        if is_of_run(call) {
+            self.note_run_ids(call, &events);
         }
         if !seen.is_empty() && seen.iter().all(|log| log.timestamp.is_none()) {
             let hint = pointers_in(&data, &["time", "at", "ts"], &|value| time_of(value).is_some());
@@ -131,10 +177,9 @@ impl Check<'_> {
 
     /// An end may say how the run ended. Where it does so somewhere else than is looked, an end that contradicts its run
     /// would go unnoticed.
-    fn tells_how_the_run_ended(&mut self, events: &[StreamEvent], id: &str) {
-        let ends =
-            events.iter().filter(|event| self.read(event).is_some_and(|log| log.run_id == id && log.kind == "end"));
-        let silent = ends.filter(|event| self.read(event).is_some_and(|log| log.status.is_none()));
+    fn tells_how_the_run_ended(&mut self, call: CallName, events: &[StreamEvent], id: &str) {
+        let read = |event: &StreamEvent| self.read(call, id, event).filter(|log| log.run_id == id && log.kind == "end");
+        let silent = events.iter().filter(|event| read(event).is_some_and(|log| log.status.is_none()));
         let silent: Vec<Value> = silent.filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
         let is_state = |value: &Value| {
             value.as_str().is_some_and(|word| !matches!(self.dialect().standing_of(word), RunStanding::Unknown(_)))
@@ -150,13 +195,29 @@ impl Check<'_> {
         sleep(GUARD_PATIENCE).await;
     }
 
+    /// The types of the events that came, by the gateway's own words.
+    fn kinds(&self, call: CallName, id: &str, events: &[StreamEvent]) -> BTreeSet<String> {
+        let own_run = is_of_run(call).then_some(id);
+        let kind = |event: &StreamEvent| match self.dialect().events.reading(own_run, &event.name, &event.data) {
+            EventReading::OfRun(log) => Some(log.kind),
+            EventReading::Other { kind, .. } => Some(kind),
+            EventReading::Ignored | EventReading::Wrong(_) => None,
+        };
+        events.iter().filter_map(kind).collect()
+    }
+
     fn nothing_came<T>(&mut self, call: CallName) -> Option<T> {
         self.wrong("the stream showed nothing of a run", &[&format!("calls.{call}.path")], None);
         None
     }
 }
 
-const fn is_guard(call: CallName) -> bool {
+/// Whether a stream is that of one run.
+pub(super) const fn is_of_run(call: CallName) -> bool {
+    matches!(call, CallName::RunLogsStream | CallName::RunGuardStream)
+}
+
+pub(super) const fn is_guard(call: CallName) -> bool {
     matches!(call, CallName::GuardStream | CallName::RunGuardStream)
 }
 

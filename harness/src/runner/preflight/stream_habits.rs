@@ -1,0 +1,188 @@
+//! Habits of streams that the preflight has seen, and the key and the value that a dialect says them with. None of them is
+//! wrong.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use super::{
+    checks::Check,
+    streams::{is_guard, is_of_run},
+};
+use crate::gateway::{CallName, Connection, Ended, EventReading, StreamEvent, dialect::Replay};
+
+/// How long the head of a run's own stream is waited for before the run is started.
+const HEAD_PATIENCE: Duration = Duration::from_secs(2);
+/// What a gateway may answer where a stream is opened before its run is started.
+const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
+/// Between the start of a run and another try to open its stream.
+const TRY_AFTER_START: Duration = Duration::from_millis(200);
+/// How long the stream of a run that is over is read.
+const REPLAY_PATIENCE: Duration = Duration::from_secs(2);
+/// Types of events that are listed.
+const TYPES_MAX: usize = 8;
+
+/// Events of types that the dialect does not use for runs: how many came of each, and whether they name a run.
+#[derive(Debug, Default)]
+pub(super) struct Others(BTreeMap<String, (u32, bool)>);
+
+impl Others {
+    pub(super) fn take_in(&mut self, kind: String, names_a_run: bool) {
+        if self.0.len() < TYPES_MAX || self.0.contains_key(&kind) {
+            let (count, names) = self.0.entry(kind).or_default();
+            *count += 1;
+            *names |= names_a_run;
+        }
+    }
+}
+
+impl Check<'_> {
+    /// Opens a run's own stream, and starts the run: before that where the gateway has such a stream by then.
+    pub(super) async fn open_before_start(&mut self, call: CallName, id: &str) -> Option<Connection> {
+        let (streams, path) = (self.streams.clone(), self.client.stream_path(call, Some(id)));
+        let workspace = self.client.workspace().to_owned();
+        let opening = streams.open(call, &path, &workspace, None);
+        tokio::pin!(opening);
+        let Ok(opened) = timeout(HEAD_PATIENCE, &mut opening).await else {
+            self.start(id).await?;
+            let opened = opening.await;
+            let connection = self.opened(call, Some(id), opened)?;
+            self.note(
+                "the stream was answered only after the run was started: S2 does not wait for it before it starts a run",
+                &[],
+            );
+            return Some(connection);
+        };
+        let is_too_early = opened.as_ref().is_err_and(|refusal| {
+            self.dialect().has(CallName::StartRun) && refusal.status.is_some_and(|status| TOO_EARLY.contains(&status))
+        });
+        if !is_too_early {
+            let connection = self.opened(call, Some(id), opened)?;
+            self.start(id).await?;
+            return Some(connection);
+        }
+        self.start(id).await?;
+        sleep(TRY_AFTER_START).await;
+        let opened = streams.open(call, &path, &workspace, None).await;
+        let connection = self.opened(call, Some(id), opened)?;
+        self.note("the stream is there only once its run is started: S2 opens it then", &[]);
+        Some(connection)
+    }
+
+    /// What becomes of a run's own stream when the run is over, and whether it is shown again.
+    pub(super) async fn once_the_run_is_over(&mut self, call: CallName, id: &str, seen: &[StreamEvent]) {
+        self.until_over(id).await;
+        let path = self.client.stream_path(call, Some(id));
+        let sent = format!("{} (once its run was over)", self.client.shown(call, &[("id", json!(id))]));
+        let mut connection = match self.streams.open(call, &path, self.client.workspace(), None).await {
+            Ok(connection) => connection,
+            Err(refusal) => {
+                self.attempts.came(sent, refusal.answer);
+                return;
+            }
+        };
+        let mut again = 0;
+        let mut how = "and stayed open".to_owned();
+        let reading = async {
+            loop {
+                match connection.next().await {
+                    Ok(event) => {
+                        let reading = self.dialect().events.reading(Some(id), &event.name, &event.data);
+                        again += usize::from(matches!(reading, EventReading::OfRun(_)));
+                    }
+                    Err(ended) => {
+                        how = format!("and ended: {}", ended.answer);
+                        return;
+                    }
+                }
+            }
+        };
+        let _ = timeout(REPLAY_PATIENCE, reading).await;
+        self.attempts.came(sent, format!("200, a stream; it showed {again} events of the run again {how}"));
+        let shown = seen.iter().filter(|event| self.read(call, id, event).is_some()).count();
+        if shown > 0 && !is_guard(call) {
+            self.note_replay(again > 0);
+        }
+    }
+
+    fn note_replay(&mut self, replays: bool) {
+        let key = "events.replay_on_run_streams";
+        match (self.dialect().events.replay, replays) {
+            (Replay::Yes, true) | (Replay::No, false) => {}
+            (Replay::Unknown, true) => {
+                self.note("a run's own stream shows the run again", &[&format!("{key} = \"yes\"")]);
+            }
+            (Replay::Unknown, false) => {
+                let what = "a run's own stream delivers only what happens while it is open";
+                self.note(what, &[&format!("{key} = \"no\"")]);
+            }
+            (Replay::No, true) => {
+                let what = "a run's own stream shows the run again, and the dialect says that it does not";
+                self.note(what, &[&format!("{key} = \"yes\"")]);
+            }
+            (Replay::Yes, false) => {
+                let hint = format!("where it delivers only what happens while it is open: {key} = \"no\"");
+                self.wrong("the stream of a run that is over does not show the run again", &[key], Some(hint));
+            }
+        }
+    }
+
+    /// Events that are of no type that the dialect knows.
+    pub(super) fn note_others(&mut self, others: &Others) {
+        let shown = |names_a_run: bool| {
+            let of = others.0.iter().filter(move |(_, (_, names))| *names == names_a_run);
+            of.map(|(kind, (count, _))| format!("{kind:?} ({count})")).collect::<Vec<_>>().join(", ")
+        };
+        let unnamed: Vec<&String> = others.0.iter().filter(|(_, (_, names))| !names).map(|(kind, _)| kind).collect();
+        if !unnamed.is_empty() {
+            let what = format!("events that name no run, of types that the dialect does not use: {}", shown(false));
+            self.note(what, &[&format!("events.ignore = {unnamed:?}")]);
+        }
+        if unnamed.len() < others.0.len() {
+            let what = format!(
+                "events that name a run, of types that the dialect does not use; S2 counts them and compares nothing: {}",
+                shown(true)
+            );
+            self.note(what, &["events.log, where they are log lines; events.end, where they are a run's end"]);
+        }
+    }
+
+    /// A stream that the gateway ended while it was read.
+    pub(super) fn note_ending(&mut self, call: CallName, ended: &Ended, age: Duration) {
+        let age_ms = age.as_millis();
+        if is_of_run(call) {
+            if ended.in_good_order {
+                self.note(format!("the gateway closed the stream of the run in good order after {age_ms} ms"), &[]);
+            }
+            return;
+        }
+        let what = format!("the gateway ended a stream of the workspace after {age_ms} ms: {}", ended.answer);
+        let seconds = age.as_secs().max(5);
+        let key =
+            format!("limits.connection_age = \"{seconds}s\", if it closes every stream at that age in good order");
+        self.note(what, &[&key]);
+    }
+
+    /// Whether events of a run's own stream repeat what its path says.
+    pub(super) fn note_run_ids(&mut self, call: CallName, events: &[StreamEvent]) {
+        let own = &self.dialect().events;
+        let names = |event: &StreamEvent| match own.reading(None, &event.name, &event.data) {
+            EventReading::OfRun(_) => Some(true),
+            EventReading::Wrong(_) => Some(false),
+            EventReading::Other { .. } | EventReading::Ignored => None,
+        };
+        let is_unnamed = events.iter().filter_map(names).any(|is_named| !is_named);
+        if is_unnamed && !own.run_id_is_required && is_of_run(call) {
+            self.note(
+                "events of the run's own stream do not name the run, and need not: the path does",
+                &["events.run_id_on_run_streams = \"optional\", as it is"],
+            );
+        }
+    }
+
+    /// Something that the preflight has seen, and what a dialect may say of it.
+    pub(super) fn note(&mut self, what: impl Into<String>, keys: &[&str]) {
+        self.attempts.note(what, keys);
+    }
+}

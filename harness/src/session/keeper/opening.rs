@@ -1,0 +1,149 @@
+//! Opens a stream that is kept, and opens it again.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::{FirstOpening, Kept, Life};
+use crate::{
+    clock,
+    gateway::{Connection, Refusal},
+    journal::{Counter, Finding, Timing},
+    session::{Context, Mark},
+};
+
+/// No attempt waits longer for its turn.
+pub(super) const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
+/// The least that a gateway's `retry:` is taken for.
+pub(super) const RETRY_MIN: Duration = Duration::from_secs(1);
+/// What says that there is no such stream now: No Content, which ends it by the format of event streams; Not Found; Gone.
+const NOT_THERE: [u16; 3] = [204, 404, 410];
+/// What a gateway may answer where a stream is opened too early: Bad Request, Not Found, Conflict, Too Early.
+const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
+/// A stream that was refused before the start of its run is tried so often after it before that is an error, with this
+/// delay at first and twice as long each time.
+const TRIES_AFTER_START: u32 = 4;
+const TRY_AFTER_START: Duration = Duration::from_millis(100);
+
+impl Context {
+    /// One attempt to open the stream, after its delay.
+    pub(super) async fn open(&self, kept: &Kept, life: &mut Life, first: Option<&FirstOpening>) -> Option<Connection> {
+        let asked = life.retry.max(life.retry_after.take());
+        if let Some((_, attempts)) = &mut life.lost {
+            let delay = self.reconnect_delay(*attempts, asked);
+            *attempts += 1;
+            tokio::time::sleep(delay).await;
+        } else if let Some(first) = first.filter(|_| life.tries_after_start == 0)
+            && !self.board.earliness().is_of_use()
+        {
+            first.until_run_is_under_way().await;
+        }
+        self.gate.pass().await;
+        life.rest = None;
+        // What is lost in a window comes back on that window's account, however late.
+        let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| Mark { at: clock::now(), ..lost });
+        let opened = self.streams.open(kept.call, &kept.path, self.client.workspace(), life.last_id.as_deref()).await;
+        if let Err(refusal) = &opened
+            && self.is_no_error(kept, life, first, refusal).await
+        {
+            return None;
+        }
+        if kept.workload.counts_in_error_rate() {
+            self.recorder.count(Counter::Requests, mark);
+        }
+        if life.lost.is_some() {
+            self.recorder.count(Counter::ReconnectAttempts, mark);
+        }
+        match opened {
+            Ok(connection) => {
+                self.opened(kept, life, first, mark);
+                Some(connection)
+            }
+            Err(refusal) => {
+                self.refused(kept, life, refusal, mark).await;
+                None
+            }
+        }
+    }
+
+    fn opened(&self, kept: &Kept, life: &mut Life, first: Option<&FirstOpening>, mark: Mark) {
+        if let Some(first) = first {
+            first.has_opened();
+        }
+        if std::mem::take(&mut life.tries_after_start) > 0 {
+            self.board.earliness().opened_only_after_start();
+        }
+        self.recorder.count(Counter::StreamsOpened, mark);
+        if let Some((lost, _)) = life.lost.take() {
+            self.recorder.count(Counter::ReconnectsOk, mark);
+            self.recorder.time(Timing::StreamAway, lost, &kept.name);
+        }
+        if let Some(client) = kept.client {
+            // One that has seen events is owed what came since, whether or not the gateway gave it an id.
+            let has_asked = life.has_seen_events && !self.client.dialect().events.ids_are_the_connections;
+            self.ledger().opened(client, self.ledger_ms(), has_asked);
+        }
+        if let Some(back) = life.back.take() {
+            // Whoever waited may have stopped waiting.
+            let _ = back.send(());
+        }
+    }
+
+    /// Whether a refusal only says that it is too early or too late for the stream of a run.
+    async fn is_no_error(&self, kept: &Kept, life: &mut Life, first: Option<&FirstOpening>, refusal: &Refusal) -> bool {
+        let Some(status) = refusal.status.filter(|_| kept.run.is_some()) else { return false };
+        if let Some(first) = first
+            && life.connections == 0
+            && TOO_EARLY.contains(&status)
+        {
+            if first.was_refused() {
+                tracing::debug!("stream {} refused before the start: {}", kept.name, refusal.answer);
+                first.until_run_is_under_way().await;
+                life.tries_after_start = 1;
+                return true;
+            }
+            if (1..=TRIES_AFTER_START).contains(&life.tries_after_start) {
+                tokio::time::sleep(TRY_AFTER_START * 2_u32.pow(life.tries_after_start - 1)).await;
+                life.tries_after_start += 1;
+                return true;
+            }
+        }
+        if NOT_THERE.contains(&status) && self.is_run_over(kept).await {
+            life.is_over = true;
+            return true;
+        }
+        false
+    }
+
+    async fn refused(&self, kept: &Kept, life: &mut Life, refusal: Refusal, mark: Mark) {
+        life.retry_after = refusal.retry_after;
+        let counts = kept.workload.counts_in_error_rate();
+        if counts {
+            self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
+            self.request_failed(kept.workload, self.route(kept), &kept.name, &refusal.answer, mark);
+        }
+        let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
+        if !counts {
+            let (source, answer) = (self.route(kept).to_owned(), refusal.answer.clone());
+            self.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
+        }
+        if attempt > 0 {
+            let finding = Finding::ReconnectFailed { stream: kept.name.clone(), attempt, answer: refusal.answer };
+            self.recorder.incident_since(finding, mark);
+        }
+        if life.lost.is_none() {
+            // A first opening that fails is no reconnect, but the next attempt waits all the same.
+            tokio::time::sleep(self.reconnect_delay(0, life.retry_after.take())).await;
+        }
+    }
+
+    /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. What a gateway asks
+    /// for, by `retry:` or `Retry-After`, is a floor.
+    fn reconnect_delay(&self, attempts: u32, asked: Option<Duration>) -> Duration {
+        let streams = &self.plan.scenario.streams;
+        let (low, high) = (streams.reconnect_delay_min, streams.reconnect_delay_max);
+        let jittered = low + high.saturating_sub(low).mul_f64(rand::rng().random_range(0.0..=1.0));
+        let backed_off = jittered.saturating_mul(2_u32.saturating_pow(attempts.min(6)));
+        backed_off.max(asked.unwrap_or_default()).min(RECONNECT_DELAY_MAX)
+    }
+}

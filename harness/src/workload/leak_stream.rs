@@ -1,0 +1,192 @@
+//! Reads a stream beside a run, for text that must not show.
+//!
+//! A run's own stream may end before S2 leaves it: healthy gateways close it with the run. It was read completely if it
+//! ended in good order when the run was over, or after the run's end was on it. Else it is opened again, as any client
+//! does, and asked for what came since.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use super::leak::{Watched, contains};
+use crate::{
+    gateway::{CallName, Client, Connection, Ended, EventReading},
+    plan::Workload,
+    session::Context,
+};
+
+/// How often a run's own stream is opened again.
+const OPENINGS_MAX: u32 = 6;
+/// How long a stream stays away before that, unless its run is over first.
+const COME_BACK_AFTER: Duration = Duration::from_millis(500);
+/// The same of a stream that was refused before its run was started.
+const TRY_AFTER_START: Duration = Duration::from_millis(100);
+/// A gateway that cuts its streams may have had something on its way the first time, and not again.
+const QUIET_MIN: u32 = 2;
+/// What says that there is no such stream now.
+const NOT_THERE: [u16; 3] = [204, 404, 410];
+/// What a gateway may answer where a stream is opened before its run is started.
+pub(super) const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
+
+/// A stream to be read, and where to take down what it shows.
+pub(super) struct Reader {
+    pub(super) context: Context,
+    pub(super) workload: Workload,
+    pub(super) client: Client,
+    pub(super) stream: CallName,
+    /// The run, where it is the stream of one.
+    pub(super) run: Option<String>,
+    pub(super) watched: Arc<Watched>,
+}
+
+/// What is known of the stream so far.
+#[derive(Default)]
+struct Known {
+    last_id: Option<String>,
+    has_shown_end: bool,
+    /// Events so far.
+    events: u64,
+    /// Connections that were asked for what came since the last id, when the run was over, and that showed nothing.
+    quiet: u32,
+}
+
+/// A stream that is to be opened again, for as long as this lives.
+struct Away(Arc<Watched>);
+
+impl Away {
+    fn begin(watched: &Arc<Watched>) -> Self {
+        watched.away.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(watched))
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        self.0.away.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Reader {
+    /// Reads the stream until there is enough. Without a connection it was refused before the start of its run.
+    pub(super) async fn read(self, connection: Option<Connection>) {
+        if self.read_completely(connection).await {
+            if self.stream == CallName::RunLogsStream {
+                self.watched.ended.notify_one();
+            }
+        } else {
+            self.watched.not_seen(self.route());
+        }
+    }
+
+    /// Whether all was read that the stream shows of its run, or there was enough while it was open.
+    async fn read_completely(&self, connection: Option<Connection>) -> bool {
+        let mut known = Known::default();
+        let mut connection = match connection {
+            Some(connection) => connection,
+            None => match self.open_after_start().await {
+                Some(connection) => connection,
+                None => return false,
+            },
+        };
+        for _ in 0..OPENINGS_MAX {
+            let was_over = self.watched.is_over.is_cancelled();
+            let held = self.context.hold_open(None);
+            let (asked, events) = (known.last_id.is_some(), known.events);
+            let ended = self.read_connection(&mut connection, &mut known).await;
+            drop(held);
+            let Some(ended) = ended else { return true };
+            known.quiet += u32::from(asked && was_over && events == known.events);
+            if known.has_shown_end || was_over && ended.in_good_order || known.quiet >= QUIET_MIN {
+                return true;
+            }
+            // A stream of the workspace has no end of its own, and what was on its way when a connection is cut is gone
+            // unless it can be asked for.
+            if self.run.is_none() || !ended.in_good_order && known.last_id.is_none() {
+                return false;
+            }
+            let _away = Away::begin(&self.watched);
+            tokio::select! {
+                () = self.watched.enough.cancelled() => return false,
+                () = self.watched.is_over.cancelled() => {}
+                () = sleep(COME_BACK_AFTER) => {}
+            }
+            connection = match self.open(known.last_id.as_deref(), &NOT_THERE).await {
+                Ok(connection) => connection,
+                Err(None) => return false,
+                Err(Some(_)) => {
+                    // It is not there any more. That is as it may be once the run is over.
+                    return tokio::select! {
+                        biased;
+                        () = self.watched.is_over.cancelled() => true,
+                        () = self.watched.enough.cancelled() => false,
+                    };
+                }
+            };
+        }
+        false
+    }
+
+    /// Reads a connection; how it ended, or none where there was enough.
+    async fn read_connection(&self, connection: &mut Connection, known: &mut Known) -> Option<Ended> {
+        let events = &self.client.dialect().events;
+        loop {
+            let event = tokio::select! {
+                () = self.watched.enough.cancelled() => return None,
+                event = connection.next() => event,
+            };
+            let event = match event {
+                Ok(event) => event,
+                Err(ended) => return Some(ended),
+            };
+            known.events += 1;
+            if contains(&event.data, &self.watched.needles) {
+                self.watched.showed(self.route());
+            }
+            if self.stream == CallName::RunLogsStream
+                && let EventReading::OfRun(log) = events.reading(self.run.as_deref(), &event.name, &event.data)
+                && log.kind == "end"
+                && self.run.as_ref().is_none_or(|run| *run == log.run_id)
+            {
+                known.has_shown_end = true;
+                self.watched.ended.notify_one();
+            }
+            known.last_id = event.id.filter(|_| !events.ids_are_the_connections).or(known.last_id.take());
+        }
+    }
+
+    /// Opens the stream of a run that was not started when it was refused.
+    async fn open_after_start(&self) -> Option<Connection> {
+        tokio::select! {
+            () = self.watched.is_under_way.cancelled() => {}
+            () = self.watched.enough.cancelled() => return None,
+        }
+        let mut wait = TRY_AFTER_START;
+        loop {
+            let is_last = wait > TRY_AFTER_START * 8;
+            let tolerated = if is_last { &[][..] } else { &TOO_EARLY };
+            match self.open(None, tolerated).await {
+                Ok(connection) => {
+                    self.context.board.earliness().opened_only_after_start();
+                    return Some(connection);
+                }
+                Err(None) => return None,
+                Err(Some(_)) => sleep(wait).await,
+            }
+            wait *= 2;
+        }
+    }
+
+    /// Opens the stream; the status that it was refused with where that is one of these, else none.
+    pub(super) async fn open(&self, last_id: Option<&str>, tolerated: &[u16]) -> Result<Connection, Option<u16>> {
+        let call = self.context.of(self.workload, self.stream, self.client.workspace());
+        let path = self.client.stream_path(self.stream, self.run.as_deref());
+        self.context.open_stream(call, self.stream, &path, (self.client.workspace(), last_id), tolerated).await
+    }
+
+    fn route(&self) -> &str {
+        self.client.dialect().route(self.stream)
+    }
+}
