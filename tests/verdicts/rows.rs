@@ -213,8 +213,8 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::PingEvents]).shares("habits-3"),
     healthy(&[Defect::NoRunId]).shares("habits-3"),
     healthy(&[Defect::NoReplay]).shares("habits-3"),
-    healthy(&[Defect::ResetAfterEnd]).shares("habits-2"),
-    healthy(&[Defect::NoContentAfterEnd]).shares("habits-2"),
+    healthy(&[Defect::ResetAfterEnd]).shares("habits-1"),
+    healthy(&[Defect::NoContentAfterEnd]).shares("habits-1"),
     // Nothing comes on guard streams, by another habit of this soak: S2 closes the idle one itself, twice.
     Row { dialect: "[limits]\nstream_idle = \"20s\"\n", ..healthy(&[Defect::SlowHeartbeat]).shares("habits-2") },
     // Neither is known by its pid, as they would not be behind a load balancer.

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::leak::{Watched, contains};
 use crate::{
     gateway::{CallName, Client, Connection, Ended, EventReading},
+    journal::Finding,
     plan::Workload,
     session::Context,
 };
@@ -72,23 +73,30 @@ impl Drop for Away {
 impl Reader {
     /// Reads the stream until there is enough. Without a connection it was refused before the start of its run.
     pub(super) async fn read(self, connection: Option<Connection>) {
-        if self.read_completely(connection).await {
-            if self.stream == CallName::RunLogsStream {
-                self.watched.ended.notify_one();
+        match self.read_completely(connection).await {
+            Ok(()) => {
+                if self.stream == CallName::RunLogsStream {
+                    self.watched.ended.notify_one();
+                }
             }
-        } else {
-            self.watched.not_seen(self.route());
+            Err(why) => {
+                // A trial that proves nothing for that reason says it.
+                let source = self.route().to_owned();
+                let answer = format!("it was not read completely: {why}");
+                self.context.recorder.incident(Finding::SourceFailed { source, answer });
+                self.watched.not_seen(self.route());
+            }
         }
     }
 
-    /// Whether all was read that the stream shows of its run, or there was enough while it was open.
-    async fn read_completely(&self, connection: Option<Connection>) -> bool {
+    /// Reads all that the stream shows of its run, or until there was enough while it was open; else why that was not possible.
+    async fn read_completely(&self, connection: Option<Connection>) -> Result<(), String> {
         let mut known = Known::default();
         let mut connection = match connection {
             Some(connection) => connection,
             None => match self.open_after_start().await {
                 Some(connection) => connection,
-                None => return false,
+                None => return Err("it did not open".to_owned()),
             },
         };
         for _ in 0..OPENINGS_MAX {
@@ -97,36 +105,36 @@ impl Reader {
             let (asked, events) = (known.last_id.is_some(), known.events);
             let ended = self.read_connection(&mut connection, &mut known).await;
             drop(held);
-            let Some(ended) = ended else { return true };
+            let Some(ended) = ended else { return Ok(()) };
             known.quiet += u32::from(asked && was_over && events == known.events);
             if known.has_shown_end || was_over && ended.in_good_order || known.quiet >= QUIET_MIN {
-                return true;
+                return Ok(());
             }
             // A stream of the workspace has no end of its own, and what was on its way when a connection is cut is gone
             // unless it can be asked for.
             if self.run.is_none() || !ended.in_good_order && known.last_id.is_none() {
-                return false;
+                return Err(ended.answer);
             }
             let _away = Away::begin(&self.watched);
             tokio::select! {
-                () = self.watched.enough.cancelled() => return false,
+                () = self.watched.enough.cancelled() => return Err(ended.answer),
                 () = self.watched.is_over.cancelled() => {}
                 () = sleep(COME_BACK_AFTER) => {}
             }
             connection = match self.open(known.last_id.as_deref(), &NOT_THERE).await {
                 Ok(connection) => connection,
-                Err(None) => return false,
-                Err(Some(_)) => {
+                Err(None) => return Err("it did not open again".to_owned()),
+                Err(Some(status)) => {
                     // It is not there any more. That is as it may be once the run is over.
                     return tokio::select! {
                         biased;
-                        () = self.watched.is_over.cancelled() => true,
-                        () = self.watched.enough.cancelled() => false,
+                        () = self.watched.is_over.cancelled() => Ok(()),
+                        () = self.watched.enough.cancelled() => Err(format!("{status} before its run was over")),
                     };
                 }
             };
         }
-        false
+        Err(format!("it ended {OPENINGS_MAX} times"))
     }
 
     /// Reads a connection; how it ended, or none where there was enough.
