@@ -10,7 +10,7 @@ use crate::{
     clock,
     gateway::CallName,
     plan::Workload,
-    session::{Context, Order},
+    session::{Context, FirstOpening, Order},
 };
 
 /// How long a run is followed whose stream never shows its end, beyond the time that a run may take.
@@ -39,7 +39,9 @@ async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<Or
     let since = context.recorder.mark();
     let over = CancellationToken::new();
     let limit = context.plan.scenario.runs.timeout + BEYOND;
-    let following = run_stream::follow(context, Workload::Churn, run, orders, &over, None);
+    let first = FirstOpening::default();
+    first.run_is_under_way();
+    let following = run_stream::follow(context, Workload::Churn, run, orders, &over, &first);
     let followed = tokio::select! {
         followed = following => followed,
         () = tokio::time::sleep_until(clock::now() + limit) => return,

@@ -87,15 +87,15 @@ fn name(run: &str) -> String {
     format!("of run {run}")
 }
 
-/// Reads a run's log stream until it has shown the end, or the run has been over for a while. `first` is told of its first
-/// opening, where the run is still to be started.
+/// Reads a run's log stream until it has shown the end, or the run has been over for a while. `first` is told of its
+/// openings.
 pub(super) async fn follow(
     context: &Context,
     workload: Workload,
     run: &str,
     orders: &mut mpsc::Receiver<Order>,
     over: &CancellationToken,
-    first: Option<&FirstOpening>,
+    first: &FirstOpening,
 ) -> Followed {
     let mut followed = Followed::default();
     let kept = Kept {
@@ -109,11 +109,11 @@ pub(super) async fn follow(
     let mut sightings = Sightings::default();
     let ids_are_the_connections = context.client.dialect().events.ids_are_the_connections;
     // Whether what came before is shown again: nothing was asked for by an id.
-    let (mut has_id, mut begins_again) = (false, false);
+    let (mut connection, mut has_id, mut begins_again) = (0, false, false);
     let mut on_event = |event: &StreamEvent, log: &LogEvent| {
-        if event.connection != followed.connections {
-            begins_again = followed.connections > 0 && (!has_id || ids_are_the_connections);
-            followed.connections = event.connection;
+        if event.connection != connection {
+            begins_again = connection > 0 && (!has_id || ids_are_the_connections);
+            connection = event.connection;
         }
         has_id |= event.id.is_some();
         if let Some(same_id) = sightings.again(event, log) {
@@ -143,14 +143,16 @@ pub(super) async fn follow(
         tokio::time::sleep(LOG_GRACE).await;
     };
     let until = tokio::select! {
-        until = context.keep(&kept, orders, first, &mut on_event) => until,
+        until = context.keep(&kept, orders, Some(first), &mut on_event) => until,
         () = long_over => KeptUntil::Enough,
     };
     if until == KeptUntil::ReadToItsEnd {
         // The gateway has ended it, which is as good as an end that it shows.
         followed.shown.end();
     }
-    let is_early = first.and_then(FirstOpening::opened).is_some_and(|(_, is_early)| is_early);
+    // One that showed nothing counts as well: what came before it is gone.
+    followed.connections = first.openings();
+    let is_early = first.opened().is_some_and(|(_, is_early)| is_early);
     followed.is_whole = is_early && followed.connections <= 1;
     followed
 }

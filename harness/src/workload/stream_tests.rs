@@ -89,7 +89,7 @@ impl Soak {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             let (_orders, mut ordered) = mpsc::channel(1);
-            run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, Some(&first)).await
+            run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, &first).await
         };
         let (followed, record) = tokio::join!(follow, play);
         run_stream::compare(context, Workload::Runs, &run.id, &followed, &record, due);
@@ -118,10 +118,14 @@ impl Soak {
 
 /// A gateway with habits, whose runs are over soon.
 async fn gateway(habits: &[Defect]) -> MockGateway {
+    gateway_with(habits, Duration::from_millis(200)).await
+}
+
+async fn gateway_with(habits: &[Defect], run: Duration) -> MockGateway {
     let ms = Duration::from_millis;
     let config = Config {
         defects: Defects::from_iter(habits.iter().copied()),
-        run_duration: ms(150)..=ms(200),
+        run_duration: run..=run,
         judge_duration: ms(5)..=ms(15),
         shield_duration: ms(1)..=ms(5),
         ..Config::default()
@@ -187,6 +191,21 @@ async fn a_stream_that_is_cut_again_and_again_was_not_looked_at() {
     // Its guard streams show no event, so what comes after a cut cannot be asked for.
     let soak = Soak::at(&gateway.url());
     assert_eq!(vec!["GET /api/runs/{id}/guard/stream"], soak.unseen().await);
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_came_back_and_showed_nothing_is_no_proof_of_a_gap() {
+    let gateway = gateway_with(&[Defect::NoReplay, Defect::ClosedAfterEnd], Duration::from_millis(1_500)).await;
+    let soak = Soak::at(&gateway.url());
+    let restart = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // It drops the connections, and the run goes on.
+        reqwest::Client::new().post(format!("{}/api/chaos/gateway-restart", gateway.url())).body("{}").send().await
+    };
+    let ((followed, ..), restarted) = tokio::join!(soak.follow(true), restart);
+    assert!(restarted.is_ok() && !followed.is_complete());
+    assert_eq!(0, soak.counted(Counter::EventsMissed), "{:?}", soak.findings());
     gateway.shutdown().await;
 }
 

@@ -171,7 +171,7 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
     };
     let follow = async {
         let (orders, mut ordered) = mpsc::channel(1);
-        let followed = run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, Some(&first)).await;
+        let followed = run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, &first).await;
         drop(orders);
         followed
     };

@@ -30,6 +30,8 @@ pub struct FirstOpening {
     is_under_way: CancellationToken,
     /// When the head came, and whether that was before the start.
     opened: OnceLock<(Instant, bool)>,
+    /// How often the stream has opened.
+    openings: AtomicU32,
 }
 
 /// What a gateway was seen to do with streams of runs that have not been started.
@@ -85,7 +87,14 @@ impl FirstOpening {
         self.opened.get().copied()
     }
 
+    /// How often the stream has opened, the first time included.
+    #[must_use]
+    pub fn openings(&self) -> u32 {
+        self.openings.load(Ordering::Relaxed)
+    }
+
     pub(super) fn has_opened(&self) {
+        self.openings.fetch_add(1, Ordering::Relaxed);
         let is_early = !self.started.is_cancelled();
         let _ = self.opened.set((clock::now(), is_early));
         self.decided.cancel();
