@@ -69,7 +69,9 @@ fn events_of_no_runs_type_are_listed_and_are_the_reason_where_there_are_no_other
     let note = gaps.evidence.notes.iter().find(|note| note.contains("not compared")).unwrap();
     assert!(note.starts_with("14 events of types") && note.contains("`ping` 12, without type and data 2 "), "{note}");
 
-    let silent = soak.each(|interval| drop(interval.counters.remove(&Counter::EventsDelivered)));
+    let silent = soak.each(|interval| {
+        interval.counters.remove(&Counter::EventsDelivered);
+    });
     let gaps = silent.judge().kpi(Kpi::SseGaps).unwrap().clone();
     assert_eq!(Verdict::Unproven, gaps.verdict);
     assert!(gaps.reason.as_deref().is_some_and(|reason| reason.contains("14 events of types")), "{:?}", gaps.reason);
