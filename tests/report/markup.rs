@@ -42,6 +42,7 @@ fn incidents() -> [Value; 18] {
         json!({ "kind": "metric_missing", "name": m }),
         json!({ "kind": "gateway_restarted", "before": m, "after": m }),
         json!({ "kind": "other_process", "before": m, "after": m }),
+        json!({ "kind": "processes_read", "root": m, "how": m }),
         json!({ "kind": "fatal", "message": m }),
     ]
 }

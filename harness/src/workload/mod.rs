@@ -10,6 +10,9 @@ mod gateway_process;
 #[cfg(test)]
 mod gateway_process_tests;
 mod heartbeat;
+mod instances;
+#[cfg(test)]
+mod instances_tests;
 mod leak;
 mod leak_stream;
 mod lever;
@@ -17,6 +20,7 @@ mod listeners;
 mod metrics;
 mod newest_runs;
 mod own_record;
+mod own_sockets;
 mod place;
 mod process;
 mod process_table;
@@ -27,6 +31,7 @@ mod process_watch;
 mod round_trips;
 mod run;
 mod run_stream;
+mod scrape;
 mod sightings;
 #[cfg(test)]
 mod stream_tests;
