@@ -144,7 +144,9 @@ impl Instances {
 
     /// Gains of scrapes that are still held back: nothing more will come.
     pub(super) fn finish(&mut self) -> Gains {
-        self.groups.iter_mut().flat_map(Group::open).collect()
+        let gains = self.groups.iter_mut().filter(|group| !group.is_open).flat_map(Group::open).collect();
+        self.are_several |= self.groups.iter().any(|group| group.is_interleaved);
+        gains
     }
 
     /// Whether several processes answer in turn.
@@ -306,7 +308,7 @@ impl Group {
     /// Whether a process had answered before it did now.
     fn was_seen(&self, number: usize, now: u64) -> bool {
         let chain = self.chains.iter().find(|chain| chain.number == number);
-        chain.is_some_and(|chain| chain.scrape < now || chain.scrape_before.is_some())
+        !self.is_open || chain.is_some_and(|chain| chain.scrape < now || chain.scrape_before.is_some())
     }
 }
 

@@ -3,6 +3,7 @@
 mod added_latency;
 mod availability;
 mod clock_jump;
+mod found_processes;
 mod freshness;
 #[cfg(test)]
 mod fuzz_tests;
@@ -45,6 +46,7 @@ mod w6_light_chaos;
 
 use std::sync::Arc;
 
+pub(crate) use found_processes::{Answering, found_processes};
 pub(crate) use w4_safety_probes::INJECTIONS;
 
 use crate::{

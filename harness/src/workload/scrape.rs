@@ -20,7 +20,7 @@ const GAUGES: [(&str, Gauge); 2] =
     [("run_queue_depth", Gauge::GatewayQueueDepth), ("runs_concurrent_gauge", Gauge::GatewayRunsConcurrent)];
 
 /// When the process that answers began: by it one is told from another.
-const STARTED: &str = "process_start_time_seconds";
+pub(super) const STARTED: &str = "process_start_time_seconds";
 
 /// What was known when the metrics were asked for.
 #[derive(Debug, Clone, Copy)]
