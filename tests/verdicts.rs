@@ -69,6 +69,9 @@ const TRIES_MAX: u32 = 4;
 static ROOM: Room = Room::of(SIDE_BY_SIDE);
 
 fn main() -> ExitCode {
+    if mock_gateway::work_if_asked() {
+        return ExitCode::SUCCESS;
+    }
     if std::env::vars_os().any(|(name, _)| name == soak::ROLE) {
         let gateway = || -> runner::StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
         return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });

@@ -57,6 +57,8 @@ impl Core {
     /// `restarts` is where the listener hears that it has to restart.
     pub(crate) fn new(config: Config, store: Store, restarts: mpsc::Sender<()>) -> Self {
         let faults = Arc::new(Faults::new(config.defects, config.seed));
+        let metrics = Default::default();
+        faults.had_counted(&metrics);
         let kept = match store {
             Store::Memory => Kept::Here(config.event_log_capacity.max(1)),
             Store::Redis(_) => Kept::Elsewhere,
@@ -74,7 +76,7 @@ impl Core {
             registry: Registry::new(config.version_capacity, config.index_delay, Arc::clone(&faults)),
             workspaces: Workspaces::new(config.workspace_capacity, faults.toggle_delay(config.privacy_delay)),
             chaos: Chaos::default(),
-            metrics: Default::default(),
+            metrics,
             stubs: Stubs::new(config.record_requests, config.body_bytes_max),
             workers: Semaphore::new(config.worker_capacity),
             tasks: TaskTracker::new(),

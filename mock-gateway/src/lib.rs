@@ -66,7 +66,7 @@ mod workspaces;
 
 pub use call::{Call, UnknownCall};
 pub use config::Config;
-pub use defect::{Defect, Defects, UnknownDefect};
+pub use defect::{Defect, Defects, UnknownDefect, work_if_asked};
 pub use gateway::{MockGateway, ServeError, StartError};
 pub use store::OpenError;
 pub use wiremock;

@@ -22,7 +22,7 @@ use crate::{
 const PACE: f64 = 480.0;
 
 /// Incidents whose texts are a gateway's, in whole or in part, beside those that a soak has by itself.
-fn incidents() -> [Value; 18] {
+fn incidents() -> [Value; 19] {
     let m = MARKUP;
     [
         json!({ "kind": "not_ready", "answer": m }),
@@ -42,6 +42,7 @@ fn incidents() -> [Value; 18] {
         json!({ "kind": "metric_missing", "name": m }),
         json!({ "kind": "gateway_restarted", "before": m, "after": m }),
         json!({ "kind": "other_process", "before": m, "after": m }),
+        json!({ "kind": "processes_read", "root": m, "how": m }),
         json!({ "kind": "fatal", "message": m }),
     ]
 }

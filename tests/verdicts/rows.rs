@@ -104,6 +104,10 @@ pub(crate) const DEFECTS: &[Row] = &[
     defect(&[Defect::LeakCanaryBase64], &["plaintext_leaks"]).shares("e"),
     defect(&[Defect::LeakMemory], &["rss_drift"]).shares("d"),
     defect(&[Defect::LeakDescriptors], &["fd_drift"]).shares("c"),
+    // The process that listens grows by nothing.
+    defect(&[Defect::WorkerLeak], &["fd_drift", "rss_drift"]),
+    // Known by its metrics alone, which the other one answers half of the time.
+    Row { knows_pid: false, ..defect(&[Defect::OneWorkerLeaks], &["rss_drift"]) },
     defect(&[Defect::LeakStreams], &["sse_connection_drift"]).shares("b"),
     defect(&[Defect::LeakQueue], &["queue_drift"]).shares("a"),
     defect(&[Defect::ClockDrift], &["clock_drift"]).shares("h"),
@@ -219,6 +223,8 @@ pub(crate) const ODDITIES: &[Row] = &[
     Row { dialect: "[limits]\nstream_idle = \"20s\"\n", ..healthy(&[Defect::SlowHeartbeat]).shares("habits-2") },
     // Neither is known by its pid, as they would not be behind a load balancer.
     Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]) },
+    Row { knows_pid: false, ..healthy(&[Defect::SeveralWorkers]) },
+    Row { knows_pid: false, ..healthy(&[Defect::FdRace]) },
 ];
 
 /// Gateways on which one call is not there: what lived on it has no samples, or only bad ones.

@@ -160,6 +160,18 @@ pub enum Finding {
         /// The life that answered now.
         after: String,
     },
+    /// Several processes answer `/metrics` in turn, told apart by their starts and by what they have counted.
+    SeveralAnswer {
+        /// How many answered lately.
+        processes: u32,
+    },
+    /// The processes whose memory, descriptors and processor time are read.
+    ProcessesRead {
+        /// Their root.
+        root: String,
+        /// How they are read, in words.
+        how: String,
+    },
     /// How long calls took before anything was added to them.
     RoundTripsBefore {
         /// What is to be added.
@@ -277,6 +289,8 @@ impl Finding {
             Self::MetricMissing { .. } => "metric_missing",
             Self::GatewayRestarted { .. } => "gateway_restarted",
             Self::OtherProcess { .. } => "other_process",
+            Self::SeveralAnswer { .. } => "several_answer",
+            Self::ProcessesRead { .. } => "processes_read",
             Self::RoundTripsBefore { .. } => "round_trips_before",
             Self::ChaosInjected { .. } => "chaos_injected",
             Self::ChaosSeen { .. } => "chaos_seen",

@@ -147,6 +147,8 @@ named! {
         /// The least and the most that the gateway's clock may be ahead of ours, milliseconds; by the reading that events
         /// are timed by, give or take half its round trip.
         ClockBounds = "clock_bounds_ms",
+        /// Connections that we held while the gateway's descriptors were counted.
+        HarnessConnections = "harness_connections",
         /// The session's own resident memory, bytes.
         HarnessRss = "harness_rss_bytes",
         /// The session's own open descriptors.

@@ -8,7 +8,7 @@ use super::{
     floors::{Floors, Segment},
     growth::{By, Growth, Healthy, growth},
     kpi::Case,
-    onset,
+    onset, processes,
     range::{self, Range},
     teeth::Teeth,
     undercount::undercounted,
@@ -51,6 +51,13 @@ pub(super) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Findings {
         if let Some(too_few) = own.find_map(|lived| undercounted(gauge, &lived.segment, case.limit())) {
             (found.value, found.lack) = (None, Some(too_few));
         }
+    }
+    let is_met = found.value.is_some_and(|rise| found.target.is_met_by(rise));
+    let warm_up_ms = warm_up_minutes(case.plan) * MINUTE_MS;
+    if found.value.is_some()
+        && let Some(doubt) = processes::doubt(gauge, is_met, warm_up_ms, case.digest)
+    {
+        (found.value, found.lack) = (None, Some(doubt));
     }
     found
 }
@@ -106,7 +113,9 @@ fn measure(found: &mut Findings, gauge: Gauge, plan: &Plan, digest: &Digest) -> 
             found.evidence.worst.push(worst);
         }
     }
-    let are_several = digest.story.lives.are_several() && gauge != Gauge::HarnessRss;
+    // Of counts that each has a part of, the sum is judged.
+    let is_apart = gauge == Gauge::GatewayRss || !digest.story.processes.are_several();
+    let are_several = digest.story.lives.are_several() && gauge != Gauge::HarnessRss && is_apart;
     // Before they are told one by one: whoever reads the first few should know that there are more.
     if are_several {
         found

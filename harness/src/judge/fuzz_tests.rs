@@ -41,6 +41,8 @@ fn lines(suite: Suite, intervals: usize) -> Vec<Vec<u8>> {
         Finding::MetricMissing { name: "run_queue_depth".into() },
         Finding::GatewayRestarted { before: text(), after: text() },
         Finding::OtherProcess { before: text(), after: text() },
+        Finding::SeveralAnswer { processes: 4 },
+        Finding::ProcessesRead { root: text(), how: text() },
         Finding::ChaosNotRecovered { chaos: Chaos::Latency, waited_ms: 60_000, answer: text() },
         Finding::Hole { from_ms: 60_000, to_ms: 90_000, why: text(), cut: [(Workload::Runs, 3)].into() },
         Finding::WorkerPanicked { worker: Workload::Churn.name().into(), count: 1, message: text() },

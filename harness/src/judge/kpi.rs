@@ -2,7 +2,7 @@
 
 use super::{
     Digest, Judged, Judgement, Scope, Targets, cause, chaos, clock, conclude::Findings, drift, incidents::Offence,
-    latency, rates, registry, safety, streams, targets::unit,
+    latency, processes, rates, registry, safety, streams, targets::unit,
 };
 use crate::{
     journal::{Counter, Gauge, Source, Timing},
@@ -41,6 +41,7 @@ pub(super) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -
     };
     let causes: Vec<String> = found.lack.take().into_iter().chain(cause::of_routes(kpi, plan, digest)).collect();
     found.lack = (!causes.is_empty()).then(|| causes.join("; "));
+    processes::tell(&mut found, kpi, digest);
     digest.story.lives.tell(&mut found, kpi);
     found.conclude(plan, digest)
 }

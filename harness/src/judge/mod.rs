@@ -83,6 +83,7 @@ mod lives;
 mod looks;
 mod nearest;
 mod onset;
+mod processes;
 mod range;
 mod rates;
 mod registry;

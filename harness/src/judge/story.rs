@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lives::Lives;
+use super::{lives::Lives, processes::ProcessStory};
 use crate::{
     journal::{End, Finding, Incident},
     plan::{Chaos, Plan, Workload},
@@ -37,6 +37,8 @@ pub(super) struct Story {
     pub(super) stalled_ms: u64,
     /// The lives of the gateway's process.
     pub(super) lives: Lives,
+    /// The processes that were read, or that answered.
+    pub(super) processes: ProcessStory,
     /// The first fatal error, and when.
     pub(super) fatal: Option<(u64, String)>,
     pub(super) fatal_count: u64,
@@ -141,6 +143,7 @@ impl Story {
                 }
             }
             Finding::GatewayRestarted { .. } | Finding::OtherProcess { .. } => self.lives.absorb(incident),
+            Finding::SeveralAnswer { .. } | Finding::ProcessesRead { .. } => self.processes.absorb(incident),
             _ => {}
         }
     }

@@ -99,8 +99,12 @@ struct Asked {
 impl GatewayProcess {
     /// Nothing is looked for yet.
     pub(super) fn new(access: &GatewayAccess) -> Self {
-        let named = access.pid.map(|pid| Named { pid, started: None });
-        let port = access.listens_at.clone();
+        Self::at(access.pid, access.listens_at.clone())
+    }
+
+    /// The same, of a process that is named, or that listens on a port.
+    pub(super) fn at(named: Option<u32>, port: Option<LocalPort>) -> Self {
+        let named = named.map(|pid| Named { pid, started: None });
         Self { named, port, asked: None, root: None, tree: ProcessTree::default(), seen: None, told: String::new() }
     }
 
@@ -123,7 +127,9 @@ impl GatewayProcess {
             Some(named) if self.seen.is_none() => Sight::Gone(named.pid),
             _ if self.is_away(now) => Sight::Away,
             _ => {
-                self.tell_why_unseen();
+                if let Some(why) = self.why_unseen() {
+                    self.tell(why);
+                }
                 Sight::Unseen
             }
         }
@@ -166,17 +172,18 @@ impl GatewayProcess {
         self.seen.is_some_and(|seen| now.saturating_duration_since(seen) < AWAY_LIMIT)
     }
 
-    fn tell_why_unseen(&mut self) {
-        let Some(port) = self.port.as_ref().map(|port| port.port) else { return };
+    /// Why it cannot be seen, in words; none where nobody was looked for.
+    pub(super) fn why_unseen(&self) -> Option<String> {
+        let port = self.port.as_ref()?.port;
         let why = match self.asked.as_ref().map(|asked| &asked.who) {
             None | Some(Who::Nobody) => "nobody on this machine does".to_owned(),
             Some(Who::Holder(name)) => format!("{name} does, for another"),
             Some(Who::Unseen | Who::Some(_)) => "that is another user's process, or one in a container".to_owned(),
         };
-        self.tell(format!(
+        Some(format!(
             "no process is the gateway's by listening on port {port}: {why}; its memory and descriptors are taken from its \
              metrics, unless S2_GATEWAY_PID names a process"
-        ));
+        ))
     }
 
     /// Tells the log what it was not told last.

@@ -241,9 +241,11 @@ async fn a_restart_is_another_life_and_while_nobody_listens_there_is_no_sample_a
     first.kill();
     let (gateway, own, by_metrics, _) = look();
     assert!(gateway == [false; 3] && own && !by_metrics);
-    assert_eq!(findings(&config.folder), []);
+    let told = findings(&config.folder);
+    assert!(matches!(&told[..], [Finding::ProcessesRead { how, .. }] if how == "resident memory"), "{told:?}");
     let second = Listening::at(&first.address);
     let (gateway, _, _, after) = look();
     assert!(gateway == [true; 3] && life_of(&after, &second), "{after}");
-    assert_eq!(findings(&config.folder), [Finding::GatewayRestarted { before, after }]);
+    let told = findings(&config.folder);
+    assert!(told.contains(&Finding::GatewayRestarted { before, after }) && told.len() == 3, "{told:?}");
 }

@@ -1,41 +1,27 @@
 //! Scrapes, every ten seconds of scenario: the gateway's metrics, both processes, the gateway's clock. Holds the safety
 //! layer's stream open, whose events say how long judge and shield took where no histogram does.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::Instant,
-};
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     clock_jump::jump,
-    freshness::Freshness,
     place::Place,
-    process_watch::{ProcessWatch, Starts, began_within, note_life},
-    tally::Tallies,
+    process_watch::ProcessWatch,
+    scrape::{Asked, Intake},
 };
 use crate::{
     clock,
-    gateway::{Answer, CallName, Exposition, Outcome, Unusable, time_of},
-    journal::{Counter, Finding, Gauge, Source, Timing, clip},
+    gateway::{CallName, time_of},
+    journal::{Finding, Gauge, Timing},
     plan::{Workload, millis},
     session::{Context, Fatal, Kept, Mark, Side, Worker},
 };
 
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
 const UNDER_WAY_MAX: usize = 32;
-
-/// Metrics without which a KPI has no source, and the gauge that each feeds.
-const GAUGES: [(&str, Gauge); 2] =
-    [("run_queue_depth", Gauge::GatewayQueueDepth), ("runs_concurrent_gauge", Gauge::GatewayRunsConcurrent)];
-
-/// When the process that answers began: by it one is told from another.
-const STARTED: &str = "process_start_time_seconds";
 
 /// The scrapes.
 #[derive(Debug)]
@@ -49,19 +35,7 @@ pub(super) struct Metrics {
 #[derive(Debug)]
 struct State {
     processes: ProcessWatch,
-    starts: Starts,
-    /// Histograms as they stood, by source.
-    tallies: BTreeMap<Source, Tallies>,
-    /// The latest scrape that was taken in: an earlier one that comes later is passed over.
-    latest: Option<Instant>,
-    /// Whether the metrics live.
-    freshness: Freshness,
-    /// Names that were missing from the scrape before, so that each is said once.
-    missing: BTreeSet<&'static str>,
-    /// Names of which nothing could be taken from the scrape before, likewise.
-    unusable: BTreeSet<String>,
-    /// Whether there was more in it than is looked at, likewise.
-    was_cut: bool,
+    intake: Intake,
     guard_is_open: bool,
     /// The gateway's clock less ours when it was last read, microseconds.
     clock_offset_us: Option<i64>,
@@ -71,13 +45,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let state = State {
             processes: ProcessWatch::new(),
-            starts: Starts::default(),
-            tallies: BTreeMap::new(),
-            latest: None,
-            freshness: Freshness::default(),
-            missing: BTreeSet::new(),
-            unusable: BTreeSet::new(),
-            was_cut: false,
+            intake: Intake::default(),
             guard_is_open: false,
             clock_offset_us: None,
         };
@@ -118,6 +86,7 @@ impl Worker for Metrics {
                 // What the histograms gained since the last scrape belongs to the soak.
                 scrape(&context, &self.state, context.recorder.mark()).await;
             }
+            lock(&self.state).intake.finish(&context);
             Ok(())
         })
     }
@@ -169,25 +138,36 @@ impl Metrics {
     }
 }
 
-/// What was known when the metrics were asked for.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    /// Runs that the gateway had accepted the start of.
-    runs: u64,
-    mark: Mark,
-}
-
 async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
     look_at_processes(context, state, mark).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.kept_streams_open() as f64, mark);
-    let asked = Asked { runs: context.board.runs_started(), mark };
+    let runs = context.board.runs_started();
     let has_metrics = context.client.has(CallName::Metrics);
-    let ask = async { if has_metrics { Some(context.client.metrics().await) } else { None } };
+    let ask = async {
+        if !has_metrics {
+            return None;
+        }
+        let outcome = context.client.metrics().await;
+        Some((outcome, count_connections(context, state).await))
+    };
     let (metrics, ()) = tokio::join!(ask, read_clock(context, state, mark));
-    if let Some(metrics) = metrics {
-        take_in_metrics(context, state, metrics, asked);
+    if let Some((outcome, connections)) = metrics {
+        let mut state = lock(state);
+        // What the processes themselves show need not be asked of their metrics.
+        let by_metrics = state.processes.by_metrics.then_some(connections);
+        state.intake.take_in(context, outcome, Asked { runs, by_metrics, mark });
     }
+}
+
+/// Our connections while the metrics were asked for, where these speak for the gateway's processes.
+async fn count_connections(context: &Context, state: &Arc<Mutex<State>>) -> Option<usize> {
+    if !lock(state).processes.by_metrics {
+        return None;
+    }
+    let (one, state) = (context.clone(), Arc::clone(state));
+    // Where there are ten thousand it takes a while.
+    tokio::task::spawn_blocking(move || lock(&state).processes.connections(&one)).await.ok().flatten()
 }
 
 /// To find a process, and to count the descriptors of one that has many, keeps a thread for a while: not one that measures.
@@ -240,132 +220,6 @@ async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
         Err(trouble) => trouble.text,
     };
     context.recorder.incident_since(Finding::SourceFailed { source: spec.route.clone(), answer }, mark);
-}
-
-fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, asked: Asked) {
-    let mark = asked.mark;
-    context.recorder.count(Counter::Scrapes, mark);
-    let exposition = match outcome {
-        Ok(answer) if context.client.is_yes(CallName::Metrics, &answer) => match read_metrics(context, &answer) {
-            Some(exposition) => exposition,
-            None => return scrape_failed(context, format!("{answer} (no metrics in it)"), mark),
-        },
-        Ok(answer) => return scrape_failed(context, answer.to_string(), mark),
-        Err(trouble) => return scrape_failed(context, trouble.text, mark),
-    };
-    let mut state = lock(state);
-    if state.latest.is_some_and(|latest| latest >= mark.at) {
-        return context.recorder.count(Counter::ScrapesOk, mark);
-    }
-    state.latest = Some(mark.at);
-    if let Some(stale) = state.freshness.stale(&exposition, asked.runs, mark.at) {
-        return scrape_failed(context, format!("200, but {stale}"), mark);
-    }
-    context.recorder.count(Counter::ScrapesOk, mark);
-    tell_unusable(context, &exposition, &mut state, mark);
-    let mut missing = BTreeSet::new();
-    // What it has counted since it began is of the soak where it began within it.
-    let started_s = exposition.value(STARTED).map(|started_s| state.starts.known(started_s));
-    let offset_us = context.board.clock_offset_us().unwrap_or(0);
-    let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
-    // What the process itself shows need not be asked of its metrics.
-    let by_metrics = state.processes.by_metrics.then_some(state.processes.own_fds);
-    if by_metrics.is_some() {
-        match started_s {
-            Some(started_s) => note_life(context, format!("started {started_s:.0}"), is_of_soak),
-            None => {
-                missing.insert(STARTED);
-            }
-        }
-    }
-    take_in_gauges(context, &exposition, by_metrics, &mut missing, mark);
-    for source in Source::ALL {
-        match exposition.histograms.get(source.name()) {
-            Some(buckets) => {
-                let tallies = state.tallies.entry(*source).or_default();
-                if let Some(gained) = tallies.take_in(started_s, is_of_soak, buckets) {
-                    context.recorder.source(*source, &gained, mark);
-                }
-            }
-            None => {
-                missing.insert(source.name());
-            }
-        }
-    }
-    missing.retain(|name| !context.client.dialect().metrics.absent.contains_key(*name));
-    for name in missing.difference(&state.missing) {
-        context.recorder.incident_since(Finding::MetricMissing { name: (*name).to_owned() }, mark);
-    }
-    state.missing = missing;
-    drop(state);
-    context.board.set_exposition(exposition);
-}
-
-/// What cannot be used is said once, while it stays so. A KPI that lives on one of these names lacks it. A series that
-/// comes twice is wrong whatever it is of; a number that is none may be right where nobody asks for it.
-fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut State, mark: Mark) {
-    let told = std::mem::replace(&mut state.unusable, exposition.unusable.keys().cloned().collect());
-    let is_news = |name: &str, why: &Unusable| !told.contains(name) && (*why == Unusable::Twice || is_asked_for(name));
-    for (name, why) in exposition.unusable.iter().filter(|(name, why)| is_news(name, why)) {
-        scrape_failed(context, format!("200, but {} {why}: nothing of it is taken", clip(name)), mark);
-    }
-    if exposition.is_cut && !state.was_cut {
-        let series = Exposition::SERIES_MAX;
-        scrape_failed(context, format!("200, but with over {series} series: the others are not looked at"), mark);
-    }
-    state.was_cut = exposition.is_cut;
-}
-
-/// Whether a KPI lives on a name.
-fn is_asked_for(name: &str) -> bool {
-    let processes = ["process_resident_memory_bytes", "process_open_fds", STARTED];
-    GAUGES.iter().any(|(gauge, _)| *gauge == name)
-        || Source::ALL.iter().any(|source| source.name() == name)
-        || name == "sse_active_connections"
-        || processes.contains(&name)
-}
-
-fn take_in_gauges(
-    context: &Context,
-    exposition: &Exposition,
-    by_metrics: Option<Option<f64>>,
-    missing: &mut BTreeSet<&'static str>,
-    mark: Mark,
-) {
-    let mut sample = |name: &'static str, gauge: Gauge, less: f64| match exposition.value(name) {
-        Some(value) => context.recorder.gauge(gauge, value - less, mark),
-        None => {
-            missing.insert(name);
-        }
-    };
-    for (name, gauge) in GAUGES {
-        sample(name, gauge, 0.0);
-    }
-    #[expect(clippy::cast_precision_loss, reason = "streams are few")]
-    let ours = context.board.all_streams_open() as f64;
-    sample("sse_active_connections", Gauge::GatewaySse, 0.0);
-    sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
-    if let Some(own_fds) = by_metrics {
-        sample("process_resident_memory_bytes", Gauge::GatewayRss, 0.0);
-        sample("process_open_fds", Gauge::GatewayFds, 0.0);
-        if let Some(own_fds) = own_fds {
-            sample("process_open_fds", Gauge::GatewayFdSurplus, own_fds);
-        }
-    }
-}
-
-/// The metrics under the contract's names, however the gateway calls and writes them.
-fn read_metrics(context: &Context, answer: &Answer) -> Option<Exposition> {
-    let names = &context.client.dialect().metrics;
-    let exposition =
-        if names.is_json { Exposition::read_json(&answer.json()?, names) } else { Exposition::read(&answer.text()) };
-    exposition.map(|exposition| exposition.under(names))
-}
-
-fn scrape_failed(context: &Context, answer: String, mark: Mark) {
-    let source = context.client.dialect().route(CallName::Metrics).to_owned();
-    let finding = Finding::SourceFailed { source, answer: clip(&answer) };
-    context.recorder.incident_since(finding, mark);
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

@@ -3,6 +3,7 @@
 mod added_latency;
 mod availability;
 mod clock_jump;
+mod found_processes;
 mod freshness;
 #[cfg(test)]
 mod fuzz_tests;
@@ -10,6 +11,9 @@ mod gateway_process;
 #[cfg(test)]
 mod gateway_process_tests;
 mod heartbeat;
+mod instances;
+#[cfg(test)]
+mod instances_tests;
 mod leak;
 mod leak_stream;
 mod lever;
@@ -17,6 +21,7 @@ mod listeners;
 mod metrics;
 mod newest_runs;
 mod own_record;
+mod own_sockets;
 mod place;
 mod process;
 mod process_table;
@@ -27,6 +32,7 @@ mod process_watch;
 mod round_trips;
 mod run;
 mod run_stream;
+mod scrape;
 mod sightings;
 #[cfg(test)]
 mod stream_tests;
@@ -40,6 +46,7 @@ mod w6_light_chaos;
 
 use std::sync::Arc;
 
+pub(crate) use found_processes::{Answering, found_processes};
 pub(crate) use w4_safety_probes::INJECTIONS;
 
 use crate::{

@@ -9,7 +9,10 @@
 //! proportional share would change with every unrelated process that runs the same program. A gateway of one process is
 //! measured by its resident memory alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     process::{self, ProcessView, Processes},
@@ -22,7 +25,7 @@ const PROCESSES_MAX: usize = 1_024;
 const READINGS_MAX: usize = 3;
 
 /// How the memory of a reading was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MemoryMeasure {
     /// One process: its resident memory.
     Resident,
@@ -30,6 +33,18 @@ pub(super) enum MemoryMeasure {
     SharedOnce,
     /// Several, and the system does not tell what they share: the sum of their resident memory.
     SumOfResident,
+}
+
+impl fmt::Display for MemoryMeasure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resident => "resident memory",
+            Self::SharedOnce => "with its descendants; memory that they share counts once",
+            Self::SumOfResident => {
+                "with its descendants; the sum of their resident memory, because /proc/<pid>/smaps_rollup cannot be read"
+            }
+        })
+    }
 }
 
 /// One reading of a tree.

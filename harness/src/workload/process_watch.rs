@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::{
     gateway_process::{GatewayProcess, Sight},
+    own_sockets::OwnSockets,
     process::Processes,
-    process_tree::TreeView,
+    process_tree::{MemoryMeasure, TreeView},
 };
 use crate::{
     clock,
@@ -22,8 +23,11 @@ pub(super) struct ProcessWatch {
     gateway: Option<GatewayProcess>,
     own_processor: Processor,
     processor: Processor,
-    /// Our own open descriptors at the last look.
-    pub(super) own_fds: Option<f64>,
+    /// What the journal was told of the gateway's processes.
+    told: Option<(u32, MemoryMeasure, bool)>,
+    sockets: OwnSockets,
+    /// Our own open descriptors at the last look, where the system does not tell which of them are connections.
+    own_fds: Option<usize>,
     /// Whether the gateway's metrics speak for its process: it was not seen at the last look, and is not merely away.
     pub(super) by_metrics: bool,
 }
@@ -36,6 +40,8 @@ impl ProcessWatch {
             gateway: None,
             own_processor: Processor::default(),
             processor: Processor::default(),
+            told: None,
+            sockets: OwnSockets::default(),
             own_fds: None,
             by_metrics: true,
         }
@@ -47,11 +53,7 @@ impl ProcessWatch {
         self.own_fds = None;
         match self.processes.look(own) {
             Some(view) => {
-                // The fault proxy has two for each connection, which are no concern of the gateway's.
-                let of_proxy = context.proxy.as_ref().map_or(0, |proxy| 2 * proxy.counters().open);
-                #[expect(clippy::cast_precision_loss, reason = "no proxy has 2^52 connections")]
-                let of_proxy = of_proxy as f64;
-                self.own_fds = view.open_fds.map(|open| descriptors(open) - of_proxy);
+                self.own_fds = view.open_fds.map(|open| open.saturating_sub(of_proxy(context)));
                 let cpu =
                     self.own_processor.percent(clock::now(), BTreeMap::from([((own, view.started_s), view.cpu_ms)]));
                 let gauges = [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu];
@@ -59,6 +61,7 @@ impl ProcessWatch {
             }
             None => not_there(context, own, mark),
         }
+        self.sockets.begin(of_proxy(context));
         let gateway = self.gateway.get_or_insert_with(|| GatewayProcess::new(&context.access));
         let sight = gateway.look(&mut self.processes);
         self.by_metrics = matches!(sight, Sight::Unseen | Sight::Gone(_));
@@ -73,15 +76,40 @@ impl ProcessWatch {
     fn of_gateway(&mut self, context: &Context, view: TreeView, mark: Mark) {
         // Who is watched is watched until it is gone. Workers that come and go are no other gateway.
         note_life(context, format!("pid {}, started {}", view.root, view.started_s), true);
+        self.tell_how(context, &view);
         #[expect(clippy::cast_precision_loss, reason = "no gateway has 2^52 processes")]
         context.recorder.gauge(Gauge::GatewayProcesses, view.processes() as f64, mark);
         let (rss_bytes, open_fds) = (view.rss_bytes, view.open_fds);
         let cpu = self.processor.percent(clock::now(), view.cpu_ms);
         let gauges = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu];
         sample(context, gauges, (rss_bytes, open_fds, cpu), mark);
-        if let (Some(open_fds), Some(own_fds)) = (open_fds.map(descriptors), self.own_fds) {
-            context.recorder.gauge(Gauge::GatewayFdSurplus, open_fds - own_fds, mark);
+        if let (Some(open_fds), Some(connections)) = (open_fds, self.connections(context)) {
+            context.recorder.gauge(Gauge::HarnessConnections, descriptors(connections), mark);
+            context.recorder.gauge(Gauge::GatewayFdSurplus, descriptors(open_fds) - descriptors(connections), mark);
         }
+    }
+
+    /// Tells the journal how the gateway is read, where that is another way than before: a short-lived child is no news.
+    fn tell_how(&mut self, context: &Context, view: &TreeView) {
+        let (measure, counts) = match self.told {
+            Some((root, measure, counts)) if root == view.root => {
+                (measure.max(view.measure), counts && view.open_fds.is_some())
+            }
+            _ => (view.measure, view.open_fds.is_some()),
+        };
+        let now = Some((view.root, measure, counts));
+        if self.told != now {
+            self.told = now;
+            let descriptors = if counts { "" } else { "; descriptors of one of its processes cannot be counted" };
+            let (root, how) = (format!("pid {} ({})", view.root, view.name), format!("{measure}{descriptors}"));
+            tracing::info!("the gateway's memory and descriptors are read from {root}: {how}");
+            context.recorder.incident(Finding::ProcessesRead { root, how });
+        }
+    }
+
+    /// The connections that we have held since the last look began.
+    pub(super) fn connections(&self, context: &Context) -> Option<usize> {
+        self.sockets.held(of_proxy(context)).or(self.own_fds)
     }
 }
 
@@ -129,6 +157,12 @@ fn sample(
     }
 }
 
+/// The fault proxy has two sockets for each connection, which are no concern of the gateway's.
+fn of_proxy(context: &Context) -> usize {
+    let open = context.proxy.as_ref().map_or(0, |proxy| proxy.counters().open);
+    usize::try_from(open).unwrap_or(usize::MAX).saturating_mul(2)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 descriptors")]
 const fn descriptors(open: usize) -> f64 {
     open as f64
@@ -152,6 +186,8 @@ pub(super) fn note_life(context: &Context, after: String, is_of_soak: bool) {
 
 /// How far a start that is told again may be off, seconds: it is worked out from when the machine was started, to the second.
 const SAME_START_S: f64 = 1.0;
+/// Then its fraction, where it has one, is the same.
+const SAME_FRACTION_S: f64 = 0.02;
 /// Starts that are known again.
 const STARTS_MAX: usize = 16;
 
@@ -160,9 +196,10 @@ const STARTS_MAX: usize = 16;
 pub(super) struct Starts(Vec<f64>);
 
 impl Starts {
-    /// The start of a process as it was told first. Two that began within a second cannot be told apart.
+    /// The start of a process as it was told first. Two that began within a second cannot be told apart by it, unless
+    /// their starts have fractions.
     pub(super) fn known(&mut self, started_s: f64) -> f64 {
-        let known = self.0.iter().position(|other| (other - started_s).abs() <= SAME_START_S);
+        let known = self.0.iter().position(|other| is_same_start(*other, started_s));
         let start = known.map_or(started_s, |at| self.0.remove(at));
         if self.0.len() == STARTS_MAX {
             self.0.remove(0);
@@ -170,6 +207,13 @@ impl Starts {
         self.0.push(start);
         start
     }
+}
+
+fn is_same_start(one_s: f64, other_s: f64) -> bool {
+    let apart_s = (one_s - other_s).abs();
+    let has_fraction = one_s.fract() != 0.0 || other_s.fract() != 0.0;
+    apart_s <= SAME_START_S + SAME_FRACTION_S
+        && if has_fraction { (apart_s - apart_s.round()).abs() <= SAME_FRACTION_S } else { apart_s <= SAME_START_S }
 }
 
 /// Whether a process began after the soak did, by a clock that is so far ahead of ours.
@@ -232,8 +276,8 @@ mod tests {
     #[test]
     fn a_start_that_is_told_a_second_later_is_the_same() {
         let mut starts = Starts::default();
-        let told = [100.0, 101.0, 160.5, 99.0, 161.2, 100.4];
-        assert_eq!([100.0, 100.0, 160.5, 100.0, 160.5, 100.0], told.map(|start| starts.known(start)));
+        let told = [100.0, 101.0, 160.25, 99.0, 161.25, 160.75];
+        assert_eq!([100.0, 100.0, 160.25, 100.0, 160.25, 160.75], told.map(|start| starts.known(start)));
         for n in 0..1_000 {
             starts.known(f64::from(n) * 10.0);
         }

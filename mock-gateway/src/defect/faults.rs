@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::habits::LargeLines;
 use super::lapses::Past;
 use super::leaks::Leaks;
-use super::processes::Turns;
+use super::processes::{MaybeWorker, Turns};
 use super::streams::Writes;
 use super::{Defect, Defects};
 use crate::chaos::{Chaos, LATENCY_DURATION_MAX};
@@ -68,6 +68,7 @@ pub(crate) struct Faults {
     pub(super) leaks: Leaks,
     pub(super) past: Past,
     pub(super) turns: Turns,
+    pub(super) worker: MaybeWorker,
     pub(super) large_lines: LargeLines,
 }
 
@@ -122,6 +123,7 @@ impl Faults {
             leaks: Leaks::default(),
             past: Past::default(),
             turns: Turns::default(),
+            worker: MaybeWorker::default(),
             large_lines: LargeLines::default(),
         }
     }
@@ -256,6 +258,9 @@ impl Faults {
         }
         if self.strikes(Defect::LeakDescriptors, LEAK_DESCRIPTORS_SHARE) {
             self.leaks.leak_descriptor();
+        }
+        if self.has(Defect::WorkerLeak) {
+            self.worker_leaks(self.strikes(Defect::WorkerLeak, LEAK_DESCRIPTORS_SHARE));
         }
         if self.strikes(Defect::LeakQueue, LEAK_QUEUE_SHARE) {
             self.leaks.waiting.increment();

@@ -20,6 +20,8 @@ pub(crate) use faults::{Faults, Slips};
 pub(crate) use habits::AfterEnd;
 pub(crate) use leaks::breathe;
 pub(crate) use processes::PROCESSES;
+pub(crate) use processes::pause;
+pub use processes::work_if_asked;
 pub(crate) use streams::{Delivery, Ending};
 pub(crate) use telling::Reach;
 
@@ -154,6 +156,8 @@ defects! {
         ErrorIn200 "error-in-200" "2 % of API answers are 200 with an error in the body"
         LatencyReadyOnly "latency-ready-only" "injected latency is that of /ready only"
         FlapAfterRestart "flap-after-restart" "from 3 s to 4 s after a gateway restart, every other /ready is 503"
+        WorkerLeak "worker-leak" "a worker process leaves 64 KiB behind for every run, and a socket for every fifth"
+        OneWorkerLeaks "one-worker-leaks" "two processes that began in one second answer /metrics in turn, and one grows by 40 % of 60 MB in a minute"
         ReadyTooEarly "ready-too-early" "after a gateway restart /ready is 200, and 5 s long the API is 503"
     }
     oddities {
@@ -175,6 +179,8 @@ defects! {
         NoReplay "no-replay" "a run's own stream delivers only what happens while it is open"
         SlowHeartbeat "slow-heartbeat" "an idle guard stream gets a comment every 90 s"
         LargeEvent "large-event" "the third run logs one line of 1.2 MB"
+        SeveralWorkers "several-workers" "four processes that began in one second answer /metrics in turn, and had counted before"
+        FdRace "fd-race" "everything stands still for 120 ms in every second"
         TwoProcesses "two-processes" "two processes answer /metrics in turn, and each knows what it counted itself"
     }
 }

@@ -412,3 +412,47 @@ async fn warm_up_growth_grows() {
     let start = resident().await;
     eventually("memory has grown", async || resident().await > 1.15 * start).await;
 }
+
+/// The first descendant of a process: its resident memory in MiB, and its descriptors.
+#[cfg(target_os = "linux")]
+fn child_of(pid: u32) -> Option<(f64, usize)> {
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |of: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{of}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").and_then(|(_, tail)| tail.split(' ').nth(1)?.parse().ok()) == Some(pid)
+    };
+    let child = pids.find(is_child)?;
+    let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok())?;
+    Some((kib / 1_024.0, std::fs::read_dir(format!("/proc/{child}/fd")).ok()?.count()))
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_worker_that_leaks_is_a_process_of_its_own_and_the_one_that_listens_does_not_grow() {
+    let (process, caller) = Process::start(&["--defect", "worker-leak"]);
+    let own = async || caller.metric("process_open_fds").await;
+    play_many(&caller, 100).await;
+    let (before, of_own) = (child_of(process.0.id()).unwrap(), own().await);
+    play_many(&caller, 100).await;
+    let (after, of_own_after) = (child_of(process.0.id()).unwrap(), own().await);
+    let (memory, descriptors) = (after.0 - before.0, after.1 - before.1);
+    assert!(memory > 5.0 && descriptors >= 10, "{memory:.1} MiB, {descriptors}");
+    assert!((of_own_after - of_own).abs() < 10.0, "{of_own} and {of_own_after}");
+}
+
+#[tokio::test]
+async fn of_two_workers_that_answer_in_turn_one_leaks() {
+    let (_process, caller) = Process::start(&["--defect", "one-worker-leaks"]);
+    let resident = async || caller.metric("process_resident_memory_bytes").await;
+    let started = async || caller.metric("process_start_time_seconds").await;
+    assert_eq!(started().await.to_bits(), started().await.to_bits());
+    let before = [resident().await, resident().await];
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let after = [resident().await, resident().await];
+    // 24 MB in a minute.
+    let grown = [0, 1].map(|process| after[process] - before[process]);
+    assert!(grown[0] < 700_000.0 && grown[1] > 900_000.0, "{grown:?}");
+}

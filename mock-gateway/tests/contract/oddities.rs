@@ -1,6 +1,7 @@
 //! Oddities of streams that a healthy gateway may have, each seen as a client sees it.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use mock_gateway::{Config, Defect};
@@ -126,5 +127,36 @@ async fn two_processes_answer_for_their_metrics_in_turn_and_have_counted_all_bet
     let (of_other, of_one) = (runs().await, runs().await);
     assert_eq!(5.0, of_one + of_other);
     assert_ne!((0.0, 5.0), (of_one.min(of_other), of_one.max(of_other)), "both have counted some");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn several_workers_began_in_one_second_and_each_had_counted_something_else() {
+    let (gateway, caller) = start(Config { defects: Defect::SeveralWorkers.into(), ..quick() }).await;
+    let counted = async || caller.metric("sentinel_judge_duration_seconds_count").await;
+    let started = async || caller.metric("process_start_time_seconds").await;
+    let first = [counted().await, counted().await, counted().await, counted().await];
+    assert_eq!([50.0, 903.0, 67.0, 300.0], first);
+    let starts = [started().await, started().await, started().await, started().await];
+    assert!(starts.iter().all(|start| *start == starts[0]), "{starts:?}");
+    for _ in 0..8 {
+        caller.play("hello").await;
+    }
+    let then = [counted().await, counted().await, counted().await, counted().await];
+    assert!(first.iter().zip(then).all(|(before, now)| now == before + 2.0), "{then:?}");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_pauses_answers_all_the_same() {
+    let (gateway, caller) = start(Config { defects: Defect::FdRace.into(), ..quick() }).await;
+    let begun = std::time::Instant::now();
+    let mut longest = Duration::ZERO;
+    while begun.elapsed() < Duration::from_millis(2_500) {
+        let asked = std::time::Instant::now();
+        assert!(caller.metric("process_open_fds").await > 0.0);
+        longest = longest.max(asked.elapsed());
+    }
+    assert!(longest >= Duration::from_millis(100), "{longest:?}");
     gateway.shutdown().await;
 }

@@ -323,6 +323,8 @@ fn chart_of_kind(kind: &str) -> &'static str {
         | "hole"
         | "gateway_restarted"
         | "other_process"
+        | "several_answer"
+        | "processes_read"
         | "round_trips_before" => "availability",
         "event_duplicated" | "event_missed" => "events",
         "stream_dropped" => "reconnects",

@@ -28,6 +28,7 @@ const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 
 /// A trial under way.
 pub(super) struct Check<'a> {
+    pub(super) access: GatewayAccess,
     pub(super) client: Client,
     pub(super) streams: Streams,
     pub(super) settings: &'a Settings,
@@ -41,7 +42,7 @@ pub(super) struct Check<'a> {
 pub(super) async fn check(call: CallName, access: &GatewayAccess, settings: &Settings) -> Result<String, String> {
     let client = Client::new(access).map_err(|e| e.to_string())?;
     let streams = Streams::new(access).map_err(|e| e.to_string())?;
-    let mut check = Check { client, streams, settings, attempts: Attempts::default() };
+    let mut check = Check { access: access.clone(), client, streams, settings, attempts: Attempts::default() };
     // Whoever finds nothing wrong says so by leaving nothing.
     let _ = check.of(call).await;
     check.attempts.told()
@@ -71,7 +72,10 @@ impl Check<'_> {
                 self.call(call, &[("slug", json!(agent))]).await.map(drop)
             }
             CallName::TogglePrivacy => self.hash_only().await,
-            CallName::Metrics => self.metrics().await,
+            CallName::Metrics => {
+                self.metrics().await?;
+                self.processes().await
+            }
             CallName::CreateRun => {
                 self.create().await?;
                 self.inject().await

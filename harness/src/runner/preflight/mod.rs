@@ -8,6 +8,7 @@ mod attempt;
 mod checks;
 mod effects;
 mod hints;
+mod processes;
 mod stream_habits;
 mod streams;
 

@@ -1,0 +1,44 @@
+//! Which processes are the gateway's, and whether several answer for their metrics.
+
+use super::checks::Check;
+use crate::{
+    gateway::{CallName, Client, Exposition},
+    workload::{Answering, found_processes},
+};
+
+/// Scrapes, each on a connection of its own: a cluster deals out connections.
+const SCRAPES: usize = 8;
+
+impl Check<'_> {
+    /// Says what the soak would measure. None of it is wrong by itself.
+    pub(super) async fn processes(&mut self) -> Option<()> {
+        let gateway = self.settings.gateway.as_ref()?;
+        let found = found_processes(gateway.pid, gateway.listens_at.clone());
+        self.attempts.came("the processes of the gateway".to_owned(), found);
+        let mut answering = Answering::default();
+        for _ in 0..SCRAPES {
+            let client = Client::new(&self.access).ok()?;
+            let answer = client.metrics().await.ok()?;
+            let names = &client.dialect().metrics;
+            let read = if names.is_json {
+                Exposition::read_json(&answer.json()?, names)
+            } else {
+                Exposition::read(&answer.text())
+            };
+            answering.take_in(&read?.under(names));
+        }
+        let came = answering.several().map_or_else(
+            || "one process answered, as far as its metrics tell".to_owned(),
+            |count| {
+                let path = self.dialect().place_of("calls.metrics.path");
+                format!(
+                    "{count} processes answered in turn: each is judged by itself, and what they count is added up. If there \
+                     are metrics of all of them together, calls.metrics.path ({path}) should name these"
+                )
+            },
+        );
+        let route = self.dialect().route(CallName::Metrics).to_owned();
+        self.attempts.came(format!("{route}, {SCRAPES} times"), came);
+        Some(())
+    }
+}

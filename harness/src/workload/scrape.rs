@@ -1,0 +1,211 @@
+//! One scrape of the gateway's metrics, and what is taken of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::Instant;
+
+use super::{
+    freshness::Freshness,
+    instances::{Counted, Gains, Instances, Scraped},
+    process_watch::{Starts, began_within, note_life},
+};
+use crate::{
+    gateway::{Answer, CallName, Exposition, Outcome, Unusable},
+    journal::{Counter, Finding, Gauge, Source, clip},
+    session::{Context, Mark},
+};
+
+/// Metrics without which a KPI has no source, and the gauge that each feeds.
+const GAUGES: [(&str, Gauge); 2] =
+    [("run_queue_depth", Gauge::GatewayQueueDepth), ("runs_concurrent_gauge", Gauge::GatewayRunsConcurrent)];
+
+/// When the process that answers began: by it one is told from another.
+pub(super) const STARTED: &str = "process_start_time_seconds";
+
+/// What was known when the metrics were asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// Runs that the gateway had accepted the start of.
+    pub(super) runs: u64,
+    /// Where the metrics speak for the gateway's processes: the connections that we held meanwhile, as far as that is known.
+    pub(super) by_metrics: Option<Option<usize>>,
+    pub(super) mark: Mark,
+}
+
+/// What scrapes have told so far.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    starts: Starts,
+    instances: Instances,
+    /// How many processes the journal was told to answer in turn.
+    told_processes: usize,
+    /// The latest scrape that was taken in: an earlier one that comes later is passed over.
+    latest: Option<Instant>,
+    /// Whether the metrics live.
+    freshness: Freshness,
+    /// Names that were missing from the scrape before, so that each is said once.
+    missing: BTreeSet<&'static str>,
+    /// Names of which nothing could be taken from the scrape before, likewise.
+    unusable: BTreeSet<String>,
+    /// Whether there was more in it than is looked at, likewise.
+    was_cut: bool,
+}
+
+impl Intake {
+    /// Takes in an answer.
+    pub(super) fn take_in(&mut self, context: &Context, outcome: Outcome, asked: Asked) {
+        let mark = asked.mark;
+        context.recorder.count(Counter::Scrapes, mark);
+        let exposition = match outcome {
+            Ok(answer) if context.client.is_yes(CallName::Metrics, &answer) => match read_metrics(context, &answer) {
+                Some(exposition) => exposition,
+                None => return scrape_failed(context, format!("{answer} (no metrics in it)"), mark),
+            },
+            Ok(answer) => return scrape_failed(context, answer.to_string(), mark),
+            Err(trouble) => return scrape_failed(context, trouble.text, mark),
+        };
+        if self.latest.is_some_and(|latest| latest >= mark.at) {
+            return context.recorder.count(Counter::ScrapesOk, mark);
+        }
+        self.latest = Some(mark.at);
+        if let Some(stale) = self.freshness.stale(&exposition, asked.runs, mark.at) {
+            return scrape_failed(context, format!("200, but {stale}"), mark);
+        }
+        context.recorder.count(Counter::ScrapesOk, mark);
+        tell_unusable(context, &exposition, self, mark);
+        let mut missing = BTreeSet::new();
+        self.tell_apart(context, &exposition, asked, &mut missing);
+        take_in_gauges(context, &exposition, &self.instances, asked.by_metrics, &mut missing, mark);
+        missing.extend(
+            Source::ALL.iter().map(|source| source.name()).filter(|name| !exposition.histograms.contains_key(*name)),
+        );
+        missing.retain(|name| !context.client.dialect().metrics.absent.contains_key(*name));
+        for name in missing.difference(&self.missing) {
+            context.recorder.incident_since(Finding::MetricMissing { name: (*name).to_owned() }, mark);
+        }
+        self.missing = missing;
+        context.board.set_exposition(exposition);
+    }
+
+    /// No further scrape comes: what was held back is taken in.
+    pub(super) fn finish(&mut self, context: &Context) {
+        record(context, self.instances.finish());
+    }
+
+    /// Finds out which process answered, and takes in what it has counted.
+    fn tell_apart(
+        &mut self,
+        context: &Context,
+        exposition: &Exposition,
+        asked: Asked,
+        missing: &mut BTreeSet<&'static str>,
+    ) {
+        let mark = asked.mark;
+        // What it has counted since it began is of the soak where it began within it.
+        let started_s = exposition.value(STARTED).map(|started_s| self.starts.known(started_s));
+        let offset_us = context.board.clock_offset_us().unwrap_or(0);
+        let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
+        let part = |name: &&'static str| Some((*name, exposition.value(name)?));
+        let gauges: BTreeMap<&'static str, f64> = PARTS.iter().filter_map(part).collect();
+        let counted = Counted::of(exposition);
+        let gains = self.instances.take_in(started_s, is_of_soak, Scraped { counted, gauges, mark });
+        record(context, gains);
+        if asked.by_metrics.is_some() {
+            match self.instances.name() {
+                Some(name) => note_life(context, name, is_of_soak && !self.instances.are_several()),
+                None => {
+                    missing.insert(STARTED);
+                }
+            }
+        }
+        let processes = if self.instances.are_several() { self.instances.count() } else { 1 };
+        if std::mem::replace(&mut self.told_processes, processes) != processes && self.instances.are_several() {
+            let count = u32::try_from(processes).unwrap_or(u32::MAX);
+            context.recorder.incident_since(Finding::SeveralAnswer { processes: count }, mark);
+        }
+    }
+}
+
+fn record(context: &Context, gains: Gains) {
+    for (source, gained, mark) in gains {
+        context.recorder.source(source, &gained, mark);
+    }
+}
+
+/// What cannot be used is said once, while it stays so. A KPI that lives on one of these names lacks it. A series that
+/// comes twice is wrong whatever it is of; a number that is none may be right where nobody asks for it.
+fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut Intake, mark: Mark) {
+    let told = std::mem::replace(&mut state.unusable, exposition.unusable.keys().cloned().collect());
+    let is_news = |name: &str, why: &Unusable| !told.contains(name) && (*why == Unusable::Twice || is_asked_for(name));
+    for (name, why) in exposition.unusable.iter().filter(|(name, why)| is_news(name, why)) {
+        scrape_failed(context, format!("200, but {} {why}: nothing of it is taken", clip(name)), mark);
+    }
+    if exposition.is_cut && !state.was_cut {
+        let series = Exposition::SERIES_MAX;
+        scrape_failed(context, format!("200, but with over {series} series: the others are not looked at"), mark);
+    }
+    state.was_cut = exposition.is_cut;
+}
+
+/// Whether a KPI lives on a name.
+fn is_asked_for(name: &str) -> bool {
+    let processes = ["process_resident_memory_bytes", "process_open_fds", STARTED];
+    GAUGES.iter().any(|(gauge, _)| *gauge == name)
+        || Source::ALL.iter().any(|source| source.name() == name)
+        || name == "sse_active_connections"
+        || processes.contains(&name)
+}
+
+/// Gauges of which each process has a part. Of several processes the sum of their last values counts: which of them has a
+/// stream or a run is chance.
+const PARTS: [&str; 4] = ["run_queue_depth", "runs_concurrent_gauge", "sse_active_connections", "process_open_fds"];
+
+fn take_in_gauges(
+    context: &Context,
+    exposition: &Exposition,
+    instances: &Instances,
+    by_metrics: Option<Option<usize>>,
+    missing: &mut BTreeSet<&'static str>,
+    mark: Mark,
+) {
+    let mut sample = |name: &'static str, gauge: Gauge, less: f64| match exposition.value(name) {
+        Some(value) => {
+            let whole = if instances.are_several() && PARTS.contains(&name) { instances.sum(name) } else { None };
+            context.recorder.gauge(gauge, whole.unwrap_or(value) - less, mark);
+        }
+        None => {
+            missing.insert(name);
+        }
+    };
+    for (name, gauge) in GAUGES {
+        sample(name, gauge, 0.0);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "streams are few")]
+    let ours = context.board.all_streams_open() as f64;
+    sample("sse_active_connections", Gauge::GatewaySse, 0.0);
+    sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
+    if let Some(connections) = by_metrics {
+        sample("process_resident_memory_bytes", Gauge::GatewayRss, 0.0);
+        sample("process_open_fds", Gauge::GatewayFds, 0.0);
+        if let Some(connections) = connections {
+            #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 connections")]
+            let connections = connections as f64;
+            context.recorder.gauge(Gauge::HarnessConnections, connections, mark);
+            sample("process_open_fds", Gauge::GatewayFdSurplus, connections);
+        }
+    }
+}
+
+/// The metrics under the contract's names, however the gateway calls and writes them.
+fn read_metrics(context: &Context, answer: &Answer) -> Option<Exposition> {
+    let names = &context.client.dialect().metrics;
+    let exposition =
+        if names.is_json { Exposition::read_json(&answer.json()?, names) } else { Exposition::read(&answer.text()) };
+    exposition.map(|exposition| exposition.under(names))
+}
+
+fn scrape_failed(context: &Context, answer: String, mark: Mark) {
+    let source = context.client.dialect().route(CallName::Metrics).to_owned();
+    let finding = Finding::SourceFailed { source, answer: clip(&answer) };
+    context.recorder.incident_since(finding, mark);
+}
