@@ -36,6 +36,7 @@ mod headers;
 mod hostile_tests;
 mod local_port;
 mod retry_after;
+mod search;
 mod stream;
 mod tls;
 #[cfg(test)]
@@ -47,9 +48,10 @@ mod transport_tests;
 
 pub use access::{GatewayAccess, Secret};
 pub use client::{Answer, Client, ClientError, Outcome, Trouble};
-pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, time_of};
+pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
 pub use dialect::{CallName, Dialect, Limits};
 pub use exposition::{Exposition, Unusable};
 pub use local_port::LocalPort;
+pub use search::{PageStart, SearchHit, SearchPage};
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};

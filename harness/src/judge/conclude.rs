@@ -24,6 +24,9 @@ pub(super) struct Findings {
     pub(super) one_is_proof: bool,
     /// Why a judgement is red although value and samples do not say so.
     pub(super) fault: Option<String>,
+    /// Why what was seen does not decide it, however many samples there are: what S2 could not see, and the setting that would
+    /// let it. Proof of bad is proof all the same.
+    pub(super) undecided: Option<String>,
     /// Why there is too little, where the judge knows more than the story of the session says.
     pub(super) lack: Option<String>,
     pub(super) evidence: Evidence,
@@ -43,6 +46,7 @@ impl Findings {
             promised: 0,
             one_is_proof: false,
             fault: None,
+            undecided: None,
             lack: None,
             evidence: Evidence { sample_name: sample_name.to_owned(), ..Evidence::default() },
         }
@@ -62,6 +66,8 @@ impl Findings {
             (Verdict::Fail, self.fault)
         } else if is_missed && self.one_is_proof {
             (Verdict::Fail, None)
+        } else if self.undecided.is_some() {
+            (Verdict::Unproven, self.undecided)
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
             let none = || "the record has none".to_owned();
             let lack = self.lack.or_else(|| (self.samples == 0).then(none));

@@ -10,6 +10,7 @@ mod gateway_process;
 #[cfg(test)]
 mod gateway_process_tests;
 mod heartbeat;
+mod injection;
 mod leak;
 mod lever;
 mod listeners;
@@ -23,6 +24,8 @@ mod process_tree;
 #[cfg(test)]
 mod process_tree_tests;
 mod process_watch;
+mod registry_search;
+mod restart_effect;
 mod round_trips;
 mod run;
 mod run_stream;
@@ -37,7 +40,8 @@ mod w6_light_chaos;
 
 use std::sync::Arc;
 
-pub(crate) use w4_safety_probes::INJECTIONS;
+pub(crate) use injection::INJECTIONS;
+pub(crate) use w4_safety_probes::personal_data;
 
 use crate::{
     plan::Suite,

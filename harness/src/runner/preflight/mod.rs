@@ -6,9 +6,14 @@
 
 mod attempt;
 mod checks;
+mod disturb;
 mod effects;
 mod hints;
+mod registry;
+mod safety;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc};
 
