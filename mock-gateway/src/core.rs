@@ -164,7 +164,8 @@ impl Core {
             return;
         }
         self.faults.note_restart();
-        let (restarts, closing, delay) = (self.restarts.clone(), self.closing.clone(), self.config.chaos_delay);
+        let (restarts, closing) = (self.restarts.clone(), self.closing.clone());
+        let delay = self.faults.restart_delay(self.config.chaos_delay);
         self.tasks.spawn(async move {
             if closing.run_until_cancelled(tokio::time::sleep(delay)).await.is_some() {
                 // Full means that one is asked for already.
@@ -175,7 +176,7 @@ impl Core {
 
     /// Restarts the store: every stream is dropped, and for a while nothing that needs the store is answered.
     pub(crate) fn restart_store(&self) {
-        if self.faults.ignores_restarts() {
+        if self.faults.ignores_restarts() || self.faults.hides_store_restart() {
             return;
         }
         self.chaos.take_store_down(self.config.store_downtime);

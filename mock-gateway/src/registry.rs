@@ -70,6 +70,8 @@ pub(crate) struct Version {
 pub(crate) enum PublishError {
     /// Slug or version are empty, or longer than they may be.
     Unnamed,
+    /// The version is not of the form that is asked for; only by an oddity.
+    OddVersion,
     /// The signature is not that of `slug@version`.
     Tampered,
     Published,
@@ -95,6 +97,9 @@ impl Registry {
         let named = |text: &str| !text.is_empty() && text.len() <= 128;
         if !named(&manifest.slug) || !named(&manifest.version) {
             return Err(PublishError::Unnamed);
+        }
+        if self.faults.refuses_version(&manifest.version) {
+            return Err(PublishError::OddVersion);
         }
         let coordinates = format!("{}@{}", manifest.slug, manifest.version);
         let expected = safety::sha256_hex(&coordinates);
@@ -138,8 +143,9 @@ impl Registry {
     }
 
     /// The versions in which every word of `query` occurs: the newest ones first, as many as are listed, and how many
-    /// there are. `asking` is the workspace that searches, to which a registry pays no heed.
-    pub(crate) fn search(&self, query: &str, asking: &str) -> (Vec<Version>, usize) {
+    /// there are. `asking` is the workspace that searches, to which a registry pays no heed; `page` is one of those that a
+    /// search is divided into by an oddity, from 1.
+    pub(crate) fn search(&self, query: &str, asking: &str, page: usize) -> (Vec<Version>, usize) {
         if self.faults.finds_nothing() {
             return (Vec::new(), 0);
         }
@@ -160,7 +166,9 @@ impl Registry {
             let version = self.faults.spells_version(&v.version);
             Version { readme_md: String::new(), version, ..(*v).clone() }
         };
-        (found.iter().take(LISTED_MAX).map(listed).collect(), found.len())
+        let (skipped, shown) =
+            self.faults.page_hits().map_or((0, LISTED_MAX), |hits| (page.saturating_sub(1).saturating_mul(hits), hits));
+        (found.iter().skip(skipped).take(shown).map(listed).collect(), found.len())
     }
 
     /// Forgets every version; only by a defect.
@@ -253,7 +261,7 @@ mod tests {
         let registry = Registry::new(4, Duration::ZERO, Faults::none());
         publish(&registry, manifest("one", "1.0.0-1", None));
         publish(&registry, manifest("two", "1.0.0-2", None));
-        let slugs = |query: &str| registry.search(query, "w").0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
+        let slugs = |query: &str| registry.search(query, "w", 1).0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
         assert_eq!(slugs("SOAK agent"), ["two", "one"]);
         assert_eq!(slugs("one@1.0.0-1"), ["one"]);
         assert_eq!(slugs("1.0.0-2"), ["two"]);
@@ -261,7 +269,7 @@ mod tests {
 
         let slow = Registry::new(4, Duration::from_secs(60), Faults::none());
         publish(&slow, manifest("one", "1", None));
-        assert_eq!(slow.search("one", "w").1, 0);
+        assert_eq!(slow.search("one", "w", 1).1, 0);
     }
 
     #[test]
@@ -299,7 +307,7 @@ mod tests {
         let stored: Version =
             serde_json::from_str(&serde_json::to_string(&Version::new(manifest("kept", "1", None))).unwrap()).unwrap();
         registry.replace(vec![stored]);
-        let found = || registry.search("soak", "w").0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
+        let found = || registry.search("soak", "w", 1).0.into_iter().map(|v| v.slug).collect::<Vec<_>>();
         assert_eq!(found(), ["kept"]);
         assert!(registry.agent("later").is_none());
         registry.show(&on_its_way);
@@ -313,7 +321,7 @@ mod tests {
             publish(&registry, manifest("one", "1", None));
             let mut found = Vec::new();
             for _ in [0, 10, 20, 30] {
-                found.push(registry.search("one", "w").1 == 1);
+                found.push(registry.search("one", "w", 1).1 == 1);
                 tokio::time::advance(Duration::from_secs(10)).await;
             }
             found

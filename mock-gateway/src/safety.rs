@@ -59,6 +59,11 @@ pub(crate) fn masked(text: &str) -> String {
         .into_owned()
 }
 
+/// Whether a text has a card or social-security number.
+pub(crate) fn has_personal_numbers(text: &str) -> bool {
+    PERSONAL.iter().any(|(pattern, mask)| *mask != "[EMAIL]" && pattern.is_match(text))
+}
+
 /// `sha256:` and the hash of the text, in hex: all that a hash-only workspace keeps of it.
 pub(crate) fn hashed(text: &str) -> String {
     format!("sha256:{}", sha256_hex(text))

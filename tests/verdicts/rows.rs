@@ -75,6 +75,16 @@ const fn gone(
     Row { name, without, fails, unproven, ..Row::HEALTHY }
 }
 
+/// What a gateway with a strict registry that shows pages, and with a safety layer that refuses personal data, is called with.
+const STRICT: &str = r#"
+[calls.create_run]
+personal_data = "refused"
+[calls.publish]
+version_form = "1.0.{seconds}"
+[calls.search]
+path = "/api/registry/agents?q={text}&page={page}"
+"#;
+
 /// A defect each, and what it must turn red.
 pub(crate) const DEFECTS: &[Row] = &[
     defect(&[Defect::Unready], &["availability"]).shares("a"),
@@ -199,6 +209,24 @@ pub(crate) const AFRESH: &[Row] = &[
     defect(&[Defect::EmptyRuns], &["start_to_log_p95", "start_to_log_p99"]).shares("q"),
     defect(&[Defect::OddEnd], &["error_rate_chaos", "error_rate_steady"]).shares("s"),
     defect(&[Defect::LatencyReadyOnly], &["w6_light_chaos"]).shares("g"),
+    // Without a word of the dialect's a refusal proves nothing. A paged search shows all that is asked for by itself.
+    Row {
+        unproven: &["pii_masked"],
+        ..two(
+            "unnoticed-restart-and-refusals-unsaid",
+            &[Defect::UnnoticedRestart, Defect::PiiRefused, Defect::PagedSearch],
+            &["w6_light_chaos"],
+        )
+    },
+    // What is accepted is looked for, and what is on no page is not there.
+    Row {
+        dialect: STRICT,
+        ..two(
+            "leaks-and-losses-behind-habits",
+            &[Defect::LeakPii, Defect::NewestOnly, Defect::PiiRefused, Defect::PagedSearch, Defect::StrictVersions],
+            &["pii_masked", "registry_consistency"],
+        )
+    },
 ];
 
 /// Gateways that are healthy, and look ill.
@@ -225,6 +253,14 @@ pub(crate) const ODDITIES: &[Row] = &[
     Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]) },
     Row { knows_pid: false, ..healthy(&[Defect::SeveralWorkers]) },
     Row { knows_pid: false, ..healthy(&[Defect::FdRace]) },
+    Row {
+        dialect: STRICT,
+        ..two(
+            "strict-registry",
+            &[Defect::PagedSearch, Defect::StrictVersions, Defect::PiiRefused, Defect::DrainFirst],
+            &[],
+        )
+    },
 ];
 
 /// Gateways on which one call is not there: what lived on it has no samples, or only bad ones.

@@ -13,6 +13,7 @@ use super::{
     access::{Way, hide},
     dialect::{CallName, Dialect, Fill, fill_json},
     headers, retry_after,
+    search::{self, PageStart},
     tls::{REFUSED, cause_of},
 };
 use crate::{clock, journal::clip};
@@ -248,9 +249,9 @@ impl Client {
         self.call(CallName::Publish, &manifest.fill()).await
     }
 
-    /// Searches versions.
+    /// Searches versions: the first page.
     pub async fn search(&self, text: &str) -> Outcome {
-        self.call(CallName::Search, &[("text", json!(text))]).await
+        self.search_page(text, text, "", &PageStart::default()).await
     }
 
     /// Asks whether the safety layer is up.
@@ -266,6 +267,11 @@ impl Client {
     /// Makes any call of the contract.
     pub async fn attempt(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
         self.call(call, fill).await
+    }
+
+    /// The same, at a link that an earlier answer gave.
+    pub(super) async fn attempt_at(&self, call: CallName, fill: &Fill<'_>, link: &str) -> Outcome {
+        self.send(self.request_at(call, fill, Some(link))?, BODY_BYTES_MAX).await
     }
 
     /// A request as it would be sent, for people: method and URL, headers but for what opens the gateway, body.
@@ -302,11 +308,27 @@ impl Client {
 
     /// A call's request, with its places filled.
     fn request(&self, call: CallName, fill: &Fill<'_>) -> Result<reqwest::RequestBuilder, Trouble> {
+        self.request_at(call, fill, None)
+    }
+
+    /// The same, at a link from an earlier answer where there is one.
+    fn request_at(
+        &self,
+        call: CallName,
+        fill: &Fill<'_>,
+        link: Option<&str>,
+    ) -> Result<reqwest::RequestBuilder, Trouble> {
         let Some(spec) = self.dialect.call(call) else {
             return Err(Trouble { text: format!("the dialect {} has no {call}", self.dialect.name) });
         };
         let fill: Vec<(&str, Value)> = fill.iter().cloned().chain([("workspace", json!(self.workspace))]).collect();
-        let url = format!("{}{}", self.base, spec.path.fill(&fill, segment));
+        let mut url = format!("{}{}", self.base, spec.path.fill(&fill, segment));
+        if call == CallName::Search {
+            url = search::without_empty_cursor(url, &spec.path.to_string());
+        }
+        if let Some(link) = link {
+            url = search::followed(&url, link)?;
+        }
         let headers = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, self.token.as_ref());
         let mut request = self.http.request(spec.method.clone(), url).headers(headers);
         if let Some(host) = &self.host {

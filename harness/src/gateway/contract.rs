@@ -119,6 +119,12 @@ impl Dialect {
         run.status.as_deref().map_or_else(|| RunStanding::Unknown("no status".into()), |word| self.standing_of(word))
     }
 
+    /// Whether a run was refused by the safety layer after it was created.
+    #[must_use]
+    pub fn was_refused(&self, run: &RunView) -> bool {
+        run.status.as_ref().is_some_and(|word| self.refused_states.contains(word))
+    }
+
     /// What a status word says.
     #[must_use]
     pub fn standing_of(&self, word: &str) -> RunStanding {
@@ -129,17 +135,6 @@ impl Dialect {
             Some(State::Failure) => RunStanding::Failed(word.to_owned()),
             None => RunStanding::Unknown(format!("status '{}', which the contract does not know", clip(word))),
         }
-    }
-
-    /// The hits of a search; `None` where the answer is not of that shape.
-    #[must_use]
-    pub fn search_hits(&self, found: &Value) -> Option<Vec<SearchHit>> {
-        let spec = self.call(CallName::Search)?;
-        let hit = |hit: &Value| {
-            let text = |pointer: &str| spec.find(pointer, hit)?.as_str().map(str::to_owned);
-            Some(SearchHit { slug: text("slug")?, version: text("version")? })
-        };
-        Some(spec.find("hits", found)?.as_array()?.iter().filter_map(hit).collect())
     }
 }
 
@@ -207,15 +202,6 @@ fn take(json: &mut Value, pointer: &str) -> Option<Value> {
     let (around, key) = pointer.rsplit_once('/')?;
     let key = key.replace("~1", "/").replace("~0", "~");
     json.pointer_mut(around)?.as_object_mut()?.remove(&key)
-}
-
-/// A version that a search found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchHit {
-    /// The agent.
-    pub slug: String,
-    /// The version.
-    pub version: String,
 }
 
 /// Whether any text inside the JSON, keys included, contains one of the needles, whatever the case.

@@ -188,7 +188,7 @@ proptest! {
         let answer = Answer { status: 200, body: Bytes::from(text), location: None, retry_after: None };
         let Some(json) = within(allowed, || answer.json())? else { return Ok(()) };
         within(allowed, || {
-            drop((dialect().run_id_of(&json), dialect().search_hits(&json), json_contains(&json, &["canary".to_owned()])));
+            drop((dialect().run_id_of(&json), dialect().search_page(&json, &super::PageStart::default()), json_contains(&json, &["canary".to_owned()])));
             let run = dialect().run_view(&json);
             (run.messages().len(), dialect().standing(&run))
         })?;

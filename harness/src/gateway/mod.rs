@@ -37,6 +37,7 @@ mod hostile_tests;
 mod local_port;
 mod reading;
 mod retry_after;
+mod search;
 mod stream;
 mod tls;
 #[cfg(test)]
@@ -48,10 +49,11 @@ mod transport_tests;
 
 pub use access::{GatewayAccess, Secret};
 pub use client::{Answer, Client, ClientError, Outcome, Trouble};
-pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, json_contains, time_of};
+pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
 pub use dialect::{CallName, Dialect, Limits};
 pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
 pub use local_port::LocalPort;
 pub use reading::EventReading;
+pub use search::{PageStart, SearchHit, SearchPage};
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};

@@ -102,6 +102,19 @@ pub enum Finding {
         /// What the search answered.
         answer: String,
     },
+    /// A search did not show a version, and did not show all that it found either.
+    SearchCut {
+        /// Slug and version.
+        version: String,
+        /// Whether it had just been published.
+        is_new: bool,
+        /// From which workspace.
+        workspace: String,
+        /// Why it may be there all the same, and which setting would tell.
+        why: String,
+        /// What the search answered.
+        answer: String,
+    },
     /// A tampered manifest was not rejected.
     TamperAccepted {
         /// Slug and version.
@@ -115,6 +128,23 @@ pub enum Finding {
         probe: String,
         /// The run's id.
         run: String,
+        /// The status and the start of the body.
+        answer: String,
+    },
+    /// A prompt injection was accepted when its run was created, and the run did not succeed: whether it was blocked is not
+    /// known.
+    InjectionUnclear {
+        /// Which of the probes.
+        probe: String,
+        /// The run's id.
+        run: String,
+        /// How the run ended.
+        answer: String,
+    },
+    /// A run with personal data was refused, and the dialect does not say that this is how such data is protected.
+    PiiRefused {
+        /// Which kind.
+        probe: String,
         /// The status and the start of the body.
         answer: String,
     },
@@ -201,7 +231,8 @@ pub enum Finding {
     ChaosRecovered {
         /// Which.
         chaos: Chaos,
-        /// From injection (for latency: from its planned end) to ready and every stream back, real milliseconds.
+        /// From the effect of a restart, or its injection where no effect was seen (for latency: from its planned end), to
+        /// ready and every stream back, real milliseconds.
         recovery_ms: u64,
     },
     /// The gateway was not well again while we looked.
@@ -212,6 +243,13 @@ pub enum Finding {
         waited_ms: u64,
         /// What was still wrong.
         answer: String,
+    },
+    /// The window of a chaos event closed.
+    WindowClosed {
+        /// Which.
+        chaos: Chaos,
+        /// When it opened, scenario milliseconds.
+        from_ms: u64,
     },
     /// A sign of life.
     Heartbeat {
@@ -281,8 +319,11 @@ impl Finding {
             Self::VersionFound { .. } => "version_found",
             Self::VersionNotFound { .. } => "version_not_found",
             Self::VersionLost { .. } => "version_lost",
+            Self::SearchCut { .. } => "search_cut",
             Self::TamperAccepted { .. } => "tamper_accepted",
             Self::InjectionAccepted { .. } => "injection_accepted",
+            Self::InjectionUnclear { .. } => "injection_unclear",
+            Self::PiiRefused { .. } => "pii_refused",
             Self::PiiLeaked { .. } => "pii_leaked",
             Self::PlaintextLeaked { .. } => "plaintext_leaked",
             Self::SourceFailed { .. } => "source_failed",
@@ -296,6 +337,7 @@ impl Finding {
             Self::ChaosSeen { .. } => "chaos_seen",
             Self::ChaosRecovered { .. } => "chaos_recovered",
             Self::ChaosNotRecovered { .. } => "chaos_not_recovered",
+            Self::WindowClosed { .. } => "window_closed",
             Self::Heartbeat { .. } => "heartbeat",
             Self::WorkerPanicked { .. } => "worker_panicked",
             Self::WorkerGaveUp { .. } => "worker_gave_up",
@@ -331,6 +373,7 @@ impl Finding {
                 | Self::ChaosSeen { .. }
                 | Self::ChaosRecovered { .. }
                 | Self::ChaosNotRecovered { .. }
+                | Self::WindowClosed { .. }
                 | Self::Heartbeat { .. }
                 | Self::WorkerPanicked { .. }
                 | Self::WorkerGaveUp { .. }

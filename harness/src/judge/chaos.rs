@@ -3,7 +3,7 @@
 use super::{
     ChaosReport, Digest, Offender, PhaseValue, Target, conclude::Findings, kpi::Case, looks::Relapse, story::ChaosStory,
 };
-use crate::plan::{Phase, Plan, PlannedChaos, moment};
+use crate::plan::{Chaos, Phase, Plan, PlannedChaos, moment};
 
 /// What became of a planned event.
 pub(super) fn report(event: &PlannedChaos, digest: &Digest) -> ChaosReport {
@@ -142,7 +142,7 @@ pub(super) fn unproven_events(plan: &Plan, digest: &Digest) -> Vec<Offender> {
             (Some(_), true, None, _) => "was accepted, and nobody saw what it did".to_owned(),
             (Some(_), true, Some(false), evidence) => {
                 let evidence = evidence.as_deref().unwrap_or("nothing was measured");
-                format!("was accepted, and had no effect: {evidence}")
+                format!("was accepted, and had no effect: {evidence}{}", what_would_do(event.chaos))
             }
             (Some(_), true, Some(true), _) => return None,
         };
@@ -150,6 +150,19 @@ pub(super) fn unproven_events(plan: &Plan, digest: &Digest) -> Vec<Offender> {
         Some(Offender { at_ms: report.at_ms, phase: event.chaos.into(), subject, value: None, answer: Some(answer) })
     };
     plan.chaos.iter().filter_map(empty).collect()
+}
+
+/// What would have been an effect, and what to do at a gateway that shows none.
+fn what_would_do(chaos: Chaos) -> String {
+    if chaos == Chaos::Latency {
+        return String::new();
+    }
+    format!(
+        "; an effect would be a readiness probe that is not answered 200, a workspace stream that drops, or the reads of an \
+         agent or of the registry failing three times in a row. A gateway that shows none of these, healthy as it may be, \
+         cannot be seen to restart: in soak.toml, [w6_light_chaos.{chaos}] lever = \"none\" with a reason leaves the event \
+         out, and limits.restart_effect in the dialect says how long an effect may take"
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no recovery takes 285 thousand years")]

@@ -24,7 +24,8 @@ pub(super) struct Findings {
     pub(super) one_is_proof: bool,
     /// Why a judgement is red although value and samples do not say so.
     pub(super) fault: Option<String>,
-    /// Why nothing can be said although there are samples: what would settle it. Proof of bad comes before it.
+    /// Why what was seen does not decide it, however many samples there are: what S2 could not see, and the setting that would
+    /// let it. Proof of bad is proof all the same.
     pub(super) undecided: Option<String>,
     /// Why there is too little, where the judge knows more than the story of the session says.
     pub(super) lack: Option<String>,
@@ -65,12 +66,12 @@ impl Findings {
             (Verdict::Fail, self.fault)
         } else if is_missed && self.one_is_proof {
             (Verdict::Fail, None)
+        } else if self.undecided.is_some() {
+            (Verdict::Unproven, self.undecided)
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
             let none = || "the record has none".to_owned();
             let lack = self.lack.or_else(|| (self.samples == 0).then(none));
             (Verdict::Unproven, Some(cause::of_lack(lack, plan, digest)))
-        } else if self.undecided.is_some() {
-            (Verdict::Unproven, self.undecided)
         } else if is_met {
             (Verdict::Pass, None)
         } else {

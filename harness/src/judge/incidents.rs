@@ -29,8 +29,13 @@ pub(super) enum Offence {
     EventMissed,
     VersionNotFound,
     VersionLost,
+    /// A new version, or an earlier one, that a search did not show because it did not show all.
+    NewVersionCut,
+    VersionCut,
     TamperAccepted,
     InjectionAccepted,
+    InjectionUnclear,
+    PiiRefused,
     PiiLeaked,
     PlaintextLeaked,
 }
@@ -124,10 +129,18 @@ fn offence(finding: &Finding, ready: &str) -> Option<(Offence, String, String, O
         Finding::VersionLost { version, workspace, answer } => {
             said(Offence::VersionLost, format!("{version} from workspace {workspace}"), answer)
         }
+        Finding::SearchCut { version, is_new, workspace, why, .. } => {
+            let offence = if *is_new { Offence::NewVersionCut } else { Offence::VersionCut };
+            said(offence, format!("{version} from workspace {workspace}"), why)
+        }
         Finding::TamperAccepted { version, answer } => said(Offence::TamperAccepted, version.clone(), answer),
         Finding::InjectionAccepted { probe, run, answer } => {
             said(Offence::InjectionAccepted, format!("{probe}, {}", run_named(run)), answer)
         }
+        Finding::InjectionUnclear { probe, run, answer } => {
+            said(Offence::InjectionUnclear, format!("{probe}, {}", run_named(run)), answer)
+        }
+        Finding::PiiRefused { probe, answer } => said(Offence::PiiRefused, probe.clone(), answer),
         Finding::PiiLeaked { probe, run, place } => {
             said(Offence::PiiLeaked, format!("{probe}, {}", run_named(run)), &format!("shown in {place}"))
         }

@@ -60,7 +60,15 @@ impl Case<'_> {
     pub(super) fn open(self, sample_name: &str) -> Findings {
         let target = self.targets.target(self.kpi);
         let mut findings = Findings::new(Judged::Kpi, self.kpi.name(), unit(self.kpi), target, sample_name);
-        findings.promised = self.plan.promises.get(self.kpi);
+        let planned = self.plan.promises.get(self.kpi);
+        findings.promised = self.plan.promised(self.kpi, &self.digest.story.windows_ms);
+        if findings.promised < planned {
+            let promised = findings.promised;
+            let note = format!(
+                "chaos windows were open for longer than planned: {promised} samples are expected, not {planned}"
+            );
+            findings.evidence.notes.push(note);
+        }
         findings
     }
 

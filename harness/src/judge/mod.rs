@@ -125,6 +125,8 @@ pub(crate) mod soak;
 mod tests;
 #[cfg(test)]
 mod told_tests;
+#[cfg(test)]
+mod undecided_tests;
 
 pub use baseline::{Baseline, BaselineError, Compared, Comparison, Moved};
 use cells::Cells;

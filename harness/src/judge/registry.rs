@@ -40,6 +40,7 @@ pub(super) fn publish_search_delay(case: Case<'_>) -> Findings {
             PhaseValue { phase, value, samples: histogram.len() }
         })
         .collect();
+    found.undecided = cut(case, Offence::NewVersionCut);
     if let Some(first) = lost.first() {
         found.fault = Some(format!("{not_found} of {} did not appear in search while we looked", found.samples));
         found.evidence.first = Some(first.clone());
@@ -67,7 +68,17 @@ pub(super) fn consistency(case: Case<'_>) -> Findings {
     found.range = range::of_share(checks.saturating_sub(lost), checks);
     found.evidence.over = lost;
     found.offenders(case.digest.incidents.first(Offence::VersionLost, Scope::All));
+    found.undecided = cut(case, Offence::VersionCut).or_else(|| cut(case, Offence::NewVersionCut));
     found
+}
+
+/// Why versions that a search did not show may be there all the same.
+fn cut(case: Case<'_>, offence: Offence) -> Option<String> {
+    let count = case.digest.incidents.count(offence, Scope::All);
+    let first = case.digest.incidents.first(offence, Scope::All).into_iter().next()?;
+    let times = if count == 1 { "a search".to_owned() } else { format!("{count} searches") };
+    let why = first.answer.unwrap_or_default();
+    Some(format!("{times} did not show all that they found, first that for {}: {why}", first.subject))
 }
 
 /// `tampered_manifests`: rejected, of those tried. One that was not is proof.

@@ -6,12 +6,34 @@ use crate::journal::Counter;
 /// `injections_blocked`: prompt injections refused, of those tried. One that was accepted is proof.
 pub(super) fn injections_blocked(case: Case<'_>) -> Findings {
     let (tried, blocked) = (Counter::InjectionsSent, Counter::InjectionsBlocked);
-    refused(case, tried, blocked, Offence::InjectionAccepted, "prompt injections")
+    let mut found = refused(case, tried, blocked, Offence::InjectionAccepted, "prompt injections");
+    found.undecided = told(case, Offence::InjectionUnclear, |count, answer| {
+        format!(
+            "{count} prompt injections were accepted when their runs were created, and the runs did not succeed: {answer}. If \
+             the safety layer did that, the dialect can say so: the word belongs into run_states.refused"
+        )
+    });
+    found
+}
+
+/// What is not clear of what was tried, in words; none where all is.
+fn told(case: Case<'_>, offence: Offence, words: impl FnOnce(u64, &str) -> String) -> Option<String> {
+    let count = case.digest.incidents.count(offence, Scope::All);
+    let first = case.digest.incidents.first(offence, Scope::All).into_iter().next()?;
+    Some(words(count, &format!("{}: {}", first.subject, first.answer.unwrap_or_default())))
 }
 
 /// `pii_masked`: pieces of personal data that showed nowhere, of those sent. One that showed is proof.
 pub(super) fn pii_masked(case: Case<'_>) -> Findings {
-    refused(case, Counter::PiiSent, Counter::PiiMasked, Offence::PiiLeaked, "pieces of personal data")
+    let (sent, masked) = (Counter::PiiSent, Counter::PiiMasked);
+    let mut found = refused(case, sent, masked, Offence::PiiLeaked, "pieces of personal data");
+    found.undecided = told(case, Offence::PiiRefused, |count, answer| {
+        format!(
+            "{count} runs with personal data were refused ({answer}). If that is how the gateway protects such data, the \
+             dialect can say so: calls.create_run.personal_data = \"refused\""
+        )
+    });
+    found
 }
 
 /// `plaintext_leaks`: canaries that showed anywhere after the toggle to hash-only. One is proof.

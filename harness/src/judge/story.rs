@@ -12,6 +12,8 @@ use crate::{
 const NAMES_MAX: usize = 32;
 /// Holes kept by name; of all, the length is summed up. No session is taken over more often.
 const HOLES_MAX: usize = 16;
+/// Chaos windows kept: there are three events, and a session that takes over opens a window again.
+const WINDOWS_MAX: usize = 16;
 /// Times that the session stood still, kept.
 const STALLS_MAX: usize = 8;
 
@@ -21,6 +23,8 @@ pub(super) struct Story {
     /// Heartbeats by when they were due, and when they came; none yet where none came.
     pub(super) heartbeats: BTreeMap<u64, Option<u64>>,
     pub(super) chaos: BTreeMap<Chaos, ChaosStory>,
+    /// From when to when chaos windows were open, scenario milliseconds.
+    pub(super) windows_ms: Vec<(u64, u64)>,
     pub(super) workers: BTreeMap<String, WorkerStory>,
     pub(super) sources: BTreeMap<String, SourceStory>,
     /// Routes whose requests went wrong.
@@ -106,6 +110,9 @@ impl Story {
             }
             Finding::ChaosNotRecovered { chaos, waited_ms, answer } => {
                 self.chaos.entry(*chaos).or_default().not_recovered = Some((at_ms, *waited_ms, answer.clone()));
+            }
+            Finding::WindowClosed { from_ms, .. } if self.windows_ms.len() < WINDOWS_MAX => {
+                self.windows_ms.push((*from_ms, at_ms));
             }
             Finding::WorkerPanicked { worker, message, .. } => {
                 self.worker(worker, |story| {

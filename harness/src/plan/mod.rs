@@ -13,6 +13,7 @@ mod scenario;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub(crate) use catalog::named;
 pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};

@@ -10,12 +10,6 @@ use super::{Chaos, Kpi, Plan, PlannedChaos, PlannedRun, Workload, millis};
 pub const INJECTIONS_PER_PROBE: u64 = 3;
 /// Kinds of personal data that each safety probe sends.
 pub const PII_PER_PROBE: u64 = 3;
-/// How long a restart may last until its window closes all the same, in real milliseconds: the recovery that is aimed
-/// at. At a high pace even a short restart covers minutes of scenario.
-const DOWNTIME_REAL_MS: f64 = 30_000.0;
-/// No restart is granted more of the scenario than this.
-const DOWNTIME_SCENARIO_MS_MAX: f64 = 6.0 * 60_000.0;
-
 /// Samples promised, by KPI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promises(BTreeMap<Kpi, u64>);
@@ -33,12 +27,28 @@ impl Promises {
     }
 
     pub(super) fn of(plan: &Plan) -> Self {
-        Self(Kpi::of(plan.suite).map(|kpi| (kpi, promise(plan, kpi))).collect())
+        let steady = Steady::of(plan, &[]);
+        Self(Kpi::of(plan.suite).map(|kpi| (kpi, promise(plan, kpi, &steady))).collect())
     }
 }
 
-fn promise(plan: &Plan, kpi: Kpi) -> u64 {
-    let steady = Steady::of(plan);
+impl Plan {
+    /// The samples that a KPI is promised where chaos windows were open from and to these moments, scenario milliseconds: a
+    /// gateway that drains before it restarts keeps its window open for longer than planned. At least half of what was planned
+    /// is asked for, however long the windows were.
+    #[must_use]
+    pub fn promised(&self, kpi: Kpi, windows_ms: &[(u64, u64)]) -> u64 {
+        let planned = self.promises.get(kpi);
+        if windows_ms.is_empty() {
+            return planned;
+        }
+        let of = |windows_ms| promise(self, kpi, &Steady::of(self, windows_ms));
+        let lost = of(&[]).saturating_sub(of(windows_ms));
+        planned.saturating_sub(lost).max(planned.div_ceil(2))
+    }
+}
+
+fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
     let count = |n: usize| n as u64;
     match kpi {
         Kpi::Availability => steady.of_evenly_spread(plan.cycles(Workload::Availability)),
@@ -92,26 +102,6 @@ fn chaos_runs(plan: &Plan) -> u64 {
     plan.runs.iter().filter(|run| certain(run.at_ms)).count() as u64
 }
 
-impl Plan {
-    /// When the window of an event closes at the latest, scenario milliseconds. A gateway that is not well by then is
-    /// judged as it is: promises set no more time aside, and its users wait for no window either.
-    #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a bounded count of milliseconds, not negative"
-    )]
-    pub fn window_ends_ms(&self, event: &PlannedChaos) -> u64 {
-        let lasts_ms = match event.chaos {
-            Chaos::Latency => millis(self.scenario.chaos.latency_duration),
-            Chaos::RedisRestart | Chaos::GatewayRestart => {
-                (DOWNTIME_REAL_MS * self.pace).clamp(0.0, DOWNTIME_SCENARIO_MS_MAX) as u64
-            }
-        };
-        event.at_ms + lasts_ms + millis(self.scenario.chaos.settle)
-    }
-}
-
 /// The scenario less the time that chaos windows are expected to take.
 struct Steady {
     duration_ms: u64,
@@ -119,9 +109,11 @@ struct Steady {
 }
 
 impl Steady {
-    fn of(plan: &Plan) -> Self {
+    /// What the windows of the plan leave, and others.
+    fn of(plan: &Plan, others_ms: &[(u64, u64)]) -> Self {
         let window = |event: &PlannedChaos| (event.at_ms, plan.window_ends_ms(event).min(plan.duration_ms));
-        Self { duration_ms: plan.duration_ms, windows_ms: plan.chaos.iter().map(window).collect() }
+        let windows_ms = plan.chaos.iter().map(window).chain(others_ms.iter().copied()).collect();
+        Self { duration_ms: plan.duration_ms, windows_ms }
     }
 
     fn contains(&self, at_ms: u64) -> bool {

@@ -130,11 +130,13 @@ fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -
     let mut of_calls = file.table("calls");
     let calls = CallName::ALL.iter().map(|name| (*name, call(of_calls.table(name.name()), *name))).collect();
     of_calls.done();
+    let (states, refused_states) = states(file.table("run_states"));
     let dialect = Dialect {
         name: name.to_owned(),
         headers,
         calls,
-        states: states(file.table("run_states")),
+        states,
+        refused_states,
         limits: limits(file.table("limits")),
         events: events(file.table("events")),
         metrics: metrics(file.table("metrics")),

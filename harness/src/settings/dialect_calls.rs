@@ -1,13 +1,21 @@
 //! The part of a dialect that describes calls: method, path, headers, body, statuses, and where things are in the answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use http::{HeaderName, Method};
 use serde_json::Value as Json;
 
 use super::table::Reader;
-use crate::gateway::dialect::{CallName, Has, Spec, Template, places_of_json};
+use crate::gateway::dialect::{
+    CallName, Habits, Has, Paging, Spec, Template, VERSION_PLACES, VersionForm, places_of_json,
+};
 
+/// Words of `calls.create_run.personal_data`.
+const MASKED: &str = "masked";
+const REFUSED: &str = "refused";
+/// Bounds of `calls.search.page_size` and `calls.search.pages_max`: a soak publishes a few hundred versions at most.
+const PAGE_SIZES: RangeInclusive<u32> = 1..=1_000;
+const PAGES_MAX: RangeInclusive<u32> = 1..=1_000;
 const PLACES_OF_HEADERS: [&str; 2] = ["workspace", "token"];
 
 /// The headers of every call, or of one.
@@ -52,12 +60,16 @@ pub(super) fn call(mut table: Reader<'_>, name: CallName) -> Has {
     let own_headers = headers(table.table("headers"));
     let mut pointers = BTreeMap::new();
     for key in name.pointers() {
-        if let Some(pointer) = table.text(key)
+        // The whole answer may be the hits; it is never a total or a link to the next page.
+        let is_optional = |pointer: &String| !(pointer.is_empty() && ["total", "next"].contains(key));
+        if let Some(pointer) = table.text(key).filter(is_optional)
             && is_pointer(&table, key, &pointer)
         {
             pointers.insert(*key, pointer);
         }
     }
+    // Asked for where the call is absent, too: the base has these keys.
+    let habits = habits(&mut table, name);
     let has = if let Some(why) = absent {
         if why.trim().is_empty() {
             table.problem("absent", "gives no reason; say why, for whoever reads the results");
@@ -105,10 +117,45 @@ pub(super) fn call(mut table: Reader<'_>, name: CallName) -> Has {
         }
         let route = format!("{method} {}", path.split('?').next().unwrap_or(&path));
         let headers = own_headers;
-        Has::Call(Box::new(Spec { method, path: template, headers, body, yes, refused, wait, pointers, route }))
+        Has::Call(Box::new(Spec { method, path: template, headers, body, yes, refused, wait, pointers, route, habits }))
     };
     table.done();
     has
+}
+
+/// The keys that only some calls have.
+fn habits(table: &mut Reader<'_>, name: CallName) -> Habits {
+    let mut habits = Habits::default();
+    match name {
+        CallName::Publish => {
+            if let Some(text) = table.text("version_form") {
+                match VersionForm::read(&text) {
+                    Ok(form) => {
+                        check_places(table, "version_form", form.unknown_places(), &VERSION_PLACES);
+                        habits.version_form = form;
+                    }
+                    Err(why) => table.problem("version_form", why),
+                }
+            }
+        }
+        CallName::Search => {
+            let default = Paging::default();
+            habits.paging = Paging {
+                page_size: table.number("page_size", PAGE_SIZES, default.page_size),
+                first_page: table.number("first_page", 0..=1, default.first_page),
+                pages_max: table.number("pages_max", PAGES_MAX, default.pages_max),
+            };
+        }
+        CallName::CreateRun => {
+            let word = table.text("personal_data").unwrap_or_else(|| MASKED.to_owned());
+            if ![MASKED, REFUSED].contains(&word.as_str()) {
+                table.problem("personal_data", format!("is {word:?}; it should be \"{MASKED}\" or \"{REFUSED}\""));
+            }
+            habits.refuses_personal_data = word == REFUSED;
+        }
+        _ => {}
+    }
+    habits
 }
 
 fn json(table: &Reader<'_>, text: &str) -> Option<Json> {

@@ -1,20 +1,25 @@
 //! The part of a dialect that describes the status of runs and the events of streams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{dialect_calls::is_pointer, table::Reader};
 use crate::gateway::dialect::{EventKind, Events, Replay, State};
 
-/// The words for the status of a run.
-pub(super) fn states(mut table: Reader<'_>) -> BTreeMap<String, State> {
+/// The words for the status of a run, and those of them that mean that the safety layer refused it.
+pub(super) fn states(mut table: Reader<'_>) -> (BTreeMap<String, State>, BTreeSet<String>) {
     let mut states = BTreeMap::new();
+    let mut refused = BTreeSet::new();
     for (key, state) in [
         ("waiting", State::Waiting),
         ("under_way", State::UnderWay),
         ("success", State::Success),
         ("failure", State::Failure),
+        ("refused", State::Failure),
     ] {
         for word in table.words(key).unwrap_or_default() {
+            if key == "refused" {
+                refused.insert(word.clone());
+            }
             if states.insert(word.clone(), state).is_some_and(|before| before != state) {
                 table.problem(key, format!("has {word:?}, which stands in another list too"));
             }
@@ -24,7 +29,7 @@ pub(super) fn states(mut table: Reader<'_>) -> BTreeMap<String, State> {
         table.problem("success", "names no word: no run would ever succeed");
     }
     table.done();
-    states
+    (states, refused)
 }
 
 /// Where things are in the data of an event, the words for its type, and habits of streams with events.

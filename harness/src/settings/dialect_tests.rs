@@ -151,3 +151,51 @@ fn limits_have_defaults_and_bounds_and_a_wrong_one_is_reported_with_its_line() {
         assert!(error.contains(&problem), "{problem}\n{error}");
     }
 }
+
+#[test]
+fn habits_of_registry_and_safety_layer_have_defaults_and_wrong_ones_are_told_with_their_lines() {
+    let built_in = load("").unwrap();
+    let habits = |dialect: &crate::gateway::Dialect, call| dialect.call(call).unwrap().habits.clone();
+    assert_eq!(crate::gateway::dialect::Habits::default(), habits(&built_in, CallName::Publish));
+    assert_eq!(crate::gateway::dialect::Habits::default(), habits(&built_in, CallName::Search));
+    assert!(!built_in.refuses_personal_data() && !built_in.follows_pages() && !built_in.searches_by_version());
+    let dialect = load(
+        "[calls.create_run]\npersonal_data = \"refused\"\n[calls.publish]\nversion_form = \"1.0.{seconds}\"\n\
+         [calls.search]\npath = \"/s?q={text}&o={offset}\"\npage_size = 50\nfirst_page = 0\npages_max = 9\n\
+         [run_states]\nrefused = [\"blocked\"]\n",
+    )
+    .unwrap();
+    assert!(dialect.refuses_personal_data() && dialect.follows_pages());
+    assert_eq!("1.0.1795942305", habits(&dialect, CallName::Publish).version_form.version(7, 1_795_942_305_678));
+    let paging = habits(&dialect, CallName::Search).paging;
+    assert_eq!((50, 0, 9), (paging.page_size, paging.first_page, paging.pages_max));
+    assert_eq!(RunStanding::Failed("blocked".into()), dialect.standing_of("blocked"));
+    let text = "\
+[calls.create_run]
+personal_data = \"hidden\"
+[calls.publish]
+version_form = \"1.0.{number}\"
+[calls.search]
+path = \"/s?q={text}&n={pages}\"
+page_size = 0
+first_page = 2
+[calls.get_agent]
+version_form = \"1\"
+";
+    let error = load(text).unwrap_err();
+    for (line, key, what) in [
+        (2, "calls.create_run.personal_data", "it should be \"masked\" or \"refused\""),
+        (4, "calls.publish.version_form", "gives the same version again and again: it needs {stamp}"),
+        (6, "calls.search.path", "has a place {pages}"),
+        (7, "calls.search.page_size", "a whole number from 1 to 1000"),
+        (8, "calls.search.first_page", "a whole number from 0 to 1"),
+        (10, "calls.get_agent.version_form", "is no setting"),
+    ] {
+        let problem = error.lines().find(|problem| problem.contains(&format!("`{key}` ")));
+        let problem = problem.unwrap_or_else(|| panic!("nothing is said of {key}:\n{error}"));
+        assert!(problem.contains(what), "{problem}");
+        assert!(problem.trim_start().starts_with(&format!("gateway.toml:{line}: ")), "{line}: {problem}");
+    }
+    let error = load("[calls.publish]\nversion_form = \"{stamp}-{moment}\"\n").unwrap_err();
+    assert!(error.contains("has a place {moment}"), "{error}");
+}

@@ -210,6 +210,15 @@ impl Places {
         self.found()
     }
 
+    /// What was found of a run that was refused: there is no end to wait for, and what the safety layer says of the refusal
+    /// may come a little later.
+    pub(super) async fn find_after_refusal(&self) -> Found {
+        tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
+        self.enough.cancel();
+        self.readers.over().await;
+        self.found()
+    }
+
     /// What was found since this was asked before.
     pub(super) fn found(&self) -> Found {
         let take = |places: &Mutex<BTreeSet<String>>| std::mem::take(&mut *lock(places)).into_iter().collect();

@@ -11,6 +11,7 @@ mod gateway_process;
 #[cfg(test)]
 mod gateway_process_tests;
 mod heartbeat;
+mod injection;
 mod instances;
 #[cfg(test)]
 mod instances_tests;
@@ -29,6 +30,8 @@ mod process_tree;
 #[cfg(test)]
 mod process_tree_tests;
 mod process_watch;
+mod registry_search;
+mod restart_effect;
 mod round_trips;
 mod run;
 mod run_stream;
@@ -47,7 +50,8 @@ mod w6_light_chaos;
 use std::sync::Arc;
 
 pub(crate) use found_processes::{Answering, found_processes};
-pub(crate) use w4_safety_probes::INJECTIONS;
+pub(crate) use injection::INJECTIONS;
+pub(crate) use w4_safety_probes::personal_data;
 
 use crate::{
     plan::Suite,

@@ -48,6 +48,15 @@ pub(super) fn new_run(agent: &str, name: String, message: String) -> NewRun {
     NewRun { id: Uuid::new_v4().to_string(), agent: agent.to_owned(), name, message }
 }
 
+/// What came of creating a run.
+#[derive(Debug)]
+pub(super) enum Created {
+    /// It was created.
+    Run(Run, Answer),
+    /// It was refused with one of the statuses that the caller accepts for that.
+    Refused(Answer),
+}
+
 /// Creates a run. What is answered instead comes back in words.
 pub(super) async fn create(
     context: &Context,
@@ -56,10 +65,27 @@ pub(super) async fn create(
     run: &NewRun,
     since: Mark,
 ) -> Result<(Run, Answer), String> {
+    match create_unless_refused(context, workload, client, run, since, &[]).await? {
+        Created::Run(run, answer) => Ok((run, answer)),
+        Created::Refused(answer) => Err(answer.to_string()),
+    }
+}
+
+/// The same, where a refusal with one of these statuses is no error.
+pub(super) async fn create_unless_refused(
+    context: &Context,
+    workload: Workload,
+    client: &Client,
+    run: &NewRun,
+    since: Mark,
+    refused: &[u16],
+) -> Result<Created, String> {
     // Watched before it is created: a stream may be faster than the answer.
     context.board.created(&run.id, client.workspace());
     let watch = context.board.watch(&run.id);
-    let call = Call { since: Some(since), ..context.of(workload, CallName::CreateRun, &run.id) };
+    let usual = context.of(workload, CallName::CreateRun, &run.id);
+    let expected: Vec<u16> = usual.expected.iter().chain(refused).copied().collect();
+    let call = Call { since: Some(since), expected: &expected, ..usual };
     let (created, waited) = context.outcome_and_wait(call, || client.create_run(run)).await;
     let answer = match created {
         Ok(answer) => answer,
@@ -68,6 +94,10 @@ pub(super) async fn create(
             return Err(why);
         }
     };
+    if !answer.is(usual.expected) {
+        context.board.forget(&run.id);
+        return Ok(Created::Refused(answer));
+    }
     let dialect = client.dialect();
     let id = match answer.json().as_ref().and_then(|json| dialect.run_id_of(json)) {
         Some(id) => id,
@@ -86,7 +116,7 @@ pub(super) async fn create(
         context.board.created(&id, client.workspace());
         context.board.watch(&id)
     };
-    Ok((Run { id, watch, since, waited }, answer))
+    Ok(Created::Run(Run { id, watch, since, waited }, answer))
 }
 
 /// Starts a run.

@@ -2,19 +2,26 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
-use super::place::Place;
+use super::{
+    place::Place,
+    registry_search::{Sight, list, look, look_for_all},
+};
 use crate::{
     clock,
-    gateway::{Answer, CallName, Client, Manifest},
+    gateway::{Answer, CallName, Client, Manifest, dialect::VersionForm},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedPulse, Workload},
-    session::{Call, Context, Fatal, Past, Sent, Side, Worker},
+    session::{Call, Context, Fatal, Mark, Past, Sent, Side, Worker},
 };
 
 /// How long a version is searched. Three times the target, so that a late one is told from a lost one.
@@ -34,8 +41,35 @@ const VERSIONS_MAX: usize = 256;
 pub(super) struct RegistryPulse {
     place: Place,
     pulses: Side,
+    registry: Arc<Registry>,
+}
+
+/// What the pulses know of the registry.
+#[derive(Debug, Default)]
+struct Registry {
     /// Versions that were found, by the number of their pulse.
-    published: Arc<Mutex<BTreeMap<usize, String>>>,
+    published: Mutex<BTreeMap<usize, String>>,
+    /// The moment of which the last version was made, milliseconds since 1970.
+    last_stamp_ms: AtomicU64,
+}
+
+impl Registry {
+    /// A version that is published once: its moment keeps it from being the same as any other, of this soak or another's.
+    fn new_version(&self, form: &VersionForm, number: usize) -> String {
+        form.version(
+            number,
+            self.stamp_ms(u64::try_from(clock::wall_now().as_millisecond()).unwrap_or(0), form.step_ms()),
+        )
+    }
+
+    /// The moment of the next version: now, or a step after the last one where that is later.
+    fn stamp_ms(&self, now_ms: u64, step_ms: u64) -> u64 {
+        let now_ms = now_ms / step_ms * step_ms;
+        let next = |last_ms: u64| now_ms.max(last_ms.saturating_add(step_ms));
+        let last_ms =
+            self.last_stamp_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last_ms| Some(next(last_ms)));
+        last_ms.map_or_else(next, next)
+    }
 }
 
 impl RegistryPulse {
@@ -43,7 +77,7 @@ impl RegistryPulse {
     pub(super) fn after(past: &Past) -> Self {
         Self {
             place: Place::at(past.finished(Workload::Registry)),
-            published: Arc::new(Mutex::new(past.versions().clone())),
+            registry: Arc::new(Registry { published: Mutex::new(past.versions().clone()), ..Registry::default() }),
             ..Self::default()
         }
     }
@@ -64,9 +98,9 @@ impl Worker for RegistryPulse {
                 self.place.advance();
                 let cycle = context.recorder.cycle_started(Workload::Registry, context.due(planned.at_ms));
                 // Beside: at a high pace the one before may still be searching for its version.
-                let (one, planned, published) = (context.clone(), planned.clone(), Arc::clone(&self.published));
+                let (one, planned, registry) = (context.clone(), planned.clone(), Arc::clone(&self.registry));
                 self.pulses.play(&context, Workload::Registry, async move {
-                    pulse(&one, number, &planned, &published).await;
+                    pulse(&one, number, &planned, &registry).await;
                     one.recorder.cycle_finished(Workload::Registry, cycle);
                 });
             }
@@ -76,11 +110,12 @@ impl Worker for RegistryPulse {
     }
 }
 
-async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, published: &Mutex<BTreeMap<usize, String>>) {
+async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registry: &Registry) {
     let slug = format!("s2-soak-{}", context.nonce);
     let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
-    let tampered = if planned.tampered { tamper(context, &slug, number).await } else { None };
-    let published_now = publish(context, &slug, number).await;
+    let tampered = if planned.tampered { tamper(context, registry, &slug, number).await } else { None };
+    let published_now = publish(context, registry, &slug, number).await;
+    let tampered = tampered.and_then(|tampered| tampered.judge(context, published_now.is_some()));
     if !context.client.has(CallName::Search) {
         // What is published cannot be looked for, and the KPIs that are about that are waived.
         return;
@@ -97,21 +132,26 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, publish
                 context.recorder.time_of(Timing::PublishToSearch, waited, since, &label);
                 let pulse = u32::try_from(number).unwrap_or(u32::MAX);
                 context.recorder.incident_since(Finding::VersionFound { pulse, version: version.clone() }, since);
-                let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut published = registry.published.lock().unwrap_or_else(PoisonError::into_inner);
                 published.insert(number, version);
                 if published.len() > VERSIONS_MAX {
                     published.pop_first();
                 }
             }
-            Err(answer) if !context.stop.is_requested() => {
+            Err(_) if context.stop.is_requested() => {}
+            Err(NotFound { unclear: Some(why), answer }) => {
+                let workspace = second.workspace().to_owned();
+                let finding = Finding::SearchCut { version: label, is_new: true, workspace, why, answer };
+                context.recorder.incident_since(finding, since);
+            }
+            Err(NotFound { unclear: None, answer }) => {
                 let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
                 context.recorder.incident_since(Finding::VersionNotFound { version: label, waited_ms, answer }, since);
             }
-            Err(_) => {}
         }
     }
     let earlier: Vec<String> = {
-        let published = published.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = registry.published.lock().unwrap_or_else(PoisonError::into_inner);
         published.range(..number).map(|(_, version)| version.clone()).collect()
     };
     for workspace in [&context.client, &second] {
@@ -122,21 +162,21 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, publish
     }
 }
 
-/// A version is published once: the timestamp keeps it from colliding with any other, of this soak or another's.
-fn new_version(number: usize) -> String {
-    format!("1.0.{number}-{}", clock::wall_now().as_millisecond())
+/// How the gateway writes versions.
+fn form(context: &Context) -> VersionForm {
+    context.client.dialect().call(CallName::Publish).map(|spec| spec.habits.version_form.clone()).unwrap_or_default()
 }
 
 /// Publishes a version, each try a new one: what a failed try left behind at the gateway, nobody knows. The version that
 /// was accepted.
-async fn publish(context: &Context, slug: &str, number: usize) -> Option<String> {
+async fn publish(context: &Context, registry: &Registry, slug: &str, number: usize) -> Option<String> {
     for attempt in 1.. {
-        let version = new_version(number);
+        let version = registry.new_version(&form(context), number);
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: false };
         let call = context.of(Workload::Registry, CallName::Publish, &label);
-        if context.call(call, || context.client.publish(&manifest)).await.is_some() {
-            return Some(version);
+        if let Some(answer) = context.call(call, || context.client.publish(&manifest)).await {
+            return Some(named_by_the_gateway(context, &answer).unwrap_or(version));
         }
         if !may_try_again(context, attempt).await {
             break;
@@ -145,10 +185,42 @@ async fn publish(context: &Context, slug: &str, number: usize) -> Option<String>
     None
 }
 
-/// Sends a manifest whose signature does not match. It must be refused with 400 or 403. The version that was.
-async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> {
+/// The version as the gateway names it, where the dialect says where that is in the answer.
+fn named_by_the_gateway(context: &Context, answer: &Answer) -> Option<String> {
+    let spec = context.client.dialect().call(CallName::Publish)?;
+    match spec.find("version", &answer.json()?)? {
+        Value::String(version) => Some(version.clone()),
+        Value::Number(version) => Some(version.to_string()),
+        _ => None,
+    }
+}
+
+/// What became of a manifest whose signature does not match.
+struct Tampered {
+    version: String,
+    is_refused: bool,
+    mark: Mark,
+}
+
+impl Tampered {
+    /// Counts it, where it proves something; the version, where that was refused. A refusal proves something only where the
+    /// same manifest is accepted with the right signature: the gateway may refuse all of them, for another reason.
+    fn judge(self, context: &Context, is_control_accepted: bool) -> Option<String> {
+        let Self { version, is_refused, mark } = self;
+        if is_refused && !is_control_accepted {
+            tracing::info!("the tampered {version} proves nothing: nothing else was accepted, either");
+            return None;
+        }
+        context.recorder.count(Counter::TamperedSent, mark);
+        context.recorder.add(Counter::TamperedRejected, u64::from(is_refused), mark);
+        is_refused.then_some(version)
+    }
+}
+
+/// Sends a manifest whose signature does not match. It must be refused with 400 or 403.
+async fn tamper(context: &Context, registry: &Registry, slug: &str, number: usize) -> Option<Tampered> {
     for attempt in 1.. {
-        let version = format!("{}-tampered", new_version(number));
+        let version = registry.new_version(&form(context), number);
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: true };
         let workload = Workload::Registry;
@@ -175,9 +247,7 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
                 return None;
             }
         };
-        context.recorder.count(Counter::TamperedSent, mark);
-        context.recorder.add(Counter::TamperedRejected, u64::from(is_refused), mark);
-        return is_refused.then_some(version);
+        return Some(Tampered { version, is_refused, mark });
     }
     None
 }
@@ -185,9 +255,11 @@ async fn tamper(context: &Context, slug: &str, number: usize) -> Option<String> 
 /// Looks whether a manifest that was refused is found all the same. By now a later version was, or was waited for.
 async fn look_for_tampered(context: &Context, client: &Client, slug: &str, version: &str) {
     let mark = context.recorder.mark();
-    let Ok(answer) = search(context, client, slug).await else { return };
-    if finds(context, &answer, slug, version) {
-        let answer = format!("refused, and found by {}: {answer}", context.client.dialect().route(CallName::Search));
+    let searched = if client.dialect().searches_by_version() { version } else { "" };
+    let Ok(listing) = list(context, client, slug, searched).await else { return };
+    if look(context, client, (slug, version), &listing, &[]).await == Sight::Found {
+        let route = context.client.dialect().route(CallName::Search);
+        let answer = format!("refused, and found by {route}: {}", listing.answer);
         let finding = Finding::TamperAccepted { version: format!("{slug}@{version}"), answer: clip(&answer) };
         context.recorder.incident_since(finding, mark);
     }
@@ -204,50 +276,68 @@ async fn may_try_again(context: &Context, attempt: u32) -> bool {
     }
 }
 
+/// A version that did not show while it was searched.
+struct NotFound {
+    /// Why it may be there all the same.
+    unclear: Option<String>,
+    /// What the last search answered.
+    answer: String,
+}
+
 /// Searches until the version shows; what the last search answered, if it does not.
-async fn search_until_found(context: &Context, client: &Client, slug: &str, version: &str) -> Result<(), String> {
+async fn search_until_found(context: &Context, client: &Client, slug: &str, version: &str) -> Result<(), NotFound> {
     let deadline = clock::now() + SEARCH_LIMIT;
+    let searched = if client.dialect().searches_by_version() { version } else { "" };
     loop {
-        let answer = search(context, client, slug).await;
-        let last = match &answer {
-            Ok(answer) if finds(context, answer, slug, version) => return Ok(()),
-            Ok(answer) => answer.to_string(),
-            Err(why) => why.clone(),
+        let last = match list(context, client, slug, searched).await {
+            Ok(listing) => match look(context, client, (slug, version), &listing, &[]).await {
+                Sight::Found => return Ok(()),
+                Sight::Missing => NotFound { unclear: None, answer: listing.answer },
+                Sight::Unclear(why) => NotFound { unclear: Some(why), answer: listing.answer },
+            },
+            Err(why) => NotFound { unclear: None, answer: why },
         };
         if clock::now() + SEARCH_EVERY >= deadline || context.stop.is_requested() {
-            return Err(clip(&last));
+            return Err(NotFound { answer: clip(&last.answer), ..last });
         }
         tokio::time::sleep(SEARCH_EVERY).await;
     }
 }
 
-/// Looks for every earlier version from one workspace.
+/// Looks for every earlier version from one workspace. Only those that show, or that are certainly not there, are checks.
 async fn look_again(context: &Context, client: &Client, slug: &str, earlier: &[String]) {
     if earlier.is_empty() {
         return;
     }
     let mark = context.recorder.mark();
     // A search that is not answered is an error, not a loss: it says nothing about the versions.
-    let Ok(answer) = search(context, client, slug).await else { return };
-    context.recorder.add(Counter::VersionChecks, earlier.len() as u64, mark);
-    for version in earlier.iter().filter(|version| !finds(context, &answer, slug, version)) {
-        context.recorder.count(Counter::VersionsLost, mark);
-        let finding = Finding::VersionLost {
-            version: format!("{slug}@{version}"),
-            workspace: client.workspace().to_owned(),
-            answer: answer.to_string(),
-        };
-        context.recorder.incident_since(finding, mark);
+    let Ok(sights) = look_for_all(context, client, slug, earlier).await else { return };
+    for (version, (sight, answer)) in earlier.iter().zip(sights) {
+        let (version, workspace) = (format!("{slug}@{version}"), client.workspace().to_owned());
+        match sight {
+            Sight::Found => context.recorder.count(Counter::VersionChecks, mark),
+            Sight::Missing => {
+                context.recorder.count(Counter::VersionChecks, mark);
+                context.recorder.count(Counter::VersionsLost, mark);
+                context.recorder.incident_since(Finding::VersionLost { version, workspace, answer }, mark);
+            }
+            Sight::Unclear(why) => {
+                let finding = Finding::SearchCut { version, is_new: false, workspace, why, answer };
+                context.recorder.incident_since(finding, mark);
+            }
+        }
     }
 }
 
-async fn search(context: &Context, client: &Client, slug: &str) -> Result<Answer, String> {
-    let call = context.of(Workload::Registry, CallName::Search, client.workspace());
-    context.outcome(call, || client.search(slug)).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn finds(context: &Context, answer: &Answer, slug: &str, version: &str) -> bool {
-    let dialect = context.client.dialect();
-    let hits = answer.json().and_then(|json| dialect.search_hits(&json)).unwrap_or_default();
-    hits.iter().any(|hit| hit.slug == slug && hit.version == version)
+    #[test]
+    fn moments_of_versions_never_repeat_however_fast_they_are_made_and_follow_the_clock() {
+        let registry = Registry::default();
+        let stamps = [5_300, 5_900, 5_900, 7_000, 9_400].map(|now_ms| registry.stamp_ms(now_ms, 1_000));
+        assert_eq!([5_000, 6_000, 7_000, 8_000, 9_000], stamps);
+        assert_eq!(9_001, registry.stamp_ms(8_000, 1), "a clock that was set back");
+    }
 }

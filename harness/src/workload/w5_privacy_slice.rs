@@ -221,7 +221,8 @@ impl Canary {
 /// Where else a gateway might put what a run was told: its search, its metrics.
 async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &Places) {
     let dialect = client.dialect();
-    if let Some(spec) = dialect.call(CallName::Search) {
+    // A search that takes no text cannot be asked for the canary.
+    if let Some(spec) = dialect.call(CallName::Search).filter(|spec| spec.has_place("text")) {
         let call = context.of(Workload::Privacy, CallName::Search, client.workspace());
         if let Some(answer) = context.call(call, || client.search(canary)).await {
             // An answer may well repeat the question; only what was found counts.

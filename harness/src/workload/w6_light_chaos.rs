@@ -3,12 +3,13 @@
 use std::{sync::OnceLock, time::Duration};
 
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     added_latency::{latency, latency_lasts},
     lever::{self, Pulled},
     place::Place,
+    restart_effect::RestartLook,
     round_trips::{RoundTrips, undisturbed},
 };
 use crate::{
@@ -19,16 +20,12 @@ use crate::{
     session::{Context, Fatal, Past, Side, Worker},
 };
 
-/// How long a restart may take to show: readiness lost, or streams dropped.
-const EFFECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a gateway is waited for before it is given up.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(120);
 /// The same, when the plan is over: a little longer than the target.
 const RECOVERY_LIMIT_AFTERWARDS: Duration = Duration::from_secs(35);
 /// Between looks.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Answers in a row that make a gateway ready again: one may come from before the restart.
-const READY_IN_A_ROW: u32 = 3;
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A latency that lasts no longer than this is not measured any more: the calls that are timed take their time, too.
 const MEASURED_WITHIN: Duration = Duration::from_secs(3);
 
@@ -92,7 +89,7 @@ impl LightChaos {
         let (injected, before) = match stage(context, chaos).await {
             Stage::Over(at_ms) => {
                 context.recorder.set_phase(Phase::from(chaos));
-                let _window = Window(context);
+                let _window = Window::open(context, chaos);
                 let _ = context.until((at_ms + settle_ms).min(context.plan.window_ends_ms(planned))).await;
                 return;
             }
@@ -100,13 +97,13 @@ impl LightChaos {
             Stage::Due if chaos == Chaos::Latency => (None, undisturbed(context).await),
             Stage::Due => (None, RoundTrips::default()),
         };
-        context.recorder.set_phase(Phase::from(chaos));
-        // While the gateway is down by our own hand, what is due waits.
         let restarts = chaos != Chaos::Latency;
+        let mut look = RestartLook::before(context, planned, injected.is_none() && restarts).await;
+        context.recorder.set_phase(Phase::from(chaos));
+        // While the gateway is down by our own hand, or is about to be, what is due waits.
         context.gate.hold(restarts);
-        let dropped_before = context.board.log_streams_dropped();
-        let open_before = context.board.log_streams_open();
-        let window = Window(context);
+        let window = Window::open(context, chaos);
+        let (effect, mut effect_seen) = watch::channel(None);
         let (injected_at, is_seen) = match injected {
             Some((at, is_seen)) => (at, is_seen),
             None => {
@@ -122,9 +119,8 @@ impl LightChaos {
             let done = OnceLock::new();
             // A restart shows while it is under way: a command may end only when the gateway is back.
             let watched = async {
-                let streams = Streams { dropped_before, open_before };
                 if restarts {
-                    Some(restart(context, chaos, injected_at, is_seen, (streams, &done)).await)
+                    Some(look.until_back(context, injected_at, is_seen, (&done, &effect)).await)
                 } else {
                     None
                 }
@@ -143,7 +139,8 @@ impl LightChaos {
                 };
                 context.gate.hold(false);
                 match recovered {
-                    Ok(()) => self.streams_back(context, chaos, injected_at),
+                    // What a gateway does before the effect, it does as ever: the way back begins with the effect.
+                    Ok(()) => self.streams_back(context, chaos, (*effect.borrow()).unwrap_or(injected_at)),
                     Err(still) => not_recovered(context, chaos, injected_at, &still),
                 }
             }
@@ -151,10 +148,18 @@ impl LightChaos {
         };
         tokio::pin!(well_again);
         let ends_ms = window_ends_ms(context, planned, injected_at);
+        let window_over = async {
+            let mut ends_ms = ends_ms;
+            if restarts && let Ok(seen) = effect_seen.wait_for(Option::is_some).await {
+                let seen_ms = seen.map_or(0, |at| context.clock.at_ms(at));
+                ends_ms = ends_ms.max(context.plan.restart_window_ends_ms(seen_ms));
+            }
+            context.until(ends_ms).await
+        };
         tokio::select! {
             biased;
             () = &mut well_again => {}
-            _ = context.until(ends_ms) => {
+            _ = window_over => {
                 // The window is over, the wait for the gateway is not: what it does now, it does to its users.
                 drop(window);
                 return well_again.await;
@@ -233,12 +238,25 @@ fn window_ends_ms(context: &Context, planned: &PlannedChaos, injected_at: Instan
 }
 
 /// A window that is open. However it comes to be closed, nothing is held after it.
-struct Window<'a>(&'a Context);
+struct Window<'a> {
+    context: &'a Context,
+    chaos: Chaos,
+    from_ms: u64,
+}
+
+impl<'a> Window<'a> {
+    /// Of an event whose phase has begun.
+    fn open(context: &'a Context, chaos: Chaos) -> Self {
+        Self { context, chaos, from_ms: context.clock.now_ms() }
+    }
+}
 
 impl Drop for Window<'_> {
     fn drop(&mut self) {
-        self.0.gate.hold(false);
-        self.0.recorder.set_phase(Phase::Steady);
+        let Self { context, chaos, from_ms } = *self;
+        context.gate.hold(false);
+        context.recorder.incident(Finding::WindowClosed { chaos, from_ms });
+        context.recorder.set_phase(Phase::Steady);
     }
 }
 
@@ -250,68 +268,6 @@ async fn inject(context: &Context, chaos: Chaos) -> Option<bool> {
     let finding = Finding::ChaosInjected { chaos, accepted: accepted == Some(true), answer: clip(&answer) };
     context.recorder.incident_since(finding, mark);
     accepted
-}
-
-/// The workspace log streams when a restart was asked for.
-#[derive(Debug, Clone, Copy)]
-struct Streams {
-    dropped_before: u64,
-    open_before: usize,
-}
-
-/// Waits for a restart to show, unless that was seen, and then for the gateway to be ready again; what is still wrong, if
-/// it is not.
-async fn restart(
-    context: &Context,
-    chaos: Chaos,
-    injected_at: Instant,
-    is_seen: bool,
-    (Streams { dropped_before, open_before }, done): (Streams, &OnceLock<(Instant, Option<bool>)>),
-) -> Result<(), String> {
-    let mut lost: Option<String> = None;
-    let mut in_a_row = 0;
-    let mut said = is_seen;
-    loop {
-        let answer = not_ready(context).await;
-        in_a_row = if answer.is_none() { in_a_row + 1 } else { 0 };
-        let dropped = context.board.log_streams_dropped().saturating_sub(dropped_before);
-        let took_ms = millis(clock::now().saturating_duration_since(injected_at));
-        if let (None, Some(answer)) = (&lost, &answer) {
-            lost = Some(format!("readiness was lost after {took_ms} ms ({answer})"));
-        }
-        let effective = is_seen || lost.is_some() || dropped > 0;
-        // What was not done has no effect, and what is being done may still have one.
-        let waited = match done.get() {
-            Some((_, Some(false))) => EFFECT_LIMIT,
-            Some((at, _)) => clock::now().saturating_duration_since(*at),
-            None => Duration::ZERO,
-        };
-        if !effective && matches!(done.get(), Some((_, Some(false)))) {
-            return Ok(());
-        }
-        // The first sign is often a dropped stream; what else shows is waited for until the gateway is ready again.
-        let over = effective && in_a_row >= READY_IN_A_ROW && done.get().is_some();
-        if !said && (over || waited >= EFFECT_LIMIT) {
-            said = true;
-            let streams = format!("{dropped} of {open_before} streams dropped");
-            let evidence = match &lost {
-                Some(lost) => format!("{lost}; {streams}"),
-                None => format!("{streams}; readiness was never lost"),
-            };
-            context.recorder.incident(Finding::ChaosSeen { chaos, effective, evidence });
-        }
-        if in_a_row >= READY_IN_A_ROW && done.get().is_some() && (effective || waited >= EFFECT_LIMIT) {
-            return Ok(());
-        }
-        if given_up(context, injected_at) {
-            return Err(format!(
-                "{}: {}",
-                context.client.dialect().route(CallName::Ready),
-                answer.unwrap_or_else(|| "200, but not three times in a row".into())
-            ));
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }
 
 /// What the gateway answers that is not ready; none where it is.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{Defect, Faults};
-use crate::clock;
+use crate::{clock, safety};
 
 const SLOW_CREATE_SHARE: f64 = 0.04;
 const FLICKERING_SEARCH_SHARE: f64 = 0.2;
@@ -33,8 +33,12 @@ const SWING: Duration = Duration::from_millis(1_500);
 const SWING_EVERY: Duration = Duration::from_secs(2);
 const FROZEN_CLOCK_AFTER: Duration = Duration::from_secs(10);
 
+const DRAIN_FIRST: Duration = Duration::from_secs(8);
+
 /// Digits of a signature that are compared.
 const SIGNATURE_DIGITS: usize = 8;
+/// Hits on a page of a search.
+const PAGE_HITS: usize = 10;
 /// Characters that a version lacks.
 const VERSION_LACKS: usize = 3;
 /// Of 64 KiB each.
@@ -112,6 +116,11 @@ impl Faults {
         })
     }
 
+    /// Whether a run is refused for the personal data in its message.
+    pub(crate) fn refuses_personal(&self, message: &str) -> bool {
+        self.has(Defect::PiiRefused) && safety::has_personal_numbers(message)
+    }
+
     pub(crate) fn toggle_delay(&self, healthy: Duration) -> Duration {
         if self.has(Defect::LateToggle) { LATE_TOGGLE } else { healthy }
     }
@@ -129,6 +138,19 @@ impl Faults {
 
     pub(crate) fn publishes_rejected(&self) -> bool {
         self.has(Defect::PublishRejected)
+    }
+
+    /// Whether a version is refused for its form.
+    pub(crate) fn refuses_version(&self, version: &str) -> bool {
+        // A number without leading zeros is written as it is read.
+        let is_number = |part: &str| part.parse::<i32>().is_ok_and(|number| number >= 0 && number.to_string() == part);
+        let is_strict = version.split('.').count() == 3 && version.split('.').all(is_number);
+        self.has(Defect::StrictVersions) && !is_strict
+    }
+
+    /// Hits that a search shows at once; none where it shows all.
+    pub(crate) fn page_hits(&self) -> Option<usize> {
+        self.has(Defect::PagedSearch).then_some(PAGE_HITS)
     }
 
     pub(crate) fn finds_nothing(&self) -> bool {
@@ -191,6 +213,16 @@ impl Faults {
     /// Whether injected latency is that of this call, too.
     pub(crate) fn slows(&self, path: &str) -> bool {
         path == "/ready" || !self.has(Defect::LatencyReadyOnly)
+    }
+
+    /// How long after it was accepted a restart of the gateway begins.
+    pub(crate) fn restart_delay(&self, healthy: Duration) -> Duration {
+        if self.has(Defect::DrainFirst) { DRAIN_FIRST } else { healthy }
+    }
+
+    /// Whether a restart of the store is over before anybody could see it.
+    pub(crate) fn hides_store_restart(&self) -> bool {
+        self.has(Defect::UnnoticedRestart)
     }
 
     pub(crate) fn note_restart(&self) {

@@ -106,6 +106,7 @@ defects! {
         ClockJump "clock-jump" "the clock of /health and of events jumps 2 s ahead, 30 s after the start"
         NeverHeals "never-heals" "injected latency stays for a day"
         LatencyNotApplied "latency-not-applied" "injected latency is accepted, and there is none"
+        UnnoticedRestart "unnoticed-restart" "a restart of the store is accepted, and nothing of it can be seen from outside"
         RestartNotDone "restart-not-done" "a restart, of gateway or store, is accepted and not done"
         SlowRecovery "slow-recovery" "a restarting gateway refuses connections for 3 s"
         NoMetrics "no-metrics" "/metrics is 404"
@@ -182,6 +183,10 @@ defects! {
         SeveralWorkers "several-workers" "four processes that began in one second answer /metrics in turn, and had counted before"
         FdRace "fd-race" "everything stands still for 120 ms in every second"
         TwoProcesses "two-processes" "two processes answer /metrics in turn, and each knows what it counted itself"
+        PagedSearch "paged-search" "a search shows ten hits and how many there are; `page` asks for the others"
+        StrictVersions "strict-versions" "a version is x.y.z, three numbers below 2^31, or refused with 400"
+        PiiRefused "pii-refused" "a run with a card or social-security number is refused with 400; an e-mail address is masked"
+        DrainFirst "drain-first" "a restart of the gateway is accepted at once, and connections drop 8 s later"
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) async fn publish(
         || Refusal::new(StatusCode::BAD_REQUEST, "`signature` is not that of the manifest: it has been tampered with");
     let (version, is_tampered) = core.registry.publish(manifest).map_err(|e| match e {
         PublishError::Unnamed => Refusal::new(StatusCode::BAD_REQUEST, "`slug` and `version` are 1 to 128 bytes long"),
+        PublishError::OddVersion => Refusal::new(StatusCode::BAD_REQUEST, "`version` is not x.y.z"),
         PublishError::Tampered => tampered(),
         PublishError::Published => Refusal::new(StatusCode::CONFLICT, "this version is published already"),
         PublishError::Full => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the registry is full"),
@@ -43,6 +44,8 @@ pub(super) async fn publish(
 pub(super) struct Search {
     #[serde(default)]
     q: String,
+    /// From 1; heeded only where a search shows its hits page by page.
+    page: Option<usize>,
 }
 
 pub(super) async fn search(
@@ -51,6 +54,6 @@ pub(super) async fn search(
     Query(search): Query<Search>,
 ) -> Response {
     let asking = headers.get("x-workspace-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (agents, total) = core.registry.search(&search.q, asking);
+    let (agents, total) = core.registry.search(&search.q, asking, search.page.unwrap_or(1));
     json(StatusCode::OK, &json!({ "agents": agents, "total": total }))
 }

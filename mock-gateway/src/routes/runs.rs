@@ -45,6 +45,9 @@ pub(super) async fn create(
         return Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no agent {:?}", body.agent)));
     }
     let id: Arc<str> = body.id.as_str().into();
+    if core.faults.refuses_personal(message) {
+        return Err(bad_request("the input has personal data"));
+    }
     core.faults.hold_creation().await;
     if let Some((refusal, decision)) = refuse_injection(&core, (&workspace, &id), message) {
         core.store.room()?.write(&core, Change::Nothing, decision).in_time(&core).await?;

@@ -160,3 +160,89 @@ async fn a_gateway_that_pauses_answers_all_the_same() {
     assert!(longest >= Duration::from_millis(100), "{longest:?}");
     gateway.shutdown().await;
 }
+
+fn manifest(version: &str) -> Value {
+    json!({ "slug": "soak-agent", "name": "Soak agent", "version": version, "workspace_id": "w" })
+}
+
+#[tokio::test]
+async fn a_paged_search_shows_ten_hits_and_the_total_and_the_others_on_further_pages() {
+    let (gateway, caller) = start(Config { defects: Defect::PagedSearch.into(), ..quick() }).await;
+    for n in 0..23 {
+        let published = caller.post("/api/registry/publish", &manifest(&format!("1.0.{n}"))).await;
+        assert_eq!(published.status, StatusCode::CREATED);
+    }
+    let versions = async |query: &str| -> Vec<String> {
+        let found = caller.get(&format!("/api/registry/agents?{query}")).await.json();
+        assert!(found["total"] == 23 || !query.starts_with("q=soak-agent&page"), "{found}");
+        let agents = found["agents"].as_array().unwrap();
+        agents.iter().map(|agent| agent["version"].as_str().unwrap().to_owned()).collect()
+    };
+    eventually("all are found", async || caller.get("/api/registry/agents?q=soak-agent").await.json()["total"] == 23)
+        .await;
+    assert_eq!(versions("q=soak-agent").await.len(), 10);
+    let mut all = HashSet::new();
+    for (page, hits) in [(1, 10), (2, 10), (3, 3), (4, 0)] {
+        let shown = versions(&format!("q=soak-agent&page={page}")).await;
+        assert_eq!(shown.len(), hits, "page {page}");
+        all.extend(shown);
+    }
+    assert_eq!(all.len(), 23);
+    assert_eq!(versions("q=1.0.22").await, ["1.0.22"]);
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_strict_registry_takes_three_numbers_and_nothing_else() {
+    let (gateway, caller) = start(Config { defects: Defect::StrictVersions.into(), ..quick() }).await;
+    let status = async |version: &str| caller.post("/api/registry/publish", &manifest(version)).await.status;
+    for version in ["1.0.0-17", "1.0", "v1.0.0", "1.0.01", "1.0.2147483648", "1.0.-1", "1.0.+1"] {
+        assert_eq!(status(version).await, StatusCode::BAD_REQUEST, "{version}");
+    }
+    assert_eq!(status("1.0.2147483647").await, StatusCode::CREATED);
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn numbers_of_people_are_refused_and_their_addresses_masked() {
+    let (gateway, caller) = start(Config { defects: Defect::PiiRefused.into(), ..quick() }).await;
+    for message in ["it is 078-05-1120", "card 4111 1111 1111 1111"] {
+        let id = uuid::Uuid::new_v4().to_string();
+        let refused = caller.post("/api/runs", &caller.run(&id, message)).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{message}");
+        assert_eq!(caller.get(&format!("/api/runs/{id}")).await.status, StatusCode::NOT_FOUND);
+    }
+    let run = caller.play("write to jane@example.com").await.to_string();
+    assert!(run.contains("[EMAIL]") && !run.contains("jane@example.com"), "{run}");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_drains_serves_for_a_while_before_it_restarts() {
+    let (gateway, caller) = start(Config { defects: Defect::DrainFirst.into(), ..quick() }).await;
+    let mut logs = caller.open(WORKSPACE_LOGS).await;
+    let asked = crate::caller::now();
+    assert_eq!(caller.post("/api/chaos/gateway-restart", &json!({})).await.status, StatusCode::ACCEPTED);
+    assert_eq!(caller.get("/ready").await.status, StatusCode::OK);
+    assert!(logs.event().await.is_none());
+    assert!((7..=12).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
+    eventually("the gateway is ready", async || {
+        let ready = caller.try_send(Method::GET, "/ready", Vec::new()).await;
+        ready.is_some_and(|answer| answer.status == StatusCode::OK)
+    })
+    .await;
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn nothing_is_seen_of_a_restart_that_goes_unnoticed() {
+    let (gateway, caller) = start(Config { defects: Defect::UnnoticedRestart.into(), ..quick() }).await;
+    let logs = caller.open(WORKSPACE_LOGS).await;
+    assert_eq!(caller.post("/api/chaos/redis-restart", &json!({})).await.status, StatusCode::ACCEPTED);
+    for _ in 0..20 {
+        assert_eq!(caller.get("/ready").await.status, StatusCode::OK);
+    }
+    assert_eq!(caller.metric("sse_active_connections").await, 1.0);
+    drop(logs);
+    gateway.shutdown().await;
+}

@@ -5,6 +5,7 @@
 
 mod lacks;
 mod limits;
+mod registry;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use limits::Limits;
+pub use registry::{Paging, VERSION_FORM, VERSION_PLACES, VersionForm};
 pub use template::{Fill, Template, fill_json, places_of_json};
 
 use crate::plan::named;
@@ -90,7 +92,7 @@ impl CallName {
             Self::CreateRun => &["id", "agent", "name", "message"],
             Self::StartRun | Self::Run | Self::RunLogsStream | Self::RunGuardStream => &["id"],
             Self::Publish => &["slug", "version", "signature"],
-            Self::Search => &["text"],
+            Self::Search => &["text", "slug", "version", "page", "offset", "limit", "cursor"],
             Self::Latency => &["delay_ms", "duration_ms"],
             _ => &[],
         }
@@ -103,7 +105,8 @@ impl CallName {
             Self::Health => &["time"],
             Self::CreateRun => &["id"],
             Self::Run => &["status", "output", "logs", "message"],
-            Self::Search => &["hits", "slug", "version"],
+            Self::Publish => &["version"],
+            Self::Search => &["hits", "slug", "version", "total", "next"],
             _ => &[],
         }
     }
@@ -130,6 +133,8 @@ pub struct Spec {
     pub pointers: BTreeMap<&'static str, String>,
     /// Method and path, with its places: what is shown to people.
     pub route: String,
+    /// Habits that only some calls have.
+    pub habits: Habits,
 }
 
 impl Spec {
@@ -138,6 +143,17 @@ impl Spec {
     pub fn find<'a>(&self, pointer: &str, answer: &'a Value) -> Option<&'a Value> {
         answer.pointer(self.pointers.get(pointer)?)
     }
+}
+
+/// Habits that only some calls have; at the others they are the default, and mean nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// Of publishing: how versions are written.
+    pub version_form: VersionForm,
+    /// Of a search: how its hits are divided into pages.
+    pub paging: Paging,
+    /// Of creating a run: personal data may be refused, too, instead of being masked.
+    pub refuses_personal_data: bool,
 }
 
 /// What is known of a call.
@@ -267,6 +283,8 @@ pub struct Dialect {
     pub calls: BTreeMap<CallName, Has>,
     /// The words for where a run stands.
     pub states: BTreeMap<String, State>,
+    /// Of the words for failure, those of a run that the safety layer refused.
+    pub refused_states: BTreeSet<String>,
     /// How far the gateway goes where the contract leaves it open.
     pub limits: Limits,
     /// Events of streams.
@@ -320,6 +338,12 @@ impl Dialect {
             Some(place) => place.clone(),
             None => format!("nowhere yet; it belongs into {}", self.name),
         }
+    }
+
+    /// Whether a run with personal data may be refused, which protects the data as well as masking it.
+    #[must_use]
+    pub fn refuses_personal_data(&self) -> bool {
+        self.call(CallName::CreateRun).is_some_and(|spec| spec.habits.refuses_personal_data)
     }
 
     /// Whether a run's id is the gateway's word, and not ours.

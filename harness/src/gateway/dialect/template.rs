@@ -1,5 +1,7 @@
 //! Text and JSON with places for what is put in, as a dialect has them.
 
+use std::fmt;
+
 use serde_json::Value;
 
 /// What is put into the places of a template: text, or a number or truth value where JSON has one of these.
@@ -42,6 +44,20 @@ impl Template {
         })
     }
 
+    /// Whether two places have nothing but digits between them: filled with numbers, they could not be told apart.
+    #[must_use]
+    pub fn has_adjacent_places(&self) -> bool {
+        let mut after_place = false;
+        for part in &self.0 {
+            match part {
+                Part::Place(_) if after_place => return true,
+                Part::Place(_) => after_place = true,
+                Part::Text(text) => after_place &= text.bytes().all(|b| b.is_ascii_digit()),
+            }
+        }
+        false
+    }
+
     /// The text with its places filled; each value goes through `write`. A place that nothing is for stays empty.
     #[must_use]
     pub fn fill(&self, fill: &Fill<'_>, write: fn(&str) -> String) -> String {
@@ -50,6 +66,15 @@ impl Template {
             Part::Place(word) => write(&text_of(fill, word)),
         };
         self.0.iter().map(part).collect()
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::Place(word) => write!(f, "{{{word}}}"),
+        })
     }
 }
 

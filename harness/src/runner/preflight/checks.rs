@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{attempt::Attempts, hints::pointers};
 use crate::{
     clock,
     gateway::{
-        Answer, CallName, Client, Dialect, Exposition, GatewayAccess, Manifest, NewRun, RunStanding, Streams,
+        Answer, CallName, Client, Dialect, Exposition, GatewayAccess, NewRun, RunStanding, Streams,
         dialect::{Fill, Spec},
         time_of,
     },
     settings::Settings,
-    workload::INJECTIONS,
 };
 
 /// How long a run, a search or a restart is waited for.
@@ -53,7 +52,7 @@ impl Check<'_> {
         self.client.dialect()
     }
 
-    fn spec(&self, call: CallName) -> Option<Spec> {
+    pub(super) fn spec(&self, call: CallName) -> Option<Spec> {
         self.dialect().call(call).cloned()
     }
 
@@ -78,7 +77,8 @@ impl Check<'_> {
             }
             CallName::CreateRun => {
                 self.create().await?;
-                self.inject().await
+                self.inject().await;
+                self.send_personal_data().await
             }
             CallName::StartRun => self.started().await.map(drop),
             CallName::Run => self.run().await,
@@ -90,7 +90,7 @@ impl Check<'_> {
         }
     }
 
-    fn agent(&self) -> String {
+    pub(super) fn agent(&self) -> String {
         self.settings.scenario.runs.agents.first().map_or_else(String::new, |(agent, _)| agent.clone())
     }
 
@@ -149,13 +149,21 @@ impl Check<'_> {
         }
     }
 
+    /// Makes a call once, whatever its answer; none where no whole answer came.
+    pub(super) async fn try_once(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
+        let (sent, began) = (self.client.shown(call, fill), clock::now());
+        let outcome = self.client.attempt(call, fill).await;
+        self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
+        outcome.ok()
+    }
+
     pub(super) fn wrong(&mut self, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
         let dialect = self.client.dialect().clone();
         self.attempts.wrong(&dialect, what, keys, hint);
     }
 
     /// What a pointer of the call leads to in its answer, if it is so.
-    fn find(
+    pub(super) fn find(
         &mut self,
         call: CallName,
         pointer: &'static str,
@@ -209,24 +217,6 @@ impl Check<'_> {
             return Some(id);
         }
         Some(new.id.clone())
-    }
-
-    /// What is right to be refused has to be refused by a status that the dialect knows: else the soak sees neither.
-    async fn inject(&mut self) -> Option<()> {
-        let (_, prompt) = INJECTIONS[0];
-        let new = NewRun { message: prompt.to_owned(), ..self.new_run() };
-        let fill = new.fill();
-        let (sent, began) = (self.client.shown(CallName::CreateRun, &fill), clock::now());
-        let outcome = self.client.attempt(CallName::CreateRun, &fill).await;
-        self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
-        let spec = self.spec(CallName::CreateRun)?;
-        // One that is accepted is a finding of the soak's, and no line of the dialect's.
-        let is_known = |answer: &Answer| [&spec.refused, &spec.yes, &spec.wait].iter().any(|known| answer.is(known));
-        let status = outcome.ok().filter(|answer| !is_known(answer))?.status;
-        let what =
-            format!("a prompt injection was answered {status}, none of the statuses that refuse, {:?}", spec.refused);
-        self.wrong(what, &["calls.create_run.refused"], None);
-        Some(())
     }
 
     pub(super) async fn started(&mut self) -> Option<String> {
@@ -301,86 +291,6 @@ impl Check<'_> {
                 let hint = numbers.map_or_else(|| absent.clone(), |numbers| format!("{numbers}\n{absent}"));
                 self.wrong(format!("there is no {name}"), &[&format!("metrics.names.{name}")], Some(hint));
             }
-        }
-        Some(())
-    }
-
-    async fn publish(&mut self) -> Option<(String, String)> {
-        let version = format!("1.0.0-{}", clock::wall_now().as_millisecond());
-        let slug = "s2-soak-preflight".to_owned();
-        let manifest = |version: &str, tampered| Manifest { slug: slug.clone(), version: version.to_owned(), tampered };
-        self.call(CallName::Publish, &manifest(&version, false).fill()).await?;
-        let spec = self.spec(CallName::Publish)?;
-        if spec.has_place("signature") {
-            let fill = manifest(&format!("{version}-tampered"), true).fill();
-            let (sent, began) = (self.client.shown(CallName::Publish, &fill), clock::now());
-            let outcome = self.client.attempt(CallName::Publish, &fill).await;
-            self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
-            if outcome.is_ok_and(|answer| !answer.is(&spec.refused) && !answer.is(&spec.yes)) {
-                let what =
-                    format!("a manifest that was tampered with is neither refused, {:?}, nor accepted", spec.refused);
-                self.wrong(what, &["calls.publish.refused"], None);
-            }
-        }
-        Some((slug, version))
-    }
-
-    async fn search(&mut self) -> Option<()> {
-        let (slug, version) =
-            if self.dialect().has(CallName::Publish) { self.publish().await? } else { (self.agent(), String::new()) };
-        let limit = clock::now() + PATIENCE;
-        let is_found = |answer: &Answer, dialect: &Dialect| {
-            let hits = answer.json().and_then(|json| dialect.search_hits(&json)).unwrap_or_default();
-            hits.iter().any(|hit| hit.slug == slug && (version.is_empty() || hit.version == version))
-        };
-        while let Ok(answer) = self.client.search(&slug).await
-            && !is_found(&answer, self.client.dialect())
-            && answer
-                .json()
-                .is_some_and(|json| self.spec(CallName::Search).is_some_and(|spec| spec.find("hits", &json).is_some()))
-            && clock::now() < limit
-        {
-            sleep(LOOK_EVERY).await;
-        }
-        let answer = self.call(CallName::Search, &[("text", json!(slug))]).await?;
-        let hits =
-            self.find(CallName::Search, "hits", &answer, &["agents", "items", "hits", "results"], &Value::is_array)?;
-        if !is_found(&answer, self.client.dialect()) {
-            let first = hits.get(0).cloned().unwrap_or_default();
-            let hint = pointers(&first, &["slug", "version", "release"], &Value::is_string);
-            let what = format!("{slug} {version} is not among the {} hits", hits.as_array().map_or(0, Vec::len));
-            self.wrong(what, &["calls.search.slug", "calls.search.version", "calls.search.path"], hint);
-        }
-        Some(())
-    }
-
-    async fn is_ready(&self) -> bool {
-        self.client.ready().await.is_ok_and(|answer| self.client.says_ready(&answer))
-    }
-
-    /// Disturbs the gateway, and waits until it is ready again.
-    async fn disturb(&mut self, call: CallName) -> Option<()> {
-        // Of a gateway that is not seen to be ready now nobody could see that it is again.
-        if !self.is_ready().await {
-            self.call(CallName::Ready, &[]).await?;
-            self.wrong(
-                "the gateway does not say that it is ready, so nothing was disturbed",
-                &["calls.ready.yes"],
-                None,
-            );
-            return None;
-        }
-        let added_ms = crate::plan::millis(self.settings.scenario.chaos.latency_added);
-        self.call(call, &[("delay_ms", json!(added_ms)), ("duration_ms", json!(2_000))]).await?;
-        let limit: Instant = clock::now() + PATIENCE;
-        let mut in_a_row = 0;
-        while in_a_row < 3 && clock::now() < limit {
-            in_a_row = if self.is_ready().await { in_a_row + 1 } else { 0 };
-            sleep(LOOK_EVERY).await;
-        }
-        if in_a_row < 3 {
-            let what = format!("the gateway was not ready again within {} s", PATIENCE.as_secs());
-            self.wrong(what, &["calls.ready.path", "calls.ready.yes"], None);
         }
         Some(())
     }

@@ -6,11 +6,16 @@
 
 mod attempt;
 mod checks;
+mod disturb;
 mod effects;
 mod hints;
 mod processes;
+mod registry;
+mod safety;
 mod stream_habits;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, sync::Arc};
 

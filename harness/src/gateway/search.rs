@@ -1,0 +1,293 @@
+//! A search of the registry, page by page: its hits, how many there are in all, and where the next page is.
+
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Client, Outcome, Trouble},
+    dialect::{CallName, Dialect, Spec},
+};
+
+/// The places of a search that say which page is wanted.
+const PAGE_PLACES: [&str; 3] = ["page", "offset", "cursor"];
+
+/// A version that a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchHit {
+    /// The agent; none where the hit does not say, because the search was for one agent.
+    pub slug: Option<String>,
+    /// The version.
+    pub version: String,
+}
+
+impl SearchHit {
+    /// Whether it is this version of this agent. Registries write a slug with an owner before it or in other letters, and
+    /// a version with a `v` before it.
+    #[must_use]
+    pub fn is(&self, slug: &str, version: &str) -> bool {
+        self.is_of(slug) && bare(&self.version).eq_ignore_ascii_case(bare(version))
+    }
+
+    /// Whether it is a version of this agent.
+    #[must_use]
+    pub fn is_of(&self, slug: &str) -> bool {
+        self.slug.as_deref().is_none_or(|own| {
+            let name = own.rsplit('/').next().unwrap_or(own);
+            own.eq_ignore_ascii_case(slug) || name.eq_ignore_ascii_case(slug)
+        })
+    }
+}
+
+/// A version without the `v` that some write before it.
+fn bare(version: &str) -> &str {
+    version.strip_prefix(['v', 'V']).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(version)
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageStart {
+    pages_before: u32,
+    hits_before: usize,
+    cursor: Value,
+    link: Option<String>,
+}
+
+/// One page of hits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchPage {
+    /// The versions on it.
+    pub hits: Vec<SearchHit>,
+    /// Entries on it; fewer than versions where an entry lists several.
+    pub entries: usize,
+    /// How many there are on all pages, where the answer says so.
+    pub total: Option<u64>,
+    /// Where the next page begins, if there is one and the dialect says how to get there.
+    pub next: Option<PageStart>,
+    /// Whether the answer points to a next page.
+    pub points_on: bool,
+}
+
+impl Dialect {
+    /// Whether each version is searched by itself.
+    #[must_use]
+    pub fn searches_by_version(&self) -> bool {
+        self.call(CallName::Search).is_some_and(|spec| spec.has_place("version"))
+    }
+
+    /// Whether the pages after the first can be read.
+    #[must_use]
+    pub fn follows_pages(&self) -> bool {
+        self.call(CallName::Search).is_some_and(|spec| has_pages(spec) || spec.pointers.contains_key("next"))
+    }
+
+    /// A page of hits; `None` where the answer is not of that shape.
+    #[must_use]
+    pub fn search_page(&self, found: &Value, start: &PageStart) -> Option<SearchPage> {
+        let spec = self.call(CallName::Search)?;
+        let entries: Vec<&Value> = match spec.find("hits", found)? {
+            Value::Array(entries) => entries.iter().collect(),
+            Value::Object(entries) => entries.values().collect(),
+            _ => return None,
+        };
+        let hits: Vec<SearchHit> = entries.iter().flat_map(|entry| hits_of(spec, entry)).collect();
+        let total = spec
+            .find("total", found)
+            .and_then(|total| total.as_u64().or_else(|| total.as_str().and_then(|text| text.parse().ok())));
+        let hits_before = start.hits_before.saturating_add(entries.len());
+        let next = spec.find("next", found).filter(|next| is_something(next));
+        let is_last = entries.is_empty()
+            || total.is_some_and(|total| hits_before as u64 >= total)
+            || (spec.pointers.contains_key("next") && next.is_none());
+        let follow =
+            PageStart { pages_before: start.pages_before.saturating_add(1), hits_before, ..PageStart::default() };
+        let next_start = match next {
+            _ if is_last => None,
+            Some(cursor) if spec.has_place("cursor") => Some(PageStart { cursor: cursor.clone(), ..follow }),
+            Some(Value::String(link)) if is_link(link) => Some(PageStart { link: Some(link.clone()), ..follow }),
+            _ => (spec.has_place("page") || spec.has_place("offset")).then_some(follow),
+        };
+        Some(SearchPage {
+            hits,
+            entries: entries.len(),
+            total,
+            points_on: next.is_some() && !is_last,
+            next: next_start,
+        })
+    }
+}
+
+/// Whether the path or the body says which page is wanted.
+fn has_pages(spec: &Spec) -> bool {
+    PAGE_PLACES.iter().any(|place| spec.has_place(place))
+}
+
+/// The versions that one entry of a search lists.
+fn hits_of(spec: &Spec, entry: &Value) -> Vec<SearchHit> {
+    let slug = match spec.find("slug", entry) {
+        Some(Value::String(slug)) => Some(slug.clone()),
+        // Where only versions of one agent are asked for, an entry need not repeat it.
+        _ if spec.has_place("slug") => None,
+        _ => return Vec::new(),
+    };
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let versions: Vec<String> = match spec.find("version", entry) {
+        Some(Value::Array(versions)) => versions.iter().filter_map(text).collect(),
+        Some(Value::Object(versions)) => versions.keys().cloned().collect(),
+        Some(version) => text(version).into_iter().collect(),
+        None => Vec::new(),
+    };
+    versions.into_iter().map(|version| SearchHit { slug: slug.clone(), version }).collect()
+}
+
+/// Whether there is a next page, by what points to it.
+fn is_something(next: &Value) -> bool {
+    match next {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    }
+}
+
+fn is_link(text: &str) -> bool {
+    text.starts_with('/') || text.starts_with('?') || text.starts_with("http://") || text.starts_with("https://")
+}
+
+impl Client {
+    /// Reads a page of a search for a text, for an agent and perhaps one of its versions.
+    pub async fn search_page(&self, text: &str, slug: &str, version: &str, start: &PageStart) -> Outcome {
+        let paging = self.dialect().call(CallName::Search).map(|spec| spec.habits.paging).unwrap_or_default();
+        let cursor = if start.cursor.is_null() { json!("") } else { start.cursor.clone() };
+        let mut fill = vec![("text", json!(text)), ("slug", json!(slug)), ("version", json!(version))];
+        fill.extend(paging.fill(start.pages_before, start.hits_before, &cursor));
+        match &start.link {
+            None => self.attempt(CallName::Search, &fill).await,
+            Some(link) => self.attempt_at(CallName::Search, &fill, link).await,
+        }
+    }
+}
+
+/// A link from an answer, from the URL that was asked. It must lead to the same gateway: the token goes with it.
+pub(super) fn followed(asked: &str, link: &str) -> Result<String, Trouble> {
+    let trouble = |what: String| Trouble { text: what };
+    let from = Url::parse(asked).map_err(|e| trouble(format!("{asked}: {e}")))?;
+    let to = from.join(link).map_err(|e| trouble(format!("the link to the next page, {link:?}: {e}")))?;
+    if to.origin() != from.origin() {
+        return Err(trouble(format!("the link to the next page leads to another gateway: {link:?}")));
+    }
+    Ok(to.into())
+}
+
+/// A URL without the parameter for the cursor, where there is no cursor yet: many gateways refuse an empty one.
+pub(super) fn without_empty_cursor(url: String, template: &str) -> String {
+    let Some((path, query)) = url.split_once('?') else { return url };
+    let names: Vec<&str> = template
+        .split_once('?')
+        .map_or("", |(_, query)| query)
+        .split('&')
+        .filter_map(|parameter| parameter.strip_suffix("={cursor}"))
+        .collect();
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|parameter| !names.iter().any(|name| parameter.strip_suffix('=') == Some(name)))
+        .collect();
+    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::load_dialect;
+
+    fn dialect(search: &str) -> Dialect {
+        let folder = tempfile::TempDir::new().unwrap();
+        std::fs::write(folder.path().join("d.toml"), format!("[calls.search]\n{search}")).unwrap();
+        load_dialect("d.toml", folder.path()).unwrap()
+    }
+
+    fn page(search: &str, answer: &Value, start: &PageStart) -> SearchPage {
+        dialect(search).search_page(answer, start).unwrap()
+    }
+
+    fn hit(slug: &str, version: &str) -> Value {
+        json!({ "slug": slug, "version": version })
+    }
+
+    #[test]
+    fn hits_are_read_from_arrays_objects_and_lists_of_versions() {
+        let first = PageStart::default();
+        let found = |search: &str, answer: Value| {
+            let hits = page(search, &answer, &first).hits;
+            hits.into_iter().map(|hit| (hit.slug.unwrap_or_default(), hit.version)).collect::<Vec<_>>()
+        };
+        let is = |slug: &str, versions: &[&str]| -> Vec<(String, String)> {
+            versions.iter().map(|version| (slug.to_owned(), (*version).to_owned())).collect()
+        };
+        assert_eq!(is("a", &["1"]), found("", json!({ "agents": [hit("a", "1"), { "slug": "b" }, 7] })));
+        assert_eq!(is("a", &["1"]), found("hits = \"\"", json!([hit("a", "1")])));
+        assert_eq!(is("a", &["1"]), found("", json!({ "agents": { "a@1": hit("a", "1") } })));
+        let listed = json!({ "agents": [{ "slug": "a", "versions": ["1", "2"] }] });
+        assert_eq!(is("a", &["1", "2"]), found("version = \"/versions\"", listed));
+        let keyed = json!({ "agents": [{ "slug": "a", "versions": { "1": {}, "2": {} } }] });
+        assert_eq!(is("a", &["1", "2"]), found("version = \"/versions\"", keyed));
+        assert_eq!(is("a", &["17"]), found("", json!({ "agents": [{ "slug": "a", "version": 17 }] })));
+        let of_one = "path = \"/agents/{slug}/versions\"";
+        assert_eq!(is("", &["1"]), found(of_one, json!({ "agents": [{ "version": "1" }] })));
+        assert!(dialect("").search_page(&json!({ "agents": "none" }), &first).is_none());
+    }
+
+    #[test]
+    fn a_hit_is_known_whatever_its_letters_and_not_by_a_part_of_it() {
+        let hit = |slug: &str, version: &str| SearchHit { slug: Some(slug.to_owned()), version: version.to_owned() };
+        assert!(hit("s2-soak-1", "1.0.3-17").is("s2-soak-1", "1.0.3-17"));
+        assert!(hit("acme/S2-Soak-1", "v1.0.3-17").is("s2-soak-1", "1.0.3-17"));
+        for (slug, version) in [("s2-soak-1", "1.0.3"), ("s2-soak-12", "1.0.3-17"), ("s2-soak", "1.0.3-17")] {
+            assert!(!hit(slug, version).is("s2-soak-1", "1.0.3-17"), "{slug} {version}");
+        }
+    }
+
+    #[test]
+    fn pages_are_followed_by_number_offset_cursor_and_link_until_the_last() {
+        let answer = json!({ "agents": [hit("a", "1"), hit("a", "2")], "total": 5, "next": "xyz" });
+        let first = PageStart::default();
+        let by = |search: &str| page(search, &answer, &first);
+        // Without a key for paging nothing can be followed, and what is missing shows.
+        let cut = by("");
+        assert_eq!((None, Some(5), 2), (cut.next, cut.total, cut.entries));
+        let next = by("path = \"/s?q={text}&page={page}\"").next.unwrap();
+        assert_eq!((1, 2), (next.pages_before, next.hits_before));
+        let third = PageStart { pages_before: 2, hits_before: 4, ..PageStart::default() };
+        let last = json!({ "agents": [hit("a", "5")], "total": 5 });
+        assert_eq!(None, page("path = \"/s?page={page}\"", &last, &third).next);
+        let cursor = by("path = \"/s?c={cursor}\"\nnext = \"/next\"");
+        assert_eq!((json!("xyz"), true), (cursor.next.unwrap().cursor, cursor.points_on));
+        let end = json!({ "agents": [hit("a", "1")], "next": null });
+        let end = page("path = \"/s?c={cursor}\"\nnext = \"/next\"", &end, &first);
+        assert_eq!((None, false), (end.next, end.points_on));
+        let linked = json!({ "agents": [hit("a", "1")], "next": "/s?page=2" });
+        let linked = page("next = \"/next\"", &linked, &first).next.unwrap();
+        assert_eq!(Some("/s?page=2".to_owned()), linked.link);
+        // Pages that are empty are the last, whatever the total says.
+        let empty = json!({ "agents": [], "total": 5 });
+        assert_eq!(None, page("path = \"/s?page={page}\"", &empty, &first).next);
+    }
+
+    #[test]
+    fn a_link_leads_to_the_same_gateway_or_nowhere() {
+        let asked = "http://gateway:3000/base/api/agents?q=a";
+        assert_eq!("http://gateway:3000/x?page=2", followed(asked, "/x?page=2").unwrap());
+        assert_eq!("http://gateway:3000/base/api/agents?page=2", followed(asked, "?page=2").unwrap());
+        assert!(followed(asked, "http://elsewhere/x").unwrap_err().text.contains("another gateway"));
+    }
+
+    #[test]
+    fn an_empty_cursor_is_not_sent() {
+        let template = "/s?q={text}&after={cursor}";
+        assert_eq!("http://g/s?q=", without_empty_cursor("http://g/s?q=&after=".into(), template));
+        assert_eq!("http://g/s?q=&after=7", without_empty_cursor("http://g/s?q=&after=7".into(), template));
+        assert_eq!("http://g/s", without_empty_cursor("http://g/s?c=".into(), "/s?c={cursor}"));
+    }
+}

@@ -1,0 +1,121 @@
+//! What S2 could not see decides nothing: the verdict is unproven and names the setting; proof of bad is proof all the same.
+
+use super::{Judgement, Verdict, soak::Soak};
+use crate::{
+    journal::{Counter, Finding},
+    plan::{Chaos, Kpi, Phase, Suite, Workload},
+};
+
+const MINUTE_MS: u64 = 60_000;
+
+fn of(soak: &Soak, kpi: Kpi) -> Judgement {
+    soak.judge().kpi(kpi).unwrap().clone()
+}
+
+/// The verdict and its reason.
+fn verdict(soak: &Soak, kpi: Kpi) -> (Verdict, String) {
+    let judgement = of(soak, kpi);
+    (judgement.verdict, judgement.reason.unwrap_or_default())
+}
+
+fn cut(is_new: bool) -> Finding {
+    Finding::SearchCut {
+        version: "soak@1.0.3-17".into(),
+        is_new,
+        workspace: "w-second".into(),
+        why: "10 of 37 hits were shown; the dialect can say how to reach the others: {page}".into(),
+        answer: "200 {}".into(),
+    }
+}
+
+#[test]
+fn versions_that_a_cut_search_did_not_show_are_not_lost_and_not_found() {
+    let mut soak = Soak::healthy(Suite::Full);
+    soak.happens(61 * MINUTE_MS, cut(false));
+    let (verdict_of_cut, reason) = verdict(&soak, Kpi::RegistryConsistency);
+    assert_eq!(Verdict::Unproven, verdict_of_cut);
+    assert!(reason.contains("soak@1.0.3-17 from workspace w-second: 10 of 37 hits were shown"), "{reason}");
+    assert!(reason.contains("{page}"), "{reason}");
+    assert_eq!(Verdict::Pass, verdict(&soak, Kpi::PublishSearchDelay).0);
+    soak.happens(61 * MINUTE_MS, cut(true));
+    assert_eq!(Verdict::Unproven, verdict(&soak, Kpi::PublishSearchDelay).0);
+    let (version, workspace) = ("soak@1.0.4-17".to_owned(), "w".to_owned());
+    soak.happens(71 * MINUTE_MS, Finding::VersionLost { version, workspace, answer: "200 {}".into() });
+    *soak.minute(71).counters.entry(Counter::VersionsLost).or_default() += 1;
+    assert_eq!(Verdict::Fail, verdict(&soak, Kpi::RegistryConsistency).0);
+}
+
+#[test]
+fn refused_personal_data_proves_nothing_until_the_dialect_says_so_and_a_leak_does() {
+    let mut soak = Soak::healthy(Suite::Full);
+    let answer = "400 {\"error\":\"personal data\"}".to_owned();
+    soak.happens(3 * MINUTE_MS, Finding::PiiRefused { probe: "ssn".into(), answer });
+    let (verdict_of_refused, reason) = verdict(&soak, Kpi::PiiMasked);
+    assert_eq!(Verdict::Unproven, verdict_of_refused);
+    assert!(reason.contains("calls.create_run.personal_data = \"refused\""), "{reason}");
+    assert!(reason.contains("1 runs with personal data were refused (ssn: 400"), "{reason}");
+    *soak.minute(2).counters.entry(Counter::PiiMasked).or_default() -= 1;
+    soak.happens(3 * MINUTE_MS, Finding::PiiLeaked { probe: "email".into(), run: "r".into(), place: "the run".into() });
+    assert_eq!(Verdict::Fail, verdict(&soak, Kpi::PiiMasked).0);
+}
+
+#[test]
+fn an_injection_whose_run_failed_names_the_list_of_words_for_a_refusal() {
+    let mut soak = Soak::healthy(Suite::Full);
+    let (probe, run, answer) = ("role-play".to_owned(), "r".to_owned(), "201; its run ended as 'blocked'".to_owned());
+    soak.happens(3 * MINUTE_MS, Finding::InjectionUnclear { probe, run, answer });
+    let (unclear, reason) = verdict(&soak, Kpi::InjectionsBlocked);
+    assert!(unclear == Verdict::Unproven && reason.contains("run_states.refused"), "{reason}");
+    let (probe, run, answer) = ("role-play".to_owned(), "r".to_owned(), "201; its run succeeded".to_owned());
+    soak.happens(18 * MINUTE_MS, Finding::InjectionAccepted { probe, run, answer });
+    *soak.minute(17).counters.entry(Counter::InjectionsBlocked).or_default() -= 1;
+    assert_eq!(Verdict::Fail, verdict(&soak, Kpi::InjectionsBlocked).0);
+}
+
+/// A soak whose window of the gateway's restart lasts until a minute.
+fn drained_until(minute: usize) -> Soak {
+    let mut soak = Soak::healthy(Suite::Full);
+    (75..minute).for_each(|minute| soak.minute(minute).phase = Phase::GatewayRestart);
+    soak
+}
+
+#[test]
+fn a_window_that_was_open_for_longer_than_planned_lowers_what_is_expected_and_says_so() {
+    let mut soak = drained_until(90);
+    assert_eq!(Verdict::Unproven, verdict(&soak, Kpi::Availability).0);
+    let closed = Finding::WindowClosed { chaos: Chaos::GatewayRestart, from_ms: 75 * MINUTE_MS };
+    soak.happens(90 * MINUTE_MS, closed);
+    for kpi in [Kpi::Availability, Kpi::ErrorRateSteady, Kpi::RssDrift] {
+        let judgement = of(&soak, kpi);
+        assert_eq!(Verdict::Pass, judgement.verdict, "{judgement:#?}");
+        assert!(judgement.evidence.notes.iter().any(|note| note.contains("open for longer than planned")));
+    }
+    // What has nothing to do with windows is expected as ever.
+    assert!(of(&soak, Kpi::RunSuccess).evidence.notes.iter().all(|note| !note.contains("longer")));
+}
+
+#[test]
+fn windows_that_swallow_the_soak_leave_it_unproven() {
+    let mut soak = drained_until(120);
+    (12..75).for_each(|minute| soak.minute(minute).phase = Phase::RedisRestart);
+    soak.happens(119 * MINUTE_MS, Finding::WindowClosed { chaos: Chaos::RedisRestart, from_ms: 12 * MINUTE_MS });
+    assert_eq!(Verdict::Unproven, verdict(&soak, Kpi::Availability).0);
+}
+
+#[test]
+fn a_restart_that_nothing_was_seen_of_fails_and_names_what_would_do_and_the_lever() {
+    let mut soak = Soak::healthy(Suite::Full);
+    for incident in &mut soak.incidents {
+        if let Finding::ChaosSeen { chaos: Chaos::RedisRestart, effective, evidence } = &mut incident.finding {
+            (*effective, *evidence) = (false, "0 of 20 streams dropped; readiness was never lost".into());
+        }
+    }
+    let judgement = soak.judge().workload(Workload::Chaos).unwrap().clone();
+    let reason = judgement.reason.unwrap_or_default();
+    assert_eq!(Verdict::Fail, judgement.verdict);
+    for part in
+        ["0 of 20 streams dropped", "[w6_light_chaos.redis_restart] lever = \"none\"", "a workspace stream that drops"]
+    {
+        assert!(reason.contains(part), "{part}: {reason}");
+    }
+}

@@ -1,0 +1,114 @@
+//! The gateway is disturbed, and must be seen to be, and to be ready again.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::checks::{Check, LOOK_EVERY, PATIENCE};
+use crate::{
+    clock,
+    gateway::{CallName, Connection},
+    plan::{Chaos, millis},
+};
+
+/// Between looks at what a restart does: a quick one is over soon.
+const RESTART_LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl Check<'_> {
+    async fn is_ready(&self) -> bool {
+        self.client.ready().await.is_ok_and(|answer| self.client.says_ready(&answer))
+    }
+
+    /// Disturbs the gateway, and waits until it is ready again.
+    pub(super) async fn disturb(&mut self, call: CallName) -> Option<()> {
+        // Of a gateway that is not seen to be ready now nobody could see that it is again.
+        if !self.is_ready().await {
+            self.call(CallName::Ready, &[]).await?;
+            self.wrong(
+                "the gateway does not say that it is ready, so nothing was disturbed",
+                &["calls.ready.yes"],
+                None,
+            );
+            return None;
+        }
+        let stream = self.stream_to_be_cut(call).await;
+        let added_ms = millis(self.settings.scenario.chaos.latency_added);
+        self.call(call, &[("delay_ms", json!(added_ms)), ("duration_ms", json!(2_000))]).await?;
+        let accepted_at = clock::now();
+        if call != CallName::Latency {
+            self.restart_shows(call, stream, accepted_at).await?;
+        }
+        let limit: Instant = clock::now() + PATIENCE;
+        let mut in_a_row = 0;
+        while in_a_row < 3 && clock::now() < limit {
+            in_a_row = if self.is_ready().await { in_a_row + 1 } else { 0 };
+            sleep(LOOK_EVERY).await;
+        }
+        if in_a_row < 3 {
+            let what = format!("the gateway was not ready again within {} s", PATIENCE.as_secs());
+            self.wrong(what, &["calls.ready.path", "calls.ready.yes"], None);
+        }
+        Some(())
+    }
+
+    /// A stream that a restart drops; none where the gateway has none, or does not open it.
+    async fn stream_to_be_cut(&self, call: CallName) -> Option<Connection> {
+        if call == CallName::Latency || !self.dialect().has(CallName::LogsStream) {
+            return None;
+        }
+        let path = self.client.stream_path(CallName::LogsStream, None);
+        self.streams.open(CallName::LogsStream, &path, self.client.workspace(), None).await.ok()
+    }
+
+    /// Waits until a restart shows: a soak plays it only where it can be seen.
+    async fn restart_shows(
+        &mut self,
+        call: CallName,
+        mut stream: Option<Connection>,
+        accepted_at: Instant,
+    ) -> Option<()> {
+        let limit = self.dialect().limits.restart_effect;
+        let lost = async {
+            while self.is_ready().await {
+                sleep(RESTART_LOOK_EVERY).await;
+            }
+            "readiness was lost"
+        };
+        let cut = async {
+            match &mut stream {
+                Some(stream) => while stream.next().await.is_ok() {},
+                None => std::future::pending().await,
+            }
+            "a stream was cut"
+        };
+        let shown = async {
+            tokio::select! {
+                what = lost => what,
+                what = cut => what,
+            }
+        };
+        let shown = tokio::time::timeout(limit, shown).await;
+        let waited_ms = millis(clock::now().saturating_duration_since(accepted_at));
+        let chaos = if call == CallName::RedisRestart { Chaos::RedisRestart } else { Chaos::GatewayRestart };
+        match shown {
+            Ok(what) => {
+                self.attempts.came("(what the restart does)".to_owned(), format!("{what} after {waited_ms} ms"));
+                Some(())
+            }
+            Err(_) => {
+                let what = format!(
+                    "the restart was accepted, and within {} s neither was readiness lost nor did a stream drop",
+                    limit.as_secs()
+                );
+                let hint = format!(
+                    "if it takes longer: [limits] restart_effect; if nothing of it can be seen from outside, in soak.toml: \
+                     [w6_light_chaos.{chaos}] lever = \"none\" and a reason"
+                );
+                self.attempts.came("(what the restart does)".to_owned(), "nothing was seen".to_owned());
+                self.wrong(what, &["limits.restart_effect"], Some(hint));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The registry: the form of a version that it accepts, and whether a search shows all that it finds.
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{
+    checks::{Check, LOOK_EVERY, PATIENCE},
+    hints::pointers,
+};
+use crate::{
+    clock,
+    gateway::{
+        Answer, CallName, Manifest, PageStart, SearchHit, SearchPage,
+        dialect::{Fill, VersionForm},
+    },
+};
+
+const SLUG: &str = "s2-soak-preflight";
+/// Forms that are tried where a version is refused: the strictest that registries ask for.
+const STRICT_FORMS: [&str; 5] = [
+    "1.0.{seconds}",
+    "1.{seconds_high}.{seconds_low}",
+    "v1.0.{seconds}",
+    "{seconds}",
+    "{year}.{month}.{day}-{second_of_day}",
+];
+/// Versions that are published to see whether a search shows all of them, where a soak publishes more.
+const VERSIONS_MAX: usize = 16;
+
+impl Check<'_> {
+    /// Publishes a version, and one that was tampered with; slug and version.
+    pub(super) async fn publish(&mut self) -> Option<(String, String)> {
+        let spec = self.spec(CallName::Publish)?;
+        let form = spec.habits.version_form.clone();
+        let mut stamp_ms = now_ms();
+        let version = form.version(0, stamp_ms);
+        let answer = self.try_once(CallName::Publish, &manifest(&version, false)).await;
+        let is_form = answer.as_ref().is_some_and(|answer| matches!(answer.status, 400 | 409 | 422));
+        if is_form && self.is_strict_about_versions(&version).await {
+            return None;
+        }
+        if !answer.as_ref().is_some_and(|answer| answer.is(&spec.yes)) {
+            // Whatever else is wrong is said as of every call.
+            stamp_ms += form.step_ms();
+            self.call(CallName::Publish, &manifest(&form.version(0, stamp_ms), false)).await?;
+        }
+        if spec.has_place("signature") {
+            stamp_ms += form.step_ms();
+            let answer = self.try_once(CallName::Publish, &manifest(&form.version(0, stamp_ms), true)).await;
+            if answer.is_some_and(|answer| !answer.is(&spec.refused) && !answer.is(&spec.yes)) {
+                let what =
+                    format!("a manifest that was tampered with is neither refused, {:?}, nor accepted", spec.refused);
+                self.wrong(what, &["calls.publish.refused"], None);
+            }
+        }
+        Some((SLUG.to_owned(), version))
+    }
+
+    /// Whether the gateway refuses versions of our form, and accepts those of another.
+    async fn is_strict_about_versions(&mut self, refused: &str) -> bool {
+        for form in STRICT_FORMS {
+            let Ok(version_form) = VersionForm::read(form) else { continue };
+            let version = version_form.version(0, now_ms());
+            let answer = self.try_once(CallName::Publish, &manifest(&version, false)).await;
+            if answer.is_some_and(|answer| self.client.is_yes(CallName::Publish, &answer)) {
+                let what = format!("the version {refused} was refused, and {version} accepted");
+                let hint = format!("[calls.publish] version_form = {form:?}");
+                self.wrong(what, &["calls.publish.version_form"], Some(hint));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Publishes as many versions as a soak does, and searches them.
+    pub(super) async fn search(&mut self) -> Option<()> {
+        let (slug, versions) = if self.dialect().has(CallName::Publish) {
+            let (slug, first) = self.publish().await?;
+            (slug, self.publish_more(first).await)
+        } else {
+            (self.agent(), Vec::new())
+        };
+        let newest = versions.last().cloned().unwrap_or_default();
+        let is_found = |hits: &[SearchHit], version: &str| {
+            hits.iter().any(|hit| if version.is_empty() { hit.is_of(&slug) } else { hit.is(&slug, version) })
+        };
+        // The registry may take a moment.
+        let limit = clock::now() + PATIENCE;
+        while let Some((hits, _)) = self.pages(&slug, &newest).await
+            && !is_found(&hits, &newest)
+            && clock::now() < limit
+        {
+            sleep(LOOK_EVERY).await;
+        }
+        let fill = [("text", json!(slug)), ("slug", json!(slug)), ("version", json!(newest)), ("cursor", json!(""))];
+        let paging = self.spec(CallName::Search)?.habits.paging;
+        let places: Vec<(&str, Value)> = fill.into_iter().take(3).chain(paging.fill(0, 0, &json!(""))).collect();
+        let answer = self.call(CallName::Search, &places).await?;
+        let is_list = |value: &Value| value.is_array() || value.is_object();
+        let hits = self.find(CallName::Search, "hits", &answer, &["agents", "items", "hits", "results"], &is_list)?;
+        let (all, page) = self.pages(&slug, &newest).await?;
+        let by_version = self.dialect().searches_by_version();
+        let missing = versions.iter().filter(|version| !by_version && !is_found(&all, version)).count();
+        if missing > 0 || page.total.is_some_and(|total| total > all.len() as u64 && all.len() == page.entries) {
+            self.shows_a_page_only(&answer, &page, (missing, versions.len(), all.len()));
+        }
+        if !is_found(&all, &newest) && missing <= 1 {
+            let first = hits.get(0).or_else(|| hits.as_object()?.values().next()).cloned().unwrap_or_default();
+            let hint = pointers(&first, &["slug", "version", "release"], &Value::is_string);
+            let what = format!("{slug} {newest} is not among the {} hits", all.len());
+            self.wrong(what, &["calls.search.slug", "calls.search.version", "calls.search.path"], hint);
+        }
+        Some(())
+    }
+
+    /// Publishes further versions, up to as many as a soak does.
+    async fn publish_more(&mut self, first: String) -> Vec<String> {
+        let scenario = &self.settings.scenario;
+        let planned = scenario.registry.pulse.moments_ms(scenario.full_duration).count().min(VERSIONS_MAX);
+        let form = self.spec(CallName::Publish).map(|spec| spec.habits.version_form).unwrap_or_default();
+        let mut versions = vec![first];
+        let mut stamp_ms = now_ms().saturating_add(3 * form.step_ms());
+        while versions.len() < planned {
+            let version = form.version(versions.len(), stamp_ms);
+            stamp_ms = stamp_ms.saturating_add(form.step_ms());
+            let answer = self.client.attempt(CallName::Publish, &manifest(&version, false)).await;
+            if !answer.is_ok_and(|answer| self.client.is_yes(CallName::Publish, &answer)) {
+                break;
+            }
+            versions.push(version);
+        }
+        versions
+    }
+
+    /// The hits of all pages that the dialect leads to, and the last page; none where an answer is not as it should be.
+    async fn pages(&self, slug: &str, version: &str) -> Option<(Vec<SearchHit>, SearchPage)> {
+        let pages_max = self.dialect().call(CallName::Search)?.habits.paging.pages_max;
+        let (mut start, mut hits) = (PageStart::default(), Vec::new());
+        for _ in 1..=pages_max {
+            let answer = self.client.search_page(slug, slug, version, &start).await.ok()?;
+            let page = self.dialect().search_page(&answer.json()?, &start)?;
+            hits.extend_from_slice(&page.hits);
+            match &page.next {
+                Some(next) if page.entries > 0 => start = next.clone(),
+                _ => return Some((hits, page)),
+            }
+        }
+        None
+    }
+
+    /// A search shows less than it finds: says how the dialect leads to the rest.
+    fn shows_a_page_only(&mut self, answer: &Answer, page: &SearchPage, (missing, of, shown): (usize, usize, usize)) {
+        let json = answer.json().unwrap_or_default();
+        let total = match page.total {
+            Some(total) => format!("of {total} "),
+            None => String::new(),
+        };
+        let what = format!("a search shows {shown} {total}hits, and {missing} of {of} versions are not among them");
+        let mut hints = vec![
+            "if it shows a page at a time: [calls.search] path with {page} (and `first_page`), {offset} or {cursor} (and \
+             `next`), and {limit}; or with {version}, for a search of each version by itself"
+                .to_owned(),
+        ];
+        if page.total.is_none()
+            && let Some(hint) = pointers(&json, &["total", "count"], &Value::is_number)
+        {
+            hints.push(format!("`total`: {hint}"));
+        }
+        let is_cursor = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        if let Some(hint) = named(&json, &["next", "cursor"], &is_cursor) {
+            hints.push(format!("`next`: {hint}"));
+        }
+        self.wrong(what, &["calls.search.path", "calls.search.total"], Some(hints.join("\n")));
+    }
+}
+
+/// Pointers to values outside of the hits whose key has one of these words in it.
+fn named(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
+    let has_word = |key: &String| words.iter().any(|word| key.to_lowercase().contains(word));
+    let fields = json.as_object()?;
+    let flat: serde_json::Map<String, Value> = fields
+        .iter()
+        .filter(|(key, value)| has_word(key) || value.as_object().is_some_and(|inner| inner.keys().any(has_word)))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    pointers(&Value::Object(flat), words, is_so)
+}
+
+fn manifest(version: &str, tampered: bool) -> Vec<(&'static str, Value)> {
+    let manifest = Manifest { slug: SLUG.to_owned(), version: version.to_owned(), tampered };
+    let fill: &Fill<'static> = &manifest.fill();
+    fill.to_vec()
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(clock::wall_now().as_millisecond()).unwrap_or(0)
+}

@@ -1,0 +1,187 @@
+//! What a restart is seen to do: readiness lost, streams dropped, reads of the API that fail; and when it is over.
+
+use std::{sync::OnceLock, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::w6_light_chaos::{LOOK_EVERY, given_up, not_ready};
+use crate::{
+    clock,
+    gateway::{Answer, CallName},
+    journal::Finding,
+    plan::{Chaos, PlannedChaos, millis},
+    session::Context,
+};
+
+/// Answers in a row that make a gateway ready again: one may come from before the restart.
+const READY_IN_A_ROW: u32 = 3;
+/// Reads of the API in a row that must fail before a restart: one or two may fail at any time.
+const FAILED_IN_A_ROW: u32 = 3;
+/// How long a read may take. One that takes longer has failed.
+const READ_LIMIT: Duration = Duration::from_secs(2);
+/// Reads that need what a gateway stores: where its readiness does not depend on the store, they show its restart.
+const READS: [CallName; 2] = [CallName::Agent, CallName::Search];
+
+/// A restart, as it is looked at.
+pub(super) struct RestartLook {
+    chaos: Chaos,
+    limit: Duration,
+    dropped_before: u64,
+    open_before: usize,
+    reads: Vec<Read>,
+    ready_in_a_row: u32,
+    /// What was seen first of readiness, and of the reads.
+    lost: Option<String>,
+    failed: Option<String>,
+}
+
+/// A read of the API that was answered before the restart.
+struct Read {
+    call: CallName,
+    failed_in_a_row: u32,
+}
+
+/// When a restart was done and whether it was accepted, once that is known.
+pub(super) type Done = OnceLock<(Instant, Option<bool>)>;
+
+impl RestartLook {
+    /// Looks at what there is before a restart. Reads are looked at only where it is still to be injected.
+    pub(super) async fn before(context: &Context, planned: &PlannedChaos, with_reads: bool) -> Self {
+        let mut reads = Vec::new();
+        for call in READS.into_iter().filter(|call| with_reads && context.client.has(*call)) {
+            if failure(context, call).await.is_none() {
+                reads.push(Read { call, failed_in_a_row: 0 });
+            }
+        }
+        Self {
+            chaos: planned.chaos,
+            // One event may have held up the next.
+            limit: context.plan.effect_limit(
+                planned.at_ms.max(context.clock.now_ms()),
+                context.client.dialect().limits.restart_effect,
+            ),
+            dropped_before: context.board.log_streams_dropped(),
+            open_before: context.board.log_streams_open(),
+            reads,
+            ready_in_a_row: 0,
+            lost: None,
+            failed: None,
+        }
+    }
+
+    /// Waits for the restart to show, unless that was seen, and then for the gateway to be ready again; what is still wrong,
+    /// if it is not. `effect` is told when the restart shows, or when that is not waited for any longer.
+    pub(super) async fn until_back(
+        &mut self,
+        context: &Context,
+        injected_at: Instant,
+        is_seen: bool,
+        (done, effect): (&Done, &watch::Sender<Option<Instant>>),
+    ) -> Result<(), String> {
+        let mut is_recorded = is_seen;
+        let mut shown_at = is_seen.then_some(injected_at);
+        loop {
+            let answer = not_ready(context).await;
+            let took_ms = millis(clock::now().saturating_duration_since(injected_at));
+            self.look(context, answer.as_ref(), took_ms, shown_at.is_some()).await;
+            let dropped = context.board.log_streams_dropped().saturating_sub(self.dropped_before);
+            let effective = is_seen || self.lost.is_some() || self.failed.is_some() || self.is_cut(dropped);
+            if effective && shown_at.is_none() {
+                shown_at = Some(clock::now());
+                // It may have gone on serving until now: from here on it is down.
+                context.gate.hold(true);
+            }
+            // What was not done has no effect, and what is being done may still have one.
+            let waited = match done.get() {
+                Some((_, Some(false))) if !effective => return Ok(()),
+                Some((at, _)) => clock::now().saturating_duration_since(*at),
+                None => Duration::ZERO,
+            };
+            let is_waited_for = waited < self.limit;
+            if effective || !is_waited_for {
+                effect.send_if_modified(|told| {
+                    told.is_none() && told.replace(shown_at.unwrap_or_else(clock::now)).is_none()
+                });
+            }
+            // The first sign is often a dropped stream; what else shows is waited for until the gateway is ready again.
+            let is_back = self.ready_in_a_row >= READY_IN_A_ROW && done.get().is_some();
+            if !is_recorded && ((effective && is_back) || !is_waited_for) {
+                is_recorded = true;
+                let evidence = self.evidence(dropped, effective);
+                context.recorder.incident(Finding::ChaosSeen { chaos: self.chaos, effective, evidence });
+            }
+            if is_back && (effective || !is_waited_for) {
+                return Ok(());
+            }
+            if given_up(context, shown_at.unwrap_or(injected_at)) {
+                return Err(format!(
+                    "{}: {}",
+                    context.client.dialect().route(CallName::Ready),
+                    answer.unwrap_or_else(|| "200, but not three times in a row".into())
+                ));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Whether so many streams dropped that it is no coincidence: one or the other may be closed at any time.
+    fn is_cut(&self, dropped: u64) -> bool {
+        dropped > 0 && dropped.saturating_mul(2) >= self.open_before as u64
+    }
+
+    /// Takes in a look at readiness, and looks at the reads where nothing has shown yet.
+    async fn look(&mut self, context: &Context, not_ready: Option<&String>, took_ms: u64, has_shown: bool) {
+        self.ready_in_a_row = if not_ready.is_none() { self.ready_in_a_row + 1 } else { 0 };
+        if let (None, Some(answer)) = (&self.lost, not_ready) {
+            self.lost = Some(format!("readiness was lost after {took_ms} ms ({answer})"));
+        }
+        if has_shown || self.lost.is_some() {
+            return;
+        }
+        for read in &mut self.reads {
+            let failure = failure(context, read.call).await;
+            read.failed_in_a_row = if failure.is_some() { read.failed_in_a_row + 1 } else { 0 };
+            if let Some(answer) = failure.filter(|_| read.failed_in_a_row >= FAILED_IN_A_ROW) {
+                let route = context.client.dialect().route(read.call);
+                self.failed =
+                    Some(format!("{route} failed {FAILED_IN_A_ROW} times in a row after {took_ms} ms ({answer})"));
+                return;
+            }
+        }
+    }
+
+    fn evidence(&self, dropped: u64, effective: bool) -> String {
+        let streams = format!("{dropped} of {} streams dropped", self.open_before);
+        let mut seen: Vec<String> = self.lost.iter().chain(&self.failed).cloned().collect();
+        seen.push(streams);
+        if self.lost.is_none() {
+            seen.push("readiness was never lost".to_owned());
+        }
+        if !effective {
+            seen.push(format!("an effect was waited for {} s", self.limit.as_secs()));
+        }
+        seen.join("; ")
+    }
+}
+
+/// How a read fails; none where it is answered as it should be.
+async fn failure(context: &Context, call: CallName) -> Option<String> {
+    let client = &context.client;
+    let read = async {
+        match call {
+            CallName::Agent => client.agent(context.agent()).await,
+            _ => client.search(context.agent()).await,
+        }
+    };
+    match tokio::time::timeout(READ_LIMIT, read).await {
+        Ok(Ok(answer)) if is_fine(context, call, &answer) => None,
+        Ok(Ok(answer)) => Some(answer.to_string()),
+        Ok(Err(trouble)) => Some(trouble.text),
+        Err(_) => Some(format!("no answer within {} s", READ_LIMIT.as_secs())),
+    }
+}
+
+/// Whether a read is answered as it should be. To be told to wait is no sign of a restart.
+fn is_fine(context: &Context, call: CallName, answer: &Answer) -> bool {
+    context.client.is_yes(call, answer) || answer.status == 429
+}
