@@ -9,6 +9,8 @@ mod checks;
 mod effects;
 mod hints;
 mod stream_habits;
+#[cfg(test)]
+mod stream_habits_tests;
 mod streams;
 
 use std::{path::PathBuf, sync::Arc};
