@@ -195,6 +195,7 @@ impl Places {
     pub(super) async fn find(&self, client: &Client) -> Found {
         self.watched.is_over.cancel();
         if let Some(spec) = client.dialect().call(CallName::RunLogsStream)
+            && client.dialect().events.has_an_end()
             && tokio::time::timeout(END_LIMIT, self.watched.ended.notified()).await.is_err()
         {
             self.watched.not_seen(&spec.route);

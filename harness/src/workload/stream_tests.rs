@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     clock,
-    gateway::GatewayAccess,
+    gateway::{CallName, GatewayAccess},
     journal::{Counter, Finding},
     judge::Scope,
     plan::Workload,
@@ -201,7 +201,7 @@ async fn a_stream_that_came_back_and_showed_nothing_is_no_proof_of_a_gap() {
     let restart = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         // It drops the connections, and the run goes on.
-        reqwest::Client::new().post(format!("{}/api/chaos/gateway-restart", gateway.url())).body("{}").send().await
+        soak.context.client.attempt(CallName::GatewayRestart, &[]).await
     };
     let ((followed, ..), restarted) = tokio::join!(soak.follow(true), restart);
     assert!(restarted.is_ok() && !followed.is_complete());

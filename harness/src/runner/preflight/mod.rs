@@ -13,6 +13,8 @@ mod processes;
 mod registry;
 mod safety;
 mod stream_habits;
+#[cfg(test)]
+mod stream_habits_tests;
 mod streams;
 #[cfg(test)]
 mod tests;
