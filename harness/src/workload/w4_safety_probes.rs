@@ -225,14 +225,16 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     places.look_at(context.client.dialect().route(CallName::CreateRun), &created.text());
     places.watch_run(context, Workload::Safety, client, &run.id).await;
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
-    let mut ending = Ending::Left;
+    let (mut ending, mut record) = (Ending::Left, None);
     if run::start(context, Workload::Safety, client, &run).await.is_ok() {
         places.run_is_under_way();
         // Not only when it is over: what is masked then may have stood there before.
         places.look_at_run(context, Workload::Safety, client, &run.id).await;
-        ending = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await.0;
+        (ending, record) = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await;
     }
-    context.board.forget(&run.id);
+    let record = record.filter(|_| ending == Ending::Success).and_then(|answer| answer.json());
+    let record = record.map(|json| client.dialect().run_view(&json));
+    run::hold_against_streams(context, &run, record, since);
     if context.stop.is_requested() {
         return false;
     }

@@ -8,6 +8,7 @@ mod attempt;
 mod checks;
 mod effects;
 mod hints;
+mod lines;
 mod stream_habits;
 mod streams;
 
