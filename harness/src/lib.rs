@@ -17,6 +17,7 @@
 //! - [`plan`]: what happens when, for how long, and how many samples each KPI is promised. Pure, seeded, printable.
 //! - [`gateway`]: the wire. What a gateway answers is data, however odd.
 //! - [`workload`]: what is played, one file a workload.
+//! - [`streams`]: what streams delivered, compared with the runs' own records. Pure, in bounded memory.
 //! - [`proxy`]: a TCP proxy before any gateway, which adds latency, cuts, goes dark. A leaf: it knows only [`clock`], and
 //!   only the session is to start one.
 //! - [`session`]: plays the plan. But for the proxy's, the only part with sockets, timers and tasks; the journal's only
@@ -53,6 +54,7 @@ pub mod report;
 pub mod runner;
 pub mod session;
 pub mod settings;
+pub mod streams;
 pub mod workload;
 
 #[cfg(test)]

@@ -51,7 +51,12 @@ impl Core {
                     run.started_at = Some(at);
                 });
             }
-            Change::Logged(run, line) => _ = self.runs.change(&run, |run| run.logs.push(line)),
+            Change::Logged(run, line) => {
+                self.runs.change(&run, |run| {
+                    run.logs.push(line);
+                    self.faults.shorten_record(&mut run.logs);
+                });
+            }
             Change::Judged(run) => _ = self.runs.change(&run, |run| run.judged = true),
             Change::Shielded(run) => _ = self.runs.change(&run, |run| run.shielded = true),
             Change::Ended(run, Outcome { status, output, at }) => self.runs.finish(&run, status, output, at),

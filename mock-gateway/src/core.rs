@@ -112,7 +112,7 @@ impl Core {
         if self.faults.silences(channel) || self.faults.swallows(kind) {
             return None;
         }
-        Some(Draft { channel, kind, workspace: Arc::clone(workspace), run: Arc::clone(run), fields })
+        Some(Draft { channel, kind, workspace: Arc::clone(workspace), run: Arc::clone(run), at: None, fields })
     }
 
     /// Ends the waiting of runs that nobody started. Called wherever it could be noticed that they still wait.

@@ -26,6 +26,8 @@ pub(crate) struct Draft {
     pub(crate) kind: &'static str,
     pub(crate) workspace: Arc<str>,
     pub(crate) run: Arc<str>,
+    /// Its time, where that is not the moment at which it is logged.
+    pub(crate) at: Option<jiff::Timestamp>,
     /// What the data says beyond `type`, `run_id` and `timestamp`.
     pub(crate) fields: Map<String, Value>,
 }

@@ -140,7 +140,7 @@ impl EventLog {
         let repeated = delivery.is_repeated.then(|| inner.repeated(&event));
         inner.hand_out(event, self.kept, &delivery);
         if let Some(repeated) = repeated {
-            inner.hand_out(repeated, self.kept, &Delivery::HEALTHY);
+            inner.hand_out(repeated, self.kept, &Delivery { only: delivery.repeated_to, ..Delivery::HEALTHY });
         }
         if let Some(held) = inner.held.take() {
             inner.hand_out(held, self.kept, &Delivery::HEALTHY);
@@ -202,7 +202,9 @@ impl Inner {
         }
         // No two events at one microsecond: what is told twice is then told from what happened twice.
         self.last_micros = faults.wall(clock::wall()).as_microsecond().max(self.last_micros + 1);
-        let timestamp = jiff::Timestamp::from_microsecond(self.last_micros).expect("the clock is within jiff's years");
+        let timestamp = draft.at.unwrap_or_else(|| {
+            jiff::Timestamp::from_microsecond(self.last_micros).expect("the clock is within jiff's years")
+        });
 
         let mut data = Map::new();
         data.insert("type".into(), draft.kind.into());
@@ -243,14 +245,18 @@ impl Inner {
     fn hand_out(&mut self, event: Event, kept: Kept, delivery: &Delivery) {
         self.told = self.told.max(event.sequence);
         let event = Arc::new(event);
-        if let Kept::Here(capacity) = kept {
+        // What one stream alone is told is no event that could be replayed.
+        if let Kept::Here(capacity) = kept
+            && delivery.only.is_none()
+        {
             if self.ring.len() >= capacity {
                 self.ring.pop_front();
             }
             self.ring.push_back(Arc::clone(&event));
         }
         self.subscribers.retain(|id, subscriber| {
-            if !subscriber.audience.hears(&event) || delivery.passed_over == Some(*id) {
+            let is_passed_over = delivery.passed_over == Some(*id) || delivery.only.is_some_and(|only| only != *id);
+            if !subscriber.audience.hears(&event) || is_passed_over {
                 return true;
             }
             let taken = (0..delivery.copies).all(|_| subscriber.queue.try_send(Arc::clone(&event)).is_ok());
@@ -288,7 +294,7 @@ mod tests {
     }
 
     fn draft(channel: Channel, workspace: &str, run: &str) -> Draft {
-        Draft { channel, kind: "log", workspace: workspace.into(), run: run.into(), fields: Map::new() }
+        Draft { channel, kind: "log", workspace: workspace.into(), run: run.into(), at: None, fields: Map::new() }
     }
 
     fn audience(channel: Channel, workspace: &str, run: Option<&str>) -> Audience {

@@ -17,6 +17,9 @@ use crate::store::Away;
 
 /// Characters of a message that a log line quotes.
 const QUOTED_CHARS_MAX: usize = 256;
+/// Further lines are logged in batches: no stream's queue is to overflow.
+const FURTHER_LINES_AT_ONCE: usize = 20;
+const FURTHER_LINES_EVERY: Duration = Duration::from_millis(20);
 
 /// The size of the line that the oddity `large-event` logs.
 const LARGE_LINE_BYTES: usize = 1_200_000;
@@ -77,6 +80,12 @@ async fn perform(core: &Arc<Core>, run: Arc<str>) -> Result<(), Away> {
     };
     let end = draft(core, &part, Channel::Logs, "end", [("status", says.into())]);
     let outcome = Outcome { status, output, at: clock::wall() };
+    let end = end.filter(|_| !core.faults.hides_end());
+    if let Some(late) = core.faults.end_told_after() {
+        core.commit(Change::Ended(Arc::clone(&part.run), outcome), None).await?;
+        sleep(late).await;
+        return core.commit(Change::Nothing, end).await;
+    }
     core.commit(Change::Ended(Arc::clone(&part.run), outcome), end).await?;
     if let Some(line) = untold.filter(|_| status == Status::Completed) {
         write_line(core, &part, line).await?;
@@ -109,9 +118,35 @@ async fn log(core: &Arc<Core>, part: &Part) -> Result<Option<String>, Away> {
         if step == steps && core.faults.ends_first() {
             return Ok(Some(line));
         }
+        if step == 1 {
+            let (line, at) = (core.faults.lengthened(line), core.faults.shared_moment());
+            for _ in 0..core.faults.copies_of_line() {
+                write_line_at(core, part, line.clone(), at).await?;
+            }
+            further_lines(core, part).await?;
+            continue;
+        }
         write_line(core, part, line).await?;
     }
     Ok(None)
+}
+
+/// Lines that a run logs beyond the ordinary ones; none but by a defect.
+async fn further_lines(core: &Arc<Core>, part: &Part) -> Result<(), Away> {
+    let lines = core.faults.further_lines();
+    for number in 1..=lines {
+        let message = format!("item {number} of {lines} is done");
+        if core.faults.loses_further_line(number) {
+            let line = LogLine { level: "info".into(), message };
+            core.commit(Change::Logged(Arc::clone(&part.run), line), None).await?;
+        } else {
+            write_line(core, part, message).await?;
+        }
+        if number.is_multiple_of(FURTHER_LINES_AT_ONCE) {
+            sleep(FURTHER_LINES_EVERY).await;
+        }
+    }
+    Ok(())
 }
 
 async fn judge(core: &Arc<Core>, part: &Part) -> Result<(), Away> {
@@ -143,9 +178,21 @@ async fn shield(core: &Arc<Core>, part: &Part) -> Result<(), Away> {
 }
 
 async fn write_line(core: &Arc<Core>, part: &Part, message: String) -> Result<(), Away> {
+    write_line_at(core, part, message, None).await
+}
+
+async fn write_line_at(
+    core: &Arc<Core>,
+    part: &Part,
+    message: String,
+    at: Option<jiff::Timestamp>,
+) -> Result<(), Away> {
     let level = "info";
-    let told = draft(core, part, Channel::Logs, "log", [("level", level.into()), ("message", message.as_str().into())]);
-    core.commit(Change::Logged(Arc::clone(&part.run), LogLine { level: level.into(), message }), told).await
+    let streamed = core.faults.streamed(&message);
+    let told = draft(core, part, Channel::Logs, "log", [("level", level.into()), ("message", (*streamed).into())]);
+    let told = told.map(|draft| Draft { at, ..draft });
+    let line = LogLine { level: level.into(), message: core.faults.recorded(&message) };
+    core.commit(Change::Logged(Arc::clone(&part.run), line), told).await
 }
 
 fn draft<const N: usize>(

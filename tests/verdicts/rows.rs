@@ -189,6 +189,11 @@ pub(crate) const AFRESH: &[Row] = &[
     },
     defect(&[Defect::SlowCreate], &["start_to_log_p99"]).shares("n"),
     defect(&[Defect::LyingHistogram], &["sse_write_p99"]).shares("r"),
+    defect(&[Defect::StallingWrites], &["sse_write_p99"]).shares("content"),
+    defect(&[Defect::NoEnd], &["sse_gaps"]).shares("content"),
+    // Long runs are many events; on a few streams they are no load.
+    Row { settings: "[w2_sse_churn]\nstreams = 5\n", ..defect(&[Defect::LongRunsLose], &["sse_gaps"]) },
+    defect(&[Defect::RedeliverToOne], &["sse_duplicates"]).shares("content"),
     defect(&[Defect::PublishRejected], &["tampered_manifests"]).shares("f"),
     defect(&[Defect::RunRefused], &["injections_blocked"]).shares("f"),
     defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]).shares("q"),
@@ -249,6 +254,11 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::NoContentAfterEnd]).shares("habits-1"),
     // Nothing comes on guard streams, by another habit of this soak: S2 closes the idle one itself, twice.
     Row { dialect: "[limits]\nstream_idle = \"20s\"\n", ..healthy(&[Defect::SlowHeartbeat]).shares("habits-2") },
+    healthy(&[Defect::EqualLines]).shares("habits-4"),
+    healthy(&[Defect::RecordCut]).shares("habits-4"),
+    // Other forms of the same habits, together.
+    healthy(&[Defect::CutOnStreams, Defect::PrefixedRecord, Defect::EqualLines, Defect::LateEnd]),
+    healthy(&[Defect::RecordTail, Defect::BurstEvents]),
     // Neither is known by its pid, as they would not be behind a load balancer.
     Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]) },
     Row { knows_pid: false, ..healthy(&[Defect::SeveralWorkers]) },

@@ -89,6 +89,12 @@ pub struct RunView {
 impl RunView {
     /// The messages of its log lines, in order.
     #[must_use]
+    pub fn into_messages(self) -> Vec<String> {
+        self.messages
+    }
+
+    /// The messages of its log lines, in order.
+    #[must_use]
     pub fn messages(&self) -> Vec<&str> {
         self.messages.iter().map(String::as_str).collect()
     }
@@ -161,6 +167,12 @@ pub struct LogEvent {
 }
 
 impl LogEvent {
+    /// What a person reads of it: its message, else what kind of event it is.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        self.message.as_deref().unwrap_or(&self.kind)
+    }
+
     /// An event of this kind, about this run.
     pub(super) fn of(dialect: &Events, kind: EventKind, run_id: String, mut json: Value) -> Self {
         let stamp = take(&mut json, &dialect.timestamp);

@@ -64,6 +64,12 @@ pub enum Finding {
         id: String,
         /// Whether the id was the same as before, or a new one.
         same_id: bool,
+        /// The log line, or what kind of event it was.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        line: String,
+        /// Who had it how often: the other clients, or the run's record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
     },
     /// A client did not get an event that others got; or a log line that the run has was not on its own stream, or on none
     /// of the workspace's.
@@ -76,6 +82,12 @@ pub enum Finding {
         id: String,
         /// How many clients saw it; 0 where only the run has it.
         seen_by: u32,
+        /// The log line, or what kind of event it was, where `id` does not say it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        line: String,
+        /// Who had it and who had not, where that is not the rule.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
     },
     /// A published version appeared in search; every later pulse looks for it again.
     VersionFound {

@@ -84,6 +84,26 @@ named! {
         IncidentsDropped = "incidents_dropped",
         /// Events the ledger had to forget before every client had passed them.
         LedgerEvicted = "ledger_evicted",
+        /// Runs whose log lines on the workspace streams, or on their own, were compared with their record.
+        RunsCompared = "runs_compared",
+        /// Runs that a limit of ours, or lines that could not be read, kept from being compared.
+        RunsUncompared = "runs_uncompared",
+        /// Runs whose record has no log lines.
+        RecordsEmpty = "records_empty",
+        /// Runs whose record lacks log lines that were delivered: it keeps some of them only.
+        RecordsShorter = "records_shorter",
+        /// Log lines of records that were delivered in another form: one of the two was cut, or had a prefix.
+        LinesLoose = "lines_loose",
+        /// Log lines of records that may have been delivered in a form that is not recognised.
+        LinesUndecided = "lines_undecided",
+        /// Equal log lines of a run, with the same time under different ids, that its record has as often.
+        LinesEqual = "lines_equal",
+        /// Those of which no complete record says how often the run has them.
+        LinesEqualUndecided = "lines_equal_undecided",
+        /// Runs whose end was on a stream.
+        EndsShown = "ends_shown",
+        /// Runs that are over by their record, and whose end was on no stream; where no stream has shown any end.
+        EndsNotShown = "ends_not_shown",
     }
 }
 
@@ -99,6 +119,10 @@ named! {
         /// From an event's own time to its arrival, clock offset taken out; of events that were written while their stream
         /// was open, and that say when more finely than to the second.
         EventDelivery = "event_delivery",
+        /// The same of log lines, on the workspace stream that was first to show the line.
+        LineFirstShown = "line_first_shown",
+        /// The same of the ends of runs.
+        EndFirstShown = "end_first_shown",
         /// The `duration_ms` of `judge.verdict` events.
         JudgeEvent = "judge_event",
         /// The `duration_ms` of `shield.decision` events.

@@ -106,7 +106,9 @@ fn finding() -> impl Strategy<Value = Finding> {
             stream,
             run,
             id,
-            same_id
+            same_id,
+            line: String::new(),
+            why: String::new(),
         }),
         (text(), any::<u64>(), text()).prop_map(|(version, waited_ms, answer)| Finding::VersionNotFound {
             version,

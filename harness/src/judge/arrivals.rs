@@ -15,6 +15,8 @@ use crate::{
 
 /// One event in ten is later than this quantile.
 const CERTAIN: f64 = 0.90;
+/// And one log line in a hundred, and one end of a run, than this one.
+const STALLED: f64 = 0.99;
 /// All but the quickest tenth of events took longer than this quantile.
 const QUICK: f64 = 0.10;
 /// In so many of a hundred steady minutes the gateway's clock has to be read.
@@ -30,8 +32,10 @@ enum Doubt {
 
 /// What proves that events are late, milliseconds.
 struct Proof {
-    /// One event in ten is later, with 97.5 % confidence.
+    /// So many events are later, with 97.5 % confidence.
     late_ms: f64,
+    /// Which: in words.
+    which: &'static str,
     /// What the network, and we, may have to do with it.
     ready_ms: f64,
 }
@@ -65,21 +69,30 @@ pub(super) fn tell(found: &mut Findings, case: Case<'_>) {
 /// - all that the gateway's clock may have been away from where events were timed by it: from the least to the most that
 ///   it was ahead of ours by any reading that was gone by, give or take half its round trip.
 ///
-/// A proxy that buffers holds up most events; one that holds up fewer than one in ten is told of by the note alone.
+/// A proxy that buffers holds up most events. Streams that stand still now and then hold up fewer than one in ten. They are
+/// found by what a lost packet or a busy machine of ours does not do: the event is late on **every** stream, also on the one
+/// that shows it first. Of one log line in a hundred, and of one end of a run in a hundred, the first showing has to be late,
+/// by the lower end of the 95 % range of each, and by more than the target, the 99th percentile of `/ready` round trips and
+/// the clock together. Both kinds have to be late, because a gateway may well time some log lines before it writes them (a
+/// step by its beginning), or ends (the run's, told when all is tidied up); and most of both have to be quick. A gateway
+/// without ends, or with single late events on single streams, is told of by the note alone.
 ///
 /// The clock of `/health` need not be the one that events are stamped by. Where all but a tenth of events seem to take longer
 /// than half of the runs did from their due start to their first line's arrival, it is not.
 pub(super) fn contradicted(found: &mut Findings, case: Case<'_>, quantile: f64, source: Source) {
     let Some(arrived) = case.digest.quantiles(Timing::EventDelivery, Scope::Steady) else { return };
-    match clock_slack_ms(case).and_then(|slack_ms| proof(case, found.promised, slack_ms)) {
-        Ok(Proof { late_ms, ready_ms }) => {
+    let proven = clock_slack_ms(case).and_then(|slack_ms| {
+        proof(case, found.promised, slack_ms).or_else(|doubt| stalled(case, slack_ms).ok_or(doubt))
+    });
+    match proven {
+        Ok(Proof { late_ms, which, ready_ms }) => {
             let counted_ms = found.value.unwrap_or(0.0);
             by_timing(found, case, quantile, Timing::EventDelivery, Scope::Steady);
             "steady events".clone_into(&mut found.evidence.sample_name);
             found.fault = Some(format!(
-                "{source} puts it at {counted_ms} ms at most, and events arrive {} after their time, one in ten later than \
-                 {}, where /ready takes {} there and back: is there a proxy between us that buffers streams, or do events \
-                 wait before the histogram counts them?",
+                "{source} puts it at {counted_ms} ms at most, and events arrive {} after their time, {which} later than {}, \
+                 where /ready takes {} there and back: is there a proxy between us that buffers streams, or do events wait \
+                 before the histogram counts them?",
                 whole(arrived.p99_ms),
                 whole(late_ms),
                 whole(ready_ms)
@@ -133,6 +146,7 @@ fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
         return doubt("no run says that its events came after its start".to_owned());
     };
     let (late_ms, ready_ms, quick_ms) = (ms(late_us), ready.p99_ms, ms(arrivals.quantile_us(QUICK)));
+    let which = "one in ten";
     if quick_ms - slack_ms > start.p50_ms {
         let (quick, start) = (whole(quick_ms), whole(start.p50_ms));
         return doubt(format!(
@@ -146,7 +160,23 @@ fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
             "one in ten is later than {late}, of which the network and we may be {ready}, and the clock {slack}"
         ));
     }
-    Ok(Proof { late_ms, ready_ms })
+    Ok(Proof { late_ms, which, ready_ms })
+}
+
+/// Whether all streams stand still now and then, for longer than the target.
+fn stalled(case: Case<'_>, slack_ms: f64) -> Option<Proof> {
+    let ready_ms = case.digest.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
+    let late_ms = |timing| {
+        let shown = case.digest.histogram(timing, Scope::Steady);
+        let ranks = range::ranks(STALLED, shown.len()).filter(|ranks| ranks.low > 0)?;
+        // Where most are late, the clocks differ, or the times are not those of writing.
+        let is_quick = ms(shown.quantile_us(QUICK)) - slack_ms <= ready_ms.max(case.limit() / 2.0);
+        range::at_rank(&shown.recorded(), ranks.low).map(ms).filter(|_| is_quick)
+    };
+    let late_ms = late_ms(Timing::LineFirstShown)?.min(late_ms(Timing::EndFirstShown)?);
+    let is_late = !case.targets.target(case.kpi).is_met_by(late_ms - ready_ms - slack_ms);
+    let which = "one log line and one end of a run in a hundred on every stream";
+    is_late.then_some(Proof { late_ms, which, ready_ms })
 }
 
 /// Whole milliseconds, one at least: nobody knows a way better than that.

@@ -221,3 +221,50 @@ fn one_event_in_ten_has_to_be_late_and_each_counts_once_however_many_streams_it_
     let by_phase = writes(&alone).evidence.by_phase;
     assert!(by_phase.iter().any(|of| of.phase == Phase::Steady && of.value > 8_000.0), "{by_phase:#?}");
 }
+
+/// A soak in which, in every so many minutes, all streams stand still for most of a second.
+fn standing_still(every_minutes: u64, kinds: &[Timing]) -> Soak {
+    Soak::healthy(Suite::Full).each(|interval| {
+        let minute = interval.from_ms / 60_000;
+        if minute.is_multiple_of(every_minutes) {
+            for kind in kinds {
+                interval.timings.insert(*kind, timing(800_000, 3, interval.from_ms, &run_id(minute)));
+            }
+        }
+    })
+}
+
+const BOTH: [Timing; 2] = [Timing::LineFirstShown, Timing::EndFirstShown];
+
+#[test]
+fn streams_that_all_stand_still_now_and_then_contradict_the_histogram() {
+    let judgement = writes(&standing_still(10, &BOTH));
+    assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+    let reason = judgement.reason.unwrap();
+    assert!(
+        reason.contains("one log line and one end of a run in a hundred on every stream later than 800 ms"),
+        "{reason}"
+    );
+    is_green(&standing_still(10, &[]), "events arrived within 5 ms");
+    // One minute in sixty: too few to be certain of one in a hundred.
+    is_green(&standing_still(60, &BOTH), "events arrived within 5 ms");
+}
+
+#[test]
+fn one_kind_of_event_that_is_late_may_be_timed_before_it_is_written() {
+    for kind in BOTH {
+        is_green(&standing_still(2, &[kind]), "events arrived within 5 ms");
+    }
+}
+
+#[test]
+fn streams_that_stand_still_with_everything_else_prove_nothing() {
+    is_green(&ready(standing_still(10, &BOTH), 700_000), "events arrived within 5 ms");
+    is_green(&clock(standing_still(10, &BOTH), 600.0, 602.0), "nothing is concluded from arrivals");
+    is_red(&ready(standing_still(10, &BOTH), 100_000));
+}
+
+#[test]
+fn streams_on_which_most_is_late_do_not_stand_still_now_and_then() {
+    is_green(&standing_still(1, &BOTH), "events arrived within 5 ms");
+}

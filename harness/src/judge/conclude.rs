@@ -58,6 +58,15 @@ impl Findings {
         self.evidence.worst = if offenders.len() > 1 { offenders.split_off(1) } else { offenders };
     }
 
+    /// Notes a blind spot. Where it is large, nothing good is proven.
+    pub(super) fn unproven_where(&mut self, is_large: bool, note: String) {
+        if is_large {
+            self.undecided =
+                Some(self.undecided.take().map_or_else(|| note.clone(), |before| format!("{before}; {note}")));
+        }
+        self.evidence.notes.push(note);
+    }
+
     /// The verdict. Proof of bad comes first, then too few samples, then the target.
     pub(super) fn conclude(self, plan: &Plan, digest: &Digest) -> Judgement {
         let is_met = self.value.is_some_and(|value| self.target.is_met_by(value));

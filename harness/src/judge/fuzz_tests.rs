@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A digest and its verdicts: room for the histograms of four phases, a few of them merged for a judge.
-const JUDGE_BYTES: usize = 24 * 1024 * 1024;
+const JUDGE_BYTES: usize = 28 * 1024 * 1024;
 
 /// The lines of a short soak, and of a whole one, with trouble in them.
 static SMOKE: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| lines(Suite::Smoke, 8));
@@ -34,8 +34,8 @@ fn lines(suite: Suite, intervals: usize) -> Vec<Vec<u8>> {
         Finding::NotReady { answer: text() },
         Finding::RequestFailed { workload: Workload::Runs, route: text(), subject: text(), answer: text() },
         Finding::ReconnectFailed { stream: text(), attempt: 2, answer: text() },
-        Finding::EventDuplicated { stream: text(), run: text(), id: text(), same_id: true },
-        Finding::EventMissed { stream: text(), run: text(), id: text(), seen_by: 3 },
+        Finding::EventDuplicated { stream: text(), run: text(), id: text(), same_id: true, line: text(), why: text() },
+        Finding::EventMissed { stream: text(), run: text(), id: text(), seen_by: 3, line: text(), why: text() },
         Finding::VersionNotFound { version: text(), waited_ms: 30_000, answer: text() },
         Finding::SourceFailed { source: "GET /metrics".into(), answer: text() },
         Finding::MetricMissing { name: "run_queue_depth".into() },

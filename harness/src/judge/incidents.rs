@@ -110,14 +110,16 @@ fn offence(finding: &Finding, ready: &str) -> Option<(Offence, String, String, O
         Finding::ReconnectFailed { stream, attempt, answer } => {
             said(Offence::ReconnectFailed, stream_named(stream), &format!("attempt {attempt}: {answer}"))
         }
-        Finding::EventDuplicated { stream, run, id, same_id } => {
+        Finding::EventDuplicated { stream, run, id, same_id, line, why } => {
             let how = if *same_id { "again under the same id" } else { "again under a new id" };
-            said(Offence::EventDuplicated, of_stream(run, stream), &format!("event {id} {how}"))
+            let text = format!("event {id}{} {how}{}", quoted(line), because(why));
+            said(Offence::EventDuplicated, of_stream(run, stream), &text)
         }
-        Finding::EventMissed { stream, run, id, seen_by } => {
+        Finding::EventMissed { stream, run, id, seen_by, line, why } => {
             let seen = match seen_by {
+                0 if !why.is_empty() => why.clone(),
                 0 => format!("the run has the log line '{id}', and the stream did not show it"),
-                _ => format!("event {id} was seen by {seen_by} other clients"),
+                _ => format!("event {id}{} was seen by {seen_by} other clients{}", quoted(line), because(why)),
             };
             said(Offence::EventMissed, of_stream(run, stream), &seen)
         }
@@ -149,6 +151,15 @@ fn offence(finding: &Finding, ready: &str) -> Option<(Offence, String, String, O
         }
         _ => None,
     }
+}
+
+/// A line behind the id of its event.
+fn quoted(line: &str) -> String {
+    if line.is_empty() { String::new() } else { format!(" ('{line}')") }
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
 }
 
 fn run_named(run: &str) -> String {

@@ -122,6 +122,8 @@ pub(crate) mod sick;
 #[cfg(test)]
 pub(crate) mod soak;
 #[cfg(test)]
+mod streams_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod told_tests;

@@ -211,11 +211,14 @@ fn offences(soak: &mut Soak, kpi: Kpi) {
     let finding = match kpi {
         Kpi::SseDuplicates => {
             add(soak.minute(41), Counter::EventsDuplicated, 3);
-            Finding::EventDuplicated { stream, run, id: "1841".into(), same_id: false }
+            let (id, line) = ("1841".into(), "demo-enricher starts".into());
+            let why = "19 other clients did not get it so often".into();
+            Finding::EventDuplicated { stream, run, id, same_id: false, line, why }
         }
         Kpi::SseGaps => {
             add(soak.minute(41), Counter::EventsMissed, 1);
-            Finding::EventMissed { stream, run, id: "1841".into(), seen_by: 19 }
+            let (id, line) = ("1841".into(), "demo-enricher starts".into());
+            Finding::EventMissed { stream, run, id, seen_by: 19, line, why: String::new() }
         }
         Kpi::RegistryConsistency => {
             add(soak.minute(41), Counter::VersionsLost, 1);

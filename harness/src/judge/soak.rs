@@ -191,6 +191,8 @@ fn healthy_minute(plan: &Plan, minute: u64) -> Interval {
         (Timing::JudgeEvent, timing(40_000, runs, at_ms, &run_id(minute))),
         (Timing::ShieldEvent, timing(20_000, runs, at_ms, &run_id(minute))),
         (Timing::EventDelivery, timing(5_000, 40 * runs, at_ms, "stream 4")),
+        (Timing::LineFirstShown, timing(4_000, 4 * runs, at_ms, &run_id(minute))),
+        (Timing::EndFirstShown, timing(4_000, runs, at_ms, &run_id(minute))),
         (Timing::ReadyRoundTrip, timing(3_000, 60, at_ms, "GET /ready")),
         (Timing::StartLateness, timing(1_500, runs, at_ms, &run_id(minute))),
     ]);

@@ -5,11 +5,32 @@ use std::cmp::Reverse;
 use super::{Digest, PhaseValue, Scope, conclude::Findings, incidents::Offence, kpi::Case, range};
 use crate::{journal::Counter, plan::Phase};
 
+/// So many of a hundred runs, lines or ends may be undecided, and what they would have shown changes no verdict.
+const UNDECIDED_PERCENT_MAX: u64 = 10;
+
 /// `sse_duplicates`: events delivered again to the same client, in every phase. One is proof.
+///
+/// Lines that all clients got again, with the same time under other ids, may be equal lines of their run. Its record
+/// decides. Where most of them have no complete record, nothing is proven.
 pub(super) fn duplicates(case: Case<'_>) -> Findings {
     let mut found = counted(case, Counter::EventsDuplicated, Offence::EventDuplicated);
     found.samples = case.digest.counter(Counter::EventsDelivered, Scope::All);
     found.lack = not_compared(case.digest).filter(|_| found.samples == 0);
+    let count = |counter| case.digest.counter(counter, Scope::All);
+    let (equal, undecided) = (count(Counter::LinesEqual), count(Counter::LinesEqualUndecided));
+    if equal > 0 {
+        let note = format!(
+            "{equal} log lines came again with the same time under other ids, as often as their runs have them"
+        );
+        found.evidence.notes.push(note);
+    }
+    if undecided > 0 {
+        let note = format!(
+            "{undecided} log lines came again with the same time under other ids, and no complete record says how often \
+             their runs have them: calls.get_run.logs and calls.get_run.message must lead to all log lines of a run"
+        );
+        found.unproven_where(is_much(undecided, equal), note);
+    }
     found
 }
 
@@ -18,9 +39,10 @@ pub(super) fn duplicates(case: Case<'_>) -> Findings {
 /// What the ledger had to forget before every client had passed it was compared for no client, so it is no sample.
 pub(super) fn gaps(case: Case<'_>) -> Findings {
     let mut found = counted(case, Counter::EventsMissed, Offence::EventMissed);
-    let evicted = case.digest.counter(Counter::LedgerEvicted, Scope::All);
+    let count = |counter| case.digest.counter(counter, Scope::All);
+    let evicted = count(Counter::LedgerEvicted);
     let clients = u64::from(case.plan.scenario.streams.count);
-    let delivered = case.digest.counter(Counter::EventsDelivered, Scope::All);
+    let delivered = count(Counter::EventsDelivered);
     found.samples = delivered.saturating_sub(evicted.saturating_mul(clients));
     found.lack = not_compared(case.digest).filter(|_| found.samples == 0);
     if evicted > 0 {
@@ -29,7 +51,74 @@ pub(super) fn gaps(case: Case<'_>) -> Findings {
         found.evidence.notes.push(note);
     }
     lines_that_are_not_replayed(&mut found, case);
+    records(&mut found, &count);
+    ends(&mut found, &count);
     found
+}
+
+/// Says what was compared with the records of runs, and what was not.
+fn records(found: &mut Findings, count: &impl Fn(Counter) -> u64) {
+    let compared = count(Counter::RunsCompared);
+    if compared > 0 {
+        let note = format!(
+            "{compared} comparisons of streams with the record of a run, of {} runs that succeeded; none where a chaos \
+             window or a pause of the harness interfered",
+            count(Counter::RunsSucceeded)
+        );
+        found.evidence.notes.push(note);
+    }
+    let uncompared = count(Counter::RunsUncompared);
+    if uncompared > 0 {
+        let note = format!(
+            "{uncompared} runs were not compared with their records: more ran at once than the harness watches, or a log \
+             line had no message (events.message)"
+        );
+        found.unproven_where(is_much(uncompared, compared), note);
+    }
+    let empty = count(Counter::RecordsEmpty);
+    if empty > 0 {
+        found.evidence.notes.push(format!(
+            "the records of {empty} runs have no log lines (calls.get_run.logs): a line that no stream showed goes unseen"
+        ));
+    }
+    let shorter = count(Counter::RecordsShorter);
+    if shorter > 0 {
+        found.evidence.notes.push(format!(
+            "the records of {shorter} runs have fewer lines than the streams showed: a record may keep some of them only"
+        ));
+    }
+    let loose = count(Counter::LinesLoose);
+    if loose > 0 {
+        found.evidence.notes.push(format!(
+            "{loose} log lines were matched loosely: the record, or the stream, has them cut or with a prefix"
+        ));
+    }
+    let undecided = count(Counter::LinesUndecided);
+    if undecided > 0 {
+        let note = format!(
+            "{undecided} log lines of records are on no stream, and as many lines of streams are in no record: does \
+             calls.get_run.message lead to the text that events.message has?"
+        );
+        // Of how many, is not counted; a run has a line at least.
+        found.unproven_where(is_much(undecided, compared), note);
+    }
+}
+
+/// Says what is known of the ends of runs on streams.
+fn ends(found: &mut Findings, count: &impl Fn(Counter) -> u64) {
+    let (shown, never) = (count(Counter::EndsShown), count(Counter::EndsNotShown));
+    if never > 0 && shown == 0 {
+        let note = format!(
+            "{never} runs ended, and no stream showed any end: events.end names the type of that event, and events.end = [] \
+             says that there is none"
+        );
+        found.unproven_where(true, note);
+    }
+}
+
+/// Whether what is undecided is more than a tenth of all.
+fn is_much(undecided: u64, decided: u64) -> bool {
+    u128::from(undecided) * 100 > u128::from(undecided.saturating_add(decided)) * u128::from(UNDECIDED_PERCENT_MAX)
 }
 
 /// Lines that a run has and its own stream did not show, since it was not open all the time.
@@ -51,7 +140,7 @@ fn lines_that_are_not_replayed(found: &mut Findings, case: Case<'_>) {
     );
     // Where there are streams of the workspace, they show every run, and are compared with one another.
     if case.plan.lacks.workspace_stream {
-        found.undecided = Some(note);
+        found.unproven_where(true, note);
     } else {
         found.evidence.notes.push(note);
     }

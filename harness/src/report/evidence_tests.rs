@@ -158,7 +158,9 @@ fn what_happened_in_a_window_says_in_which() {
         let (run, id, stream) = (run_id(minute), "7".to_owned(), "4".to_owned());
         let mut missed = Soak::healthy(Suite::Full);
         add(missed.minute(usize::try_from(minute).unwrap()), Counter::EventsMissed, 1);
-        missed.happens(minute * 60_000 + 30_000, Finding::EventMissed { stream, run, id, seen_by: 19 });
+        let (line, why) = (String::new(), String::new());
+        let finding = Finding::EventMissed { stream, run, id, seen_by: 19, line, why };
+        missed.happens(minute * 60_000 + 30_000, finding);
         let text = text(missed.judge().kpi(Kpi::SseGaps).unwrap());
         let first = text.lines().find(|line| line.contains("first at")).unwrap();
         let expected = if window.is_empty() { String::new() } else { format!(", in the {window} window: ") };

@@ -14,10 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    heard::{Heard, Waiting},
-    keeper::Earliness,
-};
+use super::{Delivered, heard::Heard, held_against::Waiting, keeper::Earliness};
 use crate::gateway::{Exposition, LogEvent};
 
 /// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
@@ -56,6 +53,9 @@ pub struct Board {
     /// Runs that have ended, and that the workspace streams have not shown in full.
     waiting: Waiting,
     earliness: Earliness,
+    /// Runs whose end a workspace stream has shown, and those whose own stream has where there are no others.
+    ends_shown: AtomicU64,
+    own_ends_shown: AtomicU64,
 }
 
 /// What the streams have shown of one run.
@@ -131,9 +131,9 @@ impl Board {
         Some(watch)
     }
 
-    /// Looks away from a run.
-    pub fn forget(&self, run: &str) {
-        self.runs().remove(run);
+    /// Looks away from a run. Gives what the streams have shown of it.
+    pub fn forget(&self, run: &str) -> Option<Arc<Watch>> {
+        self.runs().remove(run)
     }
 
     /// A run was created in a workspace.
@@ -152,27 +152,47 @@ impl Board {
         owners.iter().rev().find(|(owned, _)| owned == run).map(|(_, workspace)| Arc::clone(workspace))
     }
 
-    /// A stream showed an event; one of the workspace's log streams to this client.
-    pub fn saw(&self, event: &LogEvent, arrived: Instant, client: Option<usize>) {
+    /// A stream showed an event; one of the workspace's log streams to this client. Says whether the run is watched.
+    pub fn saw(&self, event: &LogEvent, arrived: Instant, client: Option<(usize, Delivered)>) -> bool {
         let watch = {
             // Held until it is found: one that begins to be watched meanwhile would not hear of this.
             let runs = self.runs();
             runs.get(&event.run_id).cloned().or_else(|| self.stranger(&event.run_id))
         };
-        let Some(watch) = watch else { return };
+        let Some(watch) = watch else { return false };
         let mut seen = watch.seen();
         match (event.kind.as_str(), client) {
-            ("log", Some(_)) => seen.heard.line(event.message.as_deref()),
-            ("end", Some(client)) => seen.heard.end(client),
+            ("log", Some((_, delivered))) => seen.heard.line(event.message.as_deref(), delivered),
+            ("end", Some((client, _))) if seen.heard.end(client) => {
+                self.ends_shown.fetch_add(1, Ordering::Relaxed);
+            }
             _ => {}
         }
         match event.kind.as_str() {
             "log" if seen.first_log.is_none_or(|first| arrived < first) => seen.first_log = Some(arrived),
             "end" => seen.ended = true,
-            _ => return,
+            _ => return true,
         }
         drop(seen);
         watch.changed.notify_waiters();
+        true
+    }
+
+    /// The run's own stream has shown its end, where no stream of the workspace does.
+    pub fn own_end_shown(&self) {
+        self.own_ends_shown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs whose own stream has shown their end.
+    #[must_use]
+    pub fn own_ends_shown(&self) -> u64 {
+        self.own_ends_shown.load(Ordering::Relaxed)
+    }
+
+    /// Runs whose end a workspace stream has shown, of those that were watched.
+    #[must_use]
+    pub(super) fn ends_shown(&self) -> u64 {
+        self.ends_shown.load(Ordering::Relaxed)
     }
 
     /// A stream opened.
@@ -321,9 +341,10 @@ impl Watch {
         self.wait_for(limit, |seen| seen.first_log.is_some()).await
     }
 
-    /// Looks at what the workspace streams have shown of the run.
-    pub(super) fn with_heard<T>(&self, look: impl FnOnce(&Heard) -> T) -> T {
-        look(&self.seen().heard)
+    /// Looks at what the workspace streams have shown of the run, and whether any stream has shown its end.
+    pub(super) fn with_heard<T>(&self, look: impl FnOnce(&Heard, bool) -> T) -> T {
+        let seen = self.seen();
+        look(&seen.heard, seen.ended)
     }
 
     async fn wait_for(&self, limit: Duration, done: impl Fn(&Seen) -> bool) -> bool {

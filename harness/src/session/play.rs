@@ -362,14 +362,22 @@ impl Context {
                 run: clip(&missed.run),
                 id: clip(&missed.id),
                 seen_by: missed.seen_by,
+                line: missed.line,
+                why: String::new(),
             });
         }
         for repeated in settled.repeated {
+            let why = match repeated.others {
+                0 => String::new(),
+                others => format!("{others} other clients did not get it so often"),
+            };
             self.recorder.incident(Finding::EventDuplicated {
                 stream: repeated.client.to_string(),
                 run: clip(&repeated.run),
                 id: clip(&repeated.id),
-                same_id: true,
+                same_id: repeated.same_id,
+                line: repeated.line,
+                why,
             });
         }
     }

@@ -322,7 +322,7 @@ async fn what_the_ledger_is_certain_of_only_later_is_counted_and_told_all_the_sa
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
-    let got = |id, stamp| Got { stamp, unstamped: "{}", run: "run", id };
+    let got = |id, stamp| Got { stamp, unstamped: "{}", run: "run", id, line: "a line", is_end: false };
     (0..2).for_each(|client| context.ledger().opened(client, 0, false));
     tokio::time::advance(Duration::from_secs(3)).await;
     let now_ms = context.ledger_ms();
@@ -338,8 +338,16 @@ async fn what_the_ledger_is_certain_of_only_later_is_counted_and_told_all_the_sa
     assert_eq!(count(crate::journal::Counter::EventsDuplicated), 1);
     assert_eq!(count(crate::journal::Counter::EventsMissed), 1);
     let (run, id) = ("run".to_owned(), "2".to_owned());
-    let missed = Finding::EventMissed { stream: "1".into(), run: run.clone(), id, seen_by: 1 };
-    let again = Finding::EventDuplicated { stream: "0".into(), run, id: "1".into(), same_id: true };
+    let (line, why) = ("a line".to_owned(), String::new());
+    let missed = Finding::EventMissed {
+        stream: "1".into(),
+        run: run.clone(),
+        id,
+        seen_by: 1,
+        line: line.clone(),
+        why: why.clone(),
+    };
+    let again = Finding::EventDuplicated { stream: "0".into(), run, id: "1".into(), same_id: true, line, why };
     assert_eq!(findings(&config.folder), [missed, again]);
 }
 

@@ -215,7 +215,7 @@ impl Places {
     /// may come a little later.
     pub(super) async fn find_after_refusal(&self) -> Found {
         tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
-        self.enough.cancel();
+        self.watched.enough.cancel();
         self.readers.over().await;
         self.found()
     }

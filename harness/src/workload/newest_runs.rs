@@ -52,6 +52,7 @@ async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<Or
     // It may have come back after a churn: what it has not shown then, it has missed.
     let call = context.of(Workload::Churn, CallName::Run, run);
     if let Some(record) = context.call(call, || context.client.run(run)).await.and_then(|answer| answer.json()) {
+        let record = context.client.dialect().run_view(&record);
         run_stream::compare(context, Workload::Churn, run, &followed, &record, since);
     }
 }

@@ -1,42 +1,80 @@
 //! The run's own record against its own stream: the one oracle for what no stream has shown.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-/// Lines of one run that are compared. Of a longer run nothing is said.
-const LINES_MAX: usize = 1_024;
+use super::sightings::{Sighted, Sightings};
+use crate::{
+    gateway::{LogEvent, StreamEvent},
+    streams::{Comparison, Lines, compare, content_hash},
+};
+
+/// Lines of one run whose order is compared. That of a longer run is not.
+const ORDERED_MAX: usize = 4_096;
 
 /// What the log stream of one run has shown.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
-    lines: Vec<String>,
+    sightings: Sightings,
+    lines: Lines,
+    /// The lines in order, as hashes.
+    order: Vec<u64>,
     has_ended: bool,
 }
 
 /// How a run's own stream differs from the run.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Difference {
-    /// These lines are in the run, and not on its stream.
-    Missing(Vec<String>),
-    /// They are all there, in another order.
-    Order,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// Line by line.
+    pub(super) lines: Comparison,
+    /// Whether the lines that both have are in another order.
+    pub(super) is_out_of_order: bool,
 }
 
 impl Shown {
-    /// The stream has shown a log line.
-    pub(super) fn line(&mut self, message: &str) {
-        if self.lines.len() <= LINES_MAX {
-            self.lines.push(message.to_owned());
+    /// The stream has shown an event of its run. Says whether it had shown it before: then whether under the same id.
+    pub(super) fn event(&mut self, event: &StreamEvent, log: &LogEvent) -> Option<bool> {
+        let sighted = self.sightings.see(event, log);
+        match sighted {
+            Sighted::Again { same_id } => return Some(same_id),
+            Sighted::Replayed => return None,
+            Sighted::New | Sighted::Equal => {}
+        }
+        // A run ends once.
+        if log.kind == "end" && self.has_ended {
+            return Some(false);
+        }
+        match (log.kind.as_str(), log.message.as_deref()) {
+            ("log", Some(message)) => self.line(message, sighted == Sighted::Equal),
+            ("log", None) => self.lines.add_unreadable(),
+            ("end", _) => self.end(),
+            _ => {}
+        }
+        None
+    }
+
+    /// The stream has shown a line; `is_equal`: one with the same time came before, under another id.
+    pub(super) fn line(&mut self, message: &str, is_equal: bool) {
+        self.lines.add(message, is_equal);
+        if self.order.len() <= ORDERED_MAX {
+            self.order.push(content_hash(message));
         }
     }
 
-    /// The stream has shown the run's end. What comes after it comes too late.
-    pub(super) fn end(&mut self) {
+    /// The stream has shown the run's end.
+    pub(super) const fn end(&mut self) {
         self.has_ended = true;
     }
 
+    /// Another connection of the stream begins; `begins_again`: what was shown before is shown again, since nothing was
+    /// asked for by an id.
+    pub(super) fn reconnected(&mut self, begins_again: bool) {
+        self.sightings.reconnected(begins_again);
+    }
+
     /// The first log line that the stream has shown.
+    #[cfg(test)]
     pub(super) fn first(&self) -> Option<&str> {
-        self.lines.first().map(String::as_str)
+        self.lines.first()
     }
 
     /// Whether the stream was read to its end.
@@ -44,92 +82,114 @@ impl Shown {
         self.has_ended
     }
 
-    /// How many of the lines that the run has came before the first that the stream has shown, as far as can be told.
-    pub(super) fn lines_before(&self, run: &[&str]) -> usize {
-        let before = run.len().saturating_sub(self.lines.len());
+    /// How many of the lines that the run has came before the first that the stream has shown. `None` where it cannot be
+    /// told: the record has none of the lines in the same form.
+    pub(super) fn lines_before(&self, run: &[&str]) -> Option<usize> {
+        let before = run.len().saturating_sub(self.order.len());
         // Where a line comes more than once, the last of them are the ones that were shown.
-        if run[before..].iter().copied().eq(self.lines.iter().map(String::as_str)) {
-            return before;
+        if run[before..].iter().map(|line| content_hash(line)).eq(self.order.iter().copied()) {
+            return Some(before);
         }
-        let first = self.first();
-        run.iter().position(|line| Some(*line) == first).unwrap_or(0)
+        let first = self.order.first()?;
+        run.iter().position(|line| content_hash(line) == *first)
+    }
+
+    /// Equal lines that the stream has shown.
+    pub(super) const fn equal(&self) -> u64 {
+        self.lines.equal()
     }
 
     /// How the stream differs from the lines that the run has. A run may keep fewer than it showed; one without lines
     /// says nothing, nor does a stream that was left before its end.
     pub(super) fn differs(&self, run: &[&str]) -> Option<Difference> {
-        if !self.has_ended || self.lines.len() > LINES_MAX {
+        if !self.has_ended || self.lines.unreadable() > 0 || run.is_empty() {
             return None;
         }
-        let mut shown = self.lines.iter();
-        if run.iter().all(|line| shown.any(|other| other == line)) {
-            return None;
-        }
-        // How often each was shown. A run may have many more lines than its stream.
-        let mut left: HashMap<&str, usize> = HashMap::new();
-        self.lines.iter().for_each(|line| *left.entry(line).or_default() += 1);
-        let mut missing = Vec::new();
-        for line in run {
-            match left.get_mut(line).filter(|count| **count > 0) {
-                Some(count) => *count -= 1,
-                None => missing.push((*line).to_owned()),
-            }
-        }
-        Some(if missing.is_empty() { Difference::Order } else { Difference::Missing(missing) })
+        let lines = compare(&self.lines, run);
+        let shown: HashSet<u64> = self.order.iter().copied().collect();
+        let mut order = self.order.iter();
+        let mut of_both = run.iter().map(|line| content_hash(line)).filter(|line| shown.contains(line));
+        let is_ordered = self.order.len() > ORDERED_MAX || of_both.all(|line| order.any(|other| *other == line));
+        Some(Difference { is_out_of_order: !is_ordered && lines.missing_count == 0, lines })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::streams::Repeated;
 
-    fn differs(shown: &[&str], run: &[&str]) -> Option<Difference> {
+    fn shown(lines: &[&str]) -> Shown {
         let mut stream = Shown::default();
-        shown.iter().for_each(|line| stream.line(line));
+        lines.iter().for_each(|line| stream.line(line, false));
         stream.end();
-        stream.differs(run)
+        stream
+    }
+
+    fn missing(shown_lines: &[&str], run: &[&str]) -> Vec<String> {
+        shown(shown_lines).differs(run).unwrap().lines.missing
     }
 
     #[test]
     fn a_stream_that_shows_what_the_run_has_does_not_differ() {
-        assert_eq!(None, differs(&["a", "b", "b", "c"], &["a", "b", "b", "c"]));
-        assert_eq!(None, differs(&["a", "b", "c"], &["b", "c"]), "a run may keep a tail only");
-        assert_eq!(None, differs(&["a"], &[]), "or nothing");
-        assert_eq!(None, differs(&["a", "a", "b"], &["a", "b"]), "a line twice is another matter");
+        assert_eq!(Some(Difference::default()), shown(&["a", "b", "b", "c"]).differs(&["a", "b", "b", "c"]));
+        assert!(missing(&["a", "b", "c"], &["b", "c"]).is_empty(), "a run may keep a tail only");
+        assert_eq!(None, shown(&["a"]).differs(&[]), "or nothing");
+        let twice = shown(&["a", "a", "b"]).differs(&["a", "b"]).unwrap();
+        assert!(twice.lines.repeated.is_empty() && !twice.is_out_of_order, "at two times it is two lines");
+    }
+
+    #[test]
+    fn an_equal_line_that_the_run_has_less_often_is_repeated() {
+        let mut stream = shown(&["a", "b"]);
+        stream.line("b", true);
+        let repeated = Repeated { line: "b".into(), delivered: 2, recorded: 1 };
+        assert_eq!(vec![repeated], stream.differs(&["a", "b"]).unwrap().lines.repeated);
+        assert!(stream.differs(&["a", "b", "b"]).unwrap().lines.repeated.is_empty());
     }
 
     #[test]
     fn a_line_that_only_the_run_has_is_missing_however_often_others_say_the_same() {
-        assert_eq!(Some(Difference::Missing(vec!["b".into()])), differs(&["a", "c"], &["a", "b", "c"]));
-        assert_eq!(Some(Difference::Missing(vec!["a".into()])), differs(&["a"], &["a", "a"]));
+        assert_eq!(vec!["b"], missing(&["a", "c"], &["a", "b", "c"]));
+        assert_eq!(vec!["a"], missing(&["a"], &["a", "a"]));
     }
 
     #[test]
     fn lines_in_another_order_differ() {
-        assert_eq!(Some(Difference::Order), differs(&["b", "a"], &["a", "b"]));
+        assert!(shown(&["b", "a"]).differs(&["a", "b"]).unwrap().is_out_of_order);
+        let long = "a line that is cut, somewhere after its first few words";
+        let cut = "a line that is cut, somewhere…";
+        assert!(shown(&[long, "b", "a"]).differs(&[cut, "a", "b"]).unwrap().is_out_of_order, "of those that are alike");
+        assert!(!shown(&[long, "a", "b"]).differs(&[cut, "a", "b"]).unwrap().is_out_of_order);
     }
 
     #[test]
     fn the_lines_before_the_first_that_was_shown_are_told_from_those_that_were_lost_later() {
         let before = |shown: &[&str], run: &[&str]| {
             let mut stream = Shown::default();
-            shown.iter().for_each(|line| stream.line(line));
+            shown.iter().for_each(|line| stream.line(line, false));
             stream.lines_before(run)
         };
-        assert_eq!(0, before(&["a", "b"], &["a", "b"]));
-        assert_eq!(1, before(&["b", "c"], &["a", "b", "c"]));
-        assert_eq!(2, before(&["a", "b"], &["a", "b", "a", "b"]), "equal lines: the last of them");
-        assert_eq!(1, before(&["b", "d"], &["a", "b", "c", "d"]), "and one was lost in between");
-        assert_eq!(2, before(&[], &["a", "b"]), "it was opened when all was over");
-        assert_eq!(0, before(&["x"], &["a", "b"]), "it shows something else");
+        assert_eq!(Some(0), before(&["a", "b"], &["a", "b"]));
+        assert_eq!(Some(1), before(&["b", "c"], &["a", "b", "c"]));
+        assert_eq!(Some(2), before(&["a", "b"], &["a", "b", "a", "b"]), "equal lines: the last of them");
+        assert_eq!(Some(1), before(&["b", "d"], &["a", "b", "c", "d"]), "and one was lost in between");
+        assert_eq!(Some(2), before(&[], &["a", "b"]), "it was opened when all was over");
+        assert_eq!(None, before(&["x"], &["a", "b"]), "it shows something else");
     }
 
     #[test]
     fn a_stream_that_was_left_before_its_end_says_nothing() {
-        assert_eq!(None, Shown::default().differs(&["a"]));
-        let mut long = Shown::default();
-        (0..LINES_MAX + 9).for_each(|n| long.line(&n.to_string()));
-        long.end();
-        assert_eq!(None, long.differs(&["a"]));
+        let mut left = shown(&["a"]);
+        left.has_ended = false;
+        assert_eq!(None, left.differs(&["a"]));
+    }
+
+    #[test]
+    fn a_long_run_is_compared_too() {
+        let lines: Vec<String> = (0..9_000).map(|n| format!("line {n}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(Some(Difference::default()), shown(&lines).differs(&lines));
+        assert_eq!(vec!["line 8000"], missing(&[&lines[..8_000], &lines[8_001..]].concat(), &lines));
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     clock,
-    gateway::{Answer, CallName, Client, NewRun, RunStanding},
+    gateway::{Answer, CallName, Client, NewRun, RunStanding, RunView},
     plan::Workload,
     session::{Call, Context, Mark, Watch},
 };
@@ -90,7 +90,7 @@ pub(super) async fn create_unless_refused(
     let answer = match created {
         Ok(answer) => answer,
         Err(why) => {
-            context.board.forget(&run.id);
+            context.forget_run(&run.id);
             return Err(why);
         }
     };
@@ -102,7 +102,7 @@ pub(super) async fn create_unless_refused(
     let id = match answer.json().as_ref().and_then(|json| dialect.run_id_of(json)) {
         Some(id) => id,
         None if dialect.gives_run_ids() => {
-            context.board.forget(&run.id);
+            context.forget_run(&run.id);
             let why = format!("{answer} (expected the run's id)");
             context.request_failed(workload, call.route, &run.id, &why, since);
             return Err(why);
@@ -112,7 +112,7 @@ pub(super) async fn create_unless_refused(
     let watch = if id == run.id {
         watch
     } else {
-        context.board.forget(&run.id);
+        context.forget_run(&run.id);
         context.board.created(&id, client.workspace());
         context.board.watch(&id)
     };
@@ -127,6 +127,18 @@ pub(super) async fn start(context: &Context, workload: Workload, client: &Client
     }
     let call = Call { since: Some(run.since), ..context.of(workload, CallName::StartRun, &run.id) };
     context.outcome(call, || client.start_run(&run.id)).await.map(drop)
+}
+
+/// Looks away from a run, or holds what the workspace streams showed of it against its record: that of one that ended in
+/// success. What may still come is waited for elsewhere, since it is no part of the run.
+pub(super) fn hold_against_streams(context: &Context, run: &Run, record: Option<RunView>, due: Mark) {
+    match (&run.watch, record) {
+        (Some(watch), Some(record)) if context.client.has(CallName::LogsStream) => {
+            context.hold_against_streams(&run.id, watch, record.into_messages(), due);
+        }
+        (None, Some(_)) if context.client.has(CallName::LogsStream) => context.run_uncompared(due),
+        _ => context.forget_run(&run.id),
+    }
 }
 
 /// Waits for a run's end: a stream that shows it saves the looking. The last look comes back too.

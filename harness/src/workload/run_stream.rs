@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    own_record::{Difference, Shown},
-    sightings::Sightings,
-};
+use super::own_record::{Difference, Shown};
 use crate::{
-    gateway::{CallName, LogEvent, StreamEvent, dialect::Replay},
+    gateway::{CallName, LogEvent, RunView, StreamEvent, dialect::Replay},
     journal::{Counter, Finding, clip},
     plan::Workload,
     session::{Context, FirstOpening, Kept, KeptUntil, Mark, Order},
@@ -19,6 +15,8 @@ use crate::{
 
 /// How long a stream may take to show the end of a run that is over.
 pub(super) const LOG_GRACE: Duration = Duration::from_secs(5);
+/// The same where no other stream shows it, and a run without it has missed it.
+const END_GRACE: Duration = Duration::from_secs(10);
 
 /// What a run's own stream has shown, and whether it could show everything.
 #[derive(Debug, Default)]
@@ -28,6 +26,10 @@ pub(super) struct Followed {
     pub(super) is_whole: bool,
     /// How many connections there were.
     connections: u32,
+    /// Whether it has shown the event that ends a run.
+    end_was_shown: bool,
+    /// Whether the run had been over for the whole grace when it was left.
+    is_waited_out: bool,
 }
 
 impl Followed {
@@ -38,47 +40,62 @@ impl Followed {
 }
 
 /// Holds what the run's stream has shown against what the run itself has. What came while the stream was not open is held
-/// against a gateway only where it replays that.
+/// against a gateway only where it replays that. A stream that was not read to the run's end proves nothing.
 pub(super) fn compare(
     context: &Context,
     workload: Workload,
     run: &str,
     followed: &Followed,
-    record: &Value,
+    record: &RunView,
     due: Mark,
 ) {
     let dialect = context.client.dialect();
-    let view = dialect.run_view(record);
-    let messages = view.messages();
+    judge_end(context, run, followed, due);
+    let messages = record.messages();
     let is_owed_all = followed.is_whole || dialect.events.replay == Replay::Yes;
-    let unshown = if is_owed_all { 0 } else { followed.shown.lines_before(&messages) };
+    let before = if is_owed_all { Some(0) } else { followed.shown.lines_before(&messages) };
+    let unshown = before.unwrap_or(0);
     if unshown > 0 {
-        not_replayed(context, unshown, due);
+        not_replayed(context, unshown as u64, due);
     }
-    match followed.shown.differs(&messages[unshown..]) {
-        None => {}
-        // A stream that came back may lack what came meanwhile.
-        Some(Difference::Missing(lines)) if !is_owed_all && followed.connections > 1 => {
-            not_replayed(context, lines.len(), due);
-        }
-        Some(Difference::Missing(lines)) => {
-            context.recorder.add(Counter::EventsMissed, lines.len() as u64, due);
-            for line in lines {
-                let (stream, run, id) = (name(run), clip(run), clip(&line));
-                context.recorder.incident_since(Finding::EventMissed { stream, run, id, seen_by: 0 }, due);
-            }
-        }
-        Some(Difference::Order) => {
-            let answer = "log lines in another order than the run has them";
-            context.request_failed(workload, dialect.route(CallName::RunLogsStream), run, answer, due);
+    let Some(Difference { lines, is_out_of_order }) = followed.shown.differs(&messages[unshown..]) else {
+        context.recorder.add(Counter::LinesEqualUndecided, followed.shown.equal(), due);
+        return;
+    };
+    // A stream that came back may lack what came meanwhile.
+    let may_lack = !is_owed_all && (followed.connections > 1 || before.is_none()) && lines.missing_count > 0;
+    if may_lack {
+        not_replayed(context, lines.missing_count, due);
+    }
+    context.recorder.add(Counter::LinesEqualUndecided, lines.equal_undecided, due);
+    context.take_down_comparison(run, &name(run), &lines, !may_lack, due);
+    if is_out_of_order {
+        let answer = "log lines in another order than the run has them";
+        context.request_failed(workload, dialect.route(CallName::RunLogsStream), run, answer, due);
+    }
+}
+
+/// Judges whether the stream has shown the end of a run that is over, where no stream of the workspace does. A gateway
+/// whose streams have shown no end at all may have no such event.
+fn judge_end(context: &Context, run: &str, followed: &Followed, due: Mark) {
+    if context.client.has(CallName::LogsStream) || !context.client.dialect().events.has_ends() {
+        return;
+    }
+    if followed.end_was_shown {
+        context.board.own_end_shown();
+        context.recorder.count(Counter::EndsShown, due);
+    } else if followed.is_waited_out && followed.is_whole && context.was_calm_since(due) {
+        match context.board.own_ends_shown() {
+            0 => context.recorder.count(Counter::EndsNotShown, due),
+            _ => context.end_missed(run, &name(run), due),
         }
     }
 }
 
 /// So many lines came while no connection of their run's own stream was open.
-fn not_replayed(context: &Context, lines: usize, due: Mark) {
+fn not_replayed(context: &Context, lines: u64, due: Mark) {
     match context.client.dialect().events.replay {
-        Replay::No => context.recorder.add(Counter::LinesNotReplayed, lines as u64, due),
+        Replay::No => context.recorder.add(Counter::LinesNotReplayed, lines, due),
         Replay::Unknown | Replay::Yes => context.recorder.count(Counter::RunsHalfShown, due),
     }
 }
@@ -106,20 +123,18 @@ pub(super) async fn follow(
         client: None,
         run: Some(run.to_owned()),
     };
-    let mut sightings = Sightings::default();
     let ids_are_the_connections = context.client.dialect().events.ids_are_the_connections;
     // Whether what came before is shown again: nothing was asked for by an id.
-    let (mut connection, mut has_id, mut begins_again) = (0, false, false);
+    let (mut connection, mut has_id) = (0, false);
     let mut on_event = |event: &StreamEvent, log: &LogEvent| {
         if event.connection != connection {
-            begins_again = connection > 0 && (!has_id || ids_are_the_connections);
+            followed.shown.reconnected(connection > 0 && (!has_id || ids_are_the_connections));
             connection = event.connection;
         }
         has_id |= event.id.is_some();
-        if let Some(same_id) = sightings.again(event, log) {
-            if begins_again {
-                return true;
-            }
+        // A stream that shows other runs too is not over with one of theirs.
+        let is_own = log.run_id == run;
+        if is_own && let Some(same_id) = followed.shown.event(event, log) {
             let mark = context.recorder.mark();
             context.recorder.count(Counter::EventsDuplicated, mark);
             context.recorder.incident(Finding::EventDuplicated {
@@ -127,25 +142,23 @@ pub(super) async fn follow(
                 run: clip(run),
                 id: clip(event.id.as_deref().unwrap_or_default()),
                 same_id,
+                line: clip(log.line()),
+                why: String::new(),
             });
-        }
-        // A stream that shows other runs too is not over with one of theirs.
-        let is_own = log.run_id == run;
-        match (log.kind.as_str(), &log.message) {
-            ("log", Some(message)) if is_own => followed.shown.line(message),
-            ("end", _) if is_own => followed.shown.end(),
-            _ => {}
         }
         !(is_own && log.kind == "end")
     };
     let long_over = async {
         over.cancelled().await;
-        tokio::time::sleep(LOG_GRACE).await;
+        let is_alone = !context.client.has(CallName::LogsStream);
+        tokio::time::sleep(if is_alone { END_GRACE } else { LOG_GRACE }).await;
     };
-    let until = tokio::select! {
-        until = context.keep(&kept, orders, Some(first), &mut on_event) => until,
-        () = long_over => KeptUntil::Enough,
+    let (until, is_waited_out) = tokio::select! {
+        until = context.keep(&kept, orders, Some(first), &mut on_event) => (until, false),
+        () = long_over => (KeptUntil::Enough, true),
     };
+    followed.is_waited_out = is_waited_out;
+    followed.end_was_shown = followed.shown.has_ended();
     if until == KeptUntil::ReadToItsEnd {
         // The gateway has ended it, which is as good as an end that it shows.
         followed.shown.end();

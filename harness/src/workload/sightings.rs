@@ -1,35 +1,136 @@
 //! What one stream has shown of one run: too little to need a ledger.
 
-use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
+use std::collections::HashMap;
+
+use crate::{
+    gateway::{LogEvent, StreamEvent},
+    streams::content_hash,
 };
 
-use crate::gateway::{LogEvent, StreamEvent};
+/// Events of one run that are remembered. A repeat of an event beyond is found by the run's record only.
+const EVENTS_MAX: usize = 4_096;
 
-/// Events of one run that are remembered.
-const EVENTS_MAX: usize = 2_048;
-
-/// The events that a stream has shown: hashes of their content, and of the id that each came with.
+/// The events that a stream has shown: how often each content came, and the content of each id.
 #[derive(Debug, Default)]
-pub(super) struct Sightings(HashMap<u64, u64>);
+pub(super) struct Sightings {
+    contents: HashMap<u64, u32>,
+    /// The same on this connection, where what was shown before is shown again.
+    on_connection: HashMap<u64, u32>,
+    begins_again: bool,
+    /// By id: the content. An id that comes with two contents is not the event's own.
+    ids: HashMap<u64, u64>,
+    has_shared_ids: bool,
+}
+
+/// How a stream shows an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sighted {
+    New,
+    /// Its content came before, under another id or without any: an equal event, or the same one again.
+    Equal,
+    /// It was shown before on another connection, and is shown again because nothing was asked for by an id.
+    Replayed,
+    /// It was there before.
+    Again {
+        /// Whether under the same id.
+        same_id: bool,
+    },
+}
 
 impl Sightings {
-    /// Whether the event was there before, and then whether under the same id.
-    pub(super) fn again(&mut self, event: &StreamEvent, log: &LogEvent) -> Option<bool> {
-        let (content, id) = (hash(&(&log.stamp, &log.unstamped)), hash(&event.id));
-        if let Some(before) = self.0.get(&content) {
-            return Some(*before == id);
+    /// Another connection of the stream begins; `begins_again`: what was shown before is shown again.
+    pub(super) fn reconnected(&mut self, begins_again: bool) {
+        self.begins_again = begins_again;
+        self.on_connection.clear();
+        if begins_again {
+            // Ids, if there are any, are those of the connection.
+            self.ids.clear();
         }
-        if self.0.len() < EVENTS_MAX {
-            self.0.insert(content, id);
+    }
+
+    /// Takes in an event.
+    pub(super) fn see(&mut self, event: &StreamEvent, log: &LogEvent) -> Sighted {
+        let content = content_hash(&format!("{}\n{}", log.stamp, log.unstamped));
+        let before = self.contents.get(&content).copied().unwrap_or(0);
+        let has_come = before > 0;
+        if let Some(id) = event.id.as_deref().map(content_hash) {
+            match self.ids.get(&id) {
+                // A stream that gives no ids goes on with the last one there was.
+                Some(named) if *named != content => self.has_shared_ids = true,
+                Some(_) if has_come && !self.has_shared_ids => return Sighted::Again { same_id: true },
+                Some(_) => {}
+                None if self.ids.len() < EVENTS_MAX => drop(self.ids.insert(id, content)),
+                None => {}
+            }
         }
-        None
+        if self.begins_again && (has_come || self.on_connection.len() < EVENTS_MAX) {
+            let here = self.on_connection.entry(content).or_default();
+            *here += 1;
+            if *here <= before {
+                return Sighted::Replayed;
+            }
+        }
+        if has_come || self.contents.len() < EVENTS_MAX {
+            *self.contents.entry(content).or_default() += 1;
+        }
+        if has_come { Sighted::Equal } else { Sighted::New }
     }
 }
 
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    fn sees(sightings: &mut Sightings, id: Option<&str>, message: &str) -> Sighted {
+        let data = format!(r#"{{"run_id":"7","timestamp":"2026-11-23T10:00:00.001Z","message":"{message}"}}"#);
+        let log = LogEvent::read(&crate::settings::built_in_dialect().events, "log", &data).unwrap();
+        let (id, name) = (id.map(str::to_owned), "log".to_owned());
+        let event = StreamEvent { id, name, data, arrived: clock::now(), connection: 0 };
+        sightings.see(&event, &log)
+    }
+
+    #[test]
+    fn the_same_id_shows_an_event_again_and_another_id_an_equal_one() {
+        let mut sightings = Sightings::default();
+        assert_eq!(Sighted::New, sees(&mut sightings, Some("1"), "a"));
+        assert_eq!(Sighted::Equal, sees(&mut sightings, Some("2"), "a"));
+        assert_eq!(Sighted::Equal, sees(&mut sightings, Some("3"), "a"));
+        for id in ["1", "2", "3"] {
+            assert_eq!(Sighted::Again { same_id: true }, sees(&mut sightings, Some(id), "a"));
+        }
+    }
+
+    #[test]
+    fn without_ids_an_event_is_equal_to_one_before() {
+        let mut sightings = Sightings::default();
+        assert_eq!(Sighted::New, sees(&mut sightings, None, "a"));
+        assert_eq!(Sighted::Equal, sees(&mut sightings, None, "a"));
+        // The last id there was.
+        assert_eq!(Sighted::New, sees(&mut sightings, Some("1"), "b"));
+        assert_eq!(Sighted::New, sees(&mut sightings, Some("1"), "c"));
+        assert_eq!(Sighted::Equal, sees(&mut sightings, Some("1"), "c"));
+    }
+
+    #[test]
+    fn what_is_shown_again_on_another_connection_is_a_replay_as_often_as_it_was_shown() {
+        let mut sightings = Sightings::default();
+        sightings.reconnected(false);
+        assert_eq!([Sighted::New, Sighted::Equal], [0, 1].map(|_| sees(&mut sightings, None, "a")));
+        sightings.reconnected(true);
+        let again = [0, 1, 2].map(|_| sees(&mut sightings, None, "a"));
+        assert_eq!([Sighted::Replayed, Sighted::Replayed, Sighted::Equal], again);
+        sightings.reconnected(true);
+        assert_eq!([Sighted::Replayed; 3], [0, 1, 2].map(|_| sees(&mut sightings, None, "a")));
+        assert_eq!(Sighted::New, sees(&mut sightings, None, "b"));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut sightings = Sightings::default();
+        for number in 0..=EVENTS_MAX {
+            sees(&mut sightings, Some(&number.to_string()), &number.to_string());
+        }
+        assert_eq!((EVENTS_MAX, EVENTS_MAX), (sightings.contents.len(), sightings.ids.len()));
+    }
 }

@@ -92,7 +92,8 @@ impl Soak {
             run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, &first).await
         };
         let (followed, record) = tokio::join!(follow, play);
-        run_stream::compare(context, Workload::Runs, &run.id, &followed, &record, due);
+        let view = context.client.dialect().run_view(&record);
+        run_stream::compare(context, Workload::Runs, &run.id, &followed, &view, due);
         (followed, first, record)
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock,
-    gateway::{Answer, CallName, dialect::Replay},
+    gateway::{Answer, CallName, RunView, dialect::Replay},
     journal::{Counter, Finding, Timing, clip},
     plan::{PlannedRun, Workload},
     session::{Context, Fatal, FirstOpening, Mark, Past, Side, Worker},
@@ -115,7 +115,7 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun) {
             // What a plan's limit made it wait, no user waited for.
             let due = Mark { at: due.at + run.waited, ..due };
             let record = under_way(context, planned, &run, due).await;
-            hold_against_streams(context, &run, record, due);
+            run::hold_against_streams(context, &run, record, due);
         }
     }
 }
@@ -136,21 +136,9 @@ fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
     }
 }
 
-/// Looks away from a run, or holds what the workspace streams showed of it against its record: that of one that ended in
-/// success and has no stream of its own. What may still come is waited for elsewhere, since it is no part of the run.
-fn hold_against_streams(context: &Context, run: &Run, record: Option<Answer>, due: Mark) {
-    match (&run.watch, record.and_then(|answer| answer.json())) {
-        (Some(watch), Some(record)) if context.client.has(CallName::LogsStream) => {
-            let view = context.client.dialect().run_view(&record);
-            context.hold_against_streams(&run.id, watch, &view.messages(), due);
-        }
-        _ => context.board.forget(&run.id),
-    }
-}
-
-/// Starts a run and waits for its end; its own log stream, if it has one, is read beside that. The record of one that has
-/// none, and ended in success, comes back.
-async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) -> Option<Answer> {
+/// Starts a run and waits for its end; its own log stream, if it has one, is read beside that, and compared with its
+/// record. The record of a run that ended in success comes back.
+async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) -> Option<RunView> {
     let over = CancellationToken::new();
     // Where no stream shows every run, each is listened to by its own.
     let is_heard_otherwise = context.client.has(CallName::LogsStream);
@@ -161,7 +149,7 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
         if is_heard_by_all {
             time_first_log(context, run, &played, None).await;
         }
-        return played.record();
+        return played.record(context);
     }
     let first = FirstOpening::default();
     let play = async {
@@ -180,10 +168,9 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
     let own = OwnStream { opened: first.opened(), followed };
     time_first_log(context, run, &played, Some(&own).filter(|_| !is_heard_by_all)).await;
     let due = played.due;
-    if let Some(record) = played.record().and_then(|answer| answer.json()) {
-        run_stream::compare(context, Workload::Runs, &run.id, &own.followed, &record, due);
-    }
-    None
+    let record = played.record(context)?;
+    run_stream::compare(context, Workload::Runs, &run.id, &own.followed, &record, due);
+    Some(record)
 }
 
 /// A run that was started.
@@ -197,8 +184,9 @@ struct Played {
 
 impl Played {
     /// The record of a run that ended in success.
-    fn record(self) -> Option<Answer> {
-        self.last.filter(|_| self.ending == Ending::Success)
+    fn record(self, context: &Context) -> Option<RunView> {
+        let json = self.last.filter(|_| self.ending == Ending::Success)?.json()?;
+        Some(context.client.dialect().run_view(&json))
     }
 }
 
@@ -268,5 +256,5 @@ fn line_before(context: &Context, own: &OwnStream, played: &Played) -> Option<In
     }
     let record = played.last.as_ref()?.json()?;
     let view = dialect.run_view(&record);
-    (own.followed.shown.lines_before(&view.messages()) > 0).then_some(opened)
+    own.followed.shown.lines_before(&view.messages()).is_some_and(|lines| lines > 0).then_some(opened)
 }

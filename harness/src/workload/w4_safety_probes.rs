@@ -157,19 +157,19 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     places.look_at(context.client.dialect().route(CallName::CreateRun), &created.text());
     places.watch_run(context, Workload::Safety, client, &run.id).await;
     let deadline = clock::now() + context.plan.scenario.runs.timeout;
-    let mut ending = Ending::Left;
-    let mut last = None;
+    let (mut ending, mut last) = (Ending::Left, None);
     if run::start(context, Workload::Safety, client, &run).await.is_ok() {
         places.run_is_under_way();
         // Not only when it is over: what is masked then may have stood there before.
         places.look_at_run(context, Workload::Safety, client, &run.id).await;
         (ending, last) = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await;
     }
-    // A run that the safety layer stopped has come to its end, too, where the dialect says that this protects such data.
     let dialect = client.dialect();
-    let is_refused = dialect.refuses_personal_data()
-        && last.and_then(|answer| answer.json()).is_some_and(|json| dialect.was_refused(&dialect.run_view(&json)));
-    context.board.forget(&run.id);
+    let record = last.and_then(|answer| answer.json()).map(|json| dialect.run_view(&json));
+    // A run that the safety layer stopped has come to its end, too, where the dialect says that this protects such data.
+    let is_refused =
+        dialect.refuses_personal_data() && record.as_ref().is_some_and(|record| dialect.was_refused(record));
+    run::hold_against_streams(context, &run, record.filter(|_| ending == Ending::Success), since);
     if context.stop.is_requested() {
         return false;
     }

@@ -155,7 +155,8 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
         places.look_at_run(context, Workload::Privacy, client, &run.id).await;
         ending = run::wait_for_end(context, Workload::Privacy, client, &run, deadline).await.0;
     }
-    context.board.forget(&run.id);
+    // Its workspace is not the one whose streams are compared.
+    let _watch = context.board.forget(&run.id);
     if context.stop.is_requested() {
         return None;
     }

@@ -3,12 +3,13 @@
 //!
 //! Here are their names and what they do. `faults`, `streams`, `telling` and `lapses` are where each is decided, with its
 //! share or size; the one line that calls it stands where the behaviour is. `habits` are the oddities of streams, `leaks` is what
-//! grows, `processes` who counts.
+//! grows, `lines` what becomes of log lines, `processes` who counts.
 
 mod faults;
 mod habits;
 mod lapses;
 mod leaks;
+mod lines;
 mod processes;
 mod streams;
 mod telling;
@@ -160,6 +161,10 @@ defects! {
         WorkerLeak "worker-leak" "a worker process leaves 64 KiB behind for every run, and a socket for every fifth"
         OneWorkerLeaks "one-worker-leaks" "two processes that began in one second answer /metrics in turn, and one grows by 40 % of 60 MB in a minute"
         ReadyTooEarly "ready-too-early" "after a gateway restart /ready is 200, and 5 s long the API is 503"
+        NoEnd "no-end" "4 % of runs complete, and no stream tells their end"
+        LongRunsLose "long-runs-lose" "2.5 % of runs log 1,200 lines more, of which every 50th is on no stream"
+        StallingWrites "stalling-writes" "all streams stand still for 1.2 s in every 10 s, and the histogram says at once"
+        RedeliverToOne "redeliver-to-one" "0.5 % of events are delivered again under a new id, to one of their streams"
     }
     oddities {
         Sawtooth "sawtooth" "memory rises by 16 % and falls back, every 3 s"
@@ -187,6 +192,12 @@ defects! {
         StrictVersions "strict-versions" "a version is x.y.z, three numbers below 2^31, or refused with 400"
         PiiRefused "pii-refused" "a run with a card or social-security number is refused with 400; an e-mail address is masked"
         DrainFirst "drain-first" "a restart of the gateway is accepted at once, and connections drop 8 s later"
+        EqualLines "equal-lines" "a run logs its second line three times in the same millisecond"
+        RecordCut "record-cut" "a run's second line has 3,000 characters, of which its record keeps 2,048 and an ellipsis"
+        CutOnStreams "cut-on-streams" "a run's second line has 3,000 characters, of which its streams tell 2,048 and an ellipsis"
+        PrefixedRecord "prefixed-record" "the lines of a run's record begin with time and level"
+        RecordTail "record-tail" "a run's record keeps its last two lines"
+        LateEnd "late-end" "a run's end is told 4 s after the run has ended"
     }
 }
 

@@ -45,12 +45,17 @@ pub(crate) struct Delivery {
     pub(crate) copies: usize,
     /// The one of them that does not.
     pub(crate) passed_over: Option<u64>,
+    /// The only one of them that does.
+    pub(crate) only: Option<u64>,
     /// Whether it is told once more, as if it were another event.
     pub(crate) is_repeated: bool,
+    /// To which of them then; none is all.
+    pub(crate) repeated_to: Option<u64>,
 }
 
 impl Delivery {
-    pub(crate) const HEALTHY: Self = Self { copies: 1, passed_over: None, is_repeated: false };
+    pub(crate) const HEALTHY: Self =
+        Self { copies: 1, passed_over: None, only: None, is_repeated: false, repeated_to: None };
 }
 
 /// When the gateway itself ends a stream, if at all.
@@ -171,7 +176,7 @@ impl Faults {
 
     /// How an event is delivered to those that hear it. One that nobody hears is none to strike at.
     pub(crate) fn delivery(&self, hearers: impl FnOnce() -> Vec<u64>) -> Delivery {
-        let strikers = [Defect::DuplicateEvents, Defect::RedeliverNewId, Defect::LoseEvents];
+        let strikers = [Defect::DuplicateEvents, Defect::RedeliverNewId, Defect::RedeliverToOne, Defect::LoseEvents];
         if !strikers.iter().any(|defect| self.has(*defect)) {
             return Delivery::HEALTHY;
         }
@@ -182,10 +187,14 @@ impl Faults {
         // In an order that depends on nothing but the seed.
         hearers.sort_unstable();
         let loses = self.strikes(Defect::LoseEvents, LOSE_EVENTS_SHARE);
+        let repeats_to_one = self.strikes(Defect::RedeliverToOne, REDELIVER_NEW_ID_SHARE);
+        let mut one = || hearers[(self.draw() * hearers.len() as f64) as usize];
         Delivery {
             copies: if self.strikes(Defect::DuplicateEvents, DUPLICATE_EVENTS_SHARE) { 2 } else { 1 },
-            passed_over: loses.then(|| hearers[(self.draw() * hearers.len() as f64) as usize]),
-            is_repeated: self.strikes(Defect::RedeliverNewId, REDELIVER_NEW_ID_SHARE),
+            passed_over: loses.then(&mut one),
+            only: None,
+            is_repeated: repeats_to_one || self.strikes(Defect::RedeliverNewId, REDELIVER_NEW_ID_SHARE),
+            repeated_to: repeats_to_one.then(&mut one),
         }
     }
 }

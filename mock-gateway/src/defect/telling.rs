@@ -58,7 +58,8 @@ impl Faults {
 
     /// How long a write took by the histogram.
     pub(crate) fn told_write(&self, took: Duration) -> Duration {
-        if self.has(Defect::LyingHistogram) { Duration::ZERO } else { took }
+        let is_a_lie = self.has(Defect::LyingHistogram) || self.has(Defect::StallingWrites);
+        if is_a_lie { Duration::ZERO } else { took }
     }
 
     /// Waits until an event is really written that was counted as written.
@@ -66,6 +67,7 @@ impl Faults {
         if self.has(Defect::LyingHistogram) {
             sleep_until(since + UNSEEN_WRITE).await;
         }
+        self.stand_still().await;
     }
 
     /// Whether a restart empties the event log.

@@ -8,6 +8,7 @@ mod chaos;
 mod defects;
 mod habits;
 mod lapses;
+mod lines;
 mod metrics;
 mod oddities;
 mod registry;

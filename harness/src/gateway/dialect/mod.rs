@@ -219,6 +219,14 @@ impl Replay {
     }
 }
 
+impl Events {
+    /// Whether streams tell the end of a run.
+    #[must_use]
+    pub fn has_ends(&self) -> bool {
+        self.words.values().any(|kind| *kind == EventKind::End)
+    }
+}
+
 /// What an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {

@@ -93,7 +93,9 @@ impl fmt::Display for Attempts {
             }
             for (what, write) in notes {
                 block(f, "note", what)?;
-                block(f, "write", &write.join("\n"))?;
+                if !write.is_empty() {
+                    block(f, "write", &write.join("\n"))?;
+                }
             }
         }
         Ok(())

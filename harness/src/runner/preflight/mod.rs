@@ -9,9 +9,11 @@ mod checks;
 mod disturb;
 mod effects;
 mod hints;
+mod lines;
 mod processes;
 mod registry;
 mod safety;
+
 mod stream_habits;
 #[cfg(test)]
 mod stream_habits_tests;

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     checks::{Check, PATIENCE},
     hints::{pointers_in, words_in},
+    lines,
     stream_habits::Others,
 };
 use crate::{
@@ -172,7 +173,23 @@ impl Check<'_> {
             let hint = "without ids a client cannot ask for what it missed: events.ids = \"connection\"".to_owned();
             self.wrong("no event has an id", &["events.ids"], Some(hint));
         }
+        if !is_guard {
+            self.note_lines(id, &seen).await;
+        }
         Some(events)
+    }
+
+    /// Compares the log lines of a run that is over with its record, and notes what a soak will make of them.
+    async fn note_lines(&mut self, id: &str, seen: &[LogEvent]) {
+        let of_run: Vec<LogEvent> = seen.iter().filter(|log| log.run_id == id).cloned().collect();
+        let has_all = of_run.len() < EVENTS_OF_RUN_MAX && of_run.iter().any(|log| log.kind == "end");
+        let Some(record) = self.client.run(id).await.ok().filter(|_| has_all).and_then(|answer| answer.json()) else {
+            return;
+        };
+        let view = self.dialect().run_view(&record);
+        for habit in lines::habits(&of_run, &view.messages()) {
+            self.note(habit, &[]);
+        }
     }
 
     /// An end may say how the run ended. Where it does so somewhere else than is looked, an end that contradicts its run

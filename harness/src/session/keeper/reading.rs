@@ -1,6 +1,6 @@
 //! Reads a connection of a stream that is kept: what each event is, and what it is entered in.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
@@ -8,8 +8,8 @@ use super::{Kept, Life, Order, Over};
 use crate::{
     clock,
     gateway::{CallName, Connection, EventReading, LogEvent, RunStanding, StreamEvent},
-    journal::{Counter, Finding, Timing, clip},
-    session::{Context, Got, Sighting},
+    journal::{Counter, clip},
+    session::Context,
 };
 
 /// No id that is sent back is longer.
@@ -67,13 +67,18 @@ impl Context {
             self.take_id(kept, life, &event);
             let Some(log) = self.about_a_run(kept, &event) else { continue };
             life.has_seen_events = true;
-            self.board.saw(&log, event.arrived, kept.client);
+            let entered = kept.client.map(|client| (client, self.enter(kept, client, &event, &log, opened_at)));
+            let is_watched = self.board.saw(&log, event.arrived, entered);
+            if !is_watched && entered.is_some_and(|(_, delivered)| delivered.is_first_equal()) {
+                // No record will say how often the run has it.
+                self.recorder.count(Counter::LinesEqualUndecided, self.recorder.mark());
+            }
             if kept.client.is_none() && kept.run.is_some() && !self.client.has(CallName::LogsStream) {
                 // There are no others that could be measured.
                 self.recorder.count(Counter::EventsDelivered, self.recorder.mark());
                 self.time_delivery(&event, &log, opened_at);
             }
-            let is_new = kept.client.is_none_or(|client| self.enter(kept, client, &event, &log, opened_at));
+            let is_new = entered.is_none_or(|(_, delivered)| delivered.is_new());
             if is_new && let Some(wrong) = self.is_out_of_place(kept, &log).or_else(|| ends.is_late(&log)) {
                 self.stream_failed(kept, &log.run_id, wrong);
             }
@@ -134,75 +139,9 @@ impl Context {
             _ => None,
         }
     }
-
-    /// Enters an event of a workspace log stream in the ledger, and times its way here. Whether it is new to the client.
-    fn enter(
-        &self,
-        kept: &Kept,
-        client: usize,
-        event: &StreamEvent,
-        log: &LogEvent,
-        opened_at: jiff::Timestamp,
-    ) -> bool {
-        let mark = self.recorder.mark();
-        // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
-        let id = clip(event.id.as_deref().unwrap_or_default());
-        let id = id.as_str();
-        let got = Got { stamp: &log.stamp, unstamped: &log.unstamped, run: &log.run_id, id };
-        let sighting = self.ledger().saw(client, self.ledger_ms(), &got);
-        self.recorder.count(Counter::EventsDelivered, mark);
-        if let Sighting::Again { same_id } = sighting {
-            self.recorder.count(Counter::EventsDuplicated, mark);
-            self.recorder.incident(Finding::EventDuplicated {
-                stream: kept.name.clone(),
-                run: clip(&log.run_id),
-                id: clip(id),
-                same_id,
-            });
-        }
-        self.time_delivery(event, log, opened_at);
-        sighting == Sighting::New
-    }
-
-    /// Times the way of an event from where it was written to here.
-    fn time_delivery(&self, event: &StreamEvent, log: &LogEvent, opened_at: jiff::Timestamp) {
-        let mark = self.recorder.mark();
-        if let Some(written_at) = log.timestamp.filter(is_told_finely) {
-            // Without the gateway's clock nothing can be said of how long an event was on its way.
-            let Some(offset_us) = self.board.clock_offset_us() else { return };
-            let written_us = written_at.as_microsecond() - offset_us;
-            // What was written before the stream opened was replayed, and says nothing about how long writing takes.
-            if written_us >= opened_at.as_microsecond() {
-                let waited = clock::now().saturating_duration_since(event.arrived);
-                let arrived_us = clock::wall_now().as_microsecond() - i64::try_from(waited.as_micros()).unwrap_or(0);
-                let took = Duration::from_micros(u64::try_from(arrived_us - written_us).unwrap_or(0));
-                let written = event.arrived.checked_sub(took).unwrap_or(event.arrived);
-                let took = self.recorder.between(written, event.arrived);
-                self.recorder.time_of(Timing::EventDelivery, took, mark, &log.run_id);
-            }
-        }
-    }
-}
-
-/// Whether a time says more than the second. One that does not says nothing of milliseconds; and of those that do, one that
-/// happens to be whole is not missed.
-fn is_told_finely(at: &jiff::Timestamp) -> bool {
-    at.subsec_nanosecond() != 0
 }
 
 /// Whether an id can be sent back as it is.
 fn fit_for_a_header(id: &str) -> bool {
     id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_that_is_told_to_the_second_times_nothing() {
-        let is_fine = |time: &str| is_told_finely(&time.parse().unwrap());
-        assert!(!is_fine("2026-11-23T10:00:07Z") && !is_fine("2026-11-23T10:00:07.000Z"));
-        assert!(is_fine("2026-11-23T10:00:07.001Z") && is_fine("1969-12-31T23:59:59.999999Z"));
-    }
 }

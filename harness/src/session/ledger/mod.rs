@@ -1,18 +1,21 @@
 //! The stream ledger: the clients of one stream are each other's oracle.
 //!
 //! What some clients saw, all that were there must have seen, whatever the ids look like. An event is known by its
-//! content, which is its data with its timestamp: two lines of a run that say the same at the same microsecond are one.
-//! Ids only help to tell a repeat from a new event. The ledger knows no clock and no socket: moments are real
-//! milliseconds that its caller passes in, and never go back.
+//! content, which is its data with its timestamp, and by its number among the events of the same content: a run may log
+//! the same line three times within a millisecond. Ids only help to tell a repeat from a new event. The ledger knows no
+//! clock and no socket: moments are real milliseconds that its caller passes in, and never go back.
 //!
 //! - A client **owes** an event if it was there before the event was first seen. A client that goes away stays a debtor
 //!   when it comes back with a `Last-Event-ID`, since the gateway then owes it everything in between.
 //! - An event is **missed** by a client that owes it, is connected, and has had [`GRACE_MS`] to get it since it came
 //!   back. One that never comes back is no witness.
-//! - An event is **repeated** when a client gets its content again, under whatever id; or gets it under an id that it had
-//!   it under, but stamped with another time.
+//! - An event is **repeated** when a client gets its content again under the id that it had it under, or after the end of
+//!   its run; or under an id that it had it under, but stamped with another time.
+//! - Content that comes again under another id, before the run's end, is an **equal** event or a repeat. It is an event
+//!   if as many clients get it as often, and those that do not have missed it. If fewer do than do not, it is repeated to
+//!   those that did. Where all of them got it as often, only the run's record can tell ([`Sighting::Equal`]).
 //!
-//! The last is certain on one connection, where ids are unique. Beyond a connection it holds only where ids are the
+//! What is stamped anew is certain on one connection, where ids are unique. Beyond a connection it holds only where ids are the
 //! events' own ([`numbering`]), and it is said only instead of a gap: when somebody who was there has not got the event
 //! as it was stamped anew. A gateway that loses nothing is so never accused, however it numbers. What the harness cannot
 //! know is whether a log that is stamped anew for everyone, and sent again to everyone, is not one that begins anew.
@@ -20,6 +23,8 @@
 //! Memory is bounded: an event that all its debtors have seen leaves only hashes behind, its content's and its id's, and
 //! of these the oldest are forgotten beyond [`REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`].
 
+mod entry;
+mod events;
 mod numbering;
 mod room;
 
@@ -28,7 +33,11 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
+use entry::{Copy, Entry};
+pub use events::{Delivered, Got, Missed, Repeated, Settled, Sighting};
 use numbering::{Named, Numbering, OwnIds};
+
+use crate::journal::clip;
 
 /// Clients of one ledger: as many as an integer has bits.
 const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
@@ -41,66 +50,9 @@ const OPEN_MAX: usize = 20_000;
 /// Hashes of events that all debtors have seen. Beyond it the oldest are forgotten: repeated after that, an event looks
 /// like one that the others missed.
 const REMEMBERED_MAX: usize = 28_000;
-
-/// An event as a client got it.
-#[derive(Debug, Clone, Copy)]
-pub struct Got<'a> {
-    /// Its timestamp, as it was written.
-    pub stamp: &'a str,
-    /// The rest of its data, keys in order.
-    pub unstamped: &'a str,
-    /// The run that it is about.
-    pub run: &'a str,
-    /// What the stream called it; empty where it had no id.
-    pub id: &'a str,
-}
-
-/// What a client saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sighting {
-    /// An event that it had not seen, for all that is known now.
-    New,
-    /// An event that it had seen.
-    Again {
-        /// Whether the id was the same, or a new one.
-        same_id: bool,
-    },
-}
-
-/// What has become certain since the last look.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// Events that were missed, oldest first.
-    pub missed: Vec<Missed>,
-    /// Events that were new when they came, and have turned out to be repeats.
-    pub repeated: Vec<Repeated>,
-}
-
-/// An event that a client should have seen and did not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missed {
-    /// Which client.
-    pub client: usize,
-    /// The run that the event is about.
-    pub run: String,
-    /// The id it had at one who saw it.
-    pub id: String,
-    /// How many clients saw it.
-    pub seen_by: u32,
-    /// When it was first seen.
-    pub first_seen_ms: u64,
-}
-
-/// An event that a client got again under its id, stamped anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeated {
-    /// Which client.
-    pub client: usize,
-    /// The run that the event is about.
-    pub run: String,
-    /// Its id.
-    pub id: String,
-}
+/// Runs of which it is remembered who got their end. Beyond it the oldest are forgotten: what comes again of such a run
+/// under another id then looks like an equal event.
+const ENDED_MAX: usize = 7_000;
 
 /// The ledger of one stream.
 #[derive(Debug, Default)]
@@ -113,6 +65,9 @@ pub struct Ledger {
     /// Who saw what was closed.
     closed: HashMap<u64, u128>,
     closed_order: VecDeque<u64>,
+    /// Who got the end of a run.
+    ended: HashMap<u64, u128>,
+    ended_order: VecDeque<u64>,
     evicted: u64,
     /// Events first seen so shortly after a client's first opening are not owed.
     opening_margin_ms: u64,
@@ -125,27 +80,6 @@ struct Client {
     /// Since when it has been connected; `None` while it is away.
     connected_since_ms: Option<u64>,
     ids: OwnIds,
-}
-
-#[derive(Debug)]
-struct Entry {
-    first_seen_ms: u64,
-    run: String,
-    id: String,
-    named: Named,
-    seen: u128,
-    owed: u128,
-    /// Those of whom nothing more is to be said: they missed it, or had it stamped otherwise.
-    passed: u128,
-    /// It came under a known id, and only its timestamp was new: that of an earlier event, if ids are the events' own.
-    /// Then what is owed is the earlier one.
-    is_stamped_anew: bool,
-}
-
-impl Entry {
-    fn lacking(&self) -> u128 {
-        self.owed & !self.seen & !self.passed
-    }
 }
 
 impl Ledger {
@@ -168,6 +102,8 @@ impl Ledger {
     pub fn with_room(mut self) -> Self {
         self.closed = room::table(REMEMBERED_MAX, || 0);
         self.closed_order = room::queue(REMEMBERED_MAX);
+        self.ended = room::table(ENDED_MAX, || 0);
+        self.ended_order = room::queue(ENDED_MAX);
         self.numbering = self.numbering.with_room();
         self
     }
@@ -195,15 +131,24 @@ impl Ledger {
     }
 
     /// A client got an event.
-    pub fn saw(&mut self, client: usize, now_ms: u64, got: &Got<'_>) -> Sighting {
-        let Some(state) = self.clients.get_mut(client) else { return Sighting::New };
-        let bit = 1_u128 << client;
+    pub fn saw(&mut self, client: usize, now_ms: u64, got: &Got<'_>) -> Delivered {
+        let bit = 1_u128.checked_shl(u32::try_from(client).unwrap_or(u32::MAX)).unwrap_or(0);
+        let Some(state) = self.clients.get_mut(client) else {
+            return Delivered { sighting: Sighting::New, is_first: false };
+        };
         let named = Named { id: (!got.id.is_empty()).then(|| hash(&got.id)), unstamped: hash(&got.unstamped) };
         let before = self.numbering.note(&mut state.ids, bit, named);
-        let content = hash(&(got.stamp, got.unstamped));
         let is_repeat = before.on_this_connection || before.had && before.shown;
+        let content = hash(&(got.stamp, got.unstamped));
+        let had_content = self.has_seen(content, bit);
+        let is_after_end = self.note_end(got, bit);
+        // What comes again under the same id, or when the run is over, is no event of its own.
+        let is_again = is_repeat || had_content && (before.had || is_after_end);
+        let number = if had_content && !is_again { self.times_seen(content, bit) + 1 } else { 1 };
+        let content = if number > 1 { hash(&(content, number)) } else { content };
         // The others owe an event as they knew it, not as it was stamped anew.
         let owed = if is_repeat { 0 } else { self.debtors(now_ms) };
+        let mut is_first = false;
         let seen = match (self.closed.get_mut(&content), self.open.get_mut(&content)) {
             (Some(seen), _) => seen,
             (None, Some(entry)) => {
@@ -212,26 +157,80 @@ impl Ledger {
                     entry.is_stamped_anew = false;
                     self.numbering.doubt(entry.named);
                 }
+                if number > 1 {
+                    entry.copies.push(Copy { client, id: got.id.to_owned(), same_id: before.here });
+                }
                 &mut entry.seen
             }
             (None, None) => {
-                let (run, id) = (got.run.to_owned(), got.id.to_owned());
-                let is_stamped_anew = before.known;
-                let entry = Entry { first_seen_ms: now_ms, run, id, named, seen: 0, owed, passed: 0, is_stamped_anew };
+                is_first = true;
+                let (run, id, line) = (got.run.to_owned(), got.id.to_owned(), clip(got.line));
+                let mut copies = Vec::new();
+                if number > 1 {
+                    copies.push(Copy { client, id: id.clone(), same_id: before.here });
+                }
+                let (passed, is_stamped_anew) = (0, before.known && number == 1);
+                let seen = 0;
+                let entry =
+                    Entry { first_seen_ms: now_ms, run, id, line, named, copies, seen, owed, passed, is_stamped_anew };
                 self.order.push_back(content);
                 &mut self.open.entry(content).or_insert(entry).seen
             }
         };
-        let had_content = *seen & bit != 0;
         *seen |= bit;
         self.evict();
-        if had_content || is_repeat {
-            return Sighting::Again { same_id: before.here };
+        if is_again {
+            return Delivered { sighting: Sighting::Again { same_id: before.here }, is_first: false };
+        }
+        if number > 1 {
+            return Delivered { sighting: Sighting::Equal, is_first };
         }
         if before.had {
             self.numbering.suspect(named, client);
         }
-        Sighting::New
+        Delivered { sighting: Sighting::New, is_first }
+    }
+
+    fn has_seen(&self, content: u64, bit: u128) -> bool {
+        let closed = self.closed.get(&content).copied();
+        closed.or_else(|| self.open.get(&content).map(|entry| entry.seen)).is_some_and(|seen| seen & bit != 0)
+    }
+
+    /// How often a client has seen a content that it has seen. Of a line that comes a thousand times only a few are looked
+    /// up: whoever has seen the n-th has seen those before it.
+    fn times_seen(&self, content: u64, bit: u128) -> u32 {
+        let has_seen = |number: u32| number == 1 || self.has_seen(hash(&(content, number)), bit);
+        let mut over = 2_u32;
+        while has_seen(over) {
+            over = over.saturating_mul(2);
+        }
+        let (mut seen, mut unseen) = (over / 2, over);
+        while unseen - seen > 1 {
+            let middle = seen + (unseen - seen) / 2;
+            if has_seen(middle) { seen = middle } else { unseen = middle }
+        }
+        seen
+    }
+
+    /// Notes the end of a run. Says whether the client had got it before.
+    fn note_end(&mut self, got: &Got<'_>, bit: u128) -> bool {
+        let run = hash(&got.run);
+        let ended = self.ended.get_mut(&run);
+        let had_end = ended.as_ref().is_some_and(|ended| **ended & bit != 0);
+        match ended {
+            Some(ended) if got.is_end => *ended |= bit,
+            None if got.is_end => {
+                self.ended.insert(run, bit);
+                self.ended_order.push_back(run);
+                if self.ended_order.len() > ENDED_MAX
+                    && let Some(oldest) = self.ended_order.pop_front()
+                {
+                    self.ended.remove(&oldest);
+                }
+            }
+            _ => {}
+        }
+        had_end
     }
 
     /// Says what has become certain by now, and lets go of what everyone has passed.
@@ -242,16 +241,33 @@ impl Ledger {
             // If ids begin anew, it is an event of its own after all.
             entry.is_stamped_anew &= self.numbering.is_for_good();
             let lacking = entry.lacking();
-            for (client, state) in self.clients.iter().enumerate().filter(|(n, _)| lacking & (1 << n) != 0) {
-                let Some(connected_since_ms) = state.connected_since_ms else { continue };
-                if now_ms < connected_since_ms.max(entry.first_seen_ms).saturating_add(GRACE_MS) {
-                    continue;
+            let first_seen_ms = entry.first_seen_ms;
+            let is_over =
+                |connected_since_ms: u64| now_ms >= connected_since_ms.max(first_seen_ms).saturating_add(GRACE_MS);
+            let late = self
+                .clients
+                .iter()
+                .enumerate()
+                .filter(|(n, client)| lacking & (1 << n) != 0 && client.connected_since_ms.is_some_and(is_over));
+            let late = late.fold(0_u128, |mask, (n, _)| mask | 1 << n);
+            if late == 0 {
+                continue;
+            }
+            if !entry.copies.is_empty() && entry.seen.count_ones() <= late.count_ones() {
+                // Most got it less often. It is none of theirs, nor of whoever gets it later.
+                for copy in std::mem::take(&mut entry.copies) {
+                    settled.repeated.push(entry.repeated(copy, late.count_ones()));
                 }
+                (entry.owed, entry.seen) = (0, u128::MAX);
+                continue;
+            }
+            for client in (0..self.clients.len()).filter(|n| late & (1 << n) != 0) {
                 entry.passed |= 1 << client;
                 if entry.is_stamped_anew || self.numbering.had(entry.named) & (1 << client) != 0 {
                     // It lacks the event only as it was stamped here. So that is what the event was: stamped anew.
                     for client in self.numbering.show(entry.named) {
-                        settled.repeated.push(Repeated { client, run: entry.run.clone(), id: entry.id.clone() });
+                        let copy = Copy { client, id: entry.id.clone(), same_id: true };
+                        settled.repeated.push(entry.repeated(copy, 0));
                     }
                     continue;
                 }
@@ -259,6 +275,7 @@ impl Ledger {
                     client,
                     run: entry.run.clone(),
                     id: entry.id.clone(),
+                    line: entry.line.clone(),
                     seen_by: entry.seen.count_ones(),
                     first_seen_ms: entry.first_seen_ms,
                 });

@@ -17,7 +17,8 @@ fn saw(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, id: &str) ->
 }
 
 fn saw_stamped(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, stamp: &str, id: &str) -> Sighting {
-    ledger.saw(client, now_ms, &Got { stamp, unstamped: said, run: "run", id })
+    let is_end = said == "end";
+    ledger.saw(client, now_ms, &Got { stamp, unstamped: said, run: "run", id, line: said, is_end }).sighting
 }
 
 fn missed_by(missed: &[Missed]) -> Vec<(usize, String)> {
@@ -75,10 +76,74 @@ fn an_event_is_a_duplicate_under_the_same_id_and_under_a_new_one() {
     let mut ledger = ledger(2);
     saw(&mut ledger, 0, T, "a", "1");
     assert_eq!(saw(&mut ledger, 0, T, "a", "1"), Sighting::Again { same_id: true });
-    assert_eq!(saw(&mut ledger, 0, T, "a", "9"), Sighting::Again { same_id: false });
+    assert_eq!(saw(&mut ledger, 0, T, "a", "9"), Sighting::Equal);
     saw(&mut ledger, 1, T, "a", "1");
-    ledger.settle(T + GRACE_MS);
+    assert!(ledger.settle(T + GRACE_MS - 1) == Settled::default(), "the other may still get it as often");
+    let settled = ledger.settle(T + GRACE_MS);
+    let (run, id, line) = ("run".into(), "9".into(), "a".into());
+    let repeated = Repeated { client: 0, run, id, line, same_id: false, others: 1 };
+    assert_eq!(settled, Settled { missed: Vec::new(), repeated: vec![repeated] });
+    assert_eq!((ledger.outstanding(), ledger.open.len()), (0, 0));
     assert_eq!(saw(&mut ledger, 1, T + GRACE_MS, "a", "1"), Sighting::Again { same_id: true }, "closed, not forgotten");
+}
+
+#[test]
+fn equal_events_that_all_get_as_often_are_neither_repeated_nor_missed() {
+    let mut ledger = ledger(3);
+    for id in ["1", "2", "3"] {
+        for client in 0..3 {
+            let expected = if id == "1" { Sighting::New } else { Sighting::Equal };
+            assert_eq!(saw(&mut ledger, client, T, "a", id), expected);
+        }
+    }
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+    assert_eq!(saw(&mut ledger, 0, T, "a", "2"), Sighting::Again { same_id: true }, "each has its own id");
+    for _ in 0..40 {
+        (0..3)
+            .for_each(|client| assert_eq!(saw(&mut ledger, client, T, "a", ""), Sighting::Equal, "nor need they any"));
+    }
+    assert!(ledger.settle(T + GRACE_MS * 4) == Settled::default());
+    assert_eq!(ledger.outstanding(), 0);
+}
+
+#[test]
+fn an_equal_event_that_most_got_is_missed_by_the_others() {
+    let mut ledger = ledger(4);
+    for client in 0..4 {
+        saw(&mut ledger, client, T, "a", "1");
+        if client != 2 {
+            saw(&mut ledger, client, T, "a", "2");
+        }
+    }
+    let settled = ledger.settle(T + GRACE_MS);
+    assert_eq!((missed_by(&settled.missed), settled.missed[0].seen_by), (vec![(2, "run".to_owned())], 3));
+    assert!(settled.repeated.is_empty());
+}
+
+#[test]
+fn what_comes_again_after_the_end_of_its_run_is_a_repeat_whoever_gets_it() {
+    let mut ledger = ledger(2);
+    for client in 0..2 {
+        saw(&mut ledger, client, T, "a", "1");
+        saw(&mut ledger, client, T, "end", "2");
+    }
+    for client in 0..2 {
+        assert_eq!(saw(&mut ledger, client, T + 5, "a", "7"), Sighting::Again { same_id: false });
+        assert_eq!(saw(&mut ledger, client, T + 5, "end", "8"), Sighting::Again { same_id: false });
+    }
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+}
+
+#[test]
+fn an_equal_event_is_owed_by_one_that_is_away() {
+    let mut ledger = ledger(2);
+    (0..2).for_each(|client| assert_eq!(saw(&mut ledger, client, T, "a", "1"), Sighting::New));
+    ledger.lost(1);
+    saw(&mut ledger, 0, T + 1, "a", "2");
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "one that is away is no witness");
+    ledger.opened(1, T + GRACE_MS * 3, true);
+    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS * 3, "a", "2"), Sighting::Equal);
+    assert!(ledger.settle(T + GRACE_MS * 5) == Settled::default());
 }
 
 #[test]
@@ -109,7 +174,10 @@ fn a_stream_without_ids_has_its_repeats_found_by_content() {
     let mut ledger = ledger(2);
     assert_eq!(saw(&mut ledger, 0, T, "a", ""), Sighting::New);
     assert_eq!(saw(&mut ledger, 0, T, "b", ""), Sighting::New);
-    assert_eq!(saw(&mut ledger, 0, T, "a", ""), Sighting::Again { same_id: false });
+    assert_eq!(saw(&mut ledger, 0, T, "a", ""), Sighting::Equal);
+    saw(&mut ledger, 1, T, "a", "");
+    saw(&mut ledger, 1, T, "b", "");
+    assert_eq!(ledger.settle(T + GRACE_MS).repeated.len(), 1);
 }
 
 /// Three clients had an event under an id, and then the first comes back.
@@ -130,7 +198,8 @@ fn a_known_id_on_a_later_connection_is_a_repeat_when_the_others_do_not_get_it_so
     assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "a", "later", "1"), Sighting::New);
     assert_eq!(ledger.outstanding(), 1, "the end of a soak waits for it");
     assert!(ledger.settle(T + 4 + GRACE_MS) == Settled::default());
-    let repeated = Repeated { client: 0, run: "run".into(), id: "1".into() };
+    let (run, id, line) = ("run".into(), "1".into(), "a".into());
+    let repeated = Repeated { client: 0, run, id, line, same_id: true, others: 0 };
     assert_eq!(ledger.settle(T + 5 + GRACE_MS), Settled { missed: Vec::new(), repeated: vec![repeated] });
     assert_eq!(ledger.outstanding(), 0);
     assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "and nobody owes it");
@@ -243,7 +312,9 @@ fn a_repeat_under_a_number_of_its_connection_is_found_after_ids_have_begun_anew(
     ledger.opened(0, T, true);
     assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), Sighting::New);
     assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), Sighting::Again { same_id: true });
-    assert_eq!(saw(&mut ledger, 0, T, "event 25", "2"), Sighting::Again { same_id: false });
+    assert_eq!(saw(&mut ledger, 0, T, "event 25", "2"), Sighting::Equal);
+    let settled = ledger.settle(T + GRACE_MS);
+    assert_eq!((settled.repeated.len(), settled.repeated[0].id.as_str(), settled.missed.len()), (1, "2", 0));
 }
 
 #[test]
@@ -288,6 +359,6 @@ fn of_what_all_have_seen_the_oldest_is_forgotten_first() {
         (ledger.open.len(), ledger.closed.len(), ledger.closed_order.len()),
         (0, REMEMBERED_MAX, REMEMBERED_MAX)
     );
-    assert_eq!(saw(&mut ledger, 0, T, "1", ""), Sighting::Again { same_id: false });
+    assert_eq!(saw(&mut ledger, 0, T, "1", ""), Sighting::Equal);
     assert_eq!(saw(&mut ledger, 0, T, "0", ""), Sighting::New);
 }

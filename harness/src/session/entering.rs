@@ -1,0 +1,89 @@
+//! An event of a workspace log stream is entered in the ledger, and its way here is timed.
+
+use std::time::Duration;
+
+use super::{Context, Delivered, Got, Kept, Sighting};
+use crate::{
+    clock,
+    gateway::{LogEvent, StreamEvent},
+    journal::{Counter, Finding, Timing, clip},
+};
+
+impl Context {
+    /// Enters an event of a workspace log stream in the ledger, and times its way here.
+    pub(super) fn enter(
+        &self,
+        kept: &Kept,
+        client: usize,
+        event: &StreamEvent,
+        log: &LogEvent,
+        opened_at: jiff::Timestamp,
+    ) -> Delivered {
+        let mark = self.recorder.mark();
+        // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
+        let id = &clip(event.id.as_deref().unwrap_or_default());
+        let (line, is_end) = (log.line(), log.kind == "end");
+        let got = Got { stamp: &log.stamp, unstamped: &log.unstamped, run: &log.run_id, id, line, is_end };
+        let delivered = self.ledger().saw(client, self.ledger_ms(), &got);
+        self.recorder.count(Counter::EventsDelivered, mark);
+        if let Sighting::Again { same_id } = delivered.sighting {
+            self.recorder.count(Counter::EventsDuplicated, mark);
+            self.recorder.incident(Finding::EventDuplicated {
+                stream: kept.name.clone(),
+                run: clip(&log.run_id),
+                id: clip(id),
+                same_id,
+                line: clip(line),
+                why: String::new(),
+            });
+        }
+        if let Some(took) = self.time_delivery(event, log, opened_at)
+            && delivered.is_first
+        {
+            let first_shown = if is_end { Timing::EndFirstShown } else { Timing::LineFirstShown };
+            self.recorder.time_of(first_shown, took, mark, &log.run_id);
+        }
+        delivered
+    }
+
+    /// Times the way of an event from where it was written to here; how long that took, where it can be said.
+    pub(super) fn time_delivery(
+        &self,
+        event: &StreamEvent,
+        log: &LogEvent,
+        opened_at: jiff::Timestamp,
+    ) -> Option<Duration> {
+        let written_at = log.timestamp.filter(is_told_finely)?;
+        // Without the gateway's clock nothing can be said of how long an event was on its way.
+        let written_us = written_at.as_microsecond() - self.board.clock_offset_us()?;
+        // What was written before the stream opened was replayed, and says nothing about how long writing takes.
+        if written_us < opened_at.as_microsecond() {
+            return None;
+        }
+        let waited = clock::now().saturating_duration_since(event.arrived);
+        let arrived_us = clock::wall_now().as_microsecond() - i64::try_from(waited.as_micros()).unwrap_or(0);
+        let took = Duration::from_micros(u64::try_from(arrived_us - written_us).unwrap_or(0));
+        let written = event.arrived.checked_sub(took).unwrap_or(event.arrived);
+        let took = self.recorder.between(written, event.arrived);
+        self.recorder.time_of(Timing::EventDelivery, took, self.recorder.mark(), &log.run_id);
+        Some(took)
+    }
+}
+
+/// Whether a time says more than the second. One that does not says nothing of milliseconds; and of those that do, one that
+/// happens to be whole is not missed.
+fn is_told_finely(at: &jiff::Timestamp) -> bool {
+    at.subsec_nanosecond() != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_told_to_the_second_times_nothing() {
+        let is_fine = |time: &str| is_told_finely(&time.parse().unwrap());
+        assert!(!is_fine("2026-11-23T10:00:07Z") && !is_fine("2026-11-23T10:00:07.000Z"));
+        assert!(is_fine("2026-11-23T10:00:07.001Z") && is_fine("1969-12-31T23:59:59.999999Z"));
+    }
+}

@@ -1,0 +1,285 @@
+//! What the workspace streams showed of a run, held against the run's record. The ledger's clients are each other's oracle:
+//! what none of them was shown, none of them misses; what all of them were shown twice, none of them had too often. Only
+//! the run's own record tells of that.
+//!
+//! A run is judged when its streams have nothing more to show of it: a client that was there all the time has shown its
+//! end, after which nothing comes any more; or the grace of the ledger is over.
+//!
+//! - **Missing** lines, and a missing end, are judged only if some client was there all the time, from before the run was
+//!   due until it is judged, and if no chaos window and no stall of ours lies in that time.
+//! - **Repeated** lines are judged in any case: no outage delivers a line more often than the run has it.
+//! - A missing **end** is judged only where the streams have shown the end of other runs. Some gateways have no such event,
+//!   or have it only on the streams of single runs.
+//!
+//! Runs beyond the limits are counted, and the evidence says how many.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Context, Mark, Watch, ledger};
+use crate::{
+    journal::{Counter, Finding, clip},
+    streams::{Comparison, compare},
+};
+
+/// Runs that wait for their lines or for their end.
+pub(super) const WAITING_MAX: usize = 4_096;
+/// The records of all runs that wait. A run beyond it is not compared.
+pub(super) const WAITING_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// What a stream of any client is called.
+const STREAM: &str = "of the workspace";
+
+/// Runs that have ended, and of which the workspace streams may have more to show.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    runs: VecDeque<Ended>,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run that has ended in success.
+#[derive(Debug)]
+struct Ended {
+    run: String,
+    watch: Arc<Watch>,
+    due: Mark,
+    /// When its end was known; milliseconds as the ledger counts them.
+    known_ms: u64,
+    /// The log lines that it has.
+    record: Vec<String>,
+}
+
+impl Ended {
+    fn bytes(&self) -> usize {
+        self.record.iter().map(|line| line.len() + size_of::<String>()).sum()
+    }
+}
+
+/// What was going on while a run was played, and since.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    /// The clients that were there all the time, a bit each.
+    there: u128,
+    /// No window was open, and we were there ourselves.
+    is_calm: bool,
+    now_ms: u64,
+}
+
+/// What a run's streams have shown, once they have nothing more to show.
+struct Outcome {
+    comparison: Option<Comparison>,
+    /// Whether what is missing can be judged.
+    is_witnessed: bool,
+    has_unreadable: bool,
+    /// Equal lines that no record decides.
+    equal_undecided: u64,
+    end: End,
+}
+
+/// Whether streams have shown the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The gateway has none, or nobody was there to see it.
+    Unjudged,
+    Shown,
+    /// Not this one, nor that of any other run.
+    NeverShown,
+    /// Not this one, although it could have come.
+    Missing,
+}
+
+impl Context {
+    /// A watched run has ended in success, and these are the log lines that it has. What the workspace streams showed of
+    /// it is compared with them, now or once all could have come. The run is forgotten then.
+    pub fn hold_against_streams(&self, run: &str, watch: &Arc<Watch>, record: Vec<String>, due: Mark) {
+        let known_ms = self.ledger_ms();
+        let ended = Ended { run: run.to_owned(), watch: Arc::clone(watch), due, known_ms, record };
+        if self.settle(&ended) || !self.keep_waiting(ended) {
+            self.board.forget(run);
+        }
+    }
+
+    /// Looks away from a run whose record nobody will see.
+    pub fn forget_run(&self, run: &str) {
+        if let Some(watch) = self.board.forget(run) {
+            let equal = watch.with_heard(|heard, _| heard.lines().equal());
+            self.recorder.add(Counter::LinesEqualUndecided, equal, self.recorder.mark());
+        }
+    }
+
+    /// A run that ended in success was not watched, since too many are.
+    pub fn run_uncompared(&self, due: Mark) {
+        self.recorder.count(Counter::RunsUncompared, due);
+    }
+
+    /// Whether there was room for another.
+    fn keep_waiting(&self, ended: Ended) -> bool {
+        let mut waiting = self.board.waiting().lock();
+        let bytes = ended.bytes();
+        let has_room = waiting.runs.len() < WAITING_MAX && waiting.bytes + bytes <= WAITING_BYTES_MAX;
+        if has_room {
+            waiting.bytes += bytes;
+            waiting.runs.push_back(ended);
+        } else {
+            drop(waiting);
+            let equal = ended.watch.with_heard(|heard, _| heard.lines().equal());
+            self.recorder.add(Counter::LinesEqualUndecided, equal, ended.due);
+            self.run_uncompared(ended.due);
+        }
+        has_room
+    }
+
+    /// Takes down what has become certain by now of runs that have ended.
+    pub(super) fn settle_runs(&self) {
+        let mut waiting = self.board.waiting().lock();
+        let mut settled_bytes = 0;
+        waiting.runs.retain(|ended| {
+            let is_settled = self.settle(ended);
+            if is_settled {
+                settled_bytes += ended.bytes();
+                self.board.forget(&ended.run);
+            }
+            !is_settled
+        });
+        waiting.bytes = waiting.bytes.saturating_sub(settled_bytes);
+    }
+
+    /// How many runs have ended that may still be shown. At the end of a soak this is waited for.
+    pub(super) fn runs_waiting(&self) -> usize {
+        self.board.waiting().lock().runs.len()
+    }
+
+    /// Judges a run; `false` where its streams may have more to show.
+    fn settle(&self, ended: &Ended) -> bool {
+        if self.stop.is_requested() {
+            return true;
+        }
+        let around = Around {
+            there: self.ledger().there_since(self.ledger_ms_at(ended.due.at)),
+            is_calm: self.was_calm_since(ended.due),
+            now_ms: self.ledger_ms(),
+        };
+        let Some(outcome) = self.outcome_of(ended, around) else { return false };
+        self.take_down(ended, &outcome);
+        true
+    }
+
+    /// Whether no chaos window and no stall of ours lies between then and now.
+    #[must_use]
+    pub fn was_calm_since(&self, mark: Mark) -> bool {
+        let is_ours = !self.recorder.stalls().within(mark.at, crate::clock::now()).is_zero();
+        !is_ours && self.recorder.is_calm_since(mark.at)
+    }
+
+    /// `None` where the streams may have more to show.
+    fn outcome_of(&self, ended: &Ended, around: Around) -> Option<Outcome> {
+        let is_witnessed = around.is_calm && around.there != 0;
+        let is_over = around.now_ms >= ended.known_ms.saturating_add(ledger::GRACE_MS);
+        ended.watch.with_heard(|heard, end_was_shown| {
+            // Where nothing that is missing can be judged, any client's end will do.
+            let is_shown_out = heard.ended_by() & (if is_witnessed { around.there } else { u128::MAX }) != 0;
+            let may_come = !is_shown_out && !is_over;
+            // A gateway without ends: what has come in full need not be waited for.
+            let has_ends = self.client.dialect().events.has_ends();
+            if may_come && has_ends && self.board.ends_shown() > 0 {
+                return None;
+            }
+            let lines = heard.lines();
+            let record: Vec<&str> = ended.record.iter().map(String::as_str).collect();
+            let has_record = !record.is_empty() && lines.unreadable() == 0;
+            let comparison = has_record.then(|| compare(lines, &record));
+            let is_complete = comparison.as_ref().is_none_or(Comparison::is_complete);
+            if may_come && (!is_complete || lines.equal() > 0) {
+                return None;
+            }
+            let end = match () {
+                () if !is_witnessed || !has_ends => End::Unjudged,
+                () if end_was_shown => End::Shown,
+                () if self.board.ends_shown() > 0 && is_over => End::Missing,
+                () => End::NeverShown,
+            };
+            Some(Outcome {
+                is_witnessed,
+                has_unreadable: lines.unreadable() > 0,
+                equal_undecided: comparison.as_ref().map_or(lines.equal(), |found| found.equal_undecided),
+                end,
+                comparison,
+            })
+        })
+    }
+
+    fn take_down(&self, ended: &Ended, outcome: &Outcome) {
+        let due = ended.due;
+        self.recorder.add(Counter::LinesEqualUndecided, outcome.equal_undecided, due);
+        if let Some(found) = &outcome.comparison {
+            self.take_down_comparison(&ended.run, STREAM, found, outcome.is_witnessed, due);
+        } else if outcome.is_witnessed {
+            let counter = if outcome.has_unreadable { Counter::RunsUncompared } else { Counter::RecordsEmpty };
+            self.recorder.count(counter, due);
+        }
+        match outcome.end {
+            End::Unjudged => {}
+            End::Shown => self.recorder.count(Counter::EndsShown, due),
+            End::NeverShown => self.recorder.count(Counter::EndsNotShown, due),
+            End::Missing => self.end_missed(&ended.run, STREAM, due),
+        }
+    }
+
+    /// Takes down that no stream has shown the end of a run that is over.
+    pub fn end_missed(&self, run: &str, stream: &str, due: Mark) {
+        tracing::debug!("no stream showed the end of run {run}");
+        self.recorder.count(Counter::EventsMissed, due);
+        let (stream, run, id, line) = (stream.to_owned(), clip(run), "end".into(), "end".into());
+        let why = "the run's record says that it is over, and no stream showed its end".to_owned();
+        self.recorder.incident_since(Finding::EventMissed { stream, run, id, seen_by: 0, line, why }, due);
+    }
+
+    /// Takes down what a comparison found. What is missing is no finding without a witness.
+    pub fn take_down_comparison(&self, run: &str, stream: &str, found: &Comparison, is_witnessed: bool, due: Mark) {
+        self.recorder.add(Counter::LinesEqual, found.equal, due);
+        for repeated in &found.repeated {
+            let times = repeated.delivered.saturating_sub(repeated.recorded);
+            tracing::debug!("a log line of run {run} was delivered {} times", repeated.delivered);
+            self.recorder.add(Counter::EventsDuplicated, times, due);
+            let (stream, run, line) = (stream.to_owned(), clip(run), clip(&repeated.line));
+            let why = format!(
+                "delivered {} times with the same time, and the run's record has it {} times",
+                repeated.delivered, repeated.recorded
+            );
+            let finding =
+                Finding::EventDuplicated { stream, run, id: "of a log line".into(), same_id: false, line, why };
+            self.recorder.incident_since(finding, due);
+        }
+        if !is_witnessed {
+            return;
+        }
+        self.recorder.count(Counter::RunsCompared, due);
+        self.recorder.add(Counter::RecordsShorter, u64::from(found.surplus > 0 && found.undecided == 0), due);
+        self.recorder.add(Counter::LinesLoose, found.loose, due);
+        self.recorder.add(Counter::LinesUndecided, found.undecided, due);
+        self.recorder.add(Counter::EventsMissed, found.missing_count, due);
+        if found.missing_count > 0 {
+            tracing::debug!("the stream {stream} did not show {} log lines of run {run}", found.missing_count);
+        }
+        for missing in &found.missing {
+            let (stream, run, id) = (stream.to_owned(), clip(run), clip(missing));
+            let (line, why) = (String::new(), String::new());
+            let missed = Finding::EventMissed { stream, run, id, seen_by: 0, line, why };
+            self.recorder.incident_since(missed, due);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "held_against_tests.rs"]
+mod tests;

@@ -1,0 +1,98 @@
+//! What the ledger is given, and what it says.
+
+/// An event as a client got it.
+#[derive(Debug, Clone, Copy)]
+pub struct Got<'a> {
+    /// Its timestamp, as it was written.
+    pub stamp: &'a str,
+    /// The rest of its data, keys in order.
+    pub unstamped: &'a str,
+    /// The run that it is about.
+    pub run: &'a str,
+    /// What the stream called it; empty where it had no id.
+    pub id: &'a str,
+    /// What a person reads of it: the text of a log line, or what kind of event it is.
+    pub line: &'a str,
+    /// Whether it is the end of the run.
+    pub is_end: bool,
+}
+
+/// What a client saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    /// An event that it had not seen, for all that is known now.
+    New,
+    /// The content of an event that it had seen, under another id: an equal event, or the same one again.
+    Equal,
+    /// An event that it had seen.
+    Again {
+        /// Whether the id was the same, or a new one.
+        same_id: bool,
+    },
+}
+
+/// How an event came to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// What the client saw.
+    pub sighting: Sighting,
+    /// Whether it is the first of all clients that saw it.
+    pub is_first: bool,
+}
+
+impl Delivered {
+    /// Whether it is no repeat, for all that is known now.
+    #[must_use]
+    pub const fn is_new(self) -> bool {
+        !matches!(self.sighting, Sighting::Again { .. })
+    }
+
+    /// Whether it is an equal event that no client had before.
+    #[must_use]
+    pub const fn is_first_equal(self) -> bool {
+        self.is_first && matches!(self.sighting, Sighting::Equal)
+    }
+}
+
+/// What has become certain since the last look.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Events that were missed, oldest first.
+    pub missed: Vec<Missed>,
+    /// Events that were new when they came, and have turned out to be repeats.
+    pub repeated: Vec<Repeated>,
+}
+
+/// An event that a client should have seen and did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// Which client.
+    pub client: usize,
+    /// The run that the event is about.
+    pub run: String,
+    /// The id it had at one who saw it.
+    pub id: String,
+    /// What a person reads of it.
+    pub line: String,
+    /// How many clients saw it.
+    pub seen_by: u32,
+    /// When it was first seen.
+    pub first_seen_ms: u64,
+}
+
+/// An event that a client got again: under its id, stamped anew; or more often than the other clients got it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    /// Which client.
+    pub client: usize,
+    /// The run that the event is about.
+    pub run: String,
+    /// The id it had this time.
+    pub id: String,
+    /// What a person reads of it.
+    pub line: String,
+    /// Whether the client had it under this id before.
+    pub same_id: bool,
+    /// How many clients did not get it so often.
+    pub others: u32,
+}
