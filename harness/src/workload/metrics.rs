@@ -21,14 +21,18 @@ use super::{
 };
 use crate::{
     clock,
-    gateway::{Answer, CallName, Exposition, Outcome, Unusable, time_of},
+    gateway::{Answer, CallName, Exposition, Outcome, Unusable, heap::Heap, time_of},
     journal::{Counter, Finding, Gauge, Source, Timing, clip},
-    plan::{Workload, millis},
+    plan::{Phase, Workload, millis},
     session::{Context, Fatal, Kept, Mark, Side, Worker},
 };
 
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
 const UNDER_WAY_MAX: usize = 32;
+
+/// Scenario time between two requests to collect garbage: sixty in two hours. A full collection stops the gateway for some
+/// milliseconds, for a second where its heap is large; so rarely that is no disturbance.
+const COLLECT_EVERY_MS: u64 = 120_000;
 
 /// Metrics without which a KPI has no source, and the gauge that each feeds.
 const GAUGES: [(&str, Gauge); 2] =
@@ -36,6 +40,7 @@ const GAUGES: [(&str, Gauge); 2] =
 
 /// When the process that answers began: by it one is told from another.
 const STARTED: &str = "process_start_time_seconds";
+const RSS: &str = "process_resident_memory_bytes";
 
 /// The scrapes.
 #[derive(Debug)]
@@ -50,6 +55,7 @@ pub(super) struct Metrics {
 struct State {
     processes: ProcessWatch,
     starts: Starts,
+    collections: Collections,
     /// Histograms as they stood, by source.
     tallies: BTreeMap<Source, Tallies>,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
@@ -72,6 +78,7 @@ impl Default for Metrics {
         let state = State {
             processes: ProcessWatch::new(),
             starts: Starts::default(),
+            collections: Collections::default(),
             tallies: BTreeMap::new(),
             latest: None,
             freshness: Freshness::default(),
@@ -111,12 +118,12 @@ impl Worker for Metrics {
                 }
                 self.place.advance();
                 let mark = context.recorder.cycle_started(Workload::Metrics, context.due(due_ms));
-                self.scrape_aside(&context, mark);
+                self.scrape_aside(&context, mark, due_ms % COLLECT_EVERY_MS < every_ms);
             }
             let _ = context.until(context.plan.duration_ms).await;
             if !context.stop.is_requested() {
                 // What the histograms gained since the last scrape belongs to the soak.
-                scrape(&context, &self.state, context.recorder.mark()).await;
+                scrape(&context, &self.state, context.recorder.mark(), false).await;
             }
             Ok(())
         })
@@ -124,12 +131,12 @@ impl Worker for Metrics {
 }
 
 impl Metrics {
-    fn scrape_aside(&self, context: &Context, mark: Mark) {
+    fn scrape_aside(&self, context: &Context, mark: Mark, collects: bool) {
         // Without room nothing is scraped, and the cycle stays unfinished: the workload's trial says so.
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
         let (one, state) = (context.clone(), Arc::clone(&self.state));
         self.scrapes.play(context, Workload::Metrics, async move {
-            scrape(&one, &state, mark).await;
+            scrape(&one, &state, mark, collects).await;
             one.recorder.cycle_finished(Workload::Metrics, mark);
             drop(room);
         });
@@ -175,13 +182,16 @@ struct Asked {
     /// Runs that the gateway had accepted the start of.
     runs: u64,
     mark: Mark,
+    /// Whether the gateway has just collected its garbage.
+    is_collected: bool,
 }
 
-async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
-    look_at_processes(context, state, mark).await;
+async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark, collects: bool) {
+    let is_collected = collects && collect_garbage(context, mark).await;
+    look_at_processes(context, state, mark, is_collected).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.kept_streams_open() as f64, mark);
-    let asked = Asked { runs: context.board.runs_started(), mark };
+    let asked = Asked { runs: context.board.runs_started(), mark, is_collected };
     let has_metrics = context.client.has(CallName::Metrics);
     let ask = async { if has_metrics { Some(context.client.metrics().await) } else { None } };
     let (metrics, ()) = tokio::join!(ask, read_clock(context, state, mark));
@@ -190,10 +200,27 @@ async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
     }
 }
 
+/// Asks the gateway to collect its garbage, where it has a call for that and nothing disturbs it: whether it did.
+async fn collect_garbage(context: &Context, mark: Mark) -> bool {
+    let Some(spec) = context.client.dialect().call(CallName::CollectGarbage) else { return false };
+    if mark.phase != Phase::Steady {
+        return false;
+    }
+    let answer = match context.client.collect_garbage().await {
+        Ok(answer) if answer.is(&spec.yes) => return true,
+        Ok(answer) => answer.to_string(),
+        Err(trouble) => trouble.text,
+    };
+    context.recorder.incident_since(Finding::SourceFailed { source: spec.route.clone(), answer }, mark);
+    false
+}
+
 /// To find a process, and to count the descriptors of one that has many, keeps a thread for a while: not one that measures.
-async fn look_at_processes(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
+async fn look_at_processes(context: &Context, state: &Arc<Mutex<State>>, mark: Mark, is_collected: bool) {
     let (one, state) = (context.clone(), Arc::clone(state));
-    let looking = tokio::task::spawn_blocking(move || lock(&state).processes.look(&one, mark));
+    let looking = tokio::task::spawn_blocking(move || {
+        lock(&state).processes.look(&one, mark, is_collected);
+    });
     if let Err(error) = looking.await
         && let Ok(panic) = error.try_into_panic()
     {
@@ -278,6 +305,13 @@ fn take_in_metrics(context: &Context, state: &Mutex<State>, outcome: Outcome, as
             }
         }
     }
+    if let Some(heap) = exposition.heap {
+        let ended = state.collections.have_ended(started_s, heap.collections) || asked.is_collected;
+        take_in_heap(context, heap, ended, mark);
+    }
+    if let Some(bytes) = exposition.value(RSS).filter(|_| asked.is_collected && by_metrics.is_some()) {
+        context.recorder.gauge(Gauge::GatewayRssCollected, bytes, mark);
+    }
     take_in_gauges(context, &exposition, by_metrics, &mut missing, mark);
     for source in Source::ALL {
         match exposition.histograms.get(source.name()) {
@@ -323,6 +357,39 @@ fn is_asked_for(name: &str) -> bool {
         || Source::ALL.iter().any(|source| source.name() == name)
         || name == "sse_active_connections"
         || processes.contains(&name)
+}
+
+/// `is_collected`: a full collection ended since the scrape before, so what is in use is needed.
+fn take_in_heap(context: &Context, heap: Heap, is_collected: bool, mark: Mark) {
+    let live = heap.live.or(heap.used.filter(|_| is_collected));
+    for (gauge, bytes) in [
+        (Gauge::GatewayHeapUsed, heap.used),
+        (Gauge::GatewayHeapCommitted, heap.committed),
+        (Gauge::GatewayHeapLive, live),
+    ] {
+        if let Some(bytes) = bytes {
+            context.recorder.gauge(gauge, bytes, mark);
+        }
+    }
+}
+
+/// Full collections as they were last counted, by the start of the process that counted them.
+#[derive(Debug, Default)]
+struct Collections(Vec<(Option<f64>, f64)>);
+
+impl Collections {
+    /// Processes that are remembered, the latest first.
+    const PROCESSES_MAX: usize = 16;
+
+    /// Whether one ended since this process was asked last.
+    fn have_ended(&mut self, started_s: Option<f64>, count: Option<f64>) -> bool {
+        let Some(count) = count else { return false };
+        let known = self.0.iter().position(|(start, _)| *start == started_s);
+        let before = known.map(|at| self.0.remove(at).1);
+        self.0.insert(0, (started_s, count));
+        self.0.truncate(Self::PROCESSES_MAX);
+        before.is_some_and(|before| count > before)
+    }
 }
 
 fn take_in_gauges(
