@@ -100,6 +100,7 @@ impl MockGateway {
             core.stubs.server().await;
         }
         defect::breathe(&core);
+        defect::fill_heap(&core);
         let router = routes::router(Arc::clone(&core));
         let front = front::serve(listener, router, Arc::clone(&core), restarts_wanted);
         // However it ends.

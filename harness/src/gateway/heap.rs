@@ -201,7 +201,10 @@ mod tests {
     #[test]
     fn python_and_whoever_says_nothing_of_a_heap_have_none() {
         assert_eq!(None, read(&[("python_gc_collections_total", &[("generation", "2")], 3.0)]));
-        assert_eq!(None, read(&[("go_gc_duration_seconds_count", &[], 3.0), ("nodejs_external_memory_bytes", &[], 1.0)]));
+        assert_eq!(
+            None,
+            read(&[("go_gc_duration_seconds_count", &[], 3.0), ("nodejs_external_memory_bytes", &[], 1.0)])
+        );
         assert_eq!(None, read(&[("heap_used_bytes", &[], f64::NAN)]));
     }
 }

@@ -79,6 +79,7 @@ mod kpi;
 mod latency;
 mod lateness;
 mod lead_up;
+mod lived;
 mod lives;
 mod looks;
 mod nearest;
@@ -86,7 +87,9 @@ mod onset;
 mod range;
 mod rates;
 mod registry;
+mod retained;
 mod safety;
+mod scale;
 mod story;
 #[cfg(test)]
 mod stream_habits_tests;
@@ -116,6 +119,8 @@ mod property_tests;
 mod range_tests;
 #[cfg(test)]
 mod recovery_tests;
+#[cfg(test)]
+mod retained_tests;
 #[cfg(test)]
 pub(crate) mod sick;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::table::{Reader, shown};
 use crate::{judge::Targets, plan::SOAK_MAX};
 
 /// Measured, see `s2_harness::judge`: by then Node, Python and a JVM have taken the memory that they need for the load.
-const MIN_REAL_TIME: Duration = Duration::from_secs(45 * 60);
+const MIN_REAL_TIME: Duration = Duration::from_secs(30 * 60);
 const REAL_TIME: RangeInclusive<Duration> = RangeInclusive::new(Duration::ZERO, SOAK_MAX);
 const BASE: RangeInclusive<ByteSize> = RangeInclusive::new(ByteSize::b(0), ByteSize::gb(100));
 
@@ -56,7 +56,10 @@ mod tests {
     fn memory_of_a_compressed_soak_is_judged_only_where_it_takes_long_enough() {
         let drift = Drift { min_real_time: Duration::from_secs(1_800) };
         let why = drift.why_memory_is_not_judged(120.0, TWO_HOURS).unwrap();
-        assert!(why.starts_with("not judged at pace 120: the soak takes 1m of real time, and in less than 30m "), "{why}");
+        assert!(
+            why.starts_with("not judged at pace 120: the soak takes 1m of real time, and in less than 30m "),
+            "{why}"
+        );
         assert_eq!(None, drift.why_memory_is_not_judged(4.0, TWO_HOURS));
         assert_eq!(None, drift.why_memory_is_not_judged(1.0, Duration::from_secs(60)), "real time is always judged");
         assert_eq!(None, Drift { min_real_time: Duration::ZERO }.why_memory_is_not_judged(120.0, TWO_HOURS));

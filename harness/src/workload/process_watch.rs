@@ -80,7 +80,7 @@ impl ProcessWatch {
         let cpu = self.processor.percent(clock::now(), view.cpu_ms);
         let gauges = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu];
         sample(context, gauges, (rss_bytes, open_fds, cpu), mark);
-        if let Some(rss_bytes) = rss_bytes.filter(|_| is_collected) {
+        if is_collected {
             #[expect(clippy::cast_precision_loss, reason = "no gateway has 2^52 bytes")]
             context.recorder.gauge(Gauge::GatewayRssCollected, rss_bytes as f64, mark);
         }
