@@ -61,7 +61,7 @@ pub struct Digest {
     cycles: BTreeMap<Workload, Cycles>,
     floors: BTreeMap<Gauge, Floors>,
     /// The most of the runtime's heap that was in use in each minute, negated: floors keep the least.
-    heap_peaks: Floors,
+    pub(super) heap_peaks: Floors,
     pub(super) clock: Middles,
     /// The same against our clock as if nobody had set it.
     pub(super) unset_clock: Middles,
@@ -350,18 +350,6 @@ impl Digest {
 
     pub(super) fn clock_bounds(&self) -> Option<GaugeTotal> {
         Some(self.clock_bounds).filter(|bounds| bounds.intervals > 0)
-    }
-
-    /// The most of the runtime's heap that was in use in each minute of a life, out of chaos windows and in them.
-    pub(super) fn heap_peaks(&self, life: Option<u64>) -> Vec<(u64, f64)> {
-        let negated = self.heap_peaks.of_life(life).unwrap_or_default();
-        negated.into_iter().map(|(minute, negated)| (minute, -negated)).collect()
-    }
-
-    /// Whether memory is that of several processes.
-    pub(super) fn are_several_processes(&self) -> bool {
-        self.gauge(Gauge::GatewayProcesses).is_some_and(|processes| processes.max > 1.0)
-            || self.story.lives.are_several()
     }
 
     pub(super) fn floors(&self, gauge: Gauge) -> Option<&Floors> {

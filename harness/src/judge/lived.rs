@@ -23,6 +23,8 @@ pub(super) const SETTLES: &str = "[calls.collect_garbage] in the dialect, or met
 const SWING_SHARE: f64 = 0.5;
 /// The least swing, for targets near nothing: percent, or a count.
 const SWING_MIN: f64 = 1.0;
+/// Memory right after a collection that was asked for is held against this at the least, bytes.
+const REQUESTED_BASE_BYTES_MIN: f64 = 64_000_000.0;
 const MINUTE_MS: u64 = 60_000;
 
 /// One life of the process, and how far it grew; none where that cannot be said.
@@ -45,24 +47,42 @@ impl Lived {
     fn without_garbage(mut self, limit: f64, in_use: InUse) -> Self {
         let is_met = |rise: Option<f64>| rise.is_some_and(|rise| rise <= limit);
         match in_use {
-            InUse::Known(way, moments) => match self.by(way, moments, limit) {
-                Some(known) => known,
-                None => self,
-            },
-            InUse::AtMost(floors) if !is_met(self.rise()) => match self.by(Way::HeapFloors, floors, limit) {
-                Some(at_most) if is_met(at_most.rise()) && at_most.falls_back() => at_most,
-                _ => {
-                    self.is_undecided = true;
-                    self
+            InUse::Heap(live, all) => {
+                // The heap is known well, so little of it counts; what is beyond it has steps of its own.
+                let size = all.iter().map(|moment| moment.1).fold(f64::INFINITY, f64::min);
+                let heap = self.by(Way::Heap, live, limit, size.max(BASE_BYTES_MIN));
+                let all = self.by(Way::HeapAndRest, all, limit, self.scale.base_min());
+                match (heap, all) {
+                    (Some(heap), Some(all)) => {
+                        if heap.rise() > all.rise() {
+                            heap
+                        } else {
+                            all
+                        }
+                    }
+                    (heap, all) => heap.or(all).unwrap_or(self),
                 }
-            },
+            }
+            InUse::Requested(resident) => {
+                let base_min = self.scale.base_min().min(REQUESTED_BASE_BYTES_MIN);
+                self.by(Way::Requested, resident, limit, base_min).unwrap_or(self)
+            }
+            InUse::AtMost(floors) if !is_met(self.rise()) => {
+                match self.by(Way::HeapFloors, floors, limit, self.scale.base_min()) {
+                    Some(at_most) if is_met(at_most.rise()) && at_most.falls_back() => at_most,
+                    _ => {
+                        self.is_undecided = true;
+                        self
+                    }
+                }
+            }
             InUse::AtMost(_) | InUse::Unknown => self,
         }
     }
 
-    /// The same by other floors, which have no garbage among them.
-    fn by(&self, way: Way, floors: Segment, limit: f64) -> Option<Self> {
-        let scale = Scale::Memory { base_min: BASE_BYTES_MIN };
+    /// The same by other floors, which have no garbage among them. Growth is a share of `base_min` at the least.
+    fn by(&self, way: Way, floors: Segment, limit: f64, base_min: f64) -> Option<Self> {
+        let scale = Scale::Memory { base_min };
         let least = floors.iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
         let teeth = Teeth::of(&floors, (limit * SWING_SHARE).max(SWING_MIN) * scale.one(least))?;
         let healthy = Healthy { growth: limit * scale.one(least), tooth: 0.0, fall_seen: 0.0 };
@@ -98,7 +118,10 @@ impl Lived {
         };
         let count = self.life.warm.len();
         match self.way {
-            Way::Heap => format!("{told}: in use after full collections, by the metrics of the heap; {}", resident()),
+            Way::Heap => format!("{told}: in use on the heap after full collections, by its metrics; {}", resident()),
+            Way::HeapAndRest => {
+                format!("{told}: in use after full collections, by the metrics of the heap; {}", resident())
+            }
             Way::HeapFloors => format!("{told}: in use at most, by the metrics of the heap; {}", resident()),
             Way::Requested => format!("{told}: right after {count} collections that were asked for; {}", resident()),
             Way::Resident if self.needed_allowance(limit) => {

@@ -17,8 +17,10 @@ const SPAN_SHARE_MIN: f64 = 0.5;
 pub(super) enum Way {
     /// It was not: resident memory itself.
     Resident,
-    /// By the heap metrics after full collections.
+    /// By the heap metrics after full collections: the heap alone.
     Heap,
+    /// The same, and resident memory beyond the heap.
+    HeapAndRest,
     /// By the heap metrics alone, whose floors have garbage among them: no less than what is in use.
     HeapFloors,
     /// By collections that were asked for.
@@ -28,8 +30,10 @@ pub(super) enum Way {
 /// What is known of the memory in use of one life of the process.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum InUse {
-    /// After each full collection.
-    Known(Way, Segment),
+    /// After each full collection: the heap alone, and with resident memory beyond the heap.
+    Heap(Segment, Segment),
+    /// Resident memory after each collection that was asked for.
+    Requested(Segment),
     /// Its runtime has a heap, of which no more is known than that so much is in use at most.
     AtMost(Segment),
     /// Nothing.
@@ -49,22 +53,36 @@ pub(super) fn in_use(digest: &Digest, life: Option<u64>, warm: &Segment) -> InUs
         _ => false,
     };
     // The metrics are those of one process: of several, memory is that of all.
-    let used = if digest.are_several_processes() { Segment::new() } else { of(Gauge::GatewayHeapUsed) };
+    let used = if are_several_processes(digest) { Segment::new() } else { of(Gauge::GatewayHeapUsed) };
     if !used.is_empty() {
-        let outside = outside(warm, &of(Gauge::GatewayHeapCommitted), &digest.heap_peaks(life));
-        let live = sum(&outside, &of(Gauge::GatewayHeapLive));
+        let outside = outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(digest, life));
+        let live: Segment =
+            of(Gauge::GatewayHeapLive).into_iter().filter(|moment| at(warm, moment.0).is_some()).collect();
         if is_enough(&live) {
-            return InUse::Known(Way::Heap, live);
+            let all = sum(&outside, &live);
+            return InUse::Heap(live, all);
         }
     }
     let requested: Segment = of(Gauge::GatewayRssCollected).into_iter().filter(|at| at.0 >= first.0).collect();
     if is_enough(&requested) {
-        return InUse::Known(Way::Requested, requested);
+        return InUse::Requested(requested);
     }
     if used.is_empty() {
         return InUse::Unknown;
     }
-    InUse::AtMost(sum(&outside(warm, &of(Gauge::GatewayHeapCommitted), &digest.heap_peaks(life)), &used))
+    InUse::AtMost(sum(&outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(digest, life)), &used))
+}
+
+/// Whether memory is that of several processes.
+fn are_several_processes(digest: &Digest) -> bool {
+    digest.gauge(Gauge::GatewayProcesses).is_some_and(|processes| processes.max > 1.0)
+        || digest.story.lives.are_several()
+}
+
+/// The most of the heap that was in use in each minute of a life, out of chaos windows and in them.
+fn heap_peaks(digest: &Digest, life: Option<u64>) -> Segment {
+    let negated = digest.heap_peaks.of_life(life).unwrap_or_default();
+    negated.into_iter().map(|(minute, negated)| (minute, -negated)).collect()
 }
 
 /// Resident memory beyond the heap.

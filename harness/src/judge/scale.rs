@@ -50,6 +50,14 @@ impl Scale {
         }
     }
 
+    /// The least that growth is held against, bytes; 0 for a count.
+    pub(super) const fn base_min(self) -> f64 {
+        match self {
+            Self::Memory { base_min } => base_min,
+            Self::Count => 0.0,
+        }
+    }
+
     /// One percent, or one.
     pub(super) fn one(self, least: f64) -> f64 {
         match self {

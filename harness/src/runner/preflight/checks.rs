@@ -12,8 +12,7 @@ use crate::{
     gateway::{
         Answer, CallName, Client, Dialect, Exposition, GatewayAccess, Manifest, NewRun, RunStanding, Streams,
         dialect::{Fill, Spec},
-        heap,
-        time_of,
+        heap, time_of,
     },
     settings::Settings,
     workload::INJECTIONS,
@@ -290,7 +289,8 @@ impl Check<'_> {
             self.wrong("none of the metrics is there", &["metrics.format", "metrics.names"], None);
             return None;
         };
-        let is_needed = |name: &&String| !names.absent.contains_key(*name) && !heap::OF_CONTRACT.contains(&name.as_str());
+        let is_needed =
+            |name: &&String| !names.absent.contains_key(*name) && !heap::OF_CONTRACT.contains(&name.as_str());
         for name in names.names.keys().filter(is_needed) {
             if read.value(name).is_none() && !read.histograms.contains_key(name) {
                 let absent = format!("or, if the gateway has none: metrics.absent.{name} = \"why\"");
