@@ -147,7 +147,10 @@ impl HeapReader {
 mod tests {
     use super::*;
 
-    fn read(samples: &[(&str, &[(&str, &str)], f64)]) -> Option<Heap> {
+    /// Name, labels and value.
+    type Sample<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
+    fn read(samples: &[Sample<'_>]) -> Option<Heap> {
         let mut reader = HeapReader::default();
         for (name, labels, value) in samples {
             let label = |wanted: &str| labels.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
@@ -158,7 +161,7 @@ mod tests {
 
     #[test]
     fn node_counts_its_buffers_and_only_major_collections() {
-        let samples: &[(&str, &[(&str, &str)], f64)] = &[
+        let samples: &[Sample<'_>] = &[
             ("nodejs_heap_size_used_bytes", &[], 7e6),
             ("nodejs_heap_size_total_bytes", &[], 9e6),
             ("nodejs_external_memory_bytes", &[], 2e6),
@@ -176,7 +179,7 @@ mod tests {
             ("jvm_memory_bytes_used", "area"),
             ("jvm_memory_used_bytes", "jvm_memory_type"),
         ] {
-            let samples: &[(&str, &[(&str, &str)], f64)] = &[
+            let samples: &[Sample<'_>] = &[
                 (used, &[(label, "heap"), ("id", "G1 Eden Space")], 10e6),
                 (used, &[(label, "heap"), ("id", "G1 Old Gen")], 5e6),
                 (used, &[(label, "nonheap"), ("id", "Metaspace")], 30e6),
@@ -188,7 +191,7 @@ mod tests {
 
     #[test]
     fn go_gives_back_what_it_released() {
-        let samples: &[(&str, &[(&str, &str)], f64)] = &[
+        let samples: &[Sample<'_>] = &[
             ("go_memstats_heap_alloc_bytes", &[], 4e6),
             ("go_memstats_heap_sys_bytes", &[], 12e6),
             ("go_memstats_heap_released_bytes", &[], 3e6),
