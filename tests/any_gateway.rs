@@ -15,6 +15,8 @@ mod plant;
 mod real_chaos;
 #[path = "support/reds.rs"]
 mod reds;
+#[path = "any_gateway/runtime.rs"]
+mod runtime;
 #[path = "any_gateway/server.rs"]
 mod server;
 #[path = "any_gateway/shapes.rs"]
@@ -56,6 +58,14 @@ fn main() -> ExitCode {
             real_chaos::real_restarts_lose_nothing_that_redis_had,
         ),
         ("real_chaos::a_redis_that_loses_its_data_is_found_out", real_chaos::a_redis_that_loses_its_data_is_found_out),
+        (
+            "runtime::node_is_green_and_its_memory_is_not_judged_in_a_minute",
+            runtime::node_is_green_and_its_memory_is_not_judged_in_a_minute,
+        ),
+        (
+            "runtime::what_node_retains_is_found_below_its_garbage",
+            runtime::what_node_retains_is_found_below_its_garbage,
+        ),
         ("orchard::plays_the_two_hours", shapes::orchard_plays_the_two_hours),
         ("burrow::plays_the_two_hours", shapes::burrow_plays_the_two_hours),
         ("weir::plays_the_two_hours", shapes::weir_plays_the_two_hours),

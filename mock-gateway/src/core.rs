@@ -155,6 +155,7 @@ impl Core {
             runs_waiting: counts.waiting + self.faults.waiting_for_ever(),
             streams_open: self.faults.counted(self.log.subscribers()),
             process: self.process.read(),
+            heap: self.faults.heap_reading(),
         }
     }
 

@@ -101,6 +101,7 @@ impl MockGateway {
         }
         defect::breathe(&core);
         defect::pause(&core);
+        defect::fill_heap(&core);
         let router = routes::router(Arc::clone(&core));
         let front = front::serve(listener, router, Arc::clone(&core), restarts_wanted);
         // However it ends.

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::defect::HeapReading;
 use crate::process::ProcessReading;
 
 /// Upper bounds of the histograms' buckets in seconds. The targets a harness judges by (0.2 and 0.3 s) are among them,
@@ -30,6 +31,8 @@ pub(crate) struct Gauges {
     pub(crate) streams_open: usize,
     /// None where the system does not tell: then the names are not there either, rather than 0.
     pub(crate) process: Option<ProcessReading>,
+    /// None where there is no runtime with a heap.
+    pub(crate) heap: Option<HeapReading>,
 }
 
 /// A number that only rises.
@@ -119,6 +122,11 @@ impl Metrics {
             }
             text.single("process_start_time_seconds", "gauge", "Start, Unix time.", process.start_time_s);
         }
+        if let Some(heap) = &gauges.heap {
+            text.single("nodejs_heap_size_used_bytes", "gauge", "Heap in use.", heap.used_bytes);
+            text.single("nodejs_heap_size_total_bytes", "gauge", "Heap taken from the system.", heap.committed_bytes);
+            text.line(format_args!("nodejs_gc_duration_seconds_count{{kind=\"major\"}} {}", heap.full_collections));
+        }
         self.judge.write(&mut text, "sentinel_judge_duration_seconds", "How long the judge took over a run.");
         self.shield.write(&mut text, "shield_decision_duration_seconds", "How long the shield took over a run.");
         self.stream_write.write(
@@ -158,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_the_system_does_not_tell_is_left_out() {
-        let gauges = Gauges { runs_under_way: 1, runs_waiting: 2, streams_open: 3, process: None };
+        let gauges = Gauges { runs_under_way: 1, runs_waiting: 2, streams_open: 3, process: None, heap: None };
         let text = Metrics::default().exposition(&gauges);
         assert!(text.contains("\nsse_active_connections 3\n"));
         assert!(!text.contains("process_resident_memory_bytes"));

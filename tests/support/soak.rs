@@ -18,6 +18,9 @@ use serde_json::Value;
 
 pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
 
+/// The gateways of these tests are the mock, which is native: its memory neither warms up nor has garbage.
+pub(crate) const MEMORY_OF_MOCK: &str = "\n[drift]\nmin_real_time = \"0s\"\nrss_base_min = \"32 MB\"\n";
+
 /// Set where the binary is to be the soak's.
 pub(crate) const AS_THE_SOAK: &str = "PLAY_THE_SOAK";
 
@@ -80,7 +83,8 @@ impl Soak {
             fs::remove_dir_all(&self.folder)?;
         }
         fs::create_dir_all(out(&self.folder))?;
-        fs::write(self.settings_file(), &self.settings)
+        let of_memory = if self.settings.contains("[drift]") { "" } else { MEMORY_OF_MOCK };
+        fs::write(self.settings_file(), format!("{}{of_memory}", self.settings))
     }
 
     /// The command that plays it by this very binary: the whole suite, one trial each. The folder is made.

@@ -198,6 +198,7 @@ pub(crate) const AFRESH: &[Row] = &[
     defect(&[Defect::RunRefused], &["injections_blocked"]).shares("f"),
     defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]).shares("q"),
     defect(&[Defect::LeakSecondHour], &["rss_drift"]).shares("g"),
+    defect(&[Defect::LeakBelowGarbage], &["rss_drift"]).shares("m"),
     Row { unproven: &["sse_connection_drift"], ..defect(&[Defect::UndercountStreams], &[]).shares("n") },
     defect(&[Defect::SwingingClock], &["clock_drift"]).shares("i"),
     defect(&[Defect::FrozenClock], &["clock_drift"]).shares("f"),
@@ -238,10 +239,13 @@ pub(crate) const AFRESH: &[Row] = &[
 pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::Sawtooth]).shares("habits-1"),
     healthy(&[Defect::WarmUpGrowth]).shares("habits-2"),
+    healthy(&[Defect::LazyHeap]).shares("habits-3"),
+    // As everybody has it: in a real minute memory says nothing, and is not judged.
+    Row { settings: "[drift]\n", ..healthy(&[Defect::RuntimeWarmUp]).shares("habits-4") },
     healthy(&[Defect::SparseIds]).shares("habits-1"),
     healthy(&[Defect::IdsPerConnection]).shares("habits-2"),
     healthy(&[Defect::BurstEvents]).shares("habits-2"),
-    healthy(&[Defect::SlowButSteady]),
+    healthy(&[Defect::SlowButSteady]).shares("habits-4"),
     healthy(&[Defect::KeepAliveOnly]).shares("habits-2"),
     healthy(&[Defect::LogBeforeAnswer]).shares("habits-1"),
     healthy(&[Defect::HourlyClose]).shares("habits-1"),

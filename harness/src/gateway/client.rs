@@ -259,6 +259,11 @@ impl Client {
         self.call(CallName::SafetyCheck, &[]).await
     }
 
+    /// Asks the gateway's runtime to collect its garbage.
+    pub async fn collect_garbage(&self) -> Outcome {
+        self.call(CallName::CollectGarbage, &[]).await
+    }
+
     /// Asks for chaos: a restart, or added latency.
     pub async fn chaos(&self, what: CallName, delay_ms: u64, duration_ms: u64) -> Outcome {
         self.call(what, &[("delay_ms", json!(delay_ms)), ("duration_ms", json!(duration_ms))]).await

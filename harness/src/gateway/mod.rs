@@ -32,6 +32,7 @@ mod exposition;
 #[cfg(test)]
 mod fuzz_tests;
 mod headers;
+pub mod heap;
 #[cfg(test)]
 mod hostile_tests;
 mod local_port;

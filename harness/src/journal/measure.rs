@@ -146,6 +146,14 @@ named! {
         /// The gateway's memory, by its processes where it is local, else by its metrics; bytes. Of one process it is the
         /// resident memory; of several, the sum, in which memory that they share by fork counts once.
         GatewayRss = "gateway_rss_bytes",
+        /// The same right after the gateway was asked to collect its garbage; bytes.
+        GatewayRssCollected = "gateway_rss_collected_bytes",
+        /// The heap of the gateway's runtime that is in use, garbage among it, by its metrics; bytes.
+        GatewayHeapUsed = "gateway_heap_used_bytes",
+        /// What the runtime has taken from the system for its heap; bytes.
+        GatewayHeapCommitted = "gateway_heap_committed_bytes",
+        /// What a full collection left in use: at the first scrape after it, or as the runtime reports it; bytes.
+        GatewayHeapLive = "gateway_heap_live_bytes",
         /// The gateway's open descriptors, likewise.
         GatewayFds = "gateway_open_fds",
         /// The gateway's open descriptors beyond our own: a connection that we hold open is one of each.

@@ -20,8 +20,17 @@ use crate::{
 };
 
 /// The gauges whose floors are kept, minute by minute.
-const FLOORED: [Gauge; 5] =
-    [Gauge::GatewayRss, Gauge::GatewayFdSurplus, Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::HarnessRss];
+const FLOORED: [Gauge; 9] = [
+    Gauge::GatewayRss,
+    Gauge::GatewayRssCollected,
+    Gauge::GatewayHeapUsed,
+    Gauge::GatewayHeapCommitted,
+    Gauge::GatewayHeapLive,
+    Gauge::GatewayFdSurplus,
+    Gauge::GatewaySseSurplus,
+    Gauge::GatewayQueueDepth,
+    Gauge::HarnessRss,
+];
 /// Types of events kept that the dialect does not use for runs; the rest is counted as [`OTHER_TYPES`].
 const OTHER_TYPES_MAX: usize = 32;
 /// Records may overrun the plan by so many scenario minutes before they are no longer believed.
@@ -35,6 +44,8 @@ const OVERRUN_MINUTES_MAX: u64 = 60;
 #[derive(Debug, Clone)]
 pub struct Digest {
     pub(super) targets: Targets,
+    /// Whether the gateway is the embedded mock, whose memory is known.
+    pub(super) is_embedded: bool,
     duration_ms: u64,
     scenario_ms: u64,
     is_untouched: bool,
@@ -49,6 +60,8 @@ pub struct Digest {
     pub(super) looks: Looks,
     cycles: BTreeMap<Workload, Cycles>,
     floors: BTreeMap<Gauge, Floors>,
+    /// The most of the runtime's heap that was in use in each minute, negated: floors keep the least.
+    pub(super) heap_peaks: Floors,
     pub(super) clock: Middles,
     /// The same against our clock as if nobody had set it.
     pub(super) unset_clock: Middles,
@@ -82,6 +95,7 @@ impl Digest {
     pub fn new(plan: &Plan, targets: &Targets) -> Self {
         Self {
             targets: targets.clone(),
+            is_embedded: false,
             duration_ms: plan.duration_ms,
             scenario_ms: 0,
             is_untouched: true,
@@ -95,6 +109,7 @@ impl Digest {
             looks: Looks::roomy(plan),
             cycles: BTreeMap::new(),
             floors: FLOORED.map(|gauge| (gauge, Floors::roomy(plan.duration_ms))).into(),
+            heap_peaks: Floors::roomy(plan.duration_ms),
             clock: Middles::roomy(plan.duration_ms),
             unset_clock: Middles::roomy(plan.duration_ms),
             clock_bounds: GaugeTotal::NONE,
@@ -107,7 +122,7 @@ impl Digest {
     /// The digest of a soak that has begun with this header.
     #[must_use]
     pub fn of(header: &Header, targets: &Targets) -> Self {
-        Self { routes: header.routes.clone(), ..Self::new(&header.plan, targets) }
+        Self { routes: header.routes.clone(), is_embedded: header.embedded, ..Self::new(&header.plan, targets) }
     }
 
     /// Takes in one record. The order of intervals does not matter.
@@ -165,6 +180,9 @@ impl Digest {
         self.absorb_sources(interval);
         if interval.from_ms / 60_000 <= self.duration_ms / 60_000 + OVERRUN_MINUTES_MAX {
             self.looks.absorb(interval);
+            if let Some(used) = interval.gauges.get(&Gauge::GatewayHeapUsed) {
+                self.heap_peaks.absorb(interval.from_ms, interval.gateway_life.as_ref().map(life), -used.max);
+            }
             if interval.phase == Phase::Steady {
                 self.absorb_floors(interval);
             }

@@ -88,7 +88,7 @@ impl Floors {
 
     /// One segment a life, in order of when each was first seen. Where the life is not known it is the one before. A life
     /// may come back after another: then several processes answer in turn.
-    pub(super) fn segments(&self) -> Vec<Segment> {
+    pub(super) fn by_life(&self) -> Vec<(Option<u64>, Segment)> {
         let mut segments: Vec<(Option<u64>, Segment)> = Vec::new();
         let mut current: Option<u64> = None;
         for (minute, first) in self.minutes.iter().enumerate() {
@@ -114,7 +114,17 @@ impl Floors {
                 }
             }
         }
-        segments.into_iter().map(|(_, segment)| segment).collect()
+        segments
+    }
+
+    /// The same without their names.
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        self.by_life().into_iter().map(|(_, segment)| segment).collect()
+    }
+
+    /// The floors of one life; none where it was never seen.
+    pub(super) fn of_life(&self, life: Option<u64>) -> Option<Segment> {
+        self.by_life().into_iter().find(|(known, _)| *known == life).map(|(_, segment)| segment)
     }
 }
 

@@ -79,6 +79,7 @@ mod kpi;
 mod latency;
 mod lateness;
 mod lead_up;
+mod lived;
 mod lives;
 mod looks;
 mod nearest;
@@ -87,7 +88,9 @@ mod processes;
 mod range;
 mod rates;
 mod registry;
+mod retained;
 mod safety;
+mod scale;
 mod story;
 #[cfg(test)]
 mod stream_habits_tests;
@@ -117,6 +120,8 @@ mod property_tests;
 mod range_tests;
 #[cfg(test)]
 mod recovery_tests;
+#[cfg(test)]
+mod retained_tests;
 #[cfg(test)]
 pub(crate) mod sick;
 #[cfg(test)]

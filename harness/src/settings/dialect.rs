@@ -114,6 +114,10 @@ fn merged(
 
 /// What stands in `with` counts; of tables, what stands in each.
 fn over(mut base: Table, with: Table) -> Table {
+    // A call that is given a path is there, whatever the base says.
+    if with.contains_key("path") {
+        base.remove("absent");
+    }
     for (key, value) in with {
         let value = match (base.remove(&key), value) {
             (Some(Value::Table(below)), Value::Table(above)) => Value::Table(over(below, above)),

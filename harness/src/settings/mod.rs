@@ -11,6 +11,7 @@ mod dialect_limits;
 mod dialect_metrics;
 #[cfg(test)]
 mod dialect_tests;
+mod drift;
 mod environment;
 mod levers;
 mod place;
@@ -32,6 +33,7 @@ use std::{
 };
 
 pub use dialect::{built_in_dialect, load_dialect};
+pub use drift::Drift;
 pub use environment::{ATTACH, Environment, ROLE, SUITE};
 pub use place::GatewaySettings;
 use problem::Problems;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub scenario: Scenario,
     /// What values are held against.
     pub targets: Targets,
+    /// When the growth of memory means something.
+    pub drift: Drift,
     /// KPIs that are not judged, and why.
     pub waivers: BTreeMap<Kpi, String>,
     /// The gateway that `smoke` and `full` play on; without one, the mock.
@@ -132,12 +136,14 @@ impl Settings {
         if let Some(earlier) = baseline::read(environment, &mut problems.borrow_mut()) {
             targets.compare_with(earlier.with_limit(max_regression_percent));
         }
+        let drift = drift::drift(file.table("drift"), &mut targets);
         let waivers = scenario::waivers(file.table("waive"));
         file.done();
         problems.into_inner().none()?;
         Ok(Self {
             scenario,
             targets,
+            drift,
             waivers,
             dialect,
             levers,
@@ -200,6 +206,14 @@ impl Settings {
         let mut lacks = self.dialect.lacks(gateway.process_is_known());
         if suite.has_chaos() {
             levers::add_lacks(&self.levers, &self.dialect, &mut lacks);
+        }
+        let scenario = &self.scenario;
+        let duration = if suite == Suite::Smoke { scenario.smoke_duration } else { scenario.full_duration };
+        if let Some(why) = self.drift.why_memory_is_not_judged(self.pace_for(suite), duration)
+            && Kpi::of(suite).any(|kpi| kpi == Kpi::RssDrift)
+        {
+            // What it lacks altogether says more.
+            lacks.kpis.entry(Kpi::RssDrift).or_insert(why);
         }
         lacks
     }

@@ -229,7 +229,7 @@ async fn a_restart_is_another_life_and_while_nobody_listens_there_is_no_sample_a
     let context = context(&config);
     let mut watch = ProcessWatch::new();
     let mut look = || {
-        watch.look(&context, context.recorder.mark());
+        watch.look(&context, context.recorder.mark(), false);
         let interval = intervals(&context, &config.folder).pop().unwrap();
         let has = |gauge| interval.gauges.contains_key(&gauge);
         let gateway = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayFdSurplus].map(has);

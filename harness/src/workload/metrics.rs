@@ -16,12 +16,16 @@ use crate::{
     clock,
     gateway::{CallName, time_of},
     journal::{Finding, Gauge, Timing},
-    plan::{Workload, millis},
+    plan::{Phase, Workload, millis},
     session::{Context, Fatal, Kept, Mark, Side, Worker},
 };
 
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
 const UNDER_WAY_MAX: usize = 32;
+
+/// Scenario time between two requests to collect garbage: sixty in two hours. A full collection stops the gateway for some
+/// milliseconds, for a second where its heap is large; so rarely that is no disturbance.
+const COLLECT_EVERY_MS: u64 = 120_000;
 
 /// The scrapes.
 #[derive(Debug)]
@@ -79,12 +83,12 @@ impl Worker for Metrics {
                 }
                 self.place.advance();
                 let mark = context.recorder.cycle_started(Workload::Metrics, context.due(due_ms));
-                self.scrape_aside(&context, mark);
+                self.scrape_aside(&context, mark, due_ms % COLLECT_EVERY_MS < every_ms);
             }
             let _ = context.until(context.plan.duration_ms).await;
             if !context.stop.is_requested() {
                 // What the histograms gained since the last scrape belongs to the soak.
-                scrape(&context, &self.state, context.recorder.mark()).await;
+                scrape(&context, &self.state, context.recorder.mark(), false).await;
             }
             lock(&self.state).intake.finish(&context);
             Ok(())
@@ -93,12 +97,12 @@ impl Worker for Metrics {
 }
 
 impl Metrics {
-    fn scrape_aside(&self, context: &Context, mark: Mark) {
+    fn scrape_aside(&self, context: &Context, mark: Mark, collects: bool) {
         // Without room nothing is scraped, and the cycle stays unfinished: the workload's trial says so.
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
         let (one, state) = (context.clone(), Arc::clone(&self.state));
         self.scrapes.play(context, Workload::Metrics, async move {
-            scrape(&one, &state, mark).await;
+            scrape(&one, &state, mark, collects).await;
             one.recorder.cycle_finished(Workload::Metrics, mark);
             drop(room);
         });
@@ -138,8 +142,9 @@ impl Metrics {
     }
 }
 
-async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
-    look_at_processes(context, state, mark).await;
+async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark, collects: bool) {
+    let is_collected = collects && collect_garbage(context, mark).await;
+    look_at_processes(context, state, mark, is_collected).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.kept_streams_open() as f64, mark);
     let runs = context.board.runs_started();
@@ -156,7 +161,7 @@ async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
         let mut state = lock(state);
         // What the processes themselves show need not be asked of their metrics.
         let by_metrics = state.processes.by_metrics.then_some(connections);
-        state.intake.take_in(context, outcome, Asked { runs, by_metrics, mark });
+        state.intake.take_in(context, outcome, Asked { runs, by_metrics, mark, is_collected });
     }
 }
 
@@ -170,10 +175,27 @@ async fn count_connections(context: &Context, state: &Arc<Mutex<State>>) -> Opti
     tokio::task::spawn_blocking(move || lock(&state).processes.connections(&one)).await.ok().flatten()
 }
 
+/// Asks the gateway to collect its garbage, where it has a call for that and nothing disturbs it: whether it did.
+async fn collect_garbage(context: &Context, mark: Mark) -> bool {
+    let Some(spec) = context.client.dialect().call(CallName::CollectGarbage) else { return false };
+    if mark.phase != Phase::Steady {
+        return false;
+    }
+    let answer = match context.client.collect_garbage().await {
+        Ok(answer) if answer.is(&spec.yes) => return true,
+        Ok(answer) => answer.to_string(),
+        Err(trouble) => trouble.text,
+    };
+    context.recorder.incident_since(Finding::SourceFailed { source: spec.route.clone(), answer }, mark);
+    false
+}
+
 /// To find a process, and to count the descriptors of one that has many, keeps a thread for a while: not one that measures.
-async fn look_at_processes(context: &Context, state: &Arc<Mutex<State>>, mark: Mark) {
+async fn look_at_processes(context: &Context, state: &Arc<Mutex<State>>, mark: Mark, is_collected: bool) {
     let (one, state) = (context.clone(), Arc::clone(state));
-    let looking = tokio::task::spawn_blocking(move || lock(&state).processes.look(&one, mark));
+    let looking = tokio::task::spawn_blocking(move || {
+        lock(&state).processes.look(&one, mark, is_collected);
+    });
     if let Err(error) = looking.await
         && let Ok(panic) = error.try_into_panic()
     {

@@ -10,6 +10,7 @@ mod fuzz_tests;
 mod gateway_process;
 #[cfg(test)]
 mod gateway_process_tests;
+mod heap_intake;
 mod heartbeat;
 mod injection;
 mod instances;

@@ -48,7 +48,8 @@ impl ProcessWatch {
     }
 
     /// Takes a sample of each.
-    pub(super) fn look(&mut self, context: &Context, mark: Mark) {
+    /// `is_collected`: the gateway has just collected its garbage.
+    pub(super) fn look(&mut self, context: &Context, mark: Mark, is_collected: bool) {
         let own = std::process::id();
         self.own_fds = None;
         match self.processes.look(own) {
@@ -66,14 +67,14 @@ impl ProcessWatch {
         let sight = gateway.look(&mut self.processes);
         self.by_metrics = matches!(sight, Sight::Unseen | Sight::Gone(_));
         match sight {
-            Sight::Seen(view) => self.of_gateway(context, view, mark),
+            Sight::Seen(view) => self.of_gateway(context, view, is_collected, mark),
             Sight::Gone(pid) => not_there(context, pid, mark),
             // Whoever watches readiness and streams says what there is to say.
             Sight::Away | Sight::Unseen => {}
         }
     }
 
-    fn of_gateway(&mut self, context: &Context, view: TreeView, mark: Mark) {
+    fn of_gateway(&mut self, context: &Context, view: TreeView, is_collected: bool, mark: Mark) {
         // Who is watched is watched until it is gone. Workers that come and go are no other gateway.
         note_life(context, format!("pid {}, started {}", view.root, view.started_s), true);
         self.tell_how(context, &view);
@@ -83,6 +84,10 @@ impl ProcessWatch {
         let cpu = self.processor.percent(clock::now(), view.cpu_ms);
         let gauges = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu];
         sample(context, gauges, (rss_bytes, open_fds, cpu), mark);
+        if is_collected {
+            #[expect(clippy::cast_precision_loss, reason = "no gateway has 2^52 bytes")]
+            context.recorder.gauge(Gauge::GatewayRssCollected, rss_bytes as f64, mark);
+        }
         if let (Some(open_fds), Some(connections)) = (open_fds, self.connections(context)) {
             context.recorder.gauge(Gauge::HarnessConnections, descriptors(connections), mark);
             context.recorder.gauge(Gauge::GatewayFdSurplus, descriptors(open_fds) - descriptors(connections), mark);

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     freshness::Freshness,
+    heap_intake::{Collections, take_in_heap},
     instances::{Counted, Gains, Instances, Scraped},
     process_watch::{Starts, began_within, note_life},
 };
@@ -21,6 +22,7 @@ const GAUGES: [(&str, Gauge); 2] =
 
 /// When the process that answers began: by it one is told from another.
 pub(super) const STARTED: &str = "process_start_time_seconds";
+const RSS: &str = "process_resident_memory_bytes";
 
 /// What was known when the metrics were asked for.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,8 @@ pub(super) struct Asked {
     /// Where the metrics speak for the gateway's processes: the connections that we held meanwhile, as far as that is known.
     pub(super) by_metrics: Option<Option<usize>>,
     pub(super) mark: Mark,
+    /// Whether the gateway has just collected its garbage.
+    pub(super) is_collected: bool,
 }
 
 /// What scrapes have told so far.
@@ -37,6 +41,7 @@ pub(super) struct Asked {
 pub(super) struct Intake {
     starts: Starts,
     instances: Instances,
+    collections: Collections,
     /// How many processes the journal was told to answer in turn.
     told_processes: usize,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
@@ -75,6 +80,13 @@ impl Intake {
         tell_unusable(context, &exposition, self, mark);
         let mut missing = BTreeSet::new();
         self.tell_apart(context, &exposition, asked, &mut missing);
+        if let Some(heap) = exposition.heap {
+            let ended = self.collections.have_ended(self.instances.name(), heap.collections) || asked.is_collected;
+            take_in_heap(context, heap, ended, mark);
+        }
+        if let Some(bytes) = exposition.value(RSS).filter(|_| asked.is_collected && asked.by_metrics.is_some()) {
+            context.recorder.gauge(Gauge::GatewayRssCollected, bytes, mark);
+        }
         take_in_gauges(context, &exposition, &self.instances, asked.by_metrics, &mut missing, mark);
         missing.extend(
             Source::ALL.iter().map(|source| source.name()).filter(|name| !exposition.histograms.contains_key(*name)),
@@ -149,7 +161,7 @@ fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut Intake,
 
 /// Whether a KPI lives on a name.
 fn is_asked_for(name: &str) -> bool {
-    let processes = ["process_resident_memory_bytes", "process_open_fds", STARTED];
+    let processes = [RSS, "process_open_fds", STARTED];
     GAUGES.iter().any(|(gauge, _)| *gauge == name)
         || Source::ALL.iter().any(|source| source.name() == name)
         || name == "sse_active_connections"
@@ -185,7 +197,7 @@ fn take_in_gauges(
     sample("sse_active_connections", Gauge::GatewaySse, 0.0);
     sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
     if let Some(connections) = by_metrics {
-        sample("process_resident_memory_bytes", Gauge::GatewayRss, 0.0);
+        sample(RSS, Gauge::GatewayRss, 0.0);
         sample("process_open_fds", Gauge::GatewayFds, 0.0);
         if let Some(connections) = connections {
             #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 connections")]

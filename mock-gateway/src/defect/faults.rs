@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::habits::LargeLines;
+use super::heap::{Heap, HeapReading};
 use super::lapses::Past;
 use super::leaks::Leaks;
 use super::processes::{MaybeWorker, Turns};
@@ -270,6 +271,15 @@ impl Faults {
     /// Runs that are counted as waiting, and are none.
     pub(crate) fn waiting_for_ever(&self) -> usize {
         self.leaks.waiting.get()
+    }
+
+    pub(super) const fn heap(&self) -> &Heap {
+        &self.leaks.heap
+    }
+
+    /// The heap of the gateway's runtime, where it shows one.
+    pub(crate) fn heap_reading(&self) -> Option<HeapReading> {
+        self.leaks.heap.read()
     }
 
     // Registry.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Defect;
+use super::{Defect, heap::Heap};
 use crate::core::Core;
 
 const LEAKED_BYTES: usize = 64 << 10;
@@ -23,6 +23,7 @@ pub(super) struct Leaks {
     pub(super) streams: Count,
     /// Streams that were taken off the count once more.
     pub(super) gone: Count,
+    pub(super) heap: Heap,
 }
 
 #[derive(Default)]
@@ -95,7 +96,7 @@ pub(crate) fn breathe(core: &Arc<Core>) {
 }
 
 /// Memory that becomes resident page by page, and goes back to the system when it is dropped.
-struct Ballast {
+pub(super) struct Ballast {
     pages: Vec<u8>,
     resident_bytes: usize,
 }
@@ -106,7 +107,7 @@ impl Ballast {
     /// The smallest page there is.
     const PAGE_BYTES: usize = 4 << 10;
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { pages: vec![0; Self::CAPACITY_BYTES], resident_bytes: 0 }
     }
 
@@ -119,7 +120,7 @@ impl Ballast {
         self
     }
 
-    fn touch(&mut self, bytes: usize) {
+    pub(super) fn touch(&mut self, bytes: usize) {
         let bytes = bytes.min(self.pages.len());
         while self.resident_bytes < bytes {
             self.pages[self.resident_bytes] = 1;

@@ -7,6 +7,7 @@
 
 mod faults;
 mod habits;
+mod heap;
 mod lapses;
 mod leaks;
 mod lines;
@@ -19,6 +20,8 @@ use std::str::FromStr;
 
 pub(crate) use faults::{Faults, Slips};
 pub(crate) use habits::AfterEnd;
+pub(crate) use heap::HeapReading;
+pub(crate) use heap::fill as fill_heap;
 pub(crate) use leaks::breathe;
 pub(crate) use processes::PROCESSES;
 pub(crate) use processes::pause;
@@ -141,6 +144,7 @@ defects! {
         LateToggle "late-toggle" "a privacy toggle takes effect after 4 s"
         ForgetPrivacy "forget-privacy" "a restarted store has no privacy settings"
         LeakSecondHour "leak-second-hour" "from 30 s after the start, every run leaves 64 KiB behind"
+        LeakBelowGarbage "leak-below-garbage" "of a heap of 48 MiB 16 MiB a minute more stay in use, and resident memory is level"
         LeakAtChaos "leak-at-chaos" "every chaos event leaves 4 MiB behind"
         DescriptorsAtChaos "descriptors-at-chaos" "every chaos event leaves four sockets open"
         SwingingClock "swinging-clock" "the clock of /health and of events is 1.5 s ahead in every other 2 s"
@@ -169,6 +173,8 @@ defects! {
     oddities {
         Sawtooth "sawtooth" "memory rises by 16 % and falls back, every 3 s"
         WarmUpGrowth "warm-up-growth" "memory grows by 25 % in the first 4 s, and then no more"
+        LazyHeap "lazy-heap" "memory grows by 24 MiB a minute with garbage, and metrics of the heap show that no more is in use after a collection"
+        RuntimeWarmUp "runtime-warm-up" "memory grows by 40 MiB in the first real minute, as that of a runtime does"
         SparseIds "sparse-ids" "event ids have holes of up to six"
         IdsPerConnection "ids-per-connection" "event ids start anew on every connection, and streams resume all the same"
         BurstEvents "burst-events" "events are written in bursts, every 100 ms"

@@ -246,3 +246,28 @@ async fn nothing_is_seen_of_a_restart_that_goes_unnoticed() {
     drop(logs);
     gateway.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_lazy_heap_grows_while_no_more_is_in_use_after_a_collection_and_a_leak_below_garbage_is_the_opposite() {
+    // At a beginning and after two collections: in use after one, and taken from the system.
+    let heap = async |defect: Defect| {
+        let (gateway, caller) = start(Config { defects: defect.into(), ..quick() }).await;
+        let after = async |count: f64| {
+            eventually("a collection", async || {
+                caller.metric("nodejs_gc_duration_seconds_count{kind=\"major\"}").await >= count
+            })
+            .await;
+            let used = caller.metric("nodejs_heap_size_used_bytes").await;
+            (used, caller.metric("nodejs_heap_size_total_bytes").await)
+        };
+        let seen = (after(1.0).await, after(2.0).await);
+        gateway.shutdown().await;
+        seen
+    };
+    let ((used, taken), (used_later, taken_later)) = heap(Defect::LazyHeap).await;
+    assert!(taken_later > taken + 400e3, "{taken} to {taken_later}");
+    assert!(used_later < used + 200e3, "{used} to {used_later}: in use after each");
+    let ((used, taken), (used_later, taken_later)) = heap(Defect::LeakBelowGarbage).await;
+    assert_eq!((taken, taken), (taken_later, taken), "no more was taken");
+    assert!(used_later > used + 300e3, "{used} to {used_later}");
+}

@@ -60,6 +60,8 @@ named! {
         Search = "search",
         /// Is the safety layer up?
         SafetyCheck = "safety_check",
+        /// Collects the garbage of the gateway's runtime, before memory is read.
+        CollectGarbage = "collect_garbage",
         /// Restarts the store.
         RedisRestart = "redis_restart",
         /// Restarts the gateway.

@@ -20,7 +20,10 @@ use families::Families;
 use line::{Line, Malformed};
 pub use unusable::{UnreadLine, UnreadLines, Unusable};
 
-use super::dialect::MetricNames;
+use super::{
+    dialect::MetricNames,
+    heap::{Heap, HeapReader},
+};
 
 /// A scrape: names to values. Series that differ only in their labels are added up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,6 +38,8 @@ pub struct Exposition {
     pub unread: UnreadLines,
     /// Whether there was more than is looked at.
     pub is_cut: bool,
+    /// The heap of the gateway's runtime, where its metrics show it.
+    pub heap: Option<Heap>,
 }
 
 /// Lines over which a label value with line feeds in it is looked for.
@@ -66,6 +71,7 @@ impl Exposition {
         let text = text.trim_start_matches('\u{feff}');
         let (mut families, mut unread) = (Families::default(), UnreadLines::default());
         let (mut series, mut is_cut, mut has_ended) = (0, false, false);
+        let mut heap = HeapReader::default();
         for ReadLine { number, text: line, read } in (Lines { text, at: 0, count: 0 }) {
             match read {
                 Ok(Line::Nothing) => {}
@@ -74,6 +80,9 @@ impl Exposition {
                 Ok(Line::Type(name, kind)) => families.type_of(name, kind),
                 Ok(Line::Sample(sample)) if series < Self::SERIES_MAX => {
                     series += 1;
+                    heap.absorb(&sample.name, sample.value.unwrap_or(f64::NAN), |label| {
+                        sample.labels.iter().find(|(name, _)| name == label).map(|(_, value)| value.as_ref())
+                    });
                     families.sample(sample);
                 }
                 Ok(Line::Sample(_)) => is_cut = true,
@@ -95,7 +104,7 @@ impl Exposition {
             let (number, last) = text.lines().enumerate().last().unwrap_or_default();
             unread.add(UnreadLine::new(number + 1, last, "no # EOF follows, so that more may be missing,"));
         }
-        (series > 0).then(|| Self { unread, is_cut, ..families.finish() })
+        (series > 0).then(|| Self { unread, is_cut, heap: heap.heap(), ..families.finish() })
     }
 
     /// The same under the contract's names, where the gateway has others.
@@ -107,6 +116,12 @@ impl Exposition {
             let _ = values.remove(theirs).map(|value| values.insert(ours.clone(), value));
             let _ = histograms.remove(theirs).map(|buckets| histograms.insert(ours.clone(), buckets));
             let _ = unusable.remove(theirs).map(|why| unusable.insert(ours.clone(), why));
+        }
+        if self.heap.is_none() {
+            // By the contract's names, which a dialect may have mapped.
+            let mut heap = HeapReader::default();
+            self.values.iter().for_each(|(name, value)| heap.absorb(name, *value, |_| None));
+            self.heap = heap.heap();
         }
         self
     }

@@ -1,0 +1,115 @@
+//! A gateway of a runtime with a garbage collector: Node itself, with a heap as V8 keeps it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    end::left_within,
+    reds::reds,
+    soak::{AnyError, Left, Soak},
+};
+
+const GATEWAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtimes/gateway.mjs");
+/// Two hours at this pace are a minute; beyond the limit something hangs.
+const PACE: f64 = 120.0;
+const LIMIT: Duration = Duration::from_secs(240);
+/// It is one process that nobody starts again.
+const SETTINGS: &str = r#"
+[w6_light_chaos.gateway_restart]
+lever = "none"
+reason = "nobody starts this gateway again"
+"#;
+const COLLECTS: &str = "[calls.collect_garbage]\nmethod = \"POST\"\npath = \"/debug/gc\"\nyes = [200]\n";
+
+/// The gateway's process; it ends with this.
+struct Node {
+    process: Child,
+    url: String,
+}
+
+impl Node {
+    /// None where this machine has no Node.
+    fn start(flags: &[&str]) -> Result<Option<Self>, AnyError> {
+        if Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            eprintln!("skipped: there is no `node` on this machine, so no soak was played at a gateway in Node");
+            return Ok(None);
+        }
+        let mut command = Command::new("node");
+        command.args(["--expose-gc", GATEWAY, "--port", "0"]).args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.spawn()?;
+        let stdout = process.stdout.take().ok_or("it has no output")?;
+        let mut url = String::new();
+        BufReader::new(stdout).read_line(&mut url)?;
+        Ok(Some(Self { process, url: url.trim().to_owned() }))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It was ours to start. One that has ended cannot be killed, and has been waited for.
+        let _ = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
+/// Plays `full`, compressed; none where this machine has no Node.
+fn play(name: &str, flags: &[&str], settings: &str) -> Result<Option<Left>, AnyError> {
+    let Some(node) = Node::start(flags)? else { return Ok(None) };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime").join(name);
+    fs::create_dir_all(folder.with_extension("d"))?;
+    let dialect = folder.with_extension("d").join("gateway.toml");
+    fs::write(&dialect, COLLECTS)?;
+    let soak = Soak {
+        folder,
+        suite: "full",
+        pace: PACE,
+        settings: format!("dialect = {:?}\n{SETTINGS}{settings}", dialect.display().to_string()),
+        gateway_url: Some(node.url.clone()),
+        token: "",
+        log: "info",
+    };
+    left_within(LIMIT, soak.start()?).map(Some)
+}
+
+fn rss_drift(results: &Value) -> Option<&Value> {
+    results["kpis"].as_array()?.iter().find(|kpi| kpi["name"] == "rss_drift")
+}
+
+/// In a real minute memory of Node says nothing; all else is green.
+pub(crate) fn node_is_green_and_its_memory_is_not_judged_in_a_minute() -> Result<(), AnyError> {
+    let Some(left) = play("healthy", &[], "[drift]\n")? else { return Ok(()) };
+    let results = left.results()?;
+    if !left.status.success() {
+        return Err(format!("{}: {:#?}", left.folder.display(), reds(&results)?).into());
+    }
+    let waived = results["waived"].as_array().ok_or("the results do not say what is waived")?;
+    let reason = waived.iter().find(|waived| waived["name"] == "rss_drift").ok_or("memory was judged")?;
+    if !reason["reason"].as_str().is_some_and(|reason| reason.starts_with("not judged at pace 120: ")) {
+        return Err(format!("another reason: {reason}").into());
+    }
+    let stdout = fs::read_to_string(left.folder.join("stdout"))?;
+    let ignored = stdout.lines().find(|line| line.contains("full::kpi::rss_drift")).unwrap_or_default();
+    if !ignored.contains("ignored") || !ignored.contains("not judged at pace 120") {
+        return Err(format!("the trial is not ignored with its reason: {ignored:?}").into());
+    }
+    Ok(())
+}
+
+/// What is retained below the garbage is found, by the metrics of the heap.
+pub(crate) fn what_node_retains_is_found_below_its_garbage() -> Result<(), AnyError> {
+    let judged = "[drift]\nmin_real_time = \"0s\"\n";
+    let Some(left) = play("leaking", &["--leak-mb-per-hour", "2400"], judged)? else { return Ok(()) };
+    let results = left.results()?;
+    let drift = rss_drift(&results).ok_or("memory was not judged")?;
+    let names: Vec<String> = reds(&results)?.into_keys().collect();
+    if names != ["rss_drift"] || drift["verdict"] != "fail" || !drift.to_string().contains("metrics of the heap") {
+        return Err(format!("{}: {names:?} {drift:#}", left.folder.display()).into());
+    }
+    Ok(())
+}
