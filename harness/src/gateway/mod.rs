@@ -24,16 +24,20 @@ mod access;
 mod client;
 mod connect;
 mod contract;
+mod decode;
+mod denial;
 pub mod dialect;
 mod event_lines;
 #[cfg(test)]
 mod event_lines_tests;
+mod exchange;
 mod exposition;
 #[cfg(test)]
 mod fuzz_tests;
 mod headers;
 #[cfg(test)]
 mod hostile_tests;
+mod json_cost;
 mod local_port;
 mod retry_after;
 mod stream;
@@ -51,5 +55,6 @@ pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, SearchHit, 
 pub use dialect::{CallName, Dialect, Limits};
 pub use exposition::{Exposition, Unusable};
 pub use local_port::LocalPort;
+pub use told::Oversized;
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};

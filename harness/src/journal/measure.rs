@@ -22,6 +22,14 @@ named! {
         Requests = "requests",
         /// Those that failed or were answered other than expected.
         RequestErrors = "request_errors",
+        /// Those that were sent once more, since the gateway was just closing the connection that they were sent on.
+        RequestsRepeated = "requests_repeated",
+        /// Readiness probes that were sent once more, likewise.
+        ProbesRepeated = "probes_repeated",
+        /// Answers whose body S2 could not read: too large, or in an encoding that it does not decode.
+        AnswersUnread = "answers_unread",
+        /// Runs of which nobody can say how they ended, since S2 could not read their record.
+        RunsUnread = "runs_unread",
         /// Those that were answered 429: come later.
         RequestsThrottled = "requests_throttled",
         /// Streams that the gateway opened for us, first openings and reconnects, workspace streams and runs' own.
@@ -40,6 +48,8 @@ named! {
         EventsDuplicated = "events_duplicated",
         /// Events that a client should have seen and did not.
         EventsMissed = "events_missed",
+        /// Events of workspace log streams and of runs' own that were larger than the limit, and were skipped.
+        EventsOversized = "events_oversized",
         /// Versions whose publishing was accepted.
         VersionsPublished = "versions_published",
         /// Versions that appeared in search.

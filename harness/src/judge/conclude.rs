@@ -26,6 +26,8 @@ pub(super) struct Findings {
     pub(super) fault: Option<String>,
     /// Why there is too little, where the judge knows more than the story of the session says.
     pub(super) lack: Option<String>,
+    /// Why a pass is not proven, although value and samples say so: what S2 could not see might have turned it.
+    pub(super) doubt: Option<String>,
     pub(super) evidence: Evidence,
 }
 
@@ -44,6 +46,7 @@ impl Findings {
             one_is_proof: false,
             fault: None,
             lack: None,
+            doubt: None,
             evidence: Evidence { sample_name: sample_name.to_owned(), ..Evidence::default() },
         }
     }
@@ -67,7 +70,7 @@ impl Findings {
             let lack = self.lack.or_else(|| (self.samples == 0).then(none));
             (Verdict::Unproven, Some(cause::of_lack(lack, plan, digest)))
         } else if is_met {
-            (Verdict::Pass, None)
+            self.doubt.map_or((Verdict::Pass, None), |doubt| (Verdict::Unproven, Some(doubt)))
         } else {
             (Verdict::Fail, None)
         };

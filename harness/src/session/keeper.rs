@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Context, Mark, held::Rest};
 use crate::{
     clock,
-    gateway::{CallName, Connection, Ended, LogEvent, RunStanding, StreamEvent},
+    gateway::{CallName, Connection, Ended, LogEvent, Oversized, RunStanding, StreamEvent},
     journal::{Counter, Finding, Timing, clip},
     plan::{Phase, Workload},
 };
@@ -261,6 +261,10 @@ impl Context {
                     self.stream_failed(kept, &kept.name, answer);
                 }
             }
+            if let Some(skipped) = &event.oversized {
+                self.skipped(kept, skipped);
+                continue;
+            }
             let Some(log) = LogEvent::read(&self.client.dialect().events, &event.name, &event.data) else {
                 let answer = format!("an event that is no JSON object with a run_id: {}", clip(&event.data));
                 self.stream_failed(kept, &kept.name, answer);
@@ -280,6 +284,18 @@ impl Context {
                 return Over::Finished;
             }
         }
+    }
+
+    /// Takes down an event that was larger than the limit. That is a limit of S2's, and no fault of the gateway's.
+    fn skipped(&self, kept: &Kept, event: &Oversized) {
+        let finding = Finding::EventOversized {
+            stream: kept.name.clone(),
+            bytes: event.bytes,
+            beginning: clip(&format!("{}: {}", event.name, event.beginning)),
+        };
+        let mark = self.recorder.mark();
+        self.recorder.count(Counter::EventsOversized, mark);
+        self.recorder.incident_since(finding, mark);
     }
 
     fn route(&self, kept: &Kept) -> &str {
