@@ -51,7 +51,7 @@ impl GatewayAccess {
     /// The URL that requests are sent to.
     #[must_use]
     pub fn base(&self) -> String {
-        match (self.by_way_of, reqwest::Url::parse(&self.url)) {
+        match (self.by_way_of, url::Url::parse(&self.url)) {
             (Some(proxy), Ok(url)) if !self.has_tls() => format!("http://{proxy}{}", url.path().trim_end_matches('/')),
             _ => self.url.clone(),
         }
@@ -83,7 +83,7 @@ impl GatewayAccess {
     /// Host and port.
     #[must_use]
     pub fn authority(&self) -> Option<String> {
-        let url = reqwest::Url::parse(&self.url).ok()?;
+        let url = url::Url::parse(&self.url).ok()?;
         Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
     }
 
@@ -106,8 +106,8 @@ pub(super) enum Way {
 }
 
 /// Whether a URL names this machine. What goes there never goes through a proxy of the environment's.
-fn is_loopback(url: &str) -> bool {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+pub(super) fn is_loopback(url: &str) -> bool {
+    let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
     host.is_some_and(|host| {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

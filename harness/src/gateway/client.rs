@@ -2,44 +2,37 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use http::{HeaderMap, HeaderValue, header};
-use reqwest::redirect::Policy;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::{
     GatewayAccess, Manifest, NewRun, Secret,
-    access::{Way, hide},
+    access::hide,
+    connect::USER_AGENT,
+    decode::BROWSER_CODINGS,
+    denial,
     dialect::{CallName, Dialect, Fill, fill_json},
+    exchange::{Exchange, Received},
     headers, retry_after,
     search::{self, PageStart},
     tls::{REFUSED, cause_of},
 };
 use crate::{clock, journal::clip};
 
-/// How long a connection may take.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Who asks.
-pub(super) const USER_AGENT: &str = concat!("s2-harness/", env!("CARGO_PKG_VERSION"));
 /// How long a request may take, from its first byte to the last of its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a readiness probe may take: what does not say that it is ready within two seconds is not.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections kept for the next request.
-const IDLE_CONNECTIONS_MAX: usize = 4;
-/// Connections that nobody used for so long are closed: a burst must not look like a leak of the gateway's.
-const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
-/// An answer is read up to here. There may be one for each run that is under way.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Metrics are read up to here.
-const METRICS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Talks to one gateway.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Exchange,
     base: String,
+    /// As the settings have it: `base` may be a proxy of S2.
+    gateway_url: String,
     workspace: String,
     token: Option<Secret>,
     dialect: Arc<Dialect>,
@@ -53,9 +46,6 @@ pub enum ClientError {
     /// The token cannot be sent.
     #[error("S2_TOKEN cannot be sent as a header: it holds a line break or a character outside ASCII")]
     Token,
-    /// The HTTP client cannot be built.
-    #[error("cannot set up an HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
     /// TLS cannot be set up.
     #[error("cannot set up TLS: {0}; without certificates on this machine, S2_CA_FILE may name some")]
     Tls(#[from] rustls::Error),
@@ -75,6 +65,12 @@ pub struct Answer {
     pub location: Option<String>,
     /// How long it asks to wait before the next request.
     pub retry_after: Option<Duration>,
+    /// Why its body could not be read, a limit of S2's; the body is empty then.
+    pub unread: Option<String>,
+    /// Why the request was sent once more, if it was: what came of it the first time.
+    pub repeated: Option<String>,
+    /// Whether its status means yes and its body says no.
+    pub is_denial: bool,
 }
 
 /// No whole answer came.
@@ -82,13 +78,29 @@ pub struct Answer {
 pub struct Trouble {
     /// What went wrong, in words.
     pub text: String,
+    /// Whether the gateway did answer, and S2 could not read it: a limit of S2's, and nobody's error.
+    pub is_unread: bool,
 }
 
 impl Answer {
-    /// Whether the status is one of these.
+    /// An answer with a body, and nothing else to be said of it.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            body: body.into(),
+            location: None,
+            retry_after: None,
+            unread: None,
+            repeated: None,
+            is_denial: false,
+        }
+    }
+
+    /// Whether the status is one of these, and the body does not say the opposite.
     #[must_use]
     pub fn is(&self, statuses: &[u16]) -> bool {
-        statuses.contains(&self.status)
+        statuses.contains(&self.status) && !self.is_denial
     }
 
     /// The body as JSON; `None` where it is none.
@@ -112,7 +124,11 @@ impl fmt::Display for Answer {
         if let Some(location) = &self.location {
             write!(f, " to '{}'", clip(location))?;
         }
-        if text.is_empty() { Ok(()) } else { write!(f, " {text}") }
+        match &self.unread {
+            Some(why) => write!(f, ", with {}", clip(why)),
+            None if text.is_empty() => Ok(()),
+            None => write!(f, " {text}"),
+        }
     }
 }
 
@@ -129,18 +145,16 @@ impl Trouble {
         self.text.contains(REFUSED)
     }
 
-    fn of(error: &reqwest::Error) -> Self {
-        let what = if error.is_connect() {
-            "no connection"
-        } else if error.is_timeout() {
-            "timed out"
-        } else if error.is_body() || error.is_decode() {
-            "the answer broke off"
-        } else {
-            "the request failed"
-        };
-        // reqwest's own text repeats the URL; the innermost cause says what happened.
-        Self { text: clip(&format!("{what}: {}", cause_of(error))) }
+    /// Trouble, in words.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_unread: false }
+    }
+
+    pub(super) fn of(error: &hyper_util::client::legacy::Error) -> Self {
+        let what = if error.is_connect() { "no connection" } else { "the request failed" };
+        // The innermost cause says what happened.
+        Self::new(clip(&format!("{what}: {}", cause_of(error))))
     }
 }
 
@@ -152,9 +166,10 @@ impl Client {
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
         headers::check(&access.dialect, access.token.as_ref())?;
         Ok(Self {
-            http: http_client(access)?,
+            http: Exchange::new(access)?,
             dialect: Arc::clone(&access.dialect),
             base: access.base(),
+            gateway_url: access.url.clone(),
             host: access.host(),
             workspace: access.workspace.clone(),
             token: access.token.clone(),
@@ -192,8 +207,8 @@ impl Client {
 
     /// Whether it can serve, with a timeout of two seconds.
     pub async fn ready(&self) -> Outcome {
-        let request = self.request(CallName::Ready, &[])?;
-        self.send(request.timeout(READY_TIMEOUT), BODY_BYTES_MAX).await
+        // Its status is all that counts.
+        self.send(self.request(CallName::Ready, &[])?, READY_TIMEOUT).await
     }
 
     /// Whether an answer to [`ready`](Self::ready) says that it is.
@@ -210,7 +225,7 @@ impl Client {
 
     /// What it tells about itself.
     pub async fn metrics(&self) -> Outcome {
-        self.send(self.request(CallName::Metrics, &[])?, METRICS_BYTES_MAX).await
+        self.call(CallName::Metrics, &[]).await
     }
 
     /// Sets the workspace's plan.
@@ -276,26 +291,24 @@ impl Client {
 
     /// The same, at a link that an earlier answer gave.
     pub(super) async fn attempt_at(&self, call: CallName, fill: &Fill<'_>, link: &str) -> Outcome {
-        self.send(self.request_at(call, fill, Some(link))?, BODY_BYTES_MAX).await
+        self.exchange(call, self.request_at(call, fill, Some(link))?).await
     }
 
     /// A request as it would be sent, for people: method and URL, headers but for what opens the gateway, body.
     #[must_use]
     pub fn shown(&self, call: CallName, fill: &Fill<'_>) -> String {
-        let request = self.request(call, fill).map(reqwest::RequestBuilder::build);
-        let request = match request {
-            Ok(Ok(request)) => request,
-            Ok(Err(e)) => return format!("{call}: {e}"),
+        let request = match self.request(call, fill) {
+            Ok(request) => request,
             Err(trouble) => return trouble.text,
         };
-        let mut text = format!("{} {}", request.method(), request.url());
+        let mut text = format!("{} {}", request.method(), request.uri());
         for (name, value) in request.headers() {
             let value = if value.is_sensitive() { "***" } else { value.to_str().unwrap_or("(no text)") };
             text.push_str(&format!("\n{name}: {value}"));
         }
-        if let Some(body) = request.body().and_then(reqwest::Body::as_bytes) {
+        if !request.body().is_empty() {
             text.push('\n');
-            text.push_str(&String::from_utf8_lossy(body));
+            text.push_str(&String::from_utf8_lossy(request.body()));
         }
         hide(self.token.as_ref(), text)
     }
@@ -308,82 +321,103 @@ impl Client {
     }
 
     async fn call(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
-        self.send(self.request(call, fill)?, BODY_BYTES_MAX).await
+        self.exchange(call, self.request(call, fill)?).await
+    }
+
+    async fn exchange(&self, call: CallName, request: Request<Bytes>) -> Outcome {
+        let answer = self.send(request, REQUEST_TIMEOUT).await?;
+        match &answer.unread {
+            // What S2 would look for may be in it.
+            Some(_) if self.is_yes(call, &answer) => Err(Trouble { text: answer.to_string(), is_unread: true }),
+            _ => {
+                let is_denial = self.is_yes(call, &answer) && denial::is_denial(&self.dialect, call, &answer.body);
+                Ok(Answer { is_denial, ..answer })
+            }
+        }
     }
 
     /// A call's request, with its places filled.
-    fn request(&self, call: CallName, fill: &Fill<'_>) -> Result<reqwest::RequestBuilder, Trouble> {
+    fn request(&self, call: CallName, fill: &Fill<'_>) -> Result<Request<Bytes>, Trouble> {
         self.request_at(call, fill, None)
     }
 
     /// The same, at a link from an earlier answer where there is one.
-    fn request_at(
-        &self,
-        call: CallName,
-        fill: &Fill<'_>,
-        link: Option<&str>,
-    ) -> Result<reqwest::RequestBuilder, Trouble> {
+    fn request_at(&self, call: CallName, fill: &Fill<'_>, link: Option<&str>) -> Result<Request<Bytes>, Trouble> {
         let Some(spec) = self.dialect.call(call) else {
-            return Err(Trouble { text: format!("the dialect {} has no {call}", self.dialect.name) });
+            return Err(Trouble::new(format!("the dialect {} has no {call}", self.dialect.name)));
         };
         let fill: Vec<(&str, Value)> = fill.iter().cloned().chain([("workspace", json!(self.workspace))]).collect();
-        let mut url = format!("{}{}", self.base, spec.path.fill(&fill, segment));
+        let path = spec.path.fill(&fill, segment);
+        let is_elsewhere = is_absolute(&path);
+        let mut url = if is_elsewhere { path } else { format!("{}{path}", self.base) };
         if call == CallName::Search {
             url = search::without_empty_cursor(url, &spec.path.to_string());
         }
         if let Some(link) = link {
             url = search::followed(&url, link)?;
         }
-        let headers = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, self.token.as_ref());
-        let mut request = self.http.request(spec.method.clone(), url).headers(headers);
-        if let Some(host) = &self.host {
-            request = request.header(header::HOST, host);
+        let body = spec.body.as_ref().map(|body| fill_json(body, &fill).to_string());
+        let mut request = Request::new(Bytes::from(body.unwrap_or_default()));
+        *request.method_mut() = spec.method.clone();
+        *request.uri_mut() = uri(&url).map_err(|why| Trouble::new(format!("not sent: {why}")))?;
+        let headers = request.headers_mut();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(BROWSER_CODINGS));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut own = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, self.token.as_ref());
+        if is_elsewhere && !is_same_host(&url, &self.gateway_url) {
+            // The token is the gateway's: another machine must not learn it.
+            own = own
+                .into_iter()
+                .filter_map(|(name, value)| Some((name?, value)))
+                .filter(|(_, v)| !v.is_sensitive())
+                .collect();
         }
-        Ok(match &spec.body {
-            Some(body) => request.json(&fill_json(body, &fill)),
-            None => request.header(header::CONTENT_TYPE, "application/json"),
-        })
+        headers.extend(own);
+        if let Some(host) = self.host.as_ref().filter(|_| !is_elsewhere) {
+            headers.insert(header::HOST, host.clone());
+        }
+        Ok(request)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder, body_bytes_max: usize) -> Outcome {
-        let response = request.send().await.map_err(|e| Trouble::of(&e))?;
-        let status = response.status().as_u16();
+    async fn send(&self, request: Request<Bytes>, limit: Duration) -> Outcome {
+        let body_bytes_max = self.dialect.limits.answer_bytes_max;
+        let Received { status, headers, body, repeated } =
+            self.http.send(request.map(Full::new), body_bytes_max, limit).await?;
         let token = self.token.as_ref();
-        let location = location_of(response.headers()).map(|location| hide(token, location));
-        let retry_after = retry_after::asked(response.headers(), clock::wall_now());
-        let mut chunks = response.bytes_stream();
-        let mut body = BytesMut::new();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|e| Trouble::of(&e))?;
-            if body.len() + chunk.len() > body_bytes_max {
-                return Err(Trouble { text: format!("{status}, with a body of over {body_bytes_max} bytes") });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let body = body.freeze();
+        let (body, unread) = match body {
+            Ok(body) => (body, None),
+            Err(why) => (Bytes::new(), Some(why)),
+        };
         // A page that repeats the request's headers must not bring the token into a journal.
         let redacted = token.and_then(|token| token.redact(&String::from_utf8_lossy(&body)));
-        Ok(Answer { status, body: redacted.map_or(body, Bytes::from), location, retry_after })
+        Ok(Answer {
+            status: status.as_u16(),
+            body: redacted.map_or(body, Bytes::from),
+            location: location_of(&headers).map(|location| hide(token, location)),
+            retry_after: retry_after::asked(&headers, clock::wall_now()),
+            unread,
+            repeated,
+            is_denial: false,
+        })
     }
 }
 
-fn http_client(access: &GatewayAccess) -> Result<reqwest::Client, ClientError> {
-    let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(access.trust.tls()?)
-        .user_agent(USER_AGENT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
-        .tcp_nodelay(true)
-        // The contract knows no redirects: one is an answer like any other that was not expected.
-        .redirect(Policy::none());
-    let builder = match access.way() {
-        Way::Direct => builder.no_proxy(),
-        Way::Tunnel(proxy) => builder.proxy(reqwest::Proxy::https(proxy)?),
-        Way::System => builder,
-    };
-    Ok(builder.build()?)
+/// Whether a path of the dialect is a whole URL: the call is answered elsewhere than at the gateway's address.
+pub(super) fn is_absolute(path: &str) -> bool {
+    path.starts_with("http://") || path.starts_with("https://")
+}
+
+fn is_same_host(one: &str, other: &str) -> bool {
+    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host(one).is_some_and(|one| host(other) == Some(one))
+}
+
+/// A URL as people write it, in the form in which it is sent.
+pub(super) fn uri(url: &str) -> Result<http::Uri, String> {
+    let url = url::Url::parse(url).map_err(|e| format!("'{}' is no URL: {e}", clip(url)))?;
+    url.as_str().parse().map_err(|e| format!("'{}' is no URL: {e}", clip(url.as_str())))
 }
 
 /// Where an answer points to. A character that is no text is passed over.
@@ -403,7 +437,7 @@ mod tests {
 
     fn shown(status: u16, body: &[u8]) -> String {
         let body = Bytes::copy_from_slice(body);
-        Answer { status, body, location: None, retry_after: None }.to_string()
+        Answer::new(status, body).to_string()
     }
 
     #[test]

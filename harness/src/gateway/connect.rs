@@ -1,6 +1,17 @@
-//! How a stream comes to the gateway: TCP, TLS and proxies as for requests, on a connection of its own.
+//! How requests and streams come to the gateway: TCP, TLS and proxies.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http::{
     HeaderMap, HeaderValue, Request, Uri, header,
@@ -13,31 +24,182 @@ use hyper::{
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::{
-        legacy::connect::{HttpConnector, proxy::Tunnel},
+        legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel},
         proxy::matcher::{Intercept, Matcher},
     },
+    rt::TokioIo,
     service::TowerToHyperService,
 };
 use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::client::{CONNECT_TIMEOUT, USER_AGENT};
+use super::access::{GatewayAccess, Way, is_loopback};
 
-/// A peer that is gone without a word is noticed after a minute, as with requests: reqwest's own settings.
+/// How long a connection may take.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Who asks.
+pub(super) const USER_AGENT: &str = concat!("s2-harness/", env!("CARGO_PKG_VERSION"));
+
+/// A peer that is gone without a word is noticed after a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What bytes go over.
-pub(super) trait Wire: Read + Write + Send + Unpin {}
-impl<T: Read + Write + Send + Unpin> Wire for T {}
+pub(super) trait Wire: Read + Write + Connection + Send + Unpin {}
+impl<T: Read + Write + Connection + Send + Unpin> Wire for T {}
+
+/// A connection, and what went over it.
+pub(super) type Link = TokioIo<Counted>;
+
+/// Counts what goes over a connection. It speaks tokio's traits, since hyper's do not say how much was read.
+pub(super) struct Counted {
+    wire: TokioIo<Box<dyn Wire>>,
+    traffic: Traffic,
+    is_to_a_proxy: bool,
+}
+
+/// What went over a connection. Clones are of the same connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Traffic(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Whether anything was written since the last byte came.
+    is_awaited: AtomicBool,
+    /// How often something came after something was written.
+    replies: AtomicU64,
+}
+
+impl Traffic {
+    /// Whether the peer replied before, and has sent nothing since the last byte was written.
+    pub(super) fn was_in_use_and_is_silent(&self) -> bool {
+        self.was_in_use() && self.0.is_awaited.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer replied before.
+    pub(super) fn was_in_use(&self) -> bool {
+        self.0.replies.load(Ordering::Relaxed) > 0
+    }
+
+    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.0.is_awaited.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self, bytes: usize) {
+        if bytes > 0 && self.0.is_awaited.swap(false, Ordering::Relaxed) {
+            self.0.replies.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Counted {
+    /// Whether both sides chose HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.wire.inner().connected().is_negotiated_h2()
+    }
+}
+
+impl Connection for Counted {
+    fn connected(&self) -> Connected {
+        self.wire.inner().connected().proxy(self.is_to_a_proxy).extra(self.traffic.clone())
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.wire).poll_read(cx, buf);
+        this.traffic.read(buf.filled().len() - before);
+        polled
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.wire).poll_write(cx, bytes);
+        this.traffic.wrote(&polled);
+        polled
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().wire).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().wire).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.wire.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.wire).poll_write_vectored(cx, slices);
+        this.traffic.wrote(&polled);
+        polled
+    }
+}
+
+/// Which proxies are between us and where a request goes.
+#[derive(Clone, Default)]
+pub(super) struct Proxies {
+    /// The fault proxy, and the authority that it passes bytes on to.
+    tunnel: Option<(String, Arc<Matcher>)>,
+    /// The environment's. What goes to this machine never goes through these.
+    system: Option<Arc<Matcher>>,
+    /// Whether this machine is no exception, in tests.
+    has_no_exception: bool,
+}
+
+impl Proxies {
+    /// The proxies on the way to a gateway, and to what its dialect names elsewhere.
+    pub(super) fn of(access: &GatewayAccess) -> Self {
+        let tunnel = match access.way() {
+            Way::Tunnel(proxy) => access.authority().map(|to| (to, Arc::new(Matcher::builder().https(proxy).build()))),
+            Way::Direct | Way::System => None,
+        };
+        Self { tunnel, system: Some(Arc::new(Matcher::from_system())), has_no_exception: false }
+    }
+
+    /// Just these, for any URL.
+    #[cfg(test)]
+    pub(super) fn always(matcher: Matcher) -> Self {
+        Self { tunnel: None, system: Some(Arc::new(matcher)), has_no_exception: true }
+    }
+
+    fn intercept(&self, uri: &Uri) -> Option<Intercept> {
+        if let Some((authority, tunnel)) = &self.tunnel
+            && uri.scheme() == Some(&Scheme::HTTPS)
+            && authority_of(uri).as_ref() == Some(authority)
+        {
+            return tunnel.intercept(uri);
+        }
+        let system = self.system.as_ref()?;
+        if !self.has_no_exception && is_loopback(&uri.to_string()) { None } else { system.intercept(uri) }
+    }
+}
+
+fn authority_of(uri: &Uri) -> Option<String> {
+    Some(format!("{}:{}", uri.host()?, uri.port_u16().unwrap_or(standard_port(uri))))
+}
 
 /// Connects to a gateway, or to the proxy before it.
 #[derive(Clone)]
 pub(super) struct Connector {
     direct: HttpsConnector<HttpConnector>,
     tls: Arc<ClientConfig>,
-    proxies: Option<Arc<Matcher>>,
+    proxies: Proxies,
 }
 
 impl fmt::Debug for Connector {
@@ -49,7 +211,7 @@ impl fmt::Debug for Connector {
 
 impl Connector {
     /// Connects with such TLS; through a proxy, where one of `proxies` is for the URL.
-    pub(super) fn new(tls: ClientConfig, proxies: Option<Matcher>) -> Self {
+    pub(super) fn new(tls: ClientConfig, proxies: Proxies) -> Self {
         let tls = Arc::new(tls);
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -61,38 +223,26 @@ impl Connector {
         http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         #[cfg(target_os = "linux")]
         http.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
-        Self { direct: HttpsConnector::from((http, Arc::clone(&tls))), tls, proxies: proxies.map(Arc::new) }
+        Self { direct: HttpsConnector::from((http, Arc::clone(&tls))), tls, proxies }
     }
 
-    /// Connects to where a request goes, and gives the request the form in which it is sent there.
+    /// Connects to where a URL leads.
     ///
     /// # Errors
     /// What stood in the way, or that it took longer than the time for a connection.
-    pub(super) async fn connect<B>(&self, request: &mut Request<B>) -> io::Result<Box<dyn Wire>> {
-        let uri = request.uri().clone();
-        request.headers_mut().insert(header::HOST, host(&uri)?);
-        let proxy = self.proxies.as_ref().and_then(|proxies| proxies.intercept(&uri));
+    pub(super) async fn connect(&self, uri: &Uri) -> io::Result<Link> {
+        let proxy = self.proxies.intercept(uri);
         let connecting = async {
-            let wire: Box<dyn Wire> = match proxy {
+            let (wire, is_to_a_proxy): (Box<dyn Wire>, bool) = match proxy {
                 Some(proxy) if uri.scheme() == Some(&Scheme::HTTPS) => {
                     let tunnelled = HttpsConnector::from((self.tunnel(&proxy), Arc::clone(&self.tls)));
                     let wire = TowerToHyperService::new(tunnelled).call(uri.clone()).await.map_err(io::Error::other)?;
-                    *request.uri_mut() = path_of(&uri);
-                    Box::new(wire)
+                    (Box::new(wire), false)
                 }
-                Some(proxy) => {
-                    // The proxy reads the request: it needs the whole URL, and its password.
-                    if let Some(password) = proxy.basic_auth() {
-                        request.headers_mut().insert(header::PROXY_AUTHORIZATION, password.clone());
-                    }
-                    Box::new(self.directly(proxy.uri()).await?)
-                }
-                None => {
-                    *request.uri_mut() = path_of(&uri);
-                    Box::new(self.directly(&uri).await?)
-                }
+                Some(proxy) => (Box::new(self.directly(proxy.uri()).await?), true),
+                None => (Box::new(self.directly(uri).await?), false),
             };
-            Ok(wire)
+            Ok(TokioIo::new(Counted { wire: TokioIo::new(wire), is_to_a_proxy, traffic: Traffic::default() }))
         };
         // The timer is looked at first: the connector's own would say no more than that a deadline has elapsed.
         tokio::select! {
@@ -101,6 +251,33 @@ impl Connector {
                 Err(io::Error::new(io::ErrorKind::TimedOut, "connecting timed out"))
             }
             wire = connecting => wire,
+        }
+    }
+
+    /// Gives a request the form in which it is sent over a connection that was made for it.
+    ///
+    /// # Errors
+    /// Where its URL names no host.
+    pub(super) fn prepare<B>(&self, request: &mut Request<B>, link: &Link) -> io::Result<()> {
+        let uri = request.uri().clone();
+        self.authorize(request);
+        // HTTP/2 takes scheme, host and path from the whole URL, and so does a proxy.
+        if !link.inner().is_http2() {
+            request.headers_mut().insert(header::HOST, host(&uri)?);
+            if !link.inner().is_to_a_proxy {
+                *request.uri_mut() = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")).into();
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the password of the proxy that reads the request, where there is one.
+    pub(super) fn authorize<B>(&self, request: &mut Request<B>) {
+        if request.uri().scheme() == Some(&Scheme::HTTP)
+            && let Some(proxy) = self.proxies.intercept(request.uri())
+            && let Some(password) = proxy.basic_auth()
+        {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, password.clone());
         }
     }
 
@@ -118,16 +295,31 @@ impl Connector {
     }
 }
 
-fn path_of(uri: &Uri) -> Uri {
-    uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")).into()
+/// As hyper's client for requests asks for connections.
+impl tower_service::Service<Uri> for Connector {
+    type Response = Link;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&uri).await })
+    }
+}
+
+fn standard_port(uri: &Uri) -> u16 {
+    if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 }
 }
 
 /// Host and port, without the port that the scheme stands for.
 fn host(uri: &Uri) -> io::Result<HeaderValue> {
-    let standard = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     let name = uri.host().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the URL names no host"))?;
     let host = match uri.port_u16() {
-        Some(port) if port != standard => format!("{name}:{port}"),
+        Some(port) if port != standard_port(uri) => format!("{name}:{port}"),
         _ => name.to_owned(),
     };
     HeaderValue::try_from(host).map_err(io::Error::other)

@@ -1,15 +1,16 @@
-//! A stream's bytes, put in order before they are parsed: whole lines, of the fields that the event-stream format knows.
+//! A stream's bytes, put in order before they are parsed: whole events, of the fields that the event-stream format knows.
 //!
 //! `eventsource-client` gives up on a stream for what the format has a reader pass over: an event with nothing but a field
 //! that it does not know, bytes that are no text. What it had parsed of the same read is then lost, so that what a stream
-//! has shown would depend on how its bytes were cut. And it bounds neither a line nor an event. So here a line is held
+//! has shown would depend on how its bytes were cut. And it bounds neither a line nor an event. So here an event is held
 //! until it is whole, what says nothing becomes an empty comment, the name of an event waits for its data, and a
 //! delay that is asked for is told at once.
+//!
+//! An event that is larger than the limit is skipped: its data are passed over as they come, and that is told. The stream goes on.
 //!
 //! The format: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
 use std::{
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -18,10 +19,12 @@ use bytes::Bytes;
 use futures_util::Stream;
 use launchdarkly_sdk_transport::TransportError;
 
-use super::told::Told;
+use super::told::{Oversized, Told};
 
-/// No event is longer; a stream that does not come to the end of one is cut.
-pub(super) const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// Of an event that is too large so much is kept of the beginning of its data, to say which it was.
+const BEGINNING_BYTES_MAX: usize = 512;
+/// In an event that is too large, no line but one of data is longer.
+const SHORT_LINE_BYTES_MAX: usize = 4 * 1024;
 
 /// The chunks of an event stream, in order.
 #[derive(Debug)]
@@ -32,9 +35,10 @@ pub(super) struct EventLines<S> {
 }
 
 impl<S> EventLines<S> {
-    /// The lines of these chunks. What they say beyond events is told there.
-    pub(super) fn of(chunks: S, told: Told) -> Self {
-        Self { chunks, told, lines: Lines { is_first: true, ..Lines::default() } }
+    /// The lines of these chunks, with events of up to so many bytes. What they say beyond events is told there.
+    pub(super) fn of(chunks: S, told: Told, event_bytes_max: usize) -> Self {
+        let lines = Lines { is_first: true, event_bytes_max, ..Lines::default() };
+        Self { chunks, told, lines }
     }
 }
 
@@ -44,24 +48,17 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            // What came before it was passed on with the chunk that it is in.
-            if this.lines.is_too_long {
-                let text = format!("an event of over {EVENT_BYTES_MAX} bytes; the stream was cut");
-                return Poll::Ready(Some(Err(TransportError::new(io::Error::new(io::ErrorKind::InvalidData, text)))));
-            }
             let passed = match ready!(Pin::new(&mut this.chunks).poll_next(cx)) {
                 Some(Ok(chunk)) => {
                     let passed = this.lines.take_in(&chunk);
-                    this.told.came(chunk.len(), this.lines.retry_ms.take());
+                    this.told.came(chunk.len(), this.lines.retry_ms.take(), this.lines.skipped.drain(..));
                     passed
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                // The parser is to know that the stream broke off in a line, and needs no more than its start for that.
-                None if !this.lines.line.is_empty() => {
-                    this.lines.line = Vec::new();
-                    Bytes::from_static(b":")
-                }
-                None => return Poll::Ready(None),
+                None => match this.lines.rest() {
+                    rest if rest.is_empty() => return Poll::Ready(None),
+                    rest => rest,
+                },
             };
             if !passed.is_empty() {
                 return Poll::Ready(Some(Ok(passed)));
@@ -72,24 +69,34 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
 
 #[derive(Debug, Default)]
 struct Lines {
+    event_bytes_max: usize,
     /// The line that has not ended yet.
     line: Vec<u8>,
-    /// Bytes of the event so far, that line aside.
+    /// Whether the rest of that line is passed over.
+    is_cut: bool,
+    /// The event so far, in the form that no parser stumbles over; the line that has not ended aside.
+    event: Vec<u8>,
+    /// Its bytes as they came.
     event_bytes: usize,
-    is_too_long: bool,
+    /// What is known of it, where it is larger than the limit.
+    oversized: Option<Oversized>,
+    /// Events that were larger, and are not told yet.
+    skipped: Vec<Oversized>,
     /// Whether no line has ended yet: a byte-order mark may stand before the first.
     is_first: bool,
     /// Whether a carriage return was last: a line feed after it ends no line of its own.
     is_after_cr: bool,
     /// The event's name, as far as it is known.
     name: String,
+    /// The event's id, where it has one of its own.
+    id: Option<String>,
     /// The delay that was asked for, and not told yet.
     retry_ms: Option<u64>,
     has_data: bool,
 }
 
 impl Lines {
-    /// Takes in some bytes; the lines that they complete.
+    /// Takes in some bytes; the events that they complete, and the comments.
     fn take_in(&mut self, chunk: &[u8]) -> Bytes {
         let mut passed = Vec::new();
         for piece in chunk.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -100,21 +107,51 @@ impl Lines {
             if std::mem::replace(&mut self.is_after_cr, end == Some(b'\r')) && piece == b"\n" {
                 continue;
             }
-            if self.event_bytes + self.line.len() + text.len() > EVENT_BYTES_MAX {
-                self.is_too_long = true;
-                break;
-            }
-            self.line.extend_from_slice(text);
+            self.extend(text);
             if end.is_some() {
                 // Taken, so that a long line does not leave its room behind for hours.
                 let line = std::mem::take(&mut self.line);
-                self.pass(&line, &mut passed);
+                if !std::mem::take(&mut self.is_cut) {
+                    self.pass(&line, &mut passed);
+                }
             }
         }
         passed.into()
     }
 
-    /// Passes a line on, in the form that no parser stumbles over.
+    /// Adds to the line that has not ended yet, as far as there is room.
+    fn extend(&mut self, text: &[u8]) {
+        if self.is_cut {
+            return self.pass_over(text.len());
+        }
+        let room = match &self.oversized {
+            Some(_) => SHORT_LINE_BYTES_MAX,
+            None => self.event_bytes_max.saturating_sub(self.event_bytes),
+        };
+        self.line.extend_from_slice(&text[..text.len().min(room.saturating_sub(self.line.len()) + 1)]);
+        if self.line.len() <= room {
+            return;
+        }
+        let taken = std::mem::take(&mut self.line);
+        self.is_cut = true;
+        // A comment is no part of an event, however long.
+        if taken.first() != Some(&b':') {
+            let beginning = if self.event.is_empty() { &taken } else { &self.event };
+            let beginning =
+                String::from_utf8_lossy(&beginning[..beginning.len().min(BEGINNING_BYTES_MAX)]).into_owned();
+            self.oversized.get_or_insert_with(|| Oversized { beginning, ..Oversized::default() });
+            self.event = Vec::new();
+            self.event_bytes += taken.len();
+        }
+    }
+
+    fn pass_over(&mut self, bytes: usize) {
+        if self.oversized.is_some() {
+            self.event_bytes += bytes;
+        }
+    }
+
+    /// Takes in a line that has ended.
     fn pass(&mut self, line: &[u8], passed: &mut Vec<u8>) {
         let text = String::from_utf8_lossy(line);
         let mark = if std::mem::take(&mut self.is_first) { "\u{feff}" } else { "" };
@@ -127,9 +164,11 @@ impl Lines {
         match field {
             "data" => {
                 self.has_data = true;
-                write_field(passed, field, value);
+                if self.oversized.is_none() {
+                    write_field(&mut self.event, field, value);
+                }
             }
-            "id" if !value.contains('\0') => write_field(passed, field, value),
+            "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
             "event" => value.clone_into(&mut self.name),
             // It holds at once, with an event or without one, and the parser heeds it with an event only.
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -144,12 +183,34 @@ impl Lines {
 
     /// An event without data is none, and its name is forgotten. Its id holds all the same.
     fn end_event(&mut self, passed: &mut Vec<u8>) {
-        if std::mem::take(&mut self.has_data) && !self.name.is_empty() {
-            write_field(passed, "event", &self.name);
+        let (name, id) = (std::mem::take(&mut self.name), self.id.take());
+        if let Some(id) = &id {
+            write_field(passed, "id", id);
         }
-        self.name = String::new();
+        let has_data = std::mem::take(&mut self.has_data);
+        if let Some(oversized) = self.oversized.take() {
+            let bytes = self.event_bytes as u64;
+            self.skipped.push(Oversized { bytes, id, name, ..oversized });
+            // The reader is to wake, and hear of it.
+            passed.extend_from_slice(b":\n");
+        } else {
+            passed.append(&mut self.event);
+            if has_data && !name.is_empty() {
+                write_field(passed, "event", &name);
+            }
+        }
+        self.event = Vec::new();
         self.event_bytes = 0;
         passed.push(b'\n');
+    }
+
+    /// What the stream ended in the middle of: the parser is to know of it, and needs no more than its start for that.
+    fn rest(&mut self) -> Bytes {
+        let mut rest = std::mem::take(&mut self.event);
+        if !std::mem::take(&mut self.line).is_empty() || std::mem::take(&mut self.is_cut) {
+            rest.push(b':');
+        }
+        rest.into()
     }
 }
 

@@ -14,12 +14,11 @@ use http::{Request, Response};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture};
 use sync_wrapper::SyncStream;
 
-use super::{
-    Connection,
-    event_lines::{EVENT_BYTES_MAX, EventLines},
-    told::Told,
-};
+use super::{Connection, event_lines::EventLines, told::Told};
 use crate::fuzzing::within;
+
+/// The limit by default.
+const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Answers with these chunks.
 #[derive(Clone)]
@@ -28,13 +27,13 @@ struct Fed(Arc<Mutex<Vec<Bytes>>>, Told);
 impl HttpTransport for Fed {
     fn request(&self, _: Request<Option<Bytes>>) -> ResponseFuture {
         let chunks = std::mem::take(&mut *self.0.lock().unwrap());
-        let chunks = EventLines::of(stream::iter(chunks.into_iter().map(Ok)), self.1.clone());
+        let chunks = EventLines::of(stream::iter(chunks.into_iter().map(Ok)), self.1.clone(), EVENT_BYTES_MAX);
         let body: ByteStream = Box::pin(SyncStream::new(chunks));
         Box::pin(ready(Ok(Response::new(body))))
     }
 }
 
-/// An event that a stream shows: id, name, data.
+/// An event that a stream shows: id, name, data; or in their place, what is told of it where it was skipped.
 pub(super) type Event = (Option<String>, String, String);
 
 /// The events that a stream of these chunks shows, the delay that it asks for last, and how it ends.
@@ -54,7 +53,10 @@ pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
         let mut shown = Vec::new();
         loop {
             match connection.next().await {
-                Ok(event) => shown.push((event.id, event.name, event.data)),
+                Ok(event) => {
+                    let data = event.oversized.map(|skipped| format!("{} bytes: {}", skipped.bytes, skipped.beginning));
+                    shown.push((event.id, event.name, data.unwrap_or(event.data)));
+                }
                 Err(ended) => return (shown, connection.retry(), ended.answer),
             }
         }
@@ -141,22 +143,54 @@ fn a_stream_that_breaks_off_in_a_line_is_told_from_one_that_is_closed() {
 }
 
 #[test]
-fn an_event_without_end_is_cut_at_the_bound_however_its_lines_end_and_what_came_before_it_is_shown() {
-    for line in
-        ["data: x", "data: x\n", "data: x\r\n", "data: x\r", "data\r\n", "id: 7\r\n", "event: x\r\n", "retry: 5\r\n"]
-    {
+fn an_event_that_is_too_large_is_skipped_and_the_stream_goes_on_however_its_lines_end() {
+    for line in ["data: x", "data: x\n", "data: x\r\n", "data: x\r", "data\r\n"] {
         let flood = line.repeat(2 * EVENT_BYTES_MAX / 4);
-        let bytes = Bytes::from(format!("data: before\n\n{flood}"));
+        let end = if line.ends_with('\r') { "\r" } else { "\n" };
+        let text = format!("data: before\n\nid: 7\nevent: log\n{flood}{end}id: 8{end}{end}data: after\n\n");
+        let bytes = Bytes::from(text);
         let chunks: Vec<Bytes> = bytes.chunks(16 * 1024).map(|chunk| bytes.slice_ref(chunk)).collect();
-        let (shown, _, ended) = within(8 * EVENT_BYTES_MAX, || shown(chunks)).unwrap();
-        assert_eq!(vec![event(None, "message", "before")], shown, "{line:?}");
-        assert_eq!("connection lost: an event of over 1048576 bytes; the stream was cut", ended, "{line:?}");
+        let (shown, _, ended) = within(4 * EVENT_BYTES_MAX, || shown(chunks)).unwrap();
+        assert_eq!((3, "closed by the gateway"), (shown.len(), ended.as_str()), "{line:?}");
+        let (id, name, told) = &shown[1];
+        assert_eq!((Some("8"), "log"), (id.as_deref(), name.as_str()), "{line:?}");
+        let (size, beginning) = told.split_once(" bytes: data").unwrap();
+        assert!(size.parse::<usize>().unwrap() > EVENT_BYTES_MAX && beginning.len() <= 512, "{line:?}: {size}");
+        assert_eq!(event(Some("8"), "message", "after"), shown[2], "{line:?}");
     }
+}
+
+#[test]
+fn the_size_and_the_beginning_of_what_is_skipped_do_not_depend_on_how_it_is_cut() {
+    let data = format!(r#"{{"run_id":"3f2a","message":"{}"}}"#, "y".repeat(EVENT_BYTES_MAX));
+    let text = format!(": open\n\nid: 1\ndata: {data}\ndata: {data}\nevent: log\n\ndata: b\n\n");
+    let whole = shown([Bytes::from(text.clone())]);
+    for size in [1_000, 16_384, 1_048_583] {
+        assert!(whole == shown(text.as_bytes().chunks(size).map(Bytes::copy_from_slice)), "in pieces of {size}");
+    }
+    let (id, name, told) = &whole.0[0];
+    let bytes = text.len() - ": open\n\n".len() - "\n\n\n\n\ndata: b\n\n".len();
+    assert_eq!((Some("1"), "log"), (id.as_deref(), name.as_str()));
+    assert!(told.starts_with(&format!("{bytes} bytes: data: {{\"run_id\":\"3f2a\"")), "{bytes}: {}", &told[..80]);
+    assert_eq!(event(Some("1"), "message", "b"), whole.0[1]);
+}
+
+#[test]
+fn what_is_just_as_large_as_an_event_may_be_is_shown_and_a_long_comment_is_no_event() {
     let long = "x".repeat(EVENT_BYTES_MAX - "data: ".len());
     for end in ["\n", "\r\n", "\r"] {
         let text = format!("data: {long}{end}{end}").repeat(2);
-        assert_eq!(2, shown([Bytes::from(text)]).0.len(), "{end:?}");
+        let (shown, ..) = shown([Bytes::from(text)]);
+        assert_eq!([&long; 2], [&shown[0].2, &shown[1].2], "{end:?}");
     }
+    let comment = format!("data: a\n:{}\ndata: b\n\n", "x".repeat(2 * EVENT_BYTES_MAX));
+    assert_eq!(vec![event(None, "message", "a\nb")], shown([Bytes::from(comment)]).0);
+}
+
+#[test]
+fn a_stream_that_ends_in_what_is_skipped_broke_off() {
+    let (shown, _, ended) = shown([Bytes::from(format!("data: a\n\ndata: {}", "x".repeat(2 * EVENT_BYTES_MAX)))]);
+    assert_eq!((1, "closed by the gateway in the middle of an event"), (shown.len(), ended.as_str()));
 }
 
 #[test]

@@ -185,7 +185,7 @@ proptest! {
             let again = LogEvent::read(&dialect().events, &name, &event.unstamped).map(|again| again.unstamped);
             prop_assert_eq!(again, Some(event.unstamped));
         }
-        let answer = Answer { status: 200, body: Bytes::from(text), location: None, retry_after: None };
+        let answer = Answer::new(200, text);
         let Some(json) = within(allowed, || answer.json())? else { return Ok(()) };
         within(allowed, || {
             drop((dialect().run_id_of(&json), dialect().search_page(&json, &super::PageStart::default()), json_contains(&json, &["canary".to_owned()])));
@@ -212,7 +212,7 @@ proptest! {
     fn any_answer_is_told_on_one_short_line(status: u16, body in prop::collection::vec(any::<u8>(), 0..600), text in "\\PC{0,300}|.{0,300}") {
         for body in [body, text.into_bytes()] {
             let word = String::from_utf8_lossy(&body).into_owned();
-            let answer = Answer { status, body: Bytes::from(body), location: None, retry_after: None };
+            let answer = Answer::new(status, body);
             let told = within(LEAST_BYTES, || [answer.to_string(), clip(&word)])?;
             let RunStanding::Unknown(of_word) = dialect().standing_of(&word) else { continue };
             for told in told.iter().chain([&of_word]) {

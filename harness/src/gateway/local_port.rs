@@ -19,7 +19,7 @@ impl LocalPort {
     /// only lists what there is to be judged touches no network.
     #[must_use]
     pub fn of(url: &str) -> Option<Self> {
-        let url = reqwest::Url::parse(url).ok()?;
+        let url = url::Url::parse(url).ok()?;
         let (host, port) = (url.host_str()?, url.port_or_known_default()?);
         if host == "localhost" {
             return Some(Self { addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], port });

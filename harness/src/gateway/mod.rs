@@ -24,10 +24,13 @@ mod access;
 mod client;
 mod connect;
 mod contract;
+mod decode;
+mod denial;
 pub mod dialect;
 mod event_lines;
 #[cfg(test)]
 mod event_lines_tests;
+mod exchange;
 mod exposition;
 #[cfg(test)]
 mod fuzz_tests;
@@ -35,6 +38,7 @@ mod headers;
 pub mod heap;
 #[cfg(test)]
 mod hostile_tests;
+mod json_cost;
 mod local_port;
 mod reading;
 mod retry_after;
@@ -58,3 +62,4 @@ pub use reading::EventReading;
 pub use search::{PageStart, SearchHit, SearchPage};
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};
+pub use told::Oversized;

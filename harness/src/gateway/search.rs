@@ -1,7 +1,7 @@
 //! A search of the registry, page by page: its hits, how many there are in all, and where the next page is.
 
-use reqwest::Url;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::{
     client::{Client, Outcome, Trouble},
@@ -172,7 +172,7 @@ impl Client {
 
 /// A link from an answer, from the URL that was asked. It must lead to the same gateway: the token goes with it.
 pub(super) fn followed(asked: &str, link: &str) -> Result<String, Trouble> {
-    let trouble = |what: String| Trouble { text: what };
+    let trouble = |what: String| Trouble::new(what);
     let from = Url::parse(asked).map_err(|e| trouble(format!("{asked}: {e}")))?;
     let to = from.join(link).map_err(|e| trouble(format!("the link to the next page, {link:?}: {e}")))?;
     if to.origin() != from.origin() {

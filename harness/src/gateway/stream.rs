@@ -4,10 +4,16 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, HeaderValue, header};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    CallName, ClientError, Dialect, GatewayAccess, Secret, access::hide, headers, tls::cause_of, told::Told,
+    CallName, ClientError, Dialect, GatewayAccess, Secret,
+    access::hide,
+    decode::BROWSER_CODINGS,
+    headers,
+    tls::cause_of,
+    told::{Oversized, Told},
     transport::Transport,
 };
 use crate::{clock, journal::clip};
@@ -19,6 +25,8 @@ const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Streams {
     transport: Transport,
+    /// The content codings that are asked for.
+    codings: &'static str,
     base: String,
     token: Option<Secret>,
     dialect: Arc<Dialect>,
@@ -72,8 +80,10 @@ pub struct StreamEvent {
     pub id: Option<String>,
     /// The event's name; `message` where it has none.
     pub name: String,
-    /// Its data.
+    /// Its data; none where it is larger than the limit.
     pub data: String,
+    /// What is known of it where it is larger than the limit, and was skipped.
+    pub oversized: Option<Oversized>,
     /// When it came.
     pub arrived: Instant,
     /// On which connection of a stream that is kept.
@@ -89,10 +99,17 @@ impl Streams {
         // Streams stay open for hours: timeouts are on the head and on silence, not on the whole.
         Ok(Self {
             transport: Transport::new(access)?,
+            codings: "identity",
             base: access.base(),
             token: access.token.clone(),
             dialect: Arc::clone(&access.dialect),
         })
+    }
+
+    /// The same streams, asked for as a browser asks: whoever may compress them does.
+    #[must_use]
+    pub fn as_a_browser(&self) -> Self {
+        Self { codings: BROWSER_CODINGS, ..self.clone() }
     }
 
     /// Opens a stream: a call of the dialect's, at its path.
@@ -116,7 +133,8 @@ impl Streams {
         let unsent = |e: Error| refused(clip(&format!("not sent: {e}")));
         let url = format!("{}{path}", self.base);
         let own = self.dialect.call(call).map_or(&[][..], |spec| &spec.headers);
-        let headers = headers::of(&self.dialect.headers, own, workspace, self.token.as_ref());
+        let mut headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(self.codings))]);
+        headers.extend(headers::of(&self.dialect.headers, own, workspace, self.token.as_ref()));
         let mut client = ClientBuilder::for_url(&url).map_err(unsent)?;
         client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build()).redirect_limit(0);
         // An id that is the connection's would mean something else on the next.
@@ -127,6 +145,9 @@ impl Streams {
         let token = self.token.as_ref();
         match events.next().await {
             Some(Ok(SSE::Connected(details))) => {
+                if let Some(why) = told.head().and_then(|head| head.undecodable) {
+                    return Err(refused(clip(&format!("{}, with {why}", details.response().status()))));
+                }
                 let head = details.response();
                 let content_type = head.get_header_value("content-type").ok().flatten().unwrap_or_default();
                 let is_stream =
@@ -164,6 +185,18 @@ impl Connection {
     /// How the stream ended: data about the gateway.
     pub async fn next(&mut self) -> Result<StreamEvent, Ended> {
         loop {
+            if let Some(skipped) = self.told.skipped() {
+                let (id, name) = (skipped.id.clone(), skipped.name.clone());
+                let event = StreamEvent {
+                    id,
+                    name,
+                    data: String::new(),
+                    arrived: clock::now(),
+                    connection: 0,
+                    oversized: None,
+                };
+                return Ok(StreamEvent { oversized: Some(skipped), ..event });
+            }
             let (bytes, began) = (self.told.bytes(), clock::now());
             let item = timeout(self.idle_max, self.events.next()).await;
             let silent_for = clock::now().saturating_duration_since(began);
@@ -183,6 +216,7 @@ impl Connection {
                         id: event.id.filter(|id| !id.is_empty()).map(|id| hide(token, id)),
                         name: hide(token, event.event_type),
                         data: hide(token, event.data),
+                        oversized: None,
                         arrived: clock::now(),
                         connection: 0,
                     });

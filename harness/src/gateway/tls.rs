@@ -99,7 +99,7 @@ impl Trust {
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         // "Dangerous" is any verifier but one with a fixed list of roots; the machine's checks all that there is to check.
         let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
 }

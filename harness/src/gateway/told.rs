@@ -1,6 +1,7 @@
 //! What the answer to a request for a stream says that the parser of events does not pass on.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,7 +15,24 @@ struct Telling {
     head: Option<Head>,
     retry: Option<Duration>,
     bytes: u64,
+    oversized: VecDeque<Oversized>,
 }
+
+/// An event that is larger than the limit, and was skipped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Oversized {
+    /// How large it is.
+    pub bytes: u64,
+    /// Its id, where it has one of its own.
+    pub id: Option<String>,
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// How its lines begin.
+    pub beginning: String,
+}
+
+/// Of events that were skipped, and that nobody has asked for yet, so many are told.
+const OVERSIZED_MAX: usize = 64;
 
 /// The head of an answer.
 #[derive(Debug, Clone)]
@@ -24,6 +42,8 @@ pub(super) struct Head {
     pub(super) location: Option<String>,
     /// How long it asks to wait.
     pub(super) retry_after: Option<Duration>,
+    /// Why its body cannot be read, where that is so.
+    pub(super) undecodable: Option<String>,
 }
 
 impl Told {
@@ -47,11 +67,18 @@ impl Told {
         self.lock().head = Some(head);
     }
 
-    /// Takes down that more of the body has come, and the delay that it asked for, if it did.
-    pub(super) fn came(&self, bytes: usize, retry_ms: Option<u64>) {
+    /// Takes down that more of the body has come, the delay that it asked for, if it did, and what was skipped of it.
+    pub(super) fn came(&self, bytes: usize, retry_ms: Option<u64>, skipped: impl Iterator<Item = Oversized>) {
         let mut telling = self.lock();
         telling.bytes += bytes as u64;
         telling.retry = retry_ms.map(Duration::from_millis).or(telling.retry);
+        telling.oversized.extend(skipped);
+        telling.oversized.truncate(OVERSIZED_MAX);
+    }
+
+    /// The first event that was skipped, and that was not told yet.
+    pub(super) fn skipped(&self) -> Option<Oversized> {
+        self.lock().oversized.pop_front()
     }
 
     fn lock(&self) -> MutexGuard<'_, Telling> {

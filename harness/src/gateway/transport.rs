@@ -1,7 +1,7 @@
 //! `eventsource-client` on `hyper`: a stream has a connection of its own, which its reader drives, and neither what is
 //! read at once nor an event grows without bound. What an answer says beyond its events is told by [`Told`].
 //!
-//! Requests go through reqwest, streams do not: reqwest leaves hyper's read buffer to grow to 400 KiB, and a connection
+//! Requests have hyper's client, streams do not: it leaves a connection's read buffer to grow to 400 KiB, and a connection
 //! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
 
 use std::{
@@ -18,17 +18,17 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use hyper::{
     body::{Body, Incoming},
-    client::conn::http1,
+    client::conn::{http1, http2},
 };
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
 use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
     ClientError, GatewayAccess,
-    access::Way,
-    client::{USER_AGENT, location_of},
-    connect::{Connector, Wire},
+    client::location_of,
+    connect::{Connector, Link, Proxies, USER_AGENT},
+    decode::Decoder,
     event_lines::EventLines,
     headers, retry_after,
     told::{Head, Told},
@@ -39,6 +39,8 @@ use crate::clock;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// No head is longer, and no more is read at once than twice this: a buffer that is nearly full is doubled.
 pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
+/// What may be on its way to a stream over HTTP/2.
+const WINDOW_BYTES: u32 = 64 * 1024;
 
 /// Carries streams.
 #[derive(Debug, Clone)]
@@ -48,24 +50,21 @@ pub(super) struct Transport {
     /// Whom requests are for, where they go to a proxy.
     host: Option<HeaderValue>,
     told: Told,
+    event_bytes_max: usize,
 }
 
 impl Transport {
     /// A transport to a gateway, through the proxies that the environment names.
     pub(super) fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
-        let proxies = match access.way() {
-            Way::Direct => None,
-            Way::Tunnel(proxy) => Some(Matcher::builder().https(proxy).build()),
-            Way::System => Some(Matcher::from_system()),
-        };
-        Self::over(Connector::new(access.trust.tls()?, proxies), access)
+        Self::over(Connector::new(access.trust.tls()?, Proxies::of(access)), access)
     }
 
     /// A transport over such connections.
     pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
         headers::check(&access.dialect, access.token.as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
-        Ok(Self { connector, headers, host: access.host(), told: Told::default() })
+        let event_bytes_max = access.dialect.limits.event_bytes_max;
+        Ok(Self { connector, headers, host: access.host(), told: Told::default(), event_bytes_max })
     }
 
     /// The same transport, for one request that has these headers and is told of here.
@@ -75,21 +74,27 @@ impl Transport {
         Self { headers: all, told: told.clone(), ..self.clone() }
     }
 
-    async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Chunks>, TransportError> {
+    async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Decoded>, TransportError> {
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
         }
-        let wire = self.connector.connect(&mut request).await.map_err(TransportError::new)?;
+        let link = self.connector.connect(request.uri()).await.map_err(TransportError::new)?;
+        self.connector.prepare(&mut request, &link).map_err(TransportError::new)?;
         if let Some(host) = &self.host {
             request.headers_mut().insert(header::HOST, host.clone());
         }
-        let response = converse(wire, request).await.map_err(TransportError::new)?;
+        let response = converse(link, request).await.map_err(TransportError::new)?;
+        let (decoder, undecodable) = match Decoder::of(response.headers()) {
+            Ok(decoder) => (Some(decoder), None),
+            Err(unknown) => (None, Some(unknown.to_string())),
+        };
         self.told.answered(Head {
             status: response.status().as_u16(),
             location: location_of(response.headers()),
             retry_after: retry_after::asked(response.headers(), clock::wall_now()),
+            undecodable,
         });
-        Ok(response)
+        Ok(response.map(|chunks| Decoded { chunks, decoder }))
     }
 }
 
@@ -97,7 +102,7 @@ impl HttpTransport for Transport {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let request = request.map(|body| Full::new(body.unwrap_or_default()));
         let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
-        let told = self.told.clone();
+        let (told, event_bytes_max) = (self.told.clone(), self.event_bytes_max);
         Box::pin(SyncFuture::new(async move {
             let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
             let response = response?;
@@ -105,7 +110,7 @@ impl HttpTransport for Transport {
             Ok(response.map(|chunks| -> ByteStream {
                 // What is no stream is told as it is.
                 if is_stream {
-                    Box::pin(SyncStream::new(EventLines::of(chunks, told)))
+                    Box::pin(SyncStream::new(EventLines::of(chunks, told, event_bytes_max)))
                 } else {
                     Box::pin(SyncStream::new(chunks))
                 }
@@ -114,16 +119,48 @@ impl HttpTransport for Transport {
     }
 }
 
-type Conversation = http1::Connection<Box<dyn Wire>, Full<Bytes>>;
+/// A connection that has one request.
+enum Conversation {
+    Http1(Box<http1::Connection<Link, Full<Bytes>>>),
+    Http2(http2::Connection<Link, Full<Bytes>, TokioExecutor>),
+}
+
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Sender {
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+        match self {
+            Self::Http1(sender) => sender.send_request(request).await,
+            Self::Http2(sender) => sender.send_request(request).await,
+        }
+    }
+}
+
+async fn greet(link: Link) -> hyper::Result<(Sender, Conversation)> {
+    if !link.inner().is_http2() {
+        // Of hyper's two bounds this one holds for heads and bodies and lets the buffer of a quiet stream be small; an exact
+        // size would be allocated whole for each.
+        let (sender, connection) = http1::Builder::new().max_buf_size(READ_BYTES_MAX).handshake(link).await?;
+        return Ok((Sender::Http1(sender), Conversation::Http1(Box::new(connection))));
+    }
+    // The peer sends no more than fits into these windows before it is read.
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2.timer(TokioTimer::new());
+    http2.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
+    http2.max_header_list_size(READ_BYTES_MAX as u32);
+    let (sender, connection) = http2.handshake(link).await?;
+    Ok((Sender::Http2(sender), Conversation::Http2(connection)))
+}
 
 /// Sends a request and reads the head of its answer.
-async fn converse(wire: Box<dyn Wire>, request: Request<Full<Bytes>>) -> hyper::Result<Response<Chunks>> {
-    // Of hyper's two bounds this one holds for heads and bodies and lets the buffer of a quiet stream be small; an exact
-    // size would be allocated whole for each.
-    let (mut sender, connection) = http1::Builder::new().max_buf_size(READ_BYTES_MAX).handshake(wire).await?;
+async fn converse(link: Link, request: Request<Full<Bytes>>) -> hyper::Result<Response<Chunks>> {
+    let (mut sender, connection) = greet(link).await?;
     let mut connection = Some(connection);
     let mut broken = None;
-    let mut answering = pin!(sender.send_request(request));
+    let mut answering = pin!(sender.send(request));
     let response = poll_fn(|cx| {
         if let Err(error) = drive(&mut connection, cx) {
             broken = Some(error);
@@ -139,7 +176,11 @@ async fn converse(wire: Box<dyn Wire>, request: Request<Full<Bytes>>) -> hyper::
 
 /// Reads and writes as far as that goes; a connection that is over is let go.
 fn drive(connection: &mut Option<Conversation>, cx: &mut Context<'_>) -> hyper::Result<()> {
-    match connection.as_mut().map(|open| Pin::new(open).poll(cx)) {
+    let polled = connection.as_mut().map(|open| match open {
+        Conversation::Http1(open) => Pin::new(open).poll(cx),
+        Conversation::Http2(open) => Pin::new(open).poll(cx),
+    });
+    match polled {
         Some(Poll::Ready(outcome)) => {
             *connection = None;
             outcome
@@ -148,7 +189,32 @@ fn drive(connection: &mut Option<Conversation>, cx: &mut Context<'_>) -> hyper::
     }
 }
 
-/// The body of an answer, and the connection that it comes on: who drops one hangs up.
+/// The body of an answer as its content coding stands for it; as it came, where the coding is not known.
+struct Decoded {
+    chunks: Chunks,
+    decoder: Option<Decoder>,
+}
+
+impl Stream for Decoded {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(decoder) = &mut this.decoder
+                && let Some(piece) = decoder.next().map_err(TransportError::new).transpose()
+            {
+                return Poll::Ready(Some(piece));
+            }
+            match (ready!(Pin::new(&mut this.chunks).poll_next(cx)), &mut this.decoder) {
+                (Some(Ok(chunk)), Some(decoder)) => decoder.feed(chunk),
+                (item, _) => return Poll::Ready(item),
+            }
+        }
+    }
+}
+
+/// The body of an answer as it comes, and the connection that it comes on: who drops one hangs up.
 struct Chunks {
     connection: Option<Conversation>,
     body: Incoming,

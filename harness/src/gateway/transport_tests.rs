@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     CallName, GatewayAccess, Secret, Streams,
-    connect::Connector,
+    connect::{Connector, Proxies},
     headers,
     told::Told,
     transport::{READ_BYTES_MAX, Transport},
@@ -172,7 +172,7 @@ async fn a_stream_over_tls_goes_through_a_proxy_that_does_not_see_the_token() {
     let url = format!("https://{address}");
     let access = access(url.clone());
     let headers = headers::of(&access.dialect.headers, &[], "s2-soak", access.token.as_ref());
-    let transport = Transport::over(Connector::new(trust, Some(proxies)), &access).unwrap();
+    let transport = Transport::over(Connector::new(trust, Proxies::always(proxies)), &access).unwrap();
     let transport = transport.telling(headers, &Told::default());
     assert_eq!(b"data: 1\n\n"[..], body(&transport, &format!("{url}/logs")).await.concat());
     drop(transport);
@@ -196,7 +196,8 @@ async fn a_proxy_is_asked_for_the_whole_url_of_a_stream_without_tls_where_it_is_
     });
     let proxies = Matcher::builder().http(format!("http://ali:baba@{proxy_address}")).no("127.0.0.1").build();
     let url = "http://gateway.invalid:4000";
-    let transport = Transport::over(Connector::new(stranger().1, Some(proxies)), &access(url.into())).unwrap();
+    let transport =
+        Transport::over(Connector::new(stranger().1, Proxies::always(proxies)), &access(url.into())).unwrap();
     assert_eq!(b"data: 1\n\n"[..], body(&transport, &format!("{url}/logs")).await.concat());
     assert_eq!(b"data: 2\n\n"[..], body(&transport, &format!("http://{address}/logs")).await.concat());
     let (proxied, direct) = timeout(PATIENCE, listening.join_next()).await.expect("both were asked").unwrap().unwrap();

@@ -38,6 +38,24 @@ pub enum Finding {
         /// The status and the start of the body, or the error.
         answer: String,
     },
+    /// S2 could not read an answer: a limit of S2's.
+    AnswerUnread {
+        /// Method and path.
+        route: String,
+        /// The run, version or stream that it was about.
+        subject: String,
+        /// The status, and what S2 could not read.
+        answer: String,
+    },
+    /// An event was larger than the limit, and S2 skipped it.
+    EventOversized {
+        /// Which stream.
+        stream: String,
+        /// How large it was.
+        bytes: u64,
+        /// How it began.
+        beginning: String,
+    },
     /// A stream ended without our asking.
     StreamDropped {
         /// Which stream.
@@ -324,6 +342,8 @@ impl Finding {
             Self::NotReady { .. } => "not_ready",
             Self::RunFailed { .. } => "run_failed",
             Self::RequestFailed { .. } => "request_failed",
+            Self::AnswerUnread { .. } => "answer_unread",
+            Self::EventOversized { .. } => "event_oversized",
             Self::StreamDropped { .. } => "stream_dropped",
             Self::ReconnectFailed { .. } => "reconnect_failed",
             Self::EventDuplicated { .. } => "event_duplicated",

@@ -24,6 +24,14 @@ named! {
         Requests = "requests",
         /// Those that failed or were answered other than expected.
         RequestErrors = "request_errors",
+        /// Those that were sent once more, since the gateway was just closing the connection that they were sent on.
+        RequestsRepeated = "requests_repeated",
+        /// Readiness probes that were sent once more, likewise.
+        ProbesRepeated = "probes_repeated",
+        /// Answers whose body S2 could not read: too large, or in an encoding that it does not decode.
+        AnswersUnread = "answers_unread",
+        /// Runs of which nobody can say how they ended, since S2 could not read their record.
+        RunsUnread = "runs_unread",
         /// Those that were answered 429: come later.
         RequestsThrottled = "requests_throttled",
         /// Streams that the gateway opened for us, first openings and reconnects, workspace streams and runs' own.
@@ -52,6 +60,8 @@ named! {
         LinesNotReplayed = "lines_not_replayed",
         /// Runs whose first log line came before their own stream was open, which replays nothing.
         FirstLinesUnseen = "first_lines_unseen",
+        /// Events of workspace log streams and of runs' own that were larger than the limit, and were skipped.
+        EventsOversized = "events_oversized",
         /// Versions whose publishing was accepted.
         VersionsPublished = "versions_published",
         /// Versions that appeared in search.

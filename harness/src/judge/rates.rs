@@ -40,7 +40,7 @@ pub(super) fn availability(case: Case<'_>) -> Findings {
         offence: Offence::NotReady,
         sample_name: "probes",
     }
-    .found(case);
+    .found_with_repetitions(case, Counter::ProbesRepeated);
     let unheard = case.digest.counter(Counter::ReadyUnheard, Scope::Steady);
     if unheard > 0 {
         found.evidence.notes.push(format!(
@@ -52,7 +52,8 @@ pub(super) fn availability(case: Case<'_>) -> Findings {
 
 /// `run_success`: runs that ended in success, of all that ended, in every phase.
 pub(super) fn run_success(case: Case<'_>) -> Findings {
-    Share {
+    let counted = |counter| case.digest.counter(counter, Scope::All);
+    let mut found = Share {
         of: Counter::RunsEnded,
         part: Counter::RunsSucceeded,
         part_is_good: true,
@@ -60,7 +61,21 @@ pub(super) fn run_success(case: Case<'_>) -> Findings {
         offence: Offence::RunFailed,
         sample_name: "runs",
     }
-    .found(case)
+    .found(case);
+    let (unread, ended) = (counted(Counter::RunsUnread), counted(Counter::RunsEnded));
+    if unread > 0 {
+        let note = format!(
+            "the record of {unread} runs could not be read, so nobody can say how they ended: a limit of S2's, which the \
+             record names (`limits.answer_size` in the dialect, where it is the size)"
+        );
+        // Each of them may have failed.
+        let worst = percent(counted(Counter::RunsSucceeded), ended.saturating_add(unread));
+        if worst.is_none_or(|worst| !found.target.is_met_by(worst)) {
+            found.doubt = Some(note.clone());
+        }
+        found.evidence.notes.push(note);
+    }
+    found
 }
 
 /// `sse_reconnect_success`: attempts to come back that opened a stream, of all, steady.
@@ -155,7 +170,12 @@ pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
         offence: Offence::RequestFailed,
         sample_name: "requests",
     };
-    let mut found = share.found(case);
+    let mut found = share.found_with_repetitions(case, Counter::RequestsRepeated);
+    let unread = case.digest.counter(Counter::AnswersUnread, scope);
+    if unread > 0 {
+        let note = format!("{unread} answers could not be read, a limit of S2's, and count as no error");
+        found.evidence.notes.push(note);
+    }
     if matches!(scope, Scope::Chaos) && found.value.is_some_and(|value| found.target.is_met_by(value)) {
         one_bad_window(&mut found, case);
     }
@@ -192,6 +212,18 @@ fn one_bad_window(found: &mut Findings, case: Case<'_>) {
 }
 
 impl Share {
+    /// The same, with how many requests were sent once more.
+    fn found_with_repetitions(&self, case: Case<'_>, repetitions: Counter) -> Findings {
+        let mut found = self.found(case);
+        let repeated = case.digest.counter(repetitions, self.scope);
+        if repeated > 0 {
+            found.evidence.notes.push(format!(
+                "{repeated} were sent once more, as browsers do: the gateway closed the connection just when they were sent"
+            ));
+        }
+        found
+    }
+
     fn found(&self, case: Case<'_>) -> Findings {
         let mut found = case.open(self.sample_name);
         let counted = |counter, scope| case.digest.counter(counter, scope);

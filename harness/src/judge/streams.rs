@@ -154,6 +154,13 @@ fn counted(case: Case<'_>, counter: Counter, offence: Offence) -> Findings {
     found.value = Some(count as f64);
     found.range = Some(range::of_count(count));
     found.evidence.over = count;
+    let oversized = case.digest.counter(Counter::EventsOversized, Scope::All);
+    if oversized > 0 {
+        found.evidence.notes.push(format!(
+            "{oversized} deliveries of events were skipped and not compared: they are larger than `limits.event_size` in the \
+             dialect allows"
+        ));
+    }
     found.evidence.by_phase = Phase::ALL
         .iter()
         .map(|phase| PhaseValue {

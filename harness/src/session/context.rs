@@ -86,6 +86,17 @@ pub struct Call<'a> {
     pub is_again: bool,
 }
 
+/// A request was answered other than expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// What was answered, or the trouble.
+    pub text: String,
+    /// The status, where there was one.
+    pub status: Option<u16>,
+    /// Whether S2 could not read the answer: a limit of S2's.
+    pub is_unread: bool,
+}
+
 /// What came of a request.
 #[derive(Debug)]
 pub struct Sent {
@@ -145,18 +156,46 @@ impl Context {
         send: impl Fn() -> F,
     ) -> (Result<Answer, String>, Duration) {
         let Sent { outcome, mark, waited } = self.send(call, send).await;
-        (self.as_expected(call, outcome, mark), waited)
+        (self.as_expected(call, outcome, mark).map_err(|wrong| wrong.text), waited)
     }
 
-    fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: Mark) -> Result<Answer, String> {
+    fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: Mark) -> Result<Answer, Wrong> {
         self.recorder.time(Timing::Request, mark, call.route);
-        let wrong = match outcome {
+        let (text, status, is_unread) = match outcome {
             Ok(answer) if answer.is(call.expected) => return Ok(answer),
-            Ok(answer) => format!("{answer} (expected {})", either(call.expected)),
-            Err(trouble) => trouble.to_string(),
+            Ok(answer) if answer.is_denial => {
+                (format!("{answer} (its status says yes, and its body an error)"), Some(answer.status), false)
+            }
+            Ok(answer) => (format!("{answer} (expected {})", either(call.expected)), Some(answer.status), false),
+            Err(trouble) => (trouble.text, None, trouble.is_unread),
         };
-        self.request_failed(call.workload, call.route, call.subject, &wrong, mark);
-        Err(wrong)
+        if is_unread {
+            // A limit of ours is nobody's error, and is named where it matters.
+            self.recorder.count(Counter::AnswersUnread, mark);
+            tracing::debug!("{}: {} ({}): {text}", call.workload, call.route, call.subject);
+            let finding = Finding::AnswerUnread {
+                route: call.route.to_owned(),
+                subject: clip(call.subject),
+                answer: clip(&text),
+            };
+            self.recorder.incident_since(finding, mark);
+        } else {
+            self.request_failed(call.workload, call.route, call.subject, &text, mark);
+        }
+        Err(Wrong { text, status, is_unread })
+    }
+
+    /// Sends a request, as [`outcome`](Self::outcome) does.
+    ///
+    /// # Errors
+    /// What was answered instead.
+    pub async fn look<F: Future<Output = Outcome>>(
+        &self,
+        call: Call<'_>,
+        send: impl Fn() -> F,
+    ) -> Result<Answer, Wrong> {
+        let Sent { outcome, mark, .. } = self.send(call, send).await;
+        self.as_expected(call, outcome, mark)
     }
 
     /// Sends a request, and again where the gateway says 429 and when to come back; what came of the last time, and when
@@ -172,6 +211,10 @@ impl Context {
             let outcome = send().await;
             let is_fine = outcome.as_ref().is_ok_and(|answer| answer.is(call.expected));
             self.recorder.add(Counter::Requests, u64::from(!call.is_again || !is_fine), mark);
+            if let Some(why) = outcome.as_ref().ok().and_then(|answer| answer.repeated.as_ref()) {
+                self.recorder.count(Counter::RequestsRepeated, mark);
+                tracing::debug!("{}: {} ({}): sent once more: {why}", call.workload, call.route, call.subject);
+            }
             if let Some(answer) = outcome.as_ref().ok().filter(|answer| call.wait.contains(&answer.status)) {
                 self.recorder.count(Counter::RequestsThrottled, mark);
                 let wait = answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED).clamp(WAIT_MIN, WAIT_LIMIT);

@@ -34,7 +34,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 pub(crate) use artifacts::{ArtifactError, replace, shown};
 pub use board::{Board, Watch};
-pub use context::{Call, Context, Sent};
+pub use context::{Call, Context, Sent, Wrong};
 pub(crate) use descriptors::raise_limit;
 pub use futures_util::future::BoxFuture;
 pub use gate::Gate;

@@ -51,7 +51,7 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
 
 /// A call before the soak has a few seconds.
 async fn within(call: impl Future<Output = Outcome>) -> Outcome {
-    let late = |_| Trouble { text: format!("no answer within {} s", CALL_LIMIT.as_secs()) };
+    let late = |_| Trouble::new(format!("no answer within {} s", CALL_LIMIT.as_secs()));
     tokio::time::timeout(CALL_LIMIT, call).await.map_err(late)?
 }
 

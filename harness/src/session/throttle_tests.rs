@@ -26,7 +26,7 @@ const CALL: Call<'static> = Call {
 
 fn answer(status: u16, retry_after_s: Option<u64>) -> Outcome {
     let retry_after = retry_after_s.map(Duration::from_secs);
-    Ok(Answer { status, body: "busy".into(), location: None, retry_after })
+    Ok(Answer { retry_after, ..Answer::new(status, "busy") })
 }
 
 /// Sends a request that is answered so, one time after the other: what came of it, how many seconds it took, the request's
@@ -83,14 +83,14 @@ async fn a_request_is_sent_again_three_times_and_not_more() {
 async fn a_429_that_does_not_say_when_is_an_answer_like_any_other_and_so_is_another_status() {
     assert_eq!([1, 1, 1], sent(vec![answer(429, None)]).await.2);
     assert_eq!([1, 1, 0], sent(vec![answer(503, Some(7))]).await.2);
-    assert_eq!([1, 1, 0], sent(vec![Err(Trouble { text: "no connection".into() })]).await.2);
+    assert_eq!([1, 1, 0], sent(vec![Err(Trouble::new("no connection"))]).await.2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_once_more_counts_as_a_request_only_where_it_goes_wrong() {
     assert_eq!([0, 0, 0], asked(vec![answer(200, None)], true).await.2);
     assert_eq!([1, 1, 0], asked(vec![answer(503, None)], true).await.2);
-    assert_eq!([1, 1, 0], asked(vec![Err(Trouble { text: "no connection".into() })], true).await.2);
+    assert_eq!([1, 1, 0], asked(vec![Err(Trouble::new("no connection"))], true).await.2);
     assert_eq!([1, 1, 1], asked(vec![answer(429, Some(1)), answer(200, None)], true).await.2);
 }
 

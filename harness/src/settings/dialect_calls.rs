@@ -87,8 +87,11 @@ pub(super) fn call(mut table: Reader<'_>, name: CallName) -> Has {
     } else {
         let places: Vec<&str> = ["workspace"].iter().chain(name.places()).copied().collect();
         let template = Template::read(&path);
-        if !path.starts_with('/') {
-            table.problem("path", format!("is {path:?}; it should begin with a slash"));
+        let is_elsewhere = path.starts_with("http://") || path.starts_with("https://");
+        if is_elsewhere && name.is_stream() {
+            table.problem("path", "is a whole URL; streams are opened at the gateway's own address");
+        } else if !path.starts_with('/') && !is_elsewhere {
+            table.problem("path", format!("is {path:?}; it should begin with a slash, or be a whole URL"));
         }
         check_places(&table, "path", template.places(), &places);
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_else(|_| {

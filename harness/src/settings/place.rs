@@ -161,7 +161,7 @@ fn number<T: FromStr>(
 /// Not a word of a URL with a password in it is repeated.
 fn url(value: &str) -> Result<String, String> {
     let right = "it should look like http://localhost:3000";
-    let url = reqwest::Url::parse(value).map_err(|e| format!("is not a URL ({e}); {right}"))?;
+    let url = url::Url::parse(value).map_err(|e| format!("is not a URL ({e}); {right}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("has a user or password in it, which would show in logs; put the token into S2_TOKEN".into());
     }

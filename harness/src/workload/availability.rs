@@ -71,6 +71,8 @@ impl Worker for Availability {
                     }
                     one.recorder.count(Counter::ReadyProbes, mark);
                     one.recorder.time(Timing::ReadyRoundTrip, mark, one.client.dialect().route(CallName::Ready));
+                    let repeated = outcome.as_ref().ok().and_then(|answer| answer.repeated.as_ref());
+                    one.recorder.add(Counter::ProbesRepeated, u64::from(repeated.is_some()), mark);
                     let answer = match outcome {
                         Ok(answer) if one.client.says_ready(&answer) => {
                             one.recorder.count(Counter::ReadyOk, mark);

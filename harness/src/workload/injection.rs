@@ -151,7 +151,7 @@ async fn follow(context: &Context, id: &str) -> Followed {
 
 /// Whether an answer of success says in its body that it was none: then nothing was accepted, and nothing refused.
 fn says_no(answer: &Answer) -> bool {
-    answer.json().is_some_and(|json| json.get("success") == Some(&serde_json::Value::Bool(false)))
+    answer.is_denial
 }
 
 /// Whether a run that was refused goes on all the same, and how it stands. A gateway may well keep one that it refused.

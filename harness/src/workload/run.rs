@@ -39,6 +39,8 @@ pub(super) enum Ending {
     Success,
     /// In any other way, with its words.
     Failure(String),
+    /// S2 could not read its record, which says how it ended.
+    Unread,
     /// The session is to stop; nobody waited for its end.
     Left,
 }
@@ -170,7 +172,7 @@ pub(super) async fn wait_for_end(
         let looks = context.of(workload, CallName::Run, &run.id);
         let call = Call { since: Some(run.since), is_again: has_looked, ..looks };
         has_looked = true;
-        let standing = match context.outcome(call, || client.run(&run.id)).await {
+        let standing = match context.look(call, || client.run(&run.id)).await {
             Ok(answer) => {
                 let standing = answer.json().map_or_else(
                     || RunStanding::Unknown(format!("an answer that is no JSON: {answer}")),
@@ -180,7 +182,11 @@ pub(super) async fn wait_for_end(
                 standing
             }
             // A run that the gateway does not know any more will not end.
-            Err(why) if why.starts_with("404") => return (Ending::Failure(format!("lost: {why}")), last),
+            Err(wrong) if wrong.status == Some(404) => {
+                return (Ending::Failure(format!("lost: {}", wrong.text)), last);
+            }
+            // It would be no shorter at the next look.
+            Err(wrong) if wrong.is_unread => return (Ending::Unread, last),
             // Any other look that failed is counted; whether the run ended is another question.
             Err(_) => RunStanding::UnderWay,
         };

@@ -86,7 +86,7 @@ mod tests {
         let data = format!(r#"{{"run_id":"7","timestamp":"2026-11-23T10:00:00.001Z","message":"{message}"}}"#);
         let log = LogEvent::read(&crate::settings::built_in_dialect().events, "log", &data).unwrap();
         let (id, name) = (id.map(str::to_owned), "log".to_owned());
-        let event = StreamEvent { id, name, data, arrived: clock::now(), connection: 0 };
+        let event = StreamEvent { id, name, data, arrived: clock::now(), connection: 0, oversized: None };
         sightings.see(&event, &log)
     }
 

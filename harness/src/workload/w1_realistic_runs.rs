@@ -124,6 +124,7 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun) {
 fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
     match ending {
         Ending::Left => {}
+        Ending::Unread => context.recorder.count(Counter::RunsUnread, due),
         Ending::Success => {
             context.recorder.count(Counter::RunsEnded, due);
             context.recorder.count(Counter::RunsSucceeded, due);

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use super::{Kept, Life, Order, Over};
 use crate::{
     clock,
-    gateway::{CallName, Connection, EventReading, LogEvent, RunStanding, StreamEvent},
-    journal::{Counter, clip},
+    gateway::{CallName, Connection, EventReading, LogEvent, Oversized, RunStanding, StreamEvent},
+    journal::{Counter, Finding, clip},
     session::Context,
 };
 
@@ -65,6 +65,10 @@ impl Context {
                 Err(ended) => return Over::Dropped(ended),
             };
             self.take_id(kept, life, &event);
+            if let Some(skipped) = &event.oversized {
+                self.skipped(kept, skipped);
+                continue;
+            }
             let Some(log) = self.about_a_run(kept, &event) else { continue };
             life.has_seen_events = true;
             let entered = kept.client.map(|client| (client, self.enter(kept, client, &event, &log, opened_at)));
@@ -99,6 +103,18 @@ impl Context {
             let answer = format!("an id that no header can carry back: {}", clip(id));
             self.stream_failed(kept, &kept.name, answer);
         }
+    }
+
+    /// Takes down an event that was larger than the limit. That is a limit of S2's, and no fault of the gateway's.
+    fn skipped(&self, kept: &Kept, event: &Oversized) {
+        let finding = Finding::EventOversized {
+            stream: kept.name.clone(),
+            bytes: event.bytes,
+            beginning: clip(&format!("{}: {}", event.name, event.beginning)),
+        };
+        let mark = self.recorder.mark();
+        self.recorder.count(Counter::EventsOversized, mark);
+        self.recorder.incident_since(finding, mark);
     }
 
     /// The event, where it is about a run. What is about none is counted, and is wrong where its type says otherwise.
