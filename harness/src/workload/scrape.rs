@@ -11,6 +11,7 @@ use super::{
     process_watch::{Starts, began_within, note_life},
 };
 use crate::{
+    clock,
     gateway::{Answer, CallName, Exposition, Outcome, Unusable},
     journal::{Counter, Finding, Gauge, Source, clip},
     session::{Context, Mark},
@@ -46,6 +47,8 @@ pub(super) struct Intake {
     told_processes: usize,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
     latest: Option<Instant>,
+    /// When the scrape that was taken in last was answered.
+    answered: Option<Instant>,
     /// Whether the metrics live.
     freshness: Freshness,
     /// Names that were missing from the scrape before, so that each is said once.
@@ -79,7 +82,16 @@ impl Intake {
         context.recorder.count(Counter::ScrapesOk, mark);
         tell_unusable(context, &exposition, self, mark);
         let mut missing = BTreeSet::new();
-        self.tell_apart(context, &exposition, asked, &mut missing);
+        // Of two scrapes under way at once nobody knows which was answered first: counts of one process may seem to fall.
+        let is_after = self.answered.is_none_or(|answered| mark.at >= answered);
+        self.answered = Some(clock::now());
+        if is_after {
+            self.tell_apart(context, &exposition, asked, &mut missing);
+        } else if self.instances.are_several() {
+            return context.board.set_exposition(exposition);
+        } else {
+            missing.extend(self.missing.get(STARTED));
+        }
         if let Some(heap) = exposition.heap {
             let ended = self.collections.have_ended(self.instances.name(), heap.collections) || asked.is_collected;
             take_in_heap(context, heap, ended, mark);
