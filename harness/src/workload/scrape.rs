@@ -1,6 +1,6 @@
 //! One scrape of the gateway's metrics, and what is taken of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tokio::time::Instant;
 
@@ -25,6 +25,9 @@ const GAUGES: [(&str, Gauge); 2] =
 pub(super) const STARTED: &str = "process_start_time_seconds";
 const RSS: &str = "process_resident_memory_bytes";
 
+/// Scrapes whose count of our connections is remembered.
+const CONNECTIONS_MAX: usize = 64;
+
 /// What was known when the metrics were asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
@@ -47,6 +50,8 @@ pub(super) struct Intake {
     told_processes: usize,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
     latest: Option<Instant>,
+    /// Our connections at the last scrapes.
+    connections: VecDeque<usize>,
     /// When the scrape that was taken in last was answered.
     answered: Option<Instant>,
     /// Whether the metrics live.
@@ -99,7 +104,8 @@ impl Intake {
         if let Some(bytes) = exposition.value(RSS).filter(|_| asked.is_collected && asked.by_metrics.is_some()) {
             context.recorder.gauge(Gauge::GatewayRssCollected, bytes, mark);
         }
-        take_in_gauges(context, &exposition, &self.instances, asked.by_metrics, &mut missing, mark);
+        let by_metrics = asked.by_metrics.map(|connections| self.least_connections(connections));
+        take_in_gauges(context, &exposition, &self.instances, by_metrics, &mut missing, mark);
         missing.extend(
             Source::ALL.iter().map(|source| source.name()).filter(|name| !exposition.histograms.contains_key(*name)),
         );
@@ -109,6 +115,18 @@ impl Intake {
         }
         self.missing = missing;
         context.board.set_exposition(exposition);
+    }
+
+    /// Our connections to hold a count of descriptors against. A sum over several processes has values of earlier scrapes in
+    /// it: then the fewest connections since these.
+    fn least_connections(&mut self, now: Option<usize>) -> Option<usize> {
+        let now = now?;
+        if self.connections.len() == CONNECTIONS_MAX {
+            self.connections.pop_front();
+        }
+        self.connections.push_back(now);
+        let since = if self.instances.are_several() { 2 * self.instances.count() } else { 1 };
+        self.connections.iter().rev().take(since.max(1)).min().copied()
     }
 
     /// No further scrape comes: what was held back is taken in.
