@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     GatewayAccess, Manifest, NewRun, Secret,
     access::{Way, hide},
-    dialect::{CallName, Dialect, Fill, fill_json},
+    dialect::{CallName, Dialect, Fill, fill_json, is_absolute},
     headers, retry_after,
     search::{self, PageStart},
     tls::{REFUSED, cause_of},
@@ -327,16 +327,20 @@ impl Client {
             return Err(Trouble { text: format!("the dialect {} has no {call}", self.dialect.name) });
         };
         let fill: Vec<(&str, Value)> = fill.iter().cloned().chain([("workspace", json!(self.workspace))]).collect();
-        let mut url = format!("{}{}", self.base, spec.path.fill(&fill, segment));
+        let path = spec.path.fill(&fill, segment);
+        // What is elsewhere, as metrics on a port of their own are, is not the gateway that the token opens.
+        let is_elsewhere = is_absolute(&path);
+        let mut url = if is_elsewhere { path } else { format!("{}{path}", self.base) };
         if call == CallName::Search {
             url = search::without_empty_cursor(url, &spec.path.to_string());
         }
         if let Some(link) = link {
             url = search::followed(&url, link)?;
         }
-        let headers = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, self.token.as_ref());
+        let token = self.token.as_ref().filter(|_| !is_elsewhere);
+        let headers = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, token);
         let mut request = self.http.request(spec.method.clone(), url).headers(headers);
-        if let Some(host) = &self.host {
+        if let Some(host) = self.host.as_ref().filter(|_| !is_elsewhere) {
             request = request.header(header::HOST, host);
         }
         Ok(match &spec.body {
