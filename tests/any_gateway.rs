@@ -7,6 +7,8 @@ mod burrow;
 mod end;
 #[path = "support/gateway.rs"]
 mod gateway_process;
+#[path = "any_gateway/node_cluster.rs"]
+mod node_cluster;
 #[path = "any_gateway/orchard.rs"]
 mod orchard;
 #[path = "any_gateway/plant.rs"]
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
             "runtime::what_node_retains_is_found_below_its_garbage",
             runtime::what_node_retains_is_found_below_its_garbage,
         ),
+        ("node_cluster::plays_the_two_hours", node_cluster::plays_the_two_hours),
+        ("node_cluster::goes_through_preflight", node_cluster::goes_through_preflight),
         ("orchard::plays_the_two_hours", shapes::orchard_plays_the_two_hours),
         ("burrow::plays_the_two_hours", shapes::burrow_plays_the_two_hours),
         ("weir::plays_the_two_hours", shapes::weir_plays_the_two_hours),

@@ -13,7 +13,7 @@ use super::{
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
-    dialect::{CallName, Dialect, Fill, fill_json},
+    dialect::{CallName, Dialect, Fill, fill_json, is_absolute},
     exchange::{Exchange, Received},
     headers, retry_after,
     search::{self, PageStart},
@@ -31,8 +31,6 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Client {
     http: Exchange,
     base: String,
-    /// As the settings have it: `base` may be a proxy of S2.
-    gateway_url: String,
     workspace: String,
     token: Option<Secret>,
     dialect: Arc<Dialect>,
@@ -169,7 +167,6 @@ impl Client {
             http: Exchange::new(access)?,
             dialect: Arc::clone(&access.dialect),
             base: access.base(),
-            gateway_url: access.url.clone(),
             host: access.host(),
             workspace: access.workspace.clone(),
             token: access.token.clone(),
@@ -348,6 +345,7 @@ impl Client {
         };
         let fill: Vec<(&str, Value)> = fill.iter().cloned().chain([("workspace", json!(self.workspace))]).collect();
         let path = spec.path.fill(&fill, segment);
+        // What is elsewhere, as metrics on a port of their own are, is not the gateway that the token opens.
         let is_elsewhere = is_absolute(&path);
         let mut url = if is_elsewhere { path } else { format!("{}{path}", self.base) };
         if call == CallName::Search {
@@ -365,16 +363,8 @@ impl Client {
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(BROWSER_CODINGS));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let mut own = headers::of(&self.dialect.headers, &spec.headers, &self.workspace, self.token.as_ref());
-        if is_elsewhere && !is_same_host(&url, &self.gateway_url) {
-            // The token is the gateway's: another machine must not learn it.
-            own = own
-                .into_iter()
-                .filter_map(|(name, value)| Some((name?, value)))
-                .filter(|(_, v)| !v.is_sensitive())
-                .collect();
-        }
-        headers.extend(own);
+        let token = self.token.as_ref().filter(|_| !is_elsewhere);
+        headers.extend(headers::of(&self.dialect.headers, &spec.headers, &self.workspace, token));
         if let Some(host) = self.host.as_ref().filter(|_| !is_elsewhere) {
             headers.insert(header::HOST, host.clone());
         }
@@ -402,16 +392,6 @@ impl Client {
             is_denial: false,
         })
     }
-}
-
-/// Whether a path of the dialect is a whole URL: the call is answered elsewhere than at the gateway's address.
-pub(super) fn is_absolute(path: &str) -> bool {
-    path.starts_with("http://") || path.starts_with("https://")
-}
-
-fn is_same_host(one: &str, other: &str) -> bool {
-    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host(one).is_some_and(|one| host(other) == Some(one))
 }
 
 /// A URL as people write it, in the form in which it is sent.

@@ -77,6 +77,13 @@ pub(super) fn tell(found: &mut Findings, case: Case<'_>) {
 /// step by its beginning), or ends (the run's, told when all is tidied up); and most of both have to be quick. A gateway
 /// without ends, or with single late events on single streams, is told of by the note alone.
 ///
+/// How far a busy machine is from a false alarm: on two cores at load averages of 18 to 30 (other builds beside it), seven
+/// soaks of the mock gateway at pace 120, none with this defect, had 99th percentiles of the first showing of log lines of 84
+/// to 433 ms and of ends of 58 to 471 ms, and of `/ready` of 178 to 543 ms. Log lines exceeded `/ready` by 20 ms at most,
+/// ends never, and the rule asks for more than 200 ms and the clock, of both: it accuses none of the seven. What keeps this
+/// process, or the gateway's, from running keeps `/ready` waiting as long. (Seven soaks bound the rate of false alarms by
+/// their margin only; a rate under 1 % by count would take some three hundred.)
+///
 /// The clock of `/health` need not be the one that events are stamped by. Where all but a tenth of events seem to take longer
 /// than half of the runs did from their due start to their first line's arrival, it is not.
 pub(super) fn contradicted(found: &mut Findings, case: Case<'_>, quantile: f64, source: Source) {

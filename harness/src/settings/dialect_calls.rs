@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use http::{HeaderName, Method};
 use serde_json::Value as Json;
+use url::Url;
 
 use super::table::Reader;
 use crate::gateway::dialect::{
-    CallName, Habits, Has, Paging, Spec, Template, VERSION_PLACES, VersionForm, places_of_json,
+    CallName, Habits, Has, Paging, Spec, Template, VERSION_PLACES, VersionForm, is_absolute, places_of_json,
 };
 
 /// Words of `calls.create_run.personal_data`.
@@ -87,11 +88,18 @@ pub(super) fn call(mut table: Reader<'_>, name: CallName) -> Has {
     } else {
         let places: Vec<&str> = ["workspace"].iter().chain(name.places()).copied().collect();
         let template = Template::read(&path);
-        let is_elsewhere = path.starts_with("http://") || path.starts_with("https://");
-        if is_elsewhere && name.is_stream() {
-            table.problem("path", "is a whole URL; streams are opened at the gateway's own address");
-        } else if !path.starts_with('/') && !is_elsewhere {
-            table.problem("path", format!("is {path:?}; it should begin with a slash, or be a whole URL"));
+        if is_absolute(&path) && name.is_stream() {
+            table.problem(
+                "path",
+                format!("is {path:?}; a stream is opened where the gateway is, so it should begin with a slash"),
+            );
+        } else if is_absolute(&path) && Url::parse(&path).is_err() {
+            table.problem("path", format!("is {path:?}, which is no URL; http://127.0.0.1:9100/metrics would be one"));
+        } else if !is_absolute(&path) && !path.starts_with('/') {
+            table.problem(
+                "path",
+                format!("is {path:?}; it should begin with a slash, or with http:// where it is on another port"),
+            );
         }
         check_places(&table, "path", template.places(), &places);
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_else(|_| {

@@ -67,7 +67,11 @@ queue = \"q\"
         (4, "calls.ready.absent", "S2 cannot do without this call"),
         (6, "calls.publish.absent", "gives no reason"),
         (7, "calls.helth", "is no setting; did you mean `health`?"),
-        (10, "calls.create_run.path", "is \"api/runs\"; it should begin with a slash, or be a whole URL"),
+        (
+            10,
+            "calls.create_run.path",
+            "is \"api/runs\"; it should begin with a slash, or with http:// where it is on another port",
+        ),
         (11, "calls.create_run.body", "is no JSON"),
         (12, "calls.create_run.id", "is \"run_id\"; a JSON pointer begins with a slash: \"/run_id\""),
         (13, "calls.create_run.yes", "it should be a list of statuses from 100 to 999"),

@@ -140,3 +140,17 @@ fn ever_new_processes_take_no_more_memory() {
     let (groups, chains, held) = instances.sizes();
     assert!(groups == GROUPS_MAX && chains <= CHAINS_MAX && held <= HELD_MAX, "{groups} {chains} {held}");
 }
+
+#[test]
+fn what_the_second_process_to_answer_had_counted_before_is_no_gain() {
+    let in_turn: Vec<(u64, u64)> = (0..20).map(|n| if n % 2 == 0 { (10 + n, 0) } else { (2_000 + n, 0) }).collect();
+    assert_eq!((18 + 18, 0), all(&mut Instances::default(), Some(100.0), &in_turn));
+    // Of two that are known, a third one that has counted more is no step of theirs.
+    let third = (0..40).map(|n| match n {
+        30 | 33 | 36 => (9_000 + n, 0),
+        n if n % 2 == 0 => (10 + n, 0),
+        n => (2_000 + n, 0),
+    });
+    let (fast, _) = all(&mut Instances::default(), Some(100.0), &third.collect::<Vec<_>>());
+    assert!(fast <= 38 + 38 + 6, "{fast}");
+}

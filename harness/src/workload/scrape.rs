@@ -1,6 +1,6 @@
 //! One scrape of the gateway's metrics, and what is taken of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tokio::time::Instant;
 
@@ -11,6 +11,7 @@ use super::{
     process_watch::{Starts, began_within, note_life},
 };
 use crate::{
+    clock,
     gateway::{Answer, CallName, Exposition, Outcome, Unusable},
     journal::{Counter, Finding, Gauge, Source, clip},
     session::{Context, Mark},
@@ -23,6 +24,9 @@ const GAUGES: [(&str, Gauge); 2] =
 /// When the process that answers began: by it one is told from another.
 pub(super) const STARTED: &str = "process_start_time_seconds";
 const RSS: &str = "process_resident_memory_bytes";
+
+/// Scrapes whose count of our connections is remembered.
+const CONNECTIONS_MAX: usize = 64;
 
 /// What was known when the metrics were asked for.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +50,10 @@ pub(super) struct Intake {
     told_processes: usize,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
     latest: Option<Instant>,
+    /// Our connections at the last scrapes.
+    connections: VecDeque<usize>,
+    /// When the scrape that was taken in last was answered.
+    answered: Option<Instant>,
     /// Whether the metrics live.
     freshness: Freshness,
     /// Names that were missing from the scrape before, so that each is said once.
@@ -79,7 +87,16 @@ impl Intake {
         context.recorder.count(Counter::ScrapesOk, mark);
         tell_unusable(context, &exposition, self, mark);
         let mut missing = BTreeSet::new();
-        self.tell_apart(context, &exposition, asked, &mut missing);
+        // Of two scrapes under way at once nobody knows which was answered first: counts of one process may seem to fall.
+        let is_after = self.answered.is_none_or(|answered| mark.at >= answered);
+        self.answered = Some(clock::now());
+        if is_after {
+            self.tell_apart(context, &exposition, asked, &mut missing);
+        } else if self.instances.are_several() {
+            return context.board.set_exposition(exposition);
+        } else {
+            missing.extend(self.missing.get(STARTED));
+        }
         if let Some(heap) = exposition.heap {
             let ended = self.collections.have_ended(self.instances.name(), heap.collections) || asked.is_collected;
             take_in_heap(context, heap, ended, mark);
@@ -87,7 +104,8 @@ impl Intake {
         if let Some(bytes) = exposition.value(RSS).filter(|_| asked.is_collected && asked.by_metrics.is_some()) {
             context.recorder.gauge(Gauge::GatewayRssCollected, bytes, mark);
         }
-        take_in_gauges(context, &exposition, &self.instances, asked.by_metrics, &mut missing, mark);
+        let by_metrics = asked.by_metrics.map(|connections| self.least_connections(connections));
+        take_in_gauges(context, &exposition, &self.instances, by_metrics, &mut missing, mark);
         missing.extend(
             Source::ALL.iter().map(|source| source.name()).filter(|name| !exposition.histograms.contains_key(*name)),
         );
@@ -97,6 +115,18 @@ impl Intake {
         }
         self.missing = missing;
         context.board.set_exposition(exposition);
+    }
+
+    /// Our connections to hold a count of descriptors against. A sum over several processes has values of earlier scrapes in
+    /// it: then the fewest connections since these.
+    fn least_connections(&mut self, now: Option<usize>) -> Option<usize> {
+        let now = now?;
+        if self.connections.len() == CONNECTIONS_MAX {
+            self.connections.pop_front();
+        }
+        self.connections.push_back(now);
+        let since = if self.instances.are_several() { 2 * self.instances.count() } else { 1 };
+        self.connections.iter().rev().take(since.max(1)).min().copied()
     }
 
     /// No further scrape comes: what was held back is taken in.

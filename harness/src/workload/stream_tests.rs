@@ -197,6 +197,8 @@ async fn a_stream_that_is_cut_again_and_again_was_not_looked_at() {
 
 #[tokio::test]
 async fn a_stream_that_came_back_and_showed_nothing_is_no_proof_of_a_gap() {
+    // One that is there already will do.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let gateway = gateway_with(&[Defect::NoReplay, Defect::ClosedAfterEnd], Duration::from_millis(1_500)).await;
     let soak = Soak::at(&gateway.url());
     let restart = async {

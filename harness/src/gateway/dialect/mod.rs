@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use limits::Limits;
 pub use registry::{Paging, VERSION_FORM, VERSION_PLACES, VersionForm};
-pub use template::{Fill, Template, fill_json, places_of_json};
+pub use template::{Fill, Template, fill_json, is_absolute, places_of_json};
 
 use crate::plan::named;
 

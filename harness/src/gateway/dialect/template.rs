@@ -7,6 +7,12 @@ use serde_json::Value;
 /// What is put into the places of a template: text, or a number or truth value where JSON has one of these.
 pub type Fill<'a> = [(&'a str, Value)];
 
+/// Whether a path names where it is itself: a call may be on another port than the gateway.
+#[must_use]
+pub fn is_absolute(path: &str) -> bool {
+    path.starts_with("http://") || path.starts_with("https://")
+}
+
 /// A text with places: `/api/runs/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
