@@ -121,6 +121,9 @@ struct Stage {
     is_over: bool,
     /// Whether another member may follow the first.
     has_members: bool,
+    /// Whether what the codec holds back, and the end, come by decoding nothing: brotli tells its end so, and zlib takes it
+    /// for a mistake.
+    is_flushed_by_decoding: bool,
 }
 
 impl Stage {
@@ -138,6 +141,7 @@ impl Stage {
             has_begun: false,
             is_over: false,
             has_members: name.ends_with("gzip"),
+            is_flushed_by_decoding: name == "br",
         })
     }
 
@@ -164,7 +168,9 @@ impl Stage {
             let mut read = PartialBuffer::new(&input[..]);
             let mut piece = vec![0; PIECE_BYTES_MAX];
             let mut written = WriteBuffer::new_initialized(&mut piece);
-            if input.is_empty() {
+            if input.is_empty() && self.is_flushed_by_decoding {
+                self.is_over = self.codec().decode(&mut read, &mut written)?;
+            } else if input.is_empty() {
                 self.codec().flush(&mut written)?;
             } else {
                 self.is_over = self.codec().decode(&mut read, &mut written)?;

@@ -128,7 +128,8 @@ impl Lines {
             Some(_) => SHORT_LINE_BYTES_MAX,
             None => self.event_bytes_max.saturating_sub(self.event_bytes),
         };
-        self.line.extend_from_slice(&text[..text.len().min(room.saturating_sub(self.line.len()) + 1)]);
+        let (fits, rest) = text.split_at(text.len().min(room.saturating_sub(self.line.len()) + 1));
+        self.line.extend_from_slice(fits);
         if self.line.len() <= room {
             return;
         }
@@ -141,7 +142,7 @@ impl Lines {
                 String::from_utf8_lossy(&beginning[..beginning.len().min(BEGINNING_BYTES_MAX)]).into_owned();
             self.oversized.get_or_insert_with(|| Oversized { beginning, ..Oversized::default() });
             self.event = Vec::new();
-            self.event_bytes += taken.len();
+            self.event_bytes += taken.len() + rest.len();
         }
     }
 
