@@ -255,6 +255,7 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::NoRunId]).shares("habits-3"),
     healthy(&[Defect::NoReplay]).shares("habits-3"),
     healthy(&[Defect::ResetAfterEnd]).shares("habits-1"),
+    healthy(&[Defect::LargeEvent]).shares("habits-1"),
     healthy(&[Defect::NoContentAfterEnd]).shares("habits-1"),
     // Nothing comes on guard streams, by another habit of this soak: S2 closes the idle one itself, twice.
     Row { dialect: "[limits]\nstream_idle = \"20s\"\n", ..healthy(&[Defect::SlowHeartbeat]).shares("habits-2") },

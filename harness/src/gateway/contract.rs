@@ -82,7 +82,7 @@ pub enum RunStanding {
 pub struct RunView {
     /// The word for where it stands, where there is one.
     status: Option<String>,
-    /// The messages of its log lines.
+    /// The messages of its log lines, without those that are too large for an event.
     messages: Vec<String>,
 }
 
@@ -115,7 +115,9 @@ impl Dialect {
         let Some(spec) = self.call(CallName::Run) else { return RunView { status: None, messages: Vec::new() } };
         let status = spec.find("status", json).and_then(Value::as_str).map(str::to_owned);
         let lines = spec.find("logs", json).and_then(Value::as_array).into_iter().flatten();
-        let messages = lines.filter_map(|line| spec.find("message", line)?.as_str().map(str::to_owned)).collect();
+        let messages = lines.filter_map(|line| spec.find("message", line)?.as_str());
+        // The event of a larger line is skipped on every stream, so no stream could have shown it.
+        let messages = messages.filter(|message| self.limits.fits_an_event(message)).map(str::to_owned).collect();
         RunView { status, messages }
     }
 

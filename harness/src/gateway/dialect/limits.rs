@@ -16,3 +16,35 @@ pub struct Limits {
     /// Maximum time between the answer to a restart and its effect.
     pub restart_effect: Duration,
 }
+
+/// Bytes of an event beside its message: names of fields, ids, times.
+const EVENT_FRAME_BYTES: usize = 1_024;
+
+impl Limits {
+    /// Whether the event of a log line with this message is certainly read, and not skipped for its size.
+    #[must_use]
+    pub fn fits_an_event(&self, message: &str) -> bool {
+        // Quotes, line ends and control characters take more room as JSON: six bytes at most.
+        let escaped = |byte: u8| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+            0..0x20 => 6,
+            _ => 1,
+        };
+        let bytes: usize = message.bytes().map(escaped).sum();
+        bytes.saturating_add(EVENT_FRAME_BYTES) <= self.event_bytes_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::built_in_dialect;
+
+    #[test]
+    fn a_line_that_is_as_large_as_an_event_may_be_leaves_no_room_for_the_rest_of_the_event() {
+        let limits = built_in_dialect().limits;
+        let fits = |text: &str| limits.fits_an_event(&text.repeat((1 << 20) - 1_024));
+        assert!(limits.fits_an_event("") && fits("x"));
+        assert!(!fits("\""), "it takes twice the room");
+        assert!(!limits.fits_an_event(&"x".repeat(1 << 20)));
+    }
+}
