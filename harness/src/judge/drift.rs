@@ -48,7 +48,7 @@ pub(super) fn of_harness(plan: &Plan, targets: &Targets, digest: &Digest) -> Jud
     let name = HarnessCheck::SelfDrift.name();
     let target = targets.self_drift();
     let mut found = Findings::new(Judged::Harness, name, Unit::Percent, target, "steady minutes");
-    found.promised = plan.promises.get(Kpi::ClockDrift);
+    found.promised = plan.promised(Kpi::ClockDrift, &digest.story.windows_ms);
     measure(&mut found, Gauge::HarnessRss, plan, digest);
     found.conclude(plan, digest)
 }

@@ -15,6 +15,8 @@ use crate::{
 
 /// Answers in a row that make a gateway ready again: one may come from before the restart.
 const READY_IN_A_ROW: u32 = 3;
+/// How long requests are held for a restart that was accepted and has not shown.
+const HELD_BEFORE_EFFECT: Duration = Duration::from_secs(5);
 /// Reads of the API in a row that must fail before a restart: one or two may fail at any time.
 const FAILED_IN_A_ROW: u32 = 3;
 /// How long a read may take. One that takes longer has failed.
@@ -88,8 +90,10 @@ impl RestartLook {
             let effective = is_seen || self.lost.is_some() || self.failed.is_some() || self.is_cut(dropped);
             if effective && shown_at.is_none() {
                 shown_at = Some(clock::now());
-                // It may have gone on serving until now: from here on it is down.
+                // It may have gone on serving until now: from here on it is down, and what it answered before counts for
+                // nothing.
                 context.gate.hold(true);
+                self.ready_in_a_row = 0;
             }
             // What was not done has no effect, and what is being done may still have one.
             let waited = match done.get() {
@@ -98,6 +102,10 @@ impl RestartLook {
                 None => Duration::ZERO,
             };
             let is_waited_for = waited < self.limit;
+            if shown_at.is_none() && waited >= HELD_BEFORE_EFFECT {
+                // It goes on serving, so its users go on, too: what they have begun would not wait for ever.
+                context.gate.hold(false);
+            }
             if effective || !is_waited_for {
                 effect.send_if_modified(|told| {
                     told.is_none() && told.replace(shown_at.unwrap_or_else(clock::now)).is_none()
