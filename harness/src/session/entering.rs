@@ -10,7 +10,8 @@ use crate::{
 };
 
 impl Context {
-    /// Enters an event of a workspace log stream in the ledger, and times its way here.
+    /// Enters an event of a workspace log stream in the ledger and in what is known of its run, and times its way here. Says
+    /// whether the run is watched, too.
     pub(super) fn enter(
         &self,
         kept: &Kept,
@@ -18,13 +19,19 @@ impl Context {
         event: &StreamEvent,
         log: &LogEvent,
         opened_at: jiff::Timestamp,
-    ) -> Delivered {
+    ) -> (Delivered, bool) {
         let mark = self.recorder.mark();
         // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
         let id = &clip(event.id.as_deref().unwrap_or_default());
         let (line, is_end) = (log.line(), log.kind == "end");
         let got = Got { stamp: &log.stamp, unstamped: &log.unstamped, run: &log.run_id, id, line, is_end };
-        let delivered = self.ledger().saw(client, self.ledger_ms(), &got);
+        let (delivered, is_watched) = {
+            // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
+            // run's end in between would settle the run without that line.
+            let mut ledger = self.ledger();
+            let delivered = ledger.saw(client, self.ledger_ms(), &got);
+            (delivered, self.board.saw(log, event.arrived, Some((client, delivered))))
+        };
         self.recorder.count(Counter::EventsDelivered, mark);
         if let Sighting::Again { same_id } = delivered.sighting {
             self.recorder.count(Counter::EventsDuplicated, mark);
@@ -43,7 +50,7 @@ impl Context {
             let first_shown = if is_end { Timing::EndFirstShown } else { Timing::LineFirstShown };
             self.recorder.time_of(first_shown, took, mark, &log.run_id);
         }
-        delivered
+        (delivered, is_watched)
     }
 
     /// Times the way of an event from where it was written to here; how long that took, where it can be said.

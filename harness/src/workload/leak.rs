@@ -21,8 +21,8 @@ use crate::{
     session::{Context, Side},
 };
 
-/// How long a run's own log stream may take to show the end of a run that is over.
-const END_LIMIT: Duration = Duration::from_secs(3);
+/// How long a run's own log stream may take to show the end of a run that is over: as long as any stream may lag.
+const END_LIMIT: Duration = Duration::from_secs(10);
 /// How much longer the other streams are read: events may be written after the run's end.
 const AFTERWARDS: Duration = Duration::from_millis(300);
 /// Between looks at whether all streams are back.

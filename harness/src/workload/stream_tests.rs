@@ -212,6 +212,23 @@ async fn a_stream_that_came_back_and_showed_nothing_is_no_proof_of_a_gap() {
     gateway.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_stream_that_was_lost_and_is_gone_once_its_run_is_over_is_no_proof_of_a_gap() {
+    // One that is there already will do.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let gateway = gateway_with(&[Defect::NoContentAfterEnd], Duration::from_millis(700)).await;
+    let soak = Soak::at(&gateway.url());
+    let restart = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // It drops the connections, and the run is over before its stream is opened again.
+        soak.context.client.attempt(CallName::GatewayRestart, &[]).await
+    };
+    let ((followed, ..), restarted) = tokio::join!(soak.follow(true), restart);
+    assert!(restarted.is_ok() && !followed.is_complete());
+    assert_eq!(0, soak.counted(Counter::EventsMissed), "{:?}", soak.findings());
+    gateway.shutdown().await;
+}
+
 /// A gateway whose runs have a stream only once they are started, and no more when they are over.
 #[derive(Default)]
 struct OnlyUnderWay {

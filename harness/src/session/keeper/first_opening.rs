@@ -100,6 +100,12 @@ impl FirstOpening {
         self.decided.cancel();
     }
 
+    /// The stream was to be opened again, and is not there any more. What came since it was lost nobody can show, so this counts
+    /// like an opening that showed nothing.
+    pub(super) fn is_gone(&self) {
+        self.openings.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The stream was refused. Whether that was before the start of its run, which may be why.
     pub(super) fn was_refused(&self) -> bool {
         self.decided.cancel();

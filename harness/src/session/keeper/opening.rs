@@ -109,6 +109,9 @@ impl Context {
             }
         }
         if NOT_THERE.contains(&status) && self.is_run_over(kept).await {
+            if let Some(first) = first {
+                first.is_gone();
+            }
             life.is_over = true;
             return true;
         }

@@ -71,9 +71,11 @@ impl Context {
             }
             let Some(log) = self.about_a_run(kept, &event) else { continue };
             life.has_seen_events = true;
-            let entered = kept.client.map(|client| (client, self.enter(kept, client, &event, &log, opened_at)));
-            let is_watched = self.board.saw(&log, event.arrived, entered);
-            if !is_watched && entered.is_some_and(|(_, delivered)| delivered.is_first_equal()) {
+            let entered = kept.client.map(|client| self.enter(kept, client, &event, &log, opened_at));
+            if entered.is_none() {
+                self.board.saw(&log, event.arrived, None);
+            }
+            if entered.is_some_and(|(delivered, is_watched)| !is_watched && delivered.is_first_equal()) {
                 // No record will say how often the run has it.
                 self.recorder.count(Counter::LinesEqualUndecided, self.recorder.mark());
             }
@@ -82,7 +84,7 @@ impl Context {
                 self.recorder.count(Counter::EventsDelivered, self.recorder.mark());
                 self.time_delivery(&event, &log, opened_at);
             }
-            let is_new = entered.is_none_or(|(_, delivered)| delivered.is_new());
+            let is_new = entered.is_none_or(|(delivered, _)| delivered.is_new());
             if is_new && let Some(wrong) = self.is_out_of_place(kept, &log).or_else(|| ends.is_late(&log)) {
                 self.stream_failed(kept, &log.run_id, wrong);
             }
