@@ -61,8 +61,8 @@ fn main() -> ExitCode {
         ),
         ("real_chaos::a_redis_that_loses_its_data_is_found_out", real_chaos::a_redis_that_loses_its_data_is_found_out),
         (
-            "runtime::node_is_green_and_its_memory_is_not_judged_in_a_minute",
-            runtime::node_is_green_and_its_memory_is_not_judged_in_a_minute,
+            "runtime::node_is_green_and_its_memory_is_not_judged_in_two_minutes",
+            runtime::node_is_green_and_its_memory_is_not_judged_in_two_minutes,
         ),
         (
             "runtime::what_node_retains_is_found_below_its_garbage",

@@ -17,11 +17,15 @@ use crate::{
 };
 
 const GATEWAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtimes/gateway.mjs");
-/// Two hours at this pace are a minute; beyond the limit something hangs.
-const PACE: f64 = 120.0;
-const LIMIT: Duration = Duration::from_secs(240);
-/// It is one process that nobody starts again.
+/// Two hours at this pace are two minutes; beyond the limit something hangs.
+const PACE: f64 = 60.0;
+const LIMIT: Duration = Duration::from_secs(300);
+/// It is one process that nobody starts again. It works less than the mock would have to, beside soaks that do.
 const SETTINGS: &str = r#"
+[w1_realistic_runs]
+per_minute = 1
+[w2_sse_churn]
+streams = 6
 [w6_light_chaos.gateway_restart]
 lever = "none"
 reason = "nobody starts this gateway again"
@@ -42,7 +46,11 @@ impl Node {
             return Ok(None);
         }
         let mut command = Command::new("node");
-        command.args(["--expose-gc", GATEWAY, "--port", "0"]).args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(["--expose-gc", GATEWAY, "--port", "0", "--parts", "200"])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut process = command.spawn()?;
         let stdout = process.stdout.take().ok_or("it has no output")?;
         let mut url = String::new();
@@ -81,8 +89,8 @@ fn rss_drift(results: &Value) -> Option<&Value> {
     results["kpis"].as_array()?.iter().find(|kpi| kpi["name"] == "rss_drift")
 }
 
-/// In a real minute memory of Node says nothing; all else is green.
-pub(crate) fn node_is_green_and_its_memory_is_not_judged_in_a_minute() -> Result<(), AnyError> {
+/// In two real minutes memory of Node says nothing; all else is green.
+pub(crate) fn node_is_green_and_its_memory_is_not_judged_in_two_minutes() -> Result<(), AnyError> {
     let Some(left) = play("healthy", &[], "[drift]\n")? else { return Ok(()) };
     let results = left.results()?;
     if !left.status.success() {
@@ -90,12 +98,12 @@ pub(crate) fn node_is_green_and_its_memory_is_not_judged_in_a_minute() -> Result
     }
     let waived = results["waived"].as_array().ok_or("the results do not say what is waived")?;
     let reason = waived.iter().find(|waived| waived["name"] == "rss_drift").ok_or("memory was judged")?;
-    if !reason["reason"].as_str().is_some_and(|reason| reason.starts_with("not judged at pace 120: ")) {
+    if !reason["reason"].as_str().is_some_and(|reason| reason.starts_with("not judged at pace 60: ")) {
         return Err(format!("another reason: {reason}").into());
     }
     let stdout = fs::read_to_string(left.folder.join("stdout"))?;
     let ignored = stdout.lines().find(|line| line.contains("full::kpi::rss_drift")).unwrap_or_default();
-    if !ignored.contains("ignored") || !ignored.contains("not judged at pace 120") {
+    if !ignored.contains("ignored") || !ignored.contains("not judged at pace 60") {
         return Err(format!("the trial is not ignored with its reason: {ignored:?}").into());
     }
     Ok(())
@@ -104,12 +112,11 @@ pub(crate) fn node_is_green_and_its_memory_is_not_judged_in_a_minute() -> Result
 /// What is retained below the garbage is found, by the metrics of the heap.
 pub(crate) fn what_node_retains_is_found_below_its_garbage() -> Result<(), AnyError> {
     let judged = "[drift]\nmin_real_time = \"0s\"\n";
-    let Some(left) = play("leaking", &["--leak-mb-per-hour", "2400"], judged)? else { return Ok(()) };
+    let Some(left) = play("leaking", &["--leak-mb-per-hour", "1200"], judged)? else { return Ok(()) };
     let results = left.results()?;
     let drift = rss_drift(&results).ok_or("memory was not judged")?;
-    let names: Vec<String> = reds(&results)?.into_keys().collect();
-    if names != ["rss_drift"] || drift["verdict"] != "fail" || !drift.to_string().contains("metrics of the heap") {
-        return Err(format!("{}: {names:?} {drift:#}", left.folder.display()).into());
+    if drift["verdict"] != "fail" || !drift.to_string().contains("on the heap after full collections") {
+        return Err(format!("{}: {drift:#}", left.folder.display()).into());
     }
     Ok(())
 }

@@ -73,8 +73,8 @@ pub(crate) fn an_answer_of_100_mb_is_not_read_to_its_end(trial: &str) -> Result<
     });
     let played = scene::play(trial, lavish)?;
     played.to_its_end()?;
-    played.red(&["run_success", "error_rate_steady"])?;
-    played.found("request_failed", &["GET /api/runs/{id}", "200, with a body of over 1048576 bytes"])
+    // That is a limit of ours: nobody can say how these runs ended.
+    played.unproven("run_success", "`limits.answer_size`")
 }
 
 pub(crate) fn endless_redirects_are_told_and_not_followed(trial: &str) -> Result<(), AnyError> {
@@ -98,7 +98,7 @@ pub(crate) fn endless_redirects_are_told_and_not_followed(trial: &str) -> Result
         return Err("a redirect was followed".into());
     }
     played.to_its_end()?;
-    played.found("request_failed", &["GET /api/safety/check", "307 to '/round' (expected 200)"])?;
+    played.found("request_failed", &["GET /api/safety/check", "307 to '/round' (expected 200 or 204)"])?;
     played.found("source_failed", &["GET /api/runs/guard/stream", "307 to '/and/round'"])
 }
 

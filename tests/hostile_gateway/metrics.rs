@@ -32,7 +32,7 @@ pub(crate) fn metrics_of_50_mb_are_not_read_to_their_end(trial: &str) -> Result<
     let played = scene::play(trial, lavish)?;
     played.to_its_end()?;
     played.green(&["judge_p95", "shield_p95", "error_rate_steady"])?;
-    played.found("source_failed", &["GET /metrics", "200, with a body of over 4194304 bytes"])
+    played.found("source_failed", &["GET /metrics", "200, with a body that is too large: over 8388608 bytes"])
 }
 
 /// Just short of what is read: twenty thousand series are looked at.

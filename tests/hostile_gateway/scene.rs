@@ -215,6 +215,14 @@ impl Played {
         green.map_or(Ok(()), |kpi| Err(format!("{kpi} is {}, and should fail", self.verdict(kpi)).into()))
     }
 
+    /// Whether a KPI is unproven for a reason that says this.
+    pub(crate) fn unproven(&self, kpi: &str, says: &str) -> Result<(), AnyError> {
+        let judgement = self.judgement(kpi);
+        let is_right = judgement["verdict"] == "unproven"
+            && judgement["reason"].as_str().is_some_and(|reason| reason.contains(says));
+        if is_right { Ok(()) } else { Err(format!("{kpi} should be unproven for {says}: {judgement}").into()) }
+    }
+
     /// Whether these KPIs are green.
     pub(crate) fn green(&self, kpis: &[&str]) -> Result<(), AnyError> {
         let red = kpis.iter().find(|kpi| self.verdict(kpi) != "pass");

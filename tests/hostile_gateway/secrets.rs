@@ -61,7 +61,6 @@ pub(crate) fn a_gateway_that_repeats_the_token_brings_it_nowhere(trial: &str) ->
         // Where it stood there is a mark; that it is nowhere itself is held of every soak.
         for (kind, says) in [
             ("request_failed", "401 no entry for Bearer ***"),
-            ("request_failed", "an event that is no JSON object with a run_id: Bearer ***"),
             ("request_failed", "an end with status 'Bearer ***', which the contract does not know"),
             ("request_failed", "500 no entry for Bearer ***"),
             ("run_failed", "status 'Bearer ***', which the contract does not know"),

@@ -135,7 +135,7 @@ pub(crate) fn a_line_of_100_mb_is_cut_and_so_is_an_event_of_lines_without_end(tr
     let played = scene::play(trial, lavish)?;
     played.to_its_end()?;
     played.red(&["sse_reconnect_rate"])?;
-    let says = "an event of over 1048576 bytes; the stream was cut";
+    let says = "an event of over 33554432 bytes; the stream was cut";
     played.found("stream_dropped", &[r#""stream":"0""#, says])?;
     played.found("stream_dropped", &[r#""stream":"guard""#, says])?;
     match drained.load(Ordering::Relaxed) {

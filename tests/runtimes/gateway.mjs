@@ -1,7 +1,7 @@
 // A gateway as people write them in Node: plain `http`, runs in a bounded map, a few log lines per run. It speaks the wire
 // contract, so that a soak can be played at a real V8 heap. Test material only.
 //
-//   node --expose-gc gateway.mjs --port 3000 [--leak-mb-per-hour 10] [--state FILE] [--no-heap-metrics]
+//   node --expose-gc gateway.mjs --port 3000 [--leak-mb-per-hour 10] [--state FILE] [--parts 2000] [--no-heap-metrics]
 //
 // `gateway-restart` ends the process with status 75 after it has written its state to FILE; whoever started it starts it again.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
@@ -16,6 +16,7 @@ const flag = (name, otherwise) => (flags.includes(name) ? flags[flags.indexOf(na
 const PORT = Number(flag('--port', '0'));
 const LEAK_BYTES_PER_S = (Number(flag('--leak-mb-per-hour', '0')) * 1e6) / 3600;
 const STATE = flag('--state', '');
+const PARTS = Number(flag('--parts', '2000'));
 const HAS_HEAP_METRICS = !flags.includes('--no-heap-metrics');
 const RUNS_MAX = 200;
 const EVENTS_MAX = 5000;
@@ -96,7 +97,7 @@ function step(run) {
   };
   if (run.step <= 5) {
     // What an agent does with its input: text is split, joined and parsed.
-    const words = Array.from({ length: 2000 }, (_, n) => `${run.input.message} ${n} ${Math.random()}`);
+    const words = Array.from({ length: PARTS }, (_, n) => `${run.input.message} ${n} ${Math.random()}`);
     const digest = sha256(JSON.stringify({ words }));
     log(`step ${run.step}: ${run.agent} read ${words.length} parts, ${digest.slice(0, 12)}`);
     setTimeout(step, 120 + Math.random() * 200, run);

@@ -6,11 +6,13 @@
 //! until it is whole, what says nothing becomes an empty comment, the name of an event waits for its data, and a
 //! delay that is asked for is told at once.
 //!
-//! An event that is larger than the limit is skipped: its data are passed over as they come, and that is told. The stream goes on.
+//! An event that is larger than the limit is skipped: its data are passed over as they come, and that is told. The stream goes
+//! on, unless the event seems to have no end: then the stream is cut.
 //!
 //! The format: <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
 use std::{
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -23,6 +25,8 @@ use super::told::{Oversized, Told};
 
 /// Of an event that is too large so much is kept of the beginning of its data, to say which it was.
 const BEGINNING_BYTES_MAX: usize = 512;
+/// An event of more than so many times the limit has no end that is worth waiting for.
+const ENDLESS: usize = 32;
 /// In an event that is too large, no line but one of data is longer.
 const SHORT_LINE_BYTES_MAX: usize = 4 * 1024;
 
@@ -48,6 +52,12 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
+            // What came before it was passed on with the chunk that it is in.
+            if this.lines.is_endless() {
+                let bytes = this.lines.event_bytes_max.saturating_mul(ENDLESS);
+                let text = format!("an event of over {bytes} bytes; the stream was cut");
+                return Poll::Ready(Some(Err(TransportError::new(io::Error::new(io::ErrorKind::InvalidData, text)))));
+            }
             let passed = match ready!(Pin::new(&mut this.chunks).poll_next(cx)) {
                 Some(Ok(chunk)) => {
                     let passed = this.lines.take_in(&chunk);
@@ -144,6 +154,10 @@ impl Lines {
             self.event = Vec::new();
             self.event_bytes += taken.len() + rest.len();
         }
+    }
+
+    fn is_endless(&self) -> bool {
+        self.oversized.is_some() && self.event_bytes > self.event_bytes_max.saturating_mul(ENDLESS)
     }
 
     fn pass_over(&mut self, bytes: usize) {

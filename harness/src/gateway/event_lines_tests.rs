@@ -190,6 +190,15 @@ fn what_is_just_as_large_as_an_event_may_be_is_shown_and_a_long_comment_is_no_ev
 }
 
 #[test]
+fn an_event_without_end_cuts_the_stream() {
+    let chunk = Bytes::from("x".repeat(EVENT_BYTES_MAX));
+    let endless = std::iter::once(Bytes::from_static(b"data: a\n\ndata: ")).chain(std::iter::repeat_n(chunk, 40));
+    let (shown, _, ended) = within(4 * EVENT_BYTES_MAX, || shown(endless)).unwrap();
+    let cut = format!("an event of over {} bytes; the stream was cut", 32 * EVENT_BYTES_MAX);
+    assert!(shown.len() == 1 && ended.contains(&cut), "{ended}");
+}
+
+#[test]
 fn a_stream_that_ends_in_what_is_skipped_broke_off() {
     let (shown, _, ended) = shown([Bytes::from(format!("data: a\n\ndata: {}", "x".repeat(2 * EVENT_BYTES_MAX)))]);
     assert_eq!((1, "closed by the gateway in the middle of an event"), (shown.len(), ended.as_str()));

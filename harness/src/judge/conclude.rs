@@ -29,8 +29,6 @@ pub(super) struct Findings {
     pub(super) undecided: Option<String>,
     /// Why there is too little, where the judge knows more than the story of the session says.
     pub(super) lack: Option<String>,
-    /// Why a pass is not proven, although value and samples say so: what S2 could not see might have turned it.
-    pub(super) doubt: Option<String>,
     pub(super) evidence: Evidence,
 }
 
@@ -50,7 +48,6 @@ impl Findings {
             fault: None,
             undecided: None,
             lack: None,
-            doubt: None,
             evidence: Evidence { sample_name: sample_name.to_owned(), ..Evidence::default() },
         }
     }
@@ -85,7 +82,7 @@ impl Findings {
             let lack = self.lack.or_else(|| (self.samples == 0).then(none));
             (Verdict::Unproven, Some(cause::of_lack(lack, plan, digest)))
         } else if is_met {
-            self.doubt.map_or((Verdict::Pass, None), |doubt| (Verdict::Unproven, Some(doubt)))
+            (Verdict::Pass, None)
         } else {
             (Verdict::Fail, None)
         };
