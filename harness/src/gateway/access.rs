@@ -1,11 +1,10 @@
 //! Where a gateway is, and what opens it.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
-use serde_json::Value;
 
-use super::{dialect::Dialect, local_port::LocalPort, tls::Trust};
+use super::{dialect::Dialect, local_port::LocalPort, tls::Trust, token::Token};
 
 /// Where the gateway is, and what opens it.
 #[derive(Debug, Clone)]
@@ -13,7 +12,7 @@ pub struct GatewayAccess {
     /// Scheme, host and port, without a slash at the end, without user or password.
     pub url: String,
     /// The bearer token, where one is needed.
-    pub token: Option<Secret>,
+    pub token: Option<Token>,
     /// The workspace that the soak plays in.
     pub workspace: String,
     /// The gateway's process, where it is on this machine and known.
@@ -86,12 +85,6 @@ impl GatewayAccess {
         let url = url::Url::parse(&self.url).ok()?;
         Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
     }
-
-    /// A text without the token in it.
-    #[must_use]
-    pub fn without_token(&self, text: String) -> String {
-        hide(self.token.as_ref(), text)
-    }
 }
 
 /// How connections come to the gateway.
@@ -112,113 +105,4 @@ pub(super) fn is_loopback(url: &str) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     })
-}
-
-/// What stands where a secret stood.
-const HIDDEN: &str = "***";
-/// So few characters of a secret at the end of a text may be anything.
-const CUT_CHARS_MIN: usize = 4;
-
-/// Text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// A text without the secret in it: a gateway may repeat what it was sent. JSON may write it with escapes.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> Option<String> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let plain = text.contains(&self.0).then(|| text.replace(&self.0, HIDDEN));
-        let left = plain.as_deref().unwrap_or(text);
-        let said = left.contains('\\').then(|| serde_json::from_str::<Value>(left).ok()).flatten();
-        let said = said.and_then(|mut json| self.redact_json(&mut json).then(|| json.to_string()));
-        said.or(plain)
-    }
-
-    /// The start of a longer text without the secret in it, nor the start of it at the end.
-    #[must_use]
-    pub fn redact_start(&self, text: &str) -> String {
-        let redacted = self.redact(text).unwrap_or_else(|| text.to_owned());
-        let cut = (CUT_CHARS_MIN..self.0.len()).rev().find(|n| redacted.ends_with(&self.0[..*n]));
-        cut.map_or_else(|| redacted.clone(), |n| format!("{}{HIDDEN}", &redacted[..redacted.len() - n]))
-    }
-
-    /// Whether there was anything to hide.
-    fn redact_json(&self, json: &mut Value) -> bool {
-        match json {
-            Value::String(text) if text.contains(&self.0) => {
-                *text = text.replace(&self.0, HIDDEN);
-                true
-            }
-            Value::Array(items) => items.iter_mut().fold(false, |hid, item| hid | self.redact_json(item)),
-            Value::Object(fields) => {
-                let named = fields.keys().any(|key| key.contains(&self.0));
-                if named {
-                    let renamed = std::mem::take(fields).into_iter();
-                    *fields = renamed.map(|(key, value)| (key.replace(&self.0, HIDDEN), value)).collect();
-                }
-                fields.values_mut().fold(named, |hid, value| hid | self.redact_json(value))
-            }
-            _ => false,
-        }
-    }
-
-    /// The text itself, for the one place that sends it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// A text from a gateway without the token in it.
-pub(super) fn hide(token: Option<&Secret>, text: String) -> String {
-    token.and_then(|token| token.redact(&text)).unwrap_or(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_taken_out_however_json_writes_it() {
-        let secret = Secret::new("hunter2/x");
-        for (text, redacted) in [
-            ("Bearer hunter2/x, hunter2/x", "Bearer ***, ***"),
-            (r#"{"status":"\u0068unter2\/x","n":[{"hunter2\/x":1}]}"#, r#"{"n":[{"***":1}],"status":"***"}"#),
-            (r#"["hunter2/x","hunter2\/x"]"#, r#"["***","***"]"#),
-        ] {
-            assert_eq!(Some(redacted), secret.redact(text).as_deref());
-        }
-        for harmless in ["", "hunter", r#"{"a":"\n"}"#, "\\u0068unter2/"] {
-            assert_eq!(None, secret.redact(harmless), "{harmless}");
-        }
-        assert_eq!(None, Secret::new("").redact("anything"));
-    }
-
-    #[test]
-    fn a_secret_that_a_text_breaks_off_in_is_taken_out_too() {
-        let secret = Secret::new("hunter2");
-        let starts = ["hunter2 is", "it is hunter", "it is hunt", "it is hun"].map(|text| secret.redact_start(text));
-        assert_eq!(["*** is", "it is ***", "it is ***", "it is hun"].map(str::to_owned), starts);
-    }
 }

@@ -3,13 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::{
-    GatewayAccess, Manifest, NewRun, Secret,
-    access::hide,
+    GatewayAccess, Manifest, NewRun, Token,
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
@@ -17,6 +16,7 @@ use super::{
     exchange::{Exchange, Received},
     headers, retry_after,
     search::{self, PageStart},
+    secret::Secret,
     tls::{REFUSED, cause_of},
 };
 use crate::{clock, journal::clip};
@@ -32,7 +32,7 @@ pub struct Client {
     http: Exchange,
     base: String,
     workspace: String,
-    token: Option<Secret>,
+    token: Option<Token>,
     dialect: Arc<Dialect>,
     /// Whom requests are for, where they go to a proxy.
     host: Option<HeaderValue>,
@@ -162,7 +162,7 @@ impl Client {
     /// # Errors
     /// Where the token cannot be a header, or the HTTP client not be built.
     pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
-        headers::check(&access.dialect, access.token.as_ref())?;
+        headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         Ok(Self {
             http: Exchange::new(access)?,
             dialect: Arc::clone(&access.dialect),
@@ -205,7 +205,7 @@ impl Client {
     /// Whether it can serve, with a timeout of two seconds.
     pub async fn ready(&self) -> Outcome {
         // Its status is all that counts.
-        self.send(self.request(CallName::Ready, &[])?, READY_TIMEOUT).await
+        self.authorized(CallName::Ready, &[], None, READY_TIMEOUT).await
     }
 
     /// Whether an answer to [`ready`](Self::ready) says that it is.
@@ -288,13 +288,14 @@ impl Client {
 
     /// The same, at a link that an earlier answer gave.
     pub(super) async fn attempt_at(&self, call: CallName, fill: &Fill<'_>, link: &str) -> Outcome {
-        self.exchange(call, self.request_at(call, fill, Some(link))?).await
+        self.exchange(call, fill, Some(link)).await
     }
 
     /// A request as it would be sent, for people: method and URL, headers but for what opens the gateway, body.
     #[must_use]
     pub fn shown(&self, call: CallName, fill: &Fill<'_>) -> String {
-        let request = match self.request(call, fill) {
+        let token = self.token.as_ref().map(Token::current);
+        let request = match self.request_at(call, fill, None, token.as_ref()) {
             Ok(request) => request,
             Err(trouble) => return trouble.text,
         };
@@ -307,7 +308,7 @@ impl Client {
             text.push('\n');
             text.push_str(&String::from_utf8_lossy(request.body()));
         }
-        hide(self.token.as_ref(), text)
+        text
     }
 
     /// The path of a stream, of a run where it is one's.
@@ -318,11 +319,11 @@ impl Client {
     }
 
     async fn call(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
-        self.exchange(call, self.request(call, fill)?).await
+        self.exchange(call, fill, None).await
     }
 
-    async fn exchange(&self, call: CallName, request: Request<Bytes>) -> Outcome {
-        let answer = self.send(request, REQUEST_TIMEOUT).await?;
+    async fn exchange(&self, call: CallName, fill: &Fill<'_>, link: Option<&str>) -> Outcome {
+        let answer = self.authorized(call, fill, link, REQUEST_TIMEOUT).await?;
         match &answer.unread {
             // What S2 would look for may be in it.
             Some(_) if self.is_yes(call, &answer) => Err(Trouble { text: answer.to_string(), is_unread: true }),
@@ -333,13 +334,30 @@ impl Client {
         }
     }
 
-    /// A call's request, with its places filled.
-    fn request(&self, call: CallName, fill: &Fill<'_>) -> Result<Request<Bytes>, Trouble> {
-        self.request_at(call, fill, None)
+    /// Sends a request, and once more where the token was refused and its source has another: what was refused was not done.
+    async fn authorized(&self, call: CallName, fill: &Fill<'_>, link: Option<&str>, limit: Duration) -> Outcome {
+        let Some(token) = &self.token else {
+            return self.send(self.request_at(call, fill, link, None)?, limit).await;
+        };
+        let secret = token.next();
+        let answer = self.send(self.request_at(call, fill, link, Some(&secret))?, limit).await?;
+        if answer.status != StatusCode::UNAUTHORIZED.as_u16() {
+            return Ok(answer);
+        }
+        match token.after_refusal(&secret).await {
+            Some(other) => self.send(self.request_at(call, fill, link, Some(&other))?, limit).await,
+            None => Ok(answer),
+        }
     }
 
-    /// The same, at a link from an earlier answer where there is one.
-    fn request_at(&self, call: CallName, fill: &Fill<'_>, link: Option<&str>) -> Result<Request<Bytes>, Trouble> {
+    /// A call's request, with its places filled; at a link from an earlier answer where there is one.
+    fn request_at(
+        &self,
+        call: CallName,
+        fill: &Fill<'_>,
+        link: Option<&str>,
+        token: Option<&Secret>,
+    ) -> Result<Request<Bytes>, Trouble> {
         let Some(spec) = self.dialect.call(call) else {
             return Err(Trouble::new(format!("the dialect {} has no {call}", self.dialect.name)));
         };
@@ -363,7 +381,7 @@ impl Client {
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(BROWSER_CODINGS));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let token = self.token.as_ref().filter(|_| !is_elsewhere);
+        let token = token.filter(|_| !is_elsewhere);
         headers.extend(headers::of(&self.dialect.headers, &spec.headers, &self.workspace, token));
         if let Some(host) = self.host.as_ref().filter(|_| !is_elsewhere) {
             headers.insert(header::HOST, host.clone());
@@ -375,17 +393,14 @@ impl Client {
         let body_bytes_max = self.dialect.limits.answer_bytes_max;
         let Received { status, headers, body, repeated } =
             self.http.send(request.map(Full::new), body_bytes_max, limit).await?;
-        let token = self.token.as_ref();
         let (body, unread) = match body {
             Ok(body) => (body, None),
             Err(why) => (Bytes::new(), Some(why)),
         };
-        // A page that repeats the request's headers must not bring the token into a journal.
-        let redacted = token.and_then(|token| token.redact(&String::from_utf8_lossy(&body)));
         Ok(Answer {
             status: status.as_u16(),
-            body: redacted.map_or(body, Bytes::from),
-            location: location_of(&headers).map(|location| hide(token, location)),
+            body,
+            location: location_of(&headers),
             retry_after: retry_after::asked(&headers, clock::wall_now()),
             unread,
             repeated,

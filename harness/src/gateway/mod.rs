@@ -43,16 +43,20 @@ mod local_port;
 mod reading;
 mod retry_after;
 mod search;
+mod secret;
 mod stream;
 mod tls;
 #[cfg(test)]
 pub(crate) mod tls_tests;
+mod token;
+#[cfg(test)]
+mod token_tests;
 mod told;
 mod transport;
 #[cfg(test)]
 mod transport_tests;
 
-pub use access::{GatewayAccess, Secret};
+pub use access::GatewayAccess;
 pub use client::{Answer, Client, ClientError, Outcome, Trouble};
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
 pub use dialect::{CallName, Dialect, Limits};
@@ -60,6 +64,8 @@ pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
 pub use local_port::LocalPort;
 pub use reading::EventReading;
 pub use search::{PageStart, SearchHit, SearchPage};
+pub use secret::Secret;
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};
+pub use token::{Token, TokenError, TokenSource, read_token_file};
 pub use told::Oversized;

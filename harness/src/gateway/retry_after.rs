@@ -8,9 +8,9 @@ use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 /// The least and the most that a gateway's wish is taken for.
 pub(crate) const WAIT_MIN: Duration = Duration::from_secs(1);
 /// See [`WAIT_MIN`].
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// How long the headers of an answer ask to wait, 1 to 30 s; none where they do not ask, or nobody understands it. `now`
+/// How long the headers of an answer ask to wait, 1 s to 2 min; none where they do not ask, or nobody understands it. `now`
 /// is for a gateway that names a moment and does not say what its clock shows.
 pub(super) fn asked(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
@@ -38,8 +38,8 @@ mod tests {
     #[test]
     fn seconds_are_waited_within_bounds() {
         let asked = |value| seconds(&[(header::RETRY_AFTER, value)]);
-        let waits = ["0", "1", "7", " 30 ", "31", "99999999999999999999999"].map(asked);
-        assert_eq!([1, 1, 7, 30, 30, 30].map(Some), waits);
+        let waits = ["0", "1", "7", " 120 ", "121", "99999999999999999999999"].map(asked);
+        assert_eq!([1, 1, 7, 120, 120, 120].map(Some), waits);
     }
 
     #[test]

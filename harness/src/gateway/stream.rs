@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    CallName, ClientError, Dialect, GatewayAccess, Secret,
-    access::hide,
+    CallName, ClientError, Dialect, GatewayAccess, Token,
     decode::BROWSER_CODINGS,
     headers,
+    secret::Secret,
     tls::cause_of,
     told::{Oversized, Told},
     transport::Transport,
@@ -21,6 +21,9 @@ use crate::{clock, journal::clip};
 /// An answer's start is looked at for what it says, no longer than so long.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a token is refused with (RFC 9110, section 15.5.2).
+const UNAUTHORIZED: u16 = 401;
+
 /// Opens streams.
 #[derive(Debug, Clone)]
 pub struct Streams {
@@ -28,13 +31,12 @@ pub struct Streams {
     /// The content codings that are asked for.
     codings: &'static str,
     base: String,
-    token: Option<Secret>,
+    token: Option<Token>,
     dialect: Arc<Dialect>,
 }
 
 /// An open stream.
 pub struct Connection {
-    token: Option<Secret>,
     told: Told,
     /// A stream on which nothing comes for this long, not even a comment, is given up.
     idle_max: Duration,
@@ -123,6 +125,25 @@ impl Streams {
         workspace: &str,
         last_id: Option<&str>,
     ) -> Result<Connection, Refusal> {
+        let Some(token) = &self.token else { return self.open_with(call, path, workspace, last_id, None).await };
+        let secret = token.next();
+        let opened = self.open_with(call, path, workspace, last_id, Some(&secret)).await;
+        // Once more where the token was refused and its source has another.
+        let is_refused = opened.as_ref().is_err_and(|refusal| refusal.status == Some(UNAUTHORIZED));
+        match if is_refused { token.after_refusal(&secret).await } else { None } {
+            Some(other) => self.open_with(call, path, workspace, last_id, Some(&other)).await,
+            None => opened,
+        }
+    }
+
+    async fn open_with(
+        &self,
+        call: CallName,
+        path: &str,
+        workspace: &str,
+        last_id: Option<&str>,
+        token: Option<&Secret>,
+    ) -> Result<Connection, Refusal> {
         let told = Told::default();
         let refused = |answer: String| {
             let head = told.head();
@@ -134,7 +155,7 @@ impl Streams {
         let url = format!("{}{path}", self.base);
         let own = self.dialect.call(call).map_or(&[][..], |spec| &spec.headers);
         let mut headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(self.codings))]);
-        headers.extend(headers::of(&self.dialect.headers, own, workspace, self.token.as_ref()));
+        headers.extend(headers::of(&self.dialect.headers, own, workspace, token));
         let mut client = ClientBuilder::for_url(&url).map_err(unsent)?;
         client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build()).redirect_limit(0);
         // An id that is the connection's would mean something else on the next.
@@ -142,7 +163,6 @@ impl Streams {
             client = client.last_event_id(id.to_owned());
         }
         let mut events = client.build_with_transport(self.transport.telling(headers, &told)).stream();
-        let token = self.token.as_ref();
         match events.next().await {
             Some(Ok(SSE::Connected(details))) => {
                 if let Some(why) = told.head().and_then(|head| head.undecodable) {
@@ -154,14 +174,13 @@ impl Streams {
                     content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("text/event-stream"));
                 if is_stream {
                     let idle_max = self.dialect.limits.stream_idle;
-                    Ok(Connection { token: self.token.clone(), told, idle_max, events })
+                    Ok(Connection { told, idle_max, events })
                 } else {
-                    let content_type = hide(token, content_type.to_owned());
-                    Err(refused(format!("{} with content type '{}'", head.status(), clip(&content_type))))
+                    Err(refused(format!("{} with content type '{}'", head.status(), clip(content_type))))
                 }
             }
             Some(Ok(_)) | None => Err(refused("no answer".into())),
-            Some(Err(error)) => Err(refused(explain(error, &told, token).await)),
+            Some(Err(error)) => Err(refused(explain(error, &told).await)),
         }
     }
 }
@@ -170,7 +189,7 @@ impl Connection {
     /// A connection that is open already, and shows these.
     #[cfg(test)]
     pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>, told: Told) -> Self {
-        Self { token: None, told, idle_max: Duration::from_secs(300), events }
+        Self { told, idle_max: Duration::from_secs(300), events }
     }
 
     /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
@@ -211,11 +230,10 @@ impl Connection {
             };
             match item {
                 Some(Ok(SSE::Event(event))) => {
-                    let token = self.token.as_ref();
                     return Ok(StreamEvent {
-                        id: event.id.filter(|id| !id.is_empty()).map(|id| hide(token, id)),
-                        name: hide(token, event.event_type),
-                        data: hide(token, event.data),
+                        id: event.id.filter(|id| !id.is_empty()),
+                        name: event.event_type,
+                        data: event.data,
                         oversized: None,
                         arrived: clock::now(),
                         connection: 0,
@@ -224,7 +242,7 @@ impl Connection {
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {
                     let in_good_order = matches!(error, Error::Eof);
-                    let answer = explain(error, &self.told, self.token.as_ref()).await;
+                    let answer = explain(error, &self.told).await;
                     return Err(Ended { answer, in_good_order, is_ours: false, silent_for });
                 }
                 None => return Err(Ended { answer: "closed".into(), in_good_order: true, is_ours: false, silent_for }),
@@ -234,10 +252,10 @@ impl Connection {
 }
 
 /// An error in words, with the start of the body where there is one.
-async fn explain(error: Error, told: &Told, token: Option<&Secret>) -> String {
+async fn explain(error: Error, told: &Told) -> String {
     let head = told.head();
     let location = head.as_ref().and_then(|head| head.location.clone());
-    let to = location.map_or_else(String::new, |to| format!(" to '{}'", clip(&hide(token, to))));
+    let to = location.map_or_else(String::new, |to| format!(" to '{}'", clip(&to)));
     match error {
         Error::UnexpectedResponse(head, body) => {
             let mut chunks = body.into_stream();
@@ -245,13 +263,12 @@ async fn explain(error: Error, told: &Told, token: Option<&Secret>) -> String {
             let start = first.and_then(Result::ok).unwrap_or_default();
             let start = &start[..start.len().min(1_024)];
             let start = String::from_utf8_lossy(start);
-            let start = token.map_or_else(|| start.to_string(), |token| token.redact_start(&start));
             clip(&format!("{}{to} {start}", head.status()))
         }
         Error::MaxRedirectLimitReached(_) => clip(&format!("{}{to}", head.map_or(0, |head| head.status))),
         Error::Eof => "closed by the gateway".into(),
         Error::UnexpectedEof => "closed by the gateway in the middle of an event".into(),
-        Error::Transport(error) => clip(&format!("connection lost: {}", hide(token, cause_of(&error)))),
-        other => clip(&hide(token, other.to_string())),
+        Error::Transport(error) => clip(&format!("connection lost: {}", cause_of(&error))),
+        other => clip(&other.to_string()),
     }
 }

@@ -25,7 +25,7 @@ use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, Tran
 use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
-    ClientError, GatewayAccess,
+    ClientError, GatewayAccess, Token,
     client::location_of,
     connect::{Connector, Link, Proxies, USER_AGENT},
     decode::Decoder,
@@ -61,7 +61,7 @@ impl Transport {
 
     /// A transport over such connections.
     pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
-        headers::check(&access.dialect, access.token.as_ref())?;
+        headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         let event_bytes_max = access.dialect.limits.event_bytes_max;
         Ok(Self { connector, headers, host: access.host(), told: Told::default(), event_bytes_max })

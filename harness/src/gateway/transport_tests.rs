@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    CallName, GatewayAccess, Secret, Streams,
+    CallName, GatewayAccess, Secret, Streams, Token,
     connect::{Connector, Proxies},
     headers,
     told::Told,
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 
 fn access(url: String) -> GatewayAccess {
-    GatewayAccess { token: Some(Secret::new("sesame")), ..GatewayAccess::of_test(url) }
+    GatewayAccess { token: Some(Token::fixed(Secret::new("sesame"))), ..GatewayAccess::of_test(url) }
 }
 
 async fn listen() -> (TcpListener, String) {
@@ -171,7 +171,8 @@ async fn a_stream_over_tls_goes_through_a_proxy_that_does_not_see_the_token() {
     let proxies = Matcher::builder().https(format!("http://ali:baba@{proxy_address}")).build();
     let url = format!("https://{address}");
     let access = access(url.clone());
-    let headers = headers::of(&access.dialect.headers, &[], "s2-soak", access.token.as_ref());
+    let headers =
+        headers::of(&access.dialect.headers, &[], "s2-soak", access.token.as_ref().map(Token::current).as_ref());
     let transport = Transport::over(Connector::new(trust, Proxies::always(proxies)), &access).unwrap();
     let transport = transport.telling(headers, &Told::default());
     assert_eq!(b"data: 1\n\n"[..], body(&transport, &format!("{url}/logs")).await.concat());

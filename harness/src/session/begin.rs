@@ -55,7 +55,7 @@ async fn anew(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
     let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
     let reserve = Reserve::keep(config.folder.reserve())?;
     let account = Account::of(&header, &config.targets);
-    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), account);
+    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), account).hiding(config.gateway.token.clone());
     recorder.write(Record::Header(Box::new(header.clone())));
     let gateway = connected(ready, stop);
     Ok(Begun { config, header, recorder, past: Arc::default(), gateway })
@@ -97,7 +97,8 @@ fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<B
         to_ms - from_ms
     );
     let reserve = Reserve::keep(config.folder.reserve())?;
-    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account);
+    let recorder =
+        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account).hiding(config.gateway.token.clone());
     let recorder = recorder.in_life(past.life, past.gateway_life.clone());
     if let Some((chaos, _)) = past.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
         recorder.set_phase(chaos.into());

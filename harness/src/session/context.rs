@@ -22,8 +22,8 @@ use crate::{
 /// Where a status means that a request is to come again, so long after it, unless the answer says.
 const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 const WAIT_MIN: Duration = Duration::from_millis(50);
-/// For so long it comes again; what is told to wait then is told no.
-const WAIT_LIMIT: Duration = Duration::from_secs(60);
+/// For so long it comes again, longer than any single wait; what is told to wait then is told no.
+const WAIT_LIMIT: Duration = Duration::from_secs(180);
 /// A request that is told to come later is sent again so often.
 const SENT_AGAIN_MAX: u32 = 3;
 

@@ -16,6 +16,7 @@ use tracing_subscriber::{
 
 use crate::{
     clock::{Clock, wall_now},
+    gateway::Token,
     journal::one_line,
 };
 
@@ -32,7 +33,7 @@ const OLDER_FILES_MAX: usize = 5;
 const DEFAULT_FILTER: &str = "info";
 
 /// A log into a file. The clock is set when the scenario begins.
-pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>>) -> Dispatch {
+pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>>, token: Option<Token>) -> Dispatch {
     let file = FileRotate::new(
         path,
         AppendCount::new(OLDER_FILES_MAX),
@@ -45,7 +46,7 @@ pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .event_format(Line { clock })
+        .event_format(Line { clock, token })
         .with_writer(Mutex::new(file))
         .finish();
     Dispatch::new(subscriber)
@@ -54,6 +55,8 @@ pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>
 /// One line of the log.
 struct Line {
     clock: Arc<OnceLock<Clock>>,
+    /// What is in no line.
+    token: Option<Token>,
 }
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -73,6 +76,7 @@ where
         write!(writer, "[{}] [{level}] [T+{minute}m] ", wall_now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))?;
         let mut said = String::new();
         context.field_format().format_fields(Writer::new(&mut said), event)?;
+        let said = self.token.as_ref().and_then(|token| token.redact(&said)).unwrap_or(said);
         // A run's id or an agent's name is a gateway's word too: whatever is logged, it is one line, and steers nothing.
         writeln!(writer, "{}", one_line(&said))
     }

@@ -47,7 +47,12 @@ pub async fn play(config: SessionConfig, stop: Stop) -> EndReason {
         stop.request(EndReason::Fatal, error.to_string());
         return EndReason::Fatal;
     }
-    let dispatch = log::open(&config.folder.log(), config.log_filter.as_deref(), Arc::clone(&scenario_clock));
+    let dispatch = log::open(
+        &config.folder.log(),
+        config.log_filter.as_deref(),
+        Arc::clone(&scenario_clock),
+        config.gateway.token.clone(),
+    );
     play_logged(config, stop, scenario_clock).with_subscriber(dispatch).await
 }
 

@@ -1,6 +1,7 @@
 //! Sums up what is measured, and writes it to the journal: intervals as they end, incidents as they happen.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use super::{Stalls, Stop, reserve::Reserve};
 use crate::{
     clock::{Clock, micros},
+    gateway::Token,
     journal::{
         Buckets, Counter, EndReason, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram,
         OTHER_TYPES, Record, Source, Timing, TimingRecord, WriteError, Writer, clip,
@@ -33,6 +35,8 @@ pub struct Recorder {
     clock: Clock,
     stop: Stop,
     stalls: Stalls,
+    /// What is in nothing that is recorded.
+    token: Option<Token>,
     state: Arc<Mutex<State>>,
 }
 
@@ -79,7 +83,13 @@ impl Recorder {
             incidents: BTreeMap::new(),
             is_over: false,
         };
-        Self { clock, stop, stalls: Stalls::default(), state: Arc::new(Mutex::new(state)) }
+        Self { clock, stop, stalls: Stalls::default(), token: None, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Takes the token out of every text: a gateway may repeat what it was sent.
+    #[must_use]
+    pub(super) fn hiding(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
     }
 
     /// Goes on from now as a later life of the session. What was measured before stands in the journal and the digest.
@@ -158,6 +168,7 @@ impl Recorder {
 
     /// Counts an event that is of no type that the dialect uses for runs.
     pub fn other_event(&self, kind: &str, since: Mark) {
+        let kind = &*self.hide(kind);
         let mut state = self.lock();
         let phase = state.phase_of(since);
         let kinds = &mut state.interval(phase).other_events;
@@ -187,7 +198,7 @@ impl Recorder {
         let worst = &mut record.worst;
         if worst.len() < EXEMPLARS_MAX || worst.last().is_some_and(|least| least.value_us < value_us) {
             let place = worst.partition_point(|other| other.value_us >= value_us);
-            worst.insert(place, Exemplar { at_ms, value_us, subject: clip(subject) });
+            worst.insert(place, Exemplar { at_ms, value_us, subject: clip(&self.hide(subject)) });
             worst.truncate(EXEMPLARS_MAX);
         }
     }
@@ -260,7 +271,7 @@ impl Recorder {
     /// Records that something happened now which began at a mark.
     pub fn incident_since(&self, finding: Finding, since: Mark) {
         let at_ms = self.clock.now_ms();
-        let finding = finding.bounded();
+        let finding = finding.recordable(|text| self.token.as_ref()?.redact(text));
         let mut state = self.lock();
         let phase = state.phase_of(since);
         let kind = finding.kind();
@@ -338,6 +349,10 @@ impl Recorder {
             self.stop.request(EndReason::Fatal, format!("{error}{lost}"));
         }
         state.account.absorb(&record);
+    }
+
+    fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.token.as_ref().and_then(|token| token.redact(text)).map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -121,3 +121,9 @@ async fn a_stop_does_not_wait_for_what_a_gateway_asks() {
     let (answered, ()) = tokio::join!(context.call(CALL, || async { answer(429, Some(30)) }), stop);
     assert_eq!((true, 1), (answered.is_none(), began.elapsed().as_secs()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_may_ask_for_two_minutes() {
+    let (outcome, took_s, counts, _) = sent(vec![answer(429, Some(120)), answer(200, None)]).await;
+    assert_eq!((Ok(200), 120, [2, 1, 1]), (outcome, took_s, counts));
+}

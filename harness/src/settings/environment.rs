@@ -11,9 +11,11 @@ use super::problem::{Problems, nearest};
 pub(super) const PLACE: &str = "the environment";
 
 /// What a person may set.
-const PUBLIC: [&str; 15] = [
+const PUBLIC: [&str; 17] = [
     "S2_GATEWAY_URL",
     "S2_TOKEN",
+    "S2_TOKEN_FILE",
+    "S2_TOKEN_COMMAND",
     "S2_CA_FILE",
     "S2_TLS_VERIFY",
     "S2_WORKSPACE",

@@ -21,6 +21,7 @@ mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
+mod token;
 mod trust;
 
 use std::{
@@ -41,7 +42,7 @@ pub use problem::{Problem, SettingsError};
 use table::Reader;
 
 use crate::{
-    gateway::{Dialect, Secret, Trust},
+    gateway::{Dialect, TokenSource, Trust},
     judge::Targets,
     plan::{Chaos, Kpi, Lacks, Lever, Plan, Scenario, Suite},
 };
@@ -71,7 +72,7 @@ pub struct Settings {
     /// How that gateway is disturbed.
     pub levers: BTreeMap<Chaos, Lever>,
     /// What opens the gateway.
-    pub token: Option<Secret>,
+    pub token: Option<TokenSource>,
     /// Whose certificates are trusted, where that gateway speaks TLS.
     pub trust: Trust,
     /// The file of certificates that are trusted beyond the machine's; absolute.

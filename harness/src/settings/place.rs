@@ -13,9 +13,9 @@ use tracing_subscriber::EnvFilter;
 use super::{
     environment::{Environment, PLACE},
     problem::Problems,
-    trust,
+    token, trust,
 };
-use crate::gateway::{LocalPort, Secret, Trust};
+use crate::gateway::{LocalPort, TokenSource, Trust};
 
 /// Slower than real time makes a soak longer than a working day; faster leaves a second of scenario less than the wire's
 /// own latencies.
@@ -50,7 +50,7 @@ impl GatewaySettings {
 /// What the environment says.
 pub(super) struct Place {
     pub(super) gateway: Option<GatewaySettings>,
-    pub(super) token: Option<Secret>,
+    pub(super) token: Option<TokenSource>,
     pub(super) trust: Trust,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) workspace: String,
@@ -81,7 +81,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place 
             let listens_at = LocalPort::of(&url).filter(|_| LocalPort::TELLS_WHO_LISTENS && !is_off);
             GatewaySettings { url, pid, listens_at }
         }),
-        token: checked(environment, "S2_TOKEN", problems, token),
+        token: token::read(environment, problems),
         trust,
         ca_file,
         workspace: checked(environment, "S2_WORKSPACE", problems, workspace).unwrap_or_else(|| WORKSPACE.into()),
@@ -111,7 +111,7 @@ pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>
         }
         None => say("gateway", "the embedded mock".to_owned()),
     }
-    say("token", if place.token.is_some() { "set, not shown" } else { "none" }.to_owned());
+    say("token", place.token.as_ref().map_or_else(|| "none".to_owned(), TokenSource::shown));
     if let Some(file) = &place.ca_file {
         say("caFile", file.display().to_string());
     }
@@ -172,14 +172,6 @@ fn url(value: &str) -> Result<String, String> {
         return Err(format!("has a query or fragment, which would end up in the middle of every request; {right}"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn token(value: &str) -> Result<Secret, String> {
-    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(Secret::new(value))
-    } else {
-        Err("has characters that no HTTP header carries (a space or line break at its end?); it is not shown".into())
-    }
 }
 
 fn workspace(value: &str) -> Result<String, String> {

@@ -91,6 +91,11 @@ impl Accepted {
             answer: clip(&format!("{answer}; {what}")),
         };
         let finding = match self::follow(context, &id).await {
+            Followed::NotStarted(answer) => {
+                let route = context.client.dialect().route(CallName::StartRun);
+                context.request_failed(Workload::Safety, &format!("{route} (injection)"), name, &answer, mark);
+                return;
+            }
             Followed::Blocked(what) => {
                 tracing::debug!("{name} of run {id} was created, and blocked: {what}");
                 context.recorder.add(Counter::InjectionsSent, u64::from(is_layer_up), mark);
@@ -113,6 +118,7 @@ impl Accepted {
 
 /// What became of a run that was created with an injection.
 enum Followed {
+    NotStarted(String),
     Blocked(String),
     Accepted(String),
     Unclear(String),
@@ -129,8 +135,9 @@ async fn follow(context: &Context, id: &str) -> Followed {
         match client.start_run(id).await {
             Ok(answer) if answer.is(refused) => return Followed::Blocked(format!("its start was refused: {answer}")),
             Ok(answer) if client.is_yes(CallName::StartRun, &answer) => {}
-            Ok(answer) => return Followed::Accepted(format!("its start was answered {answer}")),
-            Err(trouble) => return Followed::Accepted(format!("its start was not answered: {trouble}")),
+            // An error is no decision: nothing was accepted, and nothing refused.
+            Ok(answer) => return Followed::NotStarted(answer.to_string()),
+            Err(trouble) => return Followed::NotStarted(trouble.text),
         }
     }
     let until = clock::now() + FOLLOWED_FOR;

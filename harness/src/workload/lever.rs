@@ -45,8 +45,7 @@ pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pu
                 delayed.replace("{duration_ms}", &millis(lasts).to_string())
             };
             let arguments: Vec<String> = arguments.iter().map(fill).collect();
-            let Pulled { accepted, answer } = run(program, &arguments, *timeout).await;
-            Pulled { accepted, answer: context.access.without_token(answer) }
+            run(program, &arguments, *timeout).await
         }
         Lever::Proxy { jitter } => match context.proxy.as_deref() {
             Some(proxy) => disturb(proxy, context, chaos, millis(*jitter)),

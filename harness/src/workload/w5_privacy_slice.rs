@@ -23,7 +23,8 @@ use crate::{
 const CANARIES_MAX: u32 = 3;
 /// No further canary is sent later than this after the first: a gateway whose runs never end would hold up the plan.
 const CANARIES_LIMIT: Duration = Duration::from_secs(10);
-/// How often the toggle back, and the look at a run after it, are tried: without them it is not known what was kept.
+/// How often a toggle, and the look at a run after the toggle back, are tried: one answer that is an error within what the
+/// targets allow must not cost the slice's only canary.
 const TRIES_MAX: u32 = 3;
 /// Between tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -59,7 +60,7 @@ impl Worker for PrivacySlice {
                 self.place.advance();
                 let due = self.place.due(context.due(due_ms));
                 let cycle = context.recorder.cycle_started(Workload::Privacy, due);
-                if toggle(&context, &client, false).await {
+                if toggle_until_done(&context, &client, false).await {
                     tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;
                     let canaries = send_canaries(&context, &client).await;
                     look_after_toggle_back(&context, &client, canaries).await;
@@ -78,6 +79,19 @@ impl Worker for PrivacySlice {
 async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
     let call = context.of(Workload::Privacy, CallName::TogglePrivacy, client.workspace());
     context.call(call, || client.toggle_privacy(store_plain)).await.is_some()
+}
+
+/// The same, tried again where it failed.
+async fn toggle_until_done(context: &Context, client: &Client, store_plain: bool) -> bool {
+    for tries in 1..=TRIES_MAX {
+        if toggle(context, client, store_plain).await {
+            return true;
+        }
+        if tries == TRIES_MAX || !context.pause(TRY_AGAIN_AFTER).await {
+            break;
+        }
+    }
+    false
 }
 
 /// A canary that was sent, until it is known what was kept of it.
@@ -118,13 +132,9 @@ async fn send_canaries(context: &Context, client: &Client) -> Vec<Canary> {
 /// Toggles back, and looks for the canaries once more: their runs were to keep a hash only, and what was merely hidden
 /// shows now. Only with this a canary has proven that nothing was kept.
 async fn look_after_toggle_back(context: &Context, client: &Client, canaries: Vec<Canary>) {
-    let mut tries = 1;
-    while !toggle(context, client, true).await {
-        // The next slice toggles back, too.
-        if canaries.is_empty() || tries == TRIES_MAX || !context.pause(TRY_AGAIN_AFTER).await {
-            return;
-        }
-        tries += 1;
+    // Where it fails, the next slice toggles back, too.
+    if !toggle_until_done(context, client, true).await {
+        return;
     }
     if canaries.is_empty() || !context.pause(context.plan.scenario.privacy.toggle_delay).await {
         return;

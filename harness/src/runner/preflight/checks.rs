@@ -22,7 +22,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Between looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a call that is told to wait comes again.
-const WAIT_PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_PATIENCE: Duration = Duration::from_secs(180);
 const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 
 /// A trial under way.

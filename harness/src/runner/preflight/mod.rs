@@ -27,7 +27,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::lock::Lock;
 use crate::{
-    gateway::{CallName, GatewayAccess},
+    gateway::{CallName, GatewayAccess, Token},
     plan::{Chaos, Lever, Suite},
     settings::Settings,
 };
@@ -69,9 +69,16 @@ fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
     if let Some(lever) = other_lever(call, settings) {
         return Ok(Completion::ignored_with(format!("the lever of this event is {lever}")));
     }
+    // One after another, whoever else tries.
+    let _turn = Lock::exclusive(&turn(settings)).map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
+    let token = settings.token.clone().map(|source| runtime.block_on(Token::open(source)));
+    let token = token.transpose().map_err(|e| e.to_string())?;
+    let hide = |text: String| token.as_ref().map_or_else(|| text.clone(), |token| token.hide(text.clone()));
     let access = GatewayAccess {
         url: gateway.url.clone(),
-        token: settings.token.clone(),
+        token: token.clone(),
         workspace: settings.workspace.clone(),
         pid: None,
         listens_at: None,
@@ -80,13 +87,9 @@ fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
         trust: settings.trust_for(Suite::Full),
         by_way_of: None,
     };
-    // One after another, whoever else tries.
-    let _turn = Lock::exclusive(&turn(settings)).map_err(|e| e.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
-    let told = runtime.block_on(checks::check(call, &access, settings))?;
+    let told = runtime.block_on(checks::check(call, &access, settings)).map_err(hide)?;
     // The report of a test that passes shows no more than its name; this is for whoever looks.
-    eprintln!("{told}");
+    eprintln!("{}", hide(told));
     Ok(Completion::Completed)
 }
 

@@ -11,7 +11,7 @@ use super::{
     watch::{self, Signals},
 };
 use crate::{
-    gateway::GatewayAccess,
+    gateway::{GatewayAccess, Token},
     journal::EndReason,
     report::RunFolder,
     session::{self, SessionConfig, Stop, Workers},
@@ -61,7 +61,7 @@ fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, R
     };
     Ok(GatewayAccess {
         url,
-        token: settings.token.clone(),
+        token: None,
         workspace: settings.workspace.clone(),
         pid,
         listens_at,
@@ -75,7 +75,7 @@ fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, R
 /// Plays under a watch: for signals, and for whether anybody still waits.
 async fn attended(
     settings: Settings,
-    gateway: GatewayAccess,
+    mut gateway: GatewayAccess,
     run: RunFolder,
     folder: &AttachFolder,
     workers: Workers,
@@ -92,6 +92,12 @@ async fn attended(
     };
     if let Some(Turn::Taken(why)) = &turn {
         stop.request(EndReason::Fatal, why);
+    }
+    if let Some(source) = settings.token.clone() {
+        match Token::open(source).await {
+            Ok(token) => gateway.token = Some(token),
+            Err(error) => stop.request(EndReason::Fatal, error.to_string()),
+        }
     }
     let lives = folder.lives()?;
     if lives > LIVES_MAX {

@@ -141,12 +141,12 @@ impl Context {
     }
 
     /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. What a gateway asks
-    /// for, by `retry:` or `Retry-After`, is a floor.
+    /// for, by `retry:` (up to 30 s) or `Retry-After` (up to two minutes), is a floor.
     fn reconnect_delay(&self, attempts: u32, asked: Option<Duration>) -> Duration {
         let streams = &self.plan.scenario.streams;
         let (low, high) = (streams.reconnect_delay_min, streams.reconnect_delay_max);
         let jittered = low + high.saturating_sub(low).mul_f64(rand::rng().random_range(0.0..=1.0));
         let backed_off = jittered.saturating_mul(2_u32.saturating_pow(attempts.min(6)));
-        backed_off.max(asked.unwrap_or_default()).min(RECONNECT_DELAY_MAX)
+        backed_off.min(RECONNECT_DELAY_MAX).max(asked.unwrap_or_default())
     }
 }
