@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::Command,
+    task::JoinSet,
     time::Instant,
 };
 
@@ -92,6 +93,8 @@ struct Inner {
     state: Mutex<State>,
     /// Held by who reads the source: the others wait for what comes of that.
     reading: tokio::sync::Mutex<()>,
+    /// Reads the source before the token expires.
+    ahead: Mutex<JoinSet<()>>,
 }
 
 struct State {
@@ -122,7 +125,12 @@ impl Token {
     fn with(source: TokenSource, current: Secret) -> Self {
         let expires_at = expiry(&current);
         let state = State { current, earlier: VecDeque::new(), expires_at, read_at: clock::now() };
-        Self(Arc::new(Inner { source, state: Mutex::new(state), reading: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Inner {
+            source,
+            state: Mutex::new(state),
+            reading: tokio::sync::Mutex::default(),
+            ahead: Mutex::default(),
+        }))
     }
 
     /// The token as it is now.
@@ -143,7 +151,9 @@ impl Token {
         let current = self.current();
         if is_due && self.0.reading.try_lock().is_ok() {
             let (token, used) = (self.clone(), current.clone());
-            tokio::spawn(async move { drop(token.after_refusal(&used).await) });
+            let mut ahead = self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+            while ahead.try_join_next().is_some() {}
+            ahead.spawn(async move { drop(token.after_refusal(&used).await) });
         }
         current
     }
