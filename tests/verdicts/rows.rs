@@ -196,6 +196,14 @@ pub(crate) const AFRESH: &[Row] = &[
     defect(&[Defect::SlowCreate], &["start_to_log_p99"]).shares("n"),
     defect(&[Defect::LyingHistogram], &["sse_write_p99"]).shares("r"),
     defect(&[Defect::StallingWrites], &["sse_write_p99"]).shares("content"),
+    // Only one of its twenty streams asks for that, as browsers do. The last events of the soak never come on it.
+    Row {
+        says: &[
+            ("sse_write_p99", "asks for gzip, deflate, br as a browser does) shows one event in ten over "),
+            ("sse_gaps", "as a browser does) shows events late (see sse_write_p99)"),
+        ],
+        ..defect(&[Defect::CompressedStreams], &["sse_gaps", "sse_write_p99"]).shares("b")
+    },
     defect(&[Defect::NoEnd], &["sse_gaps"]).shares("content"),
     // Long runs are many events; on a few streams they are no load.
     Row { settings: "[w2_sse_churn]\nstreams = 5\n", ..defect(&[Defect::LongRunsLose], &["sse_gaps"]) },
@@ -278,6 +286,7 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::LargeRecord]).shares("habits-2"),
     healthy(&[Defect::StaleConnection]).shares("habits-4"),
     healthy(&[Defect::ClockInSeconds]).shares("habits-2"),
+    healthy(&[Defect::FlushedStreams]).shares("habits-3"),
     healthy(&[Defect::MetricsEmptyBraces]).shares("habits-1"),
     healthy(&[Defect::MetricsBlanks]).shares("habits-3"),
     // A gateway behind HTTP/2, and metrics that are not.
