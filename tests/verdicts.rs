@@ -181,7 +181,7 @@ fn differences(row: &Row, reds: &BTreeMap<String, Value>) -> Vec<String> {
                 Some(red) if red["verdict"] != verdict => {
                     wrong.push(format!("{name} is {}, and should be {verdict}", red["verdict"]));
                 }
-                Some(red) => wrong.extend(lacks(row, red).map(|lack| format!("{name}: {lack}"))),
+                Some(red) => wrong.extend(lacks(row, name, red).map(|lack| format!("{name}: {lack}"))),
             }
         }
     }
@@ -195,8 +195,21 @@ fn others(group: &Group, reds: &BTreeMap<String, Value>) -> Vec<String> {
     others.map(|(name, red)| format!("{name} is {}, and no row says so", red["verdict"])).collect()
 }
 
+/// Every text in a value.
+fn texts(value: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
+    match value {
+        Value::String(text) => Box::new(std::iter::once(text.as_str())),
+        Value::Array(values) => Box::new(values.iter().flat_map(texts)),
+        Value::Object(fields) => Box::new(fields.values().flat_map(texts)),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
 /// What a red one should say, and does not.
-fn lacks(row: &Row, red: &Value) -> Option<String> {
+fn lacks(row: &Row, name: &str, red: &Value) -> Option<String> {
+    if let Some((_, text)) = row.says.iter().find(|(of, text)| *of == name && !texts(red).any(|t| t.contains(text))) {
+        return Some(format!("nothing says {text:?}: {red}"));
+    }
     if red["verdict"] == "unproven" {
         let reason = red["reason"].as_str().unwrap_or_default();
         let is_told = row.without.first().is_none_or(|call| reason.contains(call) && reason.contains(GONE));

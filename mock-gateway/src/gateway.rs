@@ -13,7 +13,7 @@ use wiremock::{Mock, MockServer};
 use crate::config::Config;
 use crate::core::Core;
 use crate::defect::{self, Defect};
-use crate::front;
+use crate::front::{self, Port};
 use crate::routes;
 use crate::store::{self, OpenError, Opened, State};
 
@@ -58,6 +58,10 @@ pub enum ServeError {
 /// A mock gateway that is serving. Dropping it closes it; [`shutdown`](Self::shutdown) also waits until it is closed.
 pub struct MockGateway {
     address: SocketAddr,
+    /// Where the metrics are, if they have a port of their own.
+    metrics_address: Option<SocketAddr>,
+    /// The certificate that clients have to trust, in PEM, if it speaks TLS.
+    certificate: Option<String>,
     core: Arc<Core>,
     server: JoinHandle<io::Result<()>>,
     _closing: DropGuard,
@@ -102,8 +106,18 @@ impl MockGateway {
         defect::breathe(&core);
         defect::pause(&core);
         defect::fill_heap(&core);
-        let router = routes::router(Arc::clone(&core));
-        let front = front::serve(listener, router, Arc::clone(&core), restarts_wanted);
+        let tls = core.faults.speaks_http2_only().then(|| front::http2_only(address.ip()));
+        let (acceptor, certificate) = tls.map(|tls| (tls.acceptor, tls.pem)).unzip();
+        let mut ports = vec![Port { listener, router: routes::router(Arc::clone(&core)), tls: acceptor }];
+        let mut metrics_address = None;
+        if core.faults.has_metrics_elsewhere() {
+            let any = SocketAddr::new(address.ip(), 0);
+            let failed = |source| StartError::Listen { address: any, source };
+            let listener = front::bind(any).and_then(front::listen).map_err(failed)?;
+            metrics_address = Some(listener.local_addr().map_err(failed)?);
+            ports.push(Port { listener, router: routes::metrics_router(Arc::clone(&core)), tls: None });
+        }
+        let front = front::serve(ports, Arc::clone(&core), restarts_wanted);
         // However it ends.
         let closed = core.front_closed.clone().drop_guard();
         let server = core.tasks.spawn(async move {
@@ -111,7 +125,7 @@ impl MockGateway {
             front.await
         });
         let closing = core.closing.clone().drop_guard();
-        Ok(Self { address, core, server, _closing: closing })
+        Ok(Self { address, metrics_address, certificate, core, server, _closing: closing })
     }
 
     /// Where it listens, before, during and after a restart.
@@ -121,7 +135,18 @@ impl MockGateway {
 
     /// Its base URL, without a trailing slash: `http://127.0.0.1:3000`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The URL of its metrics.
+    pub fn metrics_url(&self) -> String {
+        self.metrics_address.map_or_else(|| self.url(), |address| format!("http://{address}")) + "/metrics"
+    }
+
+    /// The certificate that its clients have to trust, in PEM; none where it speaks no TLS, as it does unless it is told to.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     /// Mounts a stub over any route, streams included. Stubs win over the built-in routes, and among each other as

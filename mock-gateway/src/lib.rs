@@ -36,7 +36,7 @@
 //! - With a Redis ([`Config::redis`]), runs, events, versions and workspaces outlive the process and are as safe as Redis
 //!   keeps them; counters, added latency and ids that count each connection anew do not. One gateway at a time uses a
 //!   Redis: the next one takes it over. It cannot be restarted by a call, only by whoever runs it.
-//! - No TLS, no HTTP/2, no tenancy beyond workspaces: the token opens them all.
+//! - No TLS and no HTTP/2, unless a habit asks for both; no tenancy beyond workspaces: the token opens them all.
 //! - The safety layer knows a handful of patterns, no more than a harness would try.
 //! - It does not forget in order to look flat: what it keeps is bounded by [`Config`], and its metrics are read from
 //!   what they count. A [`Defect`] may break any of this.

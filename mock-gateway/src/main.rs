@@ -1,6 +1,7 @@
 //! The mock gateway on its own: `cargo run -p mock-gateway -- --port 3000`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::Arg::{Long, Short};
@@ -21,6 +22,8 @@ Options:
   --token TOKEN    the bearer token that every request must carry [default: none is asked for]
   --defect NAME[,NAME]
                    what is wrong with it [default: nothing]
+  --certificate FILE
+                   where to leave the certificate that clients have to trust, if it speaks TLS
   --without CALL   a call of the contract that it does not have, such as 'GET /metrics'; may be said again
   -h, --help       this text
   -V, --version    the version
@@ -28,7 +31,8 @@ Options:
 
 /// What the command line asks for.
 enum Wanted {
-    Serve(Box<Config>),
+    /// And where to leave the certificate.
+    Serve(Box<Config>, Option<PathBuf>),
     Say(String),
 }
 
@@ -36,8 +40,8 @@ fn main() -> ExitCode {
     if mock_gateway::work_if_asked() {
         return ExitCode::SUCCESS;
     }
-    let config = match parse(Parser::from_env()) {
-        Ok(Wanted::Serve(config)) => *config,
+    let (config, certificate) = match parse(Parser::from_env()) {
+        Ok(Wanted::Serve(config, certificate)) => (*config, certificate),
         Ok(Wanted::Say(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -52,13 +56,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => return failed(format_args!("cannot start a runtime: {e}")),
     };
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, certificate.as_deref()))
 }
 
 fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
     let mut host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut port = 3000;
-    let (mut token, mut redis) = (None, None);
+    let (mut token, mut redis, mut certificate) = (None, None, None);
     let mut redis_prefix = Config::default().redis_prefix;
     let mut defects = Defects::default();
     let mut without = Vec::new();
@@ -70,6 +74,7 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
             Long("redis-prefix") => redis_prefix = parser.value()?.string()?,
             Long("token") => token = Some(parser.value()?.string()?),
             Long("defect") => defects.extend(parser.value()?.parse_with(str::parse::<Defects>)?.iter()),
+            Long("certificate") => certificate = Some(PathBuf::from(parser.value()?)),
             Long("without") => without.push(parser.value()?.parse_with(str::parse::<Call>)?),
             Short('h') | Long("help") => return Ok(Wanted::Say(help())),
             Short('V') | Long("version") => {
@@ -79,7 +84,8 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
         }
     }
     let listen = SocketAddr::new(host, port);
-    Ok(Wanted::Serve(Box::new(Config { listen, token, redis, redis_prefix, defects, without, ..Config::default() })))
+    let config = Config { listen, token, redis, redis_prefix, defects, without, ..Config::default() };
+    Ok(Wanted::Serve(Box::new(config), certificate))
 }
 
 fn help() -> String {
@@ -90,7 +96,8 @@ fn help() -> String {
     format!("{USAGE}\nDefects:\n{}\nHealthy oddities:\n{}", list(false), list(true))
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(config: Config, certificate: Option<&Path>) -> ExitCode {
+    let has_metrics_elsewhere = config.defects.contains(Defect::MetricsElsewhere);
     // Before anything is served, so that a signal never finds us unprepared.
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
@@ -100,7 +107,15 @@ async fn serve(config: Config) -> ExitCode {
         Ok(gateway) => gateway,
         Err(e) => return failed(e),
     };
+    if let (Some(path), Some(pem)) = (certificate, gateway.certificate())
+        && let Err(e) = std::fs::write(path, pem)
+    {
+        return failed(format_args!("cannot leave the certificate at {}: {e}", path.display()));
+    }
     println!("mock gateway listening on {}", gateway.url());
+    if has_metrics_elsewhere {
+        println!("its metrics are at {}", gateway.metrics_url());
+    }
     tokio::select! {
         () = signals.next() => {
             gateway.shutdown().await;

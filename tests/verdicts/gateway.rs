@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fs,
     process::{Command, ExitCode},
     thread,
     time::Duration,
@@ -11,7 +12,7 @@ use mock_gateway::{Config, MockGateway};
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use crate::gateway_process::GatewayProcess;
-use crate::{gateway_process, group::Group};
+use crate::{gateway_process, group::Group, out};
 
 pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
 
@@ -21,6 +22,24 @@ pub(crate) const ROLE: &str = "gateway";
 /// Starts the gateway of a soak.
 pub(crate) fn start(soak: &str) -> Result<GatewayProcess, AnyError> {
     Ok(GatewayProcess::spawn(Command::new(std::env::current_exe()?).args([ROLE, soak]))?)
+}
+
+/// What a gateway says first: where it is, and what has to be known of it.
+pub(crate) struct Says<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) metrics_url: &'a str,
+    /// A file with the certificate to trust, where there is one.
+    pub(crate) ca_file: Option<&'a str>,
+}
+
+impl<'a> Says<'a> {
+    pub(crate) fn of(gateway: &'a GatewayProcess) -> Result<Self, AnyError> {
+        let mut words = gateway.url.splitn(3, ' ');
+        let (Some(url), Some(metrics_url)) = (words.next(), words.next()) else {
+            return Err(format!("the gateway says {:?}", gateway.url).into());
+        };
+        Ok(Self { url, metrics_url, ca_file: words.next() })
+    }
 }
 
 /// Stops a gateway's process for a while, as a machine that swaps or a collector that stops the world does.
@@ -38,6 +57,12 @@ pub(crate) fn serve(group: Option<&Group>) -> Result<ExitCode, AnyError> {
     let without = group.into_iter().flat_map(Group::without).map(str::parse).collect::<Result<_, _>>()?;
     Ok(gateway_process::serve(async {
         let gateway = MockGateway::start(Config { defects, without, ..Config::default() }).await?;
-        Ok((gateway.url(), async move { gateway.shutdown().await }))
+        let mut says = format!("{} {}", gateway.url(), gateway.metrics_url());
+        if let (Some(group), Some(pem)) = (group, gateway.certificate()) {
+            let file = out(&group.name).with_extension("pem");
+            fs::write(&file, pem)?;
+            says = format!("{says} {}", file.display());
+        }
+        Ok((says, async move { gateway.shutdown().await }))
     }))
 }

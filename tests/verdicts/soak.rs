@@ -10,8 +10,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    gateway::{AnyError, GatewayProcess},
+    gateway::{AnyError, GatewayProcess, Says},
     reds::reds,
+    rows::METRICS_URL,
 };
 
 /// Set where the binary is to be the soak.
@@ -63,6 +64,7 @@ pub(crate) struct Said {
 
 /// Plays a suite against a gateway.
 pub(crate) fn play(gateway: &GatewayProcess, scene: &Scene, suite: Suite, out: &Path) -> Result<Said, AnyError> {
+    let Says { url, metrics_url, ca_file } = Says::of(gateway)?;
     if out.exists() {
         fs::remove_dir_all(out)?;
     }
@@ -83,7 +85,7 @@ pub(crate) fn play(gateway: &GatewayProcess, scene: &Scene, suite: Suite, out: &
     command.env("S2_CONFIG", settings);
     if !scene.dialect.is_empty() {
         let dialect = out.join("gateway.toml");
-        fs::write(&dialect, &scene.dialect)?;
+        fs::write(&dialect, scene.dialect.replace(METRICS_URL, metrics_url))?;
         command.env("S2_DIALECT", dialect);
     }
     command
@@ -91,7 +93,10 @@ pub(crate) fn play(gateway: &GatewayProcess, scene: &Scene, suite: Suite, out: &
         .env(ROLE, "1")
         .env("S2_OUT", out)
         .env("S2_PACE", suite.pace.to_string())
-        .env("S2_GATEWAY_URL", &gateway.url);
+        .env("S2_GATEWAY_URL", url);
+    if let Some(file) = ca_file {
+        command.env("S2_CA_FILE", file);
+    }
     let pid = if scene.knows_pid { gateway.child.id().to_string() } else { "off".to_owned() };
     command.env("S2_GATEWAY_PID", pid);
     let played = command.output()?;

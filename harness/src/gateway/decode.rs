@@ -289,6 +289,11 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_stream_that_asks_for_codings_is_called_by_them() {
+        assert!(crate::plan::log_stream_name(1, 2).contains(BROWSER_CODINGS));
+    }
+
+    #[test]
     fn what_cannot_be_decoded_is_named_by_its_encoding() {
         for unknown in ["zstd", "compress", "gzip, zstd", "gzip, gzip, gzip, gzip"] {
             assert_eq!(Some(DecodeError::Unknown(unknown.to_owned())), decoder(unknown).err());

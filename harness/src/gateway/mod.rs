@@ -21,6 +21,8 @@
 //! | 1,000,000 | events entered in the ledger | `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib ledger::fuzz` |
 
 mod access;
+#[cfg(test)]
+mod browser_tests;
 mod client;
 mod connect;
 mod contract;

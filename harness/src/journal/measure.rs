@@ -133,6 +133,9 @@ named! {
         LineFirstShown = "line_first_shown",
         /// The same of the ends of runs.
         EndFirstShown = "end_first_shown",
+        /// From an event's first showing on any workspace stream to its showing on the one that asks for content codings as a
+        /// browser does, or to the end of that one's connection where it had not shown it.
+        ShownAsABrowser = "shown_as_a_browser",
         /// The `duration_ms` of `judge.verdict` events.
         JudgeEvent = "judge_event",
         /// The `duration_ms` of `shield.decision` events.
@@ -187,8 +190,11 @@ named! {
         /// same readings.
         UnsetClockOffset = "clock_offset_unset_ms",
         /// The least and the most that the gateway's clock may be ahead of ours, milliseconds; by the reading that events
-        /// are timed by, give or take half its round trip.
+        /// are timed by, give or take half its round trip and half a step of that clock.
         ClockBounds = "clock_bounds_ms",
+        /// The steps in which the gateway's clock is told, as far as its readings have shown, milliseconds: 1,000 where it has no
+        /// fractions of a second.
+        ClockStep = "clock_step_ms",
         /// Connections that we held while the gateway's descriptors were counted.
         HarnessConnections = "harness_connections",
         /// The session's own resident memory, bytes.

@@ -14,13 +14,16 @@ use crate::{
 };
 
 /// One event in ten is later than this quantile.
-const CERTAIN: f64 = 0.90;
+pub(super) const CERTAIN: f64 = 0.90;
 /// And one log line in a hundred, and one end of a run, than this one.
 const STALLED: f64 = 0.99;
 /// All but the quickest tenth of events took longer than this quantile.
 const QUICK: f64 = 0.10;
 /// In so many of a hundred steady minutes the gateway's clock has to be read.
 const CLOCK_PERCENT_MIN: u64 = 90;
+
+/// A clock that is told in such steps, or in larger ones, times no event.
+const COARSE_STEP_MS: f64 = 100.0;
 
 /// Why arrivals prove nothing.
 enum Doubt {
@@ -46,7 +49,10 @@ pub(super) fn tell(found: &mut Findings, case: Case<'_>) {
     let arrivals = p99(Timing::EventDelivery).map_or_else(
         || {
             let health = cause::of_source("GET /health", case.digest);
-            let health = health.map_or_else(String::new, |health| format!(" ({health})"));
+            let coarse = case.digest.gauge(Gauge::ClockStep).filter(|total| total.min >= COARSE_STEP_MS);
+            let coarse =
+                coarse.map(|total| format!("GET /health tells the time in steps of {} only", whole(total.min)));
+            let health = health.or(coarse).map_or_else(String::new, |why| format!(" ({why})"));
             format!("no steady event says how long it was on its way{health}")
         },
         |p99| format!("events arrived within {p99} of their time at p99 (steady, clock offset taken out)"),
@@ -187,6 +193,6 @@ fn stalled(case: Case<'_>, slack_ms: f64) -> Option<Proof> {
 }
 
 /// Whole milliseconds, one at least: nobody knows a way better than that.
-fn whole(ms: f64) -> String {
+pub(super) fn whole(ms: f64) -> String {
     format!("{:.0} ms", ms.max(1.0))
 }

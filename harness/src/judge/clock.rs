@@ -1,13 +1,19 @@
 //! How far the gateway's clock moved against ours.
 
-use super::{Offender, cause, conclude::Findings, floors::Segment, kpi::Case};
-use crate::plan::{Phase, millis};
+use super::{Digest, Offender, cause, conclude::Findings, floors::Segment, kpi::Case};
+use crate::{
+    journal::Gauge,
+    plan::{Phase, millis},
+};
 
 const MINUTE_MS: u64 = 60_000;
 /// A clock that is kept in step by little moves by less.
 const SET_MS_MIN: f64 = 100.0;
 /// A clock that jumps is in two places within one minute. In so many, there are several clocks.
 const MINUTES_APART_MIN: usize = 3;
+
+/// A clock that is told in steps of fewer milliseconds than this is told finely.
+const STEP_MS_MIN: f64 = 10.0;
 
 /// `clock_drift`: the greatest less the least of the offset's medians by scenario minute, steady, after warm-up.
 ///
@@ -19,6 +25,9 @@ const MINUTES_APART_MIN: usize = 3;
 ///
 /// Where our own clock was set meanwhile, that is not the gateway's doing, whether it shares that clock or has its own.
 /// So the offset is also taken against our clock as it would be if nobody had set it, and of the two the lesser counts.
+///
+/// A clock that is told in steps, as RFC 3339 without fractions tells it, is read up to a step away from where it is. So two
+/// readings of a clock that stands where it stood are up to a step apart: what counts is by how much they are more.
 pub(super) fn drift(case: Case<'_>) -> Findings {
     let mut found = case.open("steady minutes");
     let warm_up_ms = millis(case.plan.scenario.warm_up);
@@ -43,19 +52,35 @@ pub(super) fn drift(case: Case<'_>) -> Findings {
     let (Some(least), Some(greatest)) = (offsets.iter().min_by(by_offset), offsets.iter().max_by(by_offset)) else {
         return found;
     };
-    found.value = Some(greatest.1 - least.1);
+    let step_ms = step_ms(case.digest);
+    let moved_ms = (greatest.1 - least.1 - step_ms).max(0.0);
+    found.value = Some(moved_ms);
     found.evidence.notes.push(format!("offset from {:.0} ms to {:.0} ms", least.1, greatest.1));
+    if step_ms > 0.0 {
+        found.evidence.notes.push(format!(
+            "GET /health tells the time in steps of {step_ms:.0} ms: its clock is seen to move where that is by more than a \
+             step, and a step less is counted"
+        ));
+        apart.iter_mut().for_each(|(_, ms)| *ms -= step_ms);
+    }
     if several_clocks(&mut found, &apart) {
         return found;
     }
-    if !found.target.is_met_by(greatest.1 - least.1) {
-        let moved = moved_by(&offsets, case.limit());
+    if !found.target.is_met_by(moved_ms) {
+        let moved = moved_by(&offsets, case.limit() + step_ms);
         found.evidence.over = moved.len() as u64;
         found.evidence.first = moved.first().cloned();
         let worst = moved.into_iter().max_by(by_value);
         found.evidence.worst.extend(worst);
     }
     found
+}
+
+/// The steps in which the gateway's clock is told, milliseconds; 0 where it is told finely, or nothing says how. Whoever looks
+/// for the first time sees a step that may happen to be larger than they are.
+fn step_ms(digest: &Digest) -> f64 {
+    let step_ms = digest.gauge(Gauge::ClockStep).map_or(0.0, |total| total.min);
+    if step_ms < STEP_MS_MIN { 0.0 } else { step_ms }
 }
 
 /// Whether readings of the same minutes are too far apart, and further than the minutes are from each other.
@@ -155,6 +180,50 @@ mod tests {
             soak.intervals.extend(readings.collect::<Vec<_>>());
         }
         soak.judge().kpi(Kpi::ClockDrift).unwrap().clone()
+    }
+
+    /// A soak in which a clock that is told in steps seems so far from ours in the second hour.
+    fn in_steps_of(step_ms: f64, seems_ms: f64) -> Judgement {
+        let soak = Soak::healthy(Suite::Full).each(|interval| {
+            let is_late = interval.from_ms >= 3_600_000;
+            for gauge in [Gauge::ClockOffset, Gauge::UnsetClockOffset] {
+                interval.gauges.insert(gauge, GaugeSummary::of(if is_late { seems_ms } else { 0.0 }));
+            }
+            // By chance the first time was a whole one.
+            let first_ms = if interval.from_ms == 0 { 1_000.0 } else { step_ms };
+            interval.gauges.insert(Gauge::ClockStep, GaugeSummary::of(first_ms));
+        });
+        soak.judge().kpi(Kpi::ClockDrift).unwrap().clone()
+    }
+
+    #[test]
+    fn a_clock_that_is_told_in_steps_moves_where_it_moves_by_more_than_a_step() {
+        let in_seconds = in_steps_of(1_000.0, 999.0);
+        assert_eq!((Verdict::Pass, Some(0.0)), (in_seconds.verdict, in_seconds.value));
+        assert!(in_seconds.evidence.notes.iter().any(|note| note.contains("in steps of 1000 ms")), "{in_seconds:#?}");
+        let moved = in_steps_of(1_000.0, 1_600.0);
+        assert_eq!((Verdict::Fail, Some(600.0)), (moved.verdict, moved.value));
+        assert_eq!(Some(3_600_000), moved.evidence.first.map(|first| first.at_ms));
+        assert_eq!((Verdict::Fail, Some(999.0)), (in_steps_of(1.0, 999.0).verdict, in_steps_of(1.0, 999.0).value));
+    }
+
+    #[test]
+    fn readings_of_one_minute_that_are_a_step_apart_are_of_one_clock() {
+        let apart = |step_ms: f64| {
+            let mut soak = Soak::healthy(Suite::Full);
+            for minute in 20..40 {
+                let interval = soak.minute(minute).clone();
+                let readings = (1..6).map(|reading| {
+                    let from_ms = interval.from_ms + reading * 10_000;
+                    let offset = GaugeSummary::of(if reading % 2 == 0 { 450.0 } else { -450.0 });
+                    let gauges = [(Gauge::ClockOffset, offset), (Gauge::ClockStep, GaugeSummary::of(step_ms))].into();
+                    Interval { gauges, ..Interval::empty(from_ms, from_ms + 10_000, interval.phase) }
+                });
+                soak.intervals.extend(readings.collect::<Vec<_>>());
+            }
+            soak.judge().kpi(Kpi::ClockDrift).unwrap().verdict
+        };
+        assert_eq!([Verdict::Pass, Verdict::Fail], [apart(1_000.0), apart(1.0)]);
     }
 
     #[test]

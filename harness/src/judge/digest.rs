@@ -378,7 +378,9 @@ fn limits_us(targets: &Targets, timing: Timing) -> Vec<u64> {
         Timing::StartToLog => vec![of(Kpi::StartToLogP95), of(Kpi::StartToLogP99)],
         Timing::JudgeEvent => vec![of(Kpi::JudgeP95)],
         Timing::ShieldEvent => vec![of(Kpi::ShieldP95)],
-        Timing::EventDelivery | Timing::LineFirstShown | Timing::EndFirstShown => vec![of(Kpi::SseWriteP99)],
+        Timing::EventDelivery | Timing::LineFirstShown | Timing::EndFirstShown | Timing::ShownAsABrowser => {
+            vec![of(Kpi::SseWriteP99)]
+        }
         Timing::PublishToSearch => vec![limit_us(targets.target(Kpi::PublishSearchDelay).limit() * 1_000.0)],
         Timing::StartLateness => vec![limit_us(targets.start_lateness().limit())],
         Timing::RunDuration | Timing::Request | Timing::ReadyRoundTrip | Timing::StreamAge | Timing::StreamAway => {

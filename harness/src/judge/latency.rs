@@ -6,6 +6,7 @@ use super::{
     cells::Bounds,
     conclude::{Findings, is_too_few},
     digest::limit_us,
+    held_back,
     kpi::Case,
     lateness::{self, Lateness},
     lead_up::lead_up,
@@ -78,7 +79,12 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
             arrivals::tell(&mut found, case);
         }
         match (upper <= limit_ms, is_of_writes) {
-            (true, true) => arrivals::contradicted(&mut found, case, quantile, source),
+            (true, true) => {
+                arrivals::contradicted(&mut found, case, quantile, source);
+                if found.fault.is_none() {
+                    held_back::from_browsers(&mut found, case, quantile);
+                }
+            }
             (true, false) => contradicted(&mut found, case, quantile, source, timing),
             (false, _) => {}
         }
@@ -112,6 +118,7 @@ pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing
     }
     if timing == Timing::EventDelivery {
         arrivals::tell(&mut found, case);
+        held_back::from_browsers(&mut found, case, quantile);
     }
     if cells.malformed > 0 {
         found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));

@@ -74,6 +74,7 @@ mod floors;
 mod gauge_total;
 mod growth;
 mod harness;
+mod held_back;
 mod incidents;
 mod kpi;
 mod latency;
@@ -112,6 +113,8 @@ mod baseline_tests;
 mod drift_tests;
 #[cfg(test)]
 mod fuzz_tests;
+#[cfg(test)]
+mod held_back_tests;
 #[cfg(test)]
 mod lateness_tests;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Digest, PhaseValue, Scope, conclude::Findings, incidents::Offence, kpi::Case, range};
+use super::{Digest, PhaseValue, Scope, conclude::Findings, held_back, incidents::Offence, kpi::Case, range};
 use crate::{journal::Counter, plan::Phase};
 
 /// So many of a hundred runs, lines or ends may be undecided, and what they would have shown changes no verdict.
@@ -53,6 +53,7 @@ pub(super) fn gaps(case: Case<'_>) -> Findings {
     lines_that_are_not_replayed(&mut found, case);
     records(&mut found, &count);
     ends(&mut found, &count);
+    held_back::note_with_gaps(&mut found, case);
     found
 }
 

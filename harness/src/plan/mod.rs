@@ -7,6 +7,7 @@ mod catalog;
 mod check;
 mod lacks;
 mod lever;
+mod log_streams;
 mod promise;
 mod render;
 mod scenario;
@@ -20,6 +21,7 @@ pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};
 pub use check::PlanError;
 pub use lacks::Lacks;
 pub use lever::Lever;
+pub use log_streams::{asks_as_a_browser, log_stream_name};
 pub use promise::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Promises};
 pub use render::moment;
 pub use scenario::{

@@ -14,16 +14,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Delivered, heard::Heard, held_against::Waiting, keeper::Earliness};
+use super::{AsABrowser, Delivered, GatewayClock, heard::Heard, held_against::Waiting, keeper::Earliness};
 use crate::gateway::{Exposition, LogEvent};
 
 /// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
 const WATCHED_MAX: usize = 10_000;
-/// Readings of the gateway's clock of which the fastest counts.
-const CLOCK_READINGS: usize = 8;
-/// A reading that took no longer than twice the fastest and this is one to go by.
-const ROUND_TRIP_SLACK_US: u64 = 10_000;
-
 /// Runs that were seen before their names were known; the oldest is forgotten first.
 const STRANGERS_MAX: usize = 256;
 /// Runs whose workspace is remembered; the oldest is forgotten first.
@@ -45,8 +40,8 @@ pub struct Board {
     /// Whether runs get their ids from the gateway, and what streams have shown of those that nobody knew yet.
     names_are_given: bool,
     strangers: Mutex<VecDeque<(String, Arc<Watch>)>>,
-    /// The last readings of the gateway's clock: round trip and offset, microseconds.
-    clock: Mutex<VecDeque<(u64, i64)>>,
+    gateway_clock: GatewayClock,
+    as_a_browser: AsABrowser,
     exposition: Mutex<Option<Exposition>>,
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, String>>,
@@ -266,36 +261,14 @@ impl Board {
         self.runs_started.load(Ordering::Relaxed)
     }
 
-    /// Takes in one reading of the gateway's clock: its offset from ours, and the round trip it came by. Whether it is
-    /// one to go by: of a slow answer nobody knows which half of the way was slow.
-    pub fn read_clock(&self, offset_us: i64, round_trip_us: u64) -> bool {
-        let mut readings = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        if readings.len() == CLOCK_READINGS {
-            readings.pop_front();
-        }
-        readings.push_back((round_trip_us, offset_us));
-        let best_us = readings.iter().map(|(round_trip_us, _)| *round_trip_us).min().unwrap_or(0);
-        round_trip_us <= best_us.saturating_mul(2).saturating_add(ROUND_TRIP_SLACK_US)
+    /// How far the stream that asks as a browser does is behind the others.
+    pub const fn as_a_browser(&self) -> &AsABrowser {
+        &self.as_a_browser
     }
 
-    /// The gateway's clock less ours, microseconds, by the fastest of the last readings; none before the first.
-    #[must_use]
-    pub fn clock_offset_us(&self) -> Option<i64> {
-        self.fastest_reading().map(|(_, offset_us)| offset_us)
-    }
-
-    /// The least and the most that it may be, by the same reading: which half of the way was slow nobody knows.
-    #[must_use]
-    pub fn clock_bounds_us(&self) -> Option<[i64; 2]> {
-        self.fastest_reading().map(|(round_trip_us, offset_us)| {
-            let half_us = i64::try_from(round_trip_us.div_ceil(2)).unwrap_or(i64::MAX);
-            [offset_us.saturating_sub(half_us), offset_us.saturating_add(half_us)]
-        })
-    }
-
-    fn fastest_reading(&self) -> Option<(u64, i64)> {
-        let readings = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        readings.iter().min_by_key(|(round_trip_us, _)| *round_trip_us).copied()
+    /// What is known of the gateway's clock.
+    pub const fn gateway_clock(&self) -> &GatewayClock {
+        &self.gateway_clock
     }
 
     /// The gateway's metrics as last scraped.
@@ -364,25 +337,5 @@ impl Watch {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_lies_within_half_the_round_trip_of_the_fastest_of_the_last_readings() {
-        let board = Board::default();
-        assert_eq!(None, board.clock_bounds_us());
-        board.read_clock(-7_000, 3_001);
-        board.read_clock(500_000, 40_000);
-        assert_eq!((Some(-7_000), Some([-8_501, -5_499])), (board.clock_offset_us(), board.clock_bounds_us()));
-        for _ in 1..CLOCK_READINGS {
-            board.read_clock(i64::MAX - 1, 50_000);
-        }
-        assert_eq!(Some([480_000, 520_000]), board.clock_bounds_us(), "the first is too old");
-        board.read_clock(i64::MAX - 1, 9);
-        assert_eq!(Some([i64::MAX - 6, i64::MAX]), board.clock_bounds_us());
     }
 }

@@ -33,6 +33,7 @@ impl Context {
             (delivered, self.board.saw(log, event.arrived, Some((client, delivered))))
         };
         self.recorder.count(Counter::EventsDelivered, mark);
+        self.hold_against_browser(kept.as_a_browser, delivered.is_first, log, event.arrived);
         if let Sighting::Again { same_id } = delivered.sighting {
             self.recorder.count(Counter::EventsDuplicated, mark);
             self.recorder.incident(Finding::EventDuplicated {
@@ -61,8 +62,8 @@ impl Context {
         opened_at: jiff::Timestamp,
     ) -> Option<Duration> {
         let written_at = log.timestamp.filter(is_told_finely)?;
-        // Without the gateway's clock nothing can be said of how long an event was on its way.
-        let written_us = written_at.as_microsecond() - self.board.clock_offset_us()?;
+        // Without the gateway's clock, told finely, nothing can be said of how long an event was on its way.
+        let written_us = written_at.as_microsecond() - self.board.gateway_clock().fine_offset_us()?;
         // What was written before the stream opened was replayed, and says nothing about how long writing takes.
         if written_us < opened_at.as_microsecond() {
             return None;

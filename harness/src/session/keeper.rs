@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Context, Mark, held::Rest};
+use super::{Context, Mark, as_a_browser::OpenAsABrowser, held::Rest};
 use crate::{
     clock,
     gateway::{CallName, Ended, LogEvent, StreamEvent},
@@ -32,6 +32,8 @@ pub struct Kept {
     pub workload: Workload,
     /// Its number in the ledger, if it is one of the workspace log streams.
     pub client: Option<usize>,
+    /// Whether it is asked for as a browser asks: whoever may compress it does.
+    pub as_a_browser: bool,
     /// The run whose stream it is; none where it is the workspace's.
     pub run: Option<String>,
 }
@@ -119,10 +121,11 @@ impl Context {
             life.connections += 1;
             let opened_at = clock::now();
             let mut held = self.hold_open(kept.client);
+            let browser = kept.as_a_browser.then(|| OpenAsABrowser::begin(self));
             let over = self.read(kept, &mut life, &mut connection, orders, on_event).await;
             let retry = connection.retry().map(|retry| retry.clamp(opening::RETRY_MIN, opening::RECONNECT_DELAY_MAX));
             life.retry = retry.or(life.retry);
-            drop(connection);
+            drop((connection, browser));
             let age = clock::now().saturating_duration_since(opened_at);
             let closing = match &over {
                 Over::Dropped(ended) => Some(self.closing_of(kept, &life, ended, age)),

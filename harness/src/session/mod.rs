@@ -5,6 +5,7 @@
 //! reads what it left, and plays on.
 
 mod artifacts;
+mod as_a_browser;
 mod begin;
 mod board;
 mod checkpoint;
@@ -13,6 +14,7 @@ mod crew;
 mod descriptors;
 mod entering;
 mod gate;
+mod gateway_clock;
 mod heard;
 mod held;
 mod held_against;
@@ -33,11 +35,14 @@ mod takeover;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 pub(crate) use artifacts::{ArtifactError, replace, shown};
+pub use as_a_browser::AsABrowser;
 pub use board::{Board, Watch};
 pub use context::{Call, Context, Sent, Wrong};
 pub(crate) use descriptors::raise_limit;
 pub use futures_util::future::BoxFuture;
 pub use gate::Gate;
+pub(crate) use gateway_clock::seems_coarse;
+pub use gateway_clock::{ClockReading, GatewayClock};
 pub use held::HeldOpen;
 pub use keeper::{Earliness, FirstOpening, Kept, KeptUntil, Order};
 pub use ledger::{Delivered, Got, Ledger, Missed, Repeated, Settled, Sighting};

@@ -24,7 +24,7 @@ use crate::{
     gateway::{Client, Streams},
     journal::{Counter, End, EndReason, Finding, Record, clip},
     judge::Digest,
-    plan::{Lever, millis},
+    plan::{Lever, log_stream_name, millis},
     proxy::{Approach, FaultProxy},
     report::{Stage, report_html},
 };
@@ -351,7 +351,7 @@ impl Context {
     /// Takes down what the ledger is certain of by now, and what is of runs that no client was shown in full.
     pub(crate) fn settle_ledger(&self) {
         self.settle_runs();
-        let now_ms = self.ledger_ms();
+        let (now_ms, streams) = (self.ledger_ms(), self.plan.scenario.streams.count as usize);
         let (settled, evicted) = {
             let mut ledger = self.ledger();
             (ledger.settle(now_ms), ledger.take_evicted())
@@ -363,7 +363,7 @@ impl Context {
         for missed in settled.missed {
             tracing::debug!("stream {} missed event {} of run {}", missed.client, missed.id, missed.run);
             self.recorder.incident(Finding::EventMissed {
-                stream: missed.client.to_string(),
+                stream: log_stream_name(missed.client, streams),
                 run: clip(&missed.run),
                 id: clip(&missed.id),
                 seen_by: missed.seen_by,
@@ -377,7 +377,7 @@ impl Context {
                 others => format!("{others} other clients did not get it so often"),
             };
             self.recorder.incident(Finding::EventDuplicated {
-                stream: repeated.client.to_string(),
+                stream: log_stream_name(repeated.client, streams),
                 run: clip(&repeated.run),
                 id: clip(&repeated.id),
                 same_id: repeated.same_id,

@@ -17,7 +17,7 @@ use crate::{
     gateway::{CallName, time_of},
     journal::{Finding, Gauge, Timing},
     plan::{Phase, Workload, millis},
-    session::{Context, Fatal, Kept, Mark, Side, Worker},
+    session::{ClockReading, Context, Fatal, Kept, Mark, Side, Worker},
 };
 
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
@@ -121,6 +121,7 @@ impl Metrics {
                 call: CallName::GuardStream,
                 workload: Workload::Metrics,
                 client: None,
+                as_a_browser: false,
                 run: None,
             };
             // The sender lives as long as the stream is kept: nobody gives it orders.
@@ -214,24 +215,25 @@ async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
             let json = answer.json();
             let time = json.as_ref().and_then(|json| spec.find("time", json)).and_then(time_of);
             if let Some(time) = time {
-                let middle_us = sent.as_microsecond().midpoint(received.as_microsecond());
-                let offset_us = time.as_microsecond() - middle_us;
-                let round_trip_us = u64::try_from(received.as_microsecond() - sent.as_microsecond()).unwrap_or(0);
+                let clock = context.board.gateway_clock();
+                let ClockReading { offset_us, unsure_us, step_us, is_sound } = clock.read(time, sent, received);
                 let before_us = lock(state).clock_offset_us.replace(offset_us);
-                if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, round_trip_us)) {
+                if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, unsure_us)) {
                     let (source, answer) =
                         (spec.route.clone(), format!("{}, but its clock jumped {jump}", answer.status));
                     context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
                 }
                 #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
                 let ms = |us: i64| us as f64 / 1_000.0;
-                if context.board.read_clock(offset_us, round_trip_us) {
+                #[expect(clippy::cast_precision_loss, reason = "a step is a second at most")]
+                context.recorder.gauge(Gauge::ClockStep, step_us as f64 / 1_000.0, mark);
+                if is_sound {
                     context.recorder.gauge(Gauge::ClockOffset, ms(offset_us), mark);
                     let unset_ms = ms(offset_us) + context.clock.own_shift_ms();
                     context.recorder.gauge(Gauge::UnsetClockOffset, unset_ms, mark);
                 }
                 // Of whatever reading events are timed by from now on.
-                for bound_us in context.board.clock_bounds_us().into_iter().flatten() {
+                for bound_us in clock.bounds_us().into_iter().flatten() {
                     context.recorder.gauge(Gauge::ClockBounds, ms(bound_us), mark);
                 }
                 return;

@@ -121,6 +121,7 @@ pub(super) async fn follow(
         call: CallName::RunLogsStream,
         workload,
         client: None,
+        as_a_browser: false,
         run: Some(run.to_owned()),
     };
     let ids_are_the_connections = context.client.dialect().events.ids_are_the_connections;

@@ -145,7 +145,7 @@ impl Intake {
         let mark = asked.mark;
         // What it has counted since it began is of the soak where it began within it.
         let started_s = exposition.value(STARTED).map(|started_s| self.starts.known(started_s));
-        let offset_us = context.board.clock_offset_us().unwrap_or(0);
+        let offset_us = context.board.gateway_clock().offset_us().unwrap_or(0);
         let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
         let part = |name: &&'static str| Some((*name, exposition.value(name)?));
         let gauges: BTreeMap<&'static str, f64> = PARTS.iter().filter_map(part).collect();

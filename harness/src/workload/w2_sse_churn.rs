@@ -9,7 +9,7 @@ use super::{newest_runs, place::Place};
 use crate::{
     clock,
     gateway::CallName,
-    plan::{PlannedChurn, Workload},
+    plan::{PlannedChurn, Workload, asks_as_a_browser, log_stream_name},
     session::{Context, Fatal, Kept, Order, Past, Side, Worker},
 };
 
@@ -78,7 +78,8 @@ impl SseChurn {
             // A session that takes over opens them too, and only the first opening is a cycle of the plan.
             let is_first = context.past.finished(Workload::Churn) == 0;
             let cycle = is_first.then(|| context.recorder.cycle_started(Workload::Churn, context.due(0)));
-            for number in 0..context.plan.scenario.streams.count as usize {
+            let count = context.plan.scenario.streams.count as usize;
+            for number in 0..count {
                 let (order, mut ordered) = mpsc::channel(1);
                 orders.push(order);
                 let one = context.clone();
@@ -92,11 +93,12 @@ impl SseChurn {
                 }
                 self.streams.play(context, Workload::Churn, async move {
                     let kept = Kept {
-                        name: number.to_string(),
+                        name: log_stream_name(number, count),
                         path: one.client.stream_path(CallName::LogsStream, None),
                         call: CallName::LogsStream,
                         workload: Workload::Churn,
                         client: Some(number),
+                        as_a_browser: asks_as_a_browser(number, count),
                         run: None,
                     };
                     one.keep(&kept, &mut ordered, None, &mut |_, _| true).await;

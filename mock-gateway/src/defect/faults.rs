@@ -190,7 +190,7 @@ impl Faults {
         if self.has(Defect::MetricsFrozen) && self.born.elapsed() >= METRICS_FROZEN_AFTER {
             return Some(self.frozen_metrics.get_or_init(text).clone());
         }
-        let text = text() + &self.last_message();
+        let text = self.respell(text() + &self.last_message());
         if !self.has(Defect::NoHistograms) {
             return Some(text);
         }

@@ -181,7 +181,7 @@ impl Faults {
     }
 
     /// The clock as /health tells it.
-    pub(crate) fn health_clock(&self, wall: Timestamp) -> Timestamp {
+    pub(super) fn health_clock(&self, wall: Timestamp) -> Timestamp {
         if self.has(Defect::FrozenClock) && self.born.elapsed() >= FROZEN_CLOCK_AFTER {
             return *self.past.frozen_clock.get_or_init(|| wall);
         }

@@ -2,9 +2,10 @@
 //! gateway may have, and which a harness must not take for defects.
 //!
 //! Here are their names and what they do. `faults`, `streams`, `telling` and `lapses` are where each is decided, with its
-//! share or size; the one line that calls it stands where the behaviour is. `habits` are the oddities of streams, `leaks` is what
-//! grows, `lines` what becomes of log lines, `processes` who counts.
+//! share or size; the one line that calls it stands where the behaviour is. `habits` are the oddities of streams, `answers` what
+//! becomes of answers on the wire, `leaks` is what grows, `lines` what becomes of log lines, `processes` who counts.
 
+mod answers;
 mod faults;
 mod habits;
 mod heap;
@@ -18,6 +19,7 @@ mod telling;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use answers::Gzip;
 pub(crate) use faults::{Faults, Slips};
 pub(crate) use habits::AfterEnd;
 pub(crate) use heap::HeapReading;
@@ -169,6 +171,8 @@ defects! {
         LongRunsLose "long-runs-lose" "2.5 % of runs log 1,200 lines more, of which every 50th is on no stream"
         StallingWrites "stalling-writes" "all streams stand still for 1.2 s in every 10 s, and the histogram says at once"
         RedeliverToOne "redeliver-to-one" "0.5 % of events are delivered again under a new id, to one of their streams"
+        OkWithError "ok-with-error" "5 % of creates are 200 with an error in the body, and create nothing"
+        CompressedStreams "compressed-streams" "a stream that is asked for in gzip is held back until 16 KiB of it have come together"
     }
     oddities {
         Sawtooth "sawtooth" "memory rises by 16 % and falls back, every 3 s"
@@ -204,6 +208,15 @@ defects! {
         PrefixedRecord "prefixed-record" "the lines of a run's record begin with time and level"
         RecordTail "record-tail" "a run's record keeps its last two lines"
         LateEnd "late-end" "a run's end is told 4 s after the run has ended"
+        GzipUnasked "gzip-unasked" "every JSON answer is gzip, asked for or not"
+        LargeRecord "large-record" "the record of every tenth run has 1.2 MB"
+        StaleConnection "stale-connection" "0.5 % of GETs on a connection that had a request before find it closed"
+        ClockInSeconds "clock-in-seconds" "/health tells the time without fractions of a second"
+        MetricsElsewhere "metrics-elsewhere" "/metrics is on a port of its own, and 404 on the gateway's"
+        MetricsEmptyBraces "metrics-empty-braces" "a metric without labels has empty braces"
+        MetricsBlanks "metrics-blanks" "the metrics have blanks and commas wherever the format allows them"
+        Http2Only "http2-only" "TLS by a certificate that nobody signed, with HTTP/2 and nothing else"
+        FlushedStreams "flushed-streams" "a stream that is asked for in gzip is gzip, flushed after every event"
     }
 }
 

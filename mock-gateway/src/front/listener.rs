@@ -1,4 +1,4 @@
-//! The listener: accepts connections, and can go away for a while and come back, as a restarting gateway does.
+//! The listener: accepts connections on each port, and can go away for a while and come back, as a restarting gateway does.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection;
+use super::connection::{self, Served};
 use crate::core::Core;
 
 /// Connections that may wait to be accepted.
@@ -38,33 +40,38 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Serves `listener` until the gateway closes; restarts whenever `restarts` says so.
+/// A port that is listened on.
+pub(crate) struct Port {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    /// Where HTTP/2 over TLS is spoken, and nothing else.
+    pub(crate) tls: Option<TlsAcceptor>,
+}
+
+/// Serves the ports until the gateway closes; restarts whenever `restarts` says so.
 ///
 /// # Errors
-/// When the address cannot be listened on again after a restart.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    core: Arc<Core>,
-    mut restarts: mpsc::Receiver<()>,
-) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    let mut listener = listener;
+/// When an address cannot be listened on again after a restart.
+pub(crate) async fn serve(mut ports: Vec<Port>, core: Arc<Core>, mut restarts: mpsc::Receiver<()>) -> io::Result<()> {
     loop {
         let connections = Connections::new(core.config.connection_capacity);
         tokio::select! {
-            () = accept(&listener, &router, &core, &connections) => {}
+            _ = join_all(ports.iter().map(|port| accept(port, &core, &connections))) => {}
             () = core.closing.cancelled() => {
-                drop(listener);
+                drop(ports);
                 connections.close().await;
                 return Ok(());
             }
             _ = restarts.recv() => {}
         }
 
-        drop(listener);
-        // The port is taken again at once, and only listened on later: in between nobody else can get it.
-        let socket = rebind(address).await?;
+        let mut sockets = Vec::new();
+        for Port { listener, router, tls } in ports {
+            let address = listener.local_addr()?;
+            drop(listener);
+            // The port is taken again at once, and only listened on later: in between nobody else can get it.
+            sockets.push((rebind(address).await?, router, tls));
+        }
         connections.cut().await;
         if core.closing.run_until_cancelled(sleep(core.faults.downtime(core.config.restart_downtime))).await.is_none() {
             return Ok(());
@@ -75,7 +82,10 @@ pub(crate) async fn serve(
             core.log.forget();
         }
         core.chaos.warm_up(core.config.restart_warmup);
-        listener = socket.listen(BACKLOG)?;
+        let listening = sockets
+            .into_iter()
+            .map(|(socket, router, tls)| Ok(Port { listener: socket.listen(BACKLOG)?, router, tls }));
+        ports = listening.collect::<io::Result<_>>()?;
     }
 }
 
@@ -95,16 +105,23 @@ async fn rebind(address: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 /// Accepts connections, for ever.
-async fn accept(listener: &TcpListener, router: &Router, core: &Core, connections: &Connections) {
+async fn accept(port: &Port, core: &Core, connections: &Connections) {
+    let served = Served {
+        router: port.router.clone(),
+        tls: port.tls.clone(),
+        faults: Arc::clone(&core.faults),
+        closing: core.closing.clone(),
+        requests: connections.tasks.clone(),
+    };
     loop {
         let permit = Arc::clone(&connections.permits).acquire_owned().await.expect("the semaphore is never closed");
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, _)) = port.listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (router, closing, cut) = (router.clone(), core.closing.clone(), connections.cut.child_token());
+        let (served, cut) = (served.clone(), connections.cut.child_token());
         connections.tasks.spawn(async move {
-            connection::serve(stream, router, closing, cut).await;
+            connection::serve(stream, served, cut).await;
             drop(permit);
         });
     }

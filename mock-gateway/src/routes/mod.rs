@@ -22,12 +22,24 @@ use crate::core::Core;
 use crate::front::Stubbed;
 use crate::store::Away;
 
+/// The metrics, where they have a port of their own, and 404 for the rest.
+pub(crate) fn metrics_router(core: Arc<Core>) -> Router {
+    Router::new()
+        .route("/metrics", get(service::metrics))
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing but metrics"))
+        .with_state(core)
+}
+
 /// Every call of the contract, and 404 for the rest.
 pub(crate) fn router(core: Arc<Core>) -> Router {
-    Router::new()
+    let router = if core.faults.has_metrics_elsewhere() {
+        Router::new()
+    } else {
+        Router::new().route("/metrics", get(service::metrics))
+    };
+    router
         .route("/health", get(service::health))
         .route("/ready", get(service::ready))
-        .route("/metrics", get(service::metrics))
         .route("/api/workspace/plan", post(service::plan))
         .route("/api/privacy/toggle", post(service::privacy_toggle))
         .route("/api/safety/check", get(service::safety_check))
@@ -56,6 +68,7 @@ async fn gate(State(core): State<Arc<Core>>, request: Request, next: Next) -> Re
     // Latency is that of the moment of arrival, so the call that asks for it is itself answered at once.
     let latency = core.chaos.latency().filter(|_| core.faults.slows(request.uri().path()));
     let response = answer(&core, request, next).await.unwrap_or_else(Refusal::into_response);
+    let response = core.faults.encode(response).await;
     if let Some(latency) = latency {
         core.closing.run_until_cancelled(tokio::time::sleep(latency)).await;
     }

@@ -57,6 +57,9 @@ pub(super) async fn create(
         return Err(refusal);
     }
 
+    if core.faults.creates_nothing() {
+        return Ok(json(StatusCode::OK, &json!({ "error": "internal error" })));
+    }
     let run = keep(&core, id, workspace, message, &body);
     if run.input.to_string().len() > core.config.input_bytes_max {
         let error = format!("`input` is larger than {} bytes", core.config.input_bytes_max);
@@ -97,6 +100,7 @@ pub(super) async fn read(
     let shown = if core.workspaces.is_hash_only(&workspace) { Run::to_json } else { Run::to_json_in_plain };
     let mut run = core.runs.look(&id, &workspace, shown).ok_or_else(|| unknown_run(&id))?;
     core.faults.respell_status(&mut run["status"]);
+    core.faults.enlarge(&id, &mut run);
     Ok(json(StatusCode::OK, &run))
 }
 

@@ -20,7 +20,7 @@ use crate::store::{State as StoreState, Store};
 use crate::workspaces::Full;
 
 pub(super) async fn health(State(core): State<Arc<Core>>) -> Response {
-    let time = clock::rfc3339_millis(core.faults.health_clock(clock::wall()));
+    let time = core.faults.tell_time(clock::wall());
     json(StatusCode::OK, &json!({ "ok": true, "time": time }))
 }
 

@@ -13,6 +13,7 @@ use super::feed::{Feed, OfRun, is_over};
 use super::runs::unknown_run;
 use crate::answer::{Refusal, WorkspaceId};
 use crate::core::Core;
+use crate::defect::Gzip;
 use crate::event::{Audience, Channel};
 use crate::events::ReplayFrom;
 use crate::front::ConnectionCut;
@@ -130,7 +131,14 @@ async fn open(
     }
 
     let feed = Feed::new(core, (subscription, numbering), ending, of_run, connection);
-    let mut response = Response::new(Body::from_stream(feed.into_stream()));
+    let mut response = match core.faults.codes_stream(headers) {
+        None => Response::new(Body::from_stream(feed.into_stream())),
+        Some(gzip) => {
+            let mut response = Response::new(Body::from_stream(gzip.over(feed.into_stream())));
+            Gzip::name_in(response.headers_mut());
+            response
+        }
+    };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)

@@ -1,5 +1,6 @@
 //! A caller of the gateway: requests, answers, streams, and waiting for a condition.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +110,9 @@ impl Caller {
         let response = self.request(method, path, None, body).await.ok()?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
-        Some(Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() })
+        let is_gzip = parts.headers.get("content-encoding").is_some_and(|coding| coding == "gzip");
+        let body = if is_gzip { unzipped(&body) } else { body.to_vec() };
+        Some(Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(body).unwrap() })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -245,6 +248,14 @@ impl Stream {
         }
         events
     }
+}
+
+/// What is known by now of a text in gzip, which may go on.
+pub(crate) fn unzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    decoder.write_all(bytes).unwrap();
+    decoder.flush().unwrap();
+    std::mem::take(decoder.get_mut())
 }
 
 pub(crate) fn parse(block: &str) -> Event {

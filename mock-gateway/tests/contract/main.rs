@@ -1,6 +1,7 @@
 //! The contract, call by call, over real sockets; and the defects that break it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod answers;
 mod backend;
 mod caller;
 mod calls;

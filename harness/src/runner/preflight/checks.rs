@@ -14,6 +14,7 @@ use crate::{
         dialect::{Fill, Spec},
         heap, time_of,
     },
+    session::seems_coarse,
     settings::Settings,
 };
 
@@ -62,7 +63,15 @@ impl Check<'_> {
             CallName::Health => {
                 let answer = self.call(call, &[]).await?;
                 let is_time = |value: &Value| value.is_string() && time_of(value).is_some();
-                self.find(call, "time", &answer, &["time", "now"], &is_time).map(drop)
+                let time = self.find(call, "time", &answer, &["time", "now"], &is_time)?;
+                if time_of(&time).is_some_and(seems_coarse) {
+                    self.attempts.note(
+                        "the time has no fractions of a second: clock_drift sees no movement of a second or less, and no event \
+                         says how long it was on its way",
+                        &[],
+                    );
+                }
+                Some(())
             }
             CallName::Ready | CallName::SafetyCheck | CallName::CollectGarbage => self.call(call, &[]).await.map(drop),
             CallName::SetPlan => self.call(call, &[("plan", json!("pro"))]).await.map(drop),
@@ -121,7 +130,13 @@ impl Check<'_> {
                 let (keys, hint): (&[&str], _) = match status {
                     401 | 403 => (&["headers"], Some("S2_TOKEN: is it set, and in the right header?".to_owned())),
                     404 | 405 | 501 => {
-                        let absent = format!("or, if the gateway has no such call: calls.{call}.absent = \"why\"");
+                        let mut absent = format!("or, if the gateway has no such call: calls.{call}.absent = \"why\"");
+                        if call == CallName::Metrics {
+                            absent = format!(
+                                "where metrics are on another port, the path is a whole URL: {path} = \
+                                 \"http://127.0.0.1:9090/metrics\"\n{absent}"
+                            );
+                        }
                         (&[&path, &method], Some(absent))
                     }
                     400 | 415 | 422 => (&[&key("body"), &yes], None),

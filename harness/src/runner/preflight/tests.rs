@@ -62,6 +62,19 @@ async fn a_search_that_shows_a_page_at_a_time_is_noticed_with_as_many_versions_a
 }
 
 #[tokio::test]
+async fn metrics_that_are_on_another_port_are_said_to_have_a_whole_url() {
+    let told = preflight(&[Defect::MetricsElsewhere], "", CallName::Metrics).await.unwrap_err();
+    let hint = "where metrics are on another port, the path is a whole URL: calls.metrics.path = \"http://";
+    assert!(told.contains(hint), "{told}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_told_to_the_second_is_noted() {
+    let told = preflight(&[Defect::ClockInSeconds], "", CallName::Health).await.unwrap();
+    assert!(told.contains("the time has no fractions of a second"), "{told}");
+}
+
+#[tokio::test]
 async fn personal_data_that_is_refused_is_noticed() {
     let value = "personal_data = \"refused\"";
     let key = "calls.create_run.personal_data";

@@ -42,7 +42,8 @@ impl Context {
         life.rest = None;
         // What is lost in a window comes back on that window's account, however late.
         let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| Mark { at: clock::now(), ..lost });
-        let opened = self.streams.open(kept.call, &kept.path, self.client.workspace(), life.last_id.as_deref()).await;
+        let streams = if kept.as_a_browser { self.streams.as_a_browser() } else { self.streams.clone() };
+        let opened = streams.open(kept.call, &kept.path, self.client.workspace(), life.last_id.as_deref()).await;
         if let Err(refusal) = &opened
             && self.is_no_error(kept, life, first, refusal).await
         {

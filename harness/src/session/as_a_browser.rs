@@ -1,0 +1,153 @@
+//! One of the workspace log streams is asked for as a browser asks, with content codings, and held against the others.
+//!
+//! Whatever stands between a gateway and its users compresses for those who ask for it, and a compressor that is not flushed
+//! after every event holds events back until its buffer is full. Who does not ask never sees that. So one stream asks, and of
+//! each event that another stream shows while it is open the time is taken until it shows it too: by one clock, ours, and over
+//! one network. What it has not shown when its connection ends is held back for at least as long as until then.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Context;
+use crate::{clock, gateway::LogEvent, journal::Timing, plan::log_stream_name};
+
+/// Events that the stream has not shown yet. Of the oldest beyond it nothing is said: as many as that are proof enough.
+const PENDING_MAX: usize = 8_192;
+/// What another stream shows so shortly after this one opened may have been sent before, and is none that it owes.
+const OPENING_MARGIN: Duration = Duration::from_secs(2);
+
+/// How far the stream that asks as a browser does is behind the others.
+#[derive(Debug, Default)]
+pub struct AsABrowser(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Since when it is open; none while it is away.
+    open_since: Option<Instant>,
+    /// When another stream showed an event first, by the event's content.
+    pending: HashMap<u64, Instant>,
+    order: VecDeque<(u64, Instant)>,
+}
+
+impl AsABrowser {
+    fn opened(&self, now: Instant) {
+        self.state().open_since = Some(now);
+    }
+
+    /// Its connection is over: what it has not shown was first shown at these moments.
+    fn closed(&self) -> Vec<Instant> {
+        let mut state = self.state();
+        state.open_since = None;
+        state.order.clear();
+        state.pending.drain().map(|(_, first)| first).collect()
+    }
+
+    /// Another stream is the first to show an event.
+    fn is_owed(&self, content: u64, first: Instant) {
+        let mut state = self.state();
+        let owes = state.open_since.is_some_and(|since| first.saturating_duration_since(since) >= OPENING_MARGIN);
+        if !owes || state.pending.insert(content, first).is_some() {
+            return;
+        }
+        state.order.push_back((content, first));
+        while state.order.len() > PENDING_MAX {
+            let Some((oldest, first)) = state.order.pop_front() else { break };
+            if state.pending.get(&oldest) == Some(&first) {
+                state.pending.remove(&oldest);
+            }
+        }
+    }
+
+    /// It shows an event: when another stream was the first to show it, if it owed it.
+    fn shows(&self, content: u64) -> Option<Instant> {
+        self.state().pending.remove(&content)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connection of the stream, for as long as it lives: also where its keeper is dropped in the middle.
+#[derive(Debug)]
+pub(super) struct OpenAsABrowser(Context);
+
+impl OpenAsABrowser {
+    pub(super) fn begin(context: &Context) -> Self {
+        context.board.as_a_browser().opened(clock::now());
+        Self(context.clone())
+    }
+}
+
+impl Drop for OpenAsABrowser {
+    fn drop(&mut self) {
+        let Self(context) = self;
+        let closed = clock::now();
+        for first in context.board.as_a_browser().closed() {
+            context.held_back(first, closed);
+        }
+    }
+}
+
+impl Context {
+    /// A workspace log stream shows an event, be it the one that asks as a browser does or another.
+    pub(super) fn hold_against_browser(&self, is_browser: bool, is_first: bool, log: &LogEvent, arrived: Instant) {
+        let mut hasher = DefaultHasher::new();
+        (&log.stamp, &log.unstamped).hash(&mut hasher);
+        let content = hasher.finish();
+        let browser = self.board.as_a_browser();
+        if is_browser {
+            if let Some(first) = browser.shows(content) {
+                self.held_back(first, arrived);
+            }
+        } else if is_first {
+            browser.is_owed(content, arrived);
+        }
+    }
+
+    fn held_back(&self, first: Instant, shown: Instant) {
+        let streams = self.plan.scenario.streams.count as usize;
+        let stream = format!("stream {}", log_stream_name(streams.saturating_sub(1), streams));
+        let took = self.recorder.between(first, shown);
+        self.recorder.time_of(Timing::ShownAsABrowser, took, self.recorder.mark(), &stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_another_stream_shows_is_owed_from_two_seconds_after_the_opening_on() {
+        let (browser, opened) = (AsABrowser::default(), clock::now());
+        let after = |ms: u64| opened + Duration::from_millis(ms);
+        browser.is_owed(1, opened);
+        assert_eq!(None, browser.shows(1), "it was not open");
+        browser.opened(opened);
+        browser.is_owed(1, after(1_999));
+        browser.is_owed(2, after(2_000));
+        browser.is_owed(3, after(2_100));
+        assert_eq!([None, Some(after(2_000)), None], [browser.shows(1), browser.shows(2), browser.shows(2)]);
+        assert_eq!(vec![after(2_100)], browser.closed());
+        browser.is_owed(4, after(9_000));
+        assert_eq!(Vec::<Instant>::new(), browser.closed(), "it was away");
+    }
+
+    #[test]
+    fn what_is_owed_is_bounded_and_the_oldest_goes_first() {
+        let (browser, opened) = (AsABrowser::default(), clock::now());
+        browser.opened(opened);
+        for content in 0..2 * PENDING_MAX as u64 {
+            browser.is_owed(content, opened + OPENING_MARGIN);
+        }
+        assert_eq!(None, browser.shows(0));
+        assert!(browser.shows(2 * PENDING_MAX as u64 - 1).is_some());
+        assert_eq!(PENDING_MAX - 1, browser.closed().len());
+    }
+}
