@@ -121,9 +121,9 @@ pub(crate) const DEFECTS: &[Row] = &[
     defect(&[Defect::LeakMemory], &["rss_drift"]).shares("d"),
     defect(&[Defect::LeakDescriptors], &["fd_drift"]).shares("c"),
     // The process that listens grows by nothing.
-    defect(&[Defect::WorkerLeak], &["fd_drift", "rss_drift"]),
+    defect(&[Defect::WorkerLeak], &["fd_drift", "rss_drift"]).shares("t"),
     // Known by its metrics alone, which the other one answers half of the time.
-    Row { knows_pid: false, ..defect(&[Defect::OneWorkerLeaks], &["rss_drift"]) },
+    Row { knows_pid: false, ..defect(&[Defect::OneWorkerLeaks], &["rss_drift"]).shares("x") },
     defect(&[Defect::LeakStreams], &["sse_connection_drift"]).shares("b"),
     defect(&[Defect::LeakQueue], &["queue_drift"]).shares("a"),
     defect(&[Defect::ClockDrift], &["clock_drift"]).shares("h"),
@@ -178,13 +178,13 @@ pub(crate) const AFRESH: &[Row] = &[
         &["plaintext_leaks", "sse_duplicates"],
     )
     .shares("l"),
-    defect(&[Defect::EndBeforeLastLog], &["error_rate_chaos", "error_rate_steady", "sse_gaps"]),
+    defect(&[Defect::EndBeforeLastLog], &["error_rate_chaos", "error_rate_steady", "sse_gaps"]).shares("t"),
     defect(&[Defect::LoseForAll], &["sse_gaps"]).shares("k"),
     defect(&[Defect::LoseOnWorkspaceStreams], &["sse_gaps"]).shares("o"),
     // What no workspace stream showed of its runs was missed by all.
     defect(&[Defect::SilentAfterRestart], &["sse_gaps", "start_to_log_p95", "start_to_log_p99"]).shares("p"),
     defect(&[Defect::ResumeOneShort], &["sse_gaps"]).shares("q"),
-    defect(&[Defect::ForeignEvents], &["error_rate_chaos", "error_rate_steady"]),
+    defect(&[Defect::ForeignEvents], &["error_rate_chaos", "error_rate_steady"]).shares("w"),
     defect(&[Defect::MixedRuns], &["error_rate_chaos", "error_rate_steady"]).shares("r"),
     defect(&[Defect::SlowAfterRestart], &["start_to_log_p99"]).shares("l"),
     // It flaps after it was said to be well, and no longer when the window closes: then it would be availability's. A
@@ -218,8 +218,8 @@ pub(crate) const AFRESH: &[Row] = &[
     defect(&[Defect::RunRefused], &["injections_blocked"]).shares("f"),
     defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]).shares("q"),
     defect(&[Defect::LeakSecondHour], &["rss_drift"]).shares("g"),
-    // Its heap is told by metrics, which another row of a shared soak may not have.
-    defect(&[Defect::LeakBelowGarbage], &["rss_drift"]),
+    // Its heap is told by metrics, which no other row of its soak may be without.
+    defect(&[Defect::LeakBelowGarbage], &["rss_drift"]).shares("w"),
     Row { unproven: &["sse_connection_drift"], ..defect(&[Defect::UndercountStreams], &[]).shares("n") },
     defect(&[Defect::SwingingClock], &["clock_drift"]).shares("i"),
     defect(&[Defect::FrozenClock], &["clock_drift"]).shares("f"),
@@ -253,6 +253,7 @@ pub(crate) const AFRESH: &[Row] = &[
             &[Defect::LeakPii, Defect::NewestOnly, Defect::PiiRefused, Defect::PagedSearch, Defect::StrictVersions],
             &["pii_masked", "registry_consistency"],
         )
+        .shares("r")
     },
 ];
 
@@ -297,11 +298,11 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::Http2Only]).shares("elsewhere"),
     // Other forms of the same habits, together.
     healthy(&[Defect::CutOnStreams, Defect::PrefixedRecord, Defect::EqualLines, Defect::LateEnd]),
-    healthy(&[Defect::RecordTail, Defect::BurstEvents]),
+    healthy(&[Defect::RecordTail, Defect::BurstEvents]).shares("v"),
     // Neither is known by its pid, as they would not be behind a load balancer.
-    Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]) },
+    Row { knows_pid: false, ..healthy(&[Defect::TwoProcesses]).shares("y") },
     Row { knows_pid: false, ..healthy(&[Defect::SeveralWorkers]) },
-    Row { knows_pid: false, ..healthy(&[Defect::FdRace]) },
+    Row { knows_pid: false, ..healthy(&[Defect::FdRace]).shares("z") },
     Row {
         dialect: STRICT,
         ..two(
@@ -309,6 +310,7 @@ pub(crate) const ODDITIES: &[Row] = &[
             &[Defect::PagedSearch, Defect::StrictVersions, Defect::PiiRefused, Defect::DrainFirst],
             &[],
         )
+        .shares("elsewhere")
     },
 ];
 
@@ -354,19 +356,22 @@ pub(crate) const STARVED: &[Row] = &[
         &["GET /api/runs/guard/stream", "GET /api/runs/{id}/guard/stream"],
         &["error_rate_chaos", "error_rate_steady"],
         &["pii_masked", "plaintext_leaks"],
-    ),
+    )
+    .shares("z"),
     gone(
         "publishing",
         &["POST /api/registry/publish"],
         &["error_rate_steady"],
         &["publish_search_delay", "registry_consistency", "tampered_manifests"],
-    ),
+    )
+    .shares("x"),
     gone(
         "search",
         &["GET /api/registry/agents"],
         &["error_rate_chaos", "error_rate_steady", "publish_search_delay"],
         &["registry_consistency"],
-    ),
+    )
+    .shares("y"),
     gone("toggle", &["POST /api/privacy/toggle"], &["error_rate_steady"], &["plaintext_leaks"]).shares("v"),
     // Where there is neither a clock nor metrics, nothing says how long events are written: these two have a soak each.
     gone("safety-check", &["GET /api/safety/check"], &[], &["injections_blocked"]).shares("u"),

@@ -211,9 +211,9 @@ impl Places {
         self.found()
     }
 
-    /// What was found of a run that was refused: there is no end to wait for, and what the safety layer says of the refusal
+    /// What was found of a run that has no end to wait for, since it was refused, or cut short: what the gateway says of that
     /// may come a little later.
-    pub(super) async fn find_after_refusal(&self) -> Found {
+    pub(super) async fn find_without_end(&self) -> Found {
         tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
         self.watched.enough.cancel();
         self.readers.over().await;

@@ -174,9 +174,9 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
         return false;
     }
     places.look_at_run(context, Workload::Safety, client, &run.id).await;
-    let found = places.find(client).await;
     // Where the run did not come to its end, or somewhere nobody could look, there is no proof that it is masked.
     let is_over = ending == Ending::Success || is_refused;
+    let found = if is_over { places.find(client).await } else { places.find_without_end().await };
     if found.shown.is_empty() && (!is_over || !found.unseen.is_empty()) {
         let unseen = found.unseen.join(", ");
         tracing::info!("{name} of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
@@ -218,7 +218,7 @@ async fn refused_personal_data(
             places.look_at(route, &answer.text());
         }
     }
-    let found = places.find_after_refusal().await;
+    let found = places.find_without_end().await;
     if context.stop.is_requested() || (found.shown.is_empty() && !found.unseen.is_empty()) {
         return false;
     }
