@@ -16,7 +16,9 @@ fn help_names_every_flag() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for flag in ["--port", "--host", "--redis", "--redis-prefix", "--token", "--defect", "--help", "--version"] {
+    for flag in
+        ["--port", "--host", "--redis", "--redis-prefix", "--token", "--defect", "--certificate", "--help", "--version"]
+    {
         assert!(help.contains(flag), "{flag} is not in\n{help}");
     }
     for defect in Defect::ALL {
@@ -64,6 +66,28 @@ fn it_says_where_it_listens_and_ends_in_good_order_on_a_signal() {
         stdout.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "one line, and no more");
     }
+}
+
+#[test]
+fn it_says_where_its_metrics_are_and_leaves_its_certificate_where_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = folder.path().join("gateway.pem");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mock-gateway"))
+        .args(["--port", "0", "--defect", "metrics-elsewhere,http2-only", "--certificate"])
+        .arg(&certificate)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().take(2).map(Result::unwrap).collect();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(lines[0].starts_with("mock gateway listening on https://127.0.0.1:"), "{lines:?}");
+    assert!(
+        lines[1].starts_with("its metrics are at http://127.0.0.1:") && lines[1].ends_with("/metrics"),
+        "{lines:?}"
+    );
+    let pem = std::fs::read_to_string(certificate).unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n") && pem.ends_with("-----END CERTIFICATE-----\n"), "{pem}");
 }
 
 #[test]
