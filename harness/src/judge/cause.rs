@@ -55,14 +55,20 @@ pub(super) fn of_process(digest: &Digest) -> Option<String> {
 }
 
 fn told((source, story): (&String, &SourceStory)) -> String {
-    let times = if story.count == 1 { "once".to_owned() } else { format!("{} times", story.count) };
-    format!("{source} answered {} ({times})", story.answer)
+    let (count, whence) =
+        if story.steady_count > 0 { (story.steady_count, "") } else { (story.count, ", in chaos windows only") };
+    let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    format!("{source} answered {} ({times}{whence})", story.answer)
 }
 
 /// Why the gateway's metrics do not say something: scrapes that failed, or names that they lack.
 pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
     let scrapes = digest.counter(Counter::Scrapes, Scope::All);
-    let failed = scrapes.saturating_sub(digest.counter(Counter::ScrapesOk, Scope::All));
+    let failed_of =
+        |scope| digest.counter(Counter::Scrapes, scope).saturating_sub(digest.counter(Counter::ScrapesOk, scope));
+    let failed = failed_of(Scope::All);
+    // Those that S2 disturbed itself, and a few others, leave enough samples for every KPI, and are no cause.
+    let decides = failed_of(Scope::Steady).saturating_mul(10) > digest.counter(Counter::Scrapes, Scope::Steady);
     let answered = digest.story.sources.get_key_value(&*digest.route("GET /metrics"));
     let failure = answered
         .filter(|_| failed > 0)
@@ -70,10 +76,11 @@ pub(super) fn of_scrapes(names: &[&str], digest: &Digest) -> Option<String> {
     let lacks = |name: &&&str| digest.story.missing_metrics.contains(**name);
     let missing: Vec<&str> = names.iter().filter(lacks).copied().collect();
     // A name may be there, and be of no use: then the source has said why.
-    let said = answered.filter(|_| failed == 0).map_or_else(String::new, |(_, story)| format!(" ({})", story.answer));
+    let said = answered.filter(|_| !decides).map_or_else(String::new, |(_, story)| format!(" ({})", story.answer));
     let missing = (!missing.is_empty()).then(|| format!("the metrics lack {}{said}", missing.join(", ")));
     let unscraped = (scrapes == 0).then(|| "the metrics were never scraped".to_owned());
-    let causes: Vec<String> = [failure, missing, unscraped].into_iter().flatten().collect();
+    let others = [missing, unscraped].into_iter().flatten();
+    let causes: Vec<String> = if decides { failure.into_iter().chain(others).collect() } else { others.collect() };
     (!causes.is_empty()).then(|| causes.join("; "))
 }
 

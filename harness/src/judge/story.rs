@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{lives::Lives, processes::ProcessStory};
 use crate::{
     journal::{End, Finding, Incident},
-    plan::{Chaos, Plan, Workload},
+    plan::{Chaos, Phase, Plan, Workload},
 };
 
 /// Of things that a journal may name without end, so many names are kept.
@@ -75,6 +75,8 @@ pub(super) struct WorkerStory {
 #[derive(Debug, Clone, Default)]
 pub(super) struct SourceStory {
     pub(super) count: u64,
+    /// Of those, out of chaos windows: what S2 disturbs itself is the cause of nothing that was missing all the time.
+    pub(super) steady_count: u64,
     pub(super) last_ms: u64,
     pub(super) answer: String,
 }
@@ -122,8 +124,8 @@ impl Story {
             }
             Finding::WorkerGaveUp { worker } => self.worker(worker, |story| story.gave_up_ms = Some(at_ms)),
             Finding::WorkerDone { worker } => self.worker(worker, |story| story.is_done = true),
-            Finding::SourceFailed { source, answer } => tell(&mut self.sources, source, at_ms, answer),
-            Finding::RequestFailed { route, answer, .. } => tell(&mut self.routes, route, at_ms, answer),
+            Finding::SourceFailed { source, answer } => tell(&mut self.sources, source, incident, answer),
+            Finding::RequestFailed { route, answer, .. } => tell(&mut self.routes, route, incident, answer),
             Finding::MetricMissing { name } if self.missing_metrics.len() < NAMES_MAX => {
                 self.missing_metrics.insert(name.clone());
             }
@@ -169,14 +171,18 @@ impl Story {
     }
 }
 
-fn tell(stories: &mut BTreeMap<String, SourceStory>, name: &str, at_ms: u64, answer: &str) {
+fn tell(stories: &mut BTreeMap<String, SourceStory>, name: &str, incident: &Incident, answer: &str) {
     if !stories.contains_key(name) && stories.len() >= NAMES_MAX {
         return;
     }
     let story = stories.entry(name.to_owned()).or_default();
     story.count += 1;
-    if at_ms >= story.last_ms {
-        story.last_ms = at_ms;
+    let is_steady = incident.phase == Phase::Steady;
+    let is_first_steady = is_steady && story.steady_count == 0;
+    story.steady_count += u64::from(is_steady);
+    let tells_as_much = is_steady || story.steady_count == 0;
+    if is_first_steady || (tells_as_much && incident.at_ms >= story.last_ms) {
+        story.last_ms = incident.at_ms;
         answer.clone_into(&mut story.answer);
     }
 }

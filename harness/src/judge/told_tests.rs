@@ -208,3 +208,56 @@ fn a_good_window_does_not_make_up_for_a_bad_one() {
     add(soak.minute(91), Counter::RequestErrors, 5);
     assert_eq!(Verdict::Pass, of(&soak, Kpi::ErrorRateChaos).verdict);
 }
+
+#[test]
+fn what_decided_is_told_first_and_our_own_restart_is_no_cause() {
+    let refused = |source: &str| Finding::SourceFailed { source: source.into(), answer: "no connection".into() };
+    let mut soak = Soak::healthy(Suite::Full).each(|interval| {
+        interval.gauges.remove(&Gauge::GatewayQueueDepth);
+    });
+    soak.happens(600_000, Finding::MetricMissing { name: "run_queue_depth".into() });
+    // Four scrapes fail in the gateway's restart at T+75.
+    let restart = soak.minute(75);
+    *restart.counters.entry(Counter::ScrapesOk).or_default() -= 4;
+    let phase = restart.phase;
+    soak.happens(4_510_000, refused("GET /metrics"));
+    let reason = of(&soak, Kpi::QueueDrift).reason.unwrap();
+    assert!(phase == Phase::GatewayRestart && reason.starts_with("the metrics lack "), "{phase}: {reason}");
+    // Where they fail all the time, that comes first.
+    for minute in 20..60 {
+        soak.minute(minute).counters.insert(Counter::ScrapesOk, 0);
+        soak.happens(minute as u64 * 60_000, refused("GET /metrics"));
+    }
+    let reason = of(&soak, Kpi::QueueDrift).reason.unwrap();
+    assert!(reason.starts_with("GET /metrics answered no connection ("), "{reason}");
+}
+
+#[test]
+fn an_answer_out_of_chaos_windows_is_told_rather_than_a_later_one_in_one() {
+    let failed = |answer: &str| Finding::SourceFailed { source: "GET /health".into(), answer: answer.into() };
+    let mut soak = Soak::healthy(Suite::Full).each(|interval| {
+        interval.gauges.remove(&Gauge::ClockOffset);
+        interval.gauges.remove(&Gauge::ClockBounds);
+    });
+    soak.happens(4_510_000, failed("no connection"));
+    let reason = of(&soak, Kpi::ClockDrift).reason.unwrap();
+    assert!(reason.contains("GET /health answered no connection (once, in chaos windows only)"), "{reason}");
+    for at_ms in [600_000, 660_000] {
+        soak.happens(at_ms, failed("404 not found"));
+    }
+    let reason = of(&soak, Kpi::ClockDrift).reason.unwrap();
+    assert!(reason.contains("GET /health answered 404 not found (2 times)"), "{reason}");
+}
+
+#[test]
+fn a_few_scrapes_that_failed_are_not_why_there_are_too_few_floors() {
+    let mut soak = Soak::healthy(Suite::Full);
+    for minute in 0..100 {
+        soak.minute(minute).gauges.remove(&Gauge::GatewayRss);
+    }
+    *soak.minute(76).counters.entry(Counter::ScrapesOk).or_default() -= 4;
+    soak.happens(4_510_000, Finding::SourceFailed { source: "GET /metrics".into(), answer: "no connection".into() });
+    let judgement = of(&soak, Kpi::RssDrift);
+    let reason = judgement.reason.unwrap();
+    assert!(judgement.verdict == Verdict::Unproven && !reason.contains("GET /metrics"), "{reason}");
+}

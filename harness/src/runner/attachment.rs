@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock,
     judge::{Digest, Judgement, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early, nearest},
-    plan::{Kpi, Suite},
+    plan::{Kpi, Suite, moment},
     report::{KPIS_SHOWN, RunFolder, failure_text, summary_markdown},
     session,
     settings::Settings,
@@ -265,7 +265,12 @@ impl Attachment {
             let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
             let run = shown(folder.run_folder().ok().flatten().as_ref());
             for kpi in news {
-                let text = verdicts.kpi(kpi).map(|judgement| failure_text(judgement, self.suite, &run));
+                // The soak goes on, and what is told here is told at once.
+                let at = moment(soak.digest.scenario_ms());
+                let as_of = |text: String| {
+                    format!("{text}\n  as of {at}, when it was missed for good; the results have the final figures")
+                };
+                let text = verdicts.kpi(kpi).map(|judgement| as_of(failure_text(judgement, self.suite, &run)));
                 certain.insert(kpi, text.unwrap_or_default());
             }
         }
