@@ -91,6 +91,17 @@ version_form = "1.0.{seconds}"
 path = "/api/registry/agents?q={text}&page={page}"
 "#;
 
+/// What a gateway is called with that answers 200 to everything, and says by a code how it went.
+const CODES: &str = r#"
+[answers]
+code = "/code"
+[answers.statuses]
+40000 = 400
+40300 = 403
+40400 = 404
+50300 = 503
+"#;
+
 /// A defect each, and what it must turn red.
 pub(crate) const DEFECTS: &[Row] = &[
     defect(&[Defect::Unready], &["availability"]).shares("a"),
@@ -296,6 +307,7 @@ pub(crate) const ODDITIES: &[Row] = &[
         ..healthy(&[Defect::MetricsElsewhere]).shares("elsewhere")
     },
     healthy(&[Defect::Http2Only]).shares("elsewhere"),
+    Row { dialect: CODES, ..healthy(&[Defect::CodedErrors]).shares("elsewhere") },
     // Other forms of the same habits, together.
     healthy(&[Defect::CutOnStreams, Defect::PrefixedRecord, Defect::EqualLines, Defect::LateEnd]),
     healthy(&[Defect::RecordTail, Defect::BurstEvents]).shares("v"),

@@ -12,7 +12,7 @@ use super::{
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
-    dialect::{CallName, Dialect, Fill, fill_json, is_absolute},
+    dialect::{CallName, CodeSays, Dialect, Fill, fill_json, is_absolute},
     exchange::{Exchange, Received},
     headers, retry_after,
     search::{self, PageStart},
@@ -69,6 +69,8 @@ pub struct Answer {
     pub repeated: Option<String>,
     /// Whether its status means yes and its body says no.
     pub is_denial: bool,
+    /// Where the status is what a code in the body stands for: that code, and the status that it came with.
+    pub code: Option<(String, u16)>,
 }
 
 /// No whole answer came.
@@ -92,6 +94,7 @@ impl Answer {
             unread: None,
             repeated: None,
             is_denial: false,
+            code: None,
         }
     }
 
@@ -119,6 +122,9 @@ impl fmt::Display for Answer {
         let start = &self.body[..self.body.len().min(1_024)];
         let text = clip(&String::from_utf8_lossy(start));
         write!(f, "{}", self.status)?;
+        if let Some((code, status)) = &self.code {
+            write!(f, " (code {} of a {status})", clip(code))?;
+        }
         if let Some(location) = &self.location {
             write!(f, " to '{}'", clip(location))?;
         }
@@ -329,23 +335,33 @@ impl Client {
             Some(_) if self.is_yes(call, &answer) => Err(Trouble { text: answer.to_string(), is_unread: true }),
             _ => {
                 let is_denial = self.is_yes(call, &answer) && denial::is_denial(&self.dialect, call, &answer.body);
-                Ok(Answer { is_denial, ..answer })
+                Ok(Answer { is_denial: is_denial || answer.is_denial, ..answer })
             }
+        }
+    }
+
+    /// An answer as the code in its body has it.
+    fn by_its_code(&self, call: CallName, answer: Answer) -> Answer {
+        let says = if call == CallName::Metrics { CodeSays::Nothing } else { self.dialect.codes.read(&answer.body) };
+        match says {
+            CodeSays::Nothing => answer,
+            CodeSays::Status { status, code } => Answer { status, code: Some((code, answer.status)), ..answer },
+            CodeSays::No => Answer { is_denial: true, ..answer },
         }
     }
 
     /// Sends a request, and once more where the token was refused and its source has another: what was refused was not done.
     async fn authorized(&self, call: CallName, fill: &Fill<'_>, link: Option<&str>, limit: Duration) -> Outcome {
         let Some(token) = &self.token else {
-            return self.send(self.request_at(call, fill, link, None)?, limit).await;
+            return self.send(call, self.request_at(call, fill, link, None)?, limit).await;
         };
         let secret = token.next();
-        let answer = self.send(self.request_at(call, fill, link, Some(&secret))?, limit).await?;
+        let answer = self.send(call, self.request_at(call, fill, link, Some(&secret))?, limit).await?;
         if answer.status != StatusCode::UNAUTHORIZED.as_u16() {
             return Ok(answer);
         }
         match token.after_refusal(&secret).await {
-            Some(other) => self.send(self.request_at(call, fill, link, Some(&other))?, limit).await,
+            Some(other) => self.send(call, self.request_at(call, fill, link, Some(&other))?, limit).await,
             None => Ok(answer),
         }
     }
@@ -389,7 +405,7 @@ impl Client {
         Ok(request)
     }
 
-    async fn send(&self, request: Request<Bytes>, limit: Duration) -> Outcome {
+    async fn send(&self, call: CallName, request: Request<Bytes>, limit: Duration) -> Outcome {
         let body_bytes_max = self.dialect.limits.answer_bytes_max;
         let Received { status, headers, body, repeated } =
             self.http.send(request.map(Full::new), body_bytes_max, limit).await?;
@@ -397,7 +413,7 @@ impl Client {
             Ok(body) => (body, None),
             Err(why) => (Bytes::new(), Some(why)),
         };
-        Ok(Answer {
+        let answer = Answer {
             status: status.as_u16(),
             body,
             location: location_of(&headers),
@@ -405,7 +421,9 @@ impl Client {
             unread,
             repeated,
             is_denial: false,
-        })
+            code: None,
+        };
+        Ok(self.by_its_code(call, answer))
     }
 }
 

@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::{
     dialect_calls::{call, headers},
+    dialect_codes::codes,
     dialect_events::{events, states},
     dialect_limits::limits,
     dialect_metrics::metrics,
@@ -141,6 +142,7 @@ fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -
         calls,
         states,
         refused_states,
+        codes: codes(file.table("answers")),
         limits: limits(file.table("limits")),
         events: events(file.table("events")),
         metrics: metrics(file.table("metrics")),

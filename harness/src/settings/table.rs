@@ -114,6 +114,17 @@ impl<'a> Reader<'a> {
         self.list(key, "a list of statuses from 100 to 999", status)
     }
 
+    /// An HTTP status, where the key is there.
+    pub(super) fn status(&mut self, key: &str) -> Option<u16> {
+        let value = self.take(key)?;
+        let status =
+            value.as_integer().and_then(|code| u16::try_from(code).ok()).filter(|code| (100..1_000).contains(code));
+        if status.is_none() {
+            self.wrong(key, &value, "a status from 100 to 999");
+        }
+        status
+    }
+
     fn list<T>(&mut self, key: &str, right: &str, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
         let value = self.take(key)?;
         let items = value.as_array().and_then(|items| items.iter().map(item).collect::<Option<Vec<T>>>());

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{Stream, StreamExt, future, stream};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
@@ -28,17 +28,28 @@ const LARGE_RECORD_BYTES: usize = 1_200_000;
 const HELD_BACK_BYTES: usize = 16 * 1024;
 
 impl Faults {
-    /// The answer in the coding that it has on the wire.
+    /// The answer with the status and in the coding that it has on the wire.
     pub(crate) async fn encode(&self, response: Response) -> Response {
         let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/json");
-        if !self.has(Defect::GzipUnasked) || !is_json {
+        let status = response.status();
+        let is_coded = self.has(Defect::CodedErrors) && !status.is_success();
+        if !is_json || !is_coded && !self.has(Defect::GzipUnasked) {
             return response;
         }
         let (mut head, body) = response.into_parts();
         // No bound: it is an answer of ours, which is in memory already.
-        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        Response::from_parts(head, Body::from(Gzip::new(0).end_with(&body)))
+        let mut body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        if is_coded {
+            let mut json: Value = serde_json::from_slice(&body).unwrap_or_default();
+            json["code"] = (u32::from(status.as_u16()) * 100).into();
+            (head.status, body) = (StatusCode::OK, json.to_string().into());
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        if self.has(Defect::GzipUnasked) {
+            head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            body = Gzip::new(0).end_with(&body);
+        }
+        Response::from_parts(head, Body::from(body))
     }
 
     /// Whether a request finds the connection being closed that it was sent on, which had a request before.

@@ -208,6 +208,7 @@ defects! {
         PrefixedRecord "prefixed-record" "the lines of a run's record begin with time and level"
         RecordTail "record-tail" "a run's record keeps its last two lines"
         LateEnd "late-end" "a run's end is told 4 s after the run has ended"
+        CodedErrors "coded-errors" "whatever goes wrong is answered 200, with a code in the body: the status and two zeros"
         GzipUnasked "gzip-unasked" "every JSON answer is gzip, asked for or not"
         LargeRecord "large-record" "the record of every tenth run has 1.2 MB"
         StaleConnection "stale-connection" "0.5 % of GETs on a connection that had a request before find it closed"

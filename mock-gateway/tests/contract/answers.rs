@@ -45,6 +45,16 @@ async fn every_json_answer_is_gzip_and_metrics_and_streams_are_not() {
 }
 
 #[tokio::test]
+async fn what_goes_wrong_is_200_with_a_code() {
+    let (gateway, caller) = with(Defect::CodedErrors).await;
+    let gone = caller.get("/nowhere").await;
+    assert_eq!((gone.status, gone.json()["code"].clone()), (StatusCode::OK, json!(40_400)));
+    let health = caller.get("/health").await;
+    assert_eq!((health.status, health.json().get("code").cloned()), (StatusCode::OK, None));
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
 async fn one_run_in_ten_has_a_large_record_each_time_it_is_read() {
     let (gateway, caller) = with(Defect::LargeRecord).await;
     for number in 0..20_u128 {

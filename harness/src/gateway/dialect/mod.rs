@@ -3,6 +3,7 @@
 //! The contract itself is the built-in dialect `4runr`. What a gateway does not have at all is said here too, with why, so
 //! that what needs it is waived and not silently green. Reading such a file is the settings' business.
 
+mod codes;
 mod lacks;
 mod limits;
 mod registry;
@@ -14,6 +15,7 @@ use http::{HeaderName, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use codes::{CodeSays, Codes};
 pub use limits::Limits;
 pub use registry::{Paging, VERSION_FORM, VERSION_PLACES, VersionForm};
 pub use template::{Fill, Template, fill_json, is_absolute, places_of_json};
@@ -295,6 +297,8 @@ pub struct Dialect {
     pub states: BTreeMap<String, State>,
     /// Of the words for failure, those of a run that the safety layer refused.
     pub refused_states: BTreeSet<String>,
+    /// Codes in answers.
+    pub codes: Codes,
     /// How far the gateway goes where the contract leaves it open.
     pub limits: Limits,
     /// Events of streams.

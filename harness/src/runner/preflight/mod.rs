@@ -6,6 +6,7 @@
 
 mod attempt;
 mod checks;
+mod codes;
 mod disturb;
 mod effects;
 mod hints;

@@ -47,7 +47,10 @@ impl Check<'_> {
         if spec.has_place("signature") {
             stamp_ms += form.step_ms();
             let answer = self.try_once(CallName::Publish, &manifest(&form.version(0, stamp_ms), true)).await;
-            if answer.is_some_and(|answer| !answer.is(&spec.refused) && !answer.is(&spec.yes)) {
+            let unrefused = answer.filter(|answer| !answer.is(&spec.refused));
+            let is_said =
+                unrefused.as_ref().is_some_and(|it| self.is_refused_by_a_code("a manifest that was tampered with", it));
+            if !is_said && unrefused.is_some_and(|answer| !answer.is(&spec.yes)) {
                 let what =
                     format!("a manifest that was tampered with is neither refused, {:?}, nor accepted", spec.refused);
                 self.wrong(what, &["calls.publish.refused"], None);

@@ -91,3 +91,14 @@ async fn a_restart_that_cannot_be_seen_names_the_lever_and_one_that_drains_first
     let told = preflight(&[Defect::DrainFirst], "", CallName::GatewayRestart).await.unwrap();
     assert!(told.contains("after 8"), "{told}");
 }
+
+#[tokio::test]
+async fn a_gateway_that_refuses_by_a_code_is_noticed_and_its_codes_are_understood() {
+    let dialect = "[answers]\ncode = \"/code\"\n[answers.statuses]\n40000 = 400\n40300 = 403\n40400 = 404\n";
+    let hint = "[answers] code = \"/code\", and [answers.statuses] \"40300\" = 403";
+    names(Defect::CodedErrors, CallName::CreateRun, "answers.code", hint, dialect).await;
+    let told = preflight(&[Defect::CodedErrors], "", CallName::Publish).await.unwrap_err();
+    assert!(told.contains("a manifest that was tampered with was answered 200, with 40"), "{told}");
+    let told = preflight(&[Defect::CodedErrors], dialect, CallName::Publish).await;
+    assert!(told.is_ok(), "{}", told.unwrap_err());
+}

@@ -1,0 +1,64 @@
+//! Codes in answers: a gateway that answers 200 to everything refuses by a code, and the dialect has to say where it stands.
+
+use serde_json::Value;
+
+use super::checks::Check;
+use crate::gateway::Answer;
+
+/// What gateways call the code of an answer.
+const CODES: [&str; 8] = ["code", "errorCode", "error_code", "errcode", "errno", "ret", "retCode", "statusCode"];
+
+impl Check<'_> {
+    /// Whether what was to be refused has an answer whose code may refuse it, and says so where the dialect does not.
+    pub(super) fn is_refused_by_a_code(&mut self, what: &str, answer: &Answer) -> bool {
+        let known = self.dialect().codes.code.clone();
+        let Some((pointer, code)) = code_in(answer, &known) else { return false };
+        if !known.is_empty() && self.dialect().codes.statuses.contains_key(&code) {
+            return false;
+        }
+        let name = serde_json::Value::from(code.as_str());
+        let hint = format!("if that refuses it: [answers] code = {pointer:?}, and [answers.statuses] {name} = 403");
+        let status = answer.status;
+        self.wrong(
+            format!("{what} was answered {status}, with {code} at {pointer:?}"),
+            &["answers.code", "answers.statuses"],
+            Some(hint),
+        );
+        true
+    }
+}
+
+/// The code of an answer that is none of success: where the dialect says, or under a usual name.
+fn code_in(answer: &Answer, known: &str) -> Option<(String, String)> {
+    let json = answer.json()?;
+    let usual = CODES.iter().map(|name| format!("/{name}"));
+    let pointers: Vec<String> = if known.is_empty() { usual.collect() } else { vec![known.to_owned()] };
+    pointers.into_iter().find_map(|pointer| {
+        let code = match json.pointer(&pointer)? {
+            Value::Number(number) if number.as_u64().is_none_or(|n| n != 0 && !(200..300).contains(&n)) => {
+                number.to_string()
+            }
+            Value::String(text) if !["", "0", "ok", "success"].contains(&text.to_lowercase().as_str()) => text.clone(),
+            _ => return None,
+        };
+        Some((pointer, code))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_one_that_is_not_of_success() {
+        let found =
+            |body: &str| code_in(&Answer::new(200, body.to_owned()), "").map(|(pointer, code)| pointer + " " + &code);
+        assert_eq!(Some("/code 42203"), found(r#"{"code":42203,"data":null}"#).as_deref());
+        assert_eq!(Some("/errorCode POLICY"), found(r#"{"errorCode":"POLICY"}"#).as_deref());
+        for fine in [r#"{"code":0}"#, r#"{"code":200}"#, r#"{"code":"OK"}"#, r#"{"code":null}"#, "[]", "up"] {
+            assert_eq!(None, found(fine), "{fine}");
+        }
+        let answer = Answer::new(200, r#"{"meta":{"rc":7},"code":0}"#.to_owned());
+        assert_eq!(Some(("/meta/rc".to_owned(), "7".to_owned())), code_in(&answer, "/meta/rc"));
+    }
+}
