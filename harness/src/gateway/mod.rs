@@ -32,6 +32,7 @@ pub mod dialect;
 mod event_lines;
 #[cfg(test)]
 mod event_lines_tests;
+mod event_parts;
 mod exchange;
 mod exposition;
 #[cfg(test)]

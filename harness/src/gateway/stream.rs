@@ -1,6 +1,6 @@
 //! One connection of a stream. Coming back is the session's business: a measurement cannot live with silent reconnects.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::{Stream, StreamExt};
@@ -38,6 +38,9 @@ pub struct Streams {
 /// An open stream.
 pub struct Connection {
     told: Told,
+    dialect: Arc<Dialect>,
+    /// Lines of an event that were not handed out yet.
+    parts: VecDeque<StreamEvent>,
     /// A stream on which nothing comes for this long, not even a comment, is given up.
     idle_max: Duration,
     events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
@@ -174,7 +177,13 @@ impl Streams {
                     content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("text/event-stream"));
                 if is_stream {
                     let idle_max = self.dialect.limits.stream_idle;
-                    Ok(Connection { told, idle_max, events })
+                    Ok(Connection {
+                        told,
+                        dialect: Arc::clone(&self.dialect),
+                        parts: VecDeque::new(),
+                        idle_max,
+                        events,
+                    })
                 } else {
                     Err(refused(format!("{} with content type '{}'", head.status(), clip(content_type))))
                 }
@@ -189,7 +198,8 @@ impl Connection {
     /// A connection that is open already, and shows these.
     #[cfg(test)]
     pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>, told: Told) -> Self {
-        Self { told, idle_max: Duration::from_secs(300), events }
+        let dialect = Arc::new(crate::settings::built_in_dialect());
+        Self { told, dialect, parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
     }
 
     /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
@@ -204,6 +214,9 @@ impl Connection {
     /// How the stream ended: data about the gateway.
     pub async fn next(&mut self) -> Result<StreamEvent, Ended> {
         loop {
+            if let Some(part) = self.parts.pop_front() {
+                return Ok(part);
+            }
             if let Some(skipped) = self.told.skipped() {
                 let (id, name) = (skipped.id.clone(), skipped.name.clone());
                 let event = StreamEvent {
@@ -230,14 +243,15 @@ impl Connection {
             };
             match item {
                 Some(Ok(SSE::Event(event))) => {
-                    return Ok(StreamEvent {
+                    let event = StreamEvent {
                         id: event.id.filter(|id| !id.is_empty()),
                         name: event.event_type,
                         data: event.data,
                         oversized: None,
                         arrived: clock::now(),
                         connection: 0,
-                    });
+                    };
+                    self.parts.extend(self.dialect.events.parts(event));
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {

@@ -34,8 +34,8 @@ pub(super) fn states(mut table: Reader<'_>) -> (BTreeMap<String, State>, BTreeSe
 
 /// Where things are in the data of an event, the words for its type, and habits of streams with events.
 pub(super) fn events(mut table: Reader<'_>) -> Events {
-    let [kind, run_id, timestamp, message, status, duration_ms] =
-        ["type", "run_id", "timestamp", "message", "status", "duration_ms"].map(|key| {
+    let [kind, run_id, timestamp, lines, message, status, duration_ms] =
+        ["type", "run_id", "timestamp", "lines", "message", "status", "duration_ms"].map(|key| {
             let pointer = table.text(key).unwrap_or_default();
             is_pointer(&table, key, &pointer);
             pointer
@@ -71,6 +71,7 @@ pub(super) fn events(mut table: Reader<'_>) -> Events {
         kind,
         run_id,
         timestamp,
+        lines,
         message,
         status,
         duration_ms,

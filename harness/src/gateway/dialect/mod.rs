@@ -180,6 +180,8 @@ pub struct Events {
     pub run_id: String,
     /// The gateway's time of it.
     pub timestamp: String,
+    /// Where an event carries several log lines: the array of them. Empty: an event is a line.
+    pub lines: String,
     /// Text of a log line.
     pub message: String,
     /// How a run ended.

@@ -155,6 +155,12 @@ impl Check<'_> {
             self.wrong("no event is the run's end", &["events.type", "events.end", "events.log"], Some(hint));
         } else if !is_guard && !seen.iter().any(|log| log.kind == "log") {
             self.wrong("no event is a log line", &["events.type", "events.log"], words_in(&data));
+        } else if let Some((pointer, lines)) = self.several_lines(call, id, &events).filter(|_| !is_guard) {
+            let hint = format!(
+                "lines = {pointer:?}, and in message the place in a line that is the only one: \"{pointer}/0/text\", for example"
+            );
+            let what = format!("an event carries {lines} log lines, and the first of them is read alone, or none");
+            self.wrong(what, &["events.lines", "events.message"], Some(hint));
         } else if !is_guard && !seen.iter().any(|log| log.kind == "log" && log.message.is_some()) {
             let hint = pointers_in(&data, &["message", "text", "line"], &Value::is_string);
             self.wrong("no log line has a message", &["events.message"], hint);
@@ -177,6 +183,22 @@ impl Check<'_> {
             self.note_lines(id, &seen).await;
         }
         Some(events)
+    }
+
+    /// Where an event of log lines carries several, and how many, where the dialect does not say so.
+    fn several_lines(&self, call: CallName, id: &str, events: &[StreamEvent]) -> Option<(String, usize)> {
+        let dialect = &self.dialect().events;
+        let is_of_lines = |event: &&StreamEvent| {
+            let read = self.read(call, id, event).filter(|log| log.kind == "log");
+            read.is_some_and(|log| log.message.is_none() || dialect.message.contains("/0/"))
+        };
+        let lines = |event: &StreamEvent| {
+            let json: Value = serde_json::from_str(&event.data).ok()?;
+            let arrays = json.as_object()?.iter().filter_map(|(key, value)| Some((key, value.as_array()?)));
+            let mut lists = arrays.filter(|(_, items)| items.len() > 1 && items.iter().all(Value::is_object));
+            lists.next().map(|(key, items)| (format!("/{key}"), items.len()))
+        };
+        if dialect.lines.is_empty() { events.iter().filter(is_of_lines).find_map(lines) } else { None }
     }
 
     /// Compares the log lines of a run that is over with its record, and notes what a soak will make of them.
