@@ -2,24 +2,22 @@
 
 use serde_json::Value;
 
-use super::{StreamEvent, dialect::Events};
+use super::StreamEvent;
 
-impl Events {
-    /// The event, or one for each line that it carries, in order. In each the array of lines has one element. Only the last
-    /// keeps the id, since whoever comes back with it has had them all.
-    pub(super) fn parts(&self, event: StreamEvent) -> Vec<StreamEvent> {
-        let lines = if self.lines.is_empty() { None } else { lines_in(&event.data, &self.lines) };
-        let Some((mut json, lines)) = lines else { return vec![event] };
-        let last = lines.len() - 1;
-        let part = |(n, line): (usize, Value)| {
-            if let Some(place) = json.pointer_mut(&self.lines) {
-                *place = Value::Array(vec![line]);
-            }
-            let id = event.id.as_ref().map(|id| if n == last { id.clone() } else { format!("{id}#{n}") });
-            StreamEvent { id, data: json.to_string(), ..event.clone() }
-        };
-        lines.into_iter().enumerate().map(part).collect()
-    }
+/// The event, or one for each line that it carries, in order: in each the array at `pointer` has one element. Only the last
+/// keeps the id, since whoever comes back with it has had them all. An empty pointer: an event is a line.
+pub(super) fn parts(pointer: &str, event: StreamEvent) -> Vec<StreamEvent> {
+    let lines = if pointer.is_empty() { None } else { lines_in(&event.data, pointer) };
+    let Some((mut json, lines)) = lines else { return vec![event] };
+    let last = lines.len() - 1;
+    let part = |(n, line): (usize, Value)| {
+        if let Some(place) = json.pointer_mut(pointer) {
+            *place = Value::Array(vec![line]);
+        }
+        let id = event.id.as_ref().map(|id| if n == last { id.clone() } else { format!("{id}#{n}") });
+        StreamEvent { id, data: json.to_string(), ..event.clone() }
+    };
+    lines.into_iter().enumerate().map(part).collect()
 }
 
 /// An event's data, and the lines that were in it, where it has more than one.
@@ -32,10 +30,8 @@ fn lines_in(data: &str, pointer: &str) -> Option<(Value, Vec<Value>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::built_in_dialect;
 
-    fn parts(pointer: &str, data: &str) -> Vec<(Option<String>, String)> {
-        let events = Events { lines: pointer.to_owned(), ..built_in_dialect().events };
+    fn parted(pointer: &str, data: &str) -> Vec<(Option<String>, String)> {
         let event = StreamEvent {
             id: Some("7".into()),
             name: "lines".into(),
@@ -44,7 +40,7 @@ mod tests {
             arrived: crate::clock::now(),
             connection: 0,
         };
-        events.parts(event).into_iter().map(|part| (part.id, part.data)).collect()
+        parts(pointer, event).into_iter().map(|part| (part.id, part.data)).collect()
     }
 
     #[test]
@@ -52,15 +48,15 @@ mod tests {
         let data = r#"{"lines":[{"text":"a"},{"text":"b"}],"run_id":"3"}"#;
         let part =
             |id: &str, line: &str| (Some(id.to_owned()), format!(r#"{{"lines":[{{"text":"{line}"}}],"run_id":"3"}}"#));
-        assert_eq!(vec![part("7#0", "a"), part("7", "b")], parts("/lines", data));
+        assert_eq!(vec![part("7#0", "a"), part("7", "b")], parted("/lines", data));
     }
 
     #[test]
     fn what_carries_one_line_or_none_stays_as_it_is() {
         for data in [r#"{"lines":[{"text": "a"}]}"#, r#"{"lines":[]}"#, r#"{"lines":"a"}"#, "[]", "no JSON", ""] {
-            assert_eq!(vec![(Some("7".to_owned()), data.to_owned())], parts("/lines", data));
+            assert_eq!(vec![(Some("7".to_owned()), data.to_owned())], parted("/lines", data));
         }
         let data = r#"{"lines": [1, 2]}"#;
-        assert_eq!(vec![(Some("7".to_owned()), data.to_owned())], parts("", data), "no dialect says so");
+        assert_eq!(vec![(Some("7".to_owned()), data.to_owned())], parted("", data), "no dialect says so");
     }
 }

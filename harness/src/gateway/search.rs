@@ -134,6 +134,12 @@ fn hits_of(spec: &Spec, entry: &Value) -> Vec<SearchHit> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
+    // `/versions/*/version`: of each of a list.
+    if let Some((list, in_each)) = spec.pointers.get("version").and_then(|pointer| pointer.split_once("/*")) {
+        let items = entry.pointer(list).and_then(Value::as_array).into_iter().flatten();
+        let versions = items.filter_map(|item| text(item.pointer(in_each)?));
+        return versions.map(|version| SearchHit { slug: slug.clone(), version }).collect();
+    }
     let versions: Vec<String> = match spec.find("version", entry) {
         Some(Value::Array(versions)) => versions.iter().filter_map(text).collect(),
         Some(Value::Object(versions)) => versions.keys().cloned().collect(),
@@ -231,6 +237,9 @@ mod tests {
         assert_eq!(is("a", &["1"]), found("", json!({ "agents": { "a@1": hit("a", "1") } })));
         let listed = json!({ "agents": [{ "slug": "a", "versions": ["1", "2"] }] });
         assert_eq!(is("a", &["1", "2"]), found("version = \"/versions\"", listed));
+        let each =
+            json!({ "agents": [{ "slug": "a", "versions": [{ "v": { "is": "1" } }, { "v": { "is": 2 } }, 7] }] });
+        assert_eq!(is("a", &["1", "2"]), found("version = \"/versions/*/v/is\"", each));
         let keyed = json!({ "agents": [{ "slug": "a", "versions": { "1": {}, "2": {} } }] });
         assert_eq!(is("a", &["1", "2"]), found("version = \"/versions\"", keyed));
         assert_eq!(is("a", &["17"]), found("", json!({ "agents": [{ "slug": "a", "version": 17 }] })));

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     CallName, ClientError, Dialect, GatewayAccess, Token,
     decode::BROWSER_CODINGS,
+    event_parts::parts,
     headers,
     secret::Secret,
     tls::cause_of,
@@ -38,7 +39,8 @@ pub struct Streams {
 /// An open stream.
 pub struct Connection {
     told: Told,
-    dialect: Arc<Dialect>,
+    /// Where an event carries several log lines.
+    lines: String,
     /// Lines of an event that were not handed out yet.
     parts: VecDeque<StreamEvent>,
     /// A stream on which nothing comes for this long, not even a comment, is given up.
@@ -179,7 +181,7 @@ impl Streams {
                     let idle_max = self.dialect.limits.stream_idle;
                     Ok(Connection {
                         told,
-                        dialect: Arc::clone(&self.dialect),
+                        lines: self.dialect.events.lines.clone(),
                         parts: VecDeque::new(),
                         idle_max,
                         events,
@@ -198,8 +200,7 @@ impl Connection {
     /// A connection that is open already, and shows these.
     #[cfg(test)]
     pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>, told: Told) -> Self {
-        let dialect = Arc::new(crate::settings::built_in_dialect());
-        Self { told, dialect, parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
+        Self { told, lines: String::new(), parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
     }
 
     /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
@@ -251,7 +252,7 @@ impl Connection {
                         arrived: clock::now(),
                         connection: 0,
                     };
-                    self.parts.extend(self.dialect.events.parts(event));
+                    self.parts.extend(parts(&self.lines, event));
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {

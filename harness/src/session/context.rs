@@ -24,6 +24,8 @@ const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 const WAIT_MIN: Duration = Duration::from_millis(50);
 /// For so long it comes again, longer than any single wait; what is told to wait then is told no.
 const WAIT_LIMIT: Duration = Duration::from_secs(180);
+/// What a gateway answers of what it has, and cannot be read yet: a replica may be a moment behind.
+const NOT_THERE_YET: u16 = 404;
 /// A request that is told to come later is sent again so often.
 const SENT_AGAIN_MAX: u32 = 3;
 
@@ -95,6 +97,11 @@ pub struct Wrong {
     pub status: Option<u16>,
     /// Whether S2 could not read the answer: a limit of S2's.
     pub is_unread: bool,
+}
+
+/// Whether an answer asks to come again. What is expected of the call, as a 404 is of a run that was refused, asks for nothing.
+fn is_told_to_wait(call: &Call<'_>, answer: &Answer) -> bool {
+    call.wait.contains(&answer.status) && !answer.is(call.expected)
 }
 
 /// What came of a request.
@@ -215,8 +222,10 @@ impl Context {
                 self.recorder.count(Counter::RequestsRepeated, mark);
                 tracing::debug!("{}: {} ({}): sent once more: {why}", call.workload, call.route, call.subject);
             }
-            if let Some(answer) = outcome.as_ref().ok().filter(|answer| call.wait.contains(&answer.status)) {
-                self.recorder.count(Counter::RequestsThrottled, mark);
+            if let Some(answer) = outcome.as_ref().ok().filter(|answer| is_told_to_wait(&call, answer)) {
+                // What is not there yet is no limit of a plan.
+                let is_limit = answer.status != NOT_THERE_YET;
+                self.recorder.add(Counter::RequestsThrottled, u64::from(is_limit), mark);
                 let wait = answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED).clamp(WAIT_MIN, WAIT_LIMIT);
                 tracing::debug!(
                     "{}: {} ({}): {answer}; again in {} ms",

@@ -1,6 +1,6 @@
 //! What a restart is seen to do: readiness lost, streams dropped, reads of the API that fail; and when it is over.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{future::Future, pin::Pin, sync::OnceLock, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -30,18 +30,16 @@ pub(super) struct RestartLook {
     limit: Duration,
     dropped_before: u64,
     open_before: usize,
-    reads: Vec<Read>,
+    /// Reads that were answered before the restart.
+    reads: Vec<CallName>,
     ready_in_a_row: u32,
     /// What was seen first of readiness, and of the reads.
     lost: Option<String>,
     failed: Option<String>,
 }
 
-/// A read of the API that was answered before the restart.
-struct Read {
-    call: CallName,
-    failed_in_a_row: u32,
-}
+/// Looks at the reads until one of them has failed, and says how.
+type LookAtReads<'a> = Pin<Box<dyn Future<Output = String> + Send + 'a>>;
 
 /// When a restart was done and whether it was accepted, once that is known.
 pub(super) type Done = OnceLock<(Instant, Option<bool>)>;
@@ -52,7 +50,7 @@ impl RestartLook {
         let mut reads = Vec::new();
         for call in READS.into_iter().filter(|call| with_reads && context.client.has(*call)) {
             if failure(context, call).await.is_none() {
-                reads.push(Read { call, failed_in_a_row: 0 });
+                reads.push(call);
             }
         }
         Self {
@@ -82,10 +80,17 @@ impl RestartLook {
     ) -> Result<(), String> {
         let mut is_recorded = is_seen;
         let mut shown_at = is_seen.then_some(injected_at);
+        // Beside: a gateway may hold a read for as long as its store is away, while it says that it is not ready.
+        let reads = std::mem::take(&mut self.reads);
+        let mut reads: Option<LookAtReads<'_>> =
+            (!reads.is_empty()).then(|| -> LookAtReads<'_> { Box::pin(failing(context, reads, injected_at)) });
         loop {
-            let answer = not_ready(context).await;
+            let answer = self.beside(&mut reads, not_ready(context)).await;
             let took_ms = millis(clock::now().saturating_duration_since(injected_at));
-            self.look(context, answer.as_ref(), took_ms, shown_at.is_some()).await;
+            self.look(answer.as_ref(), took_ms);
+            if shown_at.is_some() || self.lost.is_some() {
+                reads = None;
+            }
             let dropped = context.board.log_streams_dropped().saturating_sub(self.dropped_before);
             let effective = is_seen || self.lost.is_some() || self.failed.is_some() || self.is_cut(dropped);
             if effective && shown_at.is_none() {
@@ -128,7 +133,23 @@ impl RestartLook {
                     answer.unwrap_or_else(|| "200, but not three times in a row".into())
                 ));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            self.beside(&mut reads, tokio::time::sleep(LOOK_EVERY)).await;
+        }
+    }
+
+    /// What comes of something, and the reads are looked at meanwhile.
+    async fn beside<T>(&mut self, reads: &mut Option<LookAtReads<'_>>, of: impl Future<Output = T>) -> T {
+        tokio::pin!(of);
+        loop {
+            let Some(looked_at) = reads else { return of.await };
+            tokio::select! {
+                biased;
+                outcome = &mut of => return outcome,
+                failed = looked_at => {
+                    self.failed = Some(failed);
+                    *reads = None;
+                }
+            }
         }
     }
 
@@ -137,24 +158,11 @@ impl RestartLook {
         dropped > 0 && dropped.saturating_mul(2) >= self.open_before as u64
     }
 
-    /// Takes in a look at readiness, and looks at the reads where nothing has shown yet.
-    async fn look(&mut self, context: &Context, not_ready: Option<&String>, took_ms: u64, has_shown: bool) {
+    /// Takes in a look at readiness.
+    fn look(&mut self, not_ready: Option<&String>, took_ms: u64) {
         self.ready_in_a_row = if not_ready.is_none() { self.ready_in_a_row + 1 } else { 0 };
         if let (None, Some(answer)) = (&self.lost, not_ready) {
             self.lost = Some(format!("readiness was lost after {took_ms} ms ({answer})"));
-        }
-        if has_shown || self.lost.is_some() {
-            return;
-        }
-        for read in &mut self.reads {
-            let failure = failure(context, read.call).await;
-            read.failed_in_a_row = if failure.is_some() { read.failed_in_a_row + 1 } else { 0 };
-            if let Some(answer) = failure.filter(|_| read.failed_in_a_row >= FAILED_IN_A_ROW) {
-                let route = context.client.dialect().route(read.call);
-                self.failed =
-                    Some(format!("{route} failed {FAILED_IN_A_ROW} times in a row after {took_ms} ms ({answer})"));
-                return;
-            }
         }
     }
 
@@ -169,6 +177,23 @@ impl RestartLook {
             seen.push(format!("an effect was waited for {} s", self.limit.as_secs()));
         }
         seen.join("; ")
+    }
+}
+
+/// Looks at reads, each by itself, until one has failed so often in a row that it is no coincidence.
+async fn failing(context: &Context, reads: Vec<CallName>, injected_at: Instant) -> String {
+    let mut failed_in_a_row = vec![0; reads.len()];
+    loop {
+        for (call, in_a_row) in reads.iter().zip(&mut failed_in_a_row) {
+            let failure = failure(context, *call).await;
+            *in_a_row = if failure.is_some() { *in_a_row + 1 } else { 0 };
+            if let Some(answer) = failure.filter(|_| *in_a_row >= FAILED_IN_A_ROW) {
+                let route = context.client.dialect().route(*call);
+                let took_ms = millis(clock::now().saturating_duration_since(injected_at));
+                return format!("{route} failed {FAILED_IN_A_ROW} times in a row after {took_ms} ms ({answer})");
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

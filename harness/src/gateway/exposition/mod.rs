@@ -114,7 +114,11 @@ impl Exposition {
         for (ours, theirs) in renamed {
             let (values, histograms, unusable) = (&mut self.values, &mut self.histograms, &mut self.unusable);
             let _ = values.remove(theirs).map(|value| values.insert(ours.clone(), value));
-            let _ = histograms.remove(theirs).map(|buckets| histograms.insert(ours.clone(), buckets));
+            let per_second = per_second(theirs);
+            let _ = histograms.remove(theirs).map(|mut buckets| {
+                buckets.iter_mut().for_each(|(bound, _)| *bound /= per_second);
+                histograms.insert(ours.clone(), buckets)
+            });
             let _ = unusable.remove(theirs).map(|why| unusable.insert(ours.clone(), why));
         }
         if self.heap.is_none() {
@@ -131,6 +135,14 @@ impl Exposition {
     pub fn value(&self, name: &str) -> Option<f64> {
         self.values.get(name).copied()
     }
+}
+
+/// How many of a metric's unit are a second, by its name: the contract's histograms are in seconds.
+fn per_second(name: &str) -> f64 {
+    let units =
+        [("milliseconds", 1e3), ("millis", 1e3), ("ms", 1e3), ("microseconds", 1e6), ("us", 1e6), ("nanoseconds", 1e9)];
+    let unit = units.iter().find(|(unit, _)| name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')));
+    unit.map_or(1.0, |(_, per_second)| *per_second)
 }
 
 /// The lines of a text, as they are taken.

@@ -57,3 +57,19 @@ fn a_type_that_nobody_knows_is_none_and_what_is_no_metric_is_counted_as_unread()
     );
     assert_eq!(None, Exposition::read("<html>\n<body>no</body>\n"));
 }
+
+#[test]
+fn the_unit_that_a_histogram_has_in_its_name_is_brought_to_seconds() {
+    for (name, bound) in [("took_milliseconds", 0.25), ("took_ms", 0.25), ("took_seconds", 250.0), ("terms", 250.0)] {
+        let text =
+            format!("{name}_bucket{{le=\"250\"}} 3\n{name}_bucket{{le=\"+Inf\"}} 4\n{name}_sum 9\n{name}_count 4\n");
+        let names = [("sentinel_judge_duration_seconds".to_owned(), name.to_owned())];
+        let names = MetricNames { is_json: false, names: names.into(), absent: BTreeMap::new() };
+        let read = Exposition::read(&text).unwrap().under(&names);
+        assert_eq!(
+            vec![(bound, 3.0), (f64::INFINITY, 4.0)],
+            read.histograms["sentinel_judge_duration_seconds"],
+            "{name}"
+        );
+    }
+}

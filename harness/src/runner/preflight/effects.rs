@@ -79,6 +79,11 @@ impl Check<'_> {
         let limit = clock::now() + PATIENCE.min(self.settings.scenario.runs.timeout);
         while clock::now() < limit {
             let answer = self.client.run(id).await.ok();
+            let waits = self.dialect().call(CallName::Run).map_or(&[][..], |spec| &spec.wait);
+            if answer.as_ref().is_some_and(|answer| answer.is(waits)) {
+                sleep(LOOK_EVERY).await;
+                continue;
+            }
             let json =
                 answer.filter(|answer| self.client.is_yes(CallName::Run, answer)).and_then(|answer| answer.json());
             let standing = json.map(|json| self.dialect().standing(&self.dialect().run_view(&json)));
