@@ -1,6 +1,6 @@
 //! The calls of the contract, one method each.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -8,7 +8,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::{
-    GatewayAccess, Manifest, NewRun, Token,
+    Answer, GatewayAccess, Manifest, NewRun, Outcome, Token, Trouble,
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
@@ -17,7 +17,6 @@ use super::{
     headers, retry_after,
     search::{self, PageStart},
     secret::Secret,
-    tls::{REFUSED, cause_of},
 };
 use crate::{clock, journal::clip};
 
@@ -47,119 +46,6 @@ pub enum ClientError {
     /// TLS cannot be set up.
     #[error("cannot set up TLS: {0}; without certificates on this machine, S2_CA_FILE may name some")]
     Tls(#[from] rustls::Error),
-}
-
-/// What came of a call.
-pub type Outcome = Result<Answer, Trouble>;
-
-/// An answer, whatever its status.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// The body, whole.
-    pub body: Bytes,
-    /// Where it points to instead, as far as it says so.
-    pub location: Option<String>,
-    /// How long it asks to wait before the next request.
-    pub retry_after: Option<Duration>,
-    /// Why its body could not be read, a limit of S2's; the body is empty then.
-    pub unread: Option<String>,
-    /// Why the request was sent once more, if it was: what came of it the first time.
-    pub repeated: Option<String>,
-    /// Whether its status means yes and its body says no.
-    pub is_denial: bool,
-    /// Where the status is what a code in the body stands for: that code, and the status that it came with.
-    pub code: Option<(String, u16)>,
-}
-
-/// No whole answer came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// What went wrong, in words.
-    pub text: String,
-    /// Whether the gateway did answer, and S2 could not read it: a limit of S2's, and nobody's error.
-    pub is_unread: bool,
-}
-
-impl Answer {
-    /// An answer with a body, and nothing else to be said of it.
-    #[must_use]
-    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            body: body.into(),
-            location: None,
-            retry_after: None,
-            unread: None,
-            repeated: None,
-            is_denial: false,
-            code: None,
-        }
-    }
-
-    /// Whether the status is one of these, and the body does not say the opposite.
-    #[must_use]
-    pub fn is(&self, statuses: &[u16]) -> bool {
-        statuses.contains(&self.status) && !self.is_denial
-    }
-
-    /// The body as JSON; `None` where it is none.
-    #[must_use]
-    pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
-    }
-
-    /// The body as text, with a mark for each byte that is none.
-    #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let start = &self.body[..self.body.len().min(1_024)];
-        let text = clip(&String::from_utf8_lossy(start));
-        write!(f, "{}", self.status)?;
-        if let Some((code, status)) = &self.code {
-            write!(f, " (code {} of a {status})", clip(code))?;
-        }
-        if let Some(location) = &self.location {
-            write!(f, " to '{}'", clip(location))?;
-        }
-        match &self.unread {
-            Some(why) => write!(f, ", with {}", clip(why)),
-            None if text.is_empty() => Ok(()),
-            None => write!(f, " {text}"),
-        }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Trouble {
-    /// Whether the gateway's certificate was refused: it is there, and the text says what would help.
-    #[must_use]
-    pub fn is_a_refused_certificate(&self) -> bool {
-        self.text.contains(REFUSED)
-    }
-
-    /// Trouble, in words.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_unread: false }
-    }
-
-    pub(super) fn of(error: &hyper_util::client::legacy::Error) -> Self {
-        let what = if error.is_connect() { "no connection" } else { "the request failed" };
-        // The innermost cause says what happened.
-        Self::new(clip(&format!("{what}: {}", cause_of(error))))
-    }
 }
 
 impl Client {
@@ -442,27 +328,4 @@ pub(super) fn location_of(headers: &HeaderMap) -> Option<String> {
 pub(super) fn segment(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(status: u16, body: &[u8]) -> String {
-        let body = Bytes::copy_from_slice(body);
-        Answer::new(status, body).to_string()
-    }
-
-    #[test]
-    fn an_answer_is_shown_on_one_short_line_whatever_its_body_is() {
-        assert_eq!("500 {\"error\":\"no worker\"}", shown(500, b"{\"error\":\"no worker\"}\n"));
-        assert_eq!("204", shown(204, b" \r\n"));
-        assert_eq!("502 \\u{1b}[2Jok\\n\\ntest full ... ok", shown(502, b"\x1b[2Jok\n\ntest full ... ok"));
-        // What is no text is marked, and a character that the cut goes through is no reason to stumble.
-        assert_eq!("200 \u{fffd}\u{fffd}a", shown(200, &[0xff, 0xc0, b'a']));
-        let long = "é".repeat(5_000_000);
-        assert!(shown(200, long.as_bytes()).chars().count() < 300);
-        assert!(shown(200, &long.as_bytes()[1..]).chars().count() < 300);
-        assert!(shown(200, &vec![0; 10_000_000]).len() < 2_000);
-    }
 }

@@ -21,6 +21,7 @@
 //! | 1,000,000 | events entered in the ledger | `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib ledger::fuzz` |
 
 mod access;
+mod answer;
 #[cfg(test)]
 mod browser_tests;
 mod client;
@@ -52,6 +53,7 @@ mod tls;
 #[cfg(test)]
 pub(crate) mod tls_tests;
 mod token;
+mod token_source;
 #[cfg(test)]
 mod token_tests;
 mod told;
@@ -60,7 +62,8 @@ mod transport;
 mod transport_tests;
 
 pub use access::GatewayAccess;
-pub use client::{Answer, Client, ClientError, Outcome, Trouble};
+pub use answer::{Answer, Outcome, Trouble};
+pub use client::{Client, ClientError};
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
 pub use dialect::{CallName, Dialect, Limits};
 pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
@@ -70,5 +73,6 @@ pub use search::{PageStart, SearchHit, SearchPage};
 pub use secret::Secret;
 pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
 pub use tls::{NoCertificates, Trust};
-pub use token::{Token, TokenError, TokenSource, read_token_file};
+pub use token::Token;
+pub use token_source::{TokenError, TokenSource, read_token_file};
 pub use told::Oversized;

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    client::{Client, Outcome, Trouble},
+    Outcome, Trouble,
+    client::Client,
     dialect::{CallName, Dialect, Spec},
 };
 

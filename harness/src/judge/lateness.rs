@@ -21,7 +21,8 @@
 //! of 52 starts at its word, would have failed ten of them. On the same machine, starved (load average 18 to 30, at a pace of 120),
 //! 92 % of starts were late, by seconds, and all three soaks failed `load_delivered`.
 //!
-//! `tests/verdicts/busy.rs` measures it again, with a load that it starts itself.
+//! `tests/verdicts/busy.rs` measures it again, with a load that it starts itself: beside four threads that do nothing but work on
+//! two processors (load average 4.0 to 6.7), twenty of twenty were green, and the 99th percentile of lateness was 12.5 to 51.3 ms.
 
 use super::{Digest, Scope, Target, Targets, conclude::percent, range};
 use crate::{
