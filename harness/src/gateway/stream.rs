@@ -203,6 +203,12 @@ impl Connection {
         Self { told, lines: String::new(), parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
     }
 
+    /// Whether some of the lines of an event are still to be handed out.
+    #[must_use]
+    pub fn is_within_an_event(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
     /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {

@@ -47,6 +47,8 @@ named! {
         ReconnectAttempts = "reconnect_attempts",
         /// Attempts that opened a stream.
         ReconnectsOk = "reconnects_ok",
+        /// Events of runs of another workspace than the stream's.
+        EventsForeign = "events_foreign",
         /// Events delivered to the clients of the ledger.
         EventsDelivered = "events_delivered",
         /// Events delivered again to the same client.

@@ -67,7 +67,7 @@
 //! use, by the best source there is: the heap after full collections, by the runtime's own metrics; memory right after
 //! collections that S2 asks for; or resident memory, of which a process under 160 MB may gain 16 MB.
 //!
-//! Played at pace 1 with the plan and the load by default, two hours each, at small gateways on real runtimes (Node 22,
+//! Played at pace 1 with the plan and the load by default, two hours each, at small gateways on real runtimes (Node 20,
 //! CPython 3.11; `tests/runtimes`), fourteen at a time on two processors. The leak is retained on the heap.
 //!
 //! | source | no leak | 5 MB an hour | 10 MB an hour | 20 MB an hour |

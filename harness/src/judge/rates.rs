@@ -175,6 +175,12 @@ pub(super) fn errors(case: Case<'_>, scope: Scope) -> Findings {
         let note = format!("{unread} answers could not be read, a limit of S2's, and count as no error");
         found.evidence.notes.push(note);
     }
+    let foreign = case.digest.counter(Counter::EventsForeign, scope);
+    if foreign > 0 {
+        // What a tenant sees of another is no share of anything: S2 created these runs, and knows whose they are.
+        found.fault =
+            Some(format!("{foreign} events of runs of another workspace were shown, and no share of them is fine"));
+    }
     if matches!(scope, Scope::Chaos) && found.value.is_some_and(|value| found.target.is_met_by(value)) {
         one_bad_window(&mut found, case);
     }

@@ -261,3 +261,14 @@ fn a_few_scrapes_that_failed_are_not_why_there_are_too_few_floors() {
     let reason = judgement.reason.unwrap();
     assert!(judgement.verdict == Verdict::Unproven && !reason.contains("GET /metrics"), "{reason}");
 }
+
+#[test]
+fn one_event_of_another_workspace_fails_whatever_the_share_of_errors_is() {
+    let mut soak = Soak::healthy(Suite::Full);
+    soak.minute(20).counters.insert(Counter::EventsForeign, 1);
+    let judgement = of(&soak, Kpi::ErrorRateSteady);
+    assert_eq!(Verdict::Fail, judgement.verdict);
+    let reason = judgement.reason.unwrap();
+    assert!(reason.starts_with("1 events of runs of another workspace were shown"), "{reason}");
+    assert_eq!(Verdict::Pass, of(&soak, Kpi::ErrorRateChaos).verdict);
+}

@@ -50,10 +50,12 @@ impl Context {
         let mut ends = Ends::default();
         let mut orders_open = true;
         loop {
+            // The id of an event stands for all its lines: a stream that is left among them would come back for none or all.
+            let is_whole = !connection.is_within_an_event();
             let event = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return Over::Finished,
-                order = orders.recv(), if orders_open => match order {
+                order = orders.recv(), if orders_open && is_whole => match order {
                     Some(Order::Churn(back)) => return Over::Churned(back),
                     // Nobody gives orders any more; the stream is kept all the same.
                     None => { orders_open = false; continue }
@@ -128,6 +130,7 @@ impl Context {
                 self.recorder.other_event(&kind, self.recorder.mark());
                 // Of a type that nobody knows only this is certain: it may not be about a run of another workspace.
                 if let Some(wrong) = run_id.as_deref().and_then(|run| self.is_of_another_workspace(run)) {
+                    self.recorder.count(Counter::EventsForeign, self.recorder.mark());
                     self.stream_failed(kept, &run_id.unwrap_or_default(), wrong);
                 }
                 None
@@ -150,6 +153,7 @@ impl Context {
             return Some("an event of another run than the stream's".to_owned());
         }
         if let Some(wrong) = self.is_of_another_workspace(&log.run_id) {
+            self.recorder.count(Counter::EventsForeign, self.recorder.mark());
             return Some(wrong);
         }
         match log.status.as_deref().map(|word| self.client.dialect().standing_of(word)) {
