@@ -6,6 +6,8 @@
 
 #[path = "verdicts/busy.rs"]
 mod busy;
+#[path = "verdicts/dialects.rs"]
+mod dialects;
 #[path = "verdicts/gateway.rs"]
 mod gateway;
 #[path = "support/gateway.rs"]

@@ -2,6 +2,8 @@
 
 use mock_gateway::Defect;
 
+use crate::dialects::{CODES, STRICT};
+
 /// One trial: a defect or a habit of a gateway, and what is to be said of it. Rows of one group share a gateway and a soak.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
@@ -80,27 +82,6 @@ const fn gone(
 ) -> Row {
     Row { name, without, fails, unproven, ..Row::HEALTHY }
 }
-
-/// What a gateway with a strict registry that shows pages, and with a safety layer that refuses personal data, is called with.
-const STRICT: &str = r#"
-[calls.create_run]
-personal_data = "refused"
-[calls.publish]
-version_form = "1.0.{seconds}"
-[calls.search]
-path = "/api/registry/agents?q={text}&page={page}"
-"#;
-
-/// What a gateway is called with that answers 200 to everything, and says by a code how it went.
-const CODES: &str = r#"
-[answers]
-code = "/code"
-[answers.statuses]
-40000 = 400
-40300 = 403
-40400 = 404
-50300 = 503
-"#;
 
 /// A defect each, and what it must turn red.
 pub(crate) const DEFECTS: &[Row] = &[

@@ -312,3 +312,24 @@ async fn the_token_is_read_as_it_comes_and_is_in_nothing_that_is_recorded() {
         assert!(recorded.contains("***") && !recorded.contains("oken-canary-9c2"), "{recorded}");
     }
 }
+
+#[tokio::test]
+async fn the_lines_of_one_event_come_one_after_another_and_the_stream_says_that_more_are_there() {
+    let event = "id: 7\ndata: {\"lines\":[{\"text\":\"a\"},{\"text\":\"b\"}]}\n\n";
+    let (access, _listening) = hostile(move |mut socket| async move {
+        socket.write_all(OPEN_STREAM.as_bytes()).await?;
+        socket.write_all(event.as_bytes()).await?;
+        silence(socket).await
+    })
+    .await;
+    let mut dialect = crate::settings::built_in_dialect();
+    dialect.events.lines = "/lines".into();
+    let access = GatewayAccess { dialect: std::sync::Arc::new(dialect), ..access };
+    let mut stream = open(&access).await;
+    let first = stream.next().await.unwrap();
+    assert!(first.data.contains("\"a\"") && !first.data.contains("\"b\""), "{}", first.data);
+    assert!(stream.is_within_an_event(), "the second line is there");
+    let second = stream.next().await.unwrap();
+    assert_eq!((Some("7"), true), (second.id.as_deref(), second.data.contains("\"b\"")));
+    assert!(!stream.is_within_an_event());
+}

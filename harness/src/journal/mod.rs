@@ -29,6 +29,7 @@ mod measure;
 mod packed;
 mod read;
 mod record;
+mod recordable;
 #[cfg(test)]
 mod resume_tests;
 #[cfg(test)]
