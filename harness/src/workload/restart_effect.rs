@@ -218,3 +218,42 @@ async fn failure(context: &Context, call: CallName) -> Option<String> {
 fn is_fine(context: &Context, call: CallName, answer: &Answer) -> bool {
     context.client.is_yes(call, answer) || answer.status == 429
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look() -> RestartLook {
+        RestartLook {
+            chaos: Chaos::RedisRestart,
+            limit: Duration::from_secs(60),
+            dropped_before: 0,
+            open_before: 20,
+            reads: Vec::new(),
+            ready_in_a_row: 0,
+            lost: None,
+            failed: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn readiness_is_looked_at_while_a_read_hangs() {
+        let mut look = look();
+        let mut reads: Option<LookAtReads<'_>> = Some(Box::pin(std::future::pending()));
+        let ready = look.beside(&mut reads, async { "503 warming up" });
+        let answer = tokio::time::timeout(READ_LIMIT, ready).await.expect("it does not wait for the read");
+        look.look(Some(&answer.to_owned()), 4);
+        assert_eq!(
+            (Some("readiness was lost after 4 ms (503 warming up)"), true),
+            (look.lost.as_deref(), reads.is_some())
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_fails_meanwhile_is_taken_in() {
+        let mut look = look();
+        let mut reads: Option<LookAtReads<'_>> = Some(Box::pin(async { "GET /x failed".to_owned() }));
+        look.beside(&mut reads, tokio::time::sleep(LOOK_EVERY)).await;
+        assert_eq!((Some("GET /x failed"), true), (look.failed.as_deref(), reads.is_none()));
+    }
+}

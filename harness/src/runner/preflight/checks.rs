@@ -64,9 +64,6 @@ impl Check<'_> {
         match call {
             CallName::Health => {
                 let answer = self.call(call, &[]).await?;
-                // A small number is a time since the start, or in seconds, which S2 does not read.
-                let is_time =
-                    |value: &Value| time_of(value).is_some() && value.as_i64().is_none_or(|ms| ms >= MILLISECONDS_MIN);
                 let time = self.find(call, "time", &answer, &["time", "now"], &is_time)?;
                 if time_of(&time).is_some_and(seems_coarse) {
                     self.attempts.note(
@@ -327,6 +324,11 @@ impl Check<'_> {
     }
 }
 
+/// Whether a value is a time that S2 reads. A small number is a time since the start, or in seconds.
+fn is_time(value: &Value) -> bool {
+    time_of(value).is_some() && value.as_i64().is_none_or(|ms| ms >= MILLISECONDS_MIN)
+}
+
 /// Whether a text of metrics declares the type of a metric, whatever it has of samples. In OpenMetrics the name of a counter is
 /// declared without `_total`.
 fn is_declared(text: &str, name: &str) -> bool {
@@ -339,6 +341,13 @@ fn is_declared(text: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_rfc_3339_or_milliseconds_since_1970() {
+        let times =
+            [json!("2026-11-29T18:00:00Z"), json!(1_795_967_826_118_i64), json!(1_795_967_826), json!(7), json!("up")];
+        assert_eq!([true, true, false, false, false], times.map(|value| is_time(&value)));
+    }
 
     #[test]
     fn a_counter_or_histogram_may_be_declared_before_it_has_a_sample() {
