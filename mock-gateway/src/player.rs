@@ -189,7 +189,14 @@ async fn write_line_at(
 ) -> Result<(), Away> {
     let level = "info";
     let streamed = core.faults.streamed(&message);
-    let told = draft(core, part, Channel::Logs, "log", [("level", level.into()), ("message", (*streamed).into())]);
+    let told = if let Some(second) = core.faults.second_of_batch(&message) {
+        let lines = json!([{ "message": *streamed }, { "message": core.faults.streamed(&second) }]);
+        let line = LogLine { level: level.into(), message: core.faults.recorded(&second) };
+        core.commit(Change::Logged(Arc::clone(&part.run), line), None).await?;
+        draft(core, part, Channel::Logs, "log", [("level", level.into()), ("lines", lines)])
+    } else {
+        draft(core, part, Channel::Logs, "log", [("level", level.into()), ("message", (*streamed).into())])
+    };
     let told = told.map(|draft| Draft { at, ..draft });
     let line = LogLine { level: level.into(), message: core.faults.recorded(&message) };
     core.commit(Change::Logged(Arc::clone(&part.run), line), told).await

@@ -10,6 +10,9 @@ version_form = "1.0.{seconds}"
 path = "/api/registry/agents?q={text}&page={page}"
 "#;
 
+/// The dialect of a gateway whose events of log lines carry several.
+pub(crate) const LINES: &str = "[events]\nlines = \"/lines\"\nmessage = \"/lines/0/message\"\n";
+
 /// The dialect of a gateway that answers 200 to every call, with a code in the body.
 pub(crate) const CODES: &str = r#"
 [answers]

@@ -2,7 +2,7 @@
 
 use mock_gateway::Defect;
 
-use crate::dialects::{CODES, STRICT};
+use crate::dialects::{CODES, LINES, STRICT};
 
 /// One trial: a defect or a habit of a gateway, and what is to be said of it. Rows of one group share a gateway and a soak.
 #[derive(Debug, Clone, Copy)]
@@ -206,6 +206,13 @@ pub(crate) const AFRESH: &[Row] = &[
         says: &[("error_rate_steady", "POST /api/runs (run "), ("run_success", "not created: 200 {")],
         ..defect(&[Defect::OkWithError], &["error_rate_steady", "run_success"]).shares("p")
     },
+    // So few are within the target, and each is kept for ever.
+    Row {
+        settings: "[w1_realistic_runs]\ntimeout = \"8s\"\n",
+        unproven: &["run_success"],
+        says: &[("run_success", "had not ended when the soak did (run ")],
+        ..defect(&[Defect::RunsStuck], &[]).shares("k")
+    },
     defect(&[Defect::PublishRejected], &["tampered_manifests"]).shares("f"),
     defect(&[Defect::RunRefused], &["injections_blocked"]).shares("f"),
     defect(&[Defect::ForgetPrivacy], &["plaintext_leaks"]).shares("q"),
@@ -288,6 +295,7 @@ pub(crate) const ODDITIES: &[Row] = &[
         ..healthy(&[Defect::MetricsElsewhere]).shares("elsewhere")
     },
     healthy(&[Defect::Http2Only]).shares("elsewhere"),
+    Row { dialect: LINES, ..healthy(&[Defect::BatchedLines]).shares("elsewhere") },
     Row { dialect: CODES, ..healthy(&[Defect::CodedErrors]).shares("elsewhere") },
     // Other forms of the same habits, together.
     healthy(&[Defect::CutOnStreams, Defect::PrefixedRecord, Defect::EqualLines, Defect::LateEnd]),

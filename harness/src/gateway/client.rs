@@ -12,7 +12,7 @@ use super::{
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
-    dialect::{CallName, CodeSays, Dialect, Fill, fill_json, is_absolute},
+    dialect::{CallName, CodeSays, Dialect, Fill, chaos_fill, fill_json, is_absolute},
     exchange::{Exchange, Received},
     headers, retry_after,
     search::{self, PageStart},
@@ -124,7 +124,8 @@ impl Client {
 
     /// From now on the workspace's runs are stored as they are, or as a hash only.
     pub async fn toggle_privacy(&self, store_plain: bool) -> Outcome {
-        let fill = [("store_plain", json!(store_plain)), ("hash_only", json!(!store_plain))];
+        let spec = self.dialect.call(CallName::TogglePrivacy);
+        let fill = spec.map(|spec| spec.storage(store_plain)).unwrap_or_default();
         self.call(CallName::TogglePrivacy, &fill).await
     }
 
@@ -170,7 +171,7 @@ impl Client {
 
     /// Asks for chaos: a restart, or added latency.
     pub async fn chaos(&self, what: CallName, delay_ms: u64, duration_ms: u64) -> Outcome {
-        self.call(what, &[("delay_ms", json!(delay_ms)), ("duration_ms", json!(duration_ms))]).await
+        self.call(what, &chaos_fill(delay_ms, duration_ms)).await
     }
 
     /// Makes any call of the contract.

@@ -186,6 +186,7 @@ impl LogEvent {
             duration_ms: json
                 .pointer(&dialect.duration_ms)
                 .and_then(Value::as_f64)
+                .map(|duration| duration * dialect.duration_unit_ms)
                 .filter(|ms| ms.is_finite() && *ms >= 0.0),
             status: text(&dialect.status).map(str::to_owned),
             message: text(&dialect.message).map(str::to_owned),

@@ -23,6 +23,13 @@ pub enum Finding {
         /// How it ended.
         answer: String,
     },
+    /// A run had not ended when the soak did, long after its timeout.
+    RunUnended {
+        /// The run's id.
+        run: String,
+        /// How it stood, and its age.
+        answer: String,
+    },
     /// A request of W1 to W5 failed or was answered other than expected.
     RequestFailed {
         /// Who sent it.
@@ -337,6 +344,7 @@ impl Finding {
         match self {
             Self::NotReady { .. } => "not_ready",
             Self::RunFailed { .. } => "run_failed",
+            Self::RunUnended { .. } => "run_unended",
             Self::RequestFailed { .. } => "request_failed",
             Self::AnswerUnread { .. } => "answer_unread",
             Self::EventOversized { .. } => "event_oversized",

@@ -32,6 +32,8 @@ named! {
         AnswersUnread = "answers_unread",
         /// Runs of which nobody can say how they ended, since S2 could not read their record.
         RunsUnread = "runs_unread",
+        /// Runs that had not ended when the soak did, at twice their timeout or later.
+        RunsUnended = "runs_unended",
         /// Those that were answered 429: come later.
         RequestsThrottled = "requests_throttled",
         /// Streams that the gateway opened for us, first openings and reconnects, workspace streams and runs' own.

@@ -91,6 +91,7 @@ fn finding() -> impl Strategy<Value = Finding> {
     prop_oneof![
         text().prop_map(|answer| Finding::NotReady { answer }),
         (text(), text()).prop_map(|(run, answer)| Finding::RunFailed { run, answer }),
+        (text(), text()).prop_map(|(run, answer)| Finding::RunUnended { run, answer }),
         (workload, text(), text(), text()).prop_map(|(workload, route, subject, answer)| Finding::RequestFailed {
             workload,
             route,

@@ -22,6 +22,7 @@ const ROUTES_MAX: usize = 96;
 pub(super) enum Offence {
     NotReady,
     RunFailed,
+    RunUnended,
     RequestFailed,
     StreamDropped,
     ReconnectFailed,
@@ -102,6 +103,7 @@ fn offence(finding: &Finding, ready: &str) -> Option<(Offence, String, String, O
     match finding {
         Finding::NotReady { answer } => said(Offence::NotReady, ready.into(), answer),
         Finding::RunFailed { run, answer } => said(Offence::RunFailed, run_named(run), answer),
+        Finding::RunUnended { run, answer } => said(Offence::RunUnended, run_named(run), answer),
         Finding::RequestFailed { route, subject, answer, .. } => {
             let about = if subject.is_empty() { route.clone() } else { format!("{route} ({})", named(subject)) };
             said(Offence::RequestFailed, about, answer)

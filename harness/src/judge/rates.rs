@@ -15,6 +15,9 @@ use crate::{
     plan::Phase,
 };
 
+/// Of the runs that never ended so many are named.
+const UNENDED_NAMED_MAX: usize = 3;
+
 /// A share of what was counted, by what went well or by what went wrong.
 struct Share {
     /// What it is a share of.
@@ -62,6 +65,8 @@ pub(super) fn run_success(case: Case<'_>) -> Findings {
         sample_name: "runs",
     }
     .found(case);
+    // Proof of bad is proof, whatever else is not known.
+    let is_missed = found.value.is_some_and(|value| !found.target.is_met_by(value));
     let (unread, ended) = (counted(Counter::RunsUnread), counted(Counter::RunsEnded));
     if unread > 0 {
         let note = format!(
@@ -70,11 +75,32 @@ pub(super) fn run_success(case: Case<'_>) -> Findings {
         );
         // Each of them may have failed. Where those that were read have missed the target, the others do not matter.
         let worst = percent(counted(Counter::RunsSucceeded), ended.saturating_add(unread));
-        let is_missed = found.value.is_some_and(|value| !found.target.is_met_by(value));
         let may_miss = worst.is_none_or(|worst| !found.target.is_met_by(worst));
         found.unproven_where(may_miss && !is_missed, note);
     }
+    if let Some(note) = unended(case.digest) {
+        found.unproven_where(!is_missed, note);
+    }
     found
+}
+
+/// Runs that never ended. Each is one failed run of those that the target allows; but a gateway keeps what it has of a run
+/// until the run ends, so that these add up until nothing is left.
+fn unended(digest: &Digest) -> Option<String> {
+    let unended = digest.counter(Counter::RunsUnended, Scope::All);
+    let runs = digest.incidents.first(Offence::RunUnended, Scope::All);
+    let named: Vec<String> = runs
+        .iter()
+        .take(UNENDED_NAMED_MAX)
+        .map(|run| {
+            format!("{}{}", run.subject, run.answer.as_ref().map(|answer| format!(" {answer}")).unwrap_or_default())
+        })
+        .collect();
+    (unended > 0).then(|| format!(
+        "{unended} runs had not ended when the soak did ({}), with no chaos in between: a gateway that never ends some of its \
+         runs runs out of something in time. If runs may take that long, a longer `timeout` in [w1_realistic_runs] says so",
+        named.join(", ")
+    ))
 }
 
 /// `sse_reconnect_success`: attempts to come back that opened a stream, of all, steady.

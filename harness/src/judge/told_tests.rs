@@ -263,6 +263,27 @@ fn a_few_scrapes_that_failed_are_not_why_there_are_too_few_floors() {
 }
 
 #[test]
+fn runs_that_never_end_are_not_within_any_target() {
+    let mut soak = Soak::healthy(Suite::Full);
+    *soak.minute(119).counters.entry(Counter::RunsUnended).or_default() += 2;
+    let run = run_id(10);
+    soak.happens(7_190_000, Finding::RunUnended { run: run.clone(), answer: "still under way after 3600 s".into() });
+    let judgement = of(&soak, Kpi::RunSuccess);
+    let reason = judgement.reason.unwrap();
+    assert_eq!(Verdict::Unproven, judgement.verdict, "{reason}");
+    let named = format!("2 runs had not ended when the soak did (run {run} still under way after 3600 s)");
+    assert!(reason.starts_with(&named) && reason.contains("`timeout` in [w1_realistic_runs]"), "{reason}");
+
+    // Where the target is missed, it is missed.
+    let succeeded = soak.minute(20).counters.get_mut(&Counter::RunsSucceeded).expect("runs end in every minute");
+    *succeeded = 0;
+    for minute in 21..60 {
+        soak.minute(minute).counters.insert(Counter::RunsSucceeded, 0);
+    }
+    assert_eq!(Verdict::Fail, of(&soak, Kpi::RunSuccess).verdict);
+}
+
+#[test]
 fn one_event_of_another_workspace_fails_whatever_the_share_of_errors_is() {
     let mut soak = Soak::healthy(Suite::Full);
     soak.minute(20).counters.insert(Counter::EventsForeign, 1);

@@ -157,6 +157,16 @@ fn habits(table: &mut Reader<'_>, name: CallName) -> Habits {
                 pages_max: table.number("pages_max", PAGES_MAX, default.pages_max),
             };
         }
+        CallName::TogglePrivacy => {
+            let words = table.words("storage").unwrap_or_default();
+            match <[String; 2]>::try_from(words) {
+                Ok(words) if words[0] != words[1] => habits.storage = words,
+                _ => {
+                    let right = "it should have two words, the first where runs are stored as they are: [\"plain\", \"hash_only\"]";
+                    table.problem("storage", right);
+                }
+            }
+        }
         CallName::CreateRun => {
             let word = table.text("personal_data").unwrap_or_else(|| MASKED.to_owned());
             if ![MASKED, REFUSED].contains(&word.as_str()) {

@@ -40,6 +40,16 @@ pub(super) fn events(mut table: Reader<'_>) -> Events {
             is_pointer(&table, key, &pointer);
             pointer
         });
+    let unit = table.text("duration_unit").unwrap_or_default();
+    let duration_unit_ms = match unit.as_str() {
+        "ms" => 1.0,
+        "us" => 1e-3,
+        "s" => 1e3,
+        _ => {
+            table.problem("duration_unit", format!("is {unit:?}; it should be \"ms\", \"us\" or \"s\""));
+            1.0
+        }
+    };
     let mut words = BTreeMap::new();
     for (key, kind) in ["log", "end", "verdict", "decision"].into_iter().zip(EventKind::ALL) {
         for word in table.words(key).unwrap_or_default() {
@@ -75,6 +85,7 @@ pub(super) fn events(mut table: Reader<'_>) -> Events {
         message,
         status,
         duration_ms,
+        duration_unit_ms,
         words,
         ignore: ignore.into_iter().collect(),
         ids_are_the_connections: ids == "connection",
@@ -105,11 +116,13 @@ mod tests {
         let events = load(text).unwrap().events;
         let ignores = events.ignore.contains("ping");
         assert_eq!((true, true, Replay::No), (ignores, events.run_id_is_required, events.replay));
-        let text = "[events]\nignore = [\"end\"]\nrun_id_on_run_streams = \"yes\"\nreplay_on_run_streams = \"maybe\"\n";
+        let text = "[events]\nignore = [\"end\"]\nrun_id_on_run_streams = \"yes\"\nreplay_on_run_streams = \"maybe\"\n\
+                    duration_unit = \"min\"\n";
         let error = load(text).unwrap_err();
         for (line, what) in [
             (2, "ignore` has \"end\", which stands in another list too"),
             (3, "run_id_on_run_streams` is \"yes\"; it should be \"optional\" or \"required\""),
+            (5, "duration_unit` is \"min\"; it should be \"ms\", \"us\" or \"s\""),
             (4, "replay_on_run_streams` is \"maybe\"; it should be \"yes\", \"no\" or \"unknown\""),
         ] {
             let problem = format!("gateway.toml:{line}: `events.{what}");

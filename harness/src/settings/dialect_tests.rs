@@ -185,6 +185,8 @@ page_size = 0
 first_page = 2
 [calls.get_agent]
 version_form = \"1\"
+[calls.toggle_privacy]
+storage = [\"on\", \"on\"]
 ";
     let error = load(text).unwrap_err();
     for (line, key, what) in [
@@ -194,6 +196,7 @@ version_form = \"1\"
         (7, "calls.search.page_size", "a whole number from 1 to 1000"),
         (8, "calls.search.first_page", "a whole number from 0 to 1"),
         (10, "calls.get_agent.version_form", "is no setting"),
+        (12, "calls.toggle_privacy.storage", "it should have two words, the first where runs are stored as they are"),
     ] {
         let problem = error.lines().find(|problem| problem.contains(&format!("`{key}` ")));
         let problem = problem.unwrap_or_else(|| panic!("nothing is said of {key}:\n{error}"));

@@ -41,6 +41,7 @@ mod sightings;
 #[cfg(test)]
 mod stream_tests;
 mod tally;
+mod unended_runs;
 mod w1_realistic_runs;
 mod w2_sse_churn;
 mod w3_registry_pulse;

@@ -39,6 +39,8 @@ pub(super) enum Ending {
     Success,
     /// In any other way, with its words.
     Failure(String),
+    /// In no way: at its timeout it was still this.
+    Unended(&'static str),
     /// S2 could not read its record, which says how it ended.
     Unread,
     /// The session is to stop; nobody waited for its end.
@@ -195,8 +197,8 @@ pub(super) async fn wait_for_end(
             RunStanding::Failed(word) => return (Ending::Failure(format!("status {word}")), last),
             RunStanding::Unknown(what) => return (Ending::Failure(what), last),
             RunStanding::Waiting | RunStanding::UnderWay if clock::now() >= deadline => {
-                let what = if standing == RunStanding::Waiting { "still waiting" } else { "still under way" };
-                return (Ending::Failure(format!("{what} at its timeout")), last);
+                let what = if standing == RunStanding::Waiting { "waiting" } else { "under way" };
+                return (Ending::Unended(what), last);
             }
             RunStanding::Waiting | RunStanding::UnderWay => {}
         }

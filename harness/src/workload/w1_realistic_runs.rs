@@ -1,6 +1,6 @@
 //! W1: runs by an open model, each from create to its end. A late gateway does not slow the arrivals.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::{sync::mpsc, time::Instant};
@@ -10,6 +10,7 @@ use super::{
     place::Place,
     run::{self, Ending, Run},
     run_stream::{self, Followed},
+    unended_runs::UnendedRuns,
 };
 use crate::{
     clock,
@@ -33,6 +34,7 @@ const STREAMS_BACK_EVERY: Duration = Duration::from_millis(10);
 pub(super) struct RealisticRuns {
     place: Place,
     runs: Side,
+    unended: Arc<UnendedRuns>,
 }
 
 impl RealisticRuns {
@@ -65,13 +67,14 @@ impl Worker for RealisticRuns {
                 }
                 let due = context.due(planned.at_ms).max(heard_from);
                 let started = context.recorder.cycle_started(Workload::Runs, due);
-                let (planned, one) = (planned.clone(), context.clone());
+                let (planned, one, unended) = (planned.clone(), context.clone(), Arc::clone(&self.unended));
                 self.runs.play(&context, Workload::Runs, async move {
-                    play_run(&one, number, &planned).await;
+                    play_run(&one, number, &planned, &unended).await;
                     one.recorder.cycle_finished(Workload::Runs, started);
                 });
             }
             self.runs.over().await;
+            self.unended.look_again(&context).await;
             Ok(())
         })
     }
@@ -102,7 +105,7 @@ fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> 
     context.past.is_there() && !was_begun && waited > allowed
 }
 
-async fn play_run(context: &Context, number: usize, planned: &PlannedRun) {
+async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unended: &UnendedRuns) {
     context.gate.pass().await;
     // From here on a user waits. A hold is ours, and so is a late start: no answer of the gateway can delay this moment, since
     // runs are started by the plan's timer alone. How late it is stands in the record as `start_lateness`.
@@ -114,7 +117,7 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun) {
         Ok((run, _)) => {
             // What a plan's limit made it wait, no user waited for.
             let due = Mark { at: due.at + run.waited, ..due };
-            let record = under_way(context, planned, &run, due).await;
+            let record = under_way(context, planned, &run, due, unended).await;
             run::hold_against_streams(context, &run, record, due);
         }
     }
@@ -129,6 +132,9 @@ fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
             context.recorder.count(Counter::RunsEnded, due);
             context.recorder.count(Counter::RunsSucceeded, due);
         }
+        Ending::Unended(standing) => {
+            take_down(context, run, Ending::Failure(format!("still {standing} at its timeout")), due);
+        }
         Ending::Failure(answer) => {
             tracing::debug!("run {run} failed: {answer}");
             context.recorder.count(Counter::RunsEnded, due);
@@ -139,14 +145,20 @@ fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
 
 /// Starts a run and waits for its end; its own log stream, if it has one, is read beside that, and compared with its
 /// record. The record of a run that ended in success comes back.
-async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark) -> Option<RunView> {
+async fn under_way(
+    context: &Context,
+    planned: &PlannedRun,
+    run: &Run,
+    due: Mark,
+    unended: &UnendedRuns,
+) -> Option<RunView> {
     let over = CancellationToken::new();
     // Where no stream shows every run, each is listened to by its own.
     let is_heard_otherwise = context.client.has(CallName::LogsStream);
     let has_own_stream = (planned.own_stream || !is_heard_otherwise) && context.client.has(CallName::RunLogsStream);
     let is_heard_by_all = context.board.log_streams_open() > 0;
     if !has_own_stream {
-        let played = start_and_wait(context, run, due, None).await?;
+        let played = start_and_wait(context, run, due, None, unended).await?;
         if is_heard_by_all {
             time_first_log(context, run, &played, None).await;
         }
@@ -154,7 +166,7 @@ async fn under_way(context: &Context, planned: &PlannedRun, run: &Run, due: Mark
     }
     let first = FirstOpening::default();
     let play = async {
-        let played = start_and_wait(context, run, due, Some(&first)).await;
+        let played = start_and_wait(context, run, due, Some(&first), unended).await;
         over.cancel();
         played
     };
@@ -199,7 +211,13 @@ struct OwnStream {
 }
 
 /// Starts a run and waits for its end; none where it did not start.
-async fn start_and_wait(context: &Context, run: &Run, due: Mark, first: Option<&FirstOpening>) -> Option<Played> {
+async fn start_and_wait(
+    context: &Context,
+    run: &Run,
+    due: Mark,
+    first: Option<&FirstOpening>,
+    unended: &UnendedRuns,
+) -> Option<Played> {
     let mut due = due;
     if let Some(first) = first
         && context.client.has(CallName::StartRun)
@@ -220,6 +238,9 @@ async fn start_and_wait(context: &Context, run: &Run, due: Mark, first: Option<&
     let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
     if ending != Ending::Left {
         context.recorder.time(Timing::RunDuration, due, &run.id);
+    }
+    if matches!(ending, Ending::Unended(_)) {
+        unended.timed_out(context, &run.id, due);
     }
     take_down(context, &run.id, ending.clone(), due);
     Some(Played { ending, last, due })

@@ -15,7 +15,7 @@ use crate::{clock, safety};
 
 const SLOW_CREATE_SHARE: f64 = 0.04;
 const FLICKERING_SEARCH_SHARE: f64 = 0.2;
-const RUNS_STUCK_SHARE: f64 = 0.08;
+const RUNS_STUCK_SHARE: f64 = 0.02;
 const EMPTY_RUNS_SHARE: f64 = 0.08;
 const ERROR_IN_200_SHARE: f64 = 0.02;
 

@@ -66,6 +66,11 @@ impl Faults {
         if self.has(Defect::CutOnStreams) { cut(line) } else { Cow::Borrowed(line) }
     }
 
+    /// The line that a run logs together with another one; none where an event is a line.
+    pub(crate) fn second_of_batch(&self, line: &str) -> Option<String> {
+        self.has(Defect::BatchedLines).then(|| format!("{line}, as planned"))
+    }
+
     /// Drops what a run's record does not keep.
     pub(crate) fn shorten_record(&self, lines: &mut Vec<LogLine>) {
         if self.has(Defect::RecordTail) {

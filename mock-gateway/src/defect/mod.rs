@@ -157,7 +157,7 @@ defects! {
         WrongVersion "wrong-version" "a search gives versions without their last three characters"
         NewestOnly "newest-only" "a search finds the newest version of each agent only"
         EmptyRegistry "empty-registry" "a restarted store has no published versions"
-        RunsStuck "runs-stuck" "8 % of runs never end"
+        RunsStuck "runs-stuck" "2 % of runs never end"
         EmptyRuns "empty-runs" "8 % of runs end `completed` and have logged nothing"
         OddStatus "odd-status" "a run under way is `processing`"
         OddEnd "odd-end" "the end event of 10 % of runs says `done`"
@@ -217,6 +217,7 @@ defects! {
         MetricsEmptyBraces "metrics-empty-braces" "a metric without labels has empty braces"
         MetricsBlanks "metrics-blanks" "the metrics have blanks and commas wherever the format allows them"
         Http2Only "http2-only" "TLS by a certificate that nobody signed, with HTTP/2 and nothing else"
+        BatchedLines "batched-lines" "a run logs its lines in twos, and an event has both, in `lines`"
         FlushedStreams "flushed-streams" "a stream that is asked for in gzip is gzip, flushed after every event"
     }
 }

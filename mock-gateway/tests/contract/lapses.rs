@@ -173,13 +173,13 @@ async fn runs_end_never_or_empty_and_are_called_what_they_are_not() {
     let defects = "runs-stuck,empty-runs,odd-status".parse::<Defects>().unwrap();
     let (gateway, caller) = start(Config { defects, ..quick() }).await;
     let mut ids = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..100 {
         let id = caller.create("hello").await;
         caller.start_run(&id).await;
         ids.push(id);
     }
-    eventually("three to five are under way for ever", async || {
-        (3.0..=5.0).contains(&caller.metric("runs_concurrent_gauge").await)
+    eventually("one to three are under way for ever", async || {
+        (1.0..=3.0).contains(&caller.metric("runs_concurrent_gauge").await)
     })
     .await;
     let (mut stuck, mut empty) = (0, 0);
@@ -188,7 +188,7 @@ async fn runs_end_never_or_empty_and_are_called_what_they_are_not() {
         stuck += u32::from(run["status"] == "processing");
         empty += u32::from(run["logs"] == json!([]));
     }
-    assert!((3..=5).contains(&stuck) && (3..=5).contains(&empty), "{stuck} {empty}");
+    assert!((1..=3).contains(&stuck) && (7..=9).contains(&empty), "{stuck} {empty}");
     gateway.shutdown().await;
 }
 

@@ -1,6 +1,6 @@
 //! Log lines of a run: on its streams, and in its record.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use mock_gateway::{Config, Defect, MockGateway};
 use serde_json::Value;
@@ -36,6 +36,17 @@ async fn equal_lines_have_one_time_and_an_id_each() {
     assert_eq!(3, equal.len());
     assert!(equal[0].id < equal[1].id && equal[1].id < equal[2].id);
     assert_eq!(told(&events), recorded(&run));
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn lines_in_twos_are_on_the_streams_as_the_record_has_them() {
+    let (gateway, caller) = start_with(Defect::BatchedLines).await;
+    let (events, run) = one_run(&caller).await;
+    let batches: Vec<&Vec<Value>> = events.iter().filter_map(|event| event.data["lines"].as_array()).collect();
+    assert!(!batches.is_empty() && batches.iter().all(|lines| lines.len() == 2), "{events:?}");
+    let told: BTreeSet<&str> = batches.into_iter().flatten().filter_map(|line| line["message"].as_str()).collect();
+    assert_eq!(told, recorded(&run).into_iter().collect());
     gateway.shutdown().await;
 }
 

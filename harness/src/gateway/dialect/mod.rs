@@ -4,6 +4,7 @@
 //! that what needs it is waived and not silently green. Reading such a file is the settings' business.
 
 mod codes;
+mod fills;
 mod lacks;
 mod limits;
 mod registry;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use codes::{CodeSays, Codes};
+pub use fills::chaos_fill;
 pub use limits::Limits;
 pub use registry::{Paging, VERSION_FORM, VERSION_PLACES, VersionForm};
 pub use template::{Fill, Template, fill_json, is_absolute, places_of_json};
@@ -91,13 +93,13 @@ impl CallName {
     pub const fn places(self) -> &'static [&'static str] {
         match self {
             Self::SetPlan => &["plan"],
-            Self::TogglePrivacy => &["store_plain", "hash_only"],
+            Self::TogglePrivacy => &["store_plain", "hash_only", "storage"],
             Self::Agent => &["slug"],
             Self::CreateRun => &["id", "agent", "name", "message"],
             Self::StartRun | Self::Run | Self::RunLogsStream | Self::RunGuardStream => &["id"],
             Self::Publish => &["slug", "version", "signature"],
             Self::Search => &["text", "slug", "version", "page", "offset", "limit", "cursor"],
-            Self::Latency => &["delay_ms", "duration_ms"],
+            Self::Latency => &["delay_ms", "duration_ms", "delay_seconds", "duration_seconds"],
             _ => &[],
         }
     }
@@ -156,6 +158,8 @@ pub struct Habits {
     pub version_form: VersionForm,
     /// Of a search: how its hits are divided into pages.
     pub paging: Paging,
+    /// Of the privacy toggle: its words for runs that are stored as they are, and as a hash only.
+    pub storage: [String; 2],
     /// Of creating a run: personal data may be refused, too, instead of being masked.
     pub refuses_personal_data: bool,
 }
@@ -172,7 +176,7 @@ pub enum Has {
 }
 
 /// Where things are in the data of an event, and the words for what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Events {
     /// Where its type stands; else it is the stream's `event:`.
     pub kind: String,
@@ -188,6 +192,8 @@ pub struct Events {
     pub status: String,
     /// How long a verdict or decision took.
     pub duration_ms: String,
+    /// A unit of that, in milliseconds.
+    pub duration_unit_ms: f64,
     /// Types that are a log line, a run's end, a judge's verdict, a shield's decision.
     pub words: BTreeMap<String, EventKind>,
     /// Types that are neither read nor counted.

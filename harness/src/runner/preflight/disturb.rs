@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::checks::{Check, LOOK_EVERY, PATIENCE};
 use crate::{
     clock,
-    gateway::{CallName, Connection},
+    gateway::{CallName, Connection, dialect::chaos_fill},
     plan::{Chaos, millis},
 };
 
@@ -34,7 +33,7 @@ impl Check<'_> {
         }
         let stream = self.stream_to_be_cut(call).await;
         let added_ms = millis(self.settings.scenario.chaos.latency_added);
-        self.call(call, &[("delay_ms", json!(added_ms)), ("duration_ms", json!(2_000))]).await?;
+        self.call(call, &chaos_fill(added_ms, 2_000)).await?;
         let accepted_at = clock::now();
         if call != CallName::Latency {
             self.restart_shows(call, stream, accepted_at).await?;

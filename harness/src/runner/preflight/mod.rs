@@ -4,6 +4,7 @@
 //! It is there only where it is asked for (`-- preflight`): among its calls are those that restart things. Trials take
 //! turns, in processes of their own too, so that a restart disturbs none of the others.
 
+mod as_a_browser;
 mod attempt;
 mod checks;
 mod codes;
@@ -14,7 +15,6 @@ mod lines;
 mod processes;
 mod registry;
 mod safety;
-
 mod stream_habits;
 #[cfg(test)]
 mod stream_habits_tests;

@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     clock,
-    gateway::{CallName, Connection, EventReading, LogEvent, Refusal, RunStanding, StreamEvent, time_of},
+    gateway::{
+        CallName, Connection, EventReading, LogEvent, Refusal, RunStanding, StreamEvent, dialect::EventKind, time_of,
+    },
 };
 
 /// How long a stream is waited for that may well have nothing to say.
@@ -57,9 +59,18 @@ impl Check<'_> {
     /// A stream of the workspace is opened first, and shows a run that comes then.
     pub(super) async fn stream_of_all(&mut self, call: CallName) -> Option<()> {
         let connection = self.open(call, None).await?;
+        if call != CallName::LogsStream {
+            let id = self.started().await?;
+            return self.shows(call, connection, &id).await.map(drop);
+        }
+        let browser = self.open_as_a_browser(call).await;
         let id = self.started().await?;
+        let browser = browser.map(|connection| self.read_as_a_browser(connection, &id));
         let events = self.shows(call, connection, &id).await?;
-        if call == CallName::LogsStream { self.ids_go_on(call, &events).await } else { Some(()) }
+        if let Some(browser) = browser {
+            self.compare_with_browser(browser, &id, &events).await;
+        }
+        self.ids_go_on(call, &events).await
     }
 
     pub(super) async fn stream_of_run(&mut self, call: CallName) -> Option<()> {
@@ -77,6 +88,9 @@ impl Check<'_> {
         let mut others = Others::default();
         let opened_at = clock::now();
         let mut ended = None;
+        // A guard has a verdict and a decision of a run, in any order.
+        let last_kinds = if is_guard { &[EventKind::Verdict, EventKind::Decision][..] } else { &[EventKind::End] };
+        let mut last_kinds: BTreeSet<String> = last_kinds.iter().map(|kind| kind.word().to_owned()).collect();
         let reading = async {
             loop {
                 let event = match connection.next().await {
@@ -97,7 +111,7 @@ impl Check<'_> {
                     EventReading::Wrong(_) => None,
                 };
                 let of_run = log.as_ref().is_some_and(|log| log.run_id == id);
-                let is_over = of_run && (is_guard || log.is_some_and(|log| log.kind == "end"));
+                let is_over = of_run && log.is_some_and(|log| last_kinds.remove(&log.kind) && last_kinds.is_empty());
                 // Others may have much to say on a stream of all.
                 let kept_max = if of_run { EVENTS_OF_RUN_MAX } else { EVENTS_MAX };
                 if events.len() < kept_max || is_over {
@@ -142,7 +156,7 @@ impl Check<'_> {
             self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
             return None;
         };
-        if !seen.iter().any(|log| log.run_id == id) {
+        if !events.iter().any(|event| self.names_run(call, id, event)) {
             let is_it = |value: &Value| {
                 let of_number = || value.as_u64().is_some_and(|number| number.to_string() == id);
                 value.as_str() == Some(id) || of_number()
@@ -165,6 +179,9 @@ impl Check<'_> {
             let hint = pointers_in(&data, &["message", "text", "line"], &Value::is_string);
             self.wrong("no log line has a message", &["events.message"], hint);
         }
+        if is_guard {
+            self.note_guard_words(call, id, &events, &seen);
+        }
         if !is_guard {
             self.tells_how_the_run_ended(call, &events, id);
         }
@@ -183,6 +200,32 @@ impl Check<'_> {
             self.note_lines(id, &seen).await;
         }
         Some(events)
+    }
+
+    /// Whether an event names the run, whatever its type.
+    fn names_run(&self, call: CallName, id: &str, event: &StreamEvent) -> bool {
+        match self.dialect().events.reading(is_of_run(call).then_some(id), &event.name, &event.data) {
+            EventReading::OfRun(log) => log.run_id == id,
+            EventReading::Other { run_id, .. } => run_id.is_some_and(|run| run == id),
+            EventReading::Ignored | EventReading::Wrong(_) => false,
+        }
+    }
+
+    /// Notes which of its two kinds of events a guard stream has not shown.
+    fn note_guard_words(&mut self, call: CallName, id: &str, events: &[StreamEvent], seen: &[LogEvent]) {
+        for (kind, key, kpi) in [
+            (EventKind::Verdict, "events.verdict", "judge_p95"),
+            (EventKind::Decision, "events.decision", "shield_p95"),
+        ] {
+            if seen.iter().all(|log| log.kind != kind.word()) {
+                let what = format!(
+                    "no event is a {}; the types that came are {:?}. Unless the metrics have a histogram, {kpi} has no samples then",
+                    kind.word(),
+                    self.kinds(call, id, events)
+                );
+                self.note(what, &[key]);
+            }
+        }
     }
 
     /// Where an event of log lines carries several, and how many, where the dialect does not say so.

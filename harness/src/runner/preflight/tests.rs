@@ -93,6 +93,38 @@ async fn a_restart_that_cannot_be_seen_names_the_lever_and_one_that_drains_first
 }
 
 #[tokio::test]
+async fn a_compressor_that_holds_events_back_is_noted_and_one_that_does_not_is_not() {
+    let told = preflight(&[Defect::CompressedStreams], "", CallName::LogsStream).await.unwrap();
+    assert!(told.contains("a compressor on the way seems to hold them back"), "{told}");
+    let told = preflight(&[Defect::FlushedStreams], "", CallName::LogsStream).await.unwrap();
+    assert!(!told.contains("compressor"), "{told}");
+}
+
+#[tokio::test]
+async fn a_guard_whose_words_are_not_known_is_noted() {
+    // A stream of a run: that of all may show the events of an earlier run.
+    let dialect = "[events]\nverdict = [\"checked\"]\n";
+    let told = preflight(&[], dialect, CallName::RunGuardStream).await.unwrap();
+    assert!(told.contains("no event is a judge.verdict; the types that came are {"), "{told}");
+    assert!(!told.contains("no event is a shield.decision"), "{told}");
+    let neither = format!("{dialect}decision = [\"decided\"]\n");
+    let told = preflight(&[], &neither, CallName::RunGuardStream).await.unwrap();
+    assert!(told.contains("no event is a shield.decision; the types that came are {"), "{told}");
+    let told = preflight(&[], "", CallName::RunGuardStream).await.unwrap();
+    assert!(!told.contains("no event is a "), "{told}");
+}
+
+#[tokio::test]
+async fn a_toggle_whose_effect_cannot_be_seen_is_noted() {
+    // Its body asks for the same both times, and the other workspace never shows what a run was told.
+    let dialect = "[calls.toggle_privacy]\nbody = '{\"workspace_id\": \"{workspace}\", \"storePlain\": false}'\n";
+    let told = preflight(&[], dialect, CallName::TogglePrivacy).await.unwrap();
+    assert!(told.contains("shows what the run was told in neither setting"), "{told}");
+    let told = preflight(&[], "", CallName::TogglePrivacy).await.unwrap();
+    assert!(!told.contains("in neither setting"), "{told}");
+}
+
+#[tokio::test]
 async fn a_gateway_that_refuses_by_a_code_is_noticed_and_its_codes_are_understood() {
     let dialect = "[answers]\ncode = \"/code\"\n[answers.statuses]\n40000 = 400\n40300 = 403\n40400 = 404\n";
     let hint = "[answers] code = \"/code\", and [answers.statuses] \"40300\" = 403";

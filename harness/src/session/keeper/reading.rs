@@ -73,6 +73,10 @@ impl Context {
             }
             let Some(log) = self.about_a_run(kept, &event) else { continue };
             life.has_seen_events = true;
+            if self.is_foreign(kept, &log.run_id) {
+                // No other client owes it, and no run of this workspace is shown by it.
+                continue;
+            }
             let entered = kept.client.map(|client| self.enter(kept, client, &event, &log, opened_at));
             if entered.is_none() {
                 self.board.saw(&log, event.arrived, None);
@@ -129,9 +133,8 @@ impl Context {
             EventReading::Other { kind, run_id } => {
                 self.recorder.other_event(&kind, self.recorder.mark());
                 // Of a type that nobody knows only this is certain: it may not be about a run of another workspace.
-                if let Some(wrong) = run_id.as_deref().and_then(|run| self.is_of_another_workspace(run)) {
-                    self.recorder.count(Counter::EventsForeign, self.recorder.mark());
-                    self.stream_failed(kept, &run_id.unwrap_or_default(), wrong);
+                if let Some(run) = &run_id {
+                    self.is_foreign(kept, run);
                 }
                 None
             }
@@ -142,19 +145,20 @@ impl Context {
         }
     }
 
-    fn is_of_another_workspace(&self, run: &str) -> Option<String> {
-        let owner = self.board.workspace_of(run).filter(|owner| **owner != *self.client.workspace())?;
-        Some(format!("an event of a run of the workspace {owner}"))
+    /// Whether an event is about a run of another workspace. That is taken down.
+    fn is_foreign(&self, kept: &Kept, run: &str) -> bool {
+        let Some(owner) = self.board.workspace_of(run).filter(|owner| **owner != *self.client.workspace()) else {
+            return false;
+        };
+        self.recorder.count(Counter::EventsForeign, self.recorder.mark());
+        self.stream_failed(kept, run, format!("an event of a run of the workspace {owner}"));
+        true
     }
 
     /// Whether an event has no place on a stream, and why.
     fn is_out_of_place(&self, kept: &Kept, log: &LogEvent) -> Option<String> {
         if kept.run.as_ref().is_some_and(|run| *run != log.run_id) {
             return Some("an event of another run than the stream's".to_owned());
-        }
-        if let Some(wrong) = self.is_of_another_workspace(&log.run_id) {
-            self.recorder.count(Counter::EventsForeign, self.recorder.mark());
-            return Some(wrong);
         }
         match log.status.as_deref().map(|word| self.client.dialect().standing_of(word)) {
             Some(RunStanding::Unknown(what)) if log.kind == "end" => Some(format!("an end with {what}")),

@@ -1,0 +1,86 @@
+//! A log stream that is asked for as a browser asks is compared with one that is not: a compressor on the way may hold events
+//! back for those who ask for compression, and for nobody else.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::sleep};
+
+use super::checks::{Check, LOOK_EVERY};
+use crate::{
+    clock,
+    gateway::{CallName, Connection, Dialect, EventReading, StreamEvent},
+};
+
+/// Maximum time until this stream has shown the events that the other one has shown.
+const BEHIND_MAX: Duration = Duration::from_secs(3);
+
+/// A stream that was asked for as a browser asks, while it is read.
+pub(super) struct AsABrowser {
+    shown: Arc<AtomicUsize>,
+    _reading: JoinSet<()>,
+}
+
+impl Check<'_> {
+    /// Opens the stream as a browser does; none, and a note, where it does not open.
+    pub(super) async fn open_as_a_browser(&mut self, call: CallName) -> Option<Connection> {
+        let path = self.client.stream_path(call, None);
+        match self.streams.as_a_browser().open(call, &path, self.client.workspace(), None).await {
+            Ok(connection) => Some(connection),
+            Err(refusal) => {
+                let answer = refusal.answer;
+                let what = format!(
+                    "asked for as a browser asks (Accept-Encoding: gzip, deflate, br), no stream opened: {answer}"
+                );
+                self.wrong(what, &[&format!("calls.{call}.path")], None);
+                None
+            }
+        }
+    }
+
+    /// Reads it beside the other stream, for one run.
+    pub(super) fn read_as_a_browser(&self, connection: Connection, run: &str) -> AsABrowser {
+        let shown = Arc::new(AtomicUsize::new(0));
+        let mut reading = JoinSet::new();
+        reading.spawn(count(connection, Arc::clone(&self.access.dialect), run.to_owned(), Arc::clone(&shown)));
+        AsABrowser { shown, _reading: reading }
+    }
+
+    /// Notes where it lacks events that the other stream has shown.
+    pub(super) async fn compare_with_browser(&mut self, browser: AsABrowser, run: &str, events: &[StreamEvent]) {
+        let dialect = Arc::clone(&self.access.dialect);
+        let owed = events.iter().filter(|event| is_of_run(&dialect, run, event)).count();
+        let give_up_at = clock::now() + BEHIND_MAX;
+        let shown = || browser.shown.load(Ordering::Relaxed);
+        while shown() < owed && clock::now() < give_up_at {
+            sleep(LOOK_EVERY).await;
+        }
+        let (shown, seconds) = (shown(), BEHIND_MAX.as_secs());
+        if shown < owed {
+            let what = format!(
+                "a stream that is asked for as a browser asks (Accept-Encoding: gzip, deflate, br) showed {shown} of {owed} \
+                 events within {seconds} s of the other stream: a compressor on the way seems to hold them back, and \
+                 sse_write_p99 will fail"
+            );
+            self.note(what, &[]);
+        }
+    }
+}
+
+/// Counts the events of a run until the stream ends.
+async fn count(mut connection: Connection, dialect: Arc<Dialect>, run: String, shown: Arc<AtomicUsize>) {
+    while let Ok(event) = connection.next().await {
+        if is_of_run(&dialect, &run, &event) {
+            shown.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn is_of_run(dialect: &Dialect, run: &str, event: &StreamEvent) -> bool {
+    matches!(dialect.events.reading(None, &event.name, &event.data), EventReading::OfRun(log) if log.run_id == run)
+}

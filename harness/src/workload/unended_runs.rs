@@ -1,0 +1,71 @@
+//! Runs that had not ended at their timeout are looked at once more when all others have ended: a gateway that never ends
+//! some of its runs keeps them for ever, however few they are.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    clock,
+    gateway::{CallName, RunStanding},
+    journal::{Counter, Finding},
+    plan::Workload,
+    session::{Context, Mark},
+};
+
+/// Maximum number of runs that are looked at again.
+const RUNS_MAX: usize = 64;
+/// Maximum time for all looks together.
+const LOOKS_LIMIT: Duration = Duration::from_secs(10);
+/// A run counts as unended when it is this many times as old as its timeout: one that needs a little longer than the
+/// timeout does end.
+const TIMEOUTS_MIN: u32 = 2;
+
+/// Runs of W1 that had not ended at their timeout, with no chaos in between.
+#[derive(Debug, Default)]
+pub(super) struct UnendedRuns(Mutex<Vec<(String, Mark)>>);
+
+impl UnendedRuns {
+    /// Takes in a run that had not ended at its timeout. One whose gateway was disturbed meanwhile may have been lost in that.
+    pub(super) fn timed_out(&self, context: &Context, run: &str, due: Mark) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if context.recorder.is_calm_since(due.at) && runs.len() < RUNS_MAX {
+            runs.push((run.to_owned(), due));
+        }
+    }
+
+    /// Looks at them once more, and records each that has not ended.
+    pub(super) async fn look_again(&self, context: &Context) {
+        let runs = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let looks = async {
+            for (run, due) in &runs {
+                look(context, run, *due).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = context.stop.requested() => {}
+            _ = tokio::time::timeout(LOOKS_LIMIT, looks) => {}
+        }
+    }
+}
+
+async fn look(context: &Context, run: &str, due: Mark) {
+    let age = clock::now().saturating_duration_since(due.at);
+    if age < context.plan.scenario.runs.timeout * TIMEOUTS_MIN {
+        return;
+    }
+    let call = context.of(Workload::Runs, CallName::Run, run);
+    let Some(answer) = context.call(call, || context.client.run(run)).await else { return };
+    let dialect = context.client.dialect();
+    let standing = answer.json().map(|json| dialect.standing(&dialect.run_view(&json)));
+    let word = match standing {
+        Some(RunStanding::Waiting) => "waiting",
+        Some(RunStanding::UnderWay) => "under way",
+        _ => return,
+    };
+    context.recorder.count(Counter::RunsUnended, due);
+    let answer = format!("still {word} after {} s", age.as_secs());
+    context.recorder.incident_since(Finding::RunUnended { run: run.to_owned(), answer }, due);
+}
