@@ -184,15 +184,16 @@ async fn write_line(core: &Arc<Core>, part: &Part, message: String) -> Result<()
 async fn write_line_at(
     core: &Arc<Core>,
     part: &Part,
-    message: String,
+    mut message: String,
     at: Option<jiff::Timestamp>,
 ) -> Result<(), Away> {
     let level = "info";
-    let streamed = core.faults.streamed(&message);
+    let streamed = core.faults.streamed(&message).into_owned();
     let told = if let Some(second) = core.faults.second_of_batch(&message) {
         let lines = json!([{ "message": *streamed }, { "message": core.faults.streamed(&second) }]);
-        let line = LogLine { level: level.into(), message: core.faults.recorded(&second) };
-        core.commit(Change::Logged(Arc::clone(&part.run), line), None).await?;
+        let first = LogLine { level: level.into(), message: core.faults.recorded(&message) };
+        core.commit(Change::Logged(Arc::clone(&part.run), first), None).await?;
+        message = second;
         draft(core, part, Channel::Logs, "log", [("level", level.into()), ("lines", lines)])
     } else {
         draft(core, part, Channel::Logs, "log", [("level", level.into()), ("message", (*streamed).into())])

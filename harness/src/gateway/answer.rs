@@ -63,6 +63,12 @@ impl Answer {
         statuses.contains(&self.status) && !self.is_denial
     }
 
+    /// The status that came, whatever a code in the body stands for.
+    #[must_use]
+    pub fn sent_status(&self) -> u16 {
+        self.code.as_ref().map_or(self.status, |(_, status)| *status)
+    }
+
     /// The body as JSON; `None` where it is none.
     #[must_use]
     pub fn json(&self) -> Option<Value> {

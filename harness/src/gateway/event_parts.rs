@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use super::StreamEvent;
+use super::{Oversized, StreamEvent};
+
+/// What surrounds the lines of an event is repeated for each. Together that takes no more bytes than this.
+const SURROUNDINGS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Of an event that is not read, this much of the beginning is kept.
+const BEGINNING_CHARS_MAX: usize = 128;
 
 /// The event, or one for each line that it carries, in order: in each the array at `pointer` has one element. Only the last
 /// keeps the id, since whoever comes back with it has had them all. An empty pointer: an event is a line.
@@ -10,6 +15,12 @@ pub(super) fn parts(pointer: &str, event: StreamEvent) -> Vec<StreamEvent> {
     let lines = if pointer.is_empty() { None } else { lines_in(&event.data, pointer) };
     let Some((mut json, lines)) = lines else { return vec![event] };
     let last = lines.len() - 1;
+    if json.to_string().len().saturating_mul(lines.len()) > SURROUNDINGS_BYTES_MAX {
+        let beginning = event.data.chars().take(BEGINNING_CHARS_MAX).collect();
+        let skipped =
+            Oversized { bytes: event.data.len() as u64, id: event.id.clone(), name: event.name.clone(), beginning };
+        return vec![StreamEvent { oversized: Some(skipped), data: String::new(), ..event }];
+    }
     let part = |(n, line): (usize, Value)| {
         if let Some(place) = json.pointer_mut(pointer) {
             *place = Value::Array(vec![line]);
@@ -49,6 +60,26 @@ mod tests {
         let part =
             |id: &str, line: &str| (Some(id.to_owned()), format!(r#"{{"lines":[{{"text":"{line}"}}],"run_id":"3"}}"#));
         assert_eq!(vec![part("7#0", "a"), part("7", "b")], parted("/lines", data));
+    }
+
+    #[test]
+    fn an_event_whose_surroundings_would_be_repeated_too_often_is_skipped_as_one_that_is_too_large() {
+        let data =
+            |lines: usize| format!(r#"{{"lines":[0{}],"pad":"{}"}}"#, ",0".repeat(lines - 1), "x".repeat(10_000));
+        assert_eq!(1_000, parted("/lines", &data(1_000)).len());
+        let event = StreamEvent {
+            id: Some("7".into()),
+            name: "lines".into(),
+            data: data(10_000),
+            oversized: None,
+            arrived: crate::clock::now(),
+            connection: 0,
+        };
+        let [skipped] = &parts("/lines", event)[..] else { panic!("it is one") };
+        let (bytes, beginning) =
+            skipped.oversized.as_ref().map(|it| (it.bytes, it.beginning.as_str())).expect("it is skipped");
+        assert!(bytes > 30_000 && beginning.starts_with(r#"{"lines":[0,0"#), "{bytes} {beginning}");
+        assert_eq!((Some("7"), ""), (skipped.id.as_deref(), skipped.data.as_str()));
     }
 
     #[test]

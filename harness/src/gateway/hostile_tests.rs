@@ -333,3 +333,31 @@ async fn the_lines_of_one_event_come_one_after_another_and_the_stream_says_that_
     assert_eq!((Some("7"), true), (second.id.as_deref(), second.data.contains("\"b\"")));
     assert!(!stream.is_within_an_event());
 }
+
+#[tokio::test]
+async fn a_stream_that_is_refused_by_a_code_in_a_200_is_refused_with_the_status_that_it_stands_for() {
+    let refused = |code: &'static str| async move {
+        let (access, _listening) = hostile(move |mut socket| async move {
+            let body = format!("{{\"code\":{code},\"error\":\"gone\"}}");
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+            socket.write_all(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes()).await?;
+            silence(socket).await
+        })
+        .await;
+        let mut dialect = crate::settings::built_in_dialect();
+        dialect.codes.code = "/code".into();
+        dialect.codes.statuses = [("40400".to_owned(), 404), ("42900".to_owned(), 429)].into();
+        let access = GatewayAccess { dialect: std::sync::Arc::new(dialect), ..access };
+        let streams = Streams::new(&access).unwrap();
+        let refusal = streams.open(CallName::LogsStream, "/stream", "w", None).await.unwrap_err();
+        (refusal.status, refusal.is_throttled, refusal.answer)
+    };
+    let (status, is_throttled, answer) = refused("40400").await;
+    assert!(status == Some(404) && !is_throttled && answer.contains("gone"), "{status:?} {answer}");
+    assert_eq!((Some(429), true), {
+        let (status, is_throttled, _) = refused("42900").await;
+        (status, is_throttled)
+    });
+    let (status, _, answer) = refused("1").await;
+    assert!(status == Some(200) && answer.contains("content type"), "{status:?} {answer}");
+}

@@ -11,6 +11,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
+use tracing::instrument::WithSubscriber;
 
 use super::{
     Secret,
@@ -92,7 +93,8 @@ impl Token {
             let (token, used) = (self.clone(), current.clone());
             let mut ahead = self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner);
             while ahead.try_join_next().is_some() {}
-            ahead.spawn(async move { drop(token.after_refusal(&used).await) });
+            let reading = async move { drop(token.after_refusal(&used).await) };
+            ahead.spawn(reading.with_current_subscriber());
         }
         current
     }
@@ -110,26 +112,36 @@ impl Token {
                 return None;
             }
         }
-        let read = read(&self.0.source).await;
-        let mut state = self.lock();
-        state.read_at = clock::now();
-        match read {
-            Ok(new) if new != state.current => {
-                state.expires_at = expiry(&new);
-                let old = std::mem::replace(&mut state.current, new.clone());
-                state.earlier.push_back(old);
-                if state.earlier.len() > REMEMBERED_MAX {
-                    state.earlier.pop_front();
+        // Logged without the lock: the log takes it to redact what is logged.
+        match self.take_in(read(&self.0.source).await) {
+            Ok(other) => {
+                if other.is_some() {
+                    tracing::info!("the token was read again, and is another");
                 }
-                tracing::info!("the token was read again, and is another");
-                Some(new)
+                other
             }
-            Ok(_) => None,
             Err(error) => {
                 tracing::error!("the token was refused or expires soon, and there is no other: {error}");
                 None
             }
         }
+    }
+
+    /// Takes in what the source has; the token, where it is another.
+    fn take_in(&self, read: Result<Secret, TokenError>) -> Result<Option<Secret>, TokenError> {
+        let mut state = self.lock();
+        state.read_at = clock::now();
+        let new = read?;
+        if new == state.current {
+            return Ok(None);
+        }
+        state.expires_at = expiry(&new);
+        let old = std::mem::replace(&mut state.current, new.clone());
+        state.earlier.push_back(old);
+        if state.earlier.len() > REMEMBERED_MAX {
+            state.earlier.pop_front();
+        }
+        Ok(Some(new))
     }
 
     /// A text without this token or an earlier one in it; none where it has none.

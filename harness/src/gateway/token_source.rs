@@ -19,6 +19,8 @@ use crate::journal::clip;
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;
 /// How long a command may take that tells a token: it may have to ask somebody.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+/// How long what a command has written may be on its way when it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A source that had nothing new is asked again no sooner: a gateway that refuses every request must not start a command
 /// for each.
 const FILE_AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -146,12 +148,21 @@ async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
         .map_err(|e| failed(format!("did not start: {e}")))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut said = (Vec::new(), Vec::new());
-    let ended = async {
-        tokio::join!(start_of(stdout, &mut said.0), start_of(stderr, &mut said.1));
-        // Who says more than that is not waited for.
-        if said.0.len() as u64 > TOKEN_BYTES_MAX { Ok(None) } else { child.wait().await.map(Some) }
+    let ended = {
+        let reading = async { tokio::join!(start_of(stdout, &mut said.0), start_of(stderr, &mut said.1)) };
+        tokio::pin!(reading);
+        let ended = async {
+            tokio::select! {
+                // A daemon that it has started may keep its outputs open: its own end is what is waited for.
+                status = child.wait() => {
+                    let _ = tokio::time::timeout(LAST_WORDS, &mut reading).await;
+                    status.map(Some)
+                }
+                (is_too_long, _) = &mut reading => if is_too_long { Ok(None) } else { child.wait().await.map(Some) },
+            }
+        };
+        tokio::time::timeout(COMMAND_LIMIT, ended).await
     };
-    let ended = tokio::time::timeout(COMMAND_LIMIT, ended).await;
     match ended {
         Ok(Ok(None)) => Ok(said.0),
         Ok(Ok(Some(status))) if status.success() => Ok(said.0),
@@ -165,12 +176,14 @@ async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
     }
 }
 
-/// Reads the start of an output: a token and a byte more, if there is one.
-async fn start_of(output: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
+/// Reads the start of an output: a token and a byte more, if there is one. Says whether it goes on: who says more than that is
+/// not waited for.
+async fn start_of(output: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) -> bool {
     if let Some(output) = output {
         // An output that breaks off has said what it said.
         let _ = output.take(TOKEN_BYTES_MAX + 1).read_to_end(said).await;
     }
+    said.len() as u64 > TOKEN_BYTES_MAX
 }
 
 #[cfg(test)]
@@ -199,6 +212,14 @@ mod tests {
         assert!(error.contains("more than that"), "{error}");
         let error = told(&TokenSource::File(folder.path().join("none"))).await.unwrap_err();
         assert!(error.contains("none: No such file"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_command_may_leave_a_daemon_behind_that_keeps_its_outputs() {
+        let began = crate::clock::now();
+        let source = TokenSource::Command("sleep 20 & echo sesame".into());
+        assert_eq!("sesame", told(&source).await.unwrap());
+        assert!(began.elapsed() < Duration::from_secs(15), "it was waited for the daemon");
     }
 
     #[tokio::test]

@@ -5,16 +5,18 @@
 //! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
 
 use std::{
+    collections::VecDeque,
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::Stream;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{
     body::{Body, Incoming},
@@ -29,6 +31,7 @@ use super::{
     client::location_of,
     connect::{Connector, Link, Proxies, USER_AGENT},
     decode::Decoder,
+    dialect::{CodeSays, Dialect},
     event_lines::EventLines,
     headers, retry_after,
     told::{Head, Told},
@@ -42,6 +45,10 @@ pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
 /// What may be on its way to a stream over HTTP/2.
 const WINDOW_BYTES: u32 = 64 * 1024;
 
+/// Of an answer that is no stream this much is read for its code, and for at most this long.
+const LOOK_AHEAD_BYTES_MAX: usize = 64 * 1024;
+const LOOK_AHEAD_LIMIT: Duration = Duration::from_secs(2);
+
 /// Carries streams.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
@@ -50,7 +57,7 @@ pub(super) struct Transport {
     /// Whom requests are for, where they go to a proxy.
     host: Option<HeaderValue>,
     told: Told,
-    event_bytes_max: usize,
+    dialect: Arc<Dialect>,
 }
 
 impl Transport {
@@ -63,8 +70,8 @@ impl Transport {
     pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
         headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
-        let event_bytes_max = access.dialect.limits.event_bytes_max;
-        Ok(Self { connector, headers, host: access.host(), told: Told::default(), event_bytes_max })
+        let dialect = Arc::clone(&access.dialect);
+        Ok(Self { connector, headers, host: access.host(), told: Told::default(), dialect })
     }
 
     /// The same transport, for one request that has these headers and is told of here.
@@ -88,13 +95,32 @@ impl Transport {
             Ok(decoder) => (Some(decoder), None),
             Err(unknown) => (None, Some(unknown.to_string())),
         };
+        let retry_after = retry_after::asked(response.headers(), clock::wall_now());
+        let response = response.map(|chunks| Decoded { chunks, decoder, ahead: VecDeque::new() });
+        let response = self.by_its_code(response).await;
         self.told.answered(Head {
             status: response.status().as_u16(),
             location: location_of(response.headers()),
-            retry_after: retry_after::asked(response.headers(), clock::wall_now()),
+            retry_after,
             undecodable,
         });
-        Ok(response.map(|chunks| Decoded { chunks, decoder }))
+        Ok(response)
+    }
+
+    /// An answer that is no stream, with the status that the code in its body stands for.
+    async fn by_its_code(&self, mut response: Response<Decoded>) -> Response<Decoded> {
+        let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_stream = content_type.is_none_or(|of| of.trim_start().to_lowercase().starts_with("text/event-stream"));
+        if is_stream || self.dialect.codes.code.is_empty() || !response.status().is_success() {
+            return response;
+        }
+        let start = response.body_mut().look_ahead().await;
+        if let CodeSays::Status { status, .. } = self.dialect.codes.read(&start)
+            && let Ok(status) = StatusCode::from_u16(status)
+        {
+            *response.status_mut() = status;
+        }
+        response
     }
 }
 
@@ -102,7 +128,7 @@ impl HttpTransport for Transport {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let request = request.map(|body| Full::new(body.unwrap_or_default()));
         let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
-        let (told, event_bytes_max) = (self.told.clone(), self.event_bytes_max);
+        let (told, event_bytes_max) = (self.told.clone(), self.dialect.limits.event_bytes_max);
         Box::pin(SyncFuture::new(async move {
             let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
             let response = response?;
@@ -193,6 +219,26 @@ fn drive(connection: &mut Option<Conversation>, cx: &mut Context<'_>) -> hyper::
 struct Decoded {
     chunks: Chunks,
     decoder: Option<Decoder>,
+    /// Pieces that were looked at before the body is read.
+    ahead: VecDeque<Bytes>,
+}
+
+impl Decoded {
+    /// The start of the body, which is still to be read.
+    async fn look_ahead(&mut self) -> Vec<u8> {
+        let mut start = Vec::new();
+        let reading = async {
+            while start.len() < LOOK_AHEAD_BYTES_MAX
+                && let Some(Ok(piece)) = self.next().await
+            {
+                start.extend_from_slice(&piece);
+            }
+        };
+        // Of an answer that does not end in time the code is unknown, and its status stands.
+        let _ = tokio::time::timeout(LOOK_AHEAD_LIMIT, reading).await;
+        self.ahead.push_back(Bytes::from(start.clone()));
+        start
+    }
 }
 
 impl Stream for Decoded {
@@ -200,6 +246,9 @@ impl Stream for Decoded {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        if let Some(piece) = this.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
         loop {
             if let Some(decoder) = &mut this.decoder
                 && let Some(piece) = decoder.next().map_err(TransportError::new).transpose()

@@ -4,8 +4,8 @@ use super::{Finding, clip::clip_to};
 
 /// No text of an incident is longer, wherever it comes from.
 const BOUNDED_CHARS_MAX: usize = 1_024;
-/// Fields whose texts are words of S2's own.
-const WORDS: [&str; 3] = ["kind", "workload", "chaos"];
+/// Fields whose texts are words of S2's own or of the dialect, which judges look for.
+const WORDS: [&str; 7] = ["kind", "workload", "worker", "chaos", "route", "source", "name"];
 
 impl Finding {
     /// The same as it may be recorded: without what `redact` takes out of its texts (none where there is nothing), with no

@@ -23,7 +23,7 @@ use crate::{
 const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 const WAIT_MIN: Duration = Duration::from_millis(50);
 /// For so long it comes again, longer than any single wait; what is told to wait then is told no.
-const WAIT_LIMIT: Duration = Duration::from_secs(180);
+pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(180);
 /// What a gateway answers of what it has, and cannot be read yet: a replica may be a moment behind.
 const NOT_THERE_YET: u16 = 404;
 /// A request that is told to come later is sent again so often.
@@ -83,6 +83,8 @@ pub struct Call<'a> {
     pub wait: &'a [u16],
     /// What it belongs to, where that began before: a request for what a window broke is on that window's account.
     pub since: Option<Mark>,
+    /// Until when it may come again at the latest, where that is before [`WAIT_LIMIT`] is over.
+    pub until: Option<Instant>,
     /// Whether it asks once more what was asked before. Then it counts as a request only where it goes wrong: who waits
     /// long asks often, and errors would be few among so many.
     pub is_again: bool,
@@ -135,7 +137,16 @@ impl Context {
         let dialect = self.client.dialect();
         let spec = dialect.call(call);
         let (expected, wait) = spec.map_or((&[][..], &[][..]), |spec| (&spec.yes, &spec.wait));
-        Call { workload, route: dialect.route(call), subject, expected, wait, since: None, is_again: false }
+        Call {
+            workload,
+            route: dialect.route(call),
+            subject,
+            expected,
+            wait,
+            since: None,
+            until: None,
+            is_again: false,
+        }
     }
 
     /// Sends a request of W1 to W5: not while the gateway is known to be down, counted, timed, and if it fails or is
@@ -170,7 +181,7 @@ impl Context {
         self.recorder.time(Timing::Request, mark, call.route);
         let (text, status, is_unread) = match outcome {
             Ok(answer) if answer.is(call.expected) => return Ok(answer),
-            Ok(answer) if answer.is_denial => {
+            Ok(answer) if answer.is_denial && call.expected.contains(&answer.status) => {
                 (format!("{answer} (its status says yes, and its body an error)"), Some(answer.status), false)
             }
             Ok(answer) => (format!("{answer} (expected {})", either(call.expected)), Some(answer.status), false),
@@ -213,7 +224,8 @@ impl Context {
         let mut mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
         let mut sent_again = 0;
         let mut waited = Duration::ZERO;
-        let give_up_at = now.at + WAIT_LIMIT;
+        let limit = now.at + WAIT_LIMIT;
+        let give_up_at = call.until.map_or(limit, |until| until.min(limit));
         loop {
             let outcome = send().await;
             let is_fine = outcome.as_ref().is_ok_and(|answer| answer.is(call.expected));
@@ -246,7 +258,8 @@ impl Context {
                 return Sent { outcome, mark, waited };
             };
             self.recorder.count(Counter::RequestsThrottled, mark);
-            let Some(wait) = answer.retry_after.filter(|_| sent_again < SENT_AGAIN_MAX) else {
+            let comes_again = |wait: &Duration| sent_again < SENT_AGAIN_MAX && clock::now() + *wait < give_up_at;
+            let Some(wait) = answer.retry_after.filter(comes_again) else {
                 return Sent { outcome, mark, waited };
             };
             let answer = answer.to_string();

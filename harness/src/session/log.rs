@@ -81,3 +81,44 @@ where
         writeln!(writer, "{}", one_line(&said))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tracing::instrument::WithSubscriber;
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
+    use super::*;
+    use crate::gateway::{Client, GatewayAccess, TokenSource};
+
+    #[tokio::test]
+    async fn a_token_that_is_read_again_is_logged_and_in_no_line() {
+        let gateway = MockServer::start().await;
+        let refusal = ResponseTemplate::new(401);
+        Mock::given(matchers::any()).respond_with(refusal).mount(&gateway).await;
+        let folder = tempfile::tempdir().unwrap();
+        let (file, path) = (folder.path().join("token"), folder.path().join("s2.log"));
+        std::fs::write(&file, "first-token").unwrap();
+        let token = Token::open(TokenSource::File(file.clone())).await.unwrap();
+        let dispatch = open(&path, None, Arc::default(), Some(token.clone()));
+        let access = GatewayAccess { token: Some(token), ..GatewayAccess::of_test(gateway.uri()) };
+        let client = Client::new(&access).unwrap();
+        let asked = async {
+            for text in ["second-token", "two words"] {
+                std::fs::write(&file, text).unwrap();
+                // Longer than a file is left alone after it was read.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                client.agent("a").await.unwrap();
+            }
+            tracing::info!("first-token and second-token");
+        };
+        let asked = asked.with_subscriber(dispatch);
+        tokio::time::timeout(Duration::from_secs(30), asked).await.expect("the log takes no lock that is held");
+        let log = std::fs::read_to_string(&path).unwrap();
+        for line in ["[INFO] [T+0m] the token was read again", "[ERROR] [T+0m] the token was refused", "*** and ***"] {
+            assert!(log.contains(line), "{line}\n{log}");
+        }
+        assert!(!log.contains("first-token") && !log.contains("second-token"), "{log}");
+    }
+}

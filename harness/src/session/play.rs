@@ -14,6 +14,7 @@ use super::{
     artifacts::{self, Said, View},
     begin::{Begun, begin},
     checkpoint::Checkpoint,
+    context::WAIT_LIMIT,
     crew::Crew,
     descriptors,
     live::{Live, Showing},
@@ -33,8 +34,8 @@ use crate::{
 const INTERVAL_MS: u64 = 10_000;
 /// Between checkpoints, real time: a session that is killed loses no more than this.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// No session outlives its plan by more than the longest run timeout and this.
-const OVERTIME: Duration = Duration::from_secs(60);
+/// No session outlives its plan by more than the longest run timeout and this: the last request may be told to wait.
+const OVERTIME: Duration = WAIT_LIMIT.saturating_add(Duration::from_secs(60));
 /// After a stop was asked for, workers have so long to end by themselves.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// At the end, events that some clients still lack are waited for so long.

@@ -21,6 +21,7 @@ const CALL: Call<'static> = Call {
     expected: &[200],
     wait: &[],
     since: None,
+    until: None,
     is_again: false,
 };
 
@@ -48,6 +49,7 @@ async fn asked(answers: Vec<Outcome>, is_again: bool) -> (Result<u16, String>, u
         expected: &[201, 200],
         wait: &[],
         since: None,
+        until: None,
         is_again,
     };
     let next = || async { answers.lock().unwrap().next().unwrap_or(answer(500, None)) };
@@ -126,4 +128,19 @@ async fn a_stop_does_not_wait_for_what_a_gateway_asks() {
 async fn a_gateway_may_ask_for_two_minutes() {
     let (outcome, took_s, counts, _) = sent(vec![answer(429, Some(120)), answer(200, None)]).await;
     assert_eq!((Ok(200), 120, [2, 1, 1]), (outcome, took_s, counts));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_a_deadline_does_not_wait_beyond_it() {
+    let out = tempfile::tempdir().unwrap();
+    let context = context(&config(out.path(), "http://127.0.0.1:9", &short(2)));
+    let began = crate::clock::now();
+    let until = Some(began + Duration::from_secs(10));
+    // A run that a replica does not know is asked for again and again, and no longer than the run may take.
+    let unknown = Call { wait: &[404], until, ..CALL };
+    let answered = context.outcome(unknown, || async { answer(404, None) }).await;
+    assert_eq!((true, true), (answered.is_err(), (8..=10).contains(&began.elapsed().as_secs())));
+    // A wait that would end too late is not begun.
+    let again = context.outcome(Call { until, ..CALL }, || async { answer(429, Some(60)) }).await;
+    assert_eq!((true, true), (again.is_err(), (8..=10).contains(&began.elapsed().as_secs())));
 }

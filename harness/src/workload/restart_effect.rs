@@ -36,10 +36,20 @@ pub(super) struct RestartLook {
     /// What was seen first of readiness, and of the reads.
     lost: Option<String>,
     failed: Option<String>,
+    /// The read that failed, while it is not answered again.
+    failing: Option<CallName>,
 }
 
-/// Looks at the reads until one of them has failed, and says how.
-type LookAtReads<'a> = Pin<Box<dyn Future<Output = String> + Send + 'a>>;
+/// What was seen of the reads.
+enum ReadsSeen {
+    /// One has failed, and how.
+    Failed(CallName, String),
+    /// The one that had failed is answered again.
+    Answered,
+}
+
+/// Looks at the reads until there is something to be seen.
+type LookAtReads<'a> = Pin<Box<dyn Future<Output = ReadsSeen> + Send + 'a>>;
 
 /// When a restart was done and whether it was accepted, once that is known.
 pub(super) type Done = OnceLock<(Instant, Option<bool>)>;
@@ -66,6 +76,7 @@ impl RestartLook {
             ready_in_a_row: 0,
             lost: None,
             failed: None,
+            failing: None,
         }
     }
 
@@ -88,8 +99,11 @@ impl RestartLook {
             let answer = self.beside(&mut reads, not_ready(context)).await;
             let took_ms = millis(clock::now().saturating_duration_since(injected_at));
             self.look(answer.as_ref(), took_ms);
-            if shown_at.is_some() || self.lost.is_some() {
-                reads = None;
+            match self.failing {
+                // Where a read is what shows the restart, the gateway is back when that read is answered.
+                Some(call) if reads.is_none() => reads = Some(Box::pin(answered(context, call))),
+                None if shown_at.is_some() || self.lost.is_some() => reads = None,
+                _ => {}
             }
             let dropped = context.board.log_streams_dropped().saturating_sub(self.dropped_before);
             let effective = is_seen || self.lost.is_some() || self.failed.is_some() || self.is_cut(dropped);
@@ -117,7 +131,7 @@ impl RestartLook {
                 });
             }
             // The first sign is often a dropped stream; what else shows is waited for until the gateway is ready again.
-            let is_back = self.ready_in_a_row >= READY_IN_A_ROW && done.get().is_some();
+            let is_back = self.ready_in_a_row >= READY_IN_A_ROW && self.failing.is_none() && done.get().is_some();
             if !is_recorded && ((effective && is_back) || !is_waited_for) {
                 is_recorded = true;
                 let evidence = self.evidence(dropped, effective);
@@ -127,11 +141,14 @@ impl RestartLook {
                 return Ok(());
             }
             if given_up(context, shown_at.unwrap_or(injected_at)) {
-                return Err(format!(
-                    "{}: {}",
-                    context.client.dialect().route(CallName::Ready),
-                    answer.unwrap_or_else(|| "200, but not three times in a row".into())
-                ));
+                let route = |call| context.client.dialect().route(call);
+                return Err(match (answer, self.failing) {
+                    (Some(answer), _) => format!("{}: {answer}", route(CallName::Ready)),
+                    (None, Some(read)) => {
+                        format!("{}: still fails, and the gateway says that it is ready", route(read))
+                    }
+                    (None, None) => format!("{}: 200, but not three times in a row", route(CallName::Ready)),
+                });
             }
             self.beside(&mut reads, tokio::time::sleep(LOOK_EVERY)).await;
         }
@@ -145,9 +162,12 @@ impl RestartLook {
             tokio::select! {
                 biased;
                 outcome = &mut of => return outcome,
-                failed = looked_at => {
-                    self.failed = Some(failed);
+                seen = looked_at => {
                     *reads = None;
+                    match seen {
+                        ReadsSeen::Failed(call, how) => (self.failed, self.failing) = (Some(how), Some(call)),
+                        ReadsSeen::Answered => self.failing = None,
+                    }
                 }
             }
         }
@@ -181,7 +201,7 @@ impl RestartLook {
 }
 
 /// Looks at reads, each by itself, until one has failed so often in a row that it is no coincidence.
-async fn failing(context: &Context, reads: Vec<CallName>, injected_at: Instant) -> String {
+async fn failing(context: &Context, reads: Vec<CallName>, injected_at: Instant) -> ReadsSeen {
     let mut failed_in_a_row = vec![0; reads.len()];
     loop {
         for (call, in_a_row) in reads.iter().zip(&mut failed_in_a_row) {
@@ -190,11 +210,22 @@ async fn failing(context: &Context, reads: Vec<CallName>, injected_at: Instant) 
             if let Some(answer) = failure.filter(|_| *in_a_row >= FAILED_IN_A_ROW) {
                 let route = context.client.dialect().route(*call);
                 let took_ms = millis(clock::now().saturating_duration_since(injected_at));
-                return format!("{route} failed {FAILED_IN_A_ROW} times in a row after {took_ms} ms ({answer})");
+                let how = format!("{route} failed {FAILED_IN_A_ROW} times in a row after {took_ms} ms ({answer})");
+                return ReadsSeen::Failed(*call, how);
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Looks at a read until it is answered as often in a row as readiness has to be.
+async fn answered(context: &Context, call: CallName) -> ReadsSeen {
+    let mut in_a_row = 0;
+    while in_a_row < READY_IN_A_ROW {
+        in_a_row = if failure(context, call).await.is_none() { in_a_row + 1 } else { 0 };
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    ReadsSeen::Answered
 }
 
 /// How a read fails; none where it is answered as it should be.
@@ -233,6 +264,7 @@ mod tests {
             ready_in_a_row: 0,
             lost: None,
             failed: None,
+            failing: None,
         }
     }
 
@@ -252,8 +284,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_read_that_fails_meanwhile_is_taken_in() {
         let mut look = look();
-        let mut reads: Option<LookAtReads<'_>> = Some(Box::pin(async { "GET /x failed".to_owned() }));
+        let failed = async { ReadsSeen::Failed(CallName::Agent, "GET /x failed".to_owned()) };
+        let mut reads: Option<LookAtReads<'_>> = Some(Box::pin(failed));
         look.beside(&mut reads, tokio::time::sleep(LOOK_EVERY)).await;
         assert_eq!((Some("GET /x failed"), true), (look.failed.as_deref(), reads.is_none()));
+        assert_eq!(Some(CallName::Agent), look.failing);
+        reads = Some(Box::pin(async { ReadsSeen::Answered }));
+        look.beside(&mut reads, tokio::time::sleep(LOOK_EVERY)).await;
+        assert_eq!((None, true), (look.failing, look.failed.is_some()));
     }
 }

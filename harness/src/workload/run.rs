@@ -172,7 +172,7 @@ pub(super) async fn wait_for_end(
             }
         }
         let looks = context.of(workload, CallName::Run, &run.id);
-        let call = Call { since: Some(run.since), is_again: has_looked, ..looks };
+        let call = Call { since: Some(run.since), until: Some(deadline), is_again: has_looked, ..looks };
         has_looked = true;
         let standing = match context.look(call, || client.run(&run.id)).await {
             Ok(answer) => {

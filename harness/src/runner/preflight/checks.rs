@@ -67,8 +67,8 @@ impl Check<'_> {
                 let time = self.find(call, "time", &answer, &["time", "now"], &is_time)?;
                 if time_of(&time).is_some_and(seems_coarse) {
                     self.attempts.note(
-                        "the time has no fractions of a second: clock_drift sees no movement of a second or less, and no event \
-                         says how long it was on its way",
+                        "the time has no fractions of a second: a movement of the clock of less than about 2.5 s may not be seen \
+                         by clock_drift, and no event says how long it was on its way",
                         &[],
                     );
                 }
@@ -125,6 +125,13 @@ impl Check<'_> {
         let key = |key: &str| format!("calls.{call}.{key}");
         match outcome {
             Ok(answer) if answer.is(&spec.yes) => Some(answer),
+            Ok(answer) if answer.is_denial && spec.yes.contains(&answer.status) => {
+                let what = "the status means yes, and the body says that the call was not done";
+                let is_by_code = !self.dialect().codes.code.is_empty();
+                let hint = "a code of success stands for 200: [answers.statuses] CODE = 200".to_owned();
+                self.wrong(what, if is_by_code { &["answers.statuses"] } else { &[] }, is_by_code.then_some(hint));
+                None
+            }
             Ok(answer) => {
                 let (status, yes, path, method) = (answer.status, key("yes"), key("path"), key("method"));
                 let what = format!("{status} is none of the statuses that mean yes, {:?}", spec.yes);

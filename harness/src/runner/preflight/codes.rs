@@ -9,10 +9,12 @@ use crate::gateway::Answer;
 const CODES: [&str; 8] = ["code", "errorCode", "error_code", "errcode", "errno", "ret", "retCode", "statusCode"];
 
 impl Check<'_> {
-    /// Whether what was to be refused has an answer whose code may refuse it, and says so where the dialect does not.
-    pub(super) fn is_refused_by_a_code(&mut self, what: &str, answer: &Answer) -> bool {
+    /// Whether what was to be refused has an answer whose code may refuse it, and says so where the dialect does not. Only an
+    /// answer whose status means yes needs a code for that; and a code of `harmless`, an answer that refuses nothing, is none
+    /// of a refusal.
+    pub(super) fn is_refused_by_a_code(&mut self, what: &str, (answer, harmless): (&Answer, Option<&Answer>)) -> bool {
         let known = self.dialect().codes.code.clone();
-        let Some((pointer, code)) = code_in(answer, &known) else { return false };
+        let Some((pointer, code)) = refusing_code(answer, harmless, &known) else { return false };
         if !known.is_empty() && self.dialect().codes.statuses.contains_key(&code) {
             return false;
         }
@@ -26,6 +28,16 @@ impl Check<'_> {
         );
         true
     }
+}
+
+/// The code that may refuse what was asked: of an answer whose status means yes, and none that a harmless request has, too.
+fn refusing_code(answer: &Answer, harmless: Option<&Answer>, known: &str) -> Option<(String, String)> {
+    if !(200..300).contains(&answer.sent_status()) {
+        return None;
+    }
+    let found = code_in(answer, known)?;
+    let usual = harmless.and_then(|harmless| code_in(harmless, &found.0));
+    (usual.as_ref() != Some(&found)).then_some(found)
 }
 
 /// The code of an answer that is none of success: where the dialect says, or under a usual name.
@@ -48,6 +60,23 @@ fn code_in(answer: &Answer, known: &str) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_refuses_where_the_status_does_not_and_other_requests_do_not_have_it() {
+        let answer = |status, code: &str| Answer::new(status, format!(r#"{{"code":"{code}"}}"#));
+        let refuses = |answer: &Answer, harmless: Option<&Answer>| refusing_code(answer, harmless, "").is_some();
+        assert!(refuses(&answer(200, "POLICY"), Some(&answer(200, "CREATED"))));
+        assert!(refuses(&answer(200, "POLICY"), None));
+        // It was accepted like any other.
+        assert!(!refuses(&answer(201, "CREATED"), Some(&answer(201, "CREATED"))));
+        // The status says it already.
+        assert!(!refuses(&answer(422, "POLICY"), None) && !refuses(&answer(429, "SLOW_DOWN"), None));
+        let by_code = Answer { code: Some(("POLICY".into(), 200)), ..answer(403, "POLICY") };
+        assert!(
+            refuses(&by_code, None),
+            "the dialect has given it a status, which may be another than those that refuse"
+        );
+    }
 
     #[test]
     fn a_code_is_one_that_is_not_of_success() {

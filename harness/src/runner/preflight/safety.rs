@@ -14,8 +14,11 @@ impl Check<'_> {
         let new = NewRun { message: prompt.to_owned(), ..self.new_run() };
         let answer = self.try_once(CallName::CreateRun, &new.fill()).await?;
         let spec = self.spec(CallName::CreateRun)?;
-        if !answer.is(&spec.refused) && self.is_refused_by_a_code("a prompt injection", &answer) {
-            return Some(());
+        if !answer.is(&spec.refused) {
+            let harmless = self.try_once(CallName::CreateRun, &self.new_run().fill()).await;
+            if self.is_refused_by_a_code("a prompt injection", (&answer, harmless.as_ref())) {
+                return Some(());
+            }
         }
         if answer.is(&spec.yes) {
             return self.is_blocked_later(&answer, &new).await;

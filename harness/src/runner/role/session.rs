@@ -117,11 +117,14 @@ async fn attended(
         log_filter: settings.log_filter,
         live: settings.live,
     };
+    let token = config.gateway.token.clone();
     // A stop that was asked for before the session begins leaves a journal all the same: it says why.
     let journal = config.folder.journal();
     let reason = session::play(config, stop.clone()).await;
     if reason != EndReason::Played {
-        let why = stop.why().map(|(_, message)| message).unwrap_or_default();
+        // A gateway may have repeated what it was sent.
+        let hide = |why: String| token.as_ref().map_or_else(|| why.clone(), |token| token.hide(why.clone()));
+        let why = stop.why().map(|(_, message)| hide(message)).unwrap_or_default();
         eprintln!("the session ended early ({reason:?}): {why}");
         if !follow::has_end(&journal) {
             // Whoever waits would start another, which would come no further. Where even this cannot be written, the
