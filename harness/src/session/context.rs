@@ -83,7 +83,7 @@ pub struct Call<'a> {
     pub wait: &'a [u16],
     /// What it belongs to, where that began before: a request for what a window broke is on that window's account.
     pub since: Option<Mark>,
-    /// Until when it may come again at the latest, where that is before [`WAIT_LIMIT`] is over.
+    /// Until when it may come again at the latest, where that is before the longest wait is over.
     pub until: Option<Instant>,
     /// Whether it asks once more what was asked before. Then it counts as a request only where it goes wrong: who waits
     /// long asks often, and errors would be few among so many.
