@@ -12,8 +12,9 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use s2_harness::{
+    catalog::{Phase, Suite},
     journal::{Counter, End, EndReason, Header, Interval, JOURNAL_VERSION, Record, Writer},
-    plan::{Phase, Plan, Scenario, Suite},
+    plan::{Plan, Scenario},
     runner::{self, Embedded, StartingGateway},
     workload,
 };

@@ -14,6 +14,7 @@
 //!
 //! The data goes one way, and imports go the other:
 //!
+//! - [`catalog`]: what exists: suites, workloads, calls, chaos events, and a row for each KPI.
 //! - [`plan`]: what happens when, for how long, and how many samples each KPI is promised. Pure, seeded, printable.
 //! - [`gateway`]: the wire. What a gateway answers is data, however odd.
 //! - [`workload`]: what is played, one file a workload.
@@ -44,6 +45,7 @@
 //! What is deliberately absent: a retry that is not counted (it would hide what a user feels), a cache of answers,
 //! averages (a tail hides in them), and a way to be green by default.
 
+pub mod catalog;
 pub mod clock;
 pub mod gateway;
 pub mod journal;

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use s2_harness::{
-    plan::Suite,
+    catalog::Suite,
     session::{BoxFuture, Context, Fatal, Past, Side, Worker},
     workload,
 };

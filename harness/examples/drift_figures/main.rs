@@ -12,8 +12,9 @@ mod series;
 use std::{num::NonZero, thread};
 
 use s2_harness::{
+    catalog::Suite,
     judge::{Digest, Targets, Verdict, judge},
-    plan::{Plan, Scenario, Suite},
+    plan::{Plan, Scenario},
 };
 use series::{BASE_MB, Family, Lives};
 

@@ -5,8 +5,8 @@ use std::f64::consts::TAU;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use s2_harness::{
+    catalog::{Kpi, Phase},
     journal::{Gauge, GaugeSummary, Interval, Record},
-    plan::{Kpi, Phase},
 };
 
 /// The process that leaks, MB.

@@ -6,7 +6,8 @@ use mock_gateway::{Config, Defect, MockGateway};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{CallName, Client, Connection, GatewayAccess, NewRun, StreamEvent, Streams, Trust};
+use super::{Client, Connection, GatewayAccess, NewRun, StreamEvent, Streams, Trust};
+use crate::catalog::CallName;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

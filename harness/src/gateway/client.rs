@@ -12,12 +12,13 @@ use super::{
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
-    dialect::{CallName, CodeSays, Dialect, Fill, chaos_fill, fill_json, is_absolute},
+    dialect::{CodeSays, Dialect, Fill, chaos_fill, fill_json, is_absolute},
     exchange::{Exchange, Received},
     headers, retry_after,
     search::{self, PageStart},
     secret::Secret,
 };
+use crate::catalog::CallName;
 use crate::{clock, journal::clip};
 
 /// How long a request may take, from its first byte to the last of its answer.

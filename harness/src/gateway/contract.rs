@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::dialect::{CallName, Dialect, EventKind, Events, State};
+use super::dialect::{Dialect, EventKind, Events, State};
+use crate::catalog::CallName;
 use crate::journal::clip;
 
 /// A run to be created.

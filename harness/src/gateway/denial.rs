@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use super::dialect::{CallName, Dialect};
+use super::dialect::Dialect;
+use crate::catalog::CallName;
 
 /// Members that say what went wrong, unless they are empty.
 const ERRORS: [&str; 2] = ["error", "errors"];

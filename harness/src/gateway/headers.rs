@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::{
     ClientError, Secret,
-    dialect::{CallName, Dialect, Template},
+    dialect::{Dialect, Template},
 };
+use crate::catalog::CallName;
 
 /// The headers of one request: those of every call, and its own over them. One that carries the token is sent only where
 /// there is one, and is kept out of what is logged of requests.
@@ -58,7 +59,8 @@ mod tests {
         task::JoinSet,
     };
 
-    use super::super::{CallName, Client, GatewayAccess, Secret, Streams, Token};
+    use super::super::{Client, GatewayAccess, Secret, Streams, Token};
+    use crate::catalog::CallName;
 
     const TOKEN: &str = "sesame/4711";
     const DIALECT: &str = r#"

@@ -13,7 +13,8 @@ use tokio::{
     time::sleep,
 };
 
-use super::{CallName, Client, Connection, Ended, GatewayAccess, Streams, Trouble};
+use super::{Client, Connection, Ended, GatewayAccess, Streams, Trouble};
+use crate::catalog::CallName;
 use crate::clock;
 
 const OPEN_STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: open\n\n";

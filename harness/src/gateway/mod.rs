@@ -65,7 +65,7 @@ pub use access::GatewayAccess;
 pub use answer::{Answer, Outcome, Trouble};
 pub use client::{Client, ClientError};
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
-pub use dialect::{CallName, Dialect, Limits};
+pub use dialect::{Dialect, Limits};
 pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
 pub use local_port::LocalPort;
 pub use reading::EventReading;

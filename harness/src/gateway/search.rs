@@ -6,8 +6,9 @@ use url::Url;
 use super::{
     Outcome, Trouble,
     client::Client,
-    dialect::{CallName, Dialect, Spec},
+    dialect::{Dialect, Spec},
 };
+use crate::catalog::CallName;
 
 /// The places of a search that say which page is wanted.
 const PAGE_PLACES: [&str; 3] = ["page", "offset", "cursor"];

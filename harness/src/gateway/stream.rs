@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    CallName, ClientError, Dialect, GatewayAccess, Token,
+    ClientError, Dialect, GatewayAccess, Token,
     decode::BROWSER_CODINGS,
     event_parts::parts,
     headers,
@@ -17,6 +17,7 @@ use super::{
     told::{Oversized, Told},
     transport::Transport,
 };
+use crate::catalog::CallName;
 use crate::{clock, journal::clip};
 
 /// An answer's start is looked at for what it says, no longer than so long.

@@ -15,7 +15,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{CallName, Client, GatewayAccess, Streams, Trust};
+use super::{Client, GatewayAccess, Streams, Trust};
+use crate::catalog::CallName;
 use crate::proxy::{Approach, Darkness, Fault, FaultProxy};
 
 /// A private authority: its certificate as a file has it, and what signs in its name.

@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
-use super::{CallName, Client, GatewayAccess, Streams, Token, TokenSource};
+use super::{Client, GatewayAccess, Streams, Token, TokenSource};
+use crate::catalog::CallName;
 
 /// A gateway that is opened by `second`, and refuses every other token; and who has the token `first`, from a file.
 async fn expired(folder: &tempfile::TempDir) -> (MockServer, GatewayAccess, PathBuf) {

@@ -17,12 +17,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    CallName, GatewayAccess, Secret, Streams, Token,
+    GatewayAccess, Secret, Streams, Token,
     connect::{Connector, Proxies},
     headers,
     told::Told,
     transport::{READ_BYTES_MAX, Transport},
 };
+use crate::catalog::CallName;
 
 /// A listener that nobody has come to by then is one that nobody comes to.
 const PATIENCE: Duration = Duration::from_secs(10);

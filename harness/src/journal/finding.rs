@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Chaos, Workload};
+use crate::catalog::{Chaos, Workload};
 
 /// What happened. Texts from a gateway are cut by [`clip`](super::clip()); [`Finding::recordable`] sees to it that none is longer than a
 /// journal should carry.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::LatencyHistogram;
-use crate::plan::named;
+use crate::catalog::named;
 
 named! {
     /// What is counted. Each count belongs to an interval and to the phase (steady, or a chaos window) it fell in.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Buckets, Counter, Cycles, Finding, Gauge, GaugeSummary, Source, Timing, TimingRecord};
-use crate::plan::{Phase, Plan, Workload};
+use crate::{
+    catalog::{Phase, Workload},
+    plan::Plan,
+};
 
 /// The version of the format. A reader refuses a journal with another.
 pub const JOURNAL_VERSION: u32 = 1;

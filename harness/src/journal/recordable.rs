@@ -38,7 +38,7 @@ fn change_texts(finding: &mut serde_json::Value, change: &impl Fn(&str) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Workload;
+    use crate::catalog::Workload;
 
     #[test]
     fn what_is_redacted_is_a_finding_still_whatever_the_word_is() {

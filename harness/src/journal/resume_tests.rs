@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use super::{Finding, Incident, ReadError, Reader, Record, Torn, WriteError, Writer};
 use crate::{
+    catalog::{Phase, Suite},
     fuzzing::within,
-    plan::{Phase, Plan, Scenario, Suite},
+    plan::{Plan, Scenario},
 };
 
 fn said(at_ms: u64, answer: &str) -> Record {

@@ -9,7 +9,10 @@ use super::{
     JOURNAL_VERSION, LatencyHistogram, ReadError, Reader, Record, Source, TEXT_CHARS_MAX, Timing, TimingRecord, Torn,
     Writer, clip,
 };
-use crate::plan::{Chaos, Phase, Plan, Scenario, Suite, Workload};
+use crate::{
+    catalog::{Chaos, Phase, Suite, Workload},
+    plan::{Plan, Scenario},
+};
 
 pub(super) fn header() -> Record {
     Record::Header(Box::new(Header {

@@ -2,15 +2,16 @@
 //! that they contradict it. A histogram counts what the gateway does; what a user waits for is the event.
 
 use super::{
-    Scope, cause,
+    Scope,
+    case::Case,
+    cause,
     conclude::{Findings, is_too_few},
-    kpi::Case,
     latency::{by_timing, ms},
     range,
 };
 use crate::{
+    catalog::Kpi,
     journal::{Gauge, Source, Timing},
-    plan::Kpi,
 };
 
 /// One event in ten is later than this quantile.

@@ -6,8 +6,8 @@ use super::{
     soak::{Soak, run_id, timing},
 };
 use crate::{
+    catalog::{Kpi, Phase, Suite},
     journal::{Gauge, GaugeSummary, Interval, Source, Timing},
-    plan::{Kpi, Phase, Suite},
 };
 
 fn writes(soak: &Soak) -> Judgement {

@@ -21,12 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Judgement, Range, Target, Unit, Verdict,
+    Judgement, Range, Verdict,
     range::{self, TAIL},
 };
+use crate::catalog::{RegressionBase, Target, Unit};
 use crate::{
+    catalog::{Kpi, Suite},
     journal::clip,
-    plan::{Kpi, Plan, Suite},
+    plan::Plan,
 };
 
 /// What an earlier run's results say, and what is allowed against them.
@@ -319,7 +321,7 @@ impl Pair {
         if !lower.is_open {
             return true;
         }
-        let ranks = quantile(self.kpi).and_then(|quantile| range::ranks(quantile, upper.samples));
+        let ranks = self.kpi.spec().quantile.and_then(|quantile| range::ranks(quantile, upper.samples));
         ranks.is_some_and(|ranks| {
             let uppermost = upper.samples - ranks.low + 1;
             ranks.low > 0 && range::chance_under(lower.samples, uppermost, upper.samples) <= TAIL
@@ -339,7 +341,7 @@ impl Pair {
     fn is_of_target(&self) -> bool {
         let bad_then = if self.more_is_better() { 100.0 - self.then.value } else { self.then.value };
         let has_ranges = self.then.range.is_some() && self.now.range.is_some();
-        !has_ranges || bad_then <= 0.0 || is_growth(self.kpi)
+        !has_ranges || bad_then <= 0.0 || self.kpi.spec().regression == RegressionBase::OfTarget
     }
 }
 
@@ -364,20 +366,6 @@ impl Comparison {
             compared.worse_percent?,
         ))
     }
-}
-
-/// The quantile that a KPI is, if it is one.
-const fn quantile(kpi: Kpi) -> Option<f64> {
-    match kpi {
-        Kpi::StartToLogP95 | Kpi::JudgeP95 | Kpi::ShieldP95 => Some(0.95),
-        Kpi::StartToLogP99 | Kpi::SseWriteP99 => Some(0.99),
-        _ => None,
-    }
-}
-
-/// Whether a KPI is a growth, which in a healthy soak is an accident near 0.
-const fn is_growth(kpi: Kpi) -> bool {
-    matches!(kpi, Kpi::RssDrift | Kpi::FdDrift | Kpi::SseConnectionDrift | Kpi::QueueDrift | Kpi::ClockDrift)
 }
 
 /// A number with three decimals at most.

@@ -11,8 +11,8 @@ use super::{
     soak::{Soak, run_id, timing},
 };
 use crate::{
+    catalog::{Kpi, Suite},
     journal::{Counter, Timing},
-    plan::{Kpi, Suite},
     report::{ResultsInput, results_json},
 };
 

@@ -2,8 +2,9 @@
 
 use super::{Digest, Scope, chaos, story::SourceStory};
 use crate::{
+    catalog::Kpi,
     journal::{Counter, EndReason},
-    plan::{Kpi, Plan, moment},
+    plan::{Plan, moment},
 };
 
 /// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
@@ -91,69 +92,9 @@ pub(super) fn of_routes(kpi: Kpi, plan: &Plan, digest: &Digest) -> Option<String
         let story = digest.story.routes.get(&*route).or_else(|| digest.story.sources.get(&*route))?;
         Some(format!("{route} answered {} (last at {})", story.answer, moment(story.last_ms)))
     };
-    let mut causes: Vec<String> = routes(kpi).iter().filter_map(told).collect();
+    let mut causes: Vec<String> = kpi.spec().routes.iter().filter_map(told).collect();
     if matches!(kpi, Kpi::ChaosRecovery | Kpi::ErrorRateChaos) {
         causes.extend(chaos::in_words(&chaos::unproven_events(plan, digest)));
     }
     (!causes.is_empty()).then(|| causes.join("; "))
 }
-
-/// The requests without which a KPI has no samples. What is read from metrics, probes and clocks says for itself what it
-/// was answered.
-const fn routes(kpi: Kpi) -> &'static [&'static str] {
-    match kpi {
-        Kpi::RunSuccess | Kpi::ErrorRateSteady | Kpi::ErrorRateChaos => {
-            &["POST /api/runs", "POST /api/runs/{id}/start"]
-        }
-        Kpi::StartToLogP95
-        | Kpi::StartToLogP99
-        | Kpi::SseWriteP99
-        | Kpi::SseReconnectSuccess
-        | Kpi::SseReconnectRate
-        | Kpi::SseDuplicates
-        | Kpi::SseGaps => &[
-            "POST /api/runs",
-            "POST /api/runs/{id}/start",
-            "GET /api/runs/logs/stream",
-            "GET /api/runs/{id}/logs/stream",
-        ],
-        Kpi::JudgeP95 | Kpi::ShieldP95 => {
-            &["POST /api/runs", "POST /api/runs/{id}/start", "GET /api/runs/guard/stream"]
-        }
-        Kpi::PublishSearchDelay | Kpi::RegistryConsistency => {
-            &["POST /api/registry/publish", "GET /api/registry/agents"]
-        }
-        Kpi::TamperedManifests => &["POST /api/registry/publish (tampered)"],
-        Kpi::InjectionsBlocked => &["POST /api/runs (injection)", "GET /api/safety/check"],
-        Kpi::PiiMasked => PROBED,
-        Kpi::PlaintextLeaks => &[
-            "POST /api/privacy/toggle",
-            "POST /api/runs",
-            "POST /api/runs/{id}/start",
-            "GET /api/runs/{id}",
-            "GET /api/runs/logs/stream",
-            "GET /api/runs/guard/stream",
-            "GET /api/runs/{id}/logs/stream",
-            "GET /api/runs/{id}/guard/stream",
-            "GET /api/registry/agents",
-        ],
-        Kpi::Availability
-        | Kpi::RssDrift
-        | Kpi::FdDrift
-        | Kpi::SseConnectionDrift
-        | Kpi::QueueDrift
-        | Kpi::ClockDrift
-        | Kpi::ChaosRecovery => &[],
-    }
-}
-
-/// Where a run that proves something is created, started, and looked at.
-const PROBED: &[&str] = &[
-    "POST /api/runs",
-    "POST /api/runs/{id}/start",
-    "GET /api/runs/{id}",
-    "GET /api/runs/logs/stream",
-    "GET /api/runs/guard/stream",
-    "GET /api/runs/{id}/logs/stream",
-    "GET /api/runs/{id}/guard/stream",
-];

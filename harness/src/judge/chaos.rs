@@ -1,9 +1,13 @@
 //! W6: what became of each event, whether it proves anything, and how soon the gateway was well again.
 
 use super::{
-    ChaosReport, Digest, Offender, PhaseValue, Target, conclude::Findings, kpi::Case, looks::Relapse, story::ChaosStory,
+    ChaosReport, Digest, Offender, PhaseValue, case::Case, conclude::Findings, looks::Relapse, story::ChaosStory,
 };
-use crate::plan::{Chaos, Phase, Plan, PlannedChaos, moment};
+use crate::catalog::Target;
+use crate::{
+    catalog::{Chaos, Phase},
+    plan::{Plan, PlannedChaos, moment},
+};
 
 /// What became of a planned event.
 pub(super) fn report(event: &PlannedChaos, digest: &Digest) -> ChaosReport {

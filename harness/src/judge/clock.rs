@@ -1,10 +1,7 @@
 //! How far the gateway's clock moved against ours.
 
-use super::{Digest, Offender, cause, conclude::Findings, floors::Segment, kpi::Case};
-use crate::{
-    journal::Gauge,
-    plan::{Phase, millis},
-};
+use super::{Digest, Offender, case::Case, cause, conclude::Findings, floors::Segment};
+use crate::{catalog::Phase, journal::Gauge, plan::millis};
 
 const MINUTE_MS: u64 = 60_000;
 /// A clock that is kept in step by little moves by less.
@@ -141,9 +138,9 @@ fn moved_by(offsets: &[(u64, f64)], limit_ms: f64) -> Vec<Offender> {
 #[cfg(test)]
 mod tests {
     use crate::{
+        catalog::{Kpi, Suite},
         journal::{Gauge, GaugeSummary, Interval},
         judge::{Judgement, Verdict, soak::Soak},
-        plan::{Kpi, Suite},
     };
 
     /// A soak in which the gateway's clock is so far from ours in the second hour, and so far from ours as if nobody had

@@ -1,6 +1,7 @@
 //! The rule of verdicts, in one place: what is proven, what is not, and what too little was seen of.
 
-use super::{Digest, Evidence, Judged, Judgement, Offender, Range, Target, Unit, Verdict, cause};
+use super::{Digest, Evidence, Judged, Judgement, Offender, Range, Verdict, cause};
+use crate::catalog::{Target, Unit};
 use crate::plan::Plan;
 
 /// With under so many of a hundred promised samples, nothing good is proven.

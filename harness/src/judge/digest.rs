@@ -15,8 +15,9 @@ use super::{
     tally::{Tally, Worst},
 };
 use crate::{
+    catalog::{Kpi, Phase, Workload},
     journal::{Counter, Cycles, End, Gauge, Header, Interval, LatencyHistogram, OTHER_TYPES, Record, Source, Timing},
-    plan::{Kpi, Phase, Plan, Workload},
+    plan::Plan,
 };
 
 /// The gauges whose floors are kept, minute by minute.

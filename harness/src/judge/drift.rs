@@ -1,17 +1,20 @@
 //! Growth of a gauge over hours: floors by scenario minute, steady, apart for each life of the process.
 
 use super::{
-    Digest, Judged, Judgement, Targets, Unit, cause,
+    Digest, Judged, Judgement, Targets,
+    case::Case,
+    cause,
     conclude::Findings,
     growth::By,
-    kpi::Case,
     lived::{Lived, SEGMENT_FLOORS_MIN, SETTLES, lives, warm_up_minutes},
     processes,
     undercount::undercounted,
 };
+use crate::catalog::Unit;
 use crate::{
+    catalog::{HarnessCheck, Kpi},
     journal::Gauge,
-    plan::{HarnessCheck, Kpi, Plan},
+    plan::Plan,
 };
 
 const MINUTE_MS: u64 = 60_000;

@@ -6,8 +6,8 @@ use super::{
     soak::Soak,
 };
 use crate::{
+    catalog::{HarnessCheck, Kpi, Suite},
     journal::{Finding, Gauge, Interval},
-    plan::{HarnessCheck, Kpi, Suite},
 };
 
 fn rss(soak: &Soak) -> Judgement {

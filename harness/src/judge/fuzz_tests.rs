@@ -10,12 +10,13 @@ use proptest::{prelude::*, sample::Index};
 
 use super::{Digest, Targets, Verdict, judge, soak::Soak};
 use crate::{
+    catalog::{Chaos, Suite, Workload},
     fuzzing::{cases, within},
     journal::{
         Finding, Gauge, GaugeSummary, ReadError, Record, Timing, TimingRecord,
         fuzz_tests::{all_but_endless, any_json, crafted_histogram, read},
     },
-    plan::{Chaos, Lacks, Suite, Workload},
+    plan::Lacks,
     report::{Look, failure_text, kpi_table, snapshot_json},
 };
 

@@ -1,14 +1,16 @@
 //! What is judged about the harness itself: a verdict on a gateway is worth as much as these.
 
 use super::{
-    Digest, Judged, Judgement, Offender, Scope, Target, Targets, Unit, cause,
+    Digest, Judged, Judgement, Offender, Scope, Targets, cause,
     conclude::{Findings, is_too_few, percent},
     drift,
     lateness::{self, Lateness},
 };
+use crate::catalog::{Target, Unit};
 use crate::{
+    catalog::{HarnessCheck, Phase, Workload},
     journal::{Counter, EndReason, Timing},
-    plan::{HarnessCheck, Phase, Plan, Workload, moment},
+    plan::{Plan, moment},
 };
 
 /// A heartbeat may be so late in real time: a machine that cannot print a line within it cannot keep a plan either.

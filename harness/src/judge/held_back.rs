@@ -6,15 +6,12 @@
 use super::{
     Scope,
     arrivals::{CERTAIN, whole},
+    case::Case,
     conclude::Findings,
-    kpi::Case,
     latency::{by_timing, ms},
     range,
 };
-use crate::{
-    journal::Timing,
-    plan::{Kpi, log_stream_name},
-};
+use crate::{catalog::Kpi, journal::Timing, plan::log_stream_name};
 
 /// Holds `sse_write_p99` against what the stream showed that asks as a browser does. Where one event in ten is later on it than
 /// on the others, by more than the target and the 99th percentile of `/ready` round trips together, and by the lower end of the

@@ -5,8 +5,8 @@ use super::{
     soak::{Soak, timing},
 };
 use crate::{
+    catalog::{Kpi, Suite},
     journal::{Counter, Interval, Source, Timing},
-    plan::{Kpi, Suite},
 };
 
 const STREAM: &str = "stream 19 (asks for gzip, deflate, br as a browser does)";

@@ -7,8 +7,8 @@ use super::{
     tally::{named, order},
 };
 use crate::{
+    catalog::Phase,
     journal::{Finding, Incident},
-    plan::Phase,
 };
 
 /// Incidents kept of a kind in a phase: the first, and five more.

@@ -2,24 +2,26 @@
 //! itself where that is enough.
 
 use super::{
-    Digest, Offender, PhaseValue, Scope, arrivals, cause,
+    Digest, Offender, PhaseValue, Scope, arrivals,
+    case::Case,
+    cause,
     cells::Bounds,
     conclude::{Findings, is_too_few},
     digest::limit_us,
     held_back,
-    kpi::Case,
     lateness::{self, Lateness},
     lead_up::lead_up,
     range::{self, Range, Ranks},
     tally::WORST_MAX,
 };
 use crate::{
+    catalog::Phase,
     journal::{Counter, LatencyHistogram, Source, Timing},
-    plan::Phase,
 };
 
 /// `start_to_log_p95` and `_p99`: steady runs, by nearest rank. Windows are shown, not judged.
-pub(super) fn start_to_log(case: Case<'_>, quantile: f64) -> Findings {
+pub(super) fn start_to_log(case: Case<'_>) -> Findings {
+    let quantile = case.quantile();
     let mut found = case.open("runs");
     by_timing(&mut found, case, quantile, Timing::StartToLog, Scope::Steady);
     let limit_us = limit_us(case.limit());
@@ -50,7 +52,8 @@ pub(super) fn start_to_log(case: Case<'_>, quantile: f64) -> Findings {
 ///
 /// A Prometheus histogram bounds a quantile and does not tell it. A bucket under the target passes and one over it
 /// fails; where the target divides the bucket, events decide, and nothing is interpolated: that would be a guess.
-pub(super) fn by_histogram(case: Case<'_>, quantile: f64, source: Source, timing: Timing) -> Findings {
+pub(super) fn by_histogram(case: Case<'_>, source: Source, timing: Timing) -> Findings {
+    let quantile = case.quantile();
     let events = if timing == Timing::EventDelivery { "events" } else { "guard events" };
     let mut found = case.open(events);
     let cells = case.digest.cells(source, Scope::All);

@@ -24,10 +24,12 @@
 //! `tests/verdicts/busy.rs` measures it again, with a load that it starts itself: beside four threads that do nothing but work on
 //! two processors (load average 4.0 to 6.7), twenty of twenty were green, and the 99th percentile of lateness was 12.5 to 51.3 ms.
 
-use super::{Digest, Scope, Target, Targets, conclude::percent, range};
+use super::{Digest, Scope, Targets, conclude::percent, range};
+use crate::catalog::Target;
 use crate::{
+    catalog::Kpi,
     journal::{LatencyHistogram, Timing},
-    plan::{Kpi, Plan, moment},
+    plan::{Plan, moment},
 };
 
 /// If more starts than this are late, percent of all, the load was not the load of the plan.

@@ -1,12 +1,13 @@
 //! One late start is a note, a starved harness is red, and neither excuses nor blames a gateway.
 
 use super::{
-    Judgement, Unit, Verdict,
+    Judgement, Verdict,
     soak::{Soak, timing},
 };
+use crate::catalog::Unit;
 use crate::{
+    catalog::{HarnessCheck, Kpi, Suite},
     journal::{Exemplar, Finding, LatencyHistogram, Timing, TimingRecord},
-    plan::{HarnessCheck, Kpi, Suite},
 };
 
 /// So many samples of each of these values, milliseconds.

@@ -2,7 +2,7 @@
 //! one, and stayed so.
 
 use super::{Offender, conclude::Findings, digest::Digest, tally::WORST_MAX};
-use crate::plan::{Phase, moment};
+use crate::{catalog::Phase, plan::moment};
 
 /// A window leads up to what went wrong so soon after it, scenario milliseconds.
 const SOON_MS: u64 = 2 * 60_000;

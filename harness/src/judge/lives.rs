@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use super::{conclude::Findings, floors::life};
 use crate::{
+    catalog::{Kpi, Phase, RestartEffect},
     journal::{Finding, Incident},
-    plan::{Kpi, Phase, moment},
+    plan::moment,
 };
 
 /// Changes kept.
@@ -85,13 +86,12 @@ impl Lives {
     }
 }
 
-/// When a life ended that may be why something went wrong first at a moment. Users feel it as unavailable, however short that
-/// was; what a process forgot is missed only when it is looked for.
+/// When a life ended that may be why something went wrong first at a moment.
 fn may_be_why(kpi: Kpi, first_ms: Option<u64>) -> Option<RangeInclusive<u64>> {
     let around = |first_ms: u64| first_ms.saturating_sub(NEAR_MS)..=first_ms.saturating_add(NEAR_MS);
-    match kpi {
-        Kpi::Availability => Some(0..=u64::MAX),
-        Kpi::SseGaps | Kpi::RegistryConsistency | Kpi::PlaintextLeaks => Some(0..=*around(first_ms?).end()),
-        _ => first_ms.map(around),
+    match kpi.spec().restarts {
+        RestartEffect::Always => Some(0..=u64::MAX),
+        RestartEffect::Later => Some(0..=*around(first_ms?).end()),
+        RestartEffect::Near => first_ms.map(around),
     }
 }

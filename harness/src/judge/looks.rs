@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::floors::place;
 use crate::{
+    catalog::Phase,
     journal::{Counter, Finding, Incident, Interval, Timing},
-    plan::{Phase, Plan},
+    plan::Plan,
 };
 
 /// Intervals are so long, scenario milliseconds. Of longer ones there are fewer, and of shorter ones two or three are one

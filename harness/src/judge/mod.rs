@@ -95,6 +95,7 @@
 
 mod arrivals;
 mod baseline;
+mod case;
 mod cause;
 mod cells;
 mod chaos;
@@ -180,5 +181,5 @@ pub use nearest::nearest;
 pub use range::Range;
 pub use tally::Scope;
 pub use targets::{Aim, TargetError, TargetKey, Targets};
-pub use verdict::{Evidence, Judged, Judgement, Offender, PhaseValue, Target, Unit, Verdict};
+pub use verdict::{Evidence, Judged, Judgement, Offender, PhaseValue, Verdict};
 pub use verdicts::{ChaosReport, Verdicts, judge};

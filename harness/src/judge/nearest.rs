@@ -1,7 +1,8 @@
 //! Which KPIs are nearest to their targets: what to look at while a soak goes on.
 
-use super::{Judgement, Target, Unit, Verdicts, conclude::lacking};
-use crate::plan::{Kpi, Lacks};
+use super::{Judgement, Verdicts, conclude::lacking};
+use crate::catalog::{Target, Unit};
+use crate::{catalog::Kpi, plan::Lacks};
 
 impl Judgement {
     /// How much of what the target allows is used up: 1 is at the target, and more is beyond it. Of a share that is to be
@@ -49,11 +50,11 @@ pub fn nearest<'a>(verdicts: &'a Verdicts, waived: &Lacks, count_max: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Suite;
     use crate::judge::{
         sick::{diagnosis, starved_from},
         soak::Soak,
     };
-    use crate::plan::Suite;
 
     fn of(value: Option<f64>, unit: Unit, target: Target) -> Judgement {
         let healthy = Soak::healthy(Suite::Smoke).judge();

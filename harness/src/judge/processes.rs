@@ -2,8 +2,9 @@
 
 use super::{Digest, conclude::Findings, trend::median};
 use crate::{
+    catalog::{Kpi, SampleSource},
     journal::{Finding, Gauge, Incident},
-    plan::{Kpi, moment},
+    plan::moment,
 };
 
 /// Readings that are told of.
@@ -55,8 +56,8 @@ impl ProcessStory {
 pub(super) fn tell(found: &mut Findings, kpi: Kpi, digest: &Digest) {
     let story = &digest.story.processes;
     let is_read = digest.gauge(Gauge::GatewayProcesses).is_some();
-    let is_of_process = matches!(kpi, Kpi::RssDrift | Kpi::FdDrift);
-    if is_of_process && is_read {
+    let source = kpi.spec().source;
+    if source.is_process() && is_read {
         let of = digest.gauge(Gauge::GatewayProcesses);
         let most = of.map_or(1.0, |total| total.max);
         let processes = if most > 1.0 { format!("; at most {most:.0} processes") } else { String::new() };
@@ -65,14 +66,11 @@ pub(super) fn tell(found: &mut Findings, kpi: Kpi, digest: &Digest) {
             found.evidence.notes.push(format!("read from the processes of this machine: {read}{processes}"));
         }
     }
-    let is_of_metrics = matches!(kpi, Kpi::JudgeP95 | Kpi::ShieldP95 | Kpi::SseWriteP99)
-        || matches!(kpi, Kpi::SseConnectionDrift | Kpi::QueueDrift)
-        || (is_of_process && !is_read);
-    if let Some(several) = story.several.filter(|_| is_of_metrics) {
-        let how = match kpi {
-            Kpi::RssDrift => "each is judged by itself",
-            Kpi::FdDrift | Kpi::SseConnectionDrift | Kpi::QueueDrift => "the last values of all are added up",
-            _ => "what each has counted is kept apart",
+    if let Some(several) = story.several.filter(|_| source.is_metrics(is_read)) {
+        let how = match source {
+            SampleSource::ProcessEach => "each is judged by itself",
+            SampleSource::ProcessSum | SampleSource::MetricsGauge => "the last values of all are added up",
+            SampleSource::MetricsHistogram | SampleSource::Session => "what each has counted is kept apart",
         };
         let most = several.most;
         found.evidence.notes.push(format!("{most} processes answered the metrics in turn; {how}"));
@@ -127,9 +125,10 @@ fn changed(is_met: bool, warm_up_ms: u64, digest: &Digest) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
+        catalog::{Phase, Suite},
         journal::{GaugeSummary, Interval, Record},
         judge::Targets,
-        plan::{Phase, Plan, Scenario, Suite},
+        plan::{Plan, Scenario},
     };
 
     const WARM_UP_MS: u64 = 600_000;

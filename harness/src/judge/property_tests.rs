@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::{Digest, Targets, Verdict, is_already_certain, judge, soak::Soak};
 use crate::{
+    catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{
         Buckets, Counter, Cycles, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram, Record,
         Source, Timing, TimingRecord,
     },
-    plan::{Chaos, Kpi, Lacks, Phase, Plan, Scenario, Suite, Workload},
+    plan::{Lacks, Plan, Scenario},
     report::{Look, failure_text, kpi_table, snapshot_json},
 };
 

@@ -10,8 +10,8 @@ use super::{
     soak::{Soak, timing},
 };
 use crate::{
+    catalog::{Kpi, Suite},
     journal::{Buckets, Counter, Gauge, GaugeSummary, Source, Timing},
-    plan::{Kpi, Suite},
 };
 
 /// Of so many draws, what a range is to hold the truth in: a little under 95 %, since draws are noise too.

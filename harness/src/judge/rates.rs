@@ -4,15 +4,15 @@ use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use super::{
     Digest, PhaseValue, Scope,
+    case::Case,
     conclude::{Findings, percent},
     incidents::Offence,
-    kpi::Case,
     lead_up::lead_up,
     range,
 };
 use crate::{
+    catalog::Phase,
     journal::{Counter, Timing},
-    plan::Phase,
 };
 
 /// Of the runs that never ended so many are named.

@@ -6,8 +6,8 @@ use super::{
     soak::{Soak, timing},
 };
 use crate::{
+    catalog::{Chaos, Kpi, Phase, Suite},
     journal::{Counter, Finding, Incident, Interval, Timing},
-    plan::{Chaos, Kpi, Phase, Suite},
 };
 
 const FLAPPING: &str = "503 {\"ready\":false}";

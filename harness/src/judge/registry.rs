@@ -2,16 +2,16 @@
 
 use super::{
     PhaseValue, Scope,
+    case::Case,
     conclude::{Findings, percent},
     digest::limit_us,
     incidents::Offence,
-    kpi::Case,
     latency::{first_over, worst_over},
     range,
 };
 use crate::{
+    catalog::Phase,
     journal::{Counter, Timing},
-    plan::Phase,
 };
 
 /// `publish_search_delay`: the slowest publish to appear in search, seconds, in every phase. A version that never

@@ -2,8 +2,8 @@
 
 use super::{Judgement, Verdict, soak::Soak};
 use crate::{
+    catalog::{Kpi, Suite},
     journal::{Gauge, GaugeSummary, Interval},
-    plan::{Kpi, Suite},
 };
 
 const MB: f64 = 1e6;

@@ -1,6 +1,6 @@
 //! W4 and W5: what the safety layer must refuse, mask and forget.
 
-use super::{Digest, Scope, conclude::Findings, incidents::Offence, kpi::Case, range, registry::refused};
+use super::{Digest, Scope, case::Case, conclude::Findings, incidents::Offence, range, registry::refused};
 use crate::journal::Counter;
 
 /// `injections_blocked`: prompt injections refused, of those tried. One that was accepted is proof.

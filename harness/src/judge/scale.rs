@@ -9,8 +9,9 @@ use super::{
     teeth::Teeth,
 };
 use crate::{
+    catalog::Phase,
     journal::Gauge,
-    plan::{Phase, Plan, moment},
+    plan::{Plan, moment},
 };
 
 const MINUTE_MS: u64 = 60_000;

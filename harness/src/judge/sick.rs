@@ -7,8 +7,8 @@ use super::{
     soak::{Soak, run_id, timing},
 };
 use crate::{
+    catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding, Gauge, GaugeSummary, Interval, Source, Timing},
-    plan::{Chaos, Kpi, Phase, Suite, Workload},
 };
 
 /// What a KPI lives on.

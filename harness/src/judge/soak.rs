@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use super::{Digest, Targets, Verdicts, judge};
 use crate::{
+    catalog::{Chaos, Phase, Suite, Workload},
     journal::{
         Buckets, Counter, Cycles, End, EndReason, Exemplar, Finding, Gauge, GaugeSummary, Header, Incident, Interval,
         JOURNAL_VERSION, LatencyHistogram, Record, Source, Timing, TimingRecord,
     },
-    plan::{Chaos, Phase, Plan, Scenario, Suite, Workload, millis},
+    plan::{Plan, Scenario, millis},
 };
 
 const MINUTE_MS: u64 = 60_000;

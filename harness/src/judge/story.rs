@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{lives::Lives, processes::ProcessStory};
 use crate::{
+    catalog::{Chaos, Phase, Workload},
     journal::{End, Finding, Incident},
-    plan::{Chaos, Phase, Plan, Workload},
+    plan::Plan,
 };
 
 /// Of things that a journal may name without end, so many names are kept.

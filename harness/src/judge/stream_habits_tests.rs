@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Judgement, Verdict, soak::Soak};
 use crate::{
+    catalog::{Kpi, Suite},
     journal::{Counter, LatencyHistogram, Timing, TimingRecord},
-    plan::{Kpi, Suite},
 };
 
 /// A soak at a gateway that closes streams in good order at these ages, in seconds, every minute.

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::{Digest, PhaseValue, Scope, conclude::Findings, held_back, incidents::Offence, kpi::Case, range};
-use crate::{journal::Counter, plan::Phase};
+use super::{Digest, PhaseValue, Scope, case::Case, conclude::Findings, held_back, incidents::Offence, range};
+use crate::{catalog::Phase, journal::Counter};
 
 /// So many of a hundred runs, lines or ends may be undecided, and what they would have shown changes no verdict.
 const UNDECIDED_PERCENT_MAX: u64 = 10;

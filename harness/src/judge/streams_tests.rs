@@ -2,8 +2,8 @@
 
 use super::{Judgement, Verdict, sick::sick, soak::Soak};
 use crate::{
+    catalog::{Kpi, Suite},
     journal::Counter,
-    plan::{Kpi, Suite},
 };
 
 fn with(counts: &[(Counter, u64)], kpi: Kpi) -> Judgement {

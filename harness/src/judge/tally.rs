@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Cells, Offender};
 use crate::{
+    catalog::Phase,
     journal::{Counter, Exemplar, Interval, LatencyHistogram, Source, Timing},
-    plan::Phase,
 };
 
 /// Worst samples kept, by timing.

@@ -6,8 +6,8 @@ use super::{
     soak::{Soak, run_id, timing},
 };
 use crate::{
+    catalog::{HarnessCheck, Kpi, Phase, Suite, Workload},
     journal::{Buckets, Counter, End, EndReason, Finding, Source, Timing},
-    plan::{HarnessCheck, Kpi, Phase, Suite, Workload},
 };
 
 /// KPIs of which one bad sample is proof.
@@ -253,7 +253,7 @@ fn what_the_ledger_forgot_proves_nothing_about_gaps() {
 fn chaos_that_was_not_recovered_from_fails_with_what_was_wrong() {
     let mut soak = Soak::healthy(Suite::Full);
     let answer = "17 of 20 streams are back".to_owned();
-    let chaos = crate::plan::Chaos::RedisRestart;
+    let chaos = crate::catalog::Chaos::RedisRestart;
     soak.happens(2_800_000, Finding::ChaosNotRecovered { chaos, waited_ms: 60_000, answer });
     let judgement = of(&soak, Kpi::ChaosRecovery);
     assert_eq!(Verdict::Fail, judgement.verdict);
@@ -265,11 +265,11 @@ fn chaos_that_did_nothing_proves_nothing() {
     let mut soak = Soak::healthy(Suite::Full);
     for incident in &mut soak.incidents {
         match &mut incident.finding {
-            Finding::ChaosSeen { chaos: crate::plan::Chaos::Latency, effective, evidence } => {
+            Finding::ChaosSeen { chaos: crate::catalog::Chaos::Latency, effective, evidence } => {
                 *effective = false;
                 *evidence = "the median answer stayed at 4 ms".into();
             }
-            Finding::ChaosInjected { chaos: crate::plan::Chaos::RedisRestart, accepted, answer } => {
+            Finding::ChaosInjected { chaos: crate::catalog::Chaos::RedisRestart, accepted, answer } => {
                 *accepted = false;
                 *answer = "404 not found".into();
             }
@@ -357,7 +357,7 @@ fn a_late_or_missing_start_fails_the_load() {
         interval.timings.insert(Timing::StartLateness, late);
     });
     let judgement = check(&late, HarnessCheck::LoadDelivered);
-    assert_eq!((Verdict::Fail, super::Unit::Millis), (judgement.verdict, judgement.unit));
+    assert_eq!((Verdict::Fail, crate::catalog::Unit::Millis), (judgement.verdict, judgement.unit));
 
     let missing = Soak::healthy(Suite::Full).each(|interval| {
         if interval.from_ms < 600_000 {
@@ -365,7 +365,7 @@ fn a_late_or_missing_start_fails_the_load() {
         }
     });
     let judgement = check(&missing, HarnessCheck::LoadDelivered);
-    assert_eq!((Verdict::Fail, super::Unit::Percent), (judgement.verdict, judgement.unit));
+    assert_eq!((Verdict::Fail, crate::catalog::Unit::Percent), (judgement.verdict, judgement.unit));
 
     let unmeasured = Soak::healthy(Suite::Full).each(|interval| drop(interval.timings.remove(&Timing::StartLateness)));
     assert_eq!(Verdict::Unproven, check(&unmeasured, HarnessCheck::LoadDelivered).verdict);

@@ -6,8 +6,8 @@ use super::{
     soak::{Soak, run_id, timing},
 };
 use crate::{
+    catalog::{Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding, Gauge, Incident, Timing},
-    plan::{Kpi, Phase, Suite, Workload},
 };
 
 fn of(soak: &Soak, kpi: Kpi) -> Judgement {

@@ -2,8 +2,8 @@
 
 use super::{Judgement, Verdict, soak::Soak};
 use crate::{
+    catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding},
-    plan::{Chaos, Kpi, Phase, Suite, Workload},
 };
 
 const MINUTE_MS: u64 = 60_000;

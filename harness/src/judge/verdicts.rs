@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Digest, Judged, Judgement, Targets, Verdict, chaos, kpi, workload};
-use crate::plan::{Chaos, HarnessCheck, Kpi, Plan, Workload};
+use crate::{
+    catalog::{Chaos, HarnessCheck, Kpi, Workload},
+    plan::Plan,
+};
 
 /// The verdicts of a soak, each kind in the order of its names' `ALL`; only those that the suite judges.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,10 +1,14 @@
 //! Whether a workload was played as planned. What the gateway made of it is the KPIs' business.
 
 use super::{
-    Digest, Judged, Judgement, Offender, Target, Unit, cause, chaos,
+    Digest, Judged, Judgement, Offender, cause, chaos,
     conclude::{Findings, percent},
 };
-use crate::plan::{Phase, Plan, Workload, moment};
+use crate::catalog::{Target, Unit};
+use crate::{
+    catalog::{Phase, Workload},
+    plan::{Plan, moment},
+};
 
 /// The share of its planned cycles that a workload must have played to their end, percent.
 ///

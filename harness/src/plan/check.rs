@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Chaos, Plan, SOAK_MAX, STREAMS_MAX, Scenario, millis};
+use super::{Plan, SOAK_MAX, STREAMS_MAX, Scenario, millis};
+use crate::catalog::Chaos;
 
 /// No scenario is played faster.
 const PACE_MAX: f64 = 1_000_000.0;
@@ -137,7 +138,7 @@ fn durations(scenario: &Scenario) -> [(&'static str, Duration); 24] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{PlannedChaos, Suite};
+    use crate::{catalog::Suite, plan::PlannedChaos};
 
     fn plan(suite: Suite) -> Plan {
         Plan::new(suite, &Scenario::default(), 1, 120.0)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chaos, Kpi, Workload};
+use crate::catalog::{Chaos, Kpi, Workload};
 
 /// What cannot be judged, each with why. It is waived: an ignored trial, with its reason in the results.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

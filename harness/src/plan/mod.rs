@@ -3,7 +3,6 @@
 //! Two plans with the same suite, scenario, seed and pace are the same plan. Moments are milliseconds of scenario time
 //! from the start of the soak; [`Plan::pace`] says how much faster than real time the scenario runs.
 
-mod catalog;
 mod check;
 mod lacks;
 mod lever;
@@ -16,8 +15,6 @@ mod schedule;
 mod tests;
 mod windows;
 
-pub(crate) use catalog::named;
-pub use catalog::{Chaos, HarnessCheck, Kpi, Phase, Suite, Workload};
 pub use check::PlanError;
 pub use lacks::Lacks;
 pub use lever::Lever;
@@ -28,6 +25,8 @@ pub use scenario::{
     ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad, millis,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Chaos, Suite, Workload};
 
 /// What happens when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

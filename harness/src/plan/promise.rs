@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chaos, Kpi, Plan, PlannedChaos, PlannedRun, Workload, millis};
+use super::{Plan, PlannedChaos, PlannedRun, millis};
+use crate::catalog::{Chaos, Kpi, Workload};
 
 /// Prompts that each safety probe tries to inject.
 pub const INJECTIONS_PER_PROBE: u64 = 3;

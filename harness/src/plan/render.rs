@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Plan, Workload};
+use super::Plan;
+use crate::catalog::Workload;
 
 /// A moment of scenario time as `T+45:00` (minutes and seconds).
 #[must_use]

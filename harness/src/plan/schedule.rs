@@ -4,9 +4,10 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_pcg::Pcg64;
 
 use super::{
-    Chaos, Lacks, Plan, PlannedChaos, PlannedChurn, PlannedPulse, PlannedRun, Promises, Pulse, RunLoad, Scenario,
-    StreamLoad, Suite, millis,
+    Lacks, Plan, PlannedChaos, PlannedChurn, PlannedPulse, PlannedRun, Promises, Pulse, RunLoad, Scenario, StreamLoad,
+    millis,
 };
+use crate::catalog::{Chaos, Suite};
 
 /// Salts keep the dice of one workload from moving when another draws more or fewer.
 const RUNS_SALT: u64 = 0x7275_6e73;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Kpi, Plan, Scenario, Suite, Workload, moment};
+use super::{Plan, Scenario, moment};
+use crate::catalog::{Kpi, Suite, Workload};
 use crate::snapshots::assert_snapshot;
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Chaos, Plan, PlannedChaos, millis};
+use super::{Plan, PlannedChaos, millis};
+use crate::catalog::Chaos;
 
 /// How long a restart may last until its window closes all the same, in real milliseconds: the recovery that is aimed
 /// at.
@@ -65,7 +66,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Scenario, Suite};
+    use crate::{catalog::Suite, plan::Scenario};
 
     #[test]
     fn an_effect_is_waited_for_as_long_as_asked_and_not_beyond_the_budget_of_a_compressed_soak() {

@@ -10,8 +10,9 @@ use super::{
     number,
 };
 use crate::{
+    catalog::{Kpi, Phase, Suite},
     judge::Judgement,
-    plan::{Kpi, Phase, Plan, Suite, moment},
+    plan::{Plan, moment},
 };
 
 /// KPIs that are shown.

@@ -1,7 +1,10 @@
 //! What moved since an earlier run, at a glance.
 
 use super::number;
-use crate::judge::{Compared, Comparison, Moved, Target, Unit};
+use crate::{
+    catalog::{Target, Unit},
+    judge::{Compared, Comparison, Moved},
+};
 
 pub(super) const HEAD: [&str; 5] = ["KPI", "then", "now", "change", "moved"];
 

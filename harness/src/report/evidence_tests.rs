@@ -3,13 +3,14 @@
 
 use super::failure_text;
 use crate::{
+    catalog::{Kpi, Suite, Workload},
     journal::{Counter, Finding, Gauge, Interval, Source, Timing},
     judge::{
         Judgement, Verdict,
         sick::{add, diagnosis, is_steady, take},
         soak::{Soak, run_id, timing},
     },
-    plan::{Kpi, Suite, Workload, moment},
+    plan::moment,
     snapshots::assert_snapshot,
 };
 

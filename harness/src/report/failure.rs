@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::{RunFolder, number, title::title};
 use crate::{
+    catalog::{Phase, Suite, Unit},
     journal::clip,
-    judge::{Judged, Judgement, Offender, Unit, Verdict},
-    plan::{Phase, Suite, moment},
+    judge::{Judged, Judgement, Offender, Verdict},
+    plan::moment,
 };
 
 /// Of the worst, those told after the first line of them.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::plan::Suite;
+use crate::catalog::Suite;
 
 /// The folder of one soak, `<root>/<suite>-<stamp>/`, and the names in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

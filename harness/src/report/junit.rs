@@ -11,8 +11,9 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use super::{ResultsInput, failure_text, number, results::waiver, rounded, title::title};
 use crate::{
+    catalog::Target,
     journal::one_line,
-    judge::{Judged, Judgement, Target, Verdict},
+    judge::{Judged, Judgement, Verdict},
 };
 
 /// Whether anything is still to come.
@@ -140,12 +141,12 @@ mod tests {
 
     use super::*;
     use crate::{
+        catalog::{Kpi, Suite},
         journal::{Counter, Finding},
         judge::{
             sick::{sick, take},
             soak::Soak,
         },
-        plan::{Kpi, Suite},
         snapshots::assert_snapshot,
     };
 

@@ -5,8 +5,9 @@
 
 use super::{failure_text, table};
 use crate::{
+    catalog::Suite,
     judge::{Judged, Judgement, Verdict, Verdicts},
-    plan::{Lacks, Suite},
+    plan::Lacks,
 };
 
 /// Texts of failures are told while all of it stays below this; GitHub takes 1 MiB a step, and a step may play several
@@ -128,12 +129,12 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
+        catalog::Kpi,
         journal::{Counter, Finding},
         judge::{
             sick::{diagnosis, sick, take},
             soak::Soak,
         },
-        plan::Kpi,
         snapshots::assert_snapshot,
     };
 

@@ -1,6 +1,6 @@
 //! Numbers as a person reads them: no more decimals than say something, and thousands apart.
 
-use crate::judge::{Target, Unit};
+use crate::catalog::{Target, Unit};
 
 /// No value is shown with more.
 const DECIMALS_MAX: usize = 6;

@@ -9,9 +9,9 @@ use prometheus_client::{
 };
 
 use crate::{
+    catalog::{Suite, Unit},
     journal::{Counter, Gauge, Timing},
-    judge::{Digest, Judgement, Scope, Unit, Verdict, Verdicts},
-    plan::Suite,
+    judge::{Digest, Judgement, Scope, Verdict, Verdicts},
 };
 
 type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;

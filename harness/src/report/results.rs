@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{process::Processes, rounded};
 use crate::{
+    catalog::{Kpi, Suite, Target, Workload},
     journal::{Counter, EndReason, Header},
-    judge::{ChaosReport, Comparison, Digest, Judged, Judgement, Range, Scope, Target, Verdict, Verdicts},
-    plan::{Kpi, Suite, Workload},
+    judge::{ChaosReport, Comparison, Digest, Judged, Judgement, Range, Scope, Verdict, Verdicts},
 };
 
 /// What the results are made of.

@@ -6,8 +6,9 @@ use super::{
     number,
 };
 use crate::{
+    catalog::{Kpi, Workload},
     judge::{Judged, Judgement, Verdict, Verdicts},
-    plan::{Kpi, Lacks, Workload},
+    plan::Lacks,
 };
 
 const HEAD: [&str; 5] = ["KPI", "value", "target", "samples / promised", "verdict"];

@@ -8,13 +8,14 @@ use super::{
     snapshot_json,
 };
 use crate::{
+    catalog::{Chaos, HarnessCheck, Kpi, Suite, Workload},
     journal::{Counter, End, EndReason, Finding, Timing},
     judge::{
         Baseline, Judgement, Verdict,
         sick::{diagnosis, sick, starved_from, take, without_metrics},
         soak::{Soak, run_id, timing},
     },
-    plan::{Chaos, HarnessCheck, Kpi, Lacks, Suite, Workload},
+    plan::Lacks,
     snapshots::assert_snapshot,
 };
 

@@ -25,9 +25,10 @@ use super::{
     trials::Subject,
 };
 use crate::{
+    catalog::{Kpi, Suite},
     clock,
     judge::{Digest, Judgement, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early, nearest},
-    plan::{Kpi, Suite, moment},
+    plan::moment,
     report::{KPIS_SHOWN, RunFolder, failure_text, summary_markdown},
     session,
     settings::Settings,

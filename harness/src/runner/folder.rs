@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::lock::{self, Lock, LockError};
 use crate::{
+    catalog::Suite,
     clock::{file_stamp, wall_now},
-    plan::Suite,
     report::RunFolder,
     settings::Environment,
 };

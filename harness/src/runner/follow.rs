@@ -8,10 +8,11 @@ use std::{
 };
 
 use crate::{
+    catalog::Phase,
     clock::Clock,
     journal::{Finding, ReadError, Reader, Record},
     judge::{Digest, Targets},
-    plan::{Phase, Plan},
+    plan::Plan,
 };
 
 /// The last record of a journal is short; in so many bytes there is all of it.

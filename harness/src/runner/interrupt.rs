@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, thread};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::attachment::Attachment;
-use crate::plan::Suite;
+use crate::catalog::Suite;
 
 /// What a shell reports of a process that SIGINT ended.
 const INTERRUPTED: i32 = 130;

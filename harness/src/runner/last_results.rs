@@ -9,8 +9,8 @@ use super::{
     stored::StoredJournal,
 };
 use crate::{
+    catalog::Phase,
     journal::{Finding, Incident, Record},
-    plan::Phase,
     report::RunFolder,
     session::{replace, shown},
     settings::Settings,

@@ -47,7 +47,7 @@ pub use role::{Embedded, EmbeddedGateway, Role, StartingGateway};
 pub use spawn::SpawnError;
 
 use crate::{
-    plan::Suite,
+    catalog::Suite,
     report::{comparison_table, kpi_table},
     settings::{Environment, Settings, Source},
 };

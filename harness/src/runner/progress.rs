@@ -12,8 +12,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
+    catalog::{Kpi, Suite},
     judge::Judgement,
-    plan::{Kpi, Suite},
     report::{Look, Standing, block, heartbeat_line, red_line},
 };
 

@@ -19,9 +19,9 @@ use super::{
     trials::{self, Ask, Subject, Waivers},
 };
 use crate::{
+    catalog::Suite,
     journal::{Header, Torn},
     judge::{Verdicts, judge},
-    plan::Suite,
     report::{
         Account, Glance, PageInput, ResultsInput, RunFolder, Stage, comparison_table, junit_xml, kpi_table,
         report_html, results_json, summary_markdown,

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::{rejudge, stored::StoredJournal};
 use crate::{
+    catalog::{HarnessCheck, Kpi, Phase, Suite},
     clock,
     journal::{End, EndReason, Finding, Interval, JOURNAL_VERSION, Record, Timing, Writer},
     judge::{
@@ -18,7 +19,6 @@ use crate::{
         sick::sick,
         soak::{Soak, timing},
     },
-    plan::{HarnessCheck, Kpi, Phase, Suite},
     report::{ResultsInput, results_json},
     settings::{Environment, Settings},
 };

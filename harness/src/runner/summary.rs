@@ -44,7 +44,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Suite;
+    use crate::catalog::Suite;
 
     #[test]
     fn of_one_soak_there_is_one_summary_and_what_was_there_stays() {

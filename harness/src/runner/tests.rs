@@ -18,9 +18,10 @@ use super::{
     spawn::{SpawnError, Spawner},
 };
 use crate::{
+    catalog::{Phase, Suite},
     journal::{End, EndReason, Finding, Header, Incident, Interval, JOURNAL_VERSION, Record, Writer},
     judge::Targets,
-    plan::{Phase, Plan, Scenario, Suite},
+    plan::{Plan, Scenario},
     report::RunFolder,
     settings::Environment,
 };

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::{
+    catalog::{HarnessCheck, Kpi, Suite, Workload},
     judge::Judged,
-    plan::{HarnessCheck, Kpi, Lacks, Suite, Workload},
+    plan::Lacks,
 };
 
 /// One trial. CI reports and nextest's filters rely on its name.

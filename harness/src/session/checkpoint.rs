@@ -54,7 +54,7 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Phase;
+    use crate::catalog::Phase;
 
     fn checkpoint(from_ms: u64) -> Checkpoint {
         Checkpoint {

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Board, Gate, Ledger, Mark, Past, Recorder, Stop, descriptors};
 use crate::{
+    catalog::{CallName, Chaos, Workload},
     clock::{self, Clock},
-    gateway::{Answer, CallName, Client, Connection, GatewayAccess, Outcome, Streams},
+    gateway::{Answer, Client, Connection, GatewayAccess, Outcome, Streams},
     journal::{Counter, EndReason, Finding, Timing, clip},
-    plan::{Chaos, Lever, Plan, Workload},
+    plan::{Lever, Plan},
     proxy::FaultProxy,
 };
 

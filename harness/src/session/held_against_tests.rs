@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
+    catalog::Phase,
     gateway::LogEvent,
     judge::Scope,
-    plan::Phase,
     session::{
         Delivered, Sighting,
         tests::{config, context, findings, short},

@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 
 use super::{Context, Mark, as_a_browser::OpenAsABrowser, held::Rest};
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{CallName, Ended, LogEvent, StreamEvent},
+    gateway::{Ended, LogEvent, StreamEvent},
     journal::Finding,
-    plan::Workload,
 };
 
 pub use first_opening::{Earliness, FirstOpening};

@@ -56,8 +56,9 @@ pub use supervisor::{Fatal, Side, Worker};
 
 pub use crate::gateway::GatewayAccess;
 use crate::{
+    catalog::{Chaos, Kpi, Suite},
     judge::Targets,
-    plan::{Chaos, Kpi, Lever, Plan, Suite},
+    plan::{Lever, Plan},
     report::RunFolder,
 };
 

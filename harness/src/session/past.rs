@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checkpoint::Checkpoint;
 use crate::{
+    catalog::{Chaos, Workload},
     journal::{Cycles, Finding, Incident, Record},
-    plan::{Chaos, Workload},
 };
 
 /// The past of a session; an empty one where it is the first.

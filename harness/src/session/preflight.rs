@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{SessionConfig, Stop};
 use crate::{
+    catalog::CallName,
     clock,
-    gateway::{CallName, Client, Outcome, Trouble},
+    gateway::{Client, Outcome, Trouble},
 };
 
 /// How long a gateway that is not ready is waited for.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{Stalls, Stop, reserve::Reserve};
 use crate::{
+    catalog::{Phase, Workload},
     clock::{Clock, micros},
     gateway::Token,
     journal::{
@@ -18,7 +19,6 @@ use crate::{
         OTHER_TYPES, Record, Source, Timing, TimingRecord, WriteError, Writer, clip,
     },
     judge::Digest,
-    plan::{Phase, Workload},
     report::Account,
 };
 

@@ -8,8 +8,8 @@ use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::Context;
 use crate::{
+    catalog::Workload,
     journal::{EndReason, Finding, clip},
-    plan::Workload,
 };
 
 /// A worker is restarted so many times.

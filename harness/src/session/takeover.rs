@@ -5,10 +5,10 @@ use std::{fs, io};
 
 use super::{checkpoint::Checkpoint, past::Past};
 use crate::{
+    catalog::Phase,
     clock::Clock,
     journal::{Finding, Header, Incident, Interval, ReadError, Reader, Record, WriteError, Writer},
     judge::Targets,
-    plan::Phase,
     report::{Account, RunFolder},
 };
 

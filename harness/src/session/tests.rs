@@ -18,10 +18,11 @@ use tracing_test::traced_test;
 
 use super::{play::play_logged, *};
 use crate::{
+    catalog::{CallName, Suite},
     clock::Clock,
-    gateway::{CallName, Client, Secret, Streams, Token},
+    gateway::{Client, Secret, Streams, Token},
     journal::{EndReason, Finding, Incident, Reader, Record, Writer},
-    plan::{Plan, Scenario, Suite},
+    plan::{Plan, Scenario},
     report::Account,
 };
 
@@ -291,10 +292,10 @@ async fn what_begins_in_a_window_belongs_to_it_however_late_it_ends() {
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let recorder = context(&config).recorder;
     let before = recorder.mark();
-    recorder.set_phase(crate::plan::Phase::Latency);
+    recorder.set_phase(crate::catalog::Phase::Latency);
     let within = recorder.mark();
     recorder.count(crate::journal::Counter::Requests, before);
-    recorder.set_phase(crate::plan::Phase::Steady);
+    recorder.set_phase(crate::catalog::Phase::Steady);
     recorder.count(crate::journal::Counter::Requests, within);
     recorder.count(crate::journal::Counter::Requests, recorder.mark());
     recorder.flush();

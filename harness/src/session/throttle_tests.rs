@@ -7,10 +7,10 @@ use super::{
     *,
 };
 use crate::{
+    catalog::Workload,
     gateway::{Answer, Outcome, Trouble},
     journal::{Counter, Finding, Timing},
     judge::Scope,
-    plan::Workload,
 };
 
 /// A call whose answer is 200, and which no status tells to wait.

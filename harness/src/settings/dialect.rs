@@ -19,7 +19,10 @@ use super::{
     spans::Spans,
     table::Reader,
 };
-use crate::gateway::dialect::{BUILT_IN, BUILT_IN_NAME, CallName, Dialect};
+use crate::{
+    catalog::CallName,
+    gateway::dialect::{BUILT_IN, BUILT_IN_NAME, Dialect},
+};
 
 /// How many files may extend one another.
 const DEPTH_MAX: usize = 4;

@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 use url::Url;
 
 use super::table::Reader;
-use crate::gateway::dialect::{
-    CallName, Habits, Has, Paging, Spec, Template, VERSION_PLACES, VersionForm, is_absolute, places_of_json,
+use crate::{
+    catalog::CallName,
+    gateway::dialect::{Habits, Has, Paging, Spec, Template, VERSION_PLACES, VersionForm, is_absolute, places_of_json},
 };
 
 /// Words of `calls.create_run.personal_data`.

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use super::{built_in_dialect, load_dialect};
 use crate::{
-    gateway::{CallName, RunStanding},
-    plan::{Kpi, Workload},
+    catalog::{CallName, Kpi, Workload},
+    gateway::RunStanding,
 };
 
 /// A dialect from a file of this text.

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use super::table::Reader;
 use crate::{
-    gateway::{CallName, Dialect},
-    plan::{Chaos, Kpi, Lacks, Lever, Workload},
+    catalog::{CallName, Chaos, Kpi, Workload},
+    gateway::Dialect,
+    plan::{Lacks, Lever},
 };
 
 /// How long a command may take.

@@ -43,9 +43,10 @@ pub use problem::{Problem, SettingsError};
 use table::Reader;
 
 use crate::{
+    catalog::{Chaos, Kpi, Suite},
     gateway::{Dialect, TokenSource, Trust},
     judge::Targets,
-    plan::{Chaos, Kpi, Lacks, Lever, Plan, Scenario, Suite},
+    plan::{Lacks, Lever, Plan, Scenario},
 };
 
 /// The file, relative to the package, that is read unless `S2_CONFIG` names another.

@@ -11,11 +11,9 @@ use super::{
     table::{Reader, shown},
 };
 use crate::{
+    catalog::{Chaos, HarnessCheck, Kpi, Suite, Workload},
     judge::Targets,
-    plan::{
-        Chaos, ChaosLoad, HarnessCheck, Kpi, Lever, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX,
-        Scenario, StreamLoad, Suite, Workload,
-    },
+    plan::{ChaosLoad, Lever, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad},
 };
 
 /// Each agent's runs must show up in a plan.

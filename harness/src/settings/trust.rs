@@ -57,7 +57,7 @@ mod tests {
     use base64::{Engine, engine::general_purpose::STANDARD};
 
     use super::super::Settings;
-    use crate::{gateway::Trust, plan::Suite};
+    use crate::{catalog::Suite, gateway::Trust};
 
     /// Settings with these variables, and files in a folder of their own.
     fn load(files: &[(&str, &[u8])], variables: &[(&str, &str)]) -> Result<Settings, String> {

@@ -10,9 +10,9 @@ use super::{
     w6_light_chaos::{given_up, not_ready},
 };
 use crate::{
-    gateway::CallName,
+    catalog::{CallName, Chaos},
     journal::Finding,
-    plan::{Chaos, millis},
+    plan::millis,
     session::Context,
 };
 

@@ -7,10 +7,10 @@ use tokio::sync::Semaphore;
 
 use super::place::Place;
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::CallName,
     journal::{Counter, Finding, Timing},
-    plan::{Workload, millis},
+    plan::millis,
     session::{Context, Fatal, Side, Worker},
 };
 

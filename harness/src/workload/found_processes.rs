@@ -10,9 +10,9 @@ use super::{
     scrape::STARTED,
 };
 use crate::{
+    catalog::Phase,
     clock,
     gateway::{Exposition, LocalPort},
-    plan::Phase,
     session::Mark,
 };
 

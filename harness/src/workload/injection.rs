@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::run;
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{Answer, CallName, RunStanding},
+    gateway::{Answer, RunStanding},
     journal::{Counter, Finding, clip},
-    plan::{INJECTIONS_PER_PROBE, Workload},
+    plan::INJECTIONS_PER_PROBE,
     session::{Call, Context, Mark, Sent},
 };
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::instances::{CHAINS_MAX, Counted, GROUPS_MAX, Gains, HELD_MAX, Instances, Scraped};
-use crate::{clock, gateway::Exposition, journal::Source, plan::Phase, session::Mark};
+use crate::{catalog::Phase, clock, gateway::Exposition, journal::Source, session::Mark};
 
 const BOUNDS: [&str; 2] = ["0.1", "+Inf"];
 

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::leak_stream::{Reader, TOO_EARLY};
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{CallName, Client, RunStanding, json_contains},
-    plan::Workload,
+    gateway::{Client, RunStanding, json_contains},
     session::{Context, Side},
 };
 

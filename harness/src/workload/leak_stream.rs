@@ -13,9 +13,9 @@ use tokio::time::sleep;
 
 use super::leak::{Watched, contains};
 use crate::{
-    gateway::{CallName, Client, Connection, Ended, EventReading},
+    catalog::{CallName, Workload},
+    gateway::{Client, Connection, Ended, EventReading},
     journal::Finding,
-    plan::Workload,
     session::Context,
 };
 

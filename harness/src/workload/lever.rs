@@ -8,10 +8,10 @@ use tokio::{
 };
 
 use crate::{
+    catalog::{CallName, Chaos},
     clock,
-    gateway::CallName,
     journal::clip,
-    plan::{Chaos, Lever, millis},
+    plan::{Lever, millis},
     proxy::{Darkness, Fault, FaultProxy},
     session::Context,
 };

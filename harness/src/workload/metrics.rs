@@ -13,10 +13,11 @@ use super::{
     scrape::{Asked, Intake},
 };
 use crate::{
+    catalog::{CallName, Phase, Workload},
     clock,
-    gateway::{CallName, time_of},
+    gateway::time_of,
     journal::{Finding, Gauge, Timing},
-    plan::{Phase, Workload, millis},
+    plan::millis,
     session::{ClockReading, Context, Fatal, Kept, Mark, Side, Worker},
 };
 

@@ -56,7 +56,7 @@ pub(crate) use injection::INJECTIONS;
 pub(crate) use w4_safety_probes::personal_data;
 
 use crate::{
-    plan::Suite,
+    catalog::Suite,
     session::{Past, Worker},
 };
 

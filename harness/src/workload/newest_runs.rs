@@ -7,9 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::run_stream;
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::CallName,
-    plan::Workload,
     session::{Context, FirstOpening, Order},
 };
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    gateway::{CallName, Client, PageStart, SearchHit},
-    plan::Workload,
+    catalog::{CallName, Workload},
+    gateway::{Client, PageStart, SearchHit},
     session::Context,
 };
 

@@ -6,10 +6,11 @@ use tokio::{sync::watch, time::Instant};
 
 use super::w6_light_chaos::{LOOK_EVERY, given_up, not_ready};
 use crate::{
+    catalog::{CallName, Chaos},
     clock,
-    gateway::{Answer, CallName},
+    gateway::Answer,
     journal::Finding,
-    plan::{Chaos, PlannedChaos, millis},
+    plan::{PlannedChaos, millis},
     session::Context,
 };
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::{
+    catalog::CallName,
     clock::{self, micros},
-    gateway::{CallName, Outcome},
+    gateway::Outcome,
     plan::millis,
     session::Context,
 };

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{Answer, CallName, Client, NewRun, RunStanding, RunView},
-    plan::Workload,
+    gateway::{Answer, Client, NewRun, RunStanding, RunView},
     session::{Call, Context, Mark, Watch},
 };
 

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::own_record::{Difference, Shown};
 use crate::{
-    gateway::{CallName, LogEvent, RunView, StreamEvent, dialect::Replay},
+    catalog::{CallName, Workload},
+    gateway::{LogEvent, RunView, StreamEvent, dialect::Replay},
     journal::{Counter, Finding, clip},
-    plan::Workload,
     session::{Context, FirstOpening, Kept, KeptUntil, Mark, Order},
 };
 

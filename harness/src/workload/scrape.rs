@@ -11,8 +11,9 @@ use super::{
     process_watch::{Starts, began_within, note_life},
 };
 use crate::{
+    catalog::CallName,
     clock,
-    gateway::{Answer, CallName, Exposition, Outcome, Unusable},
+    gateway::{Answer, Exposition, Outcome, Unusable},
     journal::{Counter, Finding, Gauge, Source, clip},
     session::{Context, Mark},
 };

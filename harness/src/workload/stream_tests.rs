@@ -29,11 +29,11 @@ use super::{
     run_stream::{self, Followed},
 };
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{CallName, GatewayAccess},
+    gateway::GatewayAccess,
     journal::{Counter, Finding},
     judge::Scope,
-    plan::Workload,
     session::{
         Context, FirstOpening, SessionConfig,
         tests::{config, context, findings, short},

@@ -7,10 +7,10 @@ use std::{
 };
 
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{CallName, RunStanding},
+    gateway::RunStanding,
     journal::{Counter, Finding},
-    plan::Workload,
     session::{Context, Mark},
 };
 

@@ -13,10 +13,11 @@ use super::{
     unended_runs::UnendedRuns,
 };
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{Answer, CallName, RunView, dialect::Replay},
+    gateway::{Answer, RunView, dialect::Replay},
     journal::{Counter, Finding, Timing, clip},
-    plan::{PlannedRun, Workload},
+    plan::PlannedRun,
     session::{Context, Fatal, FirstOpening, Mark, Past, Side, Worker},
 };
 

@@ -7,9 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{newest_runs, place::Place};
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::CallName,
-    plan::{PlannedChurn, Workload, asks_as_a_browser, log_stream_name},
+    plan::{PlannedChurn, asks_as_a_browser, log_stream_name},
     session::{Context, Fatal, Kept, Order, Past, Side, Worker},
 };
 

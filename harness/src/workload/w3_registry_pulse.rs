@@ -17,10 +17,11 @@ use super::{
     registry_search::{Sight, list, look, look_for_all},
 };
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{Answer, CallName, Client, Manifest, dialect::VersionForm},
+    gateway::{Answer, Client, Manifest, dialect::VersionForm},
     journal::{Counter, Finding, Timing, clip},
-    plan::{PlannedPulse, Workload},
+    plan::PlannedPulse,
     session::{Call, Context, Fatal, Mark, Past, Sent, Side, Worker},
 };
 

@@ -11,10 +11,11 @@ use super::{
     run::{self, Created, Ending},
 };
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{Answer, CallName},
+    gateway::Answer,
     journal::{Counter, Finding, clip},
-    plan::{PII_PER_PROBE, Workload},
+    plan::PII_PER_PROBE,
     session::{Call, Context, Fatal, Mark, Past, Worker},
 };
 

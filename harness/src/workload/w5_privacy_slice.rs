@@ -12,10 +12,10 @@ use super::{
     run::{self, Ending},
 };
 use crate::{
+    catalog::{CallName, Workload},
     clock,
-    gateway::{CallName, Client},
+    gateway::Client,
     journal::{Counter, Finding, clip},
-    plan::Workload,
     session::{Call, Context, Fatal, Mark, Past, Worker},
 };
 

@@ -13,10 +13,10 @@ use super::{
     round_trips::{RoundTrips, undisturbed},
 };
 use crate::{
+    catalog::{CallName, Chaos, Phase, Workload},
     clock::{self, micros},
-    gateway::CallName,
     journal::{Finding, clip},
-    plan::{Chaos, Lever, Phase, PlannedChaos, Workload, millis},
+    plan::{Lever, PlannedChaos, millis},
     session::{Context, Fatal, Past, Side, Worker},
 };
 

@@ -1,49 +1,14 @@
 //! What cannot be judged at a gateway, because it does not have what that needs.
 
-use super::{CallName, Dialect, Has};
-use crate::plan::{Kpi, Lacks, Workload};
+use super::{Dialect, Has};
+use crate::catalog::CallName;
+use crate::{
+    catalog::{Kpi, Need, Workload},
+    plan::Lacks,
+};
 
-/// What a KPI needs.
-struct Needs {
-    kpi: Kpi,
-    /// Of each of these groups it needs one.
-    any_of: &'static [&'static [Need]],
-}
-
-#[derive(Clone, Copy)]
-enum Need {
-    Call(CallName),
-    Metric(&'static str),
-    /// The gateway's process, looked at from this machine.
-    Process,
-}
-
-use CallName::{GuardStream, Health, LogsStream, Publish, RunLogsStream, Search, TogglePrivacy};
-use Need::{Call, Metric, Process};
-
-const ANY_LOGS: &[Need] = &[Call(LogsStream), Call(RunLogsStream)];
-
-const NEEDS: &[Needs] = &[
-    Needs { kpi: Kpi::StartToLogP95, any_of: &[ANY_LOGS] },
-    Needs { kpi: Kpi::StartToLogP99, any_of: &[ANY_LOGS] },
-    Needs { kpi: Kpi::JudgeP95, any_of: &[&[Metric("sentinel_judge_duration_seconds"), Call(GuardStream)]] },
-    Needs { kpi: Kpi::ShieldP95, any_of: &[&[Metric("shield_decision_duration_seconds"), Call(GuardStream)]] },
-    // By events it takes the gateway's clock, too.
-    Needs { kpi: Kpi::SseWriteP99, any_of: &[&[Metric("sse_write_duration_seconds"), Call(Health)], ANY_LOGS] },
-    Needs { kpi: Kpi::SseReconnectSuccess, any_of: &[ANY_LOGS] },
-    Needs { kpi: Kpi::SseReconnectRate, any_of: &[ANY_LOGS] },
-    Needs { kpi: Kpi::SseDuplicates, any_of: &[ANY_LOGS] },
-    Needs { kpi: Kpi::SseGaps, any_of: &[ANY_LOGS] },
-    Needs { kpi: Kpi::PublishSearchDelay, any_of: &[&[Call(Publish)], &[Call(Search)]] },
-    Needs { kpi: Kpi::RegistryConsistency, any_of: &[&[Call(Publish)], &[Call(Search)]] },
-    Needs { kpi: Kpi::TamperedManifests, any_of: &[&[Call(Publish)]] },
-    Needs { kpi: Kpi::PlaintextLeaks, any_of: &[&[Call(TogglePrivacy)]] },
-    Needs { kpi: Kpi::RssDrift, any_of: &[&[Metric("process_resident_memory_bytes"), Process]] },
-    Needs { kpi: Kpi::FdDrift, any_of: &[&[Metric("process_open_fds"), Process]] },
-    Needs { kpi: Kpi::SseConnectionDrift, any_of: &[&[Metric("sse_active_connections")]] },
-    Needs { kpi: Kpi::QueueDrift, any_of: &[&[Metric("run_queue_depth")]] },
-    Needs { kpi: Kpi::ClockDrift, any_of: &[&[Call(Health)]] },
-];
+use CallName::{LogsStream, Publish, RunLogsStream, TogglePrivacy};
+use Need::Call;
 
 /// Workloads that are nothing without a call.
 const WORKLOADS: [(Workload, &[CallName]); 3] = [
@@ -59,8 +24,8 @@ impl Dialect {
         let workspace_stream = self.absence(LogsStream).is_some();
         let run_streams = self.absence(RunLogsStream).is_some();
         let mut lacks = Lacks { workspace_stream, run_streams, ..Lacks::default() };
-        for Needs { kpi, any_of } in NEEDS {
-            let missing = any_of.iter().find_map(|group| self.all_absent(group, process_is_known));
+        for kpi in Kpi::ALL {
+            let missing = kpi.spec().needs.iter().find_map(|group| self.all_absent(group, process_is_known));
             if let Some(why) = missing {
                 lacks.kpis.insert(*kpi, why);
             }
@@ -91,13 +56,13 @@ impl Dialect {
         let name = &self.name;
         match need {
             Call(call) => self.absence(call).map(|why| format!("the dialect {name} has no {call}: {why}")),
-            Metric(metric) => {
+            Need::Metric(metric) => {
                 let no_metrics = self.absence(CallName::Metrics);
                 let why = no_metrics.or_else(|| self.metrics.absent.get(metric).map(String::as_str))?;
                 Some(format!("the dialect {name} has no {metric}: {why}"))
             }
-            Process if process_is_known => None,
-            Process => {
+            Need::Process if process_is_known => None,
+            Need::Process => {
                 Some("the gateway's process is not known: S2_GATEWAY_PID names none, and none is looked for".to_owned())
             }
         }

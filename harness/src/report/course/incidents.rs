@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
+    catalog::Phase,
     journal::{Finding, Incident},
-    plan::Phase,
 };
 
 /// Of each kind so many of the first, and so many of the last.

@@ -1,6 +1,6 @@
 //! When chaos windows were open, as intervals tell it.
 
-use crate::plan::Phase;
+use crate::catalog::Phase;
 
 /// Windows that are kept; a plan has a handful.
 const WINDOWS_MAX: usize = 64;

@@ -7,9 +7,10 @@ use super::{
     Glance, latencies,
 };
 use crate::{
+    catalog::{HarnessCheck, Kpi, Unit},
     journal::{Counter, Gauge},
     judge::Targets,
-    plan::{HarnessCheck, Kpi, Plan, moment},
+    plan::{Plan, moment},
 };
 
 /// Everything that is drawn.
@@ -85,27 +86,21 @@ pub(super) struct Drawn<'a> {
 /// The chart that a judgement is about.
 pub(super) fn chart_of(name: &str) -> Option<&'static str> {
     if let Some(kpi) = Kpi::from_name(name) {
-        return Some(match kpi {
-            Kpi::Availability => "availability",
-            Kpi::RunSuccess => "runs",
-            Kpi::StartToLogP95 | Kpi::StartToLogP99 => "start_to_log",
-            Kpi::JudgeP95 => "judge",
-            Kpi::ShieldP95 => "shield",
-            Kpi::SseWriteP99 => "sse_write",
-            Kpi::SseReconnectSuccess | Kpi::SseReconnectRate => "reconnects",
-            Kpi::SseDuplicates | Kpi::SseGaps => "events",
-            Kpi::ErrorRateSteady | Kpi::ErrorRateChaos => "errors",
-            Kpi::PublishSearchDelay | Kpi::RegistryConsistency => "publish_to_search",
-            Kpi::TamperedManifests | Kpi::InjectionsBlocked | Kpi::PiiMasked | Kpi::PlaintextLeaks => "findings",
-            Kpi::RssDrift => "gateway_rss",
-            Kpi::FdDrift => "descriptors",
-            Kpi::SseConnectionDrift => "streams",
-            Kpi::QueueDrift => "queue",
-            Kpi::ClockDrift => "clock",
-            Kpi::ChaosRecovery => "availability",
-        });
+        return Some(kpi.spec().chart);
     }
     (name == HarnessCheck::SelfDrift.name()).then_some("harness_rss")
+}
+
+/// The lines at the targets of the KPIs that a chart shows, each with its name, in the chart's unit.
+pub(super) fn limits(drawn: Drawn<'_>, chart: &str) -> Vec<(&'static str, f64)> {
+    let of_kpi = |kpi: &Kpi| {
+        let spec = kpi.spec();
+        let limit = drawn.targets.target(*kpi).limit();
+        // Latencies are drawn in milliseconds.
+        let limit = if spec.unit == Unit::Seconds { limit * 1_000.0 } else { limit };
+        spec.chart_limit.filter(|_| spec.chart == chart).map(|name| (name, limit))
+    };
+    Kpi::ALL.iter().filter_map(of_kpi).collect()
 }
 
 /// All charts of a soak as it stands.
@@ -170,7 +165,7 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
     let availability = Chart {
         unit: "%",
         says: extremes(std::slice::from_ref(&ready), grid, "%"),
-        targets: vec![("at least", drawn.targets.target(Kpi::Availability).limit())],
+        targets: limits(drawn, "availability"),
         ..chart("availability", "Readiness probes answered 200", vec![ready])
     };
     let runs =

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    catalog::{HarnessCheck, Kpi},
     journal::Gauge,
     judge::{Digest, DriftTrace, Targets, drift_traces},
-    plan::{HarnessCheck, Kpi, Plan},
+    plan::Plan,
 };
 
 /// A soak at one moment, its course and verdicts aside.

@@ -2,11 +2,11 @@
 
 use super::{
     super::course::{Cell, Latency, edge_ms},
-    charts::{Chart, Drawn, Heat, Line, begun, short, shown},
+    charts::{Chart, Drawn, Heat, Line, begun, limits, short, shown},
 };
 use crate::{
     journal::{Source, Timing},
-    plan::{Kpi, moment},
+    plan::moment,
 };
 
 /// Of how many of a histogram's buckets one of the heat map is made.
@@ -21,49 +21,20 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
         let has_own = drawn.course.latency(own).iter().any(|cell| cell.count() > 0);
         if has_own { (own, ", by the upper ends of the gateway's own buckets") } else { of(timing) }
     };
-    let limit = |kpi| drawn.targets.target(kpi).limit();
     let all = [
-        (
-            "start_to_log",
-            "From a run's due start to its first log line",
-            of(Timing::StartToLog),
-            vec![("p95", limit(Kpi::StartToLogP95)), ("p99", limit(Kpi::StartToLogP99))],
-        ),
-        ("requests", "Requests, from sent to answered", of(Timing::Request), vec![]),
-        ("judge", "Judge verdicts", else_of(Source::Judge, Timing::JudgeEvent), vec![("p95", limit(Kpi::JudgeP95))]),
-        (
-            "shield",
-            "Shield decisions",
-            else_of(Source::Shield, Timing::ShieldEvent),
-            vec![("p95", limit(Kpi::ShieldP95))],
-        ),
-        (
-            "sse_write",
-            "Writing events to streams",
-            else_of(Source::SseWrite, Timing::EventDelivery),
-            vec![("p99", limit(Kpi::SseWriteP99))],
-        ),
-        ("ready", "Readiness probes", of(Timing::ReadyRoundTrip), vec![]),
-        (
-            "publish_to_search",
-            "From publishing a version to finding it",
-            of(Timing::PublishToSearch),
-            vec![("slowest", limit(Kpi::PublishSearchDelay) * 1_000.0)],
-        ),
-        ("away", "How long lost or closed streams were away", of(Timing::StreamAway), vec![]),
+        ("start_to_log", "From a run's due start to its first log line", of(Timing::StartToLog)),
+        ("requests", "Requests, from sent to answered", of(Timing::Request)),
+        ("judge", "Judge verdicts", else_of(Source::Judge, Timing::JudgeEvent)),
+        ("shield", "Shield decisions", else_of(Source::Shield, Timing::ShieldEvent)),
+        ("sse_write", "Writing events to streams", else_of(Source::SseWrite, Timing::EventDelivery)),
+        ("ready", "Readiness probes", of(Timing::ReadyRoundTrip)),
+        ("publish_to_search", "From publishing a version to finding it", of(Timing::PublishToSearch)),
+        ("away", "How long lost or closed streams were away", of(Timing::StreamAway)),
     ];
-    all.into_iter()
-        .map(|(id, title, (latency, by), targets)| of_latency(drawn, (id, title), latency, by, targets))
-        .collect()
+    all.into_iter().map(|(id, title, (latency, by))| of_latency(drawn, (id, title), latency, by)).collect()
 }
 
-fn of_latency(
-    drawn: Drawn<'_>,
-    (id, title): (&'static str, &'static str),
-    latency: Latency,
-    by: &str,
-    targets: Vec<(&'static str, f64)>,
-) -> Chart {
+fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), latency: Latency, by: &str) -> Chart {
     let course = drawn.course;
     let grid = course.rate_grid;
     let cells = begun(course.latency(latency), grid, course);
@@ -92,7 +63,7 @@ fn of_latency(
         step_ms: grid.step_ms(),
         is_log: true,
         lines,
-        targets,
+        targets: limits(drawn, id),
         traces: Vec::new(),
         heat: Some(heat(cells)),
     }

@@ -13,9 +13,10 @@ use super::{
     charts::{Chart, Charts, chart_of},
 };
 use crate::{
+    catalog::Phase,
     journal::clip,
     judge::{Comparison, Judged, Judgement, Verdict},
-    plan::{Phase, moment},
+    plan::moment,
 };
 
 /// From one row to the next in the tables for readers without scripts, scenario milliseconds: a heartbeat's.

@@ -7,12 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::{charts::chart_of, *};
 use crate::{
+    catalog::{Kpi, Suite},
     journal::Finding,
     judge::{
         sick::{self, sick},
         soak::Soak,
     },
-    plan::{Kpi, Suite},
     report::Account,
 };
 

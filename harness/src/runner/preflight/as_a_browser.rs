@@ -13,8 +13,9 @@ use tokio::{task::JoinSet, time::sleep};
 
 use super::checks::{Check, LOOK_EVERY};
 use crate::{
+    catalog::CallName,
     clock,
-    gateway::{CallName, Connection, Dialect, EventReading, StreamEvent},
+    gateway::{Connection, Dialect, EventReading, StreamEvent},
 };
 
 /// Maximum time until this stream has shown the events that the other one has shown.

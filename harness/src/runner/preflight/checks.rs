@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::{attempt::Attempts, hints::pointers};
 use crate::{
+    catalog::CallName,
     clock,
     gateway::{
-        Answer, CallName, Client, Dialect, Exposition, GatewayAccess, NewRun, RunStanding, Streams,
+        Answer, Client, Dialect, Exposition, GatewayAccess, NewRun, RunStanding, Streams,
         dialect::{Fill, Spec},
         heap, time_of,
     },

@@ -6,9 +6,10 @@ use tokio::time::{Instant, sleep};
 
 use super::checks::{Check, LOOK_EVERY, PATIENCE};
 use crate::{
+    catalog::{CallName, Chaos},
     clock,
-    gateway::{CallName, Connection, dialect::chaos_fill},
-    plan::{Chaos, millis},
+    gateway::{Connection, dialect::chaos_fill},
+    plan::millis,
 };
 
 /// Between looks at what a restart does: a quick one is over soon.

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::checks::{Check, LOOK_EVERY, PATIENCE};
 use crate::{
+    catalog::CallName,
     clock,
-    gateway::{CallName, NewRun, RunStanding, StreamEvent},
+    gateway::{NewRun, RunStanding, StreamEvent},
 };
 
 impl Check<'_> {

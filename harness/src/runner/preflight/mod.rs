@@ -28,8 +28,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::lock::Lock;
 use crate::{
-    gateway::{CallName, GatewayAccess, Token},
-    plan::{Chaos, Lever, Suite},
+    catalog::{CallName, Chaos, Suite},
+    gateway::{GatewayAccess, Token},
+    plan::Lever,
     settings::Settings,
 };
 

@@ -2,7 +2,8 @@
 
 use super::checks::Check;
 use crate::{
-    gateway::{CallName, Client, Exposition},
+    catalog::CallName,
+    gateway::{Client, Exposition},
     workload::{Answering, found_processes},
 };
 

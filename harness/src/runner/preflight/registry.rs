@@ -8,9 +8,10 @@ use super::{
     hints::pointers,
 };
 use crate::{
+    catalog::CallName,
     clock,
     gateway::{
-        Answer, CallName, Manifest, PageStart, SearchHit, SearchPage,
+        Answer, Manifest, PageStart, SearchHit, SearchPage,
         dialect::{Fill, VersionForm},
     },
 };

@@ -2,7 +2,8 @@
 
 use super::checks::Check;
 use crate::{
-    gateway::{Answer, CallName, NewRun, RunStanding},
+    catalog::CallName,
+    gateway::{Answer, NewRun, RunStanding},
     workload::{INJECTIONS, personal_data},
 };
 

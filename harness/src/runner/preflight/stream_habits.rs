@@ -10,7 +10,10 @@ use super::{
     checks::Check,
     streams::{is_guard, is_of_run},
 };
-use crate::gateway::{CallName, Connection, Ended, EventReading, StreamEvent, dialect::Replay};
+use crate::{
+    catalog::CallName,
+    gateway::{Connection, Ended, EventReading, StreamEvent, dialect::Replay},
+};
 
 /// How long the head of a run's own stream is waited for before the run is started.
 const HEAD_PATIENCE: Duration = Duration::from_secs(2);

@@ -6,7 +6,8 @@ use mock_gateway::{Config, Defect, Defects, MockGateway};
 
 use super::checks;
 use crate::{
-    gateway::{CallName, GatewayAccess, dialect::Replay},
+    catalog::CallName,
+    gateway::{GatewayAccess, dialect::Replay},
     settings::{Environment, Settings, built_in_dialect},
 };
 

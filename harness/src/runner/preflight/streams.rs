@@ -12,10 +12,9 @@ use super::{
     stream_habits::Others,
 };
 use crate::{
+    catalog::CallName,
     clock,
-    gateway::{
-        CallName, Connection, EventReading, LogEvent, Refusal, RunStanding, StreamEvent, dialect::EventKind, time_of,
-    },
+    gateway::{Connection, EventReading, LogEvent, Refusal, RunStanding, StreamEvent, dialect::EventKind, time_of},
 };
 
 /// How long a stream is waited for that may well have nothing to say.

@@ -5,8 +5,8 @@ use tempfile::TempDir;
 
 use super::checks::check;
 use crate::{
-    gateway::{CallName, GatewayAccess},
-    plan::Suite,
+    catalog::{CallName, Suite},
+    gateway::GatewayAccess,
     settings::{Environment, Settings},
 };
 

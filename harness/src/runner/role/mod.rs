@@ -9,7 +9,7 @@ use std::{fmt, future::Future, io, path::Path, pin::Pin, process::ExitCode};
 
 use super::folder::AttachFolder;
 use crate::{
-    plan::Suite,
+    catalog::Suite,
     session::Workers,
     settings::{ATTACH, Environment, ROLE, SUITE},
 };

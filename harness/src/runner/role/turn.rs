@@ -9,8 +9,8 @@ use super::{
     watch::LOOK_EVERY,
 };
 use crate::{
+    catalog::Suite,
     clock,
-    plan::Suite,
     report::RunFolder,
     runner::{
         attach::TURN_LIMIT,

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::{Kept, Life};
 use crate::{
+    catalog::Phase,
     clock,
     gateway::{Ended, Limits, RunStanding},
     journal::{Counter, Finding, Timing},
-    plan::Phase,
     session::{Context, Mark},
 };
 

@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 
 use super::{Kept, Life, Order, Over};
 use crate::{
+    catalog::CallName,
     clock,
-    gateway::{CallName, Connection, EventReading, LogEvent, Oversized, RunStanding, StreamEvent},
+    gateway::{Connection, EventReading, LogEvent, Oversized, RunStanding, StreamEvent},
     journal::{Counter, Finding, clip},
     session::Context,
 };

@@ -1,12 +1,10 @@
-//! The names that others rely on: suites, workloads, KPIs, checks on the harness itself, chaos events.
-
-use serde::{Deserialize, Serialize};
+//! The names that users rely on: suites, workloads, checks on the harness itself, chaos events, phases.
 
 /// Declares an enum whose variants have one stable name each, used in trial names, files and settings alike.
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+ }
 
         impl $name {
@@ -93,84 +91,6 @@ impl Workload {
     #[must_use]
     pub const fn counts_in_error_rate(self) -> bool {
         !matches!(self, Self::Chaos | Self::Availability | Self::Metrics)
-    }
-}
-
-named! {
-    /// What is judged about the gateway.
-    Kpi {
-        /// Share of readiness probes answered 200, steady.
-        Availability = "availability",
-        /// Share of runs that ended in success.
-        RunSuccess = "run_success",
-        /// From a run's due start to its first log line, 95th percentile, steady.
-        StartToLogP95 = "start_to_log_p95",
-        /// The same, 99th percentile.
-        StartToLogP99 = "start_to_log_p99",
-        /// The judge's duration, 95th percentile.
-        JudgeP95 = "judge_p95",
-        /// The shield's duration, 95th percentile.
-        ShieldP95 = "shield_p95",
-        /// Writing an event to a stream, 99th percentile.
-        SseWriteP99 = "sse_write_p99",
-        /// Share of reconnect attempts that opened a stream, steady.
-        SseReconnectSuccess = "sse_reconnect_success",
-        /// Streams that dropped unasked, a share of streams opened, steady.
-        SseReconnectRate = "sse_reconnect_rate",
-        /// Events delivered twice to one client.
-        SseDuplicates = "sse_duplicates",
-        /// Events others saw that a client, there before and after, did not.
-        SseGaps = "sse_gaps",
-        /// Requests of W1 to W5 that went wrong, out of chaos windows.
-        ErrorRateSteady = "error_rate_steady",
-        /// Requests of W1 to W5 that went wrong, in chaos windows.
-        ErrorRateChaos = "error_rate_chaos",
-        /// The slowest publish to appear in search.
-        PublishSearchDelay = "publish_search_delay",
-        /// Earlier versions that every later search still finds.
-        RegistryConsistency = "registry_consistency",
-        /// Tampered manifests rejected.
-        TamperedManifests = "tampered_manifests",
-        /// Prompt injections refused.
-        InjectionsBlocked = "injections_blocked",
-        /// Personal data masked.
-        PiiMasked = "pii_masked",
-        /// Canaries seen after the toggle to hash-only.
-        PlaintextLeaks = "plaintext_leaks",
-        /// Growth of the gateway's memory.
-        RssDrift = "rss_drift",
-        /// Growth of the gateway's open descriptors.
-        FdDrift = "fd_drift",
-        /// Growth of the streams the gateway counts beyond those we hold.
-        SseConnectionDrift = "sse_connection_drift",
-        /// Growth of the runs waiting.
-        QueueDrift = "queue_drift",
-        /// How far the gateway's clock moved against ours.
-        ClockDrift = "clock_drift",
-        /// Injection to ready and every stream back, the slowest.
-        ChaosRecovery = "chaos_recovery",
-    }
-}
-
-impl Kpi {
-    /// Whether only a suite with chaos, and two hours, can judge it.
-    #[must_use]
-    pub const fn needs_chaos_suite(self) -> bool {
-        matches!(
-            self,
-            Self::ErrorRateChaos
-                | Self::RssDrift
-                | Self::FdDrift
-                | Self::SseConnectionDrift
-                | Self::QueueDrift
-                | Self::ClockDrift
-                | Self::ChaosRecovery
-        )
-    }
-
-    /// The KPIs that the suite judges.
-    pub fn of(suite: Suite) -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(move |k| suite.has_chaos() || !k.needs_chaos_suite())
     }
 }
 

@@ -1,0 +1,92 @@
+//! The calls of the contract.
+
+use super::names::named;
+
+named! {
+    /// A call of the contract.
+    CallName {
+        /// Is it alive, and what time has it?
+        Health = "health",
+        /// Can it serve?
+        Ready = "ready",
+        /// What it tells about itself.
+        Metrics = "metrics",
+        /// Sets a workspace's plan.
+        SetPlan = "set_plan",
+        /// Hash-only, and back.
+        TogglePrivacy = "toggle_privacy",
+        /// An agent.
+        Agent = "get_agent",
+        /// Creates a run.
+        CreateRun = "create_run",
+        /// Starts one.
+        StartRun = "start_run",
+        /// Looks at one.
+        Run = "get_run",
+        /// The logs of every run of a workspace.
+        LogsStream = "logs_stream",
+        /// The logs of one run.
+        RunLogsStream = "run_logs_stream",
+        /// The safety layer's events of a workspace.
+        GuardStream = "guard_stream",
+        /// The same of one run.
+        RunGuardStream = "run_guard_stream",
+        /// Publishes a version.
+        Publish = "publish",
+        /// Searches versions.
+        Search = "search",
+        /// Is the safety layer up?
+        SafetyCheck = "safety_check",
+        /// Collects the garbage of the gateway's runtime, before memory is read.
+        CollectGarbage = "collect_garbage",
+        /// Restarts the store.
+        RedisRestart = "redis_restart",
+        /// Restarts the gateway.
+        GatewayRestart = "gateway_restart",
+        /// Makes every answer late.
+        Latency = "latency",
+    }
+}
+
+impl CallName {
+    /// Whether its answer is a stream.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::LogsStream | Self::RunLogsStream | Self::GuardStream | Self::RunGuardStream)
+    }
+
+    /// Whether no gateway can be played at without it.
+    #[must_use]
+    pub const fn is_indispensable(self) -> bool {
+        matches!(self, Self::Ready | Self::CreateRun | Self::Run)
+    }
+
+    /// What its path and body may have places for, beyond the workspace.
+    #[must_use]
+    pub const fn places(self) -> &'static [&'static str] {
+        match self {
+            Self::SetPlan => &["plan"],
+            Self::TogglePrivacy => &["store_plain", "hash_only", "storage"],
+            Self::Agent => &["slug"],
+            Self::CreateRun => &["id", "agent", "name", "message"],
+            Self::StartRun | Self::Run | Self::RunLogsStream | Self::RunGuardStream => &["id"],
+            Self::Publish => &["slug", "version", "signature"],
+            Self::Search => &["text", "slug", "version", "page", "offset", "limit", "cursor"],
+            Self::Latency => &["delay_ms", "duration_ms", "delay_seconds", "duration_seconds"],
+            _ => &[],
+        }
+    }
+
+    /// Which JSON pointers say where things are in its answer.
+    #[must_use]
+    pub const fn pointers(self) -> &'static [&'static str] {
+        match self {
+            Self::Health => &["time"],
+            Self::CreateRun => &["id"],
+            Self::Run => &["status", "output", "logs", "message"],
+            Self::Publish => &["version"],
+            Self::Search => &["hits", "slug", "version", "total", "next"],
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What exists: suites, workloads, calls of the contract, chaos events, phases, checks on the harness, and KPIs.
+//!
+//! Everything that is fixed about a KPI stands in its row of the table of KPIs. What depends on a plan or on a record does not:
+//! [`crate::plan`] says how many samples are expected, and [`crate::judge`] how they are judged.
+
+mod call_name;
+mod kpi_spec;
+mod kpis;
+mod names;
+mod target;
+
+pub use call_name::CallName;
+pub use kpi_spec::{KpiSpec, Need, RegressionBase, RestartEffect, SampleSource, Suites};
+pub use kpis::Kpi;
+pub(crate) use names::named;
+pub use names::{Chaos, HarnessCheck, Phase, Suite, Workload};
+pub use target::{Target, Unit};
