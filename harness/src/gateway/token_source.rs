@@ -156,17 +156,18 @@ async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
                 // A daemon that it has started may keep its outputs open: its own end is what is waited for.
                 status = child.wait() => {
                     let _ = tokio::time::timeout(LAST_WORDS, &mut reading).await;
-                    status.map(Some)
+                    status
                 }
-                (is_too_long, _) = &mut reading => if is_too_long { Ok(None) } else { child.wait().await.map(Some) },
+                _ = &mut reading => child.wait().await,
             }
         };
         tokio::time::timeout(COMMAND_LIMIT, ended).await
     };
+    // Who says more than that is cut off, and ends as it may.
+    let is_too_long = said.0.len() as u64 > TOKEN_BYTES_MAX;
     match ended {
-        Ok(Ok(None)) => Ok(said.0),
-        Ok(Ok(Some(status))) if status.success() => Ok(said.0),
-        Ok(Ok(Some(status))) => {
+        Ok(Ok(status)) if status.success() || is_too_long => Ok(said.0),
+        Ok(Ok(status)) => {
             let why = clip(&String::from_utf8_lossy(said.1.trim_ascii()));
             let why = if why.is_empty() { "nothing".to_owned() } else { why };
             Err(failed(format!("ended with {status}, and said {why} on its standard error")))
@@ -176,14 +177,12 @@ async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
     }
 }
 
-/// Reads the start of an output: a token and a byte more, if there is one. Says whether it goes on: who says more than that is
-/// not waited for.
-async fn start_of(output: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) -> bool {
+/// Reads the start of an output, a token and a byte more, if there is one, and then closes it.
+async fn start_of(output: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
     if let Some(output) = output {
         // An output that breaks off has said what it said.
         let _ = output.take(TOKEN_BYTES_MAX + 1).read_to_end(said).await;
     }
-    said.len() as u64 > TOKEN_BYTES_MAX
 }
 
 #[cfg(test)]
