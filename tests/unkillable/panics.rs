@@ -7,7 +7,7 @@ use std::sync::{
 
 use s2_harness::{
     catalog::Suite,
-    session::{BoxFuture, Context, Fatal, Past, Side, Worker},
+    session::{BoxFuture, Context, Fatal, Past, TaskGroup, Worker},
     workload,
 };
 
@@ -63,7 +63,7 @@ impl Worker for Shaky {
         self.inner.name()
     }
 
-    fn beside(&self) -> Option<&Side> {
+    fn beside(&self) -> Option<&TaskGroup> {
         self.inner.beside()
     }
 

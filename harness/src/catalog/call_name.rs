@@ -55,6 +55,18 @@ impl CallName {
         matches!(self, Self::LogsStream | Self::RunLogsStream | Self::GuardStream | Self::RunGuardStream)
     }
 
+    /// Whether its answer is the stream of one run.
+    #[must_use]
+    pub const fn is_stream_of_run(self) -> bool {
+        matches!(self, Self::RunLogsStream | Self::RunGuardStream)
+    }
+
+    /// Whether its answer is a stream of the safety layer.
+    #[must_use]
+    pub const fn is_guard_stream(self) -> bool {
+        matches!(self, Self::GuardStream | Self::RunGuardStream)
+    }
+
     /// Whether no gateway can be played at without it.
     #[must_use]
     pub const fn is_indispensable(self) -> bool {

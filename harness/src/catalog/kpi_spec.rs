@@ -1,12 +1,13 @@
 //! The form of a KPI's row. It has no default: a KPI does not compile until every field is given.
 
-use super::{CallName, Kpi, Suite, Target, Unit};
+use super::{
+    call_name::CallName,
+    target::{Target, Unit},
+};
 
 /// Everything that is fixed about a KPI.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KpiSpec {
-    /// The KPI.
-    pub kpi: Kpi,
     /// The subject of a sentence about it. It reads well before "is".
     pub title: &'static str,
     /// The unit of its values.
@@ -121,48 +122,9 @@ macro_rules! kpis {
             /// Everything that is fixed about it.
             #[must_use]
             pub const fn spec(self) -> &'static KpiSpec {
-                match self { $(Self::$variant => &const { KpiSpec { kpi: Kpi::$variant, $($field: $value),+ } },)+ }
+                match self { $(Self::$variant => &const { KpiSpec { $($field: $value),+ } },)+ }
             }
         }
     };
 }
 pub(super) use kpis;
-
-impl Kpi {
-    /// The KPIs that the suite judges.
-    pub fn of(suite: Suite) -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(move |kpi| suite.has_chaos() || kpi.spec().suites == Suites::All)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_target_key_begins_with_its_kpi_and_ends_with_unit_and_direction() {
-        for kpi in Kpi::ALL {
-            let KpiSpec { target_key, unit, default_target, .. } = *kpi.spec();
-            let unit = match unit {
-                Unit::Percent => "_percent",
-                Unit::Millis => "_ms",
-                Unit::Seconds => "_seconds",
-                Unit::Count | Unit::YesNo => "",
-            };
-            let direction = match default_target {
-                Target::AtLeast(_) => "_min",
-                Target::AtMost(_) => "_max",
-                Target::Below(_) => "_below",
-            };
-            assert_eq!(target_key, format!("{kpi}{unit}{direction}"));
-        }
-    }
-
-    #[test]
-    fn a_name_with_a_quantile_is_that_quantile() {
-        for kpi in Kpi::ALL {
-            let of_name = kpi.name().rsplit_once("_p").and_then(|(_, digits)| digits.parse::<f64>().ok());
-            assert_eq!(of_name.map(|percent| percent / 100.0), kpi.spec().quantile, "{kpi}");
-        }
-    }
-}

@@ -11,6 +11,7 @@ use super::{
         Suites::{All, WithChaos},
         kpis,
     },
+    names::Suite,
     target::{
         Target::{AtLeast, AtMost, Below},
         Unit::{Count, Millis, Percent, Seconds},
@@ -246,5 +247,45 @@ kpis! {
         suites: WithChaos, needs: &[], routes: &[],
         chart: "availability", chart_limit: None,
         quantile: None, regression: OfValue, restarts: Near, source: Session,
+    }
+}
+
+impl Kpi {
+    /// The KPIs that the suite judges.
+    pub fn of(suite: Suite) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |kpi| suite.has_chaos() || kpi.spec().suites == All)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Target, Unit};
+
+    #[test]
+    fn a_target_key_begins_with_its_kpi_and_ends_with_unit_and_direction() {
+        for kpi in Kpi::ALL {
+            let KpiSpec { target_key, unit, default_target, .. } = *kpi.spec();
+            let unit = match unit {
+                Unit::Percent => "_percent",
+                Unit::Millis => "_ms",
+                Unit::Seconds => "_seconds",
+                Unit::Count | Unit::YesNo => "",
+            };
+            let direction = match default_target {
+                Target::AtLeast(_) => "_min",
+                Target::AtMost(_) => "_max",
+                Target::Below(_) => "_below",
+            };
+            assert_eq!(target_key, format!("{kpi}{unit}{direction}"));
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_quantile_is_that_quantile() {
+        for kpi in Kpi::ALL {
+            let of_name = kpi.name().rsplit_once("_p").and_then(|(_, digits)| digits.parse::<f64>().ok());
+            assert_eq!(of_name.map(|percent| percent / 100.0), kpi.spec().quantile, "{kpi}");
+        }
     }
 }

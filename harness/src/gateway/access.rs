@@ -70,12 +70,12 @@ impl GatewayAccess {
     }
 
     /// How connections come to where requests are sent.
-    pub(super) fn way(&self) -> Way {
+    pub(super) fn way(&self) -> ConnectWay {
         match self.by_way_of {
-            Some(proxy) if self.has_tls() => Way::Tunnel(format!("http://{proxy}")),
-            Some(_) => Way::Direct,
-            None if is_loopback(&self.url) => Way::Direct,
-            None => Way::System,
+            Some(proxy) if self.has_tls() => ConnectWay::Tunnel(format!("http://{proxy}")),
+            Some(_) => ConnectWay::Direct,
+            None if is_loopback(&self.url) => ConnectWay::Direct,
+            None => ConnectWay::System,
         }
     }
 
@@ -89,7 +89,7 @@ impl GatewayAccess {
 
 /// How connections come to the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ConnectWay {
     /// Straight.
     Direct,
     /// Through a tunnel that the proxy at this URL is asked for.

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, GatewayAccess, Manifest, NewRun, Outcome, Token, Trouble,
+    Answer, ClientError, GatewayAccess, Manifest, NewRun, Outcome, Token, Trouble,
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
@@ -36,17 +36,6 @@ pub struct Client {
     dialect: Arc<Dialect>,
     /// Whom requests are for, where they go to a proxy.
     host: Option<HeaderValue>,
-}
-
-/// The client cannot be built: the harness's own trouble, not the gateway's.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The token cannot be sent.
-    #[error("S2_TOKEN cannot be sent as a header: it holds a line break or a character outside ASCII")]
-    Token,
-    /// TLS cannot be set up.
-    #[error("cannot set up TLS: {0}; without certificates on this machine, S2_CA_FILE may name some")]
-    Tls(#[from] rustls::Error),
 }
 
 impl Client {

@@ -33,7 +33,7 @@ use hyper_util::{
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::access::{GatewayAccess, Way, is_loopback};
+use super::access::{ConnectWay, GatewayAccess, is_loopback};
 
 /// How long a connection may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,10 +51,10 @@ pub(super) trait Wire: Read + Write + Connection + Send + Unpin {}
 impl<T: Read + Write + Connection + Send + Unpin> Wire for T {}
 
 /// A connection, and what went over it.
-pub(super) type Link = TokioIo<Counted>;
+pub(super) type Link = TokioIo<CountedConnection>;
 
 /// Counts what goes over a connection. It speaks tokio's traits, since hyper's do not say how much was read.
-pub(super) struct Counted {
+pub(super) struct CountedConnection {
     wire: TokioIo<Box<dyn Wire>>,
     traffic: Traffic,
     is_to_a_proxy: bool,
@@ -96,20 +96,20 @@ impl Traffic {
     }
 }
 
-impl Counted {
+impl CountedConnection {
     /// Whether both sides chose HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         self.wire.inner().connected().is_negotiated_h2()
     }
 }
 
-impl Connection for Counted {
+impl Connection for CountedConnection {
     fn connected(&self) -> Connected {
         self.wire.inner().connected().proxy(self.is_to_a_proxy).extra(self.traffic.clone())
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedConnection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
@@ -119,7 +119,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountedConnection {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.wire).poll_write(cx, bytes);
@@ -166,8 +166,10 @@ impl Proxies {
     /// The proxies on the way to a gateway, and to what its dialect names elsewhere.
     pub(super) fn of(access: &GatewayAccess) -> Self {
         let tunnel = match access.way() {
-            Way::Tunnel(proxy) => access.authority().map(|to| (to, Arc::new(Matcher::builder().https(proxy).build()))),
-            Way::Direct | Way::System => None,
+            ConnectWay::Tunnel(proxy) => {
+                access.authority().map(|to| (to, Arc::new(Matcher::builder().https(proxy).build())))
+            }
+            ConnectWay::Direct | ConnectWay::System => None,
         };
         Self { tunnel, system: Some(Arc::new(Matcher::from_system())), has_no_exception: false }
     }
@@ -242,7 +244,7 @@ impl Connector {
                 Some(proxy) => (Box::new(self.directly(proxy.uri()).await?), true),
                 None => (Box::new(self.directly(uri).await?), false),
             };
-            Ok(TokioIo::new(Counted { wire: TokioIo::new(wire), is_to_a_proxy, traffic: Traffic::default() }))
+            Ok(TokioIo::new(CountedConnection { wire: TokioIo::new(wire), is_to_a_proxy, traffic: Traffic::default() }))
         };
         // The timer is looked at first: the connector's own would say no more than that a deadline has elapsed.
         tokio::select! {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::dialect::{Dialect, EventKind, Events, State};
+use super::dialect::{Dialect, EventKind, Events, RunState};
 use crate::catalog::CallName;
 use crate::journal::clip;
 
@@ -138,10 +138,10 @@ impl Dialect {
     #[must_use]
     pub fn standing_of(&self, word: &str) -> RunStanding {
         match self.states.get(word) {
-            Some(State::Waiting) => RunStanding::Waiting,
-            Some(State::UnderWay) => RunStanding::UnderWay,
-            Some(State::Success) => RunStanding::Succeeded,
-            Some(State::Failure) => RunStanding::Failed(word.to_owned()),
+            Some(RunState::Waiting) => RunStanding::Waiting,
+            Some(RunState::UnderWay) => RunStanding::UnderWay,
+            Some(RunState::Success) => RunStanding::Succeeded,
+            Some(RunState::Failure) => RunStanding::Failed(word.to_owned()),
             None => RunStanding::Unknown(format!("status '{}', which the contract does not know", clip(word))),
         }
     }

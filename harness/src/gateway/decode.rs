@@ -39,7 +39,7 @@ pub(super) enum DecodeError {
 pub(super) struct Decoder {
     encoding: String,
     /// The outermost coding first: bytes go through all of them in this order.
-    stages: VecDeque<Stage>,
+    stages: VecDeque<Coding>,
     /// What comes out where there is no stage.
     plain: Bytes,
 }
@@ -66,7 +66,7 @@ impl Decoder {
             return Err(unknown());
         }
         // They are listed in the order in which they were applied.
-        let stages = names.iter().rev().map(|name| Stage::of(name)).collect::<Option<_>>().ok_or_else(unknown)?;
+        let stages = names.iter().rev().map(|name| Coding::of(name)).collect::<Option<_>>().ok_or_else(unknown)?;
         Ok(Self { encoding, stages, plain: Bytes::new() })
     }
 
@@ -111,7 +111,7 @@ impl Decoder {
 }
 
 /// One coding.
-struct Stage {
+struct Coding {
     /// None where the first byte is to decide: `deflate` is zlib's format, and some send the bare one.
     codec: Option<Box<dyn DecodeV2 + Send + Sync>>,
     input: Bytes,
@@ -126,7 +126,7 @@ struct Stage {
     is_flushed_by_decoding: bool,
 }
 
-impl Stage {
+impl Coding {
     fn of(name: &str) -> Option<Self> {
         let codec: Option<Box<dyn DecodeV2 + Send + Sync>> = match name {
             "gzip" | "x-gzip" => Some(Box::new(GzipDecoder::new())),

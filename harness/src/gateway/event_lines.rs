@@ -21,7 +21,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use launchdarkly_sdk_transport::TransportError;
 
-use super::told::{Oversized, Told};
+use super::told::{Oversized, ResponseMeta};
 
 /// Of an event that is too large so much is kept of the beginning of its data, to say which it was.
 const BEGINNING_BYTES_MAX: usize = 512;
@@ -34,14 +34,14 @@ const SHORT_LINE_BYTES_MAX: usize = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct EventLines<S> {
     chunks: S,
-    lines: Lines,
-    told: Told,
+    lines: EventBuffer,
+    told: ResponseMeta,
 }
 
 impl<S> EventLines<S> {
     /// The lines of these chunks, with events of up to so many bytes. What they say beyond events is told there.
-    pub(super) fn of(chunks: S, told: Told, event_bytes_max: usize) -> Self {
-        let lines = Lines { is_first: true, event_bytes_max, ..Lines::default() };
+    pub(super) fn of(chunks: S, told: ResponseMeta, event_bytes_max: usize) -> Self {
+        let lines = EventBuffer { is_first: true, event_bytes_max, ..EventBuffer::default() };
         Self { chunks, told, lines }
     }
 }
@@ -78,7 +78,7 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
 }
 
 #[derive(Debug, Default)]
-struct Lines {
+struct EventBuffer {
     event_bytes_max: usize,
     /// The line that has not ended yet.
     line: Vec<u8>,
@@ -105,7 +105,7 @@ struct Lines {
     has_data: bool,
 }
 
-impl Lines {
+impl EventBuffer {
     /// Takes in some bytes; the events that they complete, and the comments.
     fn take_in(&mut self, chunk: &[u8]) -> Bytes {
         let mut passed = Vec::new();

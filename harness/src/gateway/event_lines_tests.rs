@@ -14,7 +14,7 @@ use http::{Request, Response};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture};
 use sync_wrapper::SyncStream;
 
-use super::{Connection, event_lines::EventLines, told::Told};
+use super::{Connection, event_lines::EventLines, told::ResponseMeta};
 use crate::fuzzing::within;
 
 /// The limit by default.
@@ -22,7 +22,7 @@ const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Answers with these chunks.
 #[derive(Clone)]
-struct Fed(Arc<Mutex<Vec<Bytes>>>, Told);
+struct Fed(Arc<Mutex<Vec<Bytes>>>, ResponseMeta);
 
 impl HttpTransport for Fed {
     fn request(&self, _: Request<Option<Bytes>>) -> ResponseFuture {
@@ -45,7 +45,7 @@ pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
     runtime.block_on(async {
         let client = ClientBuilder::for_url("http://127.0.0.1").unwrap();
         let client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build());
-        let told = Told::default();
+        let told = ResponseMeta::default();
         let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())), told.clone());
         let mut events = client.build_with_transport(fed).stream();
         let _connected = events.next().await.unwrap().unwrap();

@@ -18,7 +18,7 @@ pub struct Heap {
 
 /// A part of the heap that a metric adds to, or takes away from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum HeapPart {
     Used,
     Committed,
     /// Bytes that were given back to the system, of those committed.
@@ -32,16 +32,21 @@ enum Part {
 /// A metric of a client library.
 struct Name {
     name: &'static str,
-    part: Part,
+    part: HeapPart,
     /// The label and the values that it must have; any where there is none.
     label: Option<(&'static [&'static str], &'static [&'static str])>,
 }
 
-const fn all(name: &'static str, part: Part) -> Name {
+const fn all(name: &'static str, part: HeapPart) -> Name {
     Name { name, part, label: None }
 }
 
-const fn of(name: &'static str, part: Part, label: &'static [&'static str], values: &'static [&'static str]) -> Name {
+const fn of(
+    name: &'static str,
+    part: HeapPart,
+    label: &'static [&'static str],
+    values: &'static [&'static str],
+) -> Name {
     Name { name, part, label: Some((label, values)) }
 }
 
@@ -64,41 +69,41 @@ pub const OF_CONTRACT: [&str; 4] =
     ["heap_used_bytes", "heap_committed_bytes", "heap_live_bytes", "heap_collections_total"];
 
 const NAMES: &[Name] = &[
-    all("heap_used_bytes", Part::Used),
-    all("heap_committed_bytes", Part::Committed),
-    all("heap_live_bytes", Part::Live),
-    all("heap_collections_total", Part::Collections),
+    all("heap_used_bytes", HeapPart::Used),
+    all("heap_committed_bytes", HeapPart::Committed),
+    all("heap_live_bytes", HeapPart::Live),
+    all("heap_collections_total", HeapPart::Collections),
     // Node: prom-client. Buffers are outside V8's heap, and freed by its collector.
-    all("nodejs_heap_size_used_bytes", Part::Used),
-    all("nodejs_heap_size_total_bytes", Part::Committed),
-    all("nodejs_external_memory_bytes", Part::External),
-    of("nodejs_gc_duration_seconds_count", Part::Collections, &["kind"], &["major"]),
+    all("nodejs_heap_size_used_bytes", HeapPart::Used),
+    all("nodejs_heap_size_total_bytes", HeapPart::Committed),
+    all("nodejs_external_memory_bytes", HeapPart::External),
+    of("nodejs_gc_duration_seconds_count", HeapPart::Collections, &["kind"], &["major"]),
     // Node: OpenTelemetry.
-    all("v8js_memory_heap_used_bytes", Part::Used),
-    all("v8js_memory_heap_limit_bytes", Part::Committed),
-    of("v8js_gc_duration_seconds_count", Part::Collections, &["v8js_gc_type"], &["major"]),
+    all("v8js_memory_heap_used_bytes", HeapPart::Used),
+    all("v8js_memory_heap_limit_bytes", HeapPart::Committed),
+    of("v8js_gc_duration_seconds_count", HeapPart::Collections, &["v8js_gc_type"], &["major"]),
     // JVM: Prometheus' client since 1.0, Micrometer; before 1.0; OpenTelemetry.
-    of("jvm_memory_used_bytes", Part::Used, AREA, HEAP),
-    of("jvm_memory_committed_bytes", Part::Committed, AREA, HEAP),
-    of("jvm_memory_bytes_used", Part::Used, AREA, HEAP),
-    of("jvm_memory_bytes_committed", Part::Committed, AREA, HEAP),
-    of("jvm_gc_collection_seconds_count", Part::Collections, &["gc"], FULL_GC),
-    of("jvm_gc_pause_seconds_count", Part::Collections, &["action"], &["end of major GC"]),
-    of("jvm_gc_duration_seconds_count", Part::Collections, &["jvm_gc_action", "action"], &["end of major GC"]),
+    of("jvm_memory_used_bytes", HeapPart::Used, AREA, HEAP),
+    of("jvm_memory_committed_bytes", HeapPart::Committed, AREA, HEAP),
+    of("jvm_memory_bytes_used", HeapPart::Used, AREA, HEAP),
+    of("jvm_memory_bytes_committed", HeapPart::Committed, AREA, HEAP),
+    of("jvm_gc_collection_seconds_count", HeapPart::Collections, &["gc"], FULL_GC),
+    of("jvm_gc_pause_seconds_count", HeapPart::Collections, &["action"], &["end of major GC"]),
+    of("jvm_gc_duration_seconds_count", HeapPart::Collections, &["jvm_gc_action", "action"], &["end of major GC"]),
     // Go: client_golang.
-    all("go_memstats_heap_alloc_bytes", Part::Used),
-    all("go_memstats_heap_sys_bytes", Part::Committed),
-    all("go_memstats_heap_released_bytes", Part::Released),
-    all("go_gc_heap_live_bytes", Part::Live),
-    all("go_gc_duration_seconds_count", Part::Collections),
+    all("go_memstats_heap_alloc_bytes", HeapPart::Used),
+    all("go_memstats_heap_sys_bytes", HeapPart::Committed),
+    all("go_memstats_heap_released_bytes", HeapPart::Released),
+    all("go_gc_heap_live_bytes", HeapPart::Live),
+    all("go_gc_duration_seconds_count", HeapPart::Collections),
     // .NET: prometheus-net, OpenTelemetry.
-    all("dotnet_total_memory_bytes", Part::Used),
-    of("dotnet_collection_count_total", Part::Collections, &["generation"], &["2", "gen2"]),
-    all("process_runtime_dotnet_gc_objects_size_bytes", Part::Used),
-    all("process_runtime_dotnet_gc_committed_memory_size_bytes", Part::Committed),
-    of("process_runtime_dotnet_gc_collections_count_total", Part::Collections, &["generation"], &["2", "gen2"]),
-    all("dotnet_gc_last_collection_memory_committed_size_bytes", Part::Committed),
-    of("dotnet_gc_collections_total", Part::Collections, &["gc_heap_generation"], &["gen2"]),
+    all("dotnet_total_memory_bytes", HeapPart::Used),
+    of("dotnet_collection_count_total", HeapPart::Collections, &["generation"], &["2", "gen2"]),
+    all("process_runtime_dotnet_gc_objects_size_bytes", HeapPart::Used),
+    all("process_runtime_dotnet_gc_committed_memory_size_bytes", HeapPart::Committed),
+    of("process_runtime_dotnet_gc_collections_count_total", HeapPart::Collections, &["generation"], &["2", "gen2"]),
+    all("dotnet_gc_last_collection_memory_committed_size_bytes", HeapPart::Committed),
+    of("dotnet_gc_collections_total", HeapPart::Collections, &["gc_heap_generation"], &["gen2"]),
 ];
 
 /// Reads the heap's metrics out of a scrape, sample by sample.
@@ -120,12 +125,12 @@ impl HeapReader {
             return;
         }
         let sum = match known.part {
-            Part::Used => self.heap.used.get_or_insert(0.0),
-            Part::Committed => self.heap.committed.get_or_insert(0.0),
-            Part::Live => self.heap.live.get_or_insert(0.0),
-            Part::Collections => self.heap.collections.get_or_insert(0.0),
-            Part::External => &mut self.external,
-            Part::Released => &mut self.released,
+            HeapPart::Used => self.heap.used.get_or_insert(0.0),
+            HeapPart::Committed => self.heap.committed.get_or_insert(0.0),
+            HeapPart::Live => self.heap.live.get_or_insert(0.0),
+            HeapPart::Collections => self.heap.collections.get_or_insert(0.0),
+            HeapPart::External => &mut self.external,
+            HeapPart::Released => &mut self.released,
         };
         *sum += value;
     }

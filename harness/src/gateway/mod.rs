@@ -25,6 +25,7 @@ mod answer;
 #[cfg(test)]
 mod browser_tests;
 mod client;
+mod client_error;
 mod connect;
 mod contract;
 mod decode;
@@ -47,8 +48,10 @@ mod local_port;
 mod reading;
 mod retry_after;
 mod search;
+mod search_pages;
 mod secret;
 mod stream;
+mod stream_event;
 mod tls;
 #[cfg(test)]
 pub(crate) mod tls_tests;
@@ -63,7 +66,8 @@ mod transport_tests;
 
 pub use access::GatewayAccess;
 pub use answer::{Answer, Outcome, Trouble};
-pub use client::{Client, ClientError};
+pub use client::Client;
+pub use client_error::ClientError;
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
 pub use dialect::{Dialect, Limits};
 pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
@@ -71,7 +75,8 @@ pub use local_port::LocalPort;
 pub use reading::EventReading;
 pub use search::{PageStart, SearchHit, SearchPage};
 pub use secret::Secret;
-pub use stream::{Connection, Ended, Refusal, StreamEvent, Streams};
+pub use stream::{Connection, Ended, Refusal, Streams};
+pub use stream_event::StreamEvent;
 pub use tls::{NoCertificates, Trust};
 pub use token::Token;
 pub use token_source::{TokenError, TokenSource, read_token_file};

@@ -1,11 +1,10 @@
 //! A search of the registry, page by page: its hits, how many there are in all, and where the next page is.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::{
-    Outcome, Trouble,
-    client::Client,
+    Trouble,
     dialect::{Dialect, Spec},
 };
 use crate::catalog::CallName;
@@ -48,10 +47,10 @@ fn bare(version: &str) -> &str {
 /// Where a page begins.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageStart {
-    pages_before: u32,
-    hits_before: usize,
-    cursor: Value,
-    link: Option<String>,
+    pub(super) pages_before: u32,
+    pub(super) hits_before: usize,
+    pub(super) cursor: Value,
+    pub(super) link: Option<String>,
 }
 
 /// One page of hits.
@@ -164,20 +163,6 @@ fn is_link(text: &str) -> bool {
     text.starts_with('/') || text.starts_with('?') || text.starts_with("http://") || text.starts_with("https://")
 }
 
-impl Client {
-    /// Reads a page of a search for a text, for an agent and perhaps one of its versions.
-    pub async fn search_page(&self, text: &str, slug: &str, version: &str, start: &PageStart) -> Outcome {
-        let paging = self.dialect().call(CallName::Search).map(|spec| spec.habits.paging).unwrap_or_default();
-        let cursor = if start.cursor.is_null() { json!("") } else { start.cursor.clone() };
-        let mut fill = vec![("text", json!(text)), ("slug", json!(slug)), ("version", json!(version))];
-        fill.extend(paging.fill(start.pages_before, start.hits_before, &cursor));
-        match &start.link {
-            None => self.attempt(CallName::Search, &fill).await,
-            Some(link) => self.attempt_at(CallName::Search, &fill, link).await,
-        }
-    }
-}
-
 /// A link from an answer, from the URL that was asked. It must lead to the same gateway: the token goes with it.
 pub(super) fn followed(asked: &str, link: &str) -> Result<String, Trouble> {
     let trouble = |what: String| Trouble::new(what);
@@ -207,6 +192,8 @@ pub(super) fn without_empty_cursor(url: String, template: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::settings::load_dialect;
 

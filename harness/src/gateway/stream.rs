@@ -5,20 +5,13 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
-    ClientError, Dialect, GatewayAccess, Token,
-    decode::BROWSER_CODINGS,
-    event_parts::parts,
-    headers,
-    secret::Secret,
-    tls::cause_of,
-    told::{Oversized, Told},
-    transport::Transport,
+    ClientError, Dialect, GatewayAccess, StreamEvent, Token, decode::BROWSER_CODINGS, event_parts::parts, headers,
+    secret::Secret, tls::cause_of, told::ResponseMeta, transport::Transport,
 };
-use crate::catalog::CallName;
-use crate::{clock, journal::clip};
+use crate::{catalog::CallName, clock, journal::clip};
 
 /// An answer's start is looked at for what it says, no longer than so long.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,7 +32,7 @@ pub struct Streams {
 
 /// An open stream.
 pub struct Connection {
-    told: Told,
+    told: ResponseMeta,
     /// Where an event carries several log lines.
     lines: String,
     /// Lines of an event that were not handed out yet.
@@ -79,23 +72,6 @@ pub struct Ended {
     pub is_ours: bool,
     /// For how long nothing had come by then.
     pub silent_for: Duration,
-}
-
-/// An event as it came.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StreamEvent {
-    /// The last id that the stream gave.
-    pub id: Option<String>,
-    /// The event's name; `message` where it has none.
-    pub name: String,
-    /// Its data; none where it is larger than the limit.
-    pub data: String,
-    /// What is known of it where it is larger than the limit, and was skipped.
-    pub oversized: Option<Oversized>,
-    /// When it came.
-    pub arrived: Instant,
-    /// On which connection of a stream that is kept.
-    pub connection: u32,
 }
 
 impl Streams {
@@ -150,7 +126,7 @@ impl Streams {
         last_id: Option<&str>,
         token: Option<&Secret>,
     ) -> Result<Connection, Refusal> {
-        let told = Told::default();
+        let told = ResponseMeta::default();
         let refused = |answer: String| {
             let head = told.head();
             let is_throttled = head.as_ref().is_some_and(|head| head.status == 429);
@@ -200,7 +176,10 @@ impl Streams {
 impl Connection {
     /// A connection that is open already, and shows these.
     #[cfg(test)]
-    pub(super) fn over(events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>, told: Told) -> Self {
+    pub(super) fn over(
+        events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
+        told: ResponseMeta,
+    ) -> Self {
         Self { told, lines: String::new(), parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
     }
 
@@ -274,7 +253,7 @@ impl Connection {
 }
 
 /// An error in words, with the start of the body where there is one.
-async fn explain(error: Error, told: &Told) -> String {
+async fn explain(error: Error, told: &ResponseMeta) -> String {
     let head = told.head();
     let location = head.as_ref().and_then(|head| head.location.clone());
     let to = location.map_or_else(String::new, |to| format!(" to '{}'", clip(&to)));

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Client, GatewayAccess, Streams, Trust};
 use crate::catalog::CallName;
-use crate::proxy::{Approach, Darkness, Fault, FaultProxy};
+use crate::proxy::{Approach, Fault, FaultProxy};
 
 /// A private authority: its certificate as a file has it, and what signs in its name.
 struct Authority {
@@ -184,6 +184,6 @@ async fn requests_and_streams_go_through_the_fault_proxy_and_still_know_the_gate
     assert!(counters.bytes_to_upstream > 0 && counters.bytes_to_clients > 0, "{counters:?}");
     assert_refused(fare_at(&access(another.trusted())).await, &["UnknownIssuer"]);
     // What is done to connections is done to these.
-    proxy.set(Fault::Dark { manner: Darkness::Refuse, lasts_ms: None });
+    proxy.set(Fault::Dark { lasts_ms: None });
     assert!(fare_at(&access(authority.trusted())).await.iter().all(Result::is_err));
 }

@@ -30,14 +30,14 @@ pub struct Token(Arc<Inner>);
 
 struct Inner {
     source: TokenSource,
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
     /// Held by who reads the source: the others wait for what comes of that.
     reading: tokio::sync::Mutex<()>,
     /// Reads the source before the token expires.
     ahead: Mutex<JoinSet<()>>,
 }
 
-struct State {
+struct TokenState {
     current: Secret,
     /// Those before it. A gateway may still repeat them.
     earlier: VecDeque<Secret>,
@@ -64,7 +64,7 @@ impl Token {
 
     fn with(source: TokenSource, current: Secret) -> Self {
         let expires_at = expiry(&current);
-        let state = State { current, earlier: VecDeque::new(), expires_at, read_at: clock::now() };
+        let state = TokenState { current, earlier: VecDeque::new(), expires_at, read_at: clock::now() };
         Self(Arc::new(Inner {
             source,
             state: Mutex::new(state),
@@ -162,12 +162,12 @@ impl Token {
         self.redact(&text).unwrap_or(text)
     }
 
-    fn may_be_read_again(&self, state: &State) -> bool {
+    fn may_be_read_again(&self, state: &TokenState) -> bool {
         let since = clock::now().saturating_duration_since(state.read_at);
         self.0.source.again_after().is_some_and(|wait| since >= wait)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TokenState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 /// What was said. Clones are of the same answer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told(Arc<Mutex<Telling>>);
+pub(super) struct ResponseMeta(Arc<Mutex<Telling>>);
 
 #[derive(Debug, Default)]
 struct Telling {
@@ -46,7 +46,7 @@ pub(super) struct Head {
     pub(super) undecodable: Option<String>,
 }
 
-impl Told {
+impl ResponseMeta {
     /// The head, where one has come.
     pub(super) fn head(&self) -> Option<Head> {
         self.lock().head.clone()

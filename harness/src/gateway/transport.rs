@@ -1,5 +1,5 @@
 //! `eventsource-client` on `hyper`: a stream has a connection of its own, which its reader drives, and neither what is
-//! read at once nor an event grows without bound. What an answer says beyond its events is told by [`Told`].
+//! read at once nor an event grows without bound. What an answer says beyond its events is told by [`ResponseMeta`].
 //!
 //! Requests have hyper's client, streams do not: it leaves a connection's read buffer to grow to 400 KiB, and a connection
 //! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
@@ -34,7 +34,7 @@ use super::{
     dialect::{CodeSays, Dialect},
     event_lines::EventLines,
     headers, retry_after,
-    told::{Head, Told},
+    told::{Head, ResponseMeta},
 };
 use crate::clock;
 
@@ -56,7 +56,7 @@ pub(super) struct Transport {
     headers: HeaderMap,
     /// Whom requests are for, where they go to a proxy.
     host: Option<HeaderValue>,
-    told: Told,
+    told: ResponseMeta,
     dialect: Arc<Dialect>,
 }
 
@@ -71,11 +71,11 @@ impl Transport {
         headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         let dialect = Arc::clone(&access.dialect);
-        Ok(Self { connector, headers, host: access.host(), told: Told::default(), dialect })
+        Ok(Self { connector, headers, host: access.host(), told: ResponseMeta::default(), dialect })
     }
 
     /// The same transport, for one request that has these headers and is told of here.
-    pub(super) fn telling(&self, headers: HeaderMap, told: &Told) -> Self {
+    pub(super) fn telling(&self, headers: HeaderMap, told: &ResponseMeta) -> Self {
         let mut all = self.headers.clone();
         all.extend(headers);
         Self { headers: all, told: told.clone(), ..self.clone() }

@@ -22,6 +22,7 @@
 
 mod clip;
 mod finding;
+mod finding_kind;
 #[cfg(test)]
 pub(crate) mod fuzz_tests;
 mod histogram;

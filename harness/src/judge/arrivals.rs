@@ -6,7 +6,7 @@ use super::{
     case::Case,
     cause,
     conclude::{Findings, is_too_few},
-    latency::{by_timing, ms},
+    quantiles::{by_timing, ms},
     range,
 };
 use crate::{

@@ -35,7 +35,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     name: String,
-    told: Summary,
+    told: BaselineSummary,
     kpis: BTreeMap<String, Then>,
     waived: BTreeSet<String>,
     max_regression_percent: Option<f64>,
@@ -47,16 +47,16 @@ pub struct Baseline {
 pub struct BaselineError(#[from] serde_json::Error);
 
 #[derive(Debug, Deserialize)]
-struct Results {
-    summary: Summary,
+struct BaselineResults {
+    summary: BaselineSummary,
     kpis: Vec<Then>,
     #[serde(default)]
-    waived: Vec<Waived>,
+    waived: Vec<BaselineWaiver>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary {
+struct BaselineSummary {
     suite: Suite,
     started_at: String,
     ended_at: Option<String>,
@@ -65,7 +65,7 @@ struct Summary {
 }
 
 #[derive(Debug, Deserialize)]
-struct Waived {
+struct BaselineWaiver {
     name: String,
 }
 
@@ -154,7 +154,7 @@ impl Baseline {
     /// # Errors
     /// Where the text is no JSON, or is not what results are made of.
     pub fn from_json(name: &str, text: &str) -> Result<Self, BaselineError> {
-        let Results { mut summary, kpis, waived } = serde_json::from_str(text)?;
+        let BaselineResults { mut summary, kpis, waived } = serde_json::from_str(text)?;
         summary.started_at = clip(&summary.started_at);
         Ok(Self {
             name: clip(name),
@@ -204,7 +204,7 @@ impl Baseline {
     }
 
     fn notes(&self, plan: &Plan) -> Vec<String> {
-        let Summary { ended_at, pace, planned_minutes, .. } = &self.told;
+        let BaselineSummary { ended_at, pace, planned_minutes, .. } = &self.told;
         #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
         let minutes = plan.duration_ms as f64 / 60_000.0;
         let differs = |then: f64, now: f64| (then - now).abs() > 0.001;
@@ -265,7 +265,7 @@ impl Baseline {
         let value = |value: Option<f64>, verdict: Verdict| value.filter(|_| verdict != Verdict::Unproven);
         let then_value = value(then.value, then.verdict).ok_or("was unproven then")?;
         let now_value = value(now.value, now.verdict).ok_or("is unproven now")?;
-        let side = |value, range, is_open, samples| Side { value, range, is_open, samples };
+        let side = |value, range, is_open, samples| NoisyValue { value, range, is_open, samples };
         Ok(Pair {
             kpi,
             target: now.target,
@@ -277,7 +277,7 @@ impl Baseline {
 
 /// A value with its noise.
 #[derive(Debug, Clone, Copy)]
-struct Side {
+struct NoisyValue {
     value: f64,
     range: Option<Range>,
     is_open: bool,
@@ -289,8 +289,8 @@ struct Side {
 struct Pair {
     kpi: Kpi,
     target: Target,
-    then: Side,
-    now: Side,
+    then: NoisyValue,
+    now: NoisyValue,
 }
 
 impl Pair {
@@ -317,7 +317,7 @@ impl Pair {
     }
 
     /// Whether the lower of two ranges ends where it seems to, or else is so far below that chance does not explain it.
-    fn is_proven(&self, lower: Side, upper: Side) -> bool {
+    fn is_proven(&self, lower: NoisyValue, upper: NoisyValue) -> bool {
         if !lower.is_open {
             return true;
         }

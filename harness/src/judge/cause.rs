@@ -1,15 +1,20 @@
 //! Why there is too little: what a person needs to know who reads that a KPI is unproven.
 
-use super::{Digest, Scope, chaos, story::SourceStory};
+use super::{Digest, Judgement, Scope, chaos, conclude::Findings, story::SourceStory};
 use crate::{
     catalog::Kpi,
     journal::{Counter, EndReason},
     plan::{Plan, moment},
 };
 
+/// Concludes findings. Where there are too few samples, the cause is said.
+pub(super) fn conclude(found: Findings, plan: &Plan, digest: &Digest) -> Judgement {
+    found.conclude(|known| of_lack(known, plan, digest))
+}
+
 /// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
 /// knows of its source, then holes.
-pub(super) fn of_lack(known: Option<String>, plan: &Plan, digest: &Digest) -> String {
+fn of_lack(known: Option<String>, plan: &Plan, digest: &Digest) -> String {
     let early = of_early_end(plan, digest);
     if let (true, Some(early)) = (digest.is_empty(), &early) {
         return early.clone();

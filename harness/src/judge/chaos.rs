@@ -1,13 +1,33 @@
 //! W6: what became of each event, whether it proves anything, and how soon the gateway was well again.
 
-use super::{
-    ChaosReport, Digest, Offender, PhaseValue, case::Case, conclude::Findings, looks::Relapse, story::ChaosStory,
-};
-use crate::catalog::Target;
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Offender, PhaseValue, case::Case, conclude::Findings, looks::Relapse, story::ChaosStory};
 use crate::{
-    catalog::{Chaos, Phase},
+    catalog::{Chaos, Phase, Target},
     plan::{Plan, PlannedChaos, moment},
 };
+
+/// What became of one planned chaos event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChaosReport {
+    /// Which.
+    pub chaos: Chaos,
+    /// When it was injected, or else due; scenario milliseconds.
+    pub at_ms: u64,
+    /// What the gateway answered, where it was asked.
+    pub injected: Option<String>,
+    /// Whether the gateway said yes.
+    pub accepted: bool,
+    /// Whether it was seen to have its effect; none where nobody looked.
+    pub effective: Option<bool>,
+    /// What was measured of its effect.
+    pub evidence: Option<String>,
+    /// From injection to ready and every stream back, and to where it stayed so, real milliseconds; none where that did
+    /// not happen.
+    pub recovery_ms: Option<u64>,
+}
 
 /// What became of a planned event.
 pub(super) fn report(event: &PlannedChaos, digest: &Digest) -> ChaosReport {

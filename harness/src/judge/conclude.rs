@@ -1,8 +1,7 @@
 //! The rule of verdicts, in one place: what is proven, what is not, and what too little was seen of.
 
-use super::{Digest, Evidence, Judged, Judgement, Offender, Range, Verdict, cause};
+use super::{Evidence, Judged, Judgement, Offender, Range, Verdict};
 use crate::catalog::{Target, Unit};
-use crate::plan::Plan;
 
 /// With under so many of a hundred promised samples, nothing good is proven.
 const SAMPLES_PERCENT_MIN: u128 = 90;
@@ -68,8 +67,9 @@ impl Findings {
         self.evidence.notes.push(note);
     }
 
-    /// The verdict. Proof of bad comes first, then too few samples, then the target.
-    pub(super) fn conclude(self, plan: &Plan, digest: &Digest) -> Judgement {
+    /// The verdict. Proof of bad comes first, then too few samples, then the target. `explain` says why there are too few, from
+    /// what the judge knows of that.
+    pub(super) fn conclude(self, explain: impl FnOnce(Option<String>) -> String) -> Judgement {
         let is_met = self.value.is_some_and(|value| self.target.is_met_by(value));
         let is_missed = self.value.is_some() && !is_met;
         let (verdict, reason) = if self.fault.is_some() {
@@ -81,7 +81,7 @@ impl Findings {
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
             let none = || "the record has none".to_owned();
             let lack = self.lack.or_else(|| (self.samples == 0).then(none));
-            (Verdict::Unproven, Some(cause::of_lack(lack, plan, digest)))
+            (Verdict::Unproven, Some(explain(lack)))
         } else if is_met {
             (Verdict::Pass, None)
         } else {

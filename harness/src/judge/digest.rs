@@ -10,9 +10,9 @@ use super::{
     floors::{Floors, Middles, life},
     gauge_total::GaugeTotal,
     incidents::Incidents,
-    looks::Looks,
+    looks::ReadinessSeries,
     story::Story,
-    tally::{Tally, Worst},
+    tally::{PhaseTotals, Worst},
 };
 use crate::{
     catalog::{Kpi, Phase, Workload},
@@ -52,13 +52,13 @@ pub struct Digest {
     is_untouched: bool,
     /// What the gateway calls the contract's routes, where it is something else.
     routes: BTreeMap<String, String>,
-    phases: BTreeMap<Phase, Tally>,
+    phases: BTreeMap<Phase, PhaseTotals>,
     /// From when to when each was seen.
     spans_ms: BTreeMap<Phase, (u64, u64)>,
     worst: BTreeMap<(Timing, Phase), Worst>,
     pub(super) incidents: Incidents,
     pub(super) story: Story,
-    pub(super) looks: Looks,
+    pub(super) looks: ReadinessSeries,
     cycles: BTreeMap<Workload, Cycles>,
     floors: BTreeMap<Gauge, Floors>,
     /// The most of the runtime's heap that was in use in each minute, negated: floors keep the least.
@@ -102,12 +102,12 @@ impl Digest {
             is_untouched: true,
             routes: BTreeMap::new(),
             // A phase that the plan does not have is made room for when it comes.
-            phases: phases_of(plan).into_iter().map(|phase| (phase, Tally::roomy())).collect(),
+            phases: phases_of(plan).into_iter().map(|phase| (phase, PhaseTotals::roomy())).collect(),
             spans_ms: BTreeMap::new(),
             worst: BTreeMap::new(),
             incidents: Incidents::default(),
             story: Story::of(plan),
-            looks: Looks::roomy(plan),
+            looks: ReadinessSeries::roomy(plan),
             cycles: BTreeMap::new(),
             floors: FLOORED.map(|gauge| (gauge, Floors::roomy(plan.duration_ms))).into(),
             heap_peaks: Floors::roomy(plan.duration_ms),

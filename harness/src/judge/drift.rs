@@ -53,7 +53,7 @@ pub(super) fn of_harness(plan: &Plan, targets: &Targets, digest: &Digest) -> Jud
     let mut found = Findings::new(Judged::Harness, name, Unit::Percent, target, "steady minutes");
     found.promised = plan.promised(Kpi::ClockDrift, &digest.story.windows_ms);
     measure(&mut found, Gauge::HarnessRss, plan, digest);
-    found.conclude(plan, digest)
+    cause::conclude(found, plan, digest)
 }
 
 /// Judges each segment, and takes the worst.

@@ -17,7 +17,7 @@ use crate::{
         fuzz_tests::{all_but_endless, any_json, crafted_histogram, read},
     },
     plan::Lacks,
-    report::{Look, failure_text, kpi_table, snapshot_json},
+    report::{TerminalLook, failure_text, kpi_table, snapshot_json},
 };
 
 /// A digest and its verdicts: room for the histograms of four phases, a few of them merged for a judge.
@@ -76,7 +76,7 @@ fn judged(records: &[Record]) -> Result<(), TestCaseError> {
         prop_assert!(judgement.verdict != Verdict::Unproven || judgement.reason.is_some(), "{judgement:?}");
         prop_assert!(!failure_text(judgement, plan.suite, "a folder").is_empty());
     }
-    prop_assert!(!kpi_table(&verdicts, &Lacks::default(), Look::PLAIN).is_empty() && !snapshot.is_empty());
+    prop_assert!(!kpi_table(&verdicts, &Lacks::default(), TerminalLook::PLAIN).is_empty() && !snapshot.is_empty());
     Ok(())
 }
 

@@ -8,8 +8,8 @@
 use super::{
     floors::Segment,
     onset,
-    teeth::{Point, Teeth},
-    trend::{Line, line},
+    teeth::{Teeth, TeethPoint},
+    trend::{TrendLine, line},
 };
 
 /// The width of the slowest tooth that is held to be healthy, minutes.
@@ -36,7 +36,7 @@ pub(super) struct Healthy {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Growth {
     /// From where to where, over the whole life after its warm-up.
-    pub(super) line: Line,
+    pub(super) line: TrendLine,
     pub(super) by: By,
 }
 
@@ -66,9 +66,9 @@ impl Growth {
 pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healthy) -> Option<Growth> {
     let band = band(floors);
     let fitted = line(floors)?;
-    let all = within(band, Line { start: no_less_than_half(fitted.start, teeth.least()), ..fitted });
+    let all = within(band, TrendLine { start: no_less_than_half(fitted.start, teeth.least()), ..fitted });
     let tooth = tooth_so_far(all, began, healthy);
-    let unless_tooth = |line: Line, height: f64, by: By| {
+    let unless_tooth = |line: TrendLine, height: f64, by: By| {
         let is_tooth = line.rise() > healthy.growth && height <= tooth;
         Growth { line, by: if is_tooth { By::OneTooth } else { by } }
     };
@@ -80,14 +80,15 @@ pub(super) fn growth(floors: &Segment, teeth: &Teeth, began: u64, healthy: Healt
             None => plain,
         });
     }
-    let settled: Vec<Point> = teeth.falls.iter().filter(|fall| !fall.is_floor_cut).map(|fall| fall.floor).collect();
+    let settled: Vec<TeethPoint> =
+        teeth.falls.iter().filter(|fall| !fall.is_floor_cut).map(|fall| fall.floor).collect();
     let by_floors = over_the_life(from_floor_to_floor(teeth, &settled), all);
     let start = teeth.least();
     let told = if let Some(line) = through_floors(&settled, all, start).filter(|line| line.rise() >= by_floors) {
         Growth { line: within(band, line), by: By::Teeth(settled.len()) }
     } else {
         let rise = by_floors.max(over_the_life(from_peak_to_peak(teeth, healthy), all));
-        let line = within(band, Line { start, end: start + rise, ..all });
+        let line = within(band, TrendLine { start, end: start + rise, ..all });
         let by = By::Least(teeth.falls.len());
         if settled.len() < 2 { unless_tooth(line, teeth.band(), by) } else { Growth { line, by } }
     };
@@ -108,28 +109,28 @@ fn band(floors: &Segment) -> f64 {
 }
 
 /// A line rises no further than the band that it goes through: one through half a wave would.
-fn within(band: f64, line: Line) -> Line {
-    Line { end: line.end.min(line.start + band), ..line }
+fn within(band: f64, line: TrendLine) -> TrendLine {
+    TrendLine { end: line.end.min(line.start + band), ..line }
 }
 
 /// How high a healthy tooth may have risen by the end of a life without falling back.
 ///
 /// It may be the slowest there is: then it has risen, since the life began, by no more than its share. Or it is one of
 /// those that were seen to fall in another life.
-fn tooth_so_far(line: Line, began: u64, healthy: Healthy) -> f64 {
+fn tooth_so_far(line: TrendLine, began: u64, healthy: Healthy) -> f64 {
     let share = minutes(began, line.to_minute + 1) / TOOTH_MINUTES;
     (healthy.tooth * share.min(1.0)).max(healthy.fall_seen.min(healthy.tooth))
 }
 
 /// From the beginning, which lies on a tooth, to the last floor: so far at least have floors risen.
-fn from_floor_to_floor(teeth: &Teeth, settled: &[Point]) -> Option<(Point, Point)> {
+fn from_floor_to_floor(teeth: &Teeth, settled: &[TeethPoint]) -> Option<(TeethPoint, TeethPoint)> {
     settled.last().map(|floor| (teeth.beginning(), *floor))
 }
 
 /// From the first peak to the highest point after the last fall, or to the last peak: so far at least have peaks risen,
 /// where teeth are of one height.
 /// A peak that the beginning cuts was as high as a healthy tooth, for all that is known.
-fn from_peak_to_peak(teeth: &Teeth, healthy: Healthy) -> Option<(Point, Point)> {
+fn from_peak_to_peak(teeth: &Teeth, healthy: Healthy) -> Option<(TeethPoint, TeethPoint)> {
     let (first, last) = (teeth.falls.first()?, teeth.falls.last()?);
     let mut from = first.peak;
     if first.is_peak_cut {
@@ -140,7 +141,7 @@ fn from_peak_to_peak(teeth: &Teeth, healthy: Healthy) -> Option<(Point, Point)> 
 }
 
 /// The rise between two points, carried on over the life; 0 where they fall, or are too near to each other.
-fn over_the_life(pair: Option<(Point, Point)>, life: Line) -> f64 {
+fn over_the_life(pair: Option<(TeethPoint, TeethPoint)>, life: TrendLine) -> f64 {
     let Some((from, to)) = pair else { return 0.0 };
     let share = minutes(from.0, to.0) / minutes(life.from_minute, life.to_minute);
     if share < PAIR_SHARE_MIN { 0.0 } else { ((to.1 - from.1) / share).max(0.0) }
@@ -153,7 +154,7 @@ fn no_less_than_half(start: f64, least: f64) -> f64 {
 }
 
 /// The line through the floors of several teeth, carried on over the life.
-fn through_floors(floors: &[Point], life: Line, least: f64) -> Option<Line> {
+fn through_floors(floors: &[TeethPoint], life: TrendLine, least: f64) -> Option<TrendLine> {
     let fitted = line(floors)?;
     let between = minutes(fitted.from_minute, fitted.to_minute);
     if between < FLOORS_SHARE_MIN * minutes(life.from_minute, life.to_minute) {
@@ -163,7 +164,7 @@ fn through_floors(floors: &[Point], life: Line, least: f64) -> Option<Line> {
     let start = fitted.start - slope * minutes(life.from_minute, fitted.from_minute);
     let start = no_less_than_half(start, least);
     let end = fitted.end + slope * minutes(fitted.to_minute, life.to_minute);
-    Some(Line { start, end, ..life })
+    Some(TrendLine { start, end, ..life })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]

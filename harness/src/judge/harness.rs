@@ -57,7 +57,7 @@ fn no_fatal_errors(plan: &Plan, digest: &Digest) -> Judgement {
             found.fault = cause::of_early_end(plan, digest);
         }
     }
-    found.conclude(plan, digest)
+    cause::conclude(found, plan, digest)
 }
 
 /// Every planned heartbeat came, and none was late.
@@ -89,7 +89,7 @@ fn heartbeats(plan: &Plan, digest: &Digest) -> Judgement {
         });
         found.offenders(wrong.into_iter().take(super::tally::WORST_MAX + 1).collect());
     }
-    found.conclude(plan, digest)
+    cause::conclude(found, plan, digest)
 }
 
 /// The plan was played to its end, with holes under a hundredth of it or five real seconds.
@@ -97,7 +97,7 @@ fn full_duration(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
     let mut found = open(HarnessCheck::FullDuration, Unit::YesNo, Target::AtLeast(1.0), "scenario minutes");
     found.promised = plan.duration_ms / 60_000;
     if digest.is_empty() {
-        return found.conclude(plan, digest);
+        return cause::conclude(found, plan, digest);
     }
     let holes_ms = digest.story.holes_ms;
     let holes_percent = percent(holes_ms, plan.duration_ms).unwrap_or(0.0);
@@ -121,7 +121,7 @@ fn full_duration(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
         .or_else(|| is_cut.then(|| format!("the record stops at {}", moment(digest.scenario_ms()))))
         .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
     found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
-    found.conclude(plan, digest)
+    cause::conclude(found, plan, digest)
 }
 
 /// Planned starts of W1 to W6 happened, and none was late in a way that could have changed a verdict ([`lateness`]). Of the two
@@ -149,7 +149,7 @@ fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement 
     if is_short {
         let early = cause::of_early_end(plan, digest);
         found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")));
-        return found.conclude(plan, digest);
+        return cause::conclude(found, plan, digest);
     }
 
     let (throttled, requests) =
@@ -164,14 +164,14 @@ fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement 
              this load; raise its limits, or lower the rates in soak.toml"
         ));
         found.value = None;
-        return found.conclude(plan, digest);
+        return cause::conclude(found, plan, digest);
     }
 
     let lateness = Lateness::of(digest, targets);
     if is_too_few(lateness.starts(), plan.runs.len() as u64) {
         found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.starts()));
         found.value = None;
-        return found.conclude(plan, digest);
+        return cause::conclude(found, plan, digest);
     }
     let (p99_ms, starts) = (lateness.at_ms(0.99), lateness.starts());
     found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {starts} starts"));
@@ -182,10 +182,10 @@ fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement 
         (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
         let limit_us = super::digest::limit_us(targets.start_lateness().limit());
         found.evidence.over = lateness.late();
-        found.evidence.first = super::latency::first_over(digest, Timing::StartLateness, Scope::All, limit_us);
-        found.evidence.worst = super::latency::worst_over(digest, Timing::StartLateness, Scope::All, limit_us);
+        found.evidence.first = super::quantiles::first_over(digest, Timing::StartLateness, Scope::All, limit_us);
+        found.evidence.worst = super::quantiles::worst_over(digest, Timing::StartLateness, Scope::All, limit_us);
     }
-    found.conclude(plan, digest)
+    cause::conclude(found, plan, digest)
 }
 
 /// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.

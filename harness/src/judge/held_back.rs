@@ -8,7 +8,7 @@ use super::{
     arrivals::{CERTAIN, whole},
     case::Case,
     conclude::Findings,
-    latency::{by_timing, ms},
+    quantiles::{by_timing, ms},
     range,
 };
 use crate::{catalog::Kpi, journal::Timing, plan::log_stream_name};

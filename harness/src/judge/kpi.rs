@@ -2,7 +2,7 @@
 
 use super::{
     Digest, Judgement, Scope, Targets, case::Case, cause, chaos, clock, conclude::Findings, drift, incidents::Offence,
-    latency, processes, rates, registry, safety, streams,
+    latency, processes, rates, registry, restarts, safety, streams,
 };
 use crate::{
     catalog::{Kpi, Target},
@@ -72,8 +72,8 @@ pub(super) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -
     let causes: Vec<String> = found.lack.take().into_iter().chain(cause::of_routes(kpi, plan, digest)).collect();
     found.lack = (!causes.is_empty()).then(|| causes.join("; "));
     processes::tell(&mut found, kpi, digest);
-    digest.story.lives.tell(&mut found, kpi);
-    found.conclude(plan, digest)
+    restarts::tell(&digest.story.lives, &mut found, kpi);
+    cause::conclude(found, plan, digest)
 }
 
 /// Whether the KPI can be missed for good before the end of the soak. For the others there is no need to look.

@@ -65,13 +65,13 @@ impl Lateness {
 
     /// The lateness at a quantile, by nearest rank; milliseconds.
     pub(super) fn at_ms(&self, quantile: f64) -> f64 {
-        super::latency::ms(self.histogram.quantile_us(quantile))
+        super::quantiles::ms(self.histogram.quantile_us(quantile))
     }
 
     /// What there is to say about starts that were late, in words; none where none was.
     pub(super) fn note(&self) -> Option<String> {
         let (late, starts, limit_ms) = (self.late(), self.starts(), self.limit.limit());
-        let latest_ms = super::latency::ms(self.histogram.max_us());
+        let latest_ms = super::quantiles::ms(self.histogram.max_us());
         (late > 0)
             .then(|| format!("{late} of {starts} starts were more than {limit_ms} ms late, {latest_ms:.0} ms at most"))
     }
@@ -115,7 +115,7 @@ pub(super) fn harm(plan: &Plan, targets: &Targets, digest: &Digest) -> Option<St
     let decided = || {
         let latencies = digest.histogram(Timing::StartToLog, Scope::Steady);
         let decided = LATENCIES.iter().filter(|(kpi, quantile)| {
-            let value_ms = super::latency::ms(latencies.quantile_us(*quantile));
+            let value_ms = super::quantiles::ms(latencies.quantile_us(*quantile));
             lateness.explains(*quantile, value_ms, targets.target(*kpi))
         });
         let names: Vec<&str> = decided.map(|(kpi, _)| kpi.name()).collect();

@@ -6,7 +6,7 @@ use super::{
     Digest,
     floors::{Floors, Segment},
     growth::{By, Growth, Healthy, growth},
-    retained::{InUse, Way, in_use},
+    retained::{InUse, RetainedBy, in_use},
     scale::{BASE_BYTES_MIN, Scale},
     teeth::Teeth,
 };
@@ -32,12 +32,12 @@ pub(super) struct Lived {
     /// It is all lives, as if they were one.
     pub(super) is_over_all: bool,
     pub(super) segment: Segment,
-    pub(super) life: Life,
+    pub(super) life: ProcessSegment,
     /// None where there are too few floors to judge.
     pub(super) teeth: Option<Teeth>,
     pub(super) grown: Option<Growth>,
     pub(super) scale: Scale,
-    pub(super) way: Way,
+    pub(super) way: RetainedBy,
     /// Whether its runtime has a heap whose garbage may be all of its growth, and nothing tells.
     pub(super) is_undecided: bool,
 }
@@ -50,8 +50,8 @@ impl Lived {
             InUse::Heap(live, all) => {
                 // The heap is known well, so little of it counts; what is beyond it has steps of its own.
                 let size = all.iter().map(|moment| moment.1).fold(f64::INFINITY, f64::min);
-                let heap = self.by(Way::Heap, live, limit, size.max(BASE_BYTES_MIN));
-                let all = self.by(Way::HeapAndRest, all, limit, self.scale.base_min());
+                let heap = self.by(RetainedBy::Heap, live, limit, size.max(BASE_BYTES_MIN));
+                let all = self.by(RetainedBy::HeapAndRest, all, limit, self.scale.base_min());
                 match (heap, all) {
                     (Some(heap), Some(all)) => {
                         if heap.rise() > all.rise() {
@@ -65,10 +65,10 @@ impl Lived {
             }
             InUse::Requested(resident) => {
                 let base_min = self.scale.base_min().min(REQUESTED_BASE_BYTES_MIN);
-                self.by(Way::Requested, resident, limit, base_min).unwrap_or(self)
+                self.by(RetainedBy::Requested, resident, limit, base_min).unwrap_or(self)
             }
             InUse::AtMost(floors) if !is_met(self.rise()) => {
-                match self.by(Way::HeapFloors, floors, limit, self.scale.base_min()) {
+                match self.by(RetainedBy::HeapFloors, floors, limit, self.scale.base_min()) {
                     Some(at_most) if is_met(at_most.rise()) && at_most.falls_back() => at_most,
                     _ => {
                         self.is_undecided = true;
@@ -81,7 +81,7 @@ impl Lived {
     }
 
     /// The same by other floors, which have no garbage among them. Growth is a share of `base_min` at the least.
-    fn by(&self, way: Way, floors: Segment, limit: f64, base_min: f64) -> Option<Self> {
+    fn by(&self, way: RetainedBy, floors: Segment, limit: f64, base_min: f64) -> Option<Self> {
         let scale = Scale::Memory { base_min };
         let least = floors.iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
         let teeth = Teeth::of(&floors, (limit * SWING_SHARE).max(SWING_MIN) * scale.one(least))?;
@@ -90,7 +90,7 @@ impl Lived {
         Some(Self {
             is_over_all: self.is_over_all,
             segment: self.segment.clone(),
-            life: Life { began: self.life.began, warm: floors },
+            life: ProcessSegment { began: self.life.began, warm: floors },
             teeth: Some(teeth),
             grown: Some(grown),
             scale,
@@ -118,16 +118,20 @@ impl Lived {
         };
         let count = self.life.warm.len();
         match self.way {
-            Way::Heap => format!("{told}: in use on the heap after full collections, by its metrics; {}", resident()),
-            Way::HeapAndRest => {
+            RetainedBy::Heap => {
+                format!("{told}: in use on the heap after full collections, by its metrics; {}", resident())
+            }
+            RetainedBy::HeapAndRest => {
                 format!("{told}: in use after full collections, by the metrics of the heap; {}", resident())
             }
-            Way::HeapFloors => format!("{told}: in use at most, by the metrics of the heap; {}", resident()),
-            Way::Requested => format!("{told}: right after {count} collections that were asked for; {}", resident()),
-            Way::Resident if self.needed_allowance(limit) => {
+            RetainedBy::HeapFloors => format!("{told}: in use at most, by the metrics of the heap; {}", resident()),
+            RetainedBy::Requested => {
+                format!("{told}: right after {count} collections that were asked for; {}", resident())
+            }
+            RetainedBy::Resident if self.needed_allowance(limit) => {
                 format!("{told}; whether that is garbage is not known: {SETTLES}")
             }
-            Way::Resident => told,
+            RetainedBy::Resident => told,
         }
     }
 
@@ -148,18 +152,21 @@ pub(super) fn lives(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> V
     let warm_up = warm_up_minutes(plan);
     let scale = Scale::of(gauge, plan, digest);
     let begins_the_soak = |n: usize| n == 0 || n == own;
-    let lives: Vec<Life> =
-        segments.iter().enumerate().map(|(n, segment)| Life::of(segment, begins_the_soak(n), warm_up)).collect();
+    let lives: Vec<ProcessSegment> = segments
+        .iter()
+        .enumerate()
+        .map(|(n, segment)| ProcessSegment::of(segment, begins_the_soak(n), warm_up))
+        .collect();
     let teeth: Vec<Option<Teeth>> = lives.iter().map(|life| life.teeth(scale, limit)).collect();
     let fall_seen = teeth.iter().flatten().map(Teeth::deepest_fall).fold(0.0, f64::max);
-    let grown = |life: &Life, teeth: &Option<Teeth>| {
+    let grown = |life: &ProcessSegment, teeth: &Option<Teeth>| {
         let teeth = teeth.as_ref()?;
         growth(&life.warm, teeth, life.began, scale.healthy(gauge, limit, teeth.least(), fall_seen))
     };
     let all = segments.into_iter().zip(lives).zip(teeth).enumerate();
     let lived = all.map(|(n, ((segment, life), teeth))| {
         let grown = grown(&life, &teeth);
-        let (way, is_undecided) = (Way::Resident, false);
+        let (way, is_undecided) = (RetainedBy::Resident, false);
         let lived = Lived { is_over_all: n >= own, segment, life, teeth, grown, scale, way, is_undecided };
         match names.get(n) {
             Some(name) if gauge == Gauge::GatewayRss && lived.grown.is_some() => {
@@ -188,13 +195,13 @@ pub(super) fn warm_up_minutes(plan: &Plan) -> u64 {
 
 /// A segment to be judged: one life of the process, without its warm-up.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct ProcessSegment {
     /// Minute in which it began.
     pub(super) began: u64,
     pub(super) warm: Segment,
 }
 
-impl Life {
+impl ProcessSegment {
     fn of(segment: &Segment, is_first: bool, warm_up: u64) -> Self {
         let began = if is_first { 0 } else { segment.first().map_or(0, |(minute, _)| *minute) };
         let is_warm = |(minute, _): &(u64, f64)| *minute >= began + warm_up;

@@ -20,7 +20,7 @@ const UNREADY_MIN: u64 = 3;
 
 /// The probes of one interval.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct ReadinessSample {
     from_ms: u64,
     to_ms: u64,
     /// No probe of it was sent earlier.
@@ -34,9 +34,9 @@ struct Look {
 ///
 /// They rest on the counters of intervals, which know every probe, and not on incidents, of which an interval keeps a few.
 #[derive(Debug, Clone)]
-pub(super) struct Looks {
+pub(super) struct ReadinessSeries {
     pace: f64,
-    looks: Vec<Option<Look>>,
+    looks: Vec<Option<ReadinessSample>>,
     /// The newest answer that was not ready, by phase.
     answers: BTreeMap<Phase, (u64, String)>,
 }
@@ -57,7 +57,7 @@ pub(super) struct Relapse {
     pub(super) is_over: bool,
 }
 
-impl Looks {
+impl ReadinessSeries {
     /// None yet, with the room that so long a soak will need.
     pub(super) fn roomy(plan: &Plan) -> Self {
         Self { pace: plan.pace, looks: vec![None; place_of(plan.duration_ms) + 1], answers: BTreeMap::new() }
@@ -76,7 +76,7 @@ impl Looks {
         let slowest_ms = slowest_us.map_or(PROBE_MS_MAX, |us| us as f64 / 1_000.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
         let took_ms = (slowest_ms * self.pace).ceil() as u64;
-        let look = Look {
+        let look = ReadinessSample {
             from_ms: interval.from_ms,
             to_ms: interval.to_ms,
             sent_ms: interval.from_ms.saturating_sub(took_ms),
@@ -103,7 +103,7 @@ impl Looks {
     /// good: what comes after that has nothing to do with the event, and is `availability`'s.
     pub(super) fn relapse(&self, well_ms: u64, until_ms: u64) -> Option<Relapse> {
         let mut found: Option<Relapse> = None;
-        let mut last: Option<Look> = None;
+        let mut last: Option<ReadinessSample> = None;
         // No look that began earlier can count.
         let after = self
             .looks
@@ -145,7 +145,7 @@ impl Looks {
     }
 }
 
-impl Look {
+impl ReadinessSample {
     /// Both as one.
     fn and(self, other: Self) -> Self {
         Self {

@@ -4,7 +4,7 @@
 //! and where growth began half way, it is over the limit long before any floor is. Floors are given smoothed, so that one
 //! odd minute decides nothing.
 
-use super::{floors::Segment, trend::Line};
+use super::{floors::Segment, trend::TrendLine};
 
 /// Floors on either side of a bend, at the least.
 const BEND_FLOORS_MIN: usize = 5;
@@ -28,11 +28,11 @@ pub(super) fn over_for_good(floors: &Segment, value: f64) -> Option<u64> {
 ///
 /// A Theil–Sen line is level where seven floors in ten are: of a step, or of growth that begins late, it tells nothing.
 /// This is the least that a gauge has risen by, whatever it did in between.
-pub(super) fn stands_over(floors: &Segment) -> Option<Line> {
+pub(super) fn stands_over(floors: &Segment) -> Option<TrendLine> {
     let last = floors.len().checked_sub(LAST_FLOORS).filter(|last| *last >= FIRST_FLOORS)?;
     let start = floors[..FIRST_FLOORS].iter().map(|floor| floor.1).fold(f64::NEG_INFINITY, f64::max);
     let end = floors[last..].iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
-    (end > start).then_some(Line { from_minute: floors.first()?.0, to_minute: floors.last()?.0, start, end })
+    (end > start).then_some(TrendLine { from_minute: floors.first()?.0, to_minute: floors.last()?.0, start, end })
 }
 
 /// The minute up to which a gauge was level, where it grew or stepped up from then on; none where it grew all along, as
@@ -149,7 +149,8 @@ mod tests {
                 let line = stands_over(&wobbling(4.0, seed, |minute| if minute > from { 40.0 } else { 0.0 })).unwrap();
                 assert!((36.0..=40.0).contains(&line.rise()), "from {from}, seed {seed}: {line:?}");
             }
-            let over = |grown: &dyn Fn(f64) -> f64| stands_over(&wobbling(8.0, seed, grown)).map_or(0.0, Line::rise);
+            let over =
+                |grown: &dyn Fn(f64) -> f64| stands_over(&wobbling(8.0, seed, grown)).map_or(0.0, TrendLine::rise);
             assert!(over(&|minute| (minute - 80.0).max(0.0) * 5.0) > 80.0, "seed {seed}: 20 to 29 minutes of 5");
             assert!(over(&|_| 0.0) < 8.0, "seed {seed}: a wobble is no rise");
             assert!(over(&|minute| if minute > 100.0 { 40.0 } else { 0.0 }) < 8.0, "seed {seed}: for nine minutes");

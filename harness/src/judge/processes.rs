@@ -3,54 +3,13 @@
 use super::{Digest, conclude::Findings, trend::median};
 use crate::{
     catalog::{Kpi, SampleSource},
-    journal::{Finding, Gauge, Incident},
+    journal::Gauge,
     plan::moment,
 };
 
-/// Readings that are told of.
-const READINGS_MAX: usize = 4;
 /// Every process has a few descriptors beside its connections. With so many fewer than we have connections, it is not the
 /// process that serves them.
 const SURPLUS_MIN: f64 = -5.0;
-
-/// The processes as they were read, and those that answered `/metrics`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ProcessStory {
-    /// What was read, in words; the first few.
-    read: Vec<String>,
-    several: Option<SeveralStory>,
-}
-
-/// Several processes answered in turn.
-#[derive(Debug, Clone, Copy)]
-struct SeveralStory {
-    most: u32,
-    /// When another number of them answered last.
-    changed_ms: u64,
-}
-
-impl ProcessStory {
-    /// Whether several were told apart.
-    pub(super) const fn are_several(&self) -> bool {
-        self.several.is_some()
-    }
-
-    pub(super) fn absorb(&mut self, incident: &Incident) {
-        match &incident.finding {
-            Finding::SeveralAnswer { processes } => {
-                let most = self.several.map_or(0, |several| several.most).max(*processes);
-                self.several = Some(SeveralStory { most, changed_ms: incident.at_ms });
-            }
-            Finding::ProcessesRead { root, how } if self.read.len() < READINGS_MAX => {
-                let told = format!("{root}: {how}");
-                if !self.read.contains(&told) {
-                    self.read.push(told);
-                }
-            }
-            _ => {}
-        }
-    }
-}
 
 /// Says in the evidence which processes the samples of a KPI are of.
 pub(super) fn tell(found: &mut Findings, kpi: Kpi, digest: &Digest) {
@@ -124,6 +83,7 @@ fn changed(is_met: bool, warm_up_ms: u64, digest: &Digest) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::{Finding, Incident};
     use crate::{
         catalog::{Phase, Suite},
         journal::{GaugeSummary, Interval, Record},

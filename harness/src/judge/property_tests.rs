@@ -10,7 +10,7 @@ use crate::{
         Source, Timing, TimingRecord,
     },
     plan::{Lacks, Plan, Scenario},
-    report::{Look, failure_text, kpi_table, snapshot_json},
+    report::{TerminalLook, failure_text, kpi_table, snapshot_json},
 };
 
 fn wild_number() -> impl Strategy<Value = f64> {
@@ -121,7 +121,7 @@ proptest! {
             prop_assert!(!failure_text(judgement, suite, "a folder").is_empty());
         }
         prop_assert!(Kpi::ALL.iter().filter(|kpi| is_already_certain(**kpi, &digest)).count() <= Kpi::ALL.len());
-        prop_assert!(!kpi_table(&verdicts, &Lacks::default(), Look::PLAIN).is_empty());
+        prop_assert!(!kpi_table(&verdicts, &Lacks::default(), TerminalLook::PLAIN).is_empty());
         prop_assert!(!snapshot_json(&digest, &std::collections::BTreeMap::new(), 0, "").is_empty());
     }
 

@@ -6,7 +6,7 @@ use super::{
     conclude::{Findings, percent},
     digest::limit_us,
     incidents::Offence,
-    latency::{first_over, worst_over},
+    quantiles::{first_over, worst_over},
     range,
 };
 use crate::{

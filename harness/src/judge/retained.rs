@@ -14,7 +14,7 @@ const SPAN_SHARE_MIN: f64 = 0.5;
 
 /// How memory in use was told from garbage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum RetainedBy {
     /// It was not: resident memory itself.
     Resident,
     /// By the heap metrics after full collections: the heap alone.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{lives::Lives, processes::ProcessStory};
+use super::{lives::Lives, process_story::ProcessStory};
 use crate::{
     catalog::{Chaos, Phase, Workload},
     journal::{End, Finding, Incident},

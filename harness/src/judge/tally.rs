@@ -41,13 +41,13 @@ impl Scope {
 
 /// All that was counted and timed in one phase.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(super) struct PhaseTotals {
     pub(super) counters: BTreeMap<Counter, u64>,
     pub(super) timings: BTreeMap<Timing, LatencyHistogram>,
     pub(super) sources: BTreeMap<Source, Cells>,
 }
 
-impl Tally {
+impl PhaseTotals {
     /// An empty tally of a phase, with all the room that it will need.
     pub(super) fn roomy() -> Self {
         let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy()));

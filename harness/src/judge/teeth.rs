@@ -10,13 +10,13 @@ const ARRIVED: f64 = 0.25;
 const BEGINNING_MINUTES: usize = 3;
 
 /// A minute and its floor.
-pub(super) type Point = (u64, f64);
+pub(super) type TeethPoint = (u64, f64);
 
 /// One fall, from the peak before it to the floor after it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fall {
-    pub(super) peak: Point,
-    pub(super) floor: Point,
+    pub(super) peak: TeethPoint,
+    pub(super) floor: TeethPoint,
     /// Whether the series begins so near to the peak that the tooth may have been higher.
     pub(super) is_peak_cut: bool,
     /// Whether the series ends so near to the floor that the tooth may fall further.
@@ -37,8 +37,8 @@ impl Teeth {
         let (first, last) = (*smooth.first()?, *smooth.last()?);
         let mut falls = Vec::new();
         let (mut high, mut low, mut is_falling) = (first, first, false);
-        let fall = |peak: Point, floor: Point| {
-            let has_arrived = |point: &&Point| point.0 >= peak.0 && point.1 <= floor.1 + swing * ARRIVED;
+        let fall = |peak: TeethPoint, floor: TeethPoint| {
+            let has_arrived = |point: &&TeethPoint| point.0 >= peak.0 && point.1 <= floor.1 + swing * ARRIVED;
             let arrived = smooth.iter().find(has_arrived).map_or(floor.0, |point| point.0);
             Fall {
                 peak,
@@ -73,7 +73,7 @@ impl Teeth {
     }
 
     /// The lowest of the beginning. It lies on a tooth, so a floor of teeth is there or lower.
-    pub(super) fn beginning(&self) -> Point {
+    pub(super) fn beginning(&self) -> TeethPoint {
         let at = self.smooth[0].0;
         (at, self.smooth.iter().take(BEGINNING_MINUTES).map(|point| point.1).fold(f64::INFINITY, f64::min))
     }
@@ -88,7 +88,7 @@ impl Teeth {
     }
 
     /// The greatest after the last fall; the last floor where nothing comes after it.
-    pub(super) fn last_high(&self) -> Option<Point> {
+    pub(super) fn last_high(&self) -> Option<TeethPoint> {
         let floor = self.falls.last()?.floor;
         Some(self.between(floor.0, u64::MAX).fold(floor, higher))
     }
@@ -105,17 +105,17 @@ impl Teeth {
         from.zip(to).map(|(from, to)| to.1 - from.1).fold(0.0, f64::max)
     }
 
-    fn between(&self, from: u64, to: u64) -> impl Iterator<Item = Point> {
+    fn between(&self, from: u64, to: u64) -> impl Iterator<Item = TeethPoint> {
         self.smooth.iter().copied().filter(move |point| (from..=to).contains(&point.0))
     }
 }
 
-fn lower(a: Point, b: Point) -> Point {
+fn lower(a: TeethPoint, b: TeethPoint) -> TeethPoint {
     if b.1 < a.1 { b } else { a }
 }
 
 /// The later of two that are level: a plateau is high to its end.
-fn higher(a: Point, b: Point) -> Point {
+fn higher(a: TeethPoint, b: TeethPoint) -> TeethPoint {
     if b.1 >= a.1 { b } else { a }
 }
 

@@ -5,7 +5,7 @@
 
 /// A straight line through a series, by its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Line {
+pub(super) struct TrendLine {
     /// Minute of the first floor.
     pub(super) from_minute: u64,
     /// Minute of the last floor.
@@ -16,7 +16,7 @@ pub(super) struct Line {
     pub(super) end: f64,
 }
 
-impl Line {
+impl TrendLine {
     /// How far it rises; a line that falls does not.
     pub(super) fn rise(self) -> f64 {
         (self.end - self.start).max(0.0)
@@ -48,7 +48,7 @@ impl Line {
 /// that leaves. A quarter of the floors may lie anywhere before it bends (H. Theil, 1950; P. K. Sen, 1968).
 ///
 /// None with fewer than two minutes.
-pub(super) fn line(floors: &[(u64, f64)]) -> Option<Line> {
+pub(super) fn line(floors: &[(u64, f64)]) -> Option<TrendLine> {
     #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let points: Vec<(f64, f64)> = floors.iter().map(|(minute, floor)| (*minute as f64, *floor)).collect();
     let pairs = points.iter().enumerate().flat_map(|(n, a)| points[n + 1..].iter().map(move |b| (a, b)));
@@ -56,7 +56,7 @@ pub(super) fn line(floors: &[(u64, f64)]) -> Option<Line> {
     let slope = median(slopes.collect())?;
     let offset = median(points.iter().map(|(minute, floor)| floor - slope * minute).collect())?;
     let (first, last) = (points.first()?.0, points.last()?.0);
-    Some(Line {
+    Some(TrendLine {
         from_minute: floors.first()?.0,
         to_minute: floors.last()?.0,
         start: offset + slope * first,

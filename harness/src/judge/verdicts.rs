@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Digest, Judged, Judgement, Targets, Verdict, chaos, kpi, workload};
+use super::{ChaosReport, Comparison, Digest, Judged, Judgement, Targets, Verdict, chaos, kpi, workload};
 use crate::{
-    catalog::{Chaos, HarnessCheck, Kpi, Workload},
+    catalog::{HarnessCheck, Kpi, Workload},
     plan::Plan,
 };
 
@@ -22,27 +22,6 @@ pub struct Verdicts {
     pub chaos: Vec<ChaosReport>,
     /// What moved since an earlier run, where there is one to compare with.
     pub comparison: Option<Comparison>,
-}
-
-/// What became of one planned chaos event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChaosReport {
-    /// Which.
-    pub chaos: Chaos,
-    /// When it was injected, or else due; scenario milliseconds.
-    pub at_ms: u64,
-    /// What the gateway answered, where it was asked.
-    pub injected: Option<String>,
-    /// Whether the gateway said yes.
-    pub accepted: bool,
-    /// Whether it was seen to have its effect; none where nobody looked.
-    pub effective: Option<bool>,
-    /// What was measured of its effect.
-    pub evidence: Option<String>,
-    /// From injection to ready and every stream back, and to where it stayed so, real milliseconds; none where that did
-    /// not happen.
-    pub recovery_ms: Option<u64>,
 }
 
 /// Judges what a digest has seen. Given the same, it says the same: no clock, no file, no network.

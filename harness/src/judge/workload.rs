@@ -40,7 +40,7 @@ pub(super) fn judge(workload: Workload, plan: &Plan, digest: &Digest) -> Judgeme
     if !digest.is_empty() {
         found.fault = fault(&mut found, workload, plan, digest);
     }
-    found.conclude(plan, digest)
+    cause::conclude(found, plan, digest)
 }
 
 /// Probes and scrapes that were due while no session was there: a sample of a moment cannot be made up for. Holes are

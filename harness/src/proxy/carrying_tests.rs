@@ -190,7 +190,7 @@ async fn a_connection_that_always_has_something_to_carry_can_be_cut() {
     };
     let cut = async {
         scene.until("bytes pass", |counters| counters.bytes_to_clients > 1_000_000).await;
-        scene.proxy.set(super::Fault::DropConnections);
+        scene.proxy.set(super::Fault::Dark { lasts_ms: None });
     };
     soon("the flood is cut", async { tokio::join!(flood, cut) }).await;
     scene.until("it is counted", |counters| (counters.cut, counters.open) == (1, 0)).await;

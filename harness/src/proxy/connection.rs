@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use super::{
-    counters::Tally,
-    fault::Rules,
-    pump::{Ended, Lateness, Pump},
+    counters::AtomicCounters,
+    fault::{RULES_OUTLIVE_CONNECTIONS, Rules},
+    pump::{DelayStats, DirectionEnd, Pump},
     tunnel::{self, Approach},
     upstream::Upstream,
 };
@@ -26,13 +26,10 @@ pub(super) struct Means {
     pub(super) rules: watch::Sender<Rules>,
     pub(super) upstream: Upstream,
     pub(super) approach: Approach,
-    pub(super) tally: Tally,
+    pub(super) tally: AtomicCounters,
     /// What delay lines share.
     pub(super) line_bytes: Arc<Semaphore>,
 }
-
-/// Why rules can always be waited for.
-pub(super) const OUTLIVES: &str = "the rules outlive the connections, which share the means that they are part of";
 
 /// It was cut, or one side reset it: whoever is left is to see a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,17 +40,13 @@ enum Broken {
 
 /// Serves a client until both directions have ended. `rules` are those of when it was accepted: what has changed since,
 /// it follows.
-pub(super) async fn serve(mut client: TcpStream, means: &Means, mut rules: watch::Receiver<Rules>, seed: u64) {
+pub(super) async fn serve(mut client: TcpStream, means: &Means, rules: watch::Receiver<Rules>, seed: u64) {
     let accepted = *rules.borrow();
     let mut all_cuts = rules.clone();
     // Events are small and come one by one; Nagle would hold them back. Failing that, they are late, not lost.
     let _ = client.set_nodelay(true);
 
     let connecting = async {
-        if accepted.swallows() {
-            means.tally.swallowed.add(1);
-            rules.wait_for(|rules| !rules.swallows()).await.expect(OUTLIVES);
-        }
         match means.approach {
             Approach::Straight => means.upstream.connect().await,
             Approach::Tunnel => {
@@ -99,7 +92,7 @@ pub(super) async fn serve(mut client: TcpStream, means: &Means, mut rules: watch
 
 /// Waits until connections of that count are cut.
 async fn cut(rules: &mut watch::Receiver<Rules>, cuts: u64) {
-    rules.wait_for(|rules| rules.cuts != cuts).await.expect(OUTLIVES);
+    rules.wait_for(|rules| rules.cuts != cuts).await.expect(RULES_OUTLIVE_CONNECTIONS);
 }
 
 /// Makes the end of a connection a reset. What the kernel has not sent yet is dropped.
@@ -121,7 +114,7 @@ async fn carry(
     let (from_upstream, to_upstream) = upstream.split();
     let pump = |halves, passed, lateness| Pump::new(halves, passed, lateness, rules.clone(), &means.line_bytes);
     let mut requests = pump((from_client, to_upstream), &tally.to_upstream, None);
-    let lateness = Lateness { delayed: &tally.delayed, seed };
+    let lateness = DelayStats { delayed: &tally.delayed, seed };
     let mut answers = pump((from_upstream, to_client), &tally.to_clients, Some(lateness));
 
     // The system tells of a reset only once, be it to a read or to a write. Where it told a write, reads see an end in
@@ -129,9 +122,9 @@ async fn carry(
     let upstream_is_gone = AtomicBool::new(false);
     let requests = async {
         let is_told = match requests.run().await {
-            Ended::InOrder => requests.close().await,
-            Ended::SourceReset => return Err(Broken::Reset),
-            Ended::SinkGone => false,
+            DirectionEnd::InOrder => requests.close().await,
+            DirectionEnd::SourceReset => return Err(Broken::Reset),
+            DirectionEnd::SinkGone => false,
         };
         // What it sent before it went still comes to the client.
         upstream_is_gone.fetch_or(!is_told, Relaxed);
@@ -139,8 +132,8 @@ async fn carry(
     };
     let answers = async {
         match answers.run().await {
-            Ended::InOrder if !upstream_is_gone.load(Relaxed) && answers.close().await => Ok(()),
-            Ended::InOrder | Ended::SourceReset | Ended::SinkGone => Err(Broken::Reset),
+            DirectionEnd::InOrder if !upstream_is_gone.load(Relaxed) && answers.close().await => Ok(()),
+            DirectionEnd::InOrder | DirectionEnd::SourceReset | DirectionEnd::SinkGone => Err(Broken::Reset),
         }
     };
     try_join!(requests, answers)?;

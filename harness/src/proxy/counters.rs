@@ -12,14 +12,12 @@ pub struct Counters {
     pub accepted: u64,
     /// Of them, those that are open now.
     pub open: u64,
-    /// Cut by [`DropConnections`](super::Fault::DropConnections) or by going dark.
+    /// Cut by going dark.
     pub cut: u64,
     /// Refused while it was dark.
     pub refused_dark: u64,
     /// Refused because as many were open as there may be.
     pub refused_at_bound: u64,
-    /// Came while it was dark, and were swallowed until it was light again, or still are.
-    pub swallowed: u64,
     /// Came to nothing because the upstream was not there: no such name, nobody listening, or no answer in time.
     pub upstream_failed: u64,
     /// Ended because one side reset its connection, and the other was told so.
@@ -48,13 +46,12 @@ impl Count {
 
 /// Counts.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct AtomicCounters {
     pub(super) accepted: Count,
     pub(super) ended: Count,
     pub(super) cut: Count,
     pub(super) refused_dark: Count,
     pub(super) refused_at_bound: Count,
-    pub(super) swallowed: Count,
     pub(super) upstream_failed: Count,
     pub(super) reset: Count,
     pub(super) to_upstream: Count,
@@ -62,7 +59,7 @@ pub(super) struct Tally {
     pub(super) delayed: Count,
 }
 
-impl Tally {
+impl AtomicCounters {
     pub(super) fn counters(&self) -> Counters {
         // What has ended was accepted before: in this order, fewer than none are never open.
         let ended = self.ended.get();
@@ -73,7 +70,6 @@ impl Tally {
             cut: self.cut.get(),
             refused_dark: self.refused_dark.get(),
             refused_at_bound: self.refused_at_bound.get(),
-            swallowed: self.swallowed.get(),
             upstream_failed: self.upstream_failed.get(),
             reset: self.reset.get(),
             bytes_to_upstream: self.to_upstream.get(),

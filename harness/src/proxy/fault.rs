@@ -1,13 +1,11 @@
 //! What is done to connections, as data; and which of it stands at a moment.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// What is done to the connections of a proxy. One of each kind stands at a time, and kinds go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// What the gateway sends arrives later, and what it is sent does not: so +150 ms is +150 ms an answer. So does its
     /// end, be it in good order or a reset. What comes in several flights pays for each: a TLS handshake, a body that
@@ -22,59 +20,38 @@ pub enum Fault {
         delay_ms: u64,
         /// Each chunk is up to so much sooner or later than that, evenly, and never sooner than it came or than the
         /// chunk before it.
-        #[serde(default)]
         jitter_ms: u64,
     },
-    /// Each connection carries no more than this, in each direction for itself.
-    Bandwidth {
-        /// How much.
-        bytes_per_second: NonZeroU64,
-    },
-    /// The gateway cannot be reached. Takes the place of a darkness that stands.
+    /// The gateway cannot be reached, as if its process were gone: open connections are cut, and new ones are reset as soon
+    /// as they are made. Both sides see a reset, because an end in good order would make a cut stream look like a finished
+    /// one. (New connections are not refused by the kernel, as they would be if nobody listened: nobody could count that, and
+    /// another process could take the port.) Takes the place of an outage that stands.
     Dark {
-        /// How that shows.
-        manner: Darkness,
         /// It ends by itself after so long; else when it is cleared.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         lasts_ms: Option<u64>,
     },
-    /// Cuts every connection that is open, once, and those that come afterwards are as before. Both sides see a reset,
-    /// because an end in good order would make a cut stream look like a finished one.
-    DropConnections,
 }
 
-/// How a gateway that cannot be reached shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Darkness {
-    /// As if its process were gone: open connections are cut, and new ones are reset as soon as they are made. (They
-    /// are not refused by the kernel, as they would be if nobody listened: nobody could count that, and another process
-    /// could take the port.)
-    Refuse,
-    /// As if the network dropped every packet: no byte passes and no end, but nothing breaks; new connections are made,
-    /// and nobody answers. When it is light again, all go on where they were, and no byte is lost.
-    Swallow,
-}
+/// Why a change of the rules can always be waited for.
+pub(super) const RULES_OUTLIVE_CONNECTIONS: &str = "the rules are part of what all connections share";
 
 /// The faults that stand, as every connection looks at them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Rules {
-    pub(super) latency: Option<Latency>,
-    pub(super) bytes_per_second: Option<NonZeroU64>,
+    pub(super) latency: Option<AddedLatency>,
     pub(super) dark: Option<Dark>,
     /// How often all connections were cut. One of an earlier count than this is to end.
     pub(super) cuts: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Latency {
+pub(super) struct AddedLatency {
     pub(super) delay_ms: u64,
     pub(super) jitter_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dark {
-    pub(super) manner: Darkness,
     pub(super) lasts_ms: Option<u64>,
     pub(super) since: Instant,
 }
@@ -82,13 +59,11 @@ pub(super) struct Dark {
 impl Rules {
     pub(super) fn set(&mut self, fault: Fault, now: Instant) {
         match fault {
-            Fault::Latency { delay_ms, jitter_ms } => self.latency = Some(Latency { delay_ms, jitter_ms }),
-            Fault::Bandwidth { bytes_per_second } => self.bytes_per_second = Some(bytes_per_second),
-            Fault::Dark { manner, lasts_ms } => {
-                self.dark = Some(Dark { manner, lasts_ms, since: now });
-                self.cuts += u64::from(manner == Darkness::Refuse);
+            Fault::Latency { delay_ms, jitter_ms } => self.latency = Some(AddedLatency { delay_ms, jitter_ms }),
+            Fault::Dark { lasts_ms } => {
+                self.dark = Some(Dark { lasts_ms, since: now });
+                self.cuts += 1;
             }
-            Fault::DropConnections => self.cuts += 1,
         }
     }
 
@@ -104,19 +79,13 @@ impl Rules {
 
     /// What stands, in the order of [`Fault`]'s kinds.
     pub(super) fn standing(&self) -> Vec<Fault> {
-        let latency = self.latency.map(|Latency { delay_ms, jitter_ms }| Fault::Latency { delay_ms, jitter_ms });
-        let bandwidth = self.bytes_per_second.map(|bytes_per_second| Fault::Bandwidth { bytes_per_second });
-        let dark = self.dark.map(|Dark { manner, lasts_ms, .. }| Fault::Dark { manner, lasts_ms });
-        [latency, bandwidth, dark].into_iter().flatten().collect()
-    }
-
-    /// No byte passes.
-    pub(super) fn swallows(&self) -> bool {
-        self.dark.is_some_and(|dark| dark.manner == Darkness::Swallow)
+        let latency = self.latency.map(|AddedLatency { delay_ms, jitter_ms }| Fault::Latency { delay_ms, jitter_ms });
+        let dark = self.dark.map(|Dark { lasts_ms, .. }| Fault::Dark { lasts_ms });
+        [latency, dark].into_iter().flatten().collect()
     }
 
     pub(super) fn refuses(&self) -> bool {
-        self.dark.is_some_and(|dark| dark.manner == Darkness::Refuse)
+        self.dark.is_some()
     }
 }
 
@@ -127,7 +96,7 @@ impl Dark {
     }
 }
 
-impl Latency {
+impl AddedLatency {
     /// The longest delay, which is what was held back may still wait when the latency changes.
     pub(super) fn delay_max(&self) -> Duration {
         Duration::from_millis(self.delay_ms.saturating_add(self.jitter_ms))
@@ -144,34 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_data_and_read_back_as_they_were_written() {
-        let bytes_per_second = NonZeroU64::new(1_000).unwrap();
-        for (fault, text) in [
-            (latency(150), r#"{"kind":"latency","delay_ms":150,"jitter_ms":0}"#),
-            (Fault::Bandwidth { bytes_per_second }, r#"{"kind":"bandwidth","bytes_per_second":1000}"#),
-            (
-                Fault::Dark { manner: Darkness::Swallow, lasts_ms: Some(500) },
-                r#"{"kind":"dark","manner":"swallow","lasts_ms":500}"#,
-            ),
-            (Fault::Dark { manner: Darkness::Refuse, lasts_ms: None }, r#"{"kind":"dark","manner":"refuse"}"#),
-            (Fault::DropConnections, r#"{"kind":"drop_connections"}"#),
-        ] {
-            assert_eq!(serde_json::to_string(&fault).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Fault>(text).unwrap(), fault);
-        }
-        for nonsense in [
-            r#"{"kind":"bandwidth","bytes_per_second":0}"#,
-            r#"{"kind":"latency","delay":150}"#,
-            r#"{"kind":"latency","delay_ms":150,"jiter_ms":20}"#,
-        ] {
-            assert!(serde_json::from_str::<Fault>(nonsense).is_err(), "{nonsense}");
-        }
-    }
-
-    #[test]
     fn kinds_go_together_and_one_of_a_kind_takes_the_place_of_another() {
         let mut rules = Rules::default();
-        let dark = Fault::Dark { manner: Darkness::Swallow, lasts_ms: None };
+        let dark = Fault::Dark { lasts_ms: None };
         for fault in [latency(150), dark, latency(20)] {
             rules.set(fault, clock::now());
         }
@@ -182,8 +126,8 @@ mod tests {
     fn nothing_stands_once_it_is_cleared_and_what_was_cut_stays_cut() {
         let mut rules = Rules::default();
         rules.set(latency(150), clock::now());
-        rules.set(Fault::DropConnections, clock::now());
-        rules.set(Fault::Dark { manner: Darkness::Refuse, lasts_ms: None }, clock::now());
+        rules.set(Fault::Dark { lasts_ms: Some(1) }, clock::now());
+        rules.set(Fault::Dark { lasts_ms: None }, clock::now());
         rules.clear();
         assert_eq!(rules, Rules { cuts: 2, ..Rules::default() });
     }
@@ -191,7 +135,7 @@ mod tests {
     #[test]
     fn a_darkness_that_is_over_ends_and_one_that_took_its_place_does_not() {
         let mut rules = Rules::default();
-        let fault = Fault::Dark { manner: Darkness::Refuse, lasts_ms: Some(5) };
+        let fault = Fault::Dark { lasts_ms: Some(5) };
         rules.set(fault, clock::now());
         let first = rules.dark;
         // The same again, and later.

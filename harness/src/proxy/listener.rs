@@ -1,6 +1,6 @@
 //! The proxy: its listener, and the faults that it is given.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -12,7 +12,8 @@ use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::{
     connection::{self, Means},
-    counters::{Counters, Tally},
+    counters::{AtomicCounters, Counters},
+    error::ProxyError,
     fault::{Fault, Rules},
     line::SHARED_BYTES,
     tunnel::Approach,
@@ -26,27 +27,6 @@ pub const CONNECTIONS_MAX: usize = 1_024;
 
 /// A pause after a failed accept: out of descriptors, for one, is not over a microsecond later.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-
-/// Why a proxy cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum ProxyError {
-    /// The upstream makes no sense.
-    #[error("the fault proxy's upstream {upstream:?} is not a host and a port, such as localhost:8080: {reason}")]
-    Upstream {
-        /// As it was given.
-        upstream: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// There is nowhere to listen.
-    #[error(
-        "the fault proxy cannot listen on a free port of 127.0.0.1: {source}; are there descriptors and ports left?"
-    )]
-    Listen {
-        /// What the system said.
-        source: io::Error,
-    },
-}
 
 /// A TCP proxy before one upstream, and what is done to its connections. Dropping it ends it, but only
 /// [`shutdown`](Self::shutdown) waits until it has ended.
@@ -86,7 +66,7 @@ impl FaultProxy {
                 rules: watch::Sender::new(Rules::default()),
                 upstream,
                 approach,
-                tally: Tally::default(),
+                tally: AtomicCounters::default(),
                 line_bytes,
             }),
             tasks: TaskTracker::new(),

@@ -24,7 +24,7 @@
 //! - [`CONNECTIONS_MAX`] connections; one more is reset, and counted.
 //! - Five seconds to look up the upstream and connect to it.
 //! - Without a latency, a connection holds 64 KiB of what was read and not written in each direction, beside a buffer
-//!   of as much to read into, and nothing more is read: the sender feels it. So it is with a bandwidth.
+//!   of as much to read into, and nothing more is read: the sender feels it.
 //! - With one, answers are read ahead, up to [`LINE_BYTES_MAX`] of a connection, small chunks counted dearer than they
 //!   are. Beyond 128 KiB, all connections together hold 64 MiB; a line that gets no more of it carries on with what it
 //!   has.
@@ -57,18 +57,19 @@
 
 mod connection;
 mod counters;
+mod error;
 mod fault;
 mod line;
 mod listener;
-mod pace;
 mod pump;
 mod tunnel;
 mod upstream;
 
 pub use counters::Counters;
-pub use fault::{Darkness, Fault};
+pub use error::ProxyError;
+pub use fault::Fault;
 pub use line::LINE_BYTES_MAX;
-pub use listener::{CONNECTIONS_MAX, FaultProxy, ProxyError};
+pub use listener::{CONNECTIONS_MAX, FaultProxy};
 pub use tunnel::Approach;
 
 #[cfg(test)]

@@ -14,17 +14,15 @@ use tokio::{
 };
 
 use super::{
-    connection::OUTLIVES,
     counters::Count,
-    fault::{Latency, Rules},
+    fault::{AddedLatency, RULES_OUTLIVE_CONNECTIONS, Rules},
     line::{CHUNK_BYTES, DelayLine, Item},
-    pace::Pace,
 };
 use crate::clock;
 
 /// How a direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum DirectionEnd {
     /// The sender sends no more, and all was written. That is to be passed on by [`Pump::close`].
     InOrder,
     /// The sender reset the connection.
@@ -35,7 +33,7 @@ pub(super) enum Ended {
 
 /// What makes bytes late: for answers, not for requests.
 #[derive(Debug)]
-pub(super) struct Lateness<'a> {
+pub(super) struct DelayStats<'a> {
     pub(super) delayed: &'a Count,
     pub(super) seed: u64,
 }
@@ -53,9 +51,7 @@ pub(super) struct Pump<'a> {
     rules: watch::Receiver<Rules>,
     line: DelayLine,
     buffer: Vec<u8>,
-    latency: Option<Latency>,
-    pace: Option<Pace>,
-    is_stalled: bool,
+    latency: Option<AddedLatency>,
     /// The source has ended.
     is_read: bool,
 }
@@ -67,14 +63,14 @@ enum Wait {
     Until(Instant),
     Writable,
     /// There is no more to come.
-    Over(Ended),
+    Over(DirectionEnd),
 }
 
 impl<'a> Pump<'a> {
     pub(super) fn new(
         (from, to): (ReadHalf<'a>, WriteHalf<'a>),
         passed: &'a Count,
-        lateness: Option<Lateness<'a>>,
+        lateness: Option<DelayStats<'a>>,
         rules: watch::Receiver<Rules>,
         shared: &Arc<Semaphore>,
     ) -> Self {
@@ -82,13 +78,11 @@ impl<'a> Pump<'a> {
             from,
             to,
             passed,
-            lateness: lateness.map(|Lateness { delayed, seed }| (delayed, Pcg64::seed_from_u64(seed))),
+            lateness: lateness.map(|DelayStats { delayed, seed }| (delayed, Pcg64::seed_from_u64(seed))),
             rules,
             line: DelayLine::new(Arc::clone(shared)),
             buffer: Vec::new(),
             latency: None,
-            pace: None,
-            is_stalled: false,
             is_read: false,
         };
         pump.follow_rules();
@@ -97,25 +91,24 @@ impl<'a> Pump<'a> {
 
     /// Carries until one side has ended and all is written, or cannot be. A change of the rules takes effect at once,
     /// also on what is held.
-    pub(super) async fn run(&mut self) -> Ended {
+    pub(super) async fn run(&mut self) -> DirectionEnd {
         loop {
             // A connection that always has something to carry lets others run.
             consume_budget().await;
             if self.rules.has_changed().unwrap_or(false) {
                 self.follow_rules();
             }
-            let wait = if self.is_stalled { Wait::Nothing } else { self.write() };
-            let (until, is_blocked) = match wait {
+            let (until, is_blocked) = match self.write() {
                 Wait::Over(ended) => return ended,
                 Wait::Nothing => (None, false),
                 Wait::Until(moment) => (Some(moment), false),
                 Wait::Writable => (None, true),
             };
-            let may_read = !self.is_stalled && !self.is_read && self.may_read();
+            let may_read = !self.is_read && self.may_read();
             tokio::select! {
                 biased;
                 changed = self.rules.changed() => {
-                    changed.expect(OUTLIVES);
+                    changed.expect(RULES_OUTLIVE_CONNECTIONS);
                     self.follow_rules();
                 }
                 _ = self.from.readable(), if may_read => self.read(),
@@ -132,7 +125,6 @@ impl<'a> Pump<'a> {
 
     fn follow_rules(&mut self) {
         let rules = *self.rules.borrow_and_update();
-        self.is_stalled = rules.swallows();
         if self.lateness.is_some() && self.latency != rules.latency {
             self.latency = rules.latency;
             if !self.line.is_empty() {
@@ -141,7 +133,6 @@ impl<'a> Pump<'a> {
                 self.line.hasten(now.checked_add(delay_max).unwrap_or(now));
             }
         }
-        self.pace = rules.bytes_per_second.map(Pace::new);
     }
 
     fn may_read(&mut self) -> bool {
@@ -175,7 +166,7 @@ impl<'a> Pump<'a> {
     }
 
     fn is_undisturbed(&self) -> bool {
-        self.latency.is_none() && self.pace.is_none() && self.line.is_empty()
+        self.latency.is_none() && self.line.is_empty()
     }
 
     /// Writes what was just read; how much of it. What stood in the way shows at the next write.
@@ -203,36 +194,26 @@ impl<'a> Pump<'a> {
             }
             let bytes = match &held.item {
                 Item::Bytes(bytes) => bytes,
-                Item::End => return Wait::Over(Ended::InOrder),
-                Item::Reset => return Wait::Over(Ended::SourceReset),
+                Item::End => return Wait::Over(DirectionEnd::InOrder),
+                Item::Reset => return Wait::Over(DirectionEnd::SourceReset),
             };
-            let mut most = bytes.len();
-            if let Some(pace) = &self.pace {
-                if let Some(next) = pace.next().filter(|next| *next > now) {
-                    return Wait::Until(next);
-                }
-                most = most.min(pace.slice());
-            }
-            let n = match self.to.try_write(&bytes[..most]) {
+            let n = match self.to.try_write(bytes) {
                 Ok(n) => n,
                 Err(error) if error.kind() == WouldBlock => return Wait::Writable,
-                Err(_) => return Wait::Over(Ended::SinkGone),
+                Err(_) => return Wait::Over(DirectionEnd::SinkGone),
             };
             self.passed.add(n);
             if let (true, Some((delayed, _))) = (held.is_late, &self.lateness) {
                 delayed.add(n);
             }
             self.line.advance(n);
-            if let Some(pace) = &mut self.pace {
-                pace.spend(n, now);
-            }
         }
         Wait::Nothing
     }
 }
 
 /// A delay of that latency, evenly between its bounds.
-fn delay(latency: Latency, dice: &mut Pcg64) -> Duration {
+fn delay(latency: AddedLatency, dice: &mut Pcg64) -> Duration {
     let jitter_us = latency.jitter_ms.saturating_mul(1_000);
     let delay_us = latency.delay_ms.saturating_mul(1_000);
     let least = delay_us.saturating_sub(jitter_us);
@@ -245,7 +226,7 @@ mod tests {
 
     fn draws(delay_ms: u64, jitter_ms: u64, seed: u64) -> Vec<u128> {
         let mut dice = Pcg64::seed_from_u64(seed);
-        (0..10_000).map(|_| delay(Latency { delay_ms, jitter_ms }, &mut dice).as_millis()).collect()
+        (0..10_000).map(|_| delay(AddedLatency { delay_ms, jitter_ms }, &mut dice).as_millis()).collect()
     }
 
     #[test]

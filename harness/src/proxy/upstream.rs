@@ -7,7 +7,7 @@ use hyper::service::Service;
 use hyper_util::{client::legacy::connect::HttpConnector, service::TowerToHyperService};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::ProxyError;
+use super::error::ProxyError;
 
 /// The name looked up and the connection made, all in all; as long as a client has that connects by itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use console::Style;
 
 use super::{
-    Look,
+    TerminalLook,
     look::{padded, padded_left, padded_name, width},
     number,
 };
@@ -27,7 +27,7 @@ const TARGET_COLUMNS: usize = 10;
 
 /// How a soak stands at a moment.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
+pub struct SoakStanding<'a> {
     /// What is played.
     pub plan: &'a Plan,
     /// Where the scenario is; scenario milliseconds.
@@ -46,7 +46,7 @@ pub struct Standing<'a> {
 
 /// The block, line by line: none is wider than the terminal, and there are always as many.
 #[must_use]
-pub fn block(standing: &Standing<'_>, look: Look) -> Vec<String> {
+pub fn block(standing: &SoakStanding<'_>, look: TerminalLook) -> Vec<String> {
     let mut lines = vec![clock(standing, look), counts(standing, look)];
     lines.extend(kpis(standing.nearest, look));
     lines.resize(2 + KPIS_SHOWN, "  –".to_owned());
@@ -62,8 +62,8 @@ pub fn red_line(suite: Suite, failure: &str) -> String {
     format!("{suite:<SUITE_COLUMNS$} red already: {}", failure.lines().next().unwrap_or_default())
 }
 
-fn clock(standing: &Standing<'_>, look: Look) -> String {
-    let Standing { plan, at_ms, .. } = *standing;
+fn clock(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
+    let SoakStanding { plan, at_ms, .. } = *standing;
     let suite = padded(plan.suite.name(), SUITE_COLUMNS);
     // As wide as it will be at the end.
     let time = format!("{} of {}", moment(at_ms.min(plan.duration_ms)), moment(plan.duration_ms));
@@ -79,7 +79,7 @@ fn clock(standing: &Standing<'_>, look: Look) -> String {
     format!("{suite} {done}{left} {time}")
 }
 
-fn counts(standing: &Standing<'_>, look: Look) -> String {
+fn counts(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     let (runs, streams) = (number::count(standing.runs), number::count(standing.streams));
     let mut line = format!("  {runs} runs, {streams} streams");
     if !standing.reds.is_empty() {
@@ -91,7 +91,7 @@ fn counts(standing: &Standing<'_>, look: Look) -> String {
     line
 }
 
-fn kpis(nearest: &[Judgement], look: Look) -> Vec<String> {
+fn kpis(nearest: &[Judgement], look: TerminalLook) -> Vec<String> {
     let nearest = &nearest[..nearest.len().min(KPIS_SHOWN)];
     let widest = nearest.iter().map(|judgement| width(&judgement.name)).max().unwrap_or(0);
     let figures = 2 + VALUE_COLUMNS + 2 + TARGET_COLUMNS;
@@ -122,7 +122,7 @@ fn kpis(nearest: &[Judgement], look: Look) -> Vec<String> {
 }
 
 /// What disturbs the gateway now, or will next and in how much of the scenario.
-fn chaos(standing: &Standing<'_>, look: Look) -> String {
+fn chaos(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     if standing.phase != Phase::Steady {
         let now = format!("now: {}", standing.phase);
         return format!("  {}", look.paint(Style::new().yellow(), &now));
@@ -156,8 +156,8 @@ mod tests {
         let reds = if at_ms == 0 { &[][..] } else { &[Kpi::SseGaps, Kpi::PublishSearchDelay] };
         let reds = &reds.iter().map(|kpi| (*kpi, String::new())).collect();
         let nearest = if at_ms == 0 { &[] } else { &*nearest };
-        let standing = Standing { plan: &soak.plan, at_ms, runs: 1_066, streams: 20, phase, nearest, reds };
-        block(&standing, Look { columns, is_coloured }).join("\n")
+        let standing = SoakStanding { plan: &soak.plan, at_ms, runs: 1_066, streams: 20, phase, nearest, reds };
+        block(&standing, TerminalLook { columns, is_coloured }).join("\n")
     }
 
     #[test]

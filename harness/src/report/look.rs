@@ -6,14 +6,14 @@ use crate::judge::Verdict;
 
 /// What whoever reads it can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// Columns of the terminal; [`Look::PLAIN`] has no end of them.
+pub struct TerminalLook {
+    /// Columns of the terminal; [`TerminalLook::PLAIN`] has no end of them.
     pub columns: usize,
     /// Whether escape codes for colour are understood and wanted.
     pub is_coloured: bool,
 }
 
-impl Look {
+impl TerminalLook {
     /// A file or a CI log: lines of any length, and no escape code.
     pub const PLAIN: Self = Self { columns: usize::MAX, is_coloured: false };
 

@@ -24,14 +24,14 @@ mod tests;
 mod title;
 
 pub use account::Account;
-pub use block::{KPIS_SHOWN, Standing, block, red_line};
+pub use block::{KPIS_SHOWN, SoakStanding, block, red_line};
 pub use comparison::comparison_table;
 pub use course::Course;
 pub use failure::failure_text;
 pub use folder::RunFolder;
 pub use heartbeat::heartbeat_line;
 pub use junit::{Stage, junit_xml};
-pub use look::Look;
+pub use look::TerminalLook;
 pub use markdown::summary_markdown;
 use number::rounded;
 pub use page::{Glance, PageInput, live_html, live_json, report_html};

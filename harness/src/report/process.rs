@@ -11,7 +11,7 @@ use crate::{
 /// Both processes. What was never measured is null.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Processes {
+pub(super) struct ProcessStats {
     gateway: Process,
     harness: Process,
 }
@@ -27,7 +27,7 @@ struct Process {
     cpu_percent_max: Option<f64>,
 }
 
-impl Processes {
+impl ProcessStats {
     pub(super) fn of(digest: &Digest) -> Self {
         let process = |rss, fds, cpu| {
             let value = |gauge, part: fn(GaugeTotal) -> f64| digest.gauge(gauge).map(|total| rounded(part(total)));

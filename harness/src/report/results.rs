@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{process::Processes, rounded};
+use super::{process::ProcessStats, rounded};
 use crate::{
     catalog::{Kpi, Suite, Target, Workload},
     journal::{Counter, EndReason, Header},
@@ -35,7 +35,7 @@ struct Results<'a> {
     chaos: &'a [ChaosReport],
     duration_minutes: f64,
     waived: Vec<Waived<'a>>,
-    processes: Processes,
+    processes: ProcessStats,
     /// Null where there is no earlier run to compare with.
     comparison: Option<Comparison>,
 }
@@ -99,7 +99,7 @@ pub fn results_json(input: &ResultsInput<'_>) -> String {
         chaos: &verdicts.chaos,
         duration_minutes: minutes(digest.scenario_ms()),
         waived,
-        processes: Processes::of(digest),
+        processes: ProcessStats::of(digest),
         comparison: verdicts.comparison.as_ref().map(compared),
     };
     let mut json = serde_json::to_string_pretty(&results).expect("results are strings, numbers and lists");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{process::Processes, rounded};
+use super::{process::ProcessStats, rounded};
 use crate::{
     journal::{Counter, Timing},
     judge::{Digest, Scope},
@@ -17,8 +17,8 @@ struct Snapshot<'a> {
     taken_at: &'a str,
     session: Session,
     gateway_metrics: BTreeMap<&'a str, f64>,
-    system: Processes,
-    latencies_ms: BTreeMap<&'static str, Latency>,
+    system: ProcessStats,
+    latencies_ms: BTreeMap<&'static str, LatencyQuantiles>,
 }
 
 #[derive(Debug, Serialize)]
@@ -33,7 +33,7 @@ struct Session {
 }
 
 #[derive(Debug, Serialize)]
-struct Latency {
+struct LatencyQuantiles {
     count: u64,
     p50: f64,
     p95: f64,
@@ -49,7 +49,7 @@ pub fn snapshot_json(digest: &Digest, gateway_metrics: &BTreeMap<String, f64>, m
     let scenario_minutes = rounded(digest.scenario_ms() as f64 / 60_000.0);
     let latency = |timing: &Timing| {
         let quantiles = digest.quantiles(*timing, Scope::All)?;
-        let latency = Latency {
+        let latency = LatencyQuantiles {
             count: quantiles.count,
             p50: rounded(quantiles.p50_ms),
             p95: rounded(quantiles.p95_ms),
@@ -70,7 +70,7 @@ pub fn snapshot_json(digest: &Digest, gateway_metrics: &BTreeMap<String, f64>, m
             counters: counters.collect(),
         },
         gateway_metrics: gateway_metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect(),
-        system: Processes::of(digest),
+        system: ProcessStats::of(digest),
         latencies_ms: Timing::ALL.iter().filter_map(latency).collect(),
     };
     let mut json = serde_json::to_string_pretty(&snapshot).expect("a snapshot is strings, numbers and maps");

@@ -1,7 +1,7 @@
 //! All KPIs at a glance.
 
 use super::{
-    Look,
+    TerminalLook,
     look::{padded_left, padded_name, width},
     number,
 };
@@ -20,7 +20,7 @@ const COLUMNS: [&[usize]; 3] = [&[0, 1, 2, 3, 4], &[0, 1, 2, 4], &[0, 1, 4]];
 /// A table of the KPIs, one a line: name, value, target, samples of those promised, verdict. On a narrow terminal columns
 /// are left out, and no line wraps. Ends with a line feed.
 #[must_use]
-pub fn kpi_table(verdicts: &Verdicts, waived: &Lacks, look: Look) -> String {
+pub fn kpi_table(verdicts: &Verdicts, waived: &Lacks, look: TerminalLook) -> String {
     let head = (None, HEAD.map(str::to_owned));
     let rows = verdicts.kpis.iter().map(|judgement| {
         let verdict = waiver(judgement, waived).is_none().then_some(judgement.verdict);
@@ -85,7 +85,7 @@ mod tests {
         let mut verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
         verdicts.kpis[6].verdict = Verdict::Unproven;
         let waived = Lacks { kpis: [(Kpi::RssDrift, "until 4711 is fixed".to_owned())].into(), ..Lacks::default() };
-        kpi_table(&verdicts, &waived, Look { columns, is_coloured })
+        kpi_table(&verdicts, &waived, TerminalLook { columns, is_coloured })
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    Look, ResultsInput, RunFolder, comparison_table, failure_text, heartbeat_line, kpi_table, results_json,
+    ResultsInput, RunFolder, TerminalLook, comparison_table, failure_text, heartbeat_line, kpi_table, results_json,
     snapshot_json,
 };
 use crate::{
@@ -150,7 +150,10 @@ fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
 
 #[test]
 fn the_table_shows_every_kpi_at_a_glance() {
-    assert_snapshot("kpi_table", &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts, &Lacks::default(), Look::PLAIN));
+    assert_snapshot(
+        "kpi_table",
+        &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts, &Lacks::default(), TerminalLook::PLAIN),
+    );
 }
 
 /// Slower than it was, and under its target.

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
@@ -19,15 +18,16 @@ use super::{
     follow::{Follower, Interest, Soak},
     last_results,
     lock::Lock,
-    progress::{Progress, View},
-    spawn::Processes,
+    outcome::{SuiteOutcome, answer},
+    progress::{Progress, ProgressView},
+    spawn::ProcessSpawner,
     summary,
     trials::Subject,
 };
 use crate::{
     catalog::{Kpi, Suite},
     clock,
-    judge::{Digest, Judgement, Targets, Verdict, Verdicts, is_already_certain, judge, may_be_certain_early, nearest},
+    judge::{Digest, Judgement, Targets, is_already_certain, judge, may_be_certain_early, nearest},
     plan::moment,
     report::{KPIS_SHOWN, RunFolder, failure_text, summary_markdown},
     session,
@@ -39,7 +39,7 @@ const JUDGED_EVERY: Duration = Duration::from_secs(1);
 
 /// What every attachment of a process shares.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SharedInputs {
     pub(super) settings: Arc<Settings>,
     pub(super) targets: Arc<Targets>,
     /// Tells this test run from others.
@@ -51,31 +51,21 @@ pub(super) struct Shared {
     pub(super) step_summary: Option<PathBuf>,
 }
 
-/// What came of a suite.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Outcome {
-    pub(super) verdicts: Verdicts,
-    /// The folder of the soak, as a person would name it; or in other words where to read on.
-    pub(super) folder: String,
-    /// What stopped the session, in full, for the one trial that is about that: others have a line of it.
-    pub(super) at_length: Option<String>,
-}
-
 #[derive(Debug)]
-enum State {
+enum AttachmentState {
     /// Nobody has asked yet.
     Idle,
     /// A thread waits and judges. Nobody joins it: where every trial has its answer before, the process may end.
     Waiting,
-    Done(Result<Arc<Outcome>, String>),
+    Done(Result<Arc<SuiteOutcome>, String>),
 }
 
 /// The attachment of this process to the session of a suite.
 #[derive(Debug)]
 pub(super) struct Attachment {
     suite: Suite,
-    shared: Arc<Shared>,
-    state: Mutex<State>,
+    shared: Arc<SharedInputs>,
+    state: Mutex<AttachmentState>,
     /// KPIs that are missed, whatever is still to come, and what there is to say about them.
     certain: Mutex<BTreeMap<Kpi, String>>,
     /// For who watches: the KPIs nearest to their targets, and when that was found.
@@ -85,11 +75,11 @@ pub(super) struct Attachment {
 
 impl Attachment {
     /// Nothing happens before somebody asks.
-    pub(super) fn new(suite: Suite, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(suite: Suite, shared: Arc<SharedInputs>) -> Self {
         Self {
             suite,
             shared,
-            state: Mutex::new(State::Idle),
+            state: Mutex::new(AttachmentState::Idle),
             certain: Mutex::default(),
             nearest: Mutex::default(),
             changed: Condvar::new(),
@@ -102,35 +92,35 @@ impl Attachment {
         let mut state = lock(&self.state);
         loop {
             match &*state {
-                State::Idle => {
+                AttachmentState::Idle => {
                     let us = Arc::clone(self);
-                    *state = State::Waiting;
+                    *state = AttachmentState::Waiting;
                     let interest = us.interest(subject);
                     thread::spawn(move || us.attend(interest));
                 }
-                State::Waiting => {
+                AttachmentState::Waiting => {
                     if let Some(why) = subject.kpi.and_then(|kpi| lock(&self.certain).get(&kpi).cloned()) {
                         return Err(why);
                     }
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
-                State::Done(Err(why)) => return Err(why.clone()),
-                State::Done(Ok(outcome)) => return answer(subject, outcome),
+                AttachmentState::Done(Err(why)) => return Err(why.clone()),
+                AttachmentState::Done(Ok(outcome)) => return answer(subject, outcome),
             }
         }
     }
 
     /// What came of the suite, where its end was waited for.
-    pub(super) fn outcome(&self) -> Option<Arc<Outcome>> {
+    pub(super) fn outcome(&self) -> Option<Arc<SuiteOutcome>> {
         match &*lock(&self.state) {
-            State::Done(Ok(outcome)) => Some(Arc::clone(outcome)),
+            AttachmentState::Done(Ok(outcome)) => Some(Arc::clone(outcome)),
             _ => None,
         }
     }
 
     /// Asks the session to stop in good order.
     pub(super) fn ask_to_stop(&self) {
-        if let (State::Waiting, Ok(folder)) = (&*lock(&self.state), self.folder()) {
+        if let (AttachmentState::Waiting, Ok(folder)) = (&*lock(&self.state), self.folder()) {
             folder.ask_to_stop();
         }
     }
@@ -152,15 +142,15 @@ impl Attachment {
             .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
             .and_then(|outcome| outcome.map(Arc::new).map_err(|error| error.to_string()));
         self.shared.progress.finish(self.suite);
-        *lock(&self.state) = State::Done(outcome);
+        *lock(&self.state) = AttachmentState::Done(outcome);
         self.changed.notify_all();
     }
 
-    fn wait_and_judge(&self, interest: Interest) -> Result<Outcome, AttachError> {
+    fn wait_and_judge(&self, interest: Interest) -> Result<SuiteOutcome, AttachError> {
         let folder = self.folder()?;
         let settings = &self.shared.settings;
         let plays_on_mock = settings.gateway_for(self.suite).is_none();
-        let mut processes = Processes::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
+        let mut processes = ProcessSpawner::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
         let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
         let attended = attend(&folder, &mut follower, &mut processes, &mut |follower, has_news| {
             self.seen(&folder, follower, has_news);
@@ -196,7 +186,7 @@ impl Attachment {
         attended: Attended,
         folder: &AttachFolder,
         run: Option<&RunFolder>,
-    ) -> Outcome {
+    ) -> SuiteOutcome {
         let mut soak = soak.unwrap_or_else(|| self.soak_that_never_began());
         let at_length = match attended {
             Attended::Ended => soak.digest.fatal().map(str::to_owned),
@@ -207,7 +197,7 @@ impl Attachment {
             }
         };
         let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
-        Outcome { verdicts, folder: shown(run), at_length }
+        SuiteOutcome { verdicts, folder: shown(run), at_length }
     }
 
     fn folder(&self) -> Result<AttachFolder, super::FolderError> {
@@ -233,7 +223,7 @@ impl Attachment {
             let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.live.is_some());
             let live_url = run.and_then(|run| fs::read_to_string(run.live_url()).ok());
             let live_url = live_url.as_deref().map(str::trim);
-            let view = View { soak, nearest: &nearest, certain: &lock(&self.certain), live_url };
+            let view = ProgressView { soak, nearest: &nearest, certain: &lock(&self.certain), live_url };
             self.shared.progress.show(self.suite, &view);
         }
     }
@@ -282,26 +272,6 @@ impl Attachment {
             self.changed.notify_all();
         }
     }
-}
-
-/// What a trial says of its subject.
-pub(super) fn answer(subject: Subject, outcome: &Outcome) -> Result<(), String> {
-    match outcome.verdicts.named(subject.kind, subject.name) {
-        Some(judgement) if judgement.verdict == Verdict::Pass => Ok(()),
-        Some(judgement) => {
-            let text = failure_text(judgement, subject.suite, &outcome.folder);
-            let at_length = outcome.at_length.as_ref().filter(|_| subject.is_about_fatal_errors());
-            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n{}", indented(at_length))))
-        }
-        None => Err(format!("{} was not judged; the soak in {} had another plan", subject.name, outcome.folder)),
-    }
-}
-
-/// Text that is told whole. No line of it looks like one of the test report's, and no character steers a terminal.
-fn indented(text: &str) -> String {
-    let plain =
-        |line: &str| line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect::<String>();
-    text.lines().map(|line| format!("  {}", plain(line))).collect::<Vec<_>>().join("\n")
 }
 
 fn shown(run: Option<&RunFolder>) -> String {

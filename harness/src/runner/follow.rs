@@ -52,12 +52,12 @@ pub(super) struct Soak {
     /// The scenario's clock, where its beginning is known.
     clock: Option<Clock>,
     /// The last sign of life.
-    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) heartbeat: Option<LastHeartbeat>,
 }
 
 /// A sign of life, as the journal has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heartbeat {
+pub(super) struct LastHeartbeat {
     pub(super) due_ms: u64,
     pub(super) open_streams: u32,
     pub(super) runs_started: u64,
@@ -160,7 +160,7 @@ impl Soak {
         if let Record::Incident(incident) = record
             && let Finding::Heartbeat { due_ms, open_streams, runs_started } = incident.finding
         {
-            self.heartbeat = Some(Heartbeat { due_ms, open_streams, runs_started });
+            self.heartbeat = Some(LastHeartbeat { due_ms, open_streams, runs_started });
         }
         self.digest.absorb(record);
     }

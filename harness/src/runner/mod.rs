@@ -14,6 +14,7 @@ mod follow;
 mod interrupt;
 mod last_results;
 mod lock;
+mod outcome;
 mod preflight;
 mod progress;
 mod rejudge;
@@ -38,7 +39,7 @@ use std::{
 };
 
 pub use attach::AttachError;
-use attachment::{Attachment, Shared};
+use attachment::{Attachment, SharedInputs};
 pub use folder::FolderError;
 use libtest_mimic::{Arguments, ColorSetting};
 pub use lock::LockError;
@@ -95,7 +96,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     if !suites.is_empty() && !is_nextest && settings.source == Source::BuiltIn {
         eprintln!("no tests/soak.toml below {}: playing {}", environment.folder().display(), settings.source);
     }
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(SharedInputs {
         targets: Arc::new(settings.targets.clone()),
         key: folder::run_key(environment),
         is_nextest,

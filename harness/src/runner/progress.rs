@@ -14,7 +14,7 @@ use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
     catalog::{Kpi, Suite},
     judge::Judgement,
-    report::{Look, Standing, block, heartbeat_line, red_line},
+    report::{SoakStanding, TerminalLook, block, heartbeat_line, red_line},
 };
 
 /// Of a terminal that does not say how wide it is.
@@ -26,13 +26,13 @@ pub(super) enum Progress {
     /// A block a suite. A bar of the library's is no more than a place for its lines.
     Blocks { all: MultiProgress, bars: Mutex<BTreeMap<Suite, ProgressBar>> },
     /// A line a heartbeat, and one for each KPI that is missed for good; with what was shown.
-    Lines(Mutex<BTreeMap<Suite, Shown>>),
+    Lines(Mutex<BTreeMap<Suite, ShownProgress>>),
     /// Nothing.
     Silent,
 }
 
 /// What there is to show of a soak.
-pub(super) struct View<'a> {
+pub(super) struct ProgressView<'a> {
     pub(super) soak: &'a Soak,
     /// The KPIs nearest to their targets.
     pub(super) nearest: &'a [Judgement],
@@ -44,7 +44,7 @@ pub(super) struct View<'a> {
 
 /// What was shown of a suite.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct ShownProgress {
     heartbeat_ms: Option<u64>,
     reds: Vec<Kpi>,
 }
@@ -77,7 +77,7 @@ impl Progress {
     }
 
     /// Shows where a soak is.
-    pub(super) fn show(&self, suite: Suite, view: &View<'_>) {
+    pub(super) fn show(&self, suite: Suite, view: &ProgressView<'_>) {
         match self {
             Self::Blocks { all, bars } => {
                 let mut lines = block(&standing(view), stderr_look());
@@ -128,13 +128,13 @@ impl Progress {
 }
 
 /// How text on stderr is to look.
-pub(super) fn stderr_look() -> Look {
+pub(super) fn stderr_look() -> TerminalLook {
     if !is_drawn_on() {
-        return Look::PLAIN;
+        return TerminalLook::PLAIN;
     }
     // NO_COLOR and CLICOLOR are the library's business.
     let columns = Term::stderr().size_checked().map_or(COLUMNS, |(_, columns)| columns.into());
-    Look { columns, is_coloured: console::colors_enabled_stderr() }
+    TerminalLook { columns, is_coloured: console::colors_enabled_stderr() }
 }
 
 /// Whether stderr is a terminal that can take back what it shows.
@@ -142,9 +142,9 @@ fn is_drawn_on() -> bool {
     std::io::stderr().is_terminal() && !console::is_dumb()
 }
 
-fn standing<'a>(view: &View<'a>) -> Standing<'a> {
+fn standing<'a>(view: &ProgressView<'a>) -> SoakStanding<'a> {
     let soak = view.soak;
-    Standing {
+    SoakStanding {
         plan: &soak.plan,
         at_ms: soak.now_ms(),
         runs: soak.digest.runs_started(),

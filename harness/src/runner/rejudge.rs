@@ -9,11 +9,11 @@ use std::{collections::BTreeMap, fmt, io, sync::Arc};
 use libtest_mimic::{Arguments, Conclusion, Trial};
 
 use super::{
-    OtherSuite,
-    attachment::{Outcome, answer},
-    check_out,
+    OtherSuite, check_out,
     folder::{AttachFolder, FolderError, run_key},
-    of_other_suite, progress,
+    of_other_suite,
+    outcome::{SuiteOutcome, answer},
+    progress,
     stored::{StoredError, StoredJournal},
     summary,
     trials::{self, Ask, Subject, Waivers},
@@ -87,7 +87,7 @@ pub(super) fn run(
     let (outcome, torn) = judged(journal, settings, &path, &folder)?;
     let is_nextest = environment.nextest_run_id().is_some();
     if !is_nextest {
-        say(&Said { path: &path, suite, settings, torn, not_used: not_used(environment) });
+        say(&Preamble { path: &path, suite, settings, torn, not_used: not_used(environment) });
     }
     if let Some(path) = environment.step_summary() {
         let waived = waivers.get(&suite).cloned().unwrap_or_default();
@@ -116,7 +116,7 @@ fn judged(
     settings: &Settings,
     path: &str,
     into: &RunFolder,
-) -> Result<(Outcome, Option<Torn>), RejudgeError> {
+) -> Result<(SuiteOutcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
     let (header, account, torn) = journal.fold(&settings.targets)?;
     let told = format!("judged again from {path}; results in {}", shown(&into.rejudged()));
@@ -124,7 +124,7 @@ fn judged(
     replace(&into.rejudged(), &json)?;
     replace(&into.rejudged_junit(), &junit)?;
     replace(&into.rejudged_report(), &report)?;
-    Ok((Outcome { verdicts, folder: told, at_length: account.digest.fatal().map(str::to_owned) }, torn))
+    Ok((SuiteOutcome { verdicts, folder: told, at_length: account.digest.fatal().map(str::to_owned) }, torn))
 }
 
 /// What is said of a record by today's targets and waivers, and the files that say so.
@@ -174,7 +174,7 @@ fn not_used(environment: &Environment) -> Vec<&'static str> {
 }
 
 /// What a person should know before the verdicts.
-struct Said<'a> {
+struct Preamble<'a> {
     path: &'a str,
     suite: Suite,
     settings: &'a Settings,
@@ -182,11 +182,11 @@ struct Said<'a> {
     not_used: Vec<&'static str>,
 }
 
-fn say(said: &Said<'_>) {
+fn say(said: &Preamble<'_>) {
     eprint!("{said}");
 }
 
-impl fmt::Display for Said<'_> {
+impl fmt::Display for Preamble<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, suite, settings, torn, not_used } = self;
         writeln!(f, "judging {suite} again from {path}, by the targets of {}", settings.source)?;

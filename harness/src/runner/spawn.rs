@@ -82,14 +82,14 @@ pub enum SpawnError {
 
 /// Starts processes.
 #[derive(Debug)]
-pub(super) struct Processes {
+pub(super) struct ProcessSpawner {
     binary: PathBuf,
     out: PathBuf,
     plays_on_mock: bool,
     children: Vec<Child>,
 }
 
-impl Processes {
+impl ProcessSpawner {
     /// `out` is where results go.
     pub(super) fn new(out: &Path, plays_on_mock: bool) -> io::Result<Self> {
         Ok(Self { binary: std::env::current_exe()?, out: out.to_owned(), plays_on_mock, children: Vec::new() })
@@ -137,7 +137,7 @@ impl Processes {
     }
 }
 
-impl Spawner for Processes {
+impl Spawner for ProcessSpawner {
     fn spawn(&mut self, folder: &AttachFolder) -> Result<(), SpawnError> {
         folder::remove_old(&self.out);
         if folder.run_folder()?.is_none() {

@@ -34,12 +34,12 @@ pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> 
 
 /// What is said of a soak as it stands. Judging is dear, and everything that is written at one moment says the same.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct Evaluation {
     pub(super) verdicts: Verdicts,
     pub(super) glance: Glance,
 }
 
-impl Said {
+impl Evaluation {
     pub(super) fn of(config: &SessionConfig, digest: &Digest) -> Self {
         let (plan, targets) = (&config.plan, &config.targets);
         Self { verdicts: judge(plan, targets, digest), glance: Glance::at(plan, targets, digest) }
@@ -52,7 +52,7 @@ pub(super) fn results(
     config: &SessionConfig,
     header: &Header,
     digest: &Digest,
-    said: &Said,
+    said: &Evaluation,
     stage: Stage,
 ) -> [(PathBuf, String); 2] {
     let input = ResultsInput { header, digest, verdicts: &said.verdicts, waived: &waived(config) };
@@ -73,14 +73,14 @@ pub(super) fn waived(config: &SessionConfig) -> BTreeMap<String, String> {
 
 /// A soak as a page shows it: a copy, so that whoever measures does not wait until the page is drawn.
 #[derive(Debug)]
-pub(super) struct View {
+pub(super) struct PageView {
     pub(super) config: SessionConfig,
     pub(super) header: Header,
-    pub(super) said: Said,
+    pub(super) said: Evaluation,
     pub(super) course: Course,
 }
 
-impl View {
+impl PageView {
     /// Which version of the record it shows.
     pub(super) const fn version(&self) -> u64 {
         self.course.version()

@@ -7,15 +7,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
-
-use super::Context;
-use crate::{clock, gateway::LogEvent, journal::Timing, plan::log_stream_name};
 
 /// Events that the stream has not shown yet. Of the oldest beyond it nothing is said: as many as that are proof enough.
 const PENDING_MAX: usize = 8_192;
@@ -24,10 +20,10 @@ const OPENING_MARGIN: Duration = Duration::from_secs(2);
 
 /// How far the stream that asks as a browser does is behind the others.
 #[derive(Debug, Default)]
-pub struct AsABrowser(Mutex<State>);
+pub struct AsABrowser(Mutex<BrowserState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct BrowserState {
     /// Since when it is open; none while it is away.
     open_since: Option<Instant>,
     /// When another stream showed an event first, by the event's content.
@@ -36,12 +32,12 @@ struct State {
 }
 
 impl AsABrowser {
-    fn opened(&self, now: Instant) {
+    pub(super) fn opened(&self, now: Instant) {
         self.state().open_since = Some(now);
     }
 
     /// Its connection is over: what it has not shown was first shown at these moments.
-    fn closed(&self) -> Vec<Instant> {
+    pub(super) fn closed(&self) -> Vec<Instant> {
         let mut state = self.state();
         state.open_since = None;
         state.order.clear();
@@ -49,7 +45,7 @@ impl AsABrowser {
     }
 
     /// Another stream is the first to show an event.
-    fn is_owed(&self, content: u64, first: Instant) {
+    pub(super) fn is_owed(&self, content: u64, first: Instant) {
         let mut state = self.state();
         let owes = state.open_since.is_some_and(|since| first.saturating_duration_since(since) >= OPENING_MARGIN);
         if !owes || state.pending.insert(content, first).is_some() {
@@ -65,63 +61,19 @@ impl AsABrowser {
     }
 
     /// It shows an event: when another stream was the first to show it, if it owed it.
-    fn shows(&self, content: u64) -> Option<Instant> {
+    pub(super) fn shows(&self, content: u64) -> Option<Instant> {
         self.state().pending.remove(&content)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BrowserState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The connection of the stream, for as long as it lives: also where its keeper is dropped in the middle.
-#[derive(Debug)]
-pub(super) struct OpenAsABrowser(Context);
-
-impl OpenAsABrowser {
-    pub(super) fn begin(context: &Context) -> Self {
-        context.board.as_a_browser().opened(clock::now());
-        Self(context.clone())
-    }
-}
-
-impl Drop for OpenAsABrowser {
-    fn drop(&mut self) {
-        let Self(context) = self;
-        let closed = clock::now();
-        for first in context.board.as_a_browser().closed() {
-            context.held_back(first, closed);
-        }
-    }
-}
-
-impl Context {
-    /// A workspace log stream shows an event, be it the one that asks as a browser does or another.
-    pub(super) fn hold_against_browser(&self, is_browser: bool, is_first: bool, log: &LogEvent, arrived: Instant) {
-        let mut hasher = DefaultHasher::new();
-        (&log.stamp, &log.unstamped).hash(&mut hasher);
-        let content = hasher.finish();
-        let browser = self.board.as_a_browser();
-        if is_browser {
-            if let Some(first) = browser.shows(content) {
-                self.held_back(first, arrived);
-            }
-        } else if is_first {
-            browser.is_owed(content, arrived);
-        }
-    }
-
-    fn held_back(&self, first: Instant, shown: Instant) {
-        let streams = self.plan.scenario.streams.count as usize;
-        let stream = format!("stream {}", log_stream_name(streams.saturating_sub(1), streams));
-        let took = self.recorder.between(first, shown);
-        self.recorder.time_of(Timing::ShownAsABrowser, took, self.recorder.mark(), &stream);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     #[test]
     fn an_event_that_another_stream_shows_is_owed_from_two_seconds_after_the_opening_on() {

@@ -6,15 +6,11 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
-use super::{AsABrowser, Delivered, GatewayClock, heard::Heard, held_against::Waiting, keeper::Earliness};
+use super::{AsABrowser, Delivered, GatewayClock, RunWatch, keeper::Earliness, pending_runs::PendingRuns};
 use crate::gateway::{Exposition, LogEvent};
 
 /// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
@@ -27,7 +23,7 @@ const OWNED_MAX: usize = 1_024;
 /// Shared by the workers of a session.
 #[derive(Debug, Default)]
 pub struct Board {
-    runs: Mutex<HashMap<String, Arc<Watch>>>,
+    runs: Mutex<HashMap<String, Arc<RunWatch>>>,
     /// The workspaces that runs were created in, oldest first.
     owners: Mutex<VecDeque<(String, Arc<str>)>>,
     log_streams_open: AtomicUsize,
@@ -39,32 +35,18 @@ pub struct Board {
     newest_run: watch::Sender<Option<Arc<str>>>,
     /// Whether runs get their ids from the gateway, and what streams have shown of those that nobody knew yet.
     names_are_given: bool,
-    strangers: Mutex<VecDeque<(String, Arc<Watch>)>>,
+    strangers: Mutex<VecDeque<(String, Arc<RunWatch>)>>,
     gateway_clock: GatewayClock,
     as_a_browser: AsABrowser,
     exposition: Mutex<Option<Exposition>>,
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, String>>,
     /// Runs that have ended, and that the workspace streams have not shown in full.
-    waiting: Waiting,
+    pending_runs: PendingRuns,
     earliness: Earliness,
     /// Runs whose end a workspace stream has shown, and those whose own stream has where there are no others.
     ends_shown: AtomicU64,
     own_ends_shown: AtomicU64,
-}
-
-/// What the streams have shown of one run.
-#[derive(Debug, Default)]
-pub struct Watch {
-    seen: Mutex<Seen>,
-    changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    first_log: Option<Instant>,
-    ended: bool,
-    heard: Heard,
 }
 
 impl Board {
@@ -96,8 +78,8 @@ impl Board {
         self.last_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Watches a run; `None` where too many are watched already.
-    pub fn watch(&self, run: &str) -> Option<Arc<Watch>> {
+    /// RunWatches a run; `None` where too many are watched already.
+    pub fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
         let mut runs = self.runs();
         if runs.len() >= WATCHED_MAX {
             return None;
@@ -110,7 +92,7 @@ impl Board {
 
     /// A run that a stream has shown, and that nobody watches: its creator may not have heard its name yet. Only where
     /// the gateway gives it.
-    fn stranger(&self, run: &str) -> Option<Arc<Watch>> {
+    fn stranger(&self, run: &str) -> Option<Arc<RunWatch>> {
         if !self.names_are_given {
             return None;
         }
@@ -121,13 +103,13 @@ impl Board {
         if strangers.len() == STRANGERS_MAX {
             strangers.pop_front();
         }
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(RunWatch::default());
         strangers.push_back((run.to_owned(), Arc::clone(&watch)));
         Some(watch)
     }
 
     /// Looks away from a run. Gives what the streams have shown of it.
-    pub fn forget(&self, run: &str) -> Option<Arc<Watch>> {
+    pub fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
         self.runs().remove(run)
     }
 
@@ -288,54 +270,11 @@ impl Board {
     }
 
     /// Runs that have ended, and that the workspace streams have not shown in full.
-    pub(super) const fn waiting(&self) -> &Waiting {
-        &self.waiting
+    pub(super) const fn pending_runs(&self) -> &PendingRuns {
+        &self.pending_runs
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<Watch>>> {
+    fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<RunWatch>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Watch {
-    /// When the run's first log line came, on whichever stream came first.
-    #[must_use]
-    pub fn first_log(&self) -> Option<Instant> {
-        self.seen().first_log
-    }
-
-    /// Waits until a stream has shown the run's end, or the time is over.
-    pub async fn ended_within(&self, limit: Duration) -> bool {
-        self.wait_for(limit, |seen| seen.ended).await
-    }
-
-    /// Waits until a stream has shown the run's first log line, or the time is over.
-    pub async fn logged_within(&self, limit: Duration) -> bool {
-        self.wait_for(limit, |seen| seen.first_log.is_some()).await
-    }
-
-    /// Looks at what the workspace streams have shown of the run, and whether any stream has shown its end.
-    pub(super) fn with_heard<T>(&self, look: impl FnOnce(&Heard, bool) -> T) -> T {
-        let seen = self.seen();
-        look(&seen.heard, seen.ended)
-    }
-
-    async fn wait_for(&self, limit: Duration, done: impl Fn(&Seen) -> bool) -> bool {
-        let wait = async {
-            loop {
-                let changed = self.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if done(&self.seen()) {
-                    return;
-                }
-                changed.await;
-            }
-        };
-        tokio::time::timeout(limit, wait).await.is_ok()
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

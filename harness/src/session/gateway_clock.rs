@@ -18,10 +18,10 @@ const COARSE_US: u64 = 100_000;
 
 /// What is known of the gateway's clock.
 #[derive(Debug, Default)]
-pub struct GatewayClock(Mutex<Known>);
+pub struct GatewayClock(Mutex<KnownOffset>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownOffset {
     /// The last readings: how long each took, and the offset, microseconds.
     readings: VecDeque<(u64, i64)>,
     /// The steps in which the clock is told; none before the first reading.
@@ -81,7 +81,7 @@ impl GatewayClock {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownOffset> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,7 +92,7 @@ pub(crate) fn seems_coarse(told: Timestamp) -> bool {
     told.as_microsecond().unsigned_abs().is_multiple_of(STEPS_US[0])
 }
 
-impl Known {
+impl KnownOffset {
     fn take_in(&mut self, offset_us: i64, unsure_us: u64) -> bool {
         if self.readings.len() == READINGS {
             self.readings.pop_front();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Context, Mark, as_a_browser::OpenAsABrowser, held::Rest};
+use super::{Context, Mark, browser_delay::OpenAsABrowser, held::Rest};
 use crate::{
     catalog::{CallName, Workload},
     clock,
@@ -63,7 +63,7 @@ enum Over {
 
 /// A kept stream's life so far.
 #[derive(Debug, Default)]
-struct Life {
+struct StreamLife {
     last_id: Option<String>,
     has_seen_events: bool,
     /// Connections so far.
@@ -104,7 +104,7 @@ impl Context {
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> KeptUntil {
         let last_id = self.past.last_id(&kept.name).map(str::to_owned);
-        let mut life = Life { last_id, ..Life::default() };
+        let mut life = StreamLife { last_id, ..StreamLife::default() };
         while !self.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;

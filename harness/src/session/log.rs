@@ -46,20 +46,20 @@ pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .event_format(Line { clock, token })
+        .event_format(LogLine { clock, token })
         .with_writer(Mutex::new(file))
         .finish();
     Dispatch::new(subscriber)
 }
 
 /// One line of the log.
-struct Line {
+struct LogLine {
     clock: Arc<OnceLock<Clock>>,
     /// What is in no line.
     token: Option<Token>,
 }
 
-impl<S, N> FormatEvent<S, N> for Line
+impl<S, N> FormatEvent<S, N> for LogLine
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

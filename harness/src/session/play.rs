@@ -11,7 +11,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::{
     ArtifactError, Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop,
-    artifacts::{self, Said, View},
+    artifacts::{self, Evaluation, PageView},
     begin::{Begun, begin},
     checkpoint::Checkpoint,
     context::WAIT_LIMIT,
@@ -268,7 +268,7 @@ fn write_down(begun: &Begun, context: &Context, minute: u64, drawing: &mut JoinS
     let exposition = context.board.exposition();
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
     let (snapshot, results, said) = context.recorder.with_digest(|digest| {
-        let said = Said::of(config, digest);
+        let said = Evaluation::of(config, digest);
         let results = artifacts::results(config, header, digest, &said, Stage::Playing);
         (artifacts::snapshot(digest, exposition.as_ref(), minute), results, said)
     });
@@ -282,7 +282,7 @@ fn write_down(begun: &Begun, context: &Context, minute: u64, drawing: &mut JoinS
 
 /// Draws the report on a thread of its own: a scheduler that draws lets streams wait. Where the one before is still being
 /// drawn, that will do for now.
-fn draw(begun: &Begun, said: Said, drawing: &mut JoinSet<()>) {
+fn draw(begun: &Begun, said: Evaluation, drawing: &mut JoinSet<()>) {
     while drawing.try_join_next().is_some() {}
     if !drawing.is_empty() {
         return;
@@ -294,7 +294,7 @@ fn draw(begun: &Begun, said: Said, drawing: &mut JoinSet<()>) {
         // in the heap.
         let course = recorder.with_account(|account| account.course.clone());
         let path = config.folder.report();
-        let view = View { config, header, said, course };
+        let view = PageView { config, header, said, course };
         if let Err(error) = artifacts::replace(&path, &view.draw(report_html)) {
             unwritten(&recorder, &error);
         }
@@ -322,7 +322,7 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     // Once before the end, while the record can still say that it was not possible.
     let results = || {
         recorder.with_digest(|digest| {
-            let said = Said::of(config, digest);
+            let said = Evaluation::of(config, digest);
             (artifacts::results(config, header, digest, &said, Stage::Over), said)
         })
     };
@@ -338,7 +338,7 @@ fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
     }
     let (results, said) = results();
     let course = recorder.with_account(|account| account.course.clone());
-    let report = View { config: config.clone(), header: header.clone(), said, course }.draw(report_html);
+    let report = PageView { config: config.clone(), header: header.clone(), said, course }.draw(report_html);
     for (path, text) in results.into_iter().chain([(config.folder.report(), report)]) {
         if let Err(error) = artifacts::replace(&path, &text) {
             tracing::error!("{error}");

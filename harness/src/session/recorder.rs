@@ -37,11 +37,11 @@ pub struct Recorder {
     stalls: Stalls,
     /// What is in nothing that is recorded.
     token: Option<Token>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<RecorderState>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct RecorderState {
     writer: Writer,
     reserve: Reserve,
     account: Account,
@@ -70,7 +70,7 @@ impl Recorder {
     /// A recorder into an open journal. `account` takes in every record as it is written.
     #[must_use]
     pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, Reserve), account: Account) -> Self {
-        let state = State {
+        let state = RecorderState {
             writer,
             reserve,
             account,
@@ -291,7 +291,7 @@ impl Recorder {
         self.end_interval(&mut state);
     }
 
-    fn end_interval(&self, state: &mut State) {
+    fn end_interval(&self, state: &mut RecorderState) {
         let to_ms = self.clock.now_ms();
         for interval in state.open_intervals(to_ms) {
             self.append(state, Record::Interval(Box::new(interval)));
@@ -335,7 +335,7 @@ impl Recorder {
         look(&self.lock().account)
     }
 
-    fn append(&self, state: &mut State, record: Record) {
+    fn append(&self, state: &mut RecorderState, record: Record) {
         if state.is_over {
             return;
         }
@@ -355,13 +355,13 @@ impl Recorder {
         self.token.as_ref().and_then(|token| token.redact(text)).map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RecorderState> {
         // A worker that panics while it holds the lock leaves sums that are at worst one short.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl RecorderState {
     fn phase_of(&self, since: Mark) -> Phase {
         if since.phase == Phase::Steady { self.phase } else { since.phase }
     }

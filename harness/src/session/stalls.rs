@@ -23,10 +23,10 @@ const STALLS_MAX: usize = 64;
 
 /// The times when we were not there. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Stalls(Arc<Mutex<State>>);
+pub struct Stalls(Arc<Mutex<StallState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct StallState {
     past: VecDeque<(Instant, Instant)>,
     last_tick: Option<Instant>,
 }
@@ -69,7 +69,7 @@ impl Stalls {
         Some(to - from)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, StallState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,7 +31,7 @@ pub trait Worker: Send + Sync + 'static {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>>;
 
     /// What is still played beside it after its part of the plan is over: streams, until [`Context::closing`].
-    fn beside(&self) -> Option<&Side> {
+    fn beside(&self) -> Option<&TaskGroup> {
         None
     }
 }
@@ -82,11 +82,11 @@ fn report_panic(context: &Context, worker: &str, count: u32, panic: &(dyn Any + 
 /// What a worker plays side by side: the runs of an open model, the keepers of streams. One that panics takes no other
 /// with it.
 #[derive(Debug, Default)]
-pub struct Side {
+pub struct TaskGroup {
     tracker: TaskTracker,
 }
 
-impl Side {
+impl TaskGroup {
     /// Plays something beside the worker. A panic in it is an incident of the worker's.
     pub fn play(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
         let context = context.clone();

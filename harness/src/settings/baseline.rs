@@ -9,7 +9,7 @@ use std::{
 use super::{
     environment::{Environment, PLACE},
     problem::Problems,
-    table::Reader,
+    table::TableReader,
 };
 use crate::{judge::Baseline, report::RunFolder};
 
@@ -23,7 +23,7 @@ const ENTRIES_MAX: usize = 10_000;
 const REGRESSION_PERCENT_MAX: f64 = 1_000.0;
 
 /// `[baseline]`: by how much a KPI may be worse than in the earlier run, percent.
-pub(super) fn max_regression_percent(mut table: Reader<'_>) -> Option<f64> {
+pub(super) fn max_regression_percent(mut table: TableReader<'_>) -> Option<f64> {
     let text = table.text("max_regression");
     let percent = text.as_deref().and_then(|text| {
         let percent: Option<f64> = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse().ok());

@@ -17,7 +17,7 @@ use super::{
     dialect_metrics::metrics,
     problem::{Problems, SettingsError},
     spans::Spans,
-    table::Reader,
+    table::TableReader,
 };
 use crate::{
     catalog::CallName,
@@ -133,7 +133,7 @@ fn over(mut base: Table, with: Table) -> Table {
 }
 
 fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -> Dialect {
-    let mut file = Reader::new(file, table, problems);
+    let mut file = TableReader::new(file, table, problems);
     let headers = headers(file.table("headers"));
     let mut of_calls = file.table("calls");
     let calls = CallName::ALL.iter().map(|name| (*name, call(of_calls.table(name.name()), *name))).collect();

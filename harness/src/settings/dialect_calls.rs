@@ -6,7 +6,7 @@ use http::{HeaderName, Method};
 use serde_json::Value as Json;
 use url::Url;
 
-use super::table::Reader;
+use super::table::TableReader;
 use crate::{
     catalog::CallName,
     gateway::dialect::{Habits, Has, Paging, Spec, Template, VERSION_PLACES, VersionForm, is_absolute, places_of_json},
@@ -21,7 +21,7 @@ const PAGES_MAX: RangeInclusive<u32> = 1..=1_000;
 const PLACES_OF_HEADERS: [&str; 2] = ["workspace", "token"];
 
 /// The headers of every call, or of one.
-pub(super) fn headers(mut table: Reader<'_>) -> Vec<(HeaderName, Template)> {
+pub(super) fn headers(mut table: TableReader<'_>) -> Vec<(HeaderName, Template)> {
     let mut headers: Vec<(HeaderName, Template)> = Vec::new();
     for key in table.keys() {
         let Some(text) = table.text(&key) else { continue };
@@ -43,7 +43,7 @@ pub(super) fn headers(mut table: Reader<'_>) -> Vec<(HeaderName, Template)> {
 }
 
 /// Every place must be one that something is put into.
-fn check_places<'a>(table: &Reader<'_>, key: &str, places: impl Iterator<Item = &'a str>, known: &[&str]) {
+fn check_places<'a>(table: &TableReader<'_>, key: &str, places: impl Iterator<Item = &'a str>, known: &[&str]) {
     for place in places.filter(|place| !known.contains(place)) {
         let known = known.iter().map(|known| format!("{{{known}}}")).collect::<Vec<_>>().join(", ");
         table.problem(key, format!("has a place {{{place}}}, which nothing is put into; here there are {known}"));
@@ -51,13 +51,13 @@ fn check_places<'a>(table: &Reader<'_>, key: &str, places: impl Iterator<Item = 
 }
 
 /// One call.
-pub(super) fn call(mut table: Reader<'_>, name: CallName) -> Has {
+pub(super) fn call(mut table: TableReader<'_>, name: CallName) -> Has {
     let absent = table.text("absent");
     let part_of = table.text("part_of");
     let method = table.text("method").unwrap_or_else(|| "GET".into());
     let path = table.text("path").unwrap_or_default();
     let body = table.text("body");
-    let statuses = |table: &mut Reader<'_>, key: &str| table.statuses(key).unwrap_or_default();
+    let statuses = |table: &mut TableReader<'_>, key: &str| table.statuses(key).unwrap_or_default();
     let [yes, refused, wait] = ["yes", "refused", "wait"].map(|key| statuses(&mut table, key));
     let own_headers = headers(table.table("headers"));
     let mut pointers = BTreeMap::new();
@@ -136,7 +136,7 @@ pub(super) fn call(mut table: Reader<'_>, name: CallName) -> Has {
 }
 
 /// The keys that only some calls have.
-fn habits(table: &mut Reader<'_>, name: CallName) -> Habits {
+fn habits(table: &mut TableReader<'_>, name: CallName) -> Habits {
     let mut habits = Habits::default();
     match name {
         CallName::Publish => {
@@ -180,12 +180,12 @@ fn habits(table: &mut Reader<'_>, name: CallName) -> Habits {
     habits
 }
 
-fn json(table: &Reader<'_>, text: &str) -> Option<Json> {
+fn json(table: &TableReader<'_>, text: &str) -> Option<Json> {
     serde_json::from_str(text).map_err(|e| table.problem("body", format!("is no JSON: {e}"))).ok()
 }
 
 /// RFC 6901: empty, or begins with a slash.
-pub(super) fn is_pointer(table: &Reader<'_>, key: &str, pointer: &str) -> bool {
+pub(super) fn is_pointer(table: &TableReader<'_>, key: &str, pointer: &str) -> bool {
     let is_right = pointer.is_empty() || pointer.starts_with('/');
     if !is_right {
         table.problem(key, format!("is {pointer:?}; a JSON pointer begins with a slash: \"/{pointer}\""));

@@ -1,10 +1,10 @@
 //! The table `[answers]` of a dialect.
 
-use super::{dialect_calls::is_pointer, table::Reader};
+use super::{dialect_calls::is_pointer, table::TableReader};
 use crate::gateway::dialect::Codes;
 
 /// Reads the table. Every wrong value is a problem.
-pub(super) fn codes(mut table: Reader<'_>) -> Codes {
+pub(super) fn codes(mut table: TableReader<'_>) -> Codes {
     let code = table.text("code").unwrap_or_default();
     is_pointer(&table, "code", &code);
     let mut of_codes = table.table("statuses");

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{dialect_calls::is_pointer, table::Reader};
-use crate::gateway::dialect::{EventKind, Events, Replay, State};
+use super::{dialect_calls::is_pointer, table::TableReader};
+use crate::gateway::dialect::{EventKind, Events, Replay, RunState};
 
 /// The words for the status of a run, and those of them that mean that the safety layer refused it.
-pub(super) fn states(mut table: Reader<'_>) -> (BTreeMap<String, State>, BTreeSet<String>) {
+pub(super) fn states(mut table: TableReader<'_>) -> (BTreeMap<String, RunState>, BTreeSet<String>) {
     let mut states = BTreeMap::new();
     let mut refused = BTreeSet::new();
     for (key, state) in [
-        ("waiting", State::Waiting),
-        ("under_way", State::UnderWay),
-        ("success", State::Success),
-        ("failure", State::Failure),
-        ("refused", State::Failure),
+        ("waiting", RunState::Waiting),
+        ("under_way", RunState::UnderWay),
+        ("success", RunState::Success),
+        ("failure", RunState::Failure),
+        ("refused", RunState::Failure),
     ] {
         for word in table.words(key).unwrap_or_default() {
             if key == "refused" {
@@ -25,7 +25,7 @@ pub(super) fn states(mut table: Reader<'_>) -> (BTreeMap<String, State>, BTreeSe
             }
         }
     }
-    if !states.values().any(|state| *state == State::Success) {
+    if !states.values().any(|state| *state == RunState::Success) {
         table.problem("success", "names no word: no run would ever succeed");
     }
     table.done();
@@ -33,7 +33,7 @@ pub(super) fn states(mut table: Reader<'_>) -> (BTreeMap<String, State>, BTreeSe
 }
 
 /// Where things are in the data of an event, the words for its type, and habits of streams with events.
-pub(super) fn events(mut table: Reader<'_>) -> Events {
+pub(super) fn events(mut table: TableReader<'_>) -> Events {
     let [kind, run_id, timestamp, lines, message, status, duration_ms] =
         ["type", "run_id", "timestamp", "lines", "message", "status", "duration_ms"].map(|key| {
             let pointer = table.text(key).unwrap_or_default();

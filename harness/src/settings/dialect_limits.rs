@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use bytesize::ByteSize;
 
-use super::table::Reader;
+use super::table::TableReader;
 use crate::gateway::Limits;
 
 /// Bounds of [`Limits::connection_age`]: a shorter one leaves no time in which streams could be compared.
@@ -29,7 +29,7 @@ const FALLBACK: Limits = Limits {
 };
 
 /// Reads the table. Every wrong value is a problem.
-pub(super) fn limits(mut table: Reader<'_>) -> Limits {
+pub(super) fn limits(mut table: TableReader<'_>) -> Limits {
     let limits = Limits {
         connection_age: table.optional_duration("connection_age", CONNECTION_AGE),
         stream_idle: table.duration("stream_idle", STREAM_IDLE, FALLBACK.stream_idle),

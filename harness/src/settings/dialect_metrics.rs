@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use toml::Table;
 
-use super::{dialect_calls::is_pointer, table::Reader};
+use super::{dialect_calls::is_pointer, table::TableReader};
 use crate::gateway::dialect::{BUILT_IN, MetricNames};
 
 /// The format of the metrics and their names.
-pub(super) fn metrics(mut table: Reader<'_>) -> MetricNames {
+pub(super) fn metrics(mut table: TableReader<'_>) -> MetricNames {
     let format = table.text("format").unwrap_or_default();
     if !["prometheus", "json"].contains(&format.as_str()) {
         table.problem("format", format!("is {format:?}; it should be \"prometheus\" or \"json\""));
@@ -34,9 +34,9 @@ fn contract_metrics() -> Vec<String> {
 }
 
 fn of_names(
-    mut table: Reader<'_>,
+    mut table: TableReader<'_>,
     known: &[String],
-    is_right: impl Fn(&Reader<'_>, &str, &str) -> bool,
+    is_right: impl Fn(&TableReader<'_>, &str, &str) -> bool,
 ) -> BTreeMap<String, String> {
     let mut said = BTreeMap::new();
     for name in known {

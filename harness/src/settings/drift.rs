@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use bytesize::ByteSize;
 
-use super::table::{Reader, shown};
+use super::table::{TableReader, shown};
 use crate::{judge::Targets, plan::SOAK_MAX};
 
 /// Measured, see `s2_harness::judge`: by then Node, Python and a JVM have taken the memory that they need for the load.
@@ -39,7 +39,7 @@ impl Drift {
 }
 
 /// Reads the table. What it says of sizes is the judge's.
-pub(super) fn drift(mut table: Reader<'_>, targets: &mut Targets) -> Drift {
+pub(super) fn drift(mut table: TableReader<'_>, targets: &mut Targets) -> Drift {
     let min_real_time = table.duration("min_real_time", REAL_TIME, MIN_REAL_TIME);
     targets.rss_base_min_bytes = table.size("rss_base_min", BASE, targets.rss_base_min_bytes);
     table.done();

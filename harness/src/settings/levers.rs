@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
-use super::table::Reader;
+use super::table::TableReader;
 use crate::{
     catalog::{CallName, Chaos, Kpi, Workload},
     gateway::Dialect,
@@ -15,7 +15,7 @@ const COMMAND_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 const ARGUMENTS_MAX: usize = 64;
 
 /// The lever of an event, as `[w6_light_chaos.<event>]` has it.
-pub(super) fn lever(mut table: Reader<'_>, chaos: Chaos) -> Option<Lever> {
+pub(super) fn lever(mut table: TableReader<'_>, chaos: Chaos) -> Option<Lever> {
     let kind = table.text("lever");
     let (program, reason) = (table.text("program"), table.text("reason"));
     let arguments = table.words("arguments").unwrap_or_default();

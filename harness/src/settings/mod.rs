@@ -40,7 +40,7 @@ pub use environment::{ATTACH, Environment, ROLE, SUITE};
 pub use place::GatewaySettings;
 use problem::Problems;
 pub use problem::{Problem, SettingsError};
-use table::Reader;
+use table::TableReader;
 
 use crate::{
     catalog::{Chaos, Kpi, Suite},
@@ -131,7 +131,7 @@ impl Settings {
             problems.borrow_mut().add(&name, "", format!("is not TOML: {}", e.to_string().trim_end()));
             toml::Table::new()
         });
-        let mut file = Reader::new(&name, table, &problems);
+        let mut file = TableReader::new(&name, table, &problems);
         let (scenario, levers) = scenario::scenario(&mut file);
         let dialect = dialect_named(environment, &mut file, &problems);
         let mut targets = scenario::targets(file.table("targets"));
@@ -251,7 +251,7 @@ impl Settings {
 }
 
 /// `S2_DIALECT`, else `dialect` in the file, else the contract.
-fn dialect_named(environment: &Environment, file: &mut Reader<'_>, problems: &RefCell<Problems>) -> Arc<Dialect> {
+fn dialect_named(environment: &Environment, file: &mut TableReader<'_>, problems: &RefCell<Problems>) -> Arc<Dialect> {
     let of_file = file.text("dialect");
     let named = environment.get("S2_DIALECT").filter(|name| !name.is_empty()).map(str::to_owned).or(of_file);
     let read = named.and_then(|named| dialect::read(&named, environment.folder(), problems));

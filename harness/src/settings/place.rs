@@ -48,7 +48,7 @@ impl GatewaySettings {
 }
 
 /// What the environment says.
-pub(super) struct Place {
+pub(super) struct EnvSettings {
     pub(super) gateway: Option<GatewaySettings>,
     pub(super) token: Option<TokenSource>,
     pub(super) trust: Trust,
@@ -62,7 +62,7 @@ pub(super) struct Place {
     pub(super) live: Option<SocketAddr>,
 }
 
-pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place {
+pub(super) fn read(environment: &Environment, problems: &mut Problems) -> EnvSettings {
     environment.check(problems);
     let is_off = environment.get(PID) == Some("off");
     let right = "a process id, or off to go by the gateway's metrics";
@@ -76,7 +76,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Place 
     }
     let pace = "a number from 0.1 to 1000";
     let (trust, ca_file) = trust::read(environment, problems);
-    Place {
+    EnvSettings {
         gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| {
             let listens_at = LocalPort::of(&url).filter(|_| LocalPort::TELLS_WHO_LISTENS && !is_off);
             GatewaySettings { url, pid, listens_at }

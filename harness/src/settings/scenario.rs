@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use super::{
     levers::lever,
     problem::suggestion,
-    table::{Reader, shown},
+    table::{TableReader, shown},
 };
 use crate::{
     catalog::{Chaos, HarnessCheck, Kpi, Suite, Workload},
@@ -33,7 +33,7 @@ const fn minutes(n: u64) -> Duration {
 }
 
 /// The whole file but `[targets]` and `[waive]`.
-pub(super) fn scenario(file: &mut Reader<'_>) -> (Scenario, BTreeMap<Chaos, Lever>) {
+pub(super) fn scenario(file: &mut TableReader<'_>) -> (Scenario, BTreeMap<Chaos, Lever>) {
     let default = Scenario::default();
     let mut suites = file.table("suites");
     let smoke_duration = suites.duration("smoke_duration", SOAK, default.smoke_duration);
@@ -68,7 +68,7 @@ pub(super) fn scenario(file: &mut Reader<'_>) -> (Scenario, BTreeMap<Chaos, Leve
     (scenario, levers)
 }
 
-fn runs(mut table: Reader<'_>, default: &RunLoad) -> RunLoad {
+fn runs(mut table: TableReader<'_>, default: &RunLoad) -> RunLoad {
     let load = RunLoad {
         per_minute: table.number("per_minute", 1..=6_000, default.per_minute),
         timeout: table.duration("timeout", seconds(1)..=minutes(10), default.timeout),
@@ -80,7 +80,7 @@ fn runs(mut table: Reader<'_>, default: &RunLoad) -> RunLoad {
 }
 
 /// Every key is an agent. `None` where there is no such table.
-fn agents(mut table: Reader<'_>) -> Option<Vec<(String, u32)>> {
+fn agents(mut table: TableReader<'_>) -> Option<Vec<(String, u32)>> {
     let names = table.keys();
     let agents: Vec<(String, u32)> =
         names.into_iter().map(|name| (name.clone(), table.number(&name, WEIGHT, 1))).collect();
@@ -92,7 +92,7 @@ fn agents(mut table: Reader<'_>) -> Option<Vec<(String, u32)>> {
     (!agents.is_empty()).then_some(agents)
 }
 
-fn streams(mut table: Reader<'_>, default: &StreamLoad) -> StreamLoad {
+fn streams(mut table: TableReader<'_>, default: &StreamLoad) -> StreamLoad {
     let delay = Duration::from_millis(100)..=seconds(60);
     let load = StreamLoad {
         count: table.number("streams", 2..=STREAMS_MAX, default.count),
@@ -109,7 +109,7 @@ fn streams(mut table: Reader<'_>, default: &StreamLoad) -> StreamLoad {
     load
 }
 
-fn registry(mut table: Reader<'_>, default: &RegistryLoad) -> RegistryLoad {
+fn registry(mut table: TableReader<'_>, default: &RegistryLoad) -> RegistryLoad {
     let load = RegistryLoad {
         pulse: pulse(&mut table, default.pulse),
         tamper_every: table.duration("tamper_every", PULSE, default.tamper_every),
@@ -118,13 +118,13 @@ fn registry(mut table: Reader<'_>, default: &RegistryLoad) -> RegistryLoad {
     load
 }
 
-fn safety(mut table: Reader<'_>, default: Pulse) -> Pulse {
+fn safety(mut table: TableReader<'_>, default: Pulse) -> Pulse {
     let pulse = pulse(&mut table, default);
     table.done();
     pulse
 }
 
-fn privacy(mut table: Reader<'_>, default: &PrivacyLoad) -> PrivacyLoad {
+fn privacy(mut table: TableReader<'_>, default: &PrivacyLoad) -> PrivacyLoad {
     let load = PrivacyLoad {
         pulse: pulse(&mut table, default.pulse),
         toggle_delay: table.duration("toggle_delay", Duration::ZERO..=seconds(60), default.toggle_delay),
@@ -134,7 +134,7 @@ fn privacy(mut table: Reader<'_>, default: &PrivacyLoad) -> PrivacyLoad {
 }
 
 /// When gateways are disturbed, and how, where that is said.
-fn chaos(mut table: Reader<'_>, default: &ChaosLoad) -> (ChaosLoad, BTreeMap<Chaos, Lever>) {
+fn chaos(mut table: TableReader<'_>, default: &ChaosLoad) -> (ChaosLoad, BTreeMap<Chaos, Lever>) {
     let load = ChaosLoad {
         redis_restart_at: table.duration("redis_restart_at", PULSE, default.redis_restart_at),
         gateway_restart_at: table.duration("gateway_restart_at", PULSE, default.gateway_restart_at),
@@ -149,13 +149,13 @@ fn chaos(mut table: Reader<'_>, default: &ChaosLoad) -> (ChaosLoad, BTreeMap<Cha
     (load, levers)
 }
 
-fn every(mut table: Reader<'_>, bounds: RangeInclusive<Duration>, default: Duration) -> Duration {
+fn every(mut table: TableReader<'_>, bounds: RangeInclusive<Duration>, default: Duration) -> Duration {
     let every = table.duration("every", bounds, default);
     table.done();
     every
 }
 
-fn pulse(table: &mut Reader<'_>, default: Pulse) -> Pulse {
+fn pulse(table: &mut TableReader<'_>, default: Pulse) -> Pulse {
     Pulse {
         first_at: table.duration("first_at", Duration::ZERO..=*PULSE.end(), default.first_at),
         every: table.duration("every", PULSE, default.every),
@@ -163,7 +163,7 @@ fn pulse(table: &mut Reader<'_>, default: Pulse) -> Pulse {
 }
 
 /// Each on its own may be right, and all together not.
-fn make_sense(scenario: &Scenario, file: &Reader<'_>) {
+fn make_sense(scenario: &Scenario, file: &TableReader<'_>) {
     let shortest = scenario.smoke_duration.min(scenario.full_duration);
     let firsts = [
         ("w2_sse_churn.churn_every", scenario.streams.churn_every),
@@ -203,7 +203,7 @@ fn make_sense(scenario: &Scenario, file: &Reader<'_>) {
 }
 
 /// `[targets]`: limits, by the keys that the judge knows.
-pub(super) fn targets(mut table: Reader<'_>) -> Targets {
+pub(super) fn targets(mut table: TableReader<'_>) -> Targets {
     let mut targets = Targets::default();
     for key in table.keys() {
         if !Targets::keys().iter().any(|known| known.key == key) {
@@ -220,7 +220,7 @@ pub(super) fn targets(mut table: Reader<'_>) -> Targets {
 }
 
 /// `[waive]`: KPIs that a team decides not to judge, each with a reason.
-pub(super) fn waivers(mut table: Reader<'_>) -> BTreeMap<Kpi, String> {
+pub(super) fn waivers(mut table: TableReader<'_>) -> BTreeMap<Kpi, String> {
     let mut waivers = BTreeMap::new();
     for key in table.keys() {
         let Some(kpi) = Kpi::from_name(&key) else {

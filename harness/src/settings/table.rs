@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::problem::{Problems, suggestion};
 
 /// One table, and what has been asked of it: what has not is unknown, and so is a problem.
-pub(super) struct Reader<'a> {
+pub(super) struct TableReader<'a> {
     file: &'a str,
     /// The table's own name and a dot; empty for the whole file.
     prefix: String,
@@ -17,7 +17,7 @@ pub(super) struct Reader<'a> {
     problems: &'a RefCell<Problems>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TableReader<'a> {
     /// The whole file.
     pub(super) fn new(file: &'a str, table: Table, problems: &'a RefCell<Problems>) -> Self {
         Self { file, prefix: String::new(), table, asked: BTreeSet::new(), problems }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use super::{
     alike::{folded, is_alike},
     content_hash,
-    lines::{CELLS, Cell, Line, Lines, cell_of},
+    lines::{CELLS, DeliveredLine, HashSum, Lines, cell_of},
 };
 
 /// Missing lines that are named. The others are counted.
@@ -26,13 +26,13 @@ const UNNAMED: &str = "(a line that is known by its hash only)";
 
 /// How the delivered lines of a run differ from its record.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Comparison {
+pub struct LineComparison {
     /// Lines of the record that no stream delivered; the first ones.
     pub missing: Vec<String>,
     /// How many there are.
     pub missing_count: u64,
     /// Lines that were delivered more often than the record has them.
-    pub repeated: Vec<Repeated>,
+    pub repeated: Vec<RepeatedLine>,
     /// Lines that are the same in another form: cut, or with a prefix.
     pub loose: u64,
     /// Lines of the record that may have been delivered in a form that is not recognised.
@@ -47,7 +47,7 @@ pub struct Comparison {
 
 /// A line that was delivered more often than the record has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeated {
+pub struct RepeatedLine {
     /// Its text.
     pub line: String,
     /// How often it was delivered.
@@ -56,7 +56,7 @@ pub struct Repeated {
     pub recorded: u64,
 }
 
-impl Comparison {
+impl LineComparison {
     /// Whether every line of the record was delivered.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
@@ -72,15 +72,15 @@ struct Alone<'a> {
 
 /// A delivered line that the record has not, or not as often.
 struct Left<'a> {
-    line: &'a Line,
+    line: &'a DeliveredLine,
     hash: u64,
     count: u64,
 }
 
 /// Compares what was delivered with a record that has at least one line.
 #[must_use]
-pub fn compare(delivered: &Lines, record: &[&str]) -> Comparison {
-    let mut found = Comparison::default();
+pub fn compare(delivered: &Lines, record: &[&str]) -> LineComparison {
+    let mut found = LineComparison::default();
     let mut recorded: HashMap<u64, Alone<'_>> = HashMap::new();
     for text in record {
         recorded.entry(content_hash(text)).or_insert(Alone { text, count: 0 }).count += 1;
@@ -136,7 +136,7 @@ struct Beyond<'a> {
 fn take_beyond<'a>(delivered: &Lines, alone: &mut Vec<Alone<'a>>) -> Beyond<'a> {
     let mut beyond = Beyond::default();
     let Some(cells) = delivered.cells() else { return beyond };
-    let mut of_record = [Cell::default(); CELLS];
+    let mut of_record = [HashSum::default(); CELLS];
     let mut names: HashMap<usize, Vec<&str>> = HashMap::new();
     alone.retain(|line| {
         let hash = content_hash(line.text);
@@ -194,7 +194,7 @@ fn take_alike(alone: &mut Vec<Alone<'_>>, left: &mut Vec<Left<'_>>) -> u64 {
 }
 
 fn settle_missing(
-    found: &mut Comparison,
+    found: &mut LineComparison,
     alone: &[Alone<'_>],
     left: &[Left<'_>],
     matched: Option<(u64, u64)>,
@@ -215,7 +215,7 @@ fn settle_missing(
     found.missing = named.take(room).map(str::to_owned).collect();
 }
 
-fn settle_repeated(found: &mut Comparison, delivered: &Lines, left: &[Left<'_>], is_surplus_beyond: bool) {
+fn settle_repeated(found: &mut LineComparison, delivered: &Lines, left: &[Left<'_>], is_surplus_beyond: bool) {
     // A line that came once and that the record lacks: then the record is not complete.
     let is_incomplete = is_surplus_beyond
         || found.undecided > 0
@@ -230,7 +230,7 @@ fn settle_repeated(found: &mut Comparison, delivered: &Lines, left: &[Left<'_>],
         } else if again > 0 {
             let text = left.line.text.as_deref().map_or_else(|| format!("{UNNAMED} {:x}", left.hash), str::to_owned);
             let count = u64::from(left.line.count);
-            found.repeated.push(Repeated { line: text, delivered: count, recorded: count - again });
+            found.repeated.push(RepeatedLine { line: text, delivered: count, recorded: count - again });
         }
     }
     // Equal lines among those beyond are not told apart, and have the record's count or not.
@@ -262,9 +262,9 @@ mod tests {
 
     #[test]
     fn what_was_delivered_as_the_record_has_it_is_complete() {
-        assert_eq!(Comparison::default(), compare(&delivered(&["a", "b", "c"]), &["a", "b", "c"]));
+        assert_eq!(LineComparison::default(), compare(&delivered(&["a", "b", "c"]), &["a", "b", "c"]));
         let equal = compare(&delivered_equal(&["a", "b", "b", "b"]), &["a", "b", "b", "b"]);
-        assert_eq!(Comparison { equal: 2, ..Comparison::default() }, equal);
+        assert_eq!(LineComparison { equal: 2, ..LineComparison::default() }, equal);
     }
 
     #[test]
@@ -278,9 +278,9 @@ mod tests {
     #[test]
     fn a_line_that_came_again_more_often_than_a_complete_record_has_it_is_repeated() {
         let found = compare(&delivered_equal(&["a", "b", "b", "c"]), &["a", "b", "c"]);
-        assert_eq!(vec![Repeated { line: "b".into(), delivered: 2, recorded: 1 }], found.repeated);
+        assert_eq!(vec![RepeatedLine { line: "b".into(), delivered: 2, recorded: 1 }], found.repeated);
         let found = compare(&delivered_equal(&["a", "b", "b", "b", "c"]), &["a", "b", "b", "c"]);
-        assert_eq!(vec![Repeated { line: "b".into(), delivered: 3, recorded: 2 }], found.repeated);
+        assert_eq!(vec![RepeatedLine { line: "b".into(), delivered: 3, recorded: 2 }], found.repeated);
         assert_eq!(1, found.equal);
     }
 
@@ -307,10 +307,10 @@ mod tests {
         let cut: String = long.chars().take(2_048).chain(['…']).collect();
         for (delivered_line, recorded) in [(&long, &cut), (&cut, &long)] {
             let found = compare(&delivered(&["x", delivered_line, "y"]), &["x", recorded, "y"]);
-            assert_eq!(Comparison { loose: 1, ..Comparison::default() }, found);
+            assert_eq!(LineComparison { loose: 1, ..LineComparison::default() }, found);
         }
         let found = compare(&delivered(&["it starts", "it ends"]), &["INFO it starts", "INFO it ends"]);
-        assert_eq!(Comparison { loose: 2, ..Comparison::default() }, found);
+        assert_eq!(LineComparison { loose: 2, ..LineComparison::default() }, found);
         let found = compare(&delivered(&["it starts"]), &["INFO it starts", "INFO it ends"]);
         assert_eq!((vec!["INFO it ends"], 1, 1), (strings(&found.missing), found.missing_count, found.loose));
     }
@@ -332,7 +332,7 @@ mod tests {
         let record: Vec<String> = (0..5_000).map(item).collect();
         let record: Vec<&str> = record.iter().map(String::as_str).collect();
         let mut lines = delivered(&record);
-        assert_eq!(Comparison::default(), compare(&lines, &record));
+        assert_eq!(LineComparison::default(), compare(&lines, &record));
         lines.add("item 17 of 5000 is done", true);
         let repeated = &compare(&lines, &record).repeated;
         assert_eq!((1, 2, 1), (repeated.len(), repeated[0].delivered, repeated[0].recorded));

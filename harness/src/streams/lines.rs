@@ -28,8 +28,8 @@ static ALL_TEXT_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// The lines that streams delivered of one run.
 #[derive(Debug, Default)]
 pub struct Lines {
-    kept: HashMap<u64, Line>,
-    cells: Option<Box<[Cell; CELLS]>>,
+    kept: HashMap<u64, DeliveredLine>,
+    cells: Option<Box<[HashSum; CELLS]>>,
     text_bytes: usize,
     total: u64,
     equal: u64,
@@ -38,7 +38,7 @@ pub struct Lines {
 
 /// One line that was counted one by one.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct DeliveredLine {
     /// How often it was delivered.
     pub(super) count: u32,
     /// How often of these it came again with the same time under another id: an equal line, or the same one again.
@@ -51,12 +51,12 @@ pub(super) struct Line {
 
 /// Lines whose hashes have the same low bits: how many, and the sum of their hashes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Cell {
+pub(super) struct HashSum {
     pub(super) count: u64,
     pub(super) sum: u64,
 }
 
-impl Cell {
+impl HashSum {
     pub(super) fn add(&mut self, hash: u64) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(hash);
@@ -80,9 +80,9 @@ impl Lines {
             line.equal += u32::from(is_equal);
         } else if self.kept.len() < LINES_MAX {
             let text = self.keep_text(text);
-            self.kept.insert(hash, Line { count: 1, equal: u32::from(is_equal), number, text });
+            self.kept.insert(hash, DeliveredLine { count: 1, equal: u32::from(is_equal), number, text });
         } else {
-            self.cells.get_or_insert_with(|| Box::new([Cell::default(); CELLS]))[cell_of(hash)].add(hash);
+            self.cells.get_or_insert_with(|| Box::new([HashSum::default(); CELLS]))[cell_of(hash)].add(hash);
         }
     }
 
@@ -116,12 +116,12 @@ impl Lines {
     }
 
     /// The lines that are counted one by one, by their hashes.
-    pub(super) fn kept(&self) -> &HashMap<u64, Line> {
+    pub(super) fn kept(&self) -> &HashMap<u64, DeliveredLine> {
         &self.kept
     }
 
     /// The lines beyond those.
-    pub(super) fn cells(&self) -> Option<&[Cell; CELLS]> {
+    pub(super) fn cells(&self) -> Option<&[HashSum; CELLS]> {
         self.cells.as_deref()
     }
 

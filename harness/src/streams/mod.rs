@@ -11,7 +11,7 @@ mod alike;
 mod compare;
 mod lines;
 
-pub use compare::{Comparison, Repeated, compare};
+pub use compare::{LineComparison, RepeatedLine, compare};
 pub use lines::Lines;
 
 /// The content hash of a text.

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::{
     lever,
+    readiness::{given_up, not_ready},
     round_trips::{ROUND_TRIPS, RoundTrips, calls, round_trips, show},
-    w6_light_chaos::{given_up, not_ready},
 };
 use crate::{
     catalog::{CallName, Chaos},

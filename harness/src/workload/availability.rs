@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use super::place::Place;
+use super::place::CycleCursor;
 use crate::{
     catalog::{CallName, Workload},
     clock,
     journal::{Counter, Finding, Timing},
     plan::millis,
-    session::{Context, Fatal, Side, Worker},
+    session::{Context, Fatal, TaskGroup, Worker},
 };
 
 /// Probes under way at once. A probe lives two seconds at most, so that only a pace above a hundred gets here; a probe
@@ -21,14 +21,18 @@ const UNDER_WAY_MAX: usize = 256;
 /// The readiness probes.
 #[derive(Debug)]
 pub(super) struct Availability {
-    place: Place,
-    probes: Side,
+    place: CycleCursor,
+    probes: TaskGroup,
     room: Arc<Semaphore>,
 }
 
 impl Default for Availability {
     fn default() -> Self {
-        Self { place: Place::default(), probes: Side::default(), room: Arc::new(Semaphore::new(UNDER_WAY_MAX)) }
+        Self {
+            place: CycleCursor::default(),
+            probes: TaskGroup::default(),
+            room: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+        }
     }
 }
 
@@ -37,7 +41,7 @@ impl Worker for Availability {
         Workload::Availability.name()
     }
 
-    fn beside(&self) -> Option<&Side> {
+    fn beside(&self) -> Option<&TaskGroup> {
         Some(&self.probes)
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    gateway_process::{GatewayProcess, Sight},
-    instances::{Counted, Instances, Scraped},
-    process::Processes,
+    gateway_process::{GatewayProcess, ProcessLookup},
+    instances::{Instances, ProcessCounts, Scraped},
+    process::ProcessReader,
     process_watch::Starts,
     scrape::STARTED,
 };
@@ -19,8 +19,8 @@ use crate::{
 /// The processes of a gateway whose memory and descriptors a soak would read, in words.
 pub(crate) fn found_processes(pid: Option<u32>, port: Option<LocalPort>) -> String {
     let mut gateway = GatewayProcess::at(pid, port);
-    match gateway.look(&mut Processes::new()) {
-        Sight::Seen(view) => {
+    match gateway.look(&mut ProcessReader::new()) {
+        ProcessLookup::Seen(view) => {
             let (root, name, descendants) = (view.root, &view.name, view.processes() - 1);
             let descendants = match descendants {
                 1 => "1 descendant".to_owned(),
@@ -34,8 +34,10 @@ pub(crate) fn found_processes(pid: Option<u32>, port: Option<LocalPort>) -> Stri
             );
             format!("gateway process {root} ({name}), {descendants}: {megabytes:.1} MB ({}), {fds}", view.measure)
         }
-        Sight::Gone(pid) => format!("there is no process {pid}, which S2_GATEWAY_PID names; the metrics speak for it"),
-        Sight::Away | Sight::Unseen => gateway.why_unseen().unwrap_or_else(|| {
+        ProcessLookup::Gone(pid) => {
+            format!("there is no process {pid}, which S2_GATEWAY_PID names; the metrics speak for it")
+        }
+        ProcessLookup::Away | ProcessLookup::Unseen => gateway.why_unseen().unwrap_or_else(|| {
             "the gateway is on another machine, or S2_GATEWAY_PID is off: the metrics speak for its process".to_owned()
         }),
     }
@@ -53,7 +55,7 @@ impl Answering {
     pub(crate) fn take_in(&mut self, exposition: &Exposition) {
         let started_s = exposition.value(STARTED).map(|started_s| self.starts.known(started_s));
         let mark = Mark { at: clock::now(), phase: Phase::Steady };
-        let counted = Counted::of(exposition);
+        let counted = ProcessCounts::of(exposition);
         let _ = self.instances.take_in(started_s, false, Scraped { counted, gauges: BTreeMap::new(), mark });
     }
 

@@ -17,12 +17,12 @@ const LAG_MAX: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(super) struct Freshness {
     /// The scrape that last brought something new.
-    last: Option<Seen>,
+    last: Option<LastScrape>,
 }
 
 #[derive(Debug)]
-struct Seen {
-    pulse: Pulse,
+struct LastScrape {
+    pulse: LastSeen,
     /// Runs that had been started when it was asked for.
     runs: u64,
     at: Instant,
@@ -30,7 +30,7 @@ struct Seen {
 
 /// What must not stand still.
 #[derive(Debug, PartialEq)]
-enum Pulse {
+enum LastSeen {
     Counter(f64),
     /// Where the counter is missing, everything.
     Whole(Exposition),
@@ -40,20 +40,20 @@ impl Freshness {
     /// Takes in a scrape that was asked for at a moment, when so many runs had been started. Says why it is stale, if it
     /// is: runs were started since the metrics last moved, and long ago.
     pub(super) fn stale(&mut self, exposition: &Exposition, runs: u64, at: Instant) -> Option<String> {
-        let pulse = exposition.value(HEARTBEAT).map_or_else(|| Pulse::Whole(exposition.clone()), Pulse::Counter);
+        let pulse = exposition.value(HEARTBEAT).map_or_else(|| LastSeen::Whole(exposition.clone()), LastSeen::Counter);
         match &self.last {
             Some(last) if last.pulse == pulse => {
                 let (started, stood) = (runs.saturating_sub(last.runs), at.saturating_duration_since(last.at));
                 (started >= RUNS_MIN && stood >= LAG_MAX).then(|| {
                     let what = match pulse {
-                        Pulse::Counter(value) => format!("{HEARTBEAT} has stood at {value}"),
-                        Pulse::Whole(_) => "nothing in it has changed".to_owned(),
+                        LastSeen::Counter(value) => format!("{HEARTBEAT} has stood at {value}"),
+                        LastSeen::Whole(_) => "nothing in it has changed".to_owned(),
                     };
                     format!("{what} for {} s, while {started} runs were started", stood.as_secs())
                 })
             }
             _ => {
-                self.last = Some(Seen { pulse, runs, at });
+                self.last = Some(LastScrape { pulse, runs, at });
                 None
             }
         }

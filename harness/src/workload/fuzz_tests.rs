@@ -5,11 +5,7 @@
 
 use proptest::prelude::*;
 
-use super::{
-    leak::{Needles, contains},
-    own_record::Shown,
-    tally::Tally,
-};
+use super::{own_record::ShownLines, search_patterns::SearchPatterns, tally::HistogramDelta};
 use crate::{
     fuzzing::{cases, within},
     gateway::Exposition,
@@ -55,7 +51,7 @@ proptest! {
 
     #[test]
     fn what_a_histogram_gained_has_one_count_more_than_bounds(scrapes in scrapes()) {
-        let mut tally = Tally::default();
+        let mut tally = HistogramDelta::default();
         for (n, scrape) in scrapes.iter().enumerate() {
             let gained = tally.take_in(scrape);
             prop_assert_eq!(n > 0, gained.is_some());
@@ -73,7 +69,7 @@ proptest! {
     fn what_a_healthy_histogram_gained_is_what_was_added(
         gains in prop::collection::vec(prop::collection::vec(0..1_000_000_u32, 5), 1..6), reset_at in prop::option::of(1..6_usize),
     ) {
-        let mut tally = Tally::default();
+        let mut tally = HistogramDelta::default();
         let mut counts = [0_u64; 5];
         tally.take_in(&[(0.1, 0.0), (0.2, 0.0), (0.5, 0.0), (1.0, 0.0), (f64::INFINITY, 0.0)]);
         for (n, gain) in gains.iter().enumerate() {
@@ -102,15 +98,15 @@ proptest! {
     ) {
         // A canary holds characters that what stands around it does not.
         let canary = "canary-5d1f0c2e-QQQQ";
-        let needles = if is_readable { Needles::readable(canary) } else { Needles::verbatim(canary) };
+        let patterns = if is_readable { SearchPatterns::readable(canary) } else { SearchPatterns::verbatim(canary) };
         let text = if is_there { format!("{around}{canary}{tail}") } else { format!("{around}{tail}") };
         let allowed = LEAST_BYTES + LOOK_BYTES_PER_BYTE * text.len();
-        prop_assert_eq!(is_there, within(allowed, || contains(&text, &needles))?, "{}", text);
+        prop_assert_eq!(is_there, within(allowed, || patterns.are_in(&text))?, "{}", text);
     }
 
     #[test]
     fn a_run_differs_from_its_stream_by_the_lines_that_were_not_shown(shown in lines(), run in lines()) {
-        let mut stream = Shown::default();
+        let mut stream = ShownLines::default();
         shown.iter().for_each(|line| stream.line(line, false));
         stream.end();
         let run: Vec<&str> = run.iter().map(String::as_str).collect();
@@ -136,7 +132,7 @@ proptest! {
 
 #[test]
 fn a_bucket_below_all_numbers_does_not_shift_the_others() {
-    let mut tally = Tally::default();
+    let mut tally = HistogramDelta::default();
     let scrape = |count: f64| [(f64::NEG_INFINITY, 0.0), (1.0, count)];
     tally.take_in(&scrape(0.0));
     let gained = tally.take_in(&scrape(7.0)).unwrap();

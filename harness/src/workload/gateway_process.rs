@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     listeners::{self, Who},
-    process::Processes,
+    process::ProcessReader,
     process_table::ProcessTable,
     process_tree::{ProcessTree, TreeView},
 };
@@ -56,7 +56,7 @@ const SUPERVISORS: [&str; 25] = [
 
 /// One look for the gateway's processes.
 #[derive(Debug, PartialEq)]
-pub(super) enum Sight {
+pub(super) enum ProcessLookup {
     /// These are they.
     Seen(TreeView),
     /// The one that was named is not there.
@@ -70,9 +70,9 @@ pub(super) enum Sight {
 /// Looks for the gateway's processes.
 #[derive(Debug)]
 pub(super) struct GatewayProcess {
-    named: Option<Named>,
+    named: Option<LoggedProcess>,
     port: Option<LocalPort>,
-    asked: Option<Asked>,
+    asked: Option<KnownListener>,
     /// The root of the last tree that was found by listening, and its start.
     root: Option<(u32, u64)>,
     tree: ProcessTree,
@@ -83,7 +83,7 @@ pub(super) struct GatewayProcess {
 }
 
 #[derive(Debug)]
-struct Named {
+struct LoggedProcess {
     pid: u32,
     /// When it started, as first seen: a pid may come again.
     started: Option<u64>,
@@ -91,7 +91,7 @@ struct Named {
 
 /// Who listens, as it was found out.
 #[derive(Debug)]
-struct Asked {
+struct KnownListener {
     at: Instant,
     who: Who,
 }
@@ -104,43 +104,43 @@ impl GatewayProcess {
 
     /// The same, of a process that is named, or that listens on a port.
     pub(super) fn at(named: Option<u32>, port: Option<LocalPort>) -> Self {
-        let named = named.map(|pid| Named { pid, started: None });
+        let named = named.map(|pid| LoggedProcess { pid, started: None });
         Self { named, port, asked: None, root: None, tree: ProcessTree::default(), seen: None, told: String::new() }
     }
 
     /// Looks for it.
-    pub(super) fn look(&mut self, processes: &mut Processes) -> Sight {
+    pub(super) fn look(&mut self, processes: &mut ProcessReader) -> ProcessLookup {
         let table = ProcessTable::read(processes);
         if let Some(named) = &mut self.named
             && let Some(started) = table.started(named.pid)
             && *named.started.get_or_insert(started) == started
             && let Some(view) = self.tree.read(processes, table.clone(), &[named.pid])
         {
-            return Sight::Seen(view);
+            return ProcessLookup::Seen(view);
         }
         let now = clock::now();
         if let Some(view) = self.listening(processes, table, now) {
             self.seen = Some(now);
-            return Sight::Seen(view);
+            return ProcessLookup::Seen(view);
         }
         match &self.named {
-            Some(named) if self.seen.is_none() => Sight::Gone(named.pid),
-            _ if self.is_away(now) => Sight::Away,
+            Some(named) if self.seen.is_none() => ProcessLookup::Gone(named.pid),
+            _ if self.is_away(now) => ProcessLookup::Away,
             _ => {
                 if let Some(why) = self.why_unseen() {
                     self.tell(why);
                 }
-                Sight::Unseen
+                ProcessLookup::Unseen
             }
         }
     }
 
     /// The tree that listens, where there is one that can be read.
-    fn listening(&mut self, processes: &mut Processes, table: ProcessTable, now: Instant) -> Option<TreeView> {
+    fn listening(&mut self, processes: &mut ProcessReader, table: ProcessTable, now: Instant) -> Option<TreeView> {
         let port = self.port.as_ref()?;
         let is_known = match &self.asked {
             None => false,
-            Some(Asked { at, who }) => {
+            Some(KnownListener { at, who }) => {
                 let asked_ago = now.saturating_duration_since(*at);
                 match who {
                     Who::Some(holders) => asked_ago < ASK_AGAIN_AFTER && holders.iter().all(listeners::Holding::lasts),
@@ -150,9 +150,9 @@ impl GatewayProcess {
             }
         };
         if !is_known {
-            self.asked = Some(Asked { at: now, who: listeners::who_listens(port) });
+            self.asked = Some(KnownListener { at: now, who: listeners::who_listens(port) });
         }
-        let Some(Asked { who: Who::Some(holders), .. }) = &self.asked else { return None };
+        let Some(KnownListener { who: Who::Some(holders), .. }) = &self.asked else { return None };
         let holders: Vec<u32> = holders.iter().map(|holding| holding.pid).collect();
         let roots = roots(&table, &holders, self.root);
         let view = self.tree.read(processes, table, &roots)?;
@@ -228,10 +228,10 @@ fn may_be_master(table: &ProcessTable, pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::process_table::Entry;
+    use crate::workload::process::ProcessEntry;
 
     fn table(rows: &[(u32, u32, &str)]) -> ProcessTable {
-        let entry = |parent, name: &str| Entry { parent, started: 7, name: name.to_owned() };
+        let entry = |parent, name: &str| ProcessEntry { parent, started: 7, name: name.to_owned() };
         rows.iter().map(|(pid, parent, name)| (*pid, entry(*parent, name))).collect()
     }
 

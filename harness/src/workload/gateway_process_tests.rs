@@ -16,8 +16,8 @@ use std::{
 use tracing_test::traced_test;
 
 use super::{
-    gateway_process::{GatewayProcess, Sight},
-    process::Processes,
+    gateway_process::{GatewayProcess, ProcessLookup},
+    process::ProcessReader,
     process_watch::ProcessWatch,
 };
 use crate::{
@@ -106,9 +106,9 @@ fn gone() -> u32 {
 }
 
 /// Whom a look sees, if anybody.
-fn seen(gateway: &mut GatewayProcess) -> Result<u32, Sight> {
-    match gateway.look(&mut Processes::new()) {
-        Sight::Seen(view) => Ok(view.root),
+fn seen(gateway: &mut GatewayProcess) -> Result<u32, ProcessLookup> {
+    match gateway.look(&mut ProcessReader::new()) {
+        ProcessLookup::Seen(view) => Ok(view.root),
         other => Err(other),
     }
 }
@@ -120,7 +120,7 @@ async fn the_process_that_listens_is_found_and_found_again_under_its_new_pid() {
     assert_eq!(Ok(first.pid()), seen(&mut gateway));
     assert_eq!(Ok(first.pid()), seen(&mut gateway));
     first.kill();
-    assert_eq!(Err(Sight::Away), seen(&mut gateway));
+    assert_eq!(Err(ProcessLookup::Away), seen(&mut gateway));
     let second = Listening::at(&first.address);
     assert_ne!(first.pid(), second.pid());
     assert_eq!(Ok(second.pid()), seen(&mut gateway));
@@ -131,7 +131,7 @@ async fn who_listens_at_another_address_is_not_the_gateway_and_localhost_is_both
     let here = Listening::at("127.83.0.2:0");
     let port = here.address.rsplit(':').next().unwrap();
     let mut elsewhere = GatewayProcess::new(&access(&format!("127.83.0.3:{port}"), None));
-    assert_eq!(Err(Sight::Unseen), seen(&mut elsewhere));
+    assert_eq!(Err(ProcessLookup::Unseen), seen(&mut elsewhere));
     let everywhere = Listening::at("0.0.0.0:0");
     let port = everywhere.address.rsplit(':').next().unwrap();
     assert_eq!(Ok(everywhere.pid()), seen(&mut GatewayProcess::new(&access(&format!("localhost:{port}"), None))));
@@ -144,7 +144,7 @@ async fn a_named_process_comes_first_and_where_it_is_gone_who_listens() {
     assert_eq!(Ok(other.pid()), seen(&mut GatewayProcess::new(&access(&listening.address, Some(other.pid())))));
     let pid = gone();
     assert_eq!(Ok(listening.pid()), seen(&mut GatewayProcess::new(&access(&listening.address, Some(pid)))));
-    assert_eq!(Err(Sight::Gone(pid)), seen(&mut GatewayProcess::new(&access("127.83.0.6:9", Some(pid)))));
+    assert_eq!(Err(ProcessLookup::Gone(pid)), seen(&mut GatewayProcess::new(&access("127.83.0.6:9", Some(pid)))));
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_named_process_that_has_ended_is_gone_even_before_its_parent_knows() {
     child.0.kill().unwrap();
     // It is a zombie from some moment on until it is waited for.
     let is_gone = async {
-        while seen(&mut gateway) != Err(Sight::Gone(pid)) {
+        while seen(&mut gateway) != Err(ProcessLookup::Gone(pid)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -173,17 +173,17 @@ async fn several_that_listen_together_are_the_gateway_together() {
         Killed::spawn(Command::new("sleep").arg("600").stdin(input))
     };
     // This process is the only one that holds it, and is not the gateway.
-    assert_eq!(Err(Sight::Unseen), seen(&mut gateway));
+    assert_eq!(Err(ProcessLookup::Unseen), seen(&mut gateway));
     let (one, two) = (hand_on(), hand_on());
     let later = Duration::from_secs(61);
-    assert_eq!(Err(Sight::Unseen), seen(&mut gateway), "who listens is not asked at every look");
+    assert_eq!(Err(ProcessLookup::Unseen), seen(&mut gateway), "who listens is not asked at every look");
     // A test beside this one that is about to start a program holds what this process holds, for a moment.
     let both = BTreeSet::from([one.0.id(), two.0.id()]);
     let mut looks = 0;
     loop {
         tokio::time::advance(later).await;
-        let sight = gateway.look(&mut Processes::new());
-        if let Sight::Seen(view) = &sight
+        let sight = gateway.look(&mut ProcessReader::new());
+        if let ProcessLookup::Seen(view) = &sight
             && view.cpu_ms.keys().map(|(pid, _)| *pid).collect::<BTreeSet<_>>() == both
         {
             assert!(both.contains(&view.root));
@@ -202,7 +202,7 @@ async fn a_program_that_holds_the_port_for_another_is_not_the_gateway() {
         let program = folder.path().join(name);
         std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &program).unwrap();
         let holder = Listening::of(&program, "127.83.0.10:0");
-        assert_eq!(Err(Sight::Unseen), seen(&mut GatewayProcess::new(&access(&holder.address, None))));
+        assert_eq!(Err(ProcessLookup::Unseen), seen(&mut GatewayProcess::new(&access(&holder.address, None))));
         assert!(logs_contain(&format!(": {name}, pid {}, does, for another; its memory", holder.pid())));
     }
 }

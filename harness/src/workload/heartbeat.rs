@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::place::Place;
+use super::place::CycleCursor;
 use crate::{
     journal::Finding,
     report::heartbeat_line,
@@ -12,7 +12,7 @@ use crate::{
 /// The heartbeat.
 #[derive(Debug, Default)]
 pub(super) struct Heartbeat {
-    place: Place,
+    place: CycleCursor,
 }
 
 impl Worker for Heartbeat {

@@ -92,23 +92,23 @@ impl Accepted {
             answer: clip(&format!("{answer}; {what}")),
         };
         let finding = match self::follow(context, &id).await {
-            Followed::NotStarted(answer) => {
+            InjectedRun::NotStarted(answer) => {
                 let route = context.client.dialect().route(CallName::StartRun);
                 context.request_failed(Workload::Safety, &format!("{route} (injection)"), name, &answer, mark);
                 return;
             }
-            Followed::Blocked(what) => {
+            InjectedRun::Blocked(what) => {
                 tracing::debug!("{name} of run {id} was created, and blocked: {what}");
                 context.recorder.add(Counter::InjectionsSent, u64::from(is_layer_up), mark);
                 context.recorder.add(Counter::InjectionsBlocked, u64::from(is_layer_up), mark);
                 return;
             }
-            Followed::Unclear(what) => Finding::InjectionUnclear {
+            InjectedRun::Unclear(what) => Finding::InjectionUnclear {
                 probe: name.into(),
                 run: id.clone(),
                 answer: clip(&format!("{answer}; {what}")),
             },
-            Followed::Accepted(what) => {
+            InjectedRun::Accepted(what) => {
                 context.recorder.count(Counter::InjectionsSent, mark);
                 accepted(&what)
             }
@@ -118,7 +118,7 @@ impl Accepted {
 }
 
 /// What became of a run that was created with an injection.
-enum Followed {
+enum InjectedRun {
     NotStarted(String),
     Blocked(String),
     Accepted(String),
@@ -126,7 +126,7 @@ enum Followed {
 }
 
 /// Starts a run that was created with an injection, and looks what becomes of it.
-async fn follow(context: &Context, id: &str) -> Followed {
+async fn follow(context: &Context, id: &str) -> InjectedRun {
     let client = &context.client;
     let dialect = client.dialect();
     // The streams show it: it is one of ours.
@@ -134,11 +134,13 @@ async fn follow(context: &Context, id: &str) -> Followed {
     if client.has(CallName::StartRun) {
         let refused = dialect.call(CallName::CreateRun).map_or(&[][..], |spec| &spec.refused);
         match client.start_run(id).await {
-            Ok(answer) if answer.is(refused) => return Followed::Blocked(format!("its start was refused: {answer}")),
+            Ok(answer) if answer.is(refused) => {
+                return InjectedRun::Blocked(format!("its start was refused: {answer}"));
+            }
             Ok(answer) if client.is_yes(CallName::StartRun, &answer) => {}
             // An error is no decision: nothing was accepted, and nothing refused.
-            Ok(answer) => return Followed::NotStarted(answer.to_string()),
-            Err(trouble) => return Followed::NotStarted(trouble.text),
+            Ok(answer) => return InjectedRun::NotStarted(answer.to_string()),
+            Err(trouble) => return InjectedRun::NotStarted(trouble.text),
         }
     }
     let until = clock::now() + FOLLOWED_FOR;
@@ -146,12 +148,12 @@ async fn follow(context: &Context, id: &str) -> Followed {
         let answer = client.run(id).await.ok().filter(|answer| client.is_yes(CallName::Run, answer));
         let view = answer.and_then(|answer| answer.json()).map(|json| dialect.run_view(&json));
         match view.as_ref().map(|view| (dialect.was_refused(view), dialect.standing(view))) {
-            Some((true, _)) => return Followed::Blocked("its run was refused".to_owned()),
-            Some((_, RunStanding::Succeeded)) => return Followed::Accepted("its run succeeded".to_owned()),
-            Some((_, RunStanding::Failed(word))) => return Followed::Unclear(format!("its run ended as '{word}'")),
-            Some((_, RunStanding::Unknown(what))) => return Followed::Unclear(format!("its run has the {what}")),
+            Some((true, _)) => return InjectedRun::Blocked("its run was refused".to_owned()),
+            Some((_, RunStanding::Succeeded)) => return InjectedRun::Accepted("its run succeeded".to_owned()),
+            Some((_, RunStanding::Failed(word))) => return InjectedRun::Unclear(format!("its run ended as '{word}'")),
+            Some((_, RunStanding::Unknown(what))) => return InjectedRun::Unclear(format!("its run has the {what}")),
             Some((_, RunStanding::Waiting | RunStanding::UnderWay)) | None if clock::now() < until => {}
-            _ => return Followed::Accepted(format!("its run was under way {} s later", FOLLOWED_FOR.as_secs())),
+            _ => return InjectedRun::Accepted(format!("its run was under way {} s later", FOLLOWED_FOR.as_secs())),
         }
         tokio::time::sleep(LOOK_AGAIN_AFTER).await;
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::tally::Tally;
+use super::tally::HistogramDelta;
 use crate::{
     gateway::Exposition,
     journal::{Buckets, Source},
@@ -40,12 +40,12 @@ const STEP_FACTOR: f64 = 10.0;
 
 /// What a process has counted so far.
 #[derive(Debug, Clone)]
-pub(super) struct Counted {
+pub(super) struct ProcessCounts {
     counters: BTreeMap<String, f64>,
     sources: BTreeMap<Source, Vec<(f64, f64)>>,
 }
 
-impl Counted {
+impl ProcessCounts {
     pub(super) fn of(exposition: &Exposition) -> Self {
         let value = |name: &&'static str| Some(((*name).to_owned(), exposition.value(name)?));
         let mut counters: BTreeMap<String, f64> = COUNTERS.iter().filter_map(value).collect();
@@ -97,7 +97,7 @@ fn own(buckets: &[(f64, f64)]) -> impl Iterator<Item = f64> {
 /// One scrape.
 #[derive(Debug, Clone)]
 pub(super) struct Scraped {
-    pub(super) counted: Counted,
+    pub(super) counted: ProcessCounts,
     /// Gauges that each process has a part of.
     pub(super) gauges: BTreeMap<&'static str, f64>,
     pub(super) mark: Mark,
@@ -187,7 +187,7 @@ impl Instances {
 struct Chain {
     /// Among those with the same start, from 1.
     number: usize,
-    last: Counted,
+    last: ProcessCounts,
     at: Instant,
     /// Which scrape was its last, and its last but one.
     scrape: u64,
@@ -283,7 +283,7 @@ impl Group {
         }
     }
 
-    fn count_step(&mut self, (from, at): (&Counted, Instant), to: &Scraped, gains: &mut Gains) {
+    fn count_step(&mut self, (from, at): (&ProcessCounts, Instant), to: &Scraped, gains: &mut Gains) {
         let seconds = to.mark.at.saturating_duration_since(at).as_secs_f64().max(0.001);
         for (source, buckets) in gained(from, &to.counted) {
             #[expect(clippy::cast_precision_loss, reason = "compared with an estimate")]
@@ -321,9 +321,9 @@ const fn step_samples(source: Source) -> f64 {
 }
 
 /// What each histogram gained from one scrape to a later one of the same process.
-fn gained(from: &Counted, to: &Counted) -> Vec<(Source, Buckets)> {
+fn gained(from: &ProcessCounts, to: &ProcessCounts) -> Vec<(Source, Buckets)> {
     let of = |(source, after): (&Source, &Vec<(f64, f64)>)| {
-        let mut tally = Tally::default();
+        let mut tally = HistogramDelta::default();
         let _ = tally.take_in(from.sources.get(source)?);
         Some((*source, tally.take_in(after)?))
     };

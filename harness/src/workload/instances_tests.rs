@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::instances::{CHAINS_MAX, Counted, GROUPS_MAX, Gains, HELD_MAX, Instances, Scraped};
+use super::instances::{CHAINS_MAX, GROUPS_MAX, Gains, HELD_MAX, Instances, ProcessCounts, Scraped};
 use crate::{catalog::Phase, clock, gateway::Exposition, journal::Source, session::Mark};
 
 const BOUNDS: [&str; 2] = ["0.1", "+Inf"];
@@ -17,7 +17,7 @@ fn scraped(second: u64, fast: u64, slow: u64, streams: f64) -> Scraped {
     let text = format!("# TYPE {} histogram\n{}", Source::Judge, lines.collect::<String>());
     let mark = Mark { at: start() + Duration::from_secs(second), phase: Phase::Steady };
     let gauges = BTreeMap::from([("streams", streams)]);
-    Scraped { counted: Counted::of(&Exposition::read(&text).unwrap()), gauges, mark }
+    Scraped { counted: ProcessCounts::of(&Exposition::read(&text).unwrap()), gauges, mark }
 }
 
 fn start() -> Instant {

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::leak::{Watched, contains};
+use super::leak_watch::Watched;
 use crate::{
     catalog::{CallName, Workload},
     gateway::{Client, Connection, Ended, EventReading},
@@ -33,7 +33,7 @@ const NOT_THERE: [u16; 3] = [204, 404, 410];
 pub(super) const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
 
 /// A stream to be read, and where to take down what it shows.
-pub(super) struct Reader {
+pub(super) struct LeakReader {
     pub(super) context: Context,
     pub(super) workload: Workload,
     pub(super) client: Client,
@@ -45,7 +45,7 @@ pub(super) struct Reader {
 
 /// What is known of the stream so far.
 #[derive(Default)]
-struct Known {
+struct StreamProgress {
     last_id: Option<String>,
     has_shown_end: bool,
     /// Events so far.
@@ -70,7 +70,7 @@ impl Drop for Away {
     }
 }
 
-impl Reader {
+impl LeakReader {
     /// Reads the stream until there is enough. Without a connection it was refused before the start of its run.
     pub(super) async fn read(self, connection: Option<Connection>) {
         match self.read_completely(connection).await {
@@ -91,7 +91,7 @@ impl Reader {
 
     /// Reads all that the stream shows of its run, or until there was enough while it was open; else why that was not possible.
     async fn read_completely(&self, connection: Option<Connection>) -> Result<(), String> {
-        let mut known = Known::default();
+        let mut known = StreamProgress::default();
         let mut connection = match connection {
             Some(connection) => connection,
             None => match self.open_after_start().await {
@@ -138,7 +138,7 @@ impl Reader {
     }
 
     /// Reads a connection; how it ended, or none where there was enough.
-    async fn read_connection(&self, connection: &mut Connection, known: &mut Known) -> Option<Ended> {
+    async fn read_connection(&self, connection: &mut Connection, known: &mut StreamProgress) -> Option<Ended> {
         let events = &self.client.dialect().events;
         loop {
             let event = tokio::select! {
@@ -150,7 +150,7 @@ impl Reader {
                 Err(ended) => return Some(ended),
             };
             known.events += 1;
-            if contains(&event.data, &self.watched.needles) {
+            if self.watched.patterns.are_in(&event.data) {
                 self.watched.showed(self.route());
             }
             if self.stream == CallName::RunLogsStream

@@ -12,7 +12,7 @@ use crate::{
     clock,
     journal::clip,
     plan::{Lever, millis},
-    proxy::{Darkness, Fault, FaultProxy},
+    proxy::{Fault, FaultProxy},
     session::Context,
 };
 
@@ -93,7 +93,7 @@ fn disturb(proxy: &FaultProxy, context: &Context, chaos: Chaos, jitter_ms: u64) 
         }
         Chaos::GatewayRestart | Chaos::RedisRestart => {
             let open = proxy.counters().open;
-            proxy.set(Fault::Dark { manner: Darkness::Refuse, lasts_ms: Some(DARK_MS) });
+            proxy.set(Fault::Dark { lasts_ms: Some(DARK_MS) });
             format!("the fault proxy: {open} connections cut, and none for {DARK_MS} ms")
         }
     };

@@ -8,9 +8,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     clock_jump::jump,
-    place::Place,
+    place::CycleCursor,
     process_watch::ProcessWatch,
-    scrape::{Asked, Intake},
+    scrape::{Intake, ScrapeContext},
 };
 use crate::{
     catalog::{CallName, Phase, Workload},
@@ -18,7 +18,7 @@ use crate::{
     gateway::time_of,
     journal::{Finding, Gauge, Timing},
     plan::millis,
-    session::{ClockReading, Context, Fatal, Kept, Mark, Side, Worker},
+    session::{ClockReading, Context, Fatal, Kept, Mark, TaskGroup, Worker},
 };
 
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
@@ -31,14 +31,14 @@ const COLLECT_EVERY_MS: u64 = 120_000;
 /// The scrapes.
 #[derive(Debug)]
 pub(super) struct Metrics {
-    place: Place,
-    scrapes: Side,
+    place: CycleCursor,
+    scrapes: TaskGroup,
     room: Arc<Semaphore>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MetricsState>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct MetricsState {
     processes: ProcessWatch,
     intake: Intake,
     guard_is_open: bool,
@@ -48,15 +48,15 @@ struct State {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let state = State {
+        let state = MetricsState {
             processes: ProcessWatch::new(),
             intake: Intake::default(),
             guard_is_open: false,
             clock_offset_us: None,
         };
         Self {
-            place: Place::default(),
-            scrapes: Side::default(),
+            place: CycleCursor::default(),
+            scrapes: TaskGroup::default(),
             room: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
             state: Arc::new(Mutex::new(state)),
         }
@@ -68,7 +68,7 @@ impl Worker for Metrics {
         Workload::Metrics.name()
     }
 
-    fn beside(&self) -> Option<&Side> {
+    fn beside(&self) -> Option<&TaskGroup> {
         Some(&self.scrapes)
     }
 
@@ -144,7 +144,7 @@ impl Metrics {
     }
 }
 
-async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark, collects: bool) {
+async fn scrape(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: Mark, collects: bool) {
     let is_collected = collects && collect_garbage(context, mark).await;
     look_at_processes(context, state, mark, is_collected).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
@@ -163,12 +163,12 @@ async fn scrape(context: &Context, state: &Arc<Mutex<State>>, mark: Mark, collec
         let mut state = lock(state);
         // What the processes themselves show need not be asked of their metrics.
         let by_metrics = state.processes.by_metrics.then_some(connections);
-        state.intake.take_in(context, outcome, Asked { runs, by_metrics, mark, is_collected });
+        state.intake.take_in(context, outcome, ScrapeContext { runs, by_metrics, mark, is_collected });
     }
 }
 
 /// Our connections while the metrics were asked for, where these speak for the gateway's processes.
-async fn count_connections(context: &Context, state: &Arc<Mutex<State>>) -> Option<usize> {
+async fn count_connections(context: &Context, state: &Arc<Mutex<MetricsState>>) -> Option<usize> {
     if !lock(state).processes.by_metrics {
         return None;
     }
@@ -193,7 +193,7 @@ async fn collect_garbage(context: &Context, mark: Mark) -> bool {
 }
 
 /// To find a process, and to count the descriptors of one that has many, keeps a thread for a while: not one that measures.
-async fn look_at_processes(context: &Context, state: &Arc<Mutex<State>>, mark: Mark, is_collected: bool) {
+async fn look_at_processes(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: Mark, is_collected: bool) {
     let (one, state) = (context.clone(), Arc::clone(state));
     let looking = tokio::task::spawn_blocking(move || {
         lock(&state).processes.look(&one, mark, is_collected);
@@ -206,7 +206,7 @@ async fn look_at_processes(context: &Context, state: &Arc<Mutex<State>>, mark: M
 }
 
 /// The gateway's clock less ours: what `/health` says, against the middle of the round trip (Cristian's algorithm).
-async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
+async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: Mark) {
     let Some(spec) = context.client.dialect().call(CallName::Health) else { return };
     let sent = clock::wall_now();
     let outcome = context.client.health().await;
@@ -247,6 +247,6 @@ async fn read_clock(context: &Context, state: &Mutex<State>, mark: Mark) {
     context.recorder.incident_since(Finding::SourceFailed { source: spec.route.clone(), answer }, mark);
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<MetricsState>) -> MutexGuard<'_, MetricsState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

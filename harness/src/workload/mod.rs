@@ -18,6 +18,7 @@ mod instances;
 mod instances_tests;
 mod leak;
 mod leak_stream;
+mod leak_watch;
 mod lever;
 mod listeners;
 mod metrics;
@@ -31,12 +32,14 @@ mod process_tree;
 #[cfg(test)]
 mod process_tree_tests;
 mod process_watch;
+mod readiness;
 mod registry_search;
 mod restart_effect;
 mod round_trips;
 mod run;
 mod run_stream;
 mod scrape;
+mod search_patterns;
 mod sightings;
 #[cfg(test)]
 mod stream_tests;

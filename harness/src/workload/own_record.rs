@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::sightings::{Sighted, Sightings};
 use crate::{
     gateway::{LogEvent, StreamEvent},
-    streams::{Comparison, Lines, compare, content_hash},
+    streams::{LineComparison, Lines, compare, content_hash},
 };
 
 /// Lines of one run whose order is compared. That of a longer run is not.
@@ -13,7 +13,7 @@ const ORDERED_MAX: usize = 4_096;
 
 /// What the log stream of one run has shown.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct ShownLines {
     sightings: Sightings,
     lines: Lines,
     /// The lines in order, as hashes.
@@ -25,12 +25,12 @@ pub(super) struct Shown {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
     /// Line by line.
-    pub(super) lines: Comparison,
+    pub(super) lines: LineComparison,
     /// Whether the lines that both have are in another order.
     pub(super) is_out_of_order: bool,
 }
 
-impl Shown {
+impl ShownLines {
     /// The stream has shown an event of its run. Says whether it had shown it before: then whether under the same id.
     pub(super) fn event(&mut self, event: &StreamEvent, log: &LogEvent) -> Option<bool> {
         let sighted = self.sightings.see(event, log);
@@ -117,10 +117,10 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::streams::Repeated;
+    use crate::streams::RepeatedLine;
 
-    fn shown(lines: &[&str]) -> Shown {
-        let mut stream = Shown::default();
+    fn shown(lines: &[&str]) -> ShownLines {
+        let mut stream = ShownLines::default();
         lines.iter().for_each(|line| stream.line(line, false));
         stream.end();
         stream
@@ -143,7 +143,7 @@ mod tests {
     fn an_equal_line_that_the_run_has_less_often_is_repeated() {
         let mut stream = shown(&["a", "b"]);
         stream.line("b", true);
-        let repeated = Repeated { line: "b".into(), delivered: 2, recorded: 1 };
+        let repeated = RepeatedLine { line: "b".into(), delivered: 2, recorded: 1 };
         assert_eq!(vec![repeated], stream.differs(&["a", "b"]).unwrap().lines.repeated);
         assert!(stream.differs(&["a", "b", "b"]).unwrap().lines.repeated.is_empty());
     }
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn the_lines_before_the_first_that_was_shown_are_told_from_those_that_were_lost_later() {
         let before = |shown: &[&str], run: &[&str]| {
-            let mut stream = Shown::default();
+            let mut stream = ShownLines::default();
             shown.iter().for_each(|line| stream.line(line, false));
             stream.lines_before(run)
         };

@@ -11,13 +11,13 @@ use crate::clock;
 
 /// Counts through the cycles of a plan.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct CycleCursor {
     next: AtomicUsize,
     is_in_cycle: AtomicBool,
     free_since: Mutex<Option<Instant>>,
 }
 
-impl Place {
+impl CycleCursor {
     /// A place after so many cycles.
     pub(super) fn at(next: usize) -> Self {
         Self { next: AtomicUsize::new(next), ..Self::default() }

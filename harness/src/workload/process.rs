@@ -7,12 +7,9 @@ use std::fs;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
 
-#[cfg(not(target_os = "linux"))]
-use super::process_table::Entry;
-
 /// Looks at processes.
 #[derive(Debug)]
-pub(super) struct Processes(Option<System>);
+pub(super) struct ProcessReader(Option<System>);
 
 /// One look at a process.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +24,17 @@ pub(super) struct ProcessView {
     pub(super) started_s: u64,
 }
 
-impl Processes {
+/// A process in the table of all processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ProcessEntry {
+    pub(super) parent: u32,
+    /// Start, in units of the system: a pid may be reused.
+    pub(super) started: u64,
+    /// Name of the program, as far as the system keeps it.
+    pub(super) name: String,
+}
+
+impl ProcessReader {
     /// Nothing is looked at yet.
     pub(super) fn new() -> Self {
         Self(System::new().ok())
@@ -54,14 +61,14 @@ impl Processes {
 
     /// All processes.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn table(&mut self) -> BTreeMap<u32, Entry> {
+    pub(super) fn table(&mut self) -> BTreeMap<u32, ProcessEntry> {
         let Some(system) = self.0.as_mut() else { return BTreeMap::new() };
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
         let is_alive = |process: &&sysinfo::Process| {
             !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead) && process.thread_kind().is_none()
         };
         let row = |process: &sysinfo::Process| {
-            let entry = Entry {
+            let entry = ProcessEntry {
                 parent: process.parent().map_or(0, Pid::as_u32),
                 started: process.start_time(),
                 name: process.name().to_string_lossy().into_owned(),

@@ -5,30 +5,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::process::Processes;
+use super::process::{ProcessEntry, ProcessReader};
 
 /// Maximum number of ancestors that are followed: no chain is longer, and a table that was read while processes ended may
 /// contain a circle.
 const ANCESTORS_MAX: usize = 64;
 
-/// One row of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) parent: u32,
-    /// Start, in units of the system: a pid may be reused.
-    pub(super) started: u64,
-    /// Name of the program, as far as the system keeps it.
-    pub(super) name: String,
-}
-
 /// The table. A process that has ended and that its parent has not waited for is not in it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ProcessTable(BTreeMap<u32, Entry>);
+pub(super) struct ProcessTable(BTreeMap<u32, ProcessEntry>);
 
 impl ProcessTable {
     /// Reads it.
     #[cfg(target_os = "linux")]
-    pub(super) fn read(_: &mut Processes) -> Self {
+    pub(super) fn read(_: &mut ProcessReader) -> Self {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let row = |pid| Some((pid, entry(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?));
@@ -37,7 +27,7 @@ impl ProcessTable {
 
     /// Reads it.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn read(processes: &mut Processes) -> Self {
+    pub(super) fn read(processes: &mut ProcessReader) -> Self {
         Self(processes.table())
     }
 
@@ -95,15 +85,15 @@ impl ProcessTable {
     }
 }
 
-impl FromIterator<(u32, Entry)> for ProcessTable {
-    fn from_iter<T: IntoIterator<Item = (u32, Entry)>>(rows: T) -> Self {
+impl FromIterator<(u32, ProcessEntry)> for ProcessTable {
+    fn from_iter<T: IntoIterator<Item = (u32, ProcessEntry)>>(rows: T) -> Self {
         Self(rows.into_iter().collect())
     }
 }
 
 /// `pid (name) state ppid … starttime …`: the name may contain spaces and brackets, so the last bracket ends it.
 #[cfg(any(target_os = "linux", test))]
-fn entry(stat: &str) -> Option<Entry> {
+fn entry(stat: &str) -> Option<ProcessEntry> {
     let (head, tail) = stat.rsplit_once(')')?;
     let name = head.split_once('(')?.1.to_owned();
     let mut fields = tail.split_ascii_whitespace();
@@ -111,7 +101,7 @@ fn entry(stat: &str) -> Option<Entry> {
     let parent = fields.next()?.parse().ok()?;
     // The 22nd field of all.
     let started = fields.nth(17)?.parse().ok()?;
-    (!matches!(state, "Z" | "X" | "x")).then_some(Entry { parent, started, name })
+    (!matches!(state, "Z" | "X" | "x")).then_some(ProcessEntry { parent, started, name })
 }
 
 #[cfg(test)]
@@ -119,14 +109,14 @@ mod tests {
     use super::*;
 
     fn table(rows: &[(u32, u32)]) -> ProcessTable {
-        let entry = |parent| Entry { parent, started: 1, name: String::new() };
+        let entry = |parent| ProcessEntry { parent, started: 1, name: String::new() };
         rows.iter().map(|(pid, parent)| (*pid, entry(*parent))).collect()
     }
 
     #[test]
     fn a_row_is_read_whatever_the_program_is_called_and_a_zombie_is_none() {
         let row = |state: &str| format!("42 (a) b (c)) {state} 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 99 0");
-        let expected = Entry { parent: 7, started: 12_345, name: "a) b (c)".to_owned() };
+        let expected = ProcessEntry { parent: 7, started: 12_345, name: "a) b (c)".to_owned() };
         assert_eq!(Some(expected), entry(&row("S")));
         assert_eq!((None, None), (entry(&row("Z")), entry("42 (a) S 7")));
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{
-    process::{self, ProcessView, Processes},
+    process::{self, ProcessReader, ProcessView},
     process_table::ProcessTable,
 };
 
@@ -85,7 +85,7 @@ impl ProcessTree {
     /// Reads the tree below these roots. `None` where a root is gone, or there are too many processes.
     pub(super) fn read(
         &mut self,
-        processes: &mut Processes,
+        processes: &mut ProcessReader,
         mut table: ProcessTable,
         roots: &[u32],
     ) -> Option<TreeView> {
@@ -133,7 +133,7 @@ fn oldest(table: &ProcessTable, roots: &[u32]) -> Option<u32> {
 }
 
 /// The sums. `None` where the root could not be read, or another process ended meanwhile.
-fn sum(processes: &mut Processes, table: &ProcessTable, root: u32, members: &BTreeSet<u32>) -> Option<TreeView> {
+fn sum(processes: &mut ProcessReader, table: &ProcessTable, root: u32, members: &BTreeSet<u32>) -> Option<TreeView> {
     let first = processes.look(root)?;
     let mut view = TreeView {
         root,

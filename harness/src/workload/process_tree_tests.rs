@@ -9,9 +9,9 @@ use std::{
 };
 
 use super::{
-    gateway_process::{GatewayProcess, Sight},
+    gateway_process::{GatewayProcess, ProcessLookup},
     gateway_process_tests::{Killed, access},
-    process::Processes,
+    process::ProcessReader,
     process_tree::{MemoryMeasure, TreeView},
 };
 
@@ -129,8 +129,8 @@ fn is_a_worker() {
 }
 
 fn view(gateway: &mut GatewayProcess) -> TreeView {
-    match gateway.look(&mut Processes::new()) {
-        Sight::Seen(view) => view,
+    match gateway.look(&mut ProcessReader::new()) {
+        ProcessLookup::Seen(view) => view,
         other => panic!("{other:?}"),
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::{
-    gateway_process::{GatewayProcess, Sight},
+    gateway_process::{GatewayProcess, ProcessLookup},
     own_sockets::OwnSockets,
-    process::Processes,
+    process::ProcessReader,
     process_tree::{MemoryMeasure, TreeView},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// Watches both.
 #[derive(Debug)]
 pub(super) struct ProcessWatch {
-    processes: Processes,
+    processes: ProcessReader,
     gateway: Option<GatewayProcess>,
     own_processor: Processor,
     processor: Processor,
@@ -36,7 +36,7 @@ impl ProcessWatch {
     /// Nothing is looked at yet.
     pub(super) fn new() -> Self {
         Self {
-            processes: Processes::new(),
+            processes: ProcessReader::new(),
             gateway: None,
             own_processor: Processor::default(),
             processor: Processor::default(),
@@ -65,12 +65,12 @@ impl ProcessWatch {
         self.sockets.begin(of_proxy(context));
         let gateway = self.gateway.get_or_insert_with(|| GatewayProcess::new(&context.access));
         let sight = gateway.look(&mut self.processes);
-        self.by_metrics = matches!(sight, Sight::Unseen | Sight::Gone(_));
+        self.by_metrics = matches!(sight, ProcessLookup::Unseen | ProcessLookup::Gone(_));
         match sight {
-            Sight::Seen(view) => self.of_gateway(context, view, is_collected, mark),
-            Sight::Gone(pid) => not_there(context, pid, mark),
+            ProcessLookup::Seen(view) => self.of_gateway(context, view, is_collected, mark),
+            ProcessLookup::Gone(pid) => not_there(context, pid, mark),
             // Whoever watches readiness and streams says what there is to say.
-            Sight::Away | Sight::Unseen => {}
+            ProcessLookup::Away | ProcessLookup::Unseen => {}
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Listing {
 
 /// Whether a version shows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum SearchResult {
     Found,
     Missing,
     /// It was not shown, and not all was shown: why.
@@ -99,23 +99,23 @@ impl Listing {
     ///
     /// A list that does not say how many hits there are may be a page of several. That explains what is missing only at one
     /// end: a page shows the newest versions or the oldest, and does not leave one out in the middle.
-    pub(super) fn sight(&self, slug: &str, version: &str, others: &[String]) -> Sight {
+    pub(super) fn sight(&self, slug: &str, version: &str, others: &[String]) -> SearchResult {
         if self.shows(slug, version) {
-            return Sight::Found;
+            return SearchResult::Found;
         }
         if let Some(cut) = &self.cut {
-            return Sight::Unclear(cut.clone());
+            return SearchResult::Unclear(cut.clone());
         }
         if !self.may_be_a_page {
-            return Sight::Missing;
+            return SearchResult::Missing;
         }
         let place = others.iter().position(|other| other == version);
         let (before, after) = others.split_at(place.unwrap_or(others.len()));
         let shows_any = |versions: &[String]| versions.iter().any(|other| other != version && self.shows(slug, other));
         if shows_any(before) && shows_any(after) {
-            return Sight::Missing;
+            return SearchResult::Missing;
         }
-        Sight::Unclear(format!(
+        SearchResult::Unclear(format!(
             "{} hits were shown, and calls.search.total does not lead to how many there are; {KEYS}",
             self.entries
         ))
@@ -129,13 +129,13 @@ pub(super) async fn look(
     (slug, version): (&str, &str),
     listing: &Listing,
     others: &[String],
-) -> Sight {
+) -> SearchResult {
     match listing.sight(slug, version, others) {
-        Sight::Unclear(why) => {
+        SearchResult::Unclear(why) => {
             if finds_alone(context, client, slug, version).await {
-                Sight::Found
+                SearchResult::Found
             } else {
-                Sight::Unclear(why)
+                SearchResult::Unclear(why)
             }
         }
         sight => sight,
@@ -148,7 +148,7 @@ pub(super) async fn look_for_all(
     client: &Client,
     slug: &str,
     versions: &[String],
-) -> Result<Vec<(Sight, String)>, String> {
+) -> Result<Vec<(SearchResult, String)>, String> {
     let mut sights = Vec::with_capacity(versions.len());
     if client.dialect().searches_by_version() {
         for version in versions {
@@ -161,7 +161,7 @@ pub(super) async fn look_for_all(
     let mut searched = 0;
     for version in versions {
         let mut sight = listing.sight(slug, version, versions);
-        if matches!(sight, Sight::Unclear(_)) && searched < NARROW_MAX {
+        if matches!(sight, SearchResult::Unclear(_)) && searched < NARROW_MAX {
             searched += 1;
             sight = look(context, client, (slug, version), &listing, versions).await;
         }
@@ -206,7 +206,8 @@ mod tests {
     }
 
     fn missing(listing: &Listing, all: &[String]) -> Vec<usize> {
-        let lost = |(n, version): (usize, &String)| (listing.sight("a", version, all) == Sight::Missing).then_some(n);
+        let lost =
+            |(n, version): (usize, &String)| (listing.sight("a", version, all) == SearchResult::Missing).then_some(n);
         all.iter().enumerate().filter_map(lost).collect()
     }
 
@@ -222,8 +223,8 @@ mod tests {
         let all = versions(0..12);
         let cut = listing(&all[2..], Some("10 of 12 hits were shown"), false);
         assert!(missing(&cut, &all).is_empty());
-        assert_eq!(Sight::Unclear("10 of 12 hits were shown".into()), cut.sight("a", &all[0], &all));
-        assert_eq!(Sight::Found, cut.sight("a", &all[2], &all));
+        assert_eq!(SearchResult::Unclear("10 of 12 hits were shown".into()), cut.sight("a", &all[0], &all));
+        assert_eq!(SearchResult::Found, cut.sight("a", &all[2], &all));
     }
 
     #[test]
@@ -233,7 +234,9 @@ mod tests {
         assert!(missing(&listing(&all[..10], None, true), &all).is_empty());
         let holed: Vec<String> = all[2..].iter().filter(|version| **version != all[6]).cloned().collect();
         assert_eq!(vec![6], missing(&listing(&holed, None, true), &all));
-        let Sight::Unclear(why) = listing(&all[2..], None, true).sight("a", &all[0], &all) else { panic!("is clear") };
+        let SearchResult::Unclear(why) = listing(&all[2..], None, true).sight("a", &all[0], &all) else {
+            panic!("is clear")
+        };
         assert!(why.starts_with("10 hits were shown, and calls.search.total does not lead"), "{why}");
     }
 }

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::OnceLock, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use super::w6_light_chaos::{LOOK_EVERY, given_up, not_ready};
+use super::readiness::{LOOK_EVERY, given_up, not_ready};
 use crate::{
     catalog::{CallName, Chaos},
     clock,

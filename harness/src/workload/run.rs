@@ -9,7 +9,7 @@ use crate::{
     catalog::{CallName, Workload},
     clock,
     gateway::{Answer, Client, NewRun, RunStanding, RunView},
-    session::{Call, Context, Mark, Watch},
+    session::{Call, Context, Mark, RunWatch},
 };
 
 /// Between the first looks at a run whose end no stream has shown.
@@ -25,7 +25,7 @@ pub(super) struct Run {
     /// Its id, the gateway's word for it.
     pub(super) id: String,
     /// What the streams show of it; `None` where too many runs are watched already.
-    pub(super) watch: Option<Arc<Watch>>,
+    pub(super) watch: Option<Arc<RunWatch>>,
     /// When it was due, and in which phase.
     pub(super) since: Mark,
     /// How long its creation was told to wait.
@@ -135,10 +135,10 @@ pub(super) async fn start(context: &Context, workload: Workload, client: &Client
 
 /// Looks away from a run, or holds what the workspace streams showed of it against its record: that of one that ended in
 /// success. What may still come is waited for elsewhere, since it is no part of the run.
-pub(super) fn hold_against_streams(context: &Context, run: &Run, record: Option<RunView>, due: Mark) {
+pub(super) fn compare_with_streams(context: &Context, run: &Run, record: Option<RunView>, due: Mark) {
     match (&run.watch, record) {
         (Some(watch), Some(record)) if context.client.has(CallName::LogsStream) => {
-            context.hold_against_streams(&run.id, watch, record.into_messages(), due);
+            context.compare_with_streams(&run.id, watch, record.into_messages(), due);
         }
         (None, Some(_)) if context.client.has(CallName::LogsStream) => context.run_uncompared(due),
         _ => context.forget_run(&run.id),

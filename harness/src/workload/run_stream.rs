@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::own_record::{Difference, Shown};
+use super::own_record::{Difference, ShownLines};
 use crate::{
     catalog::{CallName, Workload},
     gateway::{LogEvent, RunView, StreamEvent, dialect::Replay},
@@ -21,7 +21,7 @@ const END_GRACE: Duration = Duration::from_secs(10);
 /// What a run's own stream has shown, and whether it could show everything.
 #[derive(Debug, Default)]
 pub(super) struct Followed {
-    pub(super) shown: Shown,
+    pub(super) shown: ShownLines,
     /// Whether it was open from before the start of the run, without a break.
     pub(super) is_whole: bool,
     /// How many connections there were.

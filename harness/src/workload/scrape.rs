@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     freshness::Freshness,
     heap_intake::{Collections, take_in_heap},
-    instances::{Counted, Gains, Instances, Scraped},
+    instances::{Gains, Instances, ProcessCounts, Scraped},
     process_watch::{Starts, began_within, note_life},
 };
 use crate::{
@@ -31,7 +31,7 @@ const CONNECTIONS_MAX: usize = 64;
 
 /// What was known when the metrics were asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct ScrapeContext {
     /// Runs that the gateway had accepted the start of.
     pub(super) runs: u64,
     /// Where the metrics speak for the gateway's processes: the connections that we held meanwhile, as far as that is known.
@@ -67,7 +67,7 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Takes in an answer.
-    pub(super) fn take_in(&mut self, context: &Context, outcome: Outcome, asked: Asked) {
+    pub(super) fn take_in(&mut self, context: &Context, outcome: Outcome, asked: ScrapeContext) {
         let mark = asked.mark;
         context.recorder.count(Counter::Scrapes, mark);
         let exposition = match outcome {
@@ -140,7 +140,7 @@ impl Intake {
         &mut self,
         context: &Context,
         exposition: &Exposition,
-        asked: Asked,
+        asked: ScrapeContext,
         missing: &mut BTreeSet<&'static str>,
     ) {
         let mark = asked.mark;
@@ -150,7 +150,7 @@ impl Intake {
         let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
         let part = |name: &&'static str| Some((*name, exposition.value(name)?));
         let gauges: BTreeMap<&'static str, f64> = PARTS.iter().filter_map(part).collect();
-        let counted = Counted::of(exposition);
+        let counted = ProcessCounts::of(exposition);
         let gains = self.instances.take_in(started_s, is_of_soak, Scraped { counted, gauges, mark });
         record(context, gains);
         if asked.by_metrics.is_some() {

@@ -24,9 +24,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    leak::{Needles, Places},
+    leak::Places,
     run::{self, Ending},
     run_stream::{self, Followed},
+    search_patterns::SearchPatterns,
 };
 use crate::{
     catalog::{CallName, Workload},
@@ -100,8 +101,8 @@ impl Soak {
     /// Looks for a text that stands nowhere, wherever a run shows; where it could not look.
     async fn unseen(&self) -> Vec<String> {
         let (context, client) = (&self.context, &self.context.client);
-        let needles = Needles::verbatim("stands nowhere");
-        let places = Places::watch(context, Workload::Safety, client, needles).await;
+        let patterns = SearchPatterns::verbatim("stands nowhere");
+        let places = Places::watch(context, Workload::Safety, client, patterns).await;
         let new = run::new_run("demo-enricher", "a run".into(), "hello".into());
         let since = context.recorder.mark();
         let (run, _) = run::create(context, Workload::Safety, client, &new, since).await.unwrap();

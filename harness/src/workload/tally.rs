@@ -4,11 +4,11 @@ use crate::journal::Buckets;
 
 /// A histogram as it stood at the last scrape: cumulative counts by upper bound.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct HistogramDelta {
     last: Option<Vec<(f64, f64)>>,
 }
 
-impl Tally {
+impl HistogramDelta {
     /// Takes in a scrape; says what was gained since the last. `None` at the first, which holds what was before the
     /// soak. A histogram that fell was reset by a restart that did not show: all it holds was gained since.
     pub(super) fn take_in(&mut self, cumulative: &[(f64, f64)]) -> Option<Buckets> {
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_histogram_that_fell_was_reset() {
-        let mut tally = Tally::default();
+        let mut tally = HistogramDelta::default();
         assert_eq!(None, total(tally.take_in(&counted(9.0))));
         assert_eq!(Some(3), total(tally.take_in(&counted(12.0))));
         assert_eq!(Some(4), total(tally.take_in(&counted(4.0))));

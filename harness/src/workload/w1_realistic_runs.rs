@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    place::Place,
+    place::CycleCursor,
     run::{self, Ending, Run},
     run_stream::{self, Followed},
     unended_runs::UnendedRuns,
@@ -18,7 +18,7 @@ use crate::{
     gateway::{Answer, RunView, dialect::Replay},
     journal::{Counter, Finding, Timing, clip},
     plan::PlannedRun,
-    session::{Context, Fatal, FirstOpening, Mark, Past, Side, Worker},
+    session::{Context, Fatal, FirstOpening, Mark, Past, TaskGroup, Worker},
 };
 
 /// Runs that were due in the last so long, real time, are played by a session that takes over; a hundredth of the plan,
@@ -33,15 +33,15 @@ const STREAMS_BACK_EVERY: Duration = Duration::from_millis(10);
 /// W1.
 #[derive(Debug, Default)]
 pub(super) struct RealisticRuns {
-    place: Place,
-    runs: Side,
+    place: CycleCursor,
+    runs: TaskGroup,
     unended: Arc<UnendedRuns>,
 }
 
 impl RealisticRuns {
     /// Goes on after those that were played.
     pub(super) fn after(past: &Past) -> Self {
-        Self { place: Place::at(past.finished(Workload::Runs)), ..Self::default() }
+        Self { place: CycleCursor::at(past.finished(Workload::Runs)), ..Self::default() }
     }
 }
 
@@ -50,7 +50,7 @@ impl Worker for RealisticRuns {
         Workload::Runs.name()
     }
 
-    fn beside(&self) -> Option<&Side> {
+    fn beside(&self) -> Option<&TaskGroup> {
         Some(&self.runs)
     }
 
@@ -119,7 +119,7 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unende
             // What a plan's limit made it wait, no user waited for.
             let due = Mark { at: due.at + run.waited, ..due };
             let record = under_way(context, planned, &run, due, unended).await;
-            run::hold_against_streams(context, &run, record, due);
+            run::compare_with_streams(context, &run, record, due);
         }
     }
 }

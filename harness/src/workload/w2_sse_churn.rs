@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{newest_runs, place::Place};
+use super::{newest_runs, place::CycleCursor};
 use crate::{
     catalog::{CallName, Workload},
     clock,
     plan::{PlannedChurn, asks_as_a_browser, log_stream_name},
-    session::{Context, Fatal, Kept, Order, Past, Side, Worker},
+    session::{Context, Fatal, Kept, Order, Past, TaskGroup, Worker},
 };
 
 /// How long a churn waits for its streams to come back before it is over without them.
@@ -25,9 +25,9 @@ const SETTLE_EVERY: Duration = Duration::from_millis(250);
 /// W2.
 #[derive(Debug, Default)]
 pub(super) struct SseChurn {
-    place: Place,
-    streams: Side,
-    churns: Side,
+    place: CycleCursor,
+    streams: TaskGroup,
+    churns: TaskGroup,
     orders: Mutex<Vec<mpsc::Sender<Order>>>,
 }
 
@@ -36,7 +36,7 @@ impl Worker for SseChurn {
         Workload::Churn.name()
     }
 
-    fn beside(&self) -> Option<&Side> {
+    fn beside(&self) -> Option<&TaskGroup> {
         Some(&self.streams)
     }
 
@@ -68,7 +68,7 @@ impl Worker for SseChurn {
 impl SseChurn {
     /// Goes on after those that were played. The opening of the streams counts as the first.
     pub(super) fn after(past: &Past) -> Self {
-        Self { place: Place::at(past.finished(Workload::Churn).saturating_sub(1)), ..Self::default() }
+        Self { place: CycleCursor::at(past.finished(Workload::Churn).saturating_sub(1)), ..Self::default() }
     }
 
     /// Opens the streams, once: a restarted worker finds them there.

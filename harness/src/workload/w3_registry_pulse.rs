@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    place::Place,
-    registry_search::{Sight, list, look, look_for_all},
+    place::CycleCursor,
+    registry_search::{SearchResult, list, look, look_for_all},
 };
 use crate::{
     catalog::{CallName, Workload},
@@ -22,7 +22,7 @@ use crate::{
     gateway::{Answer, Client, Manifest, dialect::VersionForm},
     journal::{Counter, Finding, Timing, clip},
     plan::PlannedPulse,
-    session::{Call, Context, Fatal, Mark, Past, Sent, Side, Worker},
+    session::{Call, Context, Fatal, Mark, Past, Sent, TaskGroup, Worker},
 };
 
 /// How long a version is searched. Three times the target, so that a late one is told from a lost one.
@@ -40,8 +40,8 @@ const VERSIONS_MAX: usize = 256;
 /// W3.
 #[derive(Debug, Default)]
 pub(super) struct RegistryPulse {
-    place: Place,
-    pulses: Side,
+    place: CycleCursor,
+    pulses: TaskGroup,
     registry: Arc<Registry>,
 }
 
@@ -77,7 +77,7 @@ impl RegistryPulse {
     /// Goes on after those that were played, and knows the versions that they published.
     pub(super) fn after(past: &Past) -> Self {
         Self {
-            place: Place::at(past.finished(Workload::Registry)),
+            place: CycleCursor::at(past.finished(Workload::Registry)),
             registry: Arc::new(Registry { published: Mutex::new(past.versions().clone()), ..Registry::default() }),
             ..Self::default()
         }
@@ -258,7 +258,7 @@ async fn look_for_tampered(context: &Context, client: &Client, slug: &str, versi
     let mark = context.recorder.mark();
     let searched = if client.dialect().searches_by_version() { version } else { "" };
     let Ok(listing) = list(context, client, slug, searched).await else { return };
-    if look(context, client, (slug, version), &listing, &[]).await == Sight::Found {
+    if look(context, client, (slug, version), &listing, &[]).await == SearchResult::Found {
         let route = context.client.dialect().route(CallName::Search);
         let answer = format!("refused, and found by {route}: {}", listing.answer);
         let finding = Finding::TamperAccepted { version: format!("{slug}@{version}"), answer: clip(&answer) };
@@ -292,9 +292,9 @@ async fn search_until_found(context: &Context, client: &Client, slug: &str, vers
     loop {
         let last = match list(context, client, slug, searched).await {
             Ok(listing) => match look(context, client, (slug, version), &listing, &[]).await {
-                Sight::Found => return Ok(()),
-                Sight::Missing => NotFound { unclear: None, answer: listing.answer },
-                Sight::Unclear(why) => NotFound { unclear: Some(why), answer: listing.answer },
+                SearchResult::Found => return Ok(()),
+                SearchResult::Missing => NotFound { unclear: None, answer: listing.answer },
+                SearchResult::Unclear(why) => NotFound { unclear: Some(why), answer: listing.answer },
             },
             Err(why) => NotFound { unclear: None, answer: why },
         };
@@ -316,13 +316,13 @@ async fn look_again(context: &Context, client: &Client, slug: &str, earlier: &[S
     for (version, (sight, answer)) in earlier.iter().zip(sights) {
         let (version, workspace) = (format!("{slug}@{version}"), client.workspace().to_owned());
         match sight {
-            Sight::Found => context.recorder.count(Counter::VersionChecks, mark),
-            Sight::Missing => {
+            SearchResult::Found => context.recorder.count(Counter::VersionChecks, mark),
+            SearchResult::Missing => {
                 context.recorder.count(Counter::VersionChecks, mark);
                 context.recorder.count(Counter::VersionsLost, mark);
                 context.recorder.incident_since(Finding::VersionLost { version, workspace, answer }, mark);
             }
-            Sight::Unclear(why) => {
+            SearchResult::Unclear(why) => {
                 let finding = Finding::SearchCut { version, is_new: false, workspace, why, answer };
                 context.recorder.incident_since(finding, mark);
             }

@@ -6,9 +6,10 @@ use futures_util::future::BoxFuture;
 
 use super::{
     injection::{INJECTIONS, inject, prompt},
-    leak::{Needles, Places},
-    place::Place,
+    leak::Places,
+    place::CycleCursor,
     run::{self, Created, Ending},
+    search_patterns::SearchPatterns,
 };
 use crate::{
     catalog::{CallName, Workload},
@@ -32,13 +33,13 @@ const TRIES_LIMIT: Duration = Duration::from_secs(10);
 /// W4.
 #[derive(Debug, Default)]
 pub(super) struct SafetyProbes {
-    place: Place,
+    place: CycleCursor,
 }
 
 impl SafetyProbes {
     /// Goes on after those that were played.
     pub(super) fn after(past: &Past) -> Self {
-        Self { place: Place::at(past.finished(Workload::Safety)) }
+        Self { place: CycleCursor::at(past.finished(Workload::Safety)) }
     }
 }
 
@@ -144,7 +145,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     let new = run::new_run(context.agent(), format!("safety-{name}"), message);
     let since = context.recorder.mark();
     let client = &context.client;
-    let places = Places::watch(context, Workload::Safety, client, Needles::verbatim(value)).await;
+    let places = Places::watch(context, Workload::Safety, client, SearchPatterns::verbatim(value)).await;
     let spec = client.dialect().call(CallName::CreateRun);
     let refused = spec.map_or(&[][..], |spec| &spec.refused);
     let created = run::create_unless_refused(context, Workload::Safety, client, &new, since, refused).await;
@@ -170,7 +171,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     // A run that the safety layer stopped has come to its end, too, where the dialect says that this protects such data.
     let is_refused =
         dialect.refuses_personal_data() && record.as_ref().is_some_and(|record| dialect.was_refused(record));
-    run::hold_against_streams(context, &run, record.filter(|_| ending == Ending::Success), since);
+    run::compare_with_streams(context, &run, record.filter(|_| ending == Ending::Success), since);
     if context.stop.is_requested() {
         return false;
     }

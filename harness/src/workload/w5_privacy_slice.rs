@@ -7,9 +7,10 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    leak::{Needles, Places},
-    place::Place,
+    leak::Places,
+    place::CycleCursor,
     run::{self, Ending},
+    search_patterns::SearchPatterns,
 };
 use crate::{
     catalog::{CallName, Workload},
@@ -34,13 +35,13 @@ const GONE: u16 = 404;
 /// W5.
 #[derive(Debug, Default)]
 pub(super) struct PrivacySlice {
-    place: Place,
+    place: CycleCursor,
 }
 
 impl PrivacySlice {
     /// Goes on after those that were played.
     pub(super) fn after(past: &Past) -> Self {
-        Self { place: Place::at(past.finished(Workload::Privacy)) }
+        Self { place: CycleCursor::at(past.finished(Workload::Privacy)) }
     }
 }
 
@@ -101,11 +102,11 @@ struct Canary {
     since: Mark,
     places: Places,
     /// How it stands.
-    standing: Standing,
+    standing: CanaryStanding,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum CanaryStanding {
     /// It showed, and was counted.
     Leaked,
     /// Everything was looked at, and it showed nowhere.
@@ -120,7 +121,7 @@ async fn send_canaries(context: &Context, client: &Client) -> Vec<Canary> {
     let mut canaries = Vec::new();
     for _ in 0..CANARIES_MAX {
         let canary = send_canary(context, client).await;
-        let is_proven = canary.as_ref().is_some_and(|canary| canary.standing != Standing::Unproven);
+        let is_proven = canary.as_ref().is_some_and(|canary| canary.standing != CanaryStanding::Unproven);
         canaries.extend(canary);
         if is_proven || context.stop.is_requested() || clock::now() >= until {
             break;
@@ -153,7 +154,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
         format!("The code word is {canary}, keep it to yourself."),
     );
     let since = context.recorder.mark();
-    let places = Places::watch(context, Workload::Privacy, client, Needles::readable(&canary)).await;
+    let places = Places::watch(context, Workload::Privacy, client, SearchPatterns::readable(&canary)).await;
     let (run, created) = run::create(context, Workload::Privacy, client, &new, since).await.ok()?;
     places.look_at(client.dialect().route(CallName::CreateRun), &created.text());
     places.watch_run(context, Workload::Privacy, client, &run.id).await;
@@ -178,9 +179,9 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     if found.shown.is_empty() && (!is_over || !found.unseen.is_empty()) {
         let unseen = found.unseen.join(", ");
         tracing::info!("the canary of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
-        return Some(Canary { run: run.id, since, places, standing: Standing::Unproven });
+        return Some(Canary { run: run.id, since, places, standing: CanaryStanding::Unproven });
     }
-    let mut canary = Canary { run: run.id, since, places, standing: Standing::ShownNowhere };
+    let mut canary = Canary { run: run.id, since, places, standing: CanaryStanding::ShownNowhere };
     canary.leaked(context, found.shown);
     Some(canary)
 }
@@ -188,8 +189,8 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
 impl Canary {
     /// Says where it showed, if it did. It counts as one, in however many places it shows.
     fn leaked(&mut self, context: &Context, shown: Vec<String>) {
-        if !shown.is_empty() && self.standing != Standing::Leaked {
-            self.standing = Standing::Leaked;
+        if !shown.is_empty() && self.standing != CanaryStanding::Leaked {
+            self.standing = CanaryStanding::Leaked;
             context.recorder.count(Counter::CanariesSent, self.since);
             context.recorder.count(Counter::CanariesLeaked, self.since);
         }
@@ -203,7 +204,7 @@ impl Canary {
         let is_seen = self.look_at_run_again(context, client).await;
         let shown = self.places.found().shown;
         self.leaked(context, shown);
-        if self.standing == Standing::ShownNowhere {
+        if self.standing == CanaryStanding::ShownNowhere {
             if is_seen {
                 context.recorder.count(Counter::CanariesSent, self.since);
             } else {

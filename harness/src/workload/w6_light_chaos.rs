@@ -8,7 +8,8 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     added_latency::{latency, latency_lasts},
     lever::{self, Pulled},
-    place::Place,
+    place::CycleCursor,
+    readiness::{LOOK_EVERY, given_up},
     restart_effect::RestartLook,
     round_trips::{RoundTrips, undisturbed},
 };
@@ -17,23 +18,17 @@ use crate::{
     clock::{self, micros},
     journal::{Finding, clip},
     plan::{Lever, PlannedChaos, millis},
-    session::{Context, Fatal, Past, Side, Worker},
+    session::{Context, Fatal, Past, TaskGroup, Worker},
 };
 
-/// How long a gateway is waited for before it is given up.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(120);
-/// The same, when the plan is over: a little longer than the target.
-const RECOVERY_LIMIT_AFTERWARDS: Duration = Duration::from_secs(35);
-/// Between looks.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A latency that lasts no longer than this is not measured any more: the calls that are timed take their time, too.
 const MEASURED_WITHIN: Duration = Duration::from_secs(3);
 
 /// W6.
 #[derive(Debug, Default)]
 pub(super) struct LightChaos {
-    place: Place,
-    windows: Side,
+    place: CycleCursor,
+    windows: TaskGroup,
 }
 
 impl Worker for LightChaos {
@@ -41,7 +36,7 @@ impl Worker for LightChaos {
         Workload::Chaos.name()
     }
 
-    fn beside(&self) -> Option<&Side> {
+    fn beside(&self) -> Option<&TaskGroup> {
         Some(&self.windows)
     }
 
@@ -68,7 +63,7 @@ impl Worker for LightChaos {
 
 /// How far an event has come when a session begins with it.
 #[derive(Debug)]
-enum Stage {
+enum EventStage {
     /// It is to be injected.
     Due,
     /// It was injected by the session before, which may have seen its effect.
@@ -80,29 +75,29 @@ enum Stage {
 impl LightChaos {
     /// Goes on after the events that were played.
     pub(super) fn after(past: &Past) -> Self {
-        Self { place: Place::at(past.finished(Workload::Chaos)), ..Self::default() }
+        Self { place: CycleCursor::at(past.finished(Workload::Chaos)), ..Self::default() }
     }
 
     async fn disturb(&self, context: &Context, planned: &PlannedChaos) {
         let chaos = planned.chaos;
         let settle_ms = millis(context.plan.scenario.chaos.settle);
         let (injected, before) = match stage(context, chaos).await {
-            Stage::Over(at_ms) => {
+            EventStage::Over(at_ms) => {
                 context.recorder.set_phase(Phase::from(chaos));
-                let _window = Window::open(context, chaos);
+                let _window = OpenWindow::open(context, chaos);
                 let _ = context.until((at_ms + settle_ms).min(context.plan.window_ends_ms(planned))).await;
                 return;
             }
-            Stage::Injected { at, is_seen, before } => (Some((at, is_seen)), before),
-            Stage::Due if chaos == Chaos::Latency => (None, undisturbed(context).await),
-            Stage::Due => (None, RoundTrips::default()),
+            EventStage::Injected { at, is_seen, before } => (Some((at, is_seen)), before),
+            EventStage::Due if chaos == Chaos::Latency => (None, undisturbed(context).await),
+            EventStage::Due => (None, RoundTrips::default()),
         };
         let restarts = chaos != Chaos::Latency;
         let mut look = RestartLook::before(context, planned, injected.is_none() && restarts).await;
         context.recorder.set_phase(Phase::from(chaos));
         // While the gateway is down by our own hand, or is about to be, what is due waits.
         context.gate.hold(restarts);
-        let window = Window::open(context, chaos);
+        let window = OpenWindow::open(context, chaos);
         let (effect, mut effect_seen) = watch::channel(None);
         let (injected_at, is_seen) = match injected {
             Some((at, is_seen)) => (at, is_seen),
@@ -199,33 +194,33 @@ impl LightChaos {
 
 /// Where an event stands. One whose effect the session before did not see is injected again: chaos that nobody saw proves
 /// nothing. What still lasts of an added latency is waited for first.
-async fn stage(context: &Context, chaos: Chaos) -> Stage {
+async fn stage(context: &Context, chaos: Chaos) -> EventStage {
     let past = context.past.chaos(chaos);
     if let Some(over_ms) = past.over_ms {
-        return Stage::Over(over_ms);
+        return EventStage::Over(over_ms);
     }
     if matches!(context.levers.get(&chaos), Some(Lever::Proxy { .. })) {
         // What the proxy of the session before did ended with it.
-        return Stage::Due;
+        return EventStage::Due;
     }
-    let Some(at) = past.injected_ms.map(|at_ms| context.clock.instant(at_ms)) else { return Stage::Due };
+    let Some(at) = past.injected_ms.map(|at_ms| context.clock.instant(at_ms)) else { return EventStage::Due };
     let is_seen = past.is_seen;
     if chaos != Chaos::Latency {
         // A gateway that is down still shows what was done to it.
         let is_down = !matches!(context.client.ready().await, Ok(answer) if context.client.says_ready(&answer));
         let before = RoundTrips::default();
-        return if is_seen || is_down { Stage::Injected { at, is_seen, before } } else { Stage::Due };
+        return if is_seen || is_down { EventStage::Injected { at, is_seen, before } } else { EventStage::Due };
     }
     let ends_at = at + latency_lasts(context);
     let left = ends_at.saturating_duration_since(clock::now());
     match past.fastest_us.as_deref().and_then(|fastest_us| RoundTrips::of(context, fastest_us)) {
-        Some(before) if is_seen || left > MEASURED_WITHIN => Stage::Injected { at, is_seen, before },
+        Some(before) if is_seen || left > MEASURED_WITHIN => EventStage::Injected { at, is_seen, before },
         _ => {
             tokio::select! {
                 () = context.stop.requested() => {}
                 () = tokio::time::sleep_until(ends_at) => {}
             }
-            Stage::Due
+            EventStage::Due
         }
     }
 }
@@ -238,20 +233,20 @@ fn window_ends_ms(context: &Context, planned: &PlannedChaos, injected_at: Instan
 }
 
 /// A window that is open. However it comes to be closed, nothing is held after it.
-struct Window<'a> {
+struct OpenWindow<'a> {
     context: &'a Context,
     chaos: Chaos,
     from_ms: u64,
 }
 
-impl<'a> Window<'a> {
+impl<'a> OpenWindow<'a> {
     /// Of an event whose phase has begun.
     fn open(context: &'a Context, chaos: Chaos) -> Self {
         Self { context, chaos, from_ms: context.clock.now_ms() }
     }
 }
 
-impl Drop for Window<'_> {
+impl Drop for OpenWindow<'_> {
     fn drop(&mut self) {
         let Self { context, chaos, from_ms } = *self;
         context.gate.hold(false);
@@ -268,22 +263,6 @@ async fn inject(context: &Context, chaos: Chaos) -> Option<bool> {
     let finding = Finding::ChaosInjected { chaos, accepted: accepted == Some(true), answer: clip(&answer) };
     context.recorder.incident_since(finding, mark);
     accepted
-}
-
-/// What the gateway answers that is not ready; none where it is.
-pub(super) async fn not_ready(context: &Context) -> Option<String> {
-    match context.client.ready().await {
-        Ok(answer) if context.client.says_ready(&answer) => None,
-        Ok(answer) => Some(answer.to_string()),
-        Err(trouble) => Some(trouble.text),
-    }
-}
-
-/// Whether a gateway that was waited for since a moment is given up: after the limit, or sooner if the plan is over.
-pub(super) fn given_up(context: &Context, since: Instant) -> bool {
-    let waited = clock::now().saturating_duration_since(since);
-    let plan_is_over = context.clock.now_ms() >= context.plan.duration_ms;
-    waited >= if plan_is_over { RECOVERY_LIMIT_AFTERWARDS } else { RECOVERY_LIMIT } || context.stop.is_requested()
 }
 
 fn not_recovered(context: &Context, chaos: Chaos, injected_at: Instant, still: &str) {

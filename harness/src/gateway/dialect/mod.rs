@@ -180,7 +180,7 @@ impl EventKind {
 
 /// Where a run can stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// It waits.
     Waiting,
     /// It is under way.
@@ -212,7 +212,7 @@ pub struct Dialect {
     /// Every call of the contract.
     pub calls: BTreeMap<CallName, Has>,
     /// The words for where a run stands.
-    pub states: BTreeMap<String, State>,
+    pub states: BTreeMap<String, RunState>,
     /// Of the words for failure, those of a run that the safety layer refused.
     pub refused_states: BTreeSet<String>,
     /// Codes in answers.

@@ -15,10 +15,10 @@ pub fn is_absolute(path: &str) -> bool {
 
 /// A text with places: `/api/runs/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub struct Template(Vec<TemplatePart>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Place(String),
 }
@@ -31,13 +31,13 @@ impl Template {
         let mut rest = text;
         while let Some((before, word, after)) = next_place(rest) {
             if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
+                parts.push(TemplatePart::Text(before.to_owned()));
             }
-            parts.push(Part::Place(word.to_owned()));
+            parts.push(TemplatePart::Place(word.to_owned()));
             rest = after;
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
+            parts.push(TemplatePart::Text(rest.to_owned()));
         }
         Self(parts)
     }
@@ -45,8 +45,8 @@ impl Template {
     /// The words of its places.
     pub fn places(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
-            Part::Place(word) => Some(word.as_str()),
-            Part::Text(_) => None,
+            TemplatePart::Place(word) => Some(word.as_str()),
+            TemplatePart::Text(_) => None,
         })
     }
 
@@ -56,9 +56,9 @@ impl Template {
         let mut after_place = false;
         for part in &self.0 {
             match part {
-                Part::Place(_) if after_place => return true,
-                Part::Place(_) => after_place = true,
-                Part::Text(text) => after_place &= text.bytes().all(|b| b.is_ascii_digit()),
+                TemplatePart::Place(_) if after_place => return true,
+                TemplatePart::Place(_) => after_place = true,
+                TemplatePart::Text(text) => after_place &= text.bytes().all(|b| b.is_ascii_digit()),
             }
         }
         false
@@ -67,9 +67,9 @@ impl Template {
     /// The text with its places filled; each value goes through `write`. A place that nothing is for stays empty.
     #[must_use]
     pub fn fill(&self, fill: &Fill<'_>, write: fn(&str) -> String) -> String {
-        let part = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Place(word) => write(&text_of(fill, word)),
+        let part = |part: &TemplatePart| match part {
+            TemplatePart::Text(text) => text.clone(),
+            TemplatePart::Place(word) => write(&text_of(fill, word)),
         };
         self.0.iter().map(part).collect()
     }
@@ -78,8 +78,8 @@ impl Template {
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|part| match part {
-            Part::Text(text) => f.write_str(text),
-            Part::Place(word) => write!(f, "{{{word}}}"),
+            TemplatePart::Text(text) => f.write_str(text),
+            TemplatePart::Place(word) => write!(f, "{{{word}}}"),
         })
     }
 }

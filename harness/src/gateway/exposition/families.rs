@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Exposition,
-    line::{Kind, Sample},
+    line::{Kind, MetricSample},
     number,
     unusable::{UnreadLine, Unusable},
 };
@@ -23,7 +23,7 @@ pub(super) struct Families<'a> {
     hasher: BuildHasherDefault<DefaultHasher>,
     kinds: HashMap<Cow<'a, str>, Kind>,
     /// Samples by name, and by a hash of their labels.
-    plain: BTreeMap<Cow<'a, str>, BTreeMap<u64, Point>>,
+    plain: BTreeMap<Cow<'a, str>, BTreeMap<u64, SeriesPoint>>,
     /// Samples with a bound, by the name of the histogram, and by a hash of their other labels.
     buckets: BTreeMap<Cow<'a, str>, BTreeMap<u64, Vec<Bucket>>>,
     native: BTreeSet<Cow<'a, str>>,
@@ -32,7 +32,7 @@ pub(super) struct Families<'a> {
 
 /// The value of a series.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+struct SeriesPoint {
     value: f64,
     timestamp: Option<f64>,
 }
@@ -40,10 +40,10 @@ struct Point {
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     bound: f64,
-    point: Point,
+    point: SeriesPoint,
 }
 
-impl Point {
+impl SeriesPoint {
     /// Takes in another sample of the same series. Of several moments, the latest counts; says whether that is possible.
     fn replace(&mut self, other: Self) -> bool {
         match (self.timestamp, other.timestamp) {
@@ -67,13 +67,13 @@ impl<'a> Families<'a> {
         self.cannot_use(name.strip_suffix("_bucket").unwrap_or(name), Unusable::Unread(line));
     }
 
-    pub(super) fn sample(&mut self, sample: Sample<'a>) {
-        let Sample { name, mut labels, value, timestamp } = sample;
+    pub(super) fn sample(&mut self, sample: MetricSample<'a>) {
+        let MetricSample { name, mut labels, value, timestamp } = sample;
         let Some(value) = value else {
             self.native.insert(name);
             return;
         };
-        let point = Point { value, timestamp };
+        let point = SeriesPoint { value, timestamp };
         let bound = labels.iter().position(|(label, _)| label == "le");
         // A metric may have such a name and be something else.
         let is_bucket = self.kinds.get(&name).is_none_or(|kind| *kind == Kind::Histogram);

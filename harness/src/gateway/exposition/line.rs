@@ -14,7 +14,7 @@ const LABELS_MAX: usize = 256;
 
 /// What a line is.
 #[derive(Debug, PartialEq)]
-pub(super) enum Line<'a> {
+pub(super) enum SampleLine<'a> {
     /// Blank, or a comment that says nothing about types.
     Nothing,
     /// `# EOF`, with which an OpenMetrics text ends.
@@ -22,7 +22,7 @@ pub(super) enum Line<'a> {
     /// `# TYPE name kind`.
     Type(Cow<'a, str>, Kind),
     /// A sample.
-    Sample(Sample<'a>),
+    Sample(MetricSample<'a>),
 }
 
 /// The types of metrics that make a difference here.
@@ -38,7 +38,7 @@ pub(super) enum Kind {
 
 /// A sample: a series, and what it measures.
 #[derive(Debug, PartialEq)]
-pub(super) struct Sample<'a> {
+pub(super) struct MetricSample<'a> {
     pub(super) name: Cow<'a, str>,
     /// In the order of their names, so that the same series is the same list.
     pub(super) labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -59,12 +59,12 @@ pub(super) struct Malformed<'a> {
 }
 
 /// Reads a line, without its line feed.
-pub(super) fn read(line: &str) -> Result<Line<'_>, Malformed<'_>> {
+pub(super) fn read(line: &str) -> Result<SampleLine<'_>, Malformed<'_>> {
     let line = trim(line);
     match line.strip_prefix('#') {
         Some(comment) => Ok(read_comment(comment)),
-        None if line.is_empty() => Ok(Line::Nothing),
-        None => read_sample(line).map(Line::Sample),
+        None if line.is_empty() => Ok(SampleLine::Nothing),
+        None => read_sample(line).map(SampleLine::Sample),
     }
 }
 
@@ -74,17 +74,17 @@ fn trim(text: &str) -> &str {
 }
 
 /// Only `# TYPE` and `# EOF` matter. A comment that is almost one of them is a comment.
-fn read_comment(comment: &str) -> Line<'_> {
+fn read_comment(comment: &str) -> SampleLine<'_> {
     if comment == " EOF" {
-        return Line::End;
+        return SampleLine::End;
     }
     let type_of = || {
         let mut rest = Cursor(trim(comment).strip_prefix("TYPE").filter(|rest| rest.starts_with([' ', '\t']))?);
         rest.skip_blanks();
         let name = if rest.0.starts_with('"') { rest.quoted().ok()? } else { Cow::Borrowed(rest.until_blank()) };
-        Some(Line::Type(name, kind(trim(rest.0))))
+        Some(SampleLine::Type(name, kind(trim(rest.0))))
     };
-    type_of().unwrap_or(Line::Nothing)
+    type_of().unwrap_or(SampleLine::Nothing)
 }
 
 fn kind(word: &str) -> Kind {
@@ -102,14 +102,14 @@ fn kind(word: &str) -> Kind {
     }
 }
 
-fn read_sample(line: &str) -> Result<Sample<'_>, Malformed<'_>> {
+fn read_sample(line: &str) -> Result<MetricSample<'_>, Malformed<'_>> {
     let mut rest = Cursor(line);
     let mut name = None;
     let read = read_parts(&mut rest, &mut name);
     let (labels, value, timestamp) =
         read.map_err(|why| Malformed { name: name.clone(), why, is_open: why == OPEN_QUOTE })?;
     match name {
-        Some(name) => Ok(Sample { name, labels, value, timestamp }),
+        Some(name) => Ok(MetricSample { name, labels, value, timestamp }),
         None => Err(Malformed { name: None, why: "no name of a metric", is_open: false }),
     }
 }

@@ -17,7 +17,7 @@ mod unusable;
 use std::collections::BTreeMap;
 
 use families::Families;
-use line::{Line, Malformed};
+use line::{Malformed, SampleLine};
 pub use unusable::{UnreadLine, UnreadLines, Unusable};
 
 use super::{
@@ -72,20 +72,20 @@ impl Exposition {
         let (mut families, mut unread) = (Families::default(), UnreadLines::default());
         let (mut series, mut is_cut, mut has_ended) = (0, false, false);
         let mut heap = HeapReader::default();
-        for ReadLine { number, text: line, read } in (Lines { text, at: 0, count: 0 }) {
+        for ReadLine { number, text: line, read } in (TextLines { text, at: 0, count: 0 }) {
             match read {
-                Ok(Line::Nothing) => {}
+                Ok(SampleLine::Nothing) => {}
                 Ok(_) if has_ended => unread.add(UnreadLine::new(number, line, "text after # EOF")),
-                Ok(Line::End) => has_ended = is_open_metrics,
-                Ok(Line::Type(name, kind)) => families.type_of(name, kind),
-                Ok(Line::Sample(sample)) if series < Self::SERIES_MAX => {
+                Ok(SampleLine::End) => has_ended = is_open_metrics,
+                Ok(SampleLine::Type(name, kind)) => families.type_of(name, kind),
+                Ok(SampleLine::Sample(sample)) if series < Self::SERIES_MAX => {
                     series += 1;
                     heap.absorb(&sample.name, sample.value.unwrap_or(f64::NAN), |label| {
                         sample.labels.iter().find(|(name, _)| name == label).map(|(_, value)| value.as_ref())
                     });
                     families.sample(sample);
                 }
-                Ok(Line::Sample(_)) => is_cut = true,
+                Ok(SampleLine::Sample(_)) => is_cut = true,
                 Err(Malformed { name, why, .. }) => {
                     let malformed = UnreadLine::new(number, line, why);
                     if let Some(name) = name {
@@ -146,7 +146,7 @@ fn per_second(name: &str) -> f64 {
 }
 
 /// The lines of a text, as they are taken.
-struct Lines<'a> {
+struct TextLines<'a> {
     text: &'a str,
     /// Where the next one begins.
     at: usize,
@@ -159,10 +159,10 @@ struct ReadLine<'a> {
     /// Its number, from 1.
     number: usize,
     text: &'a str,
-    read: Result<Line<'a>, Malformed<'a>>,
+    read: Result<SampleLine<'a>, Malformed<'a>>,
 }
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for TextLines<'a> {
     type Item = ReadLine<'a>;
 
     /// The next line, and those after it in which a label value goes on that is closed there.
@@ -176,7 +176,7 @@ impl<'a> Iterator for Lines<'a> {
         if matches!(&read, Err(malformed) if malformed.is_open) {
             let longer = ends.take(LINES_OF_A_SAMPLE_MAX - 1).zip(2..).find_map(|(end, lines)| {
                 let longer = line::read(&rest[..end]);
-                matches!(longer, Ok(Line::Sample(_))).then_some((end, lines, longer))
+                matches!(longer, Ok(SampleLine::Sample(_))).then_some((end, lines, longer))
             });
             (end, lines, read) = longer.unwrap_or((end, lines, read));
         }

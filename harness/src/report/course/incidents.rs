@@ -13,7 +13,7 @@ const KEPT_MAX: usize = 12;
 
 /// An incident in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Told {
+pub(in super::super) struct ShownIncident {
     /// Scenario milliseconds.
     pub(in super::super) at_ms: u64,
     pub(in super::super) phase: Phase,
@@ -24,20 +24,20 @@ pub(in super::super) struct Told {
 
 /// All incidents, heartbeats aside.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Incidents {
+pub(in super::super) struct IncidentLog {
     steps: usize,
-    kinds: BTreeMap<&'static str, Kind>,
+    kinds: BTreeMap<&'static str, IncidentKind>,
 }
 
 #[derive(Debug, Clone)]
-struct Kind {
+struct IncidentKind {
     count: u64,
-    first: Vec<Told>,
-    last: VecDeque<Told>,
+    first: Vec<ShownIncident>,
+    last: VecDeque<ShownIncident>,
     by_step: Vec<u16>,
 }
 
-impl Incidents {
+impl IncidentLog {
     pub(super) fn new(steps: usize) -> Self {
         Self { steps, kinds: BTreeMap::new() }
     }
@@ -47,9 +47,10 @@ impl Incidents {
             return;
         }
         let name = incident.finding.kind();
-        let told = Told { at_ms: incident.at_ms, phase: incident.phase, kind: name, says: says(&incident.finding) };
+        let told =
+            ShownIncident { at_ms: incident.at_ms, phase: incident.phase, kind: name, says: says(&incident.finding) };
         let steps = self.steps;
-        let kind = self.kinds.entry(name).or_insert_with(|| Kind {
+        let kind = self.kinds.entry(name).or_insert_with(|| IncidentKind {
             count: 0,
             first: Vec::with_capacity(KEPT_MAX),
             last: VecDeque::with_capacity(KEPT_MAX),
@@ -70,8 +71,9 @@ impl Incidents {
     }
 
     /// Those that are kept, in order of time.
-    pub(in super::super) fn kept(&self) -> Vec<&Told> {
-        let mut kept: Vec<&Told> = self.kinds.values().flat_map(|kind| kind.first.iter().chain(&kind.last)).collect();
+    pub(in super::super) fn kept(&self) -> Vec<&ShownIncident> {
+        let mut kept: Vec<&ShownIncident> =
+            self.kinds.values().flat_map(|kind| kind.first.iter().chain(&kind.last)).collect();
         kept.sort_by_key(|told| told.at_ms);
         kept
     }
@@ -107,7 +109,7 @@ mod tests {
 
     #[test]
     fn of_many_the_first_and_the_last_are_kept_and_all_are_counted() {
-        let mut incidents = Incidents::new(2);
+        let mut incidents = IncidentLog::new(2);
         (0..100).for_each(|n| incidents.absorb(&not_ready(n), usize::from(n >= 50)));
         let kept = incidents.kept();
         assert_eq!((24, 0, 99), (kept.len(), kept[0].at_ms, kept[23].at_ms));

@@ -12,12 +12,12 @@ const EDGES: usize = (OCTAVES * PER_OCTAVE) as usize;
 
 /// What is a latency here: of ours, or of the gateway's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum Latency {
+pub(in super::super) enum LatencySource {
     Timing(Timing),
     Source(Source),
 }
 
-impl Latency {
+impl LatencySource {
     pub(super) fn all() -> impl Iterator<Item = Self> {
         Timing::ALL.iter().map(|timing| Self::Timing(*timing)).chain(Source::ALL.iter().map(|s| Self::Source(*s)))
     }
@@ -25,13 +25,13 @@ impl Latency {
 
 /// The samples of one step.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Cell {
+pub(in super::super) struct LatencyStep {
     counts: [u16; EDGES],
     count: u32,
     max_us: u64,
 }
 
-impl Default for Cell {
+impl Default for LatencyStep {
     fn default() -> Self {
         Self { counts: [0; EDGES], count: 0, max_us: 0 }
     }
@@ -54,7 +54,7 @@ fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
 
-impl Cell {
+impl LatencyStep {
     pub(super) fn absorb(&mut self, histogram: &LatencyHistogram) {
         for (us, n) in histogram.recorded() {
             self.add(us, n);
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_quantile_is_known_to_within_five_percent_and_never_above_the_greatest() {
-        let mut cell = Cell::default();
+        let mut cell = LatencyStep::default();
         let mut histogram = LatencyHistogram::new();
         (1..=1_000).for_each(|n| histogram.record(n * 1_000));
         cell.absorb(&histogram);
@@ -133,19 +133,19 @@ mod tests {
         let max = cell.max_ms().unwrap();
         assert!(cell.count() == 1_000 && (1_000.0..1_001.0).contains(&max), "{max}");
         assert!(cell.quantile_ms(1.0).unwrap() <= max);
-        assert_eq!(None, Cell::default().quantile_ms(0.5));
+        assert_eq!(None, LatencyStep::default().quantile_ms(0.5));
     }
 
     #[test]
     fn what_is_too_short_or_too_long_for_the_buckets_is_in_the_first_or_the_last() {
-        let mut cell = Cell::default();
+        let mut cell = LatencyStep::default();
         [0, u64::MAX].into_iter().for_each(|us| cell.add(us, 1));
         assert_eq!(vec![(0, 1), (EDGES - 1, 1)], cell.buckets().collect::<Vec<_>>());
     }
 
     #[test]
     fn a_gateways_buckets_count_at_their_upper_ends_and_odd_ones_do_no_harm() {
-        let mut cell = Cell::default();
+        let mut cell = LatencyStep::default();
         cell.absorb_buckets(&Buckets { bounds_seconds: vec![0.1, 0.5], counts: vec![3, 1, 1] });
         assert_eq!((5, Some(500.0)), (cell.count(), cell.max_ms()));
         cell.absorb_buckets(&Buckets { bounds_seconds: vec![f64::NAN, -1.0], counts: vec![1, 2, u64::MAX] });

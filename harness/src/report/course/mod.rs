@@ -11,9 +11,9 @@ mod windows;
 use std::collections::BTreeMap;
 
 pub(super) use grid::Grid;
-pub(super) use incidents::{Incidents, Told};
-pub(super) use latency::{Cell, Latency, edge_ms};
-pub(super) use windows::Window;
+pub(super) use incidents::{IncidentLog, ShownIncident};
+pub(super) use latency::{LatencySource, LatencyStep, edge_ms};
+pub(super) use windows::ChartWindow;
 use windows::Windows;
 
 use crate::{
@@ -34,7 +34,7 @@ const HOLES_MAX: usize = 64;
 
 /// A gauge over one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Sample {
+pub(super) struct GaugeStep {
     pub(super) last: f64,
     pub(super) max: f64,
 }
@@ -44,11 +44,11 @@ pub(super) struct Sample {
 pub struct Course {
     pub(super) gauge_grid: Grid,
     pub(super) rate_grid: Grid,
-    gauges: BTreeMap<Gauge, Vec<Option<Sample>>>,
+    gauges: BTreeMap<Gauge, Vec<Option<GaugeStep>>>,
     counters: BTreeMap<Counter, Vec<u32>>,
-    latencies: BTreeMap<Latency, Vec<Cell>>,
+    latencies: BTreeMap<LatencySource, Vec<LatencyStep>>,
     windows: Windows,
-    incidents: Incidents,
+    incidents: IncidentLog,
     heartbeats_ms: Vec<u64>,
     holes: Vec<(u64, u64)>,
     reached_ms: u64,
@@ -64,8 +64,10 @@ impl Course {
         Self {
             gauges: Gauge::ALL.iter().map(|gauge| (*gauge, vec![None; gauge_grid.len()])).collect(),
             counters: Counter::ALL.iter().map(|counter| (*counter, vec![0; rate_grid.len()])).collect(),
-            latencies: Latency::all().map(|latency| (latency, vec![Cell::default(); rate_grid.len()])).collect(),
-            incidents: Incidents::new(rate_grid.len()),
+            latencies: LatencySource::all()
+                .map(|latency| (latency, vec![LatencyStep::default(); rate_grid.len()]))
+                .collect(),
+            incidents: IncidentLog::new(rate_grid.len()),
             gauge_grid,
             rate_grid,
             windows: Windows::default(),
@@ -109,7 +111,7 @@ impl Course {
             let is_measured = summary.last.is_finite() && summary.max.is_finite();
             if let Some(steps) = self.gauges.get_mut(gauge).filter(|_| is_measured) {
                 let before = steps[gauge_step].map_or(f64::NEG_INFINITY, |sample| sample.max);
-                steps[gauge_step] = Some(Sample { last: summary.last, max: summary.max.max(before) });
+                steps[gauge_step] = Some(GaugeStep { last: summary.last, max: summary.max.max(before) });
             }
         }
         for (counter, n) in &interval.counters {
@@ -118,12 +120,12 @@ impl Course {
             }
         }
         for (timing, record) in &interval.timings {
-            if let Some(steps) = self.latencies.get_mut(&Latency::Timing(*timing)) {
+            if let Some(steps) = self.latencies.get_mut(&LatencySource::Timing(*timing)) {
                 steps[rate_step].absorb(&record.histogram);
             }
         }
         for (source, buckets) in &interval.sources {
-            if let Some(steps) = self.latencies.get_mut(&Latency::Source(*source)) {
+            if let Some(steps) = self.latencies.get_mut(&LatencySource::Source(*source)) {
                 steps[rate_step].absorb_buckets(buckets);
             }
         }
@@ -140,7 +142,7 @@ impl Course {
         self.reached_ms
     }
 
-    pub(super) fn gauge(&self, gauge: Gauge) -> &[Option<Sample>] {
+    pub(super) fn gauge(&self, gauge: Gauge) -> &[Option<GaugeStep>] {
         self.gauges.get(&gauge).map_or(&[], Vec::as_slice)
     }
 
@@ -148,11 +150,11 @@ impl Course {
         self.counters.get(&counter).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn latency(&self, latency: Latency) -> &[Cell] {
+    pub(super) fn latency(&self, latency: LatencySource) -> &[LatencyStep] {
         self.latencies.get(&latency).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn windows(&self) -> &[Window] {
+    pub(super) fn windows(&self) -> &[ChartWindow] {
         self.windows.all()
     }
 
@@ -165,7 +167,7 @@ impl Course {
         &self.holes
     }
 
-    pub(super) const fn incidents(&self) -> &Incidents {
+    pub(super) const fn incidents(&self) -> &IncidentLog {
         &self.incidents
     }
 }

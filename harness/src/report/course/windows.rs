@@ -7,7 +7,7 @@ const WINDOWS_MAX: usize = 64;
 
 /// A chaos window, scenario milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Window {
+pub(in super::super) struct ChartWindow {
     pub(in super::super) phase: Phase,
     pub(in super::super) from_ms: u64,
     pub(in super::super) to_ms: u64,
@@ -16,7 +16,7 @@ pub(in super::super) struct Window {
 /// All windows, in order of their beginnings.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Windows {
-    all: Vec<Window>,
+    all: Vec<ChartWindow>,
     /// When chaos was asked for last, and which window that opens.
     injected: Option<(Phase, u64)>,
 }
@@ -33,16 +33,16 @@ impl Windows {
         if phase == Phase::Steady {
             return;
         }
-        let reopens = |known: &Window| self.injected.is_some_and(|(of, at_ms)| of == phase && at_ms > known.to_ms);
+        let reopens = |known: &ChartWindow| self.injected.is_some_and(|(of, at_ms)| of == phase && at_ms > known.to_ms);
         match self.all.iter().rposition(|known| known.phase == phase) {
             Some(at) if from_ms <= self.all[at].to_ms => self.all[at].to_ms = self.all[at].to_ms.max(to_ms),
             Some(at) if !reopens(&self.all[at]) => {}
-            _ if self.all.len() < WINDOWS_MAX => self.all.push(Window { phase, from_ms, to_ms }),
+            _ if self.all.len() < WINDOWS_MAX => self.all.push(ChartWindow { phase, from_ms, to_ms }),
             _ => {}
         }
     }
 
-    pub(super) fn all(&self) -> &[Window] {
+    pub(super) fn all(&self) -> &[ChartWindow] {
         &self.all
     }
 }
@@ -59,10 +59,10 @@ mod tests {
             windows.absorb(Phase::Latency, from_ms, to_ms);
             windows.absorb(Phase::Steady, from_ms, to_ms);
         }
-        let one = Window { phase: Phase::Latency, from_ms: 0, to_ms: 20_000 };
+        let one = ChartWindow { phase: Phase::Latency, from_ms: 0, to_ms: 20_000 };
         assert_eq!([one], windows.all());
         windows.injected(Phase::Latency, 95_000);
         windows.absorb(Phase::Latency, 90_000, 100_000);
-        assert_eq!([one, Window { from_ms: 90_000, to_ms: 100_000, ..one }], windows.all());
+        assert_eq!([one, ChartWindow { from_ms: 90_000, to_ms: 100_000, ..one }], windows.all());
     }
 }

@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::{
-    super::course::{Course, Grid},
-    Glance, latencies,
+    super::course::Grid,
+    chart::{Chart, ChartLine, Drawn, Trace, begun, limits, short, shown},
+    latencies,
 };
 use crate::{
-    catalog::{HarnessCheck, Kpi, Unit},
+    catalog::{HarnessCheck, Kpi},
     journal::{Counter, Gauge},
-    judge::Targets,
-    plan::{Plan, moment},
+    plan::moment,
 };
 
 /// Everything that is drawn.
@@ -31,57 +31,8 @@ pub(super) struct Charts {
     pub(super) unmeasured: Vec<(&'static str, &'static str)>,
 }
 
-/// One chart.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Chart {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    pub(super) unit: &'static str,
-    /// What it shows, in words.
-    pub(super) says: String,
-    /// The length of a step, scenario milliseconds. The first begins at 0.
-    pub(super) step_ms: u64,
-    pub(super) is_log: bool,
-    pub(super) lines: Vec<Line>,
-    /// Limits, each with what it is.
-    pub(super) targets: Vec<(&'static str, f64)>,
-    /// Lines and points with places of their own: floors, and the line that growth is told by.
-    pub(super) traces: Vec<Trace>,
-    pub(super) heat: Option<Heat>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Line {
-    pub(super) name: String,
-    pub(super) values: Vec<Option<f64>>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Trace {
-    name: &'static str,
-    points: Vec<(f64, f64)>,
-    joined: bool,
-}
-
-/// How many samples were how long, step by step: the step, the bucket and the count of each that has any.
-#[derive(Debug, Serialize)]
-pub(super) struct Heat {
-    pub(super) edges: Vec<f64>,
-    pub(super) cells: Vec<(usize, usize, u32)>,
-}
-
 /// What traces are, in words.
 const TRACED: &str = " Dots: the floor of each minute; straight line: what growth is told by.";
-
-/// What a chart is made of.
-#[derive(Clone, Copy)]
-pub(super) struct Drawn<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) targets: &'a Targets,
-    pub(super) glance: &'a Glance,
-    pub(super) course: &'a Course,
-}
 
 /// The chart that a judgement is about.
 pub(super) fn chart_of(name: &str) -> Option<&'static str> {
@@ -89,18 +40,6 @@ pub(super) fn chart_of(name: &str) -> Option<&'static str> {
         return Some(kpi.spec().chart);
     }
     (name == HarnessCheck::SelfDrift.name()).then_some("harness_rss")
-}
-
-/// The lines at the targets of the KPIs that a chart shows, each with its name, in the chart's unit.
-pub(super) fn limits(drawn: Drawn<'_>, chart: &str) -> Vec<(&'static str, f64)> {
-    let of_kpi = |kpi: &Kpi| {
-        let spec = kpi.spec();
-        let limit = drawn.targets.target(*kpi).limit();
-        // Latencies are drawn in milliseconds.
-        let limit = if spec.unit == Unit::Seconds { limit * 1_000.0 } else { limit };
-        spec.chart_limit.filter(|_| spec.chart == chart).map(|name| (name, limit))
-    };
-    Kpi::ALL.iter().filter_map(of_kpi).collect()
 }
 
 /// All charts of a soak as it stands.
@@ -122,12 +61,6 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Charts {
     }
 }
 
-impl Chart {
-    fn has_data(&self) -> bool {
-        self.lines.iter().any(|line| line.values.iter().any(Option::is_some))
-    }
-}
-
 /// What is counted, step by step.
 fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
     let course = drawn.course;
@@ -135,17 +68,17 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
     let counted = |counter| begun(course.counter(counter), grid, course);
     let line = |(name, counter): &(&str, Counter)| {
         let values = counted(*counter).iter().map(|n| Some(f64::from(*n))).collect();
-        Line { name: (*name).to_owned(), values }
+        ChartLine { name: (*name).to_owned(), values }
     };
-    let happened = |kinds: &[&str]| -> Vec<Line> {
+    let happened = |kinds: &[&str]| -> Vec<ChartLine> {
         let seen = kinds.iter().map(|kind| (*kind, course.incidents().by_step(kind))).filter(|(_, n)| !n.is_empty());
         seen.map(|(kind, steps)| {
             let values = begun(steps, grid, course).iter().map(|n| Some(f64::from(*n))).collect();
-            Line { name: kind.replace('_', " "), values }
+            ChartLine { name: kind.replace('_', " "), values }
         })
         .collect()
     };
-    let chart = |id, title, lines: Vec<Line>| Chart {
+    let chart = |id, title, lines: Vec<ChartLine>| Chart {
         id,
         title,
         unit: "",
@@ -161,7 +94,7 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
         let both = counted(ok).iter().zip(counted(all));
         both.map(|(ok, all)| (*all > 0).then(|| short(f64::from(*ok) / f64::from(*all) * 100.0))).collect()
     };
-    let ready = Line { name: "answered 200".into(), values: share(Counter::ReadyOk, Counter::ReadyProbes) };
+    let ready = ChartLine { name: "answered 200".into(), values: share(Counter::ReadyOk, Counter::ReadyProbes) };
     let availability = Chart {
         unit: "%",
         says: extremes(std::slice::from_ref(&ready), grid, "%"),
@@ -177,10 +110,11 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
         ("of them opened", Counter::ReconnectsOk),
     ];
     let events = [("delivered twice", Counter::EventsDuplicated), ("missed", Counter::EventsMissed)];
-    let mut errors: Vec<Line> = [("request errors", Counter::RequestErrors), ("throttled", Counter::RequestsThrottled)]
-        .iter()
-        .map(line)
-        .collect();
+    let mut errors: Vec<ChartLine> =
+        [("request errors", Counter::RequestErrors), ("throttled", Counter::RequestsThrottled)]
+            .iter()
+            .map(line)
+            .collect();
     errors.extend(happened(&["run_failed", "reconnect_failed", "stream_dropped", "not_ready", "source_failed"]));
     let findings = happened(&[
         "version_not_found",
@@ -208,15 +142,15 @@ fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
     const MB: f64 = 1e6;
     let course = drawn.course;
     let grid = course.gauge_grid;
-    let line = |name: &str, gauge: Gauge, per: f64| Line {
+    let line = |name: &str, gauge: Gauge, per: f64| ChartLine {
         name: name.to_owned(),
         values: begun(course.gauge(gauge), grid, course).iter().map(|s| s.map(|s| short(s.last / per))).collect(),
     };
-    let greatest = |name: &str, gauge: Gauge| Line {
+    let greatest = |name: &str, gauge: Gauge| ChartLine {
         name: name.to_owned(),
         values: begun(course.gauge(gauge), grid, course).iter().map(|s| s.map(|s| short(s.max))).collect(),
     };
-    let chart = |id, title, unit, lines: Vec<Line>, traces: Vec<Trace>| Chart {
+    let chart = |id, title, unit, lines: Vec<ChartLine>, traces: Vec<Trace>| Chart {
         id,
         title,
         unit,
@@ -305,18 +239,13 @@ fn traces(drawn: Drawn<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
     traces
 }
 
-/// The steps that have begun.
-pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, course: &Course) -> &'a [T] {
-    &steps[..grid.begun(course.reached_ms()).min(steps.len())]
-}
-
-fn totals(lines: &[Line]) -> String {
-    let total = |line: &Line| line.values.iter().flatten().sum::<f64>();
+fn totals(lines: &[ChartLine]) -> String {
+    let total = |line: &ChartLine| line.values.iter().flatten().sum::<f64>();
     let totals = lines.iter().map(|line| format!("{} {}", shown(total(line)), line.name));
     format!("In all {}.", totals.collect::<Vec<_>>().join(", "))
 }
 
-fn extremes(lines: &[Line], grid: Grid, unit: &str) -> String {
+fn extremes(lines: &[ChartLine], grid: Grid, unit: &str) -> String {
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     let said = lines.iter().filter_map(|line| {
         let values = || line.values.iter().enumerate().filter_map(|(step, value)| Some((step, (*value)?)));
@@ -336,19 +265,6 @@ fn extremes(lines: &[Line], grid: Grid, unit: &str) -> String {
     });
     let said: Vec<String> = said.collect();
     if said.is_empty() { "Nothing was measured.".to_owned() } else { format!("{}.", said.join("; ")) }
-}
-
-/// To four digits: nobody sees more in a chart, and a report is to be small.
-pub(super) fn short(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let scale = 10_f64.powf(3.0 - value.abs().log10().floor());
-    (value * scale).round() / scale
-}
-
-pub(super) fn shown(value: f64) -> String {
-    format!("{}", short(value))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]

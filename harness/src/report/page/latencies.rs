@@ -1,8 +1,8 @@
 //! The charts of latencies: how many samples took how long, and quantiles of each step.
 
 use super::{
-    super::course::{Cell, Latency, edge_ms},
-    charts::{Chart, Drawn, Heat, Line, begun, limits, short, shown},
+    super::course::{LatencySource, LatencyStep, edge_ms},
+    chart::{Chart, ChartLine, Drawn, Heat, begun, limits, short, shown},
 };
 use crate::{
     journal::{Source, Timing},
@@ -14,10 +14,10 @@ const HEAT_BUCKETS: usize = 4;
 
 /// Latencies: how many took how long, and quantiles of each step.
 pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
-    let of = |timing| (Latency::Timing(timing), "");
+    let of = |timing| (LatencySource::Timing(timing), "");
     // What the gateway itself says comes first, as it does for the judges.
     let else_of = |source, timing| {
-        let own = Latency::Source(source);
+        let own = LatencySource::Source(source);
         let has_own = drawn.course.latency(own).iter().any(|cell| cell.count() > 0);
         if has_own { (own, ", by the upper ends of the gateway's own buckets") } else { of(timing) }
     };
@@ -34,11 +34,11 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
     all.into_iter().map(|(id, title, (latency, by))| of_latency(drawn, (id, title), latency, by)).collect()
 }
 
-fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), latency: Latency, by: &str) -> Chart {
+fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), latency: LatencySource, by: &str) -> Chart {
     let course = drawn.course;
     let grid = course.rate_grid;
     let cells = begun(course.latency(latency), grid, course);
-    let line = |name: &str, value: fn(&Cell) -> Option<f64>| Line {
+    let line = |name: &str, value: fn(&LatencyStep) -> Option<f64>| ChartLine {
         name: name.to_owned(),
         values: cells.iter().map(|cell| value(cell).map(short)).collect(),
     };
@@ -46,7 +46,7 @@ fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), laten
         line("p50", |cell| cell.quantile_ms(0.5)),
         line("p95", |cell| cell.quantile_ms(0.95)),
         line("p99", |cell| cell.quantile_ms(0.99)),
-        line("slowest", Cell::max_ms),
+        line("slowest", LatencyStep::max_ms),
     ];
     let samples: u64 = cells.iter().map(|cell| u64::from(cell.count())).sum();
     let slowest = cells.iter().enumerate().filter_map(|(step, cell)| Some((step, cell.max_ms()?)));
@@ -69,7 +69,7 @@ fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), laten
     }
 }
 
-fn heat(cells: &[Cell]) -> Heat {
+fn heat(cells: &[LatencyStep]) -> Heat {
     let mut heat: Vec<(usize, usize, u32)> = Vec::new();
     for (step, cell) in cells.iter().enumerate() {
         for (bucket, n) in cell.buckets() {

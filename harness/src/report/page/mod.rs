@@ -13,6 +13,7 @@
 //! dark mode, and would draw them anew for every look at a live soak; ECharts, which `charming` hands data to, is a
 //! megabyte, and would be a third of the report.
 
+mod chart;
 mod charts;
 mod glance;
 mod latencies;
@@ -21,7 +22,8 @@ mod sections;
 
 use std::collections::BTreeMap;
 
-use charts::{Charts, Drawn, charts};
+use chart::Drawn;
+use charts::{Charts, charts};
 pub use glance::Glance;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
@@ -60,7 +62,7 @@ pub struct PageInput<'a> {
 /// What a live page is told when something is new.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Update {
+struct PageUpdate {
     charts: Charts,
     /// The parts of the page that words are in, ready to be put there.
     clock: String,
@@ -83,7 +85,7 @@ pub fn live_html(input: &PageInput<'_>) -> String {
 /// What has come of a soak by now, for its live page.
 #[must_use]
 pub fn live_json(input: &PageInput<'_>) -> String {
-    let update = Update {
+    let update = PageUpdate {
         charts: drawn(input),
         clock: sections::clock(input, true).into_string(),
         verdicts: sections::verdicts(input, true).into_string(),

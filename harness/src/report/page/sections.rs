@@ -5,12 +5,13 @@ use maud::{Markup, html};
 use super::{
     super::{
         comparison::{HEAD, compared_with, row as comparison_row},
-        course::{Incidents, Told},
+        course::{IncidentLog, ShownIncident},
         failure_text, number,
         title::title,
     },
     PageInput, at,
-    charts::{Chart, Charts, chart_of},
+    chart::Chart,
+    charts::{Charts, chart_of},
 };
 use crate::{
     catalog::Phase,
@@ -26,12 +27,12 @@ const NUMBERS_EVERY_MS: u64 = 300_000;
 pub(super) fn clock(input: &PageInput<'_>, is_live: bool) -> Markup {
     let (plan, glance) = (&input.header.plan, input.glance);
     let reached_ms = glance.scenario_ms.min(plan.duration_ms);
-    let standing = |standing: Standing| all(input, is_live).iter().filter(|(_, s)| *s == standing).count();
+    let standing = |standing: JudgementStanding| all(input, is_live).iter().filter(|(_, s)| *s == standing).count();
     html! {
         p .counts {
-            @for (class, word) in [(Standing::Failed, "failed"), (Standing::Unproven, "unproven"), (Standing::Pending, "pending"), (Standing::Waived, "waived"), (Standing::Passed, "passed")] {
+            @for (class, word) in [(JudgementStanding::Failed, "failed"), (JudgementStanding::Unproven, "unproven"), (JudgementStanding::Pending, "pending"), (JudgementStanding::Waived, "waived"), (JudgementStanding::Passed, "passed")] {
                 @let n = standing(class);
-                @if n > 0 || class == Standing::Passed { span .{ (class.word()) } { (n) " " (word) } " " }
+                @if n > 0 || class == JudgementStanding::Passed { span .{ (class.word()) } { (n) " " (word) } " " }
             }
         }
         p {
@@ -58,7 +59,7 @@ fn to_the_second(instant: &str) -> String {
 
 /// Where a judgement stands, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+enum JudgementStanding {
     Failed,
     Unproven,
     /// The soak goes on, and it is too early to say.
@@ -67,7 +68,7 @@ enum Standing {
     Passed,
 }
 
-impl Standing {
+impl JudgementStanding {
     const fn word(self) -> &'static str {
         match self {
             Self::Failed => "fail",
@@ -94,15 +95,15 @@ fn waiver<'a>(input: &PageInput<'a>, judgement: &Judgement) -> Option<&'a str> {
 }
 
 /// All judgements, worst first. While a soak goes on only a KPI can have failed: the rest has not been played yet.
-fn all<'a>(input: &PageInput<'a>, is_live: bool) -> Vec<(&'a Judgement, Standing)> {
+fn all<'a>(input: &PageInput<'a>, is_live: bool) -> Vec<(&'a Judgement, JudgementStanding)> {
     let goes_on = is_live && input.glance.ended_at.is_none();
     let standing = |judgement: &Judgement| match judgement.verdict {
-        _ if waiver(input, judgement).is_some() => Standing::Waived,
-        Verdict::Unproven if goes_on => Standing::Pending,
-        Verdict::Fail if goes_on && judgement.kind != Judged::Kpi => Standing::Pending,
-        Verdict::Fail => Standing::Failed,
-        Verdict::Unproven => Standing::Unproven,
-        Verdict::Pass => Standing::Passed,
+        _ if waiver(input, judgement).is_some() => JudgementStanding::Waived,
+        Verdict::Unproven if goes_on => JudgementStanding::Pending,
+        Verdict::Fail if goes_on && judgement.kind != Judged::Kpi => JudgementStanding::Pending,
+        Verdict::Fail => JudgementStanding::Failed,
+        Verdict::Unproven => JudgementStanding::Unproven,
+        Verdict::Pass => JudgementStanding::Passed,
     };
     let mut all: Vec<_> = input.verdicts.iter().map(|judgement| (judgement, standing(judgement))).collect();
     all.sort_by_key(|(_, standing)| *standing);
@@ -111,7 +112,8 @@ fn all<'a>(input: &PageInput<'a>, is_live: bool) -> Vec<(&'a Judgement, Standing
 
 pub(super) fn verdicts(input: &PageInput<'_>, is_live: bool) -> Markup {
     let all = all(input, is_live);
-    let is_red = |standing: Standing| matches!(standing, Standing::Failed | Standing::Unproven);
+    let is_red =
+        |standing: JudgementStanding| matches!(standing, JudgementStanding::Failed | JudgementStanding::Unproven);
     html! {
         h2 { "Verdicts" }
         @for (judgement, standing) in all.iter().filter(|(_, standing)| is_red(*standing)) {
@@ -159,7 +161,7 @@ fn compared(comparison: &Comparison) -> Markup {
 }
 
 /// A judgement that is not green, with all that is said of it.
-fn red(input: &PageInput<'_>, judgement: &Judgement, standing: Standing) -> Markup {
+fn red(input: &PageInput<'_>, judgement: &Judgement, standing: JudgementStanding) -> Markup {
     let text = failure_text(judgement, input.header.plan.suite, input.folder);
     let mut lines = text.lines();
     let headline = lines.next().unwrap_or_default();
@@ -181,7 +183,7 @@ fn red(input: &PageInput<'_>, judgement: &Judgement, standing: Standing) -> Mark
     }
 }
 
-fn row(input: &PageInput<'_>, judgement: &Judgement, standing: Standing) -> Markup {
+fn row(input: &PageInput<'_>, judgement: &Judgement, standing: JudgementStanding) -> Markup {
     let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
     let kind = match judgement.kind {
@@ -278,7 +280,7 @@ fn numbers(chart: &Chart) -> Markup {
     }
 }
 
-pub(super) fn incidents(incidents: &Incidents) -> Markup {
+pub(super) fn incidents(incidents: &IncidentLog) -> Markup {
     let kept = incidents.kept();
     html! {
         @if kept.is_empty() { p { "Nothing happened." } } @else {
@@ -302,7 +304,7 @@ pub(super) fn incidents(incidents: &Incidents) -> Markup {
     }
 }
 
-fn incident(told: &Told) -> Markup {
+fn incident(told: &ShownIncident) -> Markup {
     html! {
         tr data-kind=(told.kind) {
             td { (at(told.at_ms, Some(chart_of_kind(told.kind)))) }

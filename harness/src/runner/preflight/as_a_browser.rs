@@ -22,7 +22,7 @@ use crate::{
 const BEHIND_MAX: Duration = Duration::from_secs(3);
 
 /// A stream that was asked for as a browser asks, while it is read.
-pub(super) struct AsABrowser {
+pub(super) struct BrowserReading {
     shown: Arc<AtomicUsize>,
     _reading: JoinSet<()>,
 }
@@ -45,15 +45,15 @@ impl Check<'_> {
     }
 
     /// Reads it beside the other stream, for one run.
-    pub(super) fn read_as_a_browser(&self, connection: Connection, run: &str) -> AsABrowser {
+    pub(super) fn read_as_a_browser(&self, connection: Connection, run: &str) -> BrowserReading {
         let shown = Arc::new(AtomicUsize::new(0));
         let mut reading = JoinSet::new();
         reading.spawn(count(connection, Arc::clone(&self.access.dialect), run.to_owned(), Arc::clone(&shown)));
-        AsABrowser { shown, _reading: reading }
+        BrowserReading { shown, _reading: reading }
     }
 
     /// Notes where it lacks events that the other stream has shown.
-    pub(super) async fn compare_with_browser(&mut self, browser: AsABrowser, run: &str, events: &[StreamEvent]) {
+    pub(super) async fn compare_with_browser(&mut self, browser: BrowserReading, run: &str, events: &[StreamEvent]) {
         let dialect = Arc::clone(&self.access.dialect);
         let owed = events.iter().filter(|event| is_of_run(&dialect, run, event)).count();
         let give_up_at = clock::now() + BEHIND_MAX;

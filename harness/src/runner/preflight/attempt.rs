@@ -18,13 +18,13 @@ pub(super) struct Attempts(Vec<Attempt>);
 struct Attempt {
     sent: String,
     came: String,
-    wrong: Vec<Wrong>,
+    wrong: Vec<WrongFinding>,
     /// What was seen and is not wrong, and what a dialect may say of it.
     notes: Vec<(String, Vec<String>)>,
 }
 
 #[derive(Debug)]
-struct Wrong {
+struct WrongFinding {
     what: String,
     /// Keys of the dialect, each with the line on which it stands, and what else would help.
     change: Vec<String>,
@@ -53,7 +53,7 @@ impl Attempts {
     /// The last of them is wrong: these keys of the dialect would have to change.
     pub(super) fn wrong(&mut self, dialect: &Dialect, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
         let lines = keys.iter().map(|key| format!("{key} ({})", dialect.place_of(key)));
-        let wrong = Wrong { what: what.into(), change: lines.chain(hint).collect() };
+        let wrong = WrongFinding { what: what.into(), change: lines.chain(hint).collect() };
         match self.0.last_mut() {
             Some(last) => last.wrong.push(wrong),
             None => {
@@ -87,7 +87,7 @@ impl fmt::Display for Attempts {
         for Attempt { sent, came, wrong, notes } in &self.0 {
             block(f, "sent", sent)?;
             block(f, "came", came)?;
-            for Wrong { what, change } in wrong {
+            for WrongFinding { what, change } in wrong {
                 block(f, "wrong", what)?;
                 block(f, "change", &change.join("\n"))?;
             }

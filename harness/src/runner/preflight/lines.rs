@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::{
     gateway::LogEvent,
     journal::clip,
-    streams::{Comparison, Lines, compare},
+    streams::{LineComparison, Lines, compare},
 };
 
 /// What a soak will make of the lines of one run: a note for each habit.
@@ -25,7 +25,7 @@ pub(super) fn habits(events: &[LogEvent], record: &[&str]) -> Vec<String> {
     notes(&compare(&lines, record), &lines, record.len())
 }
 
-fn notes(found: &Comparison, lines: &Lines, recorded: usize) -> Vec<String> {
+fn notes(found: &LineComparison, lines: &Lines, recorded: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if found.equal > 0 {
         notes.push(format!(

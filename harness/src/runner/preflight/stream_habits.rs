@@ -6,10 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::{
-    checks::Check,
-    streams::{is_guard, is_of_run},
-};
+use super::checks::Check;
 use crate::{
     catalog::CallName,
     gateway::{Connection, Ended, EventReading, StreamEvent, dialect::Replay},
@@ -104,7 +101,7 @@ impl Check<'_> {
         let _ = timeout(REPLAY_PATIENCE, reading).await;
         self.attempts.came(sent, format!("200, a stream; it showed {again} events of the run again {how}"));
         let shown = seen.iter().filter(|event| self.read(call, id, event).is_some()).count();
-        if shown > 0 && !is_guard(call) {
+        if shown > 0 && !call.is_guard_stream() {
             self.note_replay(again > 0);
         }
     }
@@ -154,7 +151,7 @@ impl Check<'_> {
     /// A stream that the gateway ended while it was read.
     pub(super) fn note_ending(&mut self, call: CallName, ended: &Ended, age: Duration) {
         let age_ms = age.as_millis();
-        if is_of_run(call) {
+        if call.is_stream_of_run() {
             if ended.in_good_order {
                 self.note(format!("the gateway closed the stream of the run in good order after {age_ms} ms"), &[]);
             }
@@ -176,7 +173,7 @@ impl Check<'_> {
             EventReading::Other { .. } | EventReading::Ignored => None,
         };
         let is_unnamed = events.iter().filter_map(names).any(|is_named| !is_named);
-        if is_unnamed && !own.run_id_is_required && is_of_run(call) {
+        if is_unnamed && !own.run_id_is_required && call.is_stream_of_run() {
             self.note(
                 "events of the run's own stream do not name the run, and need not: the path does",
                 &["events.run_id_on_run_streams = \"optional\", as it is"],

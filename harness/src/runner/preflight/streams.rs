@@ -82,7 +82,7 @@ impl Check<'_> {
 
     /// What a stream says of a run: the first events, and its end.
     pub(super) async fn watch(&mut self, call: CallName, mut connection: Connection, id: &str) -> Vec<StreamEvent> {
-        let is_guard = is_guard(call);
+        let is_guard = call.is_guard_stream();
         let mut events = Vec::new();
         let mut others = Others::default();
         let opened_at = clock::now();
@@ -99,7 +99,7 @@ impl Check<'_> {
                         return;
                     }
                 };
-                let own_run = is_of_run(call).then_some(id);
+                let own_run = call.is_stream_of_run().then_some(id);
                 let log = match self.dialect().events.reading(own_run, &event.name, &event.data) {
                     EventReading::OfRun(log) => Some(*log),
                     EventReading::Other { kind, run_id } => {
@@ -135,7 +135,7 @@ impl Check<'_> {
 
     /// The event, where it is about a run, on a stream of this call.
     pub(super) fn read(&self, call: CallName, id: &str, event: &StreamEvent) -> Option<LogEvent> {
-        match self.dialect().events.reading(is_of_run(call).then_some(id), &event.name, &event.data) {
+        match self.dialect().events.reading(call.is_stream_of_run().then_some(id), &event.name, &event.data) {
             EventReading::OfRun(log) => Some(*log),
             _ => None,
         }
@@ -143,7 +143,7 @@ impl Check<'_> {
 
     /// Reads a stream until it has shown what it is there for; what it showed.
     async fn shows(&mut self, call: CallName, connection: Connection, id: &str) -> Option<Vec<StreamEvent>> {
-        let is_guard = is_guard(call);
+        let is_guard = call.is_guard_stream();
         let events = self.watch(call, connection, id).await;
         if events.is_empty() {
             // A guard may have nothing to say of a harmless run.
@@ -184,7 +184,7 @@ impl Check<'_> {
         if !is_guard {
             self.tells_how_the_run_ended(call, &events, id);
         }
-        if is_of_run(call) {
+        if call.is_stream_of_run() {
             self.note_run_ids(call, &events);
         }
         if !seen.is_empty() && seen.iter().all(|log| log.timestamp.is_none()) {
@@ -203,7 +203,7 @@ impl Check<'_> {
 
     /// Whether an event names the run, whatever its type.
     fn names_run(&self, call: CallName, id: &str, event: &StreamEvent) -> bool {
-        match self.dialect().events.reading(is_of_run(call).then_some(id), &event.name, &event.data) {
+        match self.dialect().events.reading(call.is_stream_of_run().then_some(id), &event.name, &event.data) {
             EventReading::OfRun(log) => log.run_id == id,
             EventReading::Other { run_id, .. } => run_id.is_some_and(|run| run == id),
             EventReading::Ignored | EventReading::Wrong(_) => false,
@@ -278,7 +278,7 @@ impl Check<'_> {
 
     /// The types of the events that came, by the gateway's own words.
     fn kinds(&self, call: CallName, id: &str, events: &[StreamEvent]) -> BTreeSet<String> {
-        let own_run = is_of_run(call).then_some(id);
+        let own_run = call.is_stream_of_run().then_some(id);
         let kind = |event: &StreamEvent| match self.dialect().events.reading(own_run, &event.name, &event.data) {
             EventReading::OfRun(log) => Some(log.kind),
             EventReading::Other { kind, .. } => Some(kind),
@@ -291,15 +291,6 @@ impl Check<'_> {
         self.wrong("the stream showed nothing of a run", &[&format!("calls.{call}.path")], None);
         None
     }
-}
-
-/// Whether a stream is that of one run.
-pub(super) const fn is_of_run(call: CallName) -> bool {
-    matches!(call, CallName::RunLogsStream | CallName::RunGuardStream)
-}
-
-pub(super) const fn is_guard(call: CallName) -> bool {
-    matches!(call, CallName::GuardStream | CallName::RunGuardStream)
 }
 
 /// The first of them, and the last.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Kept, Life};
+use super::{Kept, StreamLife};
 use crate::{
     catalog::Phase,
     clock,
@@ -66,7 +66,7 @@ impl Closing {
 }
 
 impl Context {
-    pub(super) fn closing_of(&self, kept: &Kept, life: &Life, ended: &Ended, age: Duration) -> Closing {
+    pub(super) fn closing_of(&self, kept: &Kept, life: &StreamLife, ended: &Ended, age: Duration) -> Closing {
         let last = life.closed.map(|at| clock::now().saturating_duration_since(at));
         Closing::of(ended, age, &self.client.dialect().limits, kept.run.is_some(), last)
     }
@@ -75,7 +75,7 @@ impl Context {
     pub(super) fn take_down_ending(
         &self,
         kept: &Kept,
-        life: &mut Life,
+        life: &mut StreamLife,
         (ended, age, closing): (&Ended, Duration, Option<Closing>),
         mark: Mark,
     ) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::{FirstOpening, Kept, Life};
+use super::{FirstOpening, Kept, StreamLife};
 use crate::{
     clock,
     gateway::{Connection, Refusal},
@@ -27,7 +27,12 @@ const TRY_AFTER_START: Duration = Duration::from_millis(100);
 
 impl Context {
     /// One attempt to open the stream, after its delay.
-    pub(super) async fn open(&self, kept: &Kept, life: &mut Life, first: Option<&FirstOpening>) -> Option<Connection> {
+    pub(super) async fn open(
+        &self,
+        kept: &Kept,
+        life: &mut StreamLife,
+        first: Option<&FirstOpening>,
+    ) -> Option<Connection> {
         let asked = life.retry.max(life.retry_after.take());
         if let Some((_, attempts)) = &mut life.lost {
             let delay = self.reconnect_delay(*attempts, asked);
@@ -67,7 +72,7 @@ impl Context {
         }
     }
 
-    fn opened(&self, kept: &Kept, life: &mut Life, first: Option<&FirstOpening>, mark: Mark) {
+    fn opened(&self, kept: &Kept, life: &mut StreamLife, first: Option<&FirstOpening>, mark: Mark) {
         if let Some(first) = first {
             first.has_opened();
         }
@@ -91,7 +96,13 @@ impl Context {
     }
 
     /// Whether a refusal only says that it is too early or too late for the stream of a run.
-    async fn is_no_error(&self, kept: &Kept, life: &mut Life, first: Option<&FirstOpening>, refusal: &Refusal) -> bool {
+    async fn is_no_error(
+        &self,
+        kept: &Kept,
+        life: &mut StreamLife,
+        first: Option<&FirstOpening>,
+        refusal: &Refusal,
+    ) -> bool {
         let Some(status) = refusal.status.filter(|_| kept.run.is_some()) else { return false };
         if let Some(first) = first
             && life.connections == 0
@@ -119,7 +130,7 @@ impl Context {
         false
     }
 
-    async fn refused(&self, kept: &Kept, life: &mut Life, refusal: Refusal, mark: Mark) {
+    async fn refused(&self, kept: &Kept, life: &mut StreamLife, refusal: Refusal, mark: Mark) {
         life.retry_after = refusal.retry_after;
         let counts = kept.workload.counts_in_error_rate();
         if counts {

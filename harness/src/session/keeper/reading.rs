@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
-use super::{Kept, Life, Order, Over};
+use super::{Kept, Order, Over, StreamLife};
 use crate::{
     catalog::CallName,
     clock,
@@ -42,7 +42,7 @@ impl Context {
     pub(super) async fn read(
         &self,
         kept: &Kept,
-        life: &mut Life,
+        life: &mut StreamLife,
         connection: &mut Connection,
         orders: &mut mpsc::Receiver<Order>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
@@ -102,7 +102,7 @@ impl Context {
     }
 
     /// Keeps the id that the stream has given last, whatever the event is about.
-    fn take_id(&self, kept: &Kept, life: &mut Life, event: &StreamEvent) {
+    fn take_id(&self, kept: &Kept, life: &mut StreamLife, event: &StreamEvent) {
         let Some(id) = &event.id else { return };
         life.last_id = fit_for_a_header(id).then(|| id.clone());
         if kept.run.is_none() {

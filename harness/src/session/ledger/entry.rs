@@ -1,6 +1,6 @@
 //! An event that not all clients that owe it have seen.
 
-use super::{Repeated, numbering::Named};
+use super::{RepeatedEvent, numbering::Named};
 
 /// An event, and who saw it.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ impl Entry {
         self.owed & !self.seen & !self.passed
     }
 
-    pub(super) fn repeated(&self, copy: Copy, others: u32) -> Repeated {
+    pub(super) fn repeated(&self, copy: Copy, others: u32) -> RepeatedEvent {
         let Copy { client, id, same_id } = copy;
-        Repeated { client, run: self.run.clone(), id, line: self.line.clone(), same_id, others }
+        RepeatedEvent { client, run: self.run.clone(), id, line: self.line.clone(), same_id, others }
     }
 }

@@ -60,7 +60,7 @@ pub struct Settled {
     /// Events that were missed, oldest first.
     pub missed: Vec<Missed>,
     /// Events that were new when they came, and have turned out to be repeats.
-    pub repeated: Vec<Repeated>,
+    pub repeated: Vec<RepeatedEvent>,
 }
 
 /// An event that a client should have seen and did not.
@@ -82,7 +82,7 @@ pub struct Missed {
 
 /// An event that a client got again: under its id, stamped anew; or more often than the other clients got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeated {
+pub struct RepeatedEvent {
     /// Which client.
     pub client: usize,
     /// The run that the event is about.

@@ -34,7 +34,7 @@ use std::{
 };
 
 use entry::{Copy, Entry};
-pub use events::{Delivered, Got, Missed, Repeated, Settled, Sighting};
+pub use events::{Delivered, Got, Missed, RepeatedEvent, Settled, Sighting};
 use numbering::{Named, Numbering, OwnIds};
 
 use crate::journal::clip;
@@ -57,7 +57,7 @@ const ENDED_MAX: usize = 7_000;
 /// The ledger of one stream.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    clients: Vec<Client>,
+    clients: Vec<LedgerClient>,
     numbering: Numbering,
     open: HashMap<u64, Entry>,
     /// The open events, oldest first.
@@ -74,7 +74,7 @@ pub struct Ledger {
 }
 
 #[derive(Debug, Default)]
-struct Client {
+struct LedgerClient {
     /// Since when it owes events; `None` before it was ever there.
     owes_since_ms: Option<u64>,
     /// Since when it has been connected; `None` while it is away.
@@ -86,7 +86,7 @@ impl Ledger {
     /// A ledger of so many clients, at most `STREAMS_MAX` of the plan.
     #[must_use]
     pub fn new(clients: usize) -> Self {
-        let clients = (0..clients.min(CLIENTS_MAX)).map(|_| Client::default()).collect();
+        let clients = (0..clients.min(CLIENTS_MAX)).map(|_| LedgerClient::default()).collect();
         Self { clients, opening_margin_ms: OPENING_MARGIN_MS, ..Self::default() }
     }
 
@@ -288,7 +288,7 @@ impl Ledger {
     /// The clients that have been connected since before a moment, a bit each: so long before it that what was sent from
     /// then on was sent to them.
     pub(super) fn there_since(&self, since_ms: u64) -> u128 {
-        let from_ms = |c: &Client| c.connected_since_ms.map(|at| at.saturating_add(self.opening_margin_ms));
+        let from_ms = |c: &LedgerClient| c.connected_since_ms.map(|at| at.saturating_add(self.opening_margin_ms));
         self.mask(|client| from_ms(client).is_some_and(|from_ms| from_ms <= since_ms))
     }
 
@@ -312,7 +312,7 @@ impl Ledger {
         self.mask(|client| client.connected_since_ms.is_some())
     }
 
-    fn mask(&self, is_meant: impl Fn(&Client) -> bool) -> u128 {
+    fn mask(&self, is_meant: impl Fn(&LedgerClient) -> bool) -> u128 {
         self.clients.iter().enumerate().filter(|(_, c)| is_meant(c)).fold(0, |mask, (n, _)| mask | 1 << n)
     }
 

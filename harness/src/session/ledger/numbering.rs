@@ -26,7 +26,7 @@ pub(super) const OWN_MAX: usize = 256;
 /// The ids of one ledger's streams.
 #[derive(Debug, Default)]
 pub(super) struct Numbering {
-    known: HashMap<u64, Known>,
+    known: HashMap<u64, KnownId>,
     order: VecDeque<u64>,
     /// An id came on another connection with something else.
     is_anew: bool,
@@ -36,7 +36,7 @@ pub(super) struct Numbering {
 
 /// What an id was seen to name.
 #[derive(Debug)]
-struct Known {
+struct KnownId {
     unstamped: u64,
     /// Who had it.
     had: u128,
@@ -81,7 +81,7 @@ pub(super) struct OwnIds {
 impl Numbering {
     /// The same, with all the room that it will ever take.
     pub(super) fn with_room(mut self) -> Self {
-        let filler = || Known { unstamped: 0, had: 0, suspects: Vec::new(), is_shown: false };
+        let filler = || KnownId { unstamped: 0, had: 0, suspects: Vec::new(), is_shown: false };
         self.known = room::table(KNOWN_MAX, filler);
         self.order = room::queue(KNOWN_MAX);
         self
@@ -114,7 +114,7 @@ impl Numbering {
                 self.order = VecDeque::new();
             }
             None => {
-                let known = Known { unstamped: named.unstamped, had: bit, suspects: Vec::new(), is_shown: false };
+                let known = KnownId { unstamped: named.unstamped, had: bit, suspects: Vec::new(), is_shown: false };
                 self.learn(id, known);
             }
         }
@@ -158,11 +158,11 @@ impl Numbering {
         }
     }
 
-    fn known_mut(&mut self, named: Named) -> Option<&mut Known> {
+    fn known_mut(&mut self, named: Named) -> Option<&mut KnownId> {
         self.known.get_mut(&named.id?).filter(|known| known.unstamped == named.unstamped)
     }
 
-    fn learn(&mut self, id: u64, known: Known) {
+    fn learn(&mut self, id: u64, known: KnownId) {
         self.known.insert(id, known);
         self.order.push_back(id);
         if self.order.len() > KNOWN_MAX

@@ -81,7 +81,7 @@ fn an_event_is_a_duplicate_under_the_same_id_and_under_a_new_one() {
     assert!(ledger.settle(T + GRACE_MS - 1) == Settled::default(), "the other may still get it as often");
     let settled = ledger.settle(T + GRACE_MS);
     let (run, id, line) = ("run".into(), "9".into(), "a".into());
-    let repeated = Repeated { client: 0, run, id, line, same_id: false, others: 1 };
+    let repeated = RepeatedEvent { client: 0, run, id, line, same_id: false, others: 1 };
     assert_eq!(settled, Settled { missed: Vec::new(), repeated: vec![repeated] });
     assert_eq!((ledger.outstanding(), ledger.open.len()), (0, 0));
     assert_eq!(saw(&mut ledger, 1, T + GRACE_MS, "a", "1"), Sighting::Again { same_id: true }, "closed, not forgotten");
@@ -199,7 +199,7 @@ fn a_known_id_on_a_later_connection_is_a_repeat_when_the_others_do_not_get_it_so
     assert_eq!(ledger.outstanding(), 1, "the end of a soak waits for it");
     assert!(ledger.settle(T + 4 + GRACE_MS) == Settled::default());
     let (run, id, line) = ("run".into(), "1".into(), "a".into());
-    let repeated = Repeated { client: 0, run, id, line, same_id: true, others: 0 };
+    let repeated = RepeatedEvent { client: 0, run, id, line, same_id: true, others: 0 };
     assert_eq!(ledger.settle(T + 5 + GRACE_MS), Settled { missed: Vec::new(), repeated: vec![repeated] });
     assert_eq!(ledger.outstanding(), 0);
     assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "and nobody owes it");

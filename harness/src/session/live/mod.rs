@@ -51,7 +51,7 @@ pub(super) struct Live {
 
 /// What every request looks at.
 #[derive(Clone)]
-struct Shared {
+struct LiveState {
     showing: Arc<Showing>,
     viewers: Arc<Semaphore>,
     closing: CancellationToken,
@@ -72,7 +72,7 @@ impl Live {
         };
         let url = format!("http://{}/", listener.local_addr()?);
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        let shared = Shared {
+        let shared = LiveState {
             showing: Arc::new(showing),
             viewers: Arc::new(Semaphore::new(VIEWERS_MAX)),
             closing: closing.clone(),
@@ -106,7 +106,7 @@ impl Live {
     }
 }
 
-async fn page(State(shared): State<Shared>) -> Response {
+async fn page(State(shared): State<LiveState>) -> Response {
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),
@@ -114,11 +114,11 @@ async fn page(State(shared): State<Shared>) -> Response {
     (headers, Html(shared.showing.page().await)).into_response()
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
+async fn metrics(State(shared): State<LiveState>) -> Response {
     ([(header::CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE)], shared.showing.prometheus().await).into_response()
 }
 
-async fn events(State(shared): State<Shared>) -> Response {
+async fn events(State(shared): State<LiveState>) -> Response {
     let Ok(place) = Arc::clone(&shared.viewers).try_acquire_owned() else {
         let text = format!("{VIEWERS_MAX} viewers look already; come again when one has left\n");
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], text).into_response();
@@ -128,10 +128,10 @@ async fn events(State(shared): State<Shared>) -> Response {
 }
 
 /// What a viewer is shown, as it comes: what there is at first, then what has changed, and at last that it is over.
-fn updates(shared: Shared, place: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
+fn updates(shared: LiveState, place: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
     /// How far a viewer has been shown the soak.
     struct Viewer {
-        shared: Shared,
+        shared: LiveState,
         _place: OwnedSemaphorePermit,
         seen: Option<u64>,
         is_last: bool,

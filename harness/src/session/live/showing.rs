@@ -9,7 +9,7 @@ use tokio::{task, time::Instant};
 
 use super::super::{
     Recorder, SessionConfig,
-    artifacts::{Said, View},
+    artifacts::{Evaluation, PageView},
 };
 use crate::{
     clock,
@@ -28,12 +28,12 @@ pub(in super::super) struct Showing {
     header: Header,
     recorder: Recorder,
     /// What viewers were shown last, and when that was.
-    shown: Mutex<Option<(Instant, Update)>>,
+    shown: Mutex<Option<(Instant, LiveUpdate)>>,
 }
 
 /// What has changed since a viewer last looked.
 #[derive(Debug, Clone)]
-pub(super) struct Update {
+pub(super) struct LiveUpdate {
     /// What it is up to.
     pub(super) version: u64,
     pub(super) json: Arc<str>,
@@ -50,7 +50,7 @@ impl Showing {
     }
 
     /// What is new since a version of the record; none where nothing is.
-    pub(super) async fn update(self: Arc<Self>, seen: Option<u64>) -> Option<Update> {
+    pub(super) async fn update(self: Arc<Self>, seen: Option<u64>) -> Option<LiveUpdate> {
         let version = self.recorder.with_account(|account| account.course.version());
         if seen == Some(version) {
             return None;
@@ -60,7 +60,7 @@ impl Showing {
     }
 
     /// What there is to show: what was shown last, where that is of this version or of a moment ago.
-    fn fresh(&self, version: u64) -> Update {
+    fn fresh(&self, version: u64) -> LiveUpdate {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
         if let Some((at, known)) = &*shown
@@ -69,16 +69,16 @@ impl Showing {
             return known.clone();
         }
         let view = self.view();
-        let update = Update { version: view.version(), json: view.draw(live_json).into() };
+        let update = LiveUpdate { version: view.version(), json: view.draw(live_json).into() };
         *shown = Some((now, update.clone()));
         update
     }
 
-    fn view(&self) -> View {
+    fn view(&self) -> PageView {
         let (config, header) = (self.config.clone(), self.header.clone());
         self.recorder.with_account(|account| {
-            let said = Said::of(&config, &account.digest);
-            View { config, header, said, course: account.course.clone() }
+            let said = Evaluation::of(&config, &account.digest);
+            PageView { config, header, said, course: account.course.clone() }
         })
     }
 

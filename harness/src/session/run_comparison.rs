@@ -13,61 +13,23 @@
 //!
 //! Runs beyond the limits are counted, and the evidence says how many.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
-use super::{Context, Mark, Watch, ledger};
+use super::{
+    Context, Mark, RunWatch, ledger,
+    pending_runs::{EndedRun, WAITING_BYTES_MAX, WAITING_MAX},
+};
 use crate::{
     journal::{Counter, Finding, clip},
-    streams::{Comparison, compare},
+    streams::{LineComparison, compare},
 };
 
-/// Runs that wait for their lines or for their end.
-pub(super) const WAITING_MAX: usize = 4_096;
-/// The records of all runs that wait. A run beyond it is not compared.
-pub(super) const WAITING_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// What a stream of any client is called.
 const STREAM: &str = "of the workspace";
 
-/// Runs that have ended, and of which the workspace streams may have more to show.
-#[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<Queue>);
-
-#[derive(Debug, Default)]
-struct Queue {
-    runs: VecDeque<Ended>,
-    bytes: usize,
-}
-
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A run that has ended in success.
-#[derive(Debug)]
-struct Ended {
-    run: String,
-    watch: Arc<Watch>,
-    due: Mark,
-    /// When its end was known; milliseconds as the ledger counts them.
-    known_ms: u64,
-    /// The log lines that it has.
-    record: Vec<String>,
-}
-
-impl Ended {
-    fn bytes(&self) -> usize {
-        self.record.iter().map(|line| line.len() + size_of::<String>()).sum()
-    }
-}
-
 /// What was going on while a run was played, and since.
 #[derive(Debug, Clone, Copy)]
-struct Around {
+struct Observation {
     /// The clients that were there all the time, a bit each.
     there: u128,
     /// No window was open, and we were there ourselves.
@@ -76,19 +38,19 @@ struct Around {
 }
 
 /// What a run's streams have shown, once they have nothing more to show.
-struct Outcome {
-    comparison: Option<Comparison>,
+struct RunFindings {
+    comparison: Option<LineComparison>,
     /// Whether what is missing can be judged.
     is_witnessed: bool,
     has_unreadable: bool,
     /// Equal lines that no record decides.
     equal_undecided: u64,
-    end: End,
+    end: EndShown,
 }
 
 /// Whether streams have shown the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum EndShown {
     /// The gateway has none, or nobody was there to see it.
     Unjudged,
     Shown,
@@ -101,9 +63,9 @@ enum End {
 impl Context {
     /// A watched run has ended in success, and these are the log lines that it has. What the workspace streams showed of
     /// it is compared with them, now or once all could have come. The run is forgotten then.
-    pub fn hold_against_streams(&self, run: &str, watch: &Arc<Watch>, record: Vec<String>, due: Mark) {
+    pub fn compare_with_streams(&self, run: &str, watch: &Arc<RunWatch>, record: Vec<String>, due: Mark) {
         let known_ms = self.ledger_ms();
-        let ended = Ended { run: run.to_owned(), watch: Arc::clone(watch), due, known_ms, record };
+        let ended = EndedRun { run: run.to_owned(), watch: Arc::clone(watch), due, known_ms, record };
         if self.settle(&ended) || !self.keep_waiting(ended) {
             self.board.forget(run);
         }
@@ -123,8 +85,8 @@ impl Context {
     }
 
     /// Whether there was room for another.
-    fn keep_waiting(&self, ended: Ended) -> bool {
-        let mut waiting = self.board.waiting().lock();
+    fn keep_waiting(&self, ended: EndedRun) -> bool {
+        let mut waiting = self.board.pending_runs().lock();
         let bytes = ended.bytes();
         let has_room = waiting.runs.len() < WAITING_MAX && waiting.bytes + bytes <= WAITING_BYTES_MAX;
         if has_room {
@@ -141,7 +103,7 @@ impl Context {
 
     /// Takes down what has become certain by now of runs that have ended.
     pub(super) fn settle_runs(&self) {
-        let mut waiting = self.board.waiting().lock();
+        let mut waiting = self.board.pending_runs().lock();
         let mut settled_bytes = 0;
         waiting.runs.retain(|ended| {
             let is_settled = self.settle(ended);
@@ -156,20 +118,20 @@ impl Context {
 
     /// How many runs have ended that may still be shown. At the end of a soak this is waited for.
     pub(super) fn runs_waiting(&self) -> usize {
-        self.board.waiting().lock().runs.len()
+        self.board.pending_runs().lock().runs.len()
     }
 
     /// Judges a run; `false` where its streams may have more to show.
-    fn settle(&self, ended: &Ended) -> bool {
+    fn settle(&self, ended: &EndedRun) -> bool {
         if self.stop.is_requested() {
             return true;
         }
-        let around = Around {
+        let observation = Observation {
             there: self.ledger().there_since(self.ledger_ms_at(ended.due.at)),
             is_calm: self.was_calm_since(ended.due),
             now_ms: self.ledger_ms(),
         };
-        let Some(outcome) = self.outcome_of(ended, around) else { return false };
+        let Some(outcome) = self.outcome_of(ended, observation) else { return false };
         self.take_down(ended, &outcome);
         true
     }
@@ -182,12 +144,12 @@ impl Context {
     }
 
     /// `None` where the streams may have more to show.
-    fn outcome_of(&self, ended: &Ended, around: Around) -> Option<Outcome> {
-        let is_witnessed = around.is_calm && around.there != 0;
-        let is_over = around.now_ms >= ended.known_ms.saturating_add(ledger::GRACE_MS);
+    fn outcome_of(&self, ended: &EndedRun, observation: Observation) -> Option<RunFindings> {
+        let is_witnessed = observation.is_calm && observation.there != 0;
+        let is_over = observation.now_ms >= ended.known_ms.saturating_add(ledger::GRACE_MS);
         ended.watch.with_heard(|heard, end_was_shown| {
             // Where nothing that is missing can be judged, any client's end will do.
-            let is_shown_out = heard.ended_by() & (if is_witnessed { around.there } else { u128::MAX }) != 0;
+            let is_shown_out = heard.ended_by() & (if is_witnessed { observation.there } else { u128::MAX }) != 0;
             let may_come = !is_shown_out && !is_over;
             // A gateway without ends: what has come in full need not be waited for.
             let has_ends = self.client.dialect().events.has_ends();
@@ -198,17 +160,17 @@ impl Context {
             let record: Vec<&str> = ended.record.iter().map(String::as_str).collect();
             let has_record = !record.is_empty() && lines.unreadable() == 0;
             let comparison = has_record.then(|| compare(lines, &record));
-            let is_complete = comparison.as_ref().is_none_or(Comparison::is_complete);
+            let is_complete = comparison.as_ref().is_none_or(LineComparison::is_complete);
             if may_come && (!is_complete || lines.equal() > 0) {
                 return None;
             }
             let end = match () {
-                () if !is_witnessed || !has_ends => End::Unjudged,
-                () if end_was_shown => End::Shown,
-                () if self.board.ends_shown() > 0 && is_over => End::Missing,
-                () => End::NeverShown,
+                () if !is_witnessed || !has_ends => EndShown::Unjudged,
+                () if end_was_shown => EndShown::Shown,
+                () if self.board.ends_shown() > 0 && is_over => EndShown::Missing,
+                () => EndShown::NeverShown,
             };
-            Some(Outcome {
+            Some(RunFindings {
                 is_witnessed,
                 has_unreadable: lines.unreadable() > 0,
                 equal_undecided: comparison.as_ref().map_or(lines.equal(), |found| found.equal_undecided),
@@ -218,7 +180,7 @@ impl Context {
         })
     }
 
-    fn take_down(&self, ended: &Ended, outcome: &Outcome) {
+    fn take_down(&self, ended: &EndedRun, outcome: &RunFindings) {
         let due = ended.due;
         self.recorder.add(Counter::LinesEqualUndecided, outcome.equal_undecided, due);
         if let Some(found) = &outcome.comparison {
@@ -228,10 +190,10 @@ impl Context {
             self.recorder.count(counter, due);
         }
         match outcome.end {
-            End::Unjudged => {}
-            End::Shown => self.recorder.count(Counter::EndsShown, due),
-            End::NeverShown => self.recorder.count(Counter::EndsNotShown, due),
-            End::Missing => self.end_missed(&ended.run, STREAM, due),
+            EndShown::Unjudged => {}
+            EndShown::Shown => self.recorder.count(Counter::EndsShown, due),
+            EndShown::NeverShown => self.recorder.count(Counter::EndsNotShown, due),
+            EndShown::Missing => self.end_missed(&ended.run, STREAM, due),
         }
     }
 
@@ -245,7 +207,7 @@ impl Context {
     }
 
     /// Takes down what a comparison found. What is missing is no finding without a witness.
-    pub fn take_down_comparison(&self, run: &str, stream: &str, found: &Comparison, is_witnessed: bool, due: Mark) {
+    pub fn take_down_comparison(&self, run: &str, stream: &str, found: &LineComparison, is_witnessed: bool, due: Mark) {
         self.recorder.add(Counter::LinesEqual, found.equal, due);
         for repeated in &found.repeated {
             let times = repeated.delivered.saturating_sub(repeated.recorded);
@@ -281,5 +243,5 @@ impl Context {
 }
 
 #[cfg(test)]
-#[path = "held_against_tests.rs"]
+#[path = "run_comparison_tests.rs"]
 mod tests;

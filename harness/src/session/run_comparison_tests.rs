@@ -15,7 +15,7 @@ use crate::{
 struct Soak {
     context: Context,
     config: crate::session::SessionConfig,
-    watch: Arc<Watch>,
+    watch: Arc<RunWatch>,
     due: Mark,
     _out: tempfile::TempDir,
 }
@@ -59,7 +59,7 @@ impl Soak {
 
     fn ends_with(&self, lines: &[&str]) {
         let record = lines.iter().map(|line| (*line).to_owned()).collect();
-        self.context.hold_against_streams("run", &self.watch, record, self.due);
+        self.context.compare_with_streams("run", &self.watch, record, self.due);
     }
 
     fn count(&self, counter: Counter) -> u64 {
@@ -218,7 +218,7 @@ async fn what_waits_is_bounded_and_a_run_is_watched_only_while_it_waits() {
     for number in 0..=WAITING_MAX {
         let run = number.to_string();
         let watch = soak.context.board.watch(&run).unwrap();
-        soak.context.hold_against_streams(&run, &watch, vec!["a".to_owned()], soak.due);
+        soak.context.compare_with_streams(&run, &watch, vec!["a".to_owned()], soak.due);
     }
     assert_eq!(WAITING_MAX, soak.context.runs_waiting());
     let watched = |run: usize| Arc::strong_count(&soak.context.board.watch(&run.to_string()).unwrap()) > 2;

@@ -5,13 +5,13 @@ use crate::streams::Lines;
 
 /// What the workspace streams have shown of one run.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct SeenLines {
     lines: Lines,
     /// The clients that were shown its end, a bit each.
     ended_by: u128,
 }
 
-impl Heard {
+impl SeenLines {
     /// A client was shown a log line; none where the event has no message that could be read. A line counts once,
     /// however many clients are shown it.
     pub(super) fn line(&mut self, message: Option<&str>, delivered: Delivered) {

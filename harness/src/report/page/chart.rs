@@ -1,0 +1,98 @@
+//! What a chart consists of.
+
+use serde::Serialize;
+
+use super::{
+    super::course::{Course, Grid},
+    Glance,
+};
+use crate::{
+    catalog::{Kpi, Unit},
+    judge::Targets,
+    plan::Plan,
+};
+
+/// One chart.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Chart {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) unit: &'static str,
+    /// What it shows, in words.
+    pub(super) says: String,
+    /// The length of a step, scenario milliseconds. The first begins at 0.
+    pub(super) step_ms: u64,
+    pub(super) is_log: bool,
+    pub(super) lines: Vec<ChartLine>,
+    /// Limits, each with what it is.
+    pub(super) targets: Vec<(&'static str, f64)>,
+    /// Lines and points with places of their own: floors, and the line that growth is told by.
+    pub(super) traces: Vec<Trace>,
+    pub(super) heat: Option<Heat>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ChartLine {
+    pub(super) name: String,
+    pub(super) values: Vec<Option<f64>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Trace {
+    pub(super) name: &'static str,
+    pub(super) points: Vec<(f64, f64)>,
+    pub(super) joined: bool,
+}
+
+/// How many samples were how long, step by step: the step, the bucket and the count of each that has any.
+#[derive(Debug, Serialize)]
+pub(super) struct Heat {
+    pub(super) edges: Vec<f64>,
+    pub(super) cells: Vec<(usize, usize, u32)>,
+}
+
+impl Chart {
+    pub(super) fn has_data(&self) -> bool {
+        self.lines.iter().any(|line| line.values.iter().any(Option::is_some))
+    }
+}
+
+/// What a chart is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Drawn<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) targets: &'a Targets,
+    pub(super) glance: &'a Glance,
+    pub(super) course: &'a Course,
+}
+
+/// The lines at the targets of the KPIs that a chart shows, each with its name, in the chart's unit.
+pub(super) fn limits(drawn: Drawn<'_>, chart: &str) -> Vec<(&'static str, f64)> {
+    let of_kpi = |kpi: &Kpi| {
+        let spec = kpi.spec();
+        let limit = drawn.targets.target(*kpi).limit();
+        // Latencies are drawn in milliseconds.
+        let limit = if spec.unit == Unit::Seconds { limit * 1_000.0 } else { limit };
+        spec.chart_limit.filter(|_| spec.chart == chart).map(|name| (name, limit))
+    };
+    Kpi::ALL.iter().filter_map(of_kpi).collect()
+}
+
+/// The steps that have begun.
+pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, course: &Course) -> &'a [T] {
+    &steps[..grid.begun(course.reached_ms()).min(steps.len())]
+}
+
+/// To four digits: nobody sees more in a chart, and a report is to be small.
+pub(super) fn short(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let scale = 10_f64.powf(3.0 - value.abs().log10().floor());
+    (value * scale).round() / scale
+}
+
+pub(super) fn shown(value: f64) -> String {
+    format!("{}", short(value))
+}

@@ -1,0 +1,39 @@
+//! What came of a suite, and what a trial says of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::trials::Subject;
+use crate::{
+    judge::{Verdict, Verdicts},
+    report::failure_text,
+};
+
+/// What came of a suite.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SuiteOutcome {
+    pub(super) verdicts: Verdicts,
+    /// The folder of the soak, as a person would name it; or in other words where to read on.
+    pub(super) folder: String,
+    /// What stopped the session, in full, for the one trial that is about that: others have a line of it.
+    pub(super) at_length: Option<String>,
+}
+
+/// What a trial says of its subject.
+pub(super) fn answer(subject: Subject, outcome: &SuiteOutcome) -> Result<(), String> {
+    match outcome.verdicts.named(subject.kind, subject.name) {
+        Some(judgement) if judgement.verdict == Verdict::Pass => Ok(()),
+        Some(judgement) => {
+            let text = failure_text(judgement, subject.suite, &outcome.folder);
+            let at_length = outcome.at_length.as_ref().filter(|_| subject.is_about_fatal_errors());
+            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n{}", indented(at_length))))
+        }
+        None => Err(format!("{} was not judged; the soak in {} had another plan", subject.name, outcome.folder)),
+    }
+}
+
+/// Text that is told whole. No line of it looks like one of the test report's, and no character steers a terminal.
+fn indented(text: &str) -> String {
+    let plain =
+        |line: &str| line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect::<String>();
+    text.lines().map(|line| format!("  {}", plain(line))).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,47 @@
+//! Runs that have ended, and that wait until their streams have shown all that they had to show.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Mark, RunWatch};
+
+/// Runs that wait for their lines or for their end.
+pub(super) const WAITING_MAX: usize = 4_096;
+/// The records of all runs that wait. A run beyond it is not compared.
+pub(super) const WAITING_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+
+/// Runs that have ended, and of which the workspace streams may have more to show.
+#[derive(Debug, Default)]
+pub(super) struct PendingRuns(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub(super) runs: VecDeque<EndedRun>,
+    pub(super) bytes: usize,
+}
+
+impl PendingRuns {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run that has ended in success.
+#[derive(Debug)]
+pub(super) struct EndedRun {
+    pub(super) run: String,
+    pub(super) watch: Arc<RunWatch>,
+    pub(super) due: Mark,
+    /// When its end was known; milliseconds as the ledger counts them.
+    pub(super) known_ms: u64,
+    /// The log lines that it has.
+    pub(super) record: Vec<String>,
+}
+
+impl EndedRun {
+    pub(super) fn bytes(&self) -> usize {
+        self.record.iter().map(|line| line.len() + size_of::<String>()).sum()
+    }
+}
