@@ -180,13 +180,15 @@ impl Core {
         if self.faults.ignores_restarts() || self.faults.hides_store_restart() {
             return;
         }
-        self.chaos.take_store_down(self.config.store_downtime);
+        self.chaos.take_store_down(self.faults.store_downtime(self.config.store_downtime));
         if self.faults.forgets_privacy() {
             self.workspaces.forget();
         }
         if self.faults.forgets_registry() {
             self.registry.forget();
         }
-        self.log.cut_all();
+        if !self.faults.hides_outage() {
+            self.log.cut_all();
+        }
     }
 }

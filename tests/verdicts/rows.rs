@@ -126,6 +126,11 @@ pub(crate) const DEFECTS: &[Row] = &[
         settings: "[targets]\nchaos_recovery_seconds_max = 2.5\n",
         ..defect(&[Defect::SlowRecovery], &["chaos_recovery"]).shares("o")
     },
+    // Readiness says nothing of it, so the gateway is well again when its reads are answered.
+    Row {
+        settings: "[targets]\nchaos_recovery_seconds_max = 2.5\n",
+        ..defect(&[Defect::HiddenOutage], &["chaos_recovery"]).shares("t")
+    },
     defect(&[Defect::LatencyNotApplied], &["w6_light_chaos"]).shares("c"),
     defect(&[Defect::RestartNotDone], &["w6_light_chaos"]).shares("e"),
     Row { unproven: &["queue_drift", "sse_connection_drift"], ..defect(&[Defect::NoMetrics], &[]).shares("k") },

@@ -23,6 +23,7 @@ const ERROR_IN_200_SHARE: f64 = 0.02;
 const GROWING_LATENCY: f64 = 1.6 / 60.0;
 const COLD_FIRST_LINE: Duration = Duration::from_millis(2_500);
 const COLD_AFTER_RESTART: Duration = Duration::from_secs(5);
+const HIDDEN_OUTAGE: Duration = Duration::from_secs(5);
 const NOT_UP_AFTER_RESTART: Duration = Duration::from_secs(5);
 /// Since a restart: later than the streams that it dropped are back, and a harness has taken the gateway for well.
 const FLAPPING: Range<Duration> = Duration::from_secs(3)..Duration::from_secs(4);
@@ -223,6 +224,16 @@ impl Faults {
     /// Whether a restart of the store is over before anybody could see it.
     pub(crate) fn hides_store_restart(&self) -> bool {
         self.has(Defect::UnnoticedRestart)
+    }
+
+    /// How long the store is away when it restarts; `healthy` unless nothing but the API shows it.
+    pub(crate) fn store_downtime(&self, healthy: Duration) -> Duration {
+        if self.hides_outage() { HIDDEN_OUTAGE } else { healthy }
+    }
+
+    /// Whether readiness and streams do not show that the store is away.
+    pub(crate) fn hides_outage(&self) -> bool {
+        self.has(Defect::HiddenOutage)
     }
 
     pub(crate) fn note_restart(&self) {

@@ -113,6 +113,7 @@ defects! {
         NeverHeals "never-heals" "injected latency stays for a day"
         LatencyNotApplied "latency-not-applied" "injected latency is accepted, and there is none"
         UnnoticedRestart "unnoticed-restart" "a restart of the store is accepted, and nothing of it can be seen from outside"
+        HiddenOutage "hidden-outage" "after a restart of the store the API is 503 for 5 s, while /ready is 200 and streams stay open"
         RestartNotDone "restart-not-done" "a restart, of gateway or store, is accepted and not done"
         SlowRecovery "slow-recovery" "a restarting gateway refuses connections for 3 s"
         NoMetrics "no-metrics" "/metrics is 404"

@@ -25,7 +25,7 @@ pub(super) async fn health(State(core): State<Arc<Core>>) -> Response {
 }
 
 pub(super) async fn ready(State(core): State<Arc<Core>>) -> Response {
-    if core.is_ready() && !core.faults.is_unready() {
+    if (core.is_ready() || core.faults.hides_outage()) && !core.faults.is_unready() {
         return json(StatusCode::OK, &json!({ "ready": true }));
     }
     let error = match core.store.state() {

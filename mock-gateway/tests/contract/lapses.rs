@@ -278,3 +278,14 @@ async fn closed_streams_are_taken_off_the_count_twice() {
     eventually("the other one is counted no more", async || open().await == 0.0).await;
     gateway.shutdown().await;
 }
+
+#[tokio::test]
+async fn of_a_hidden_outage_only_the_api_tells() {
+    let (gateway, caller) = start_with(Defect::HiddenOutage).await;
+    let _logs = caller.open("/api/runs/logs/stream").await;
+    assert_eq!(caller.post("/api/chaos/redis-restart", &json!({})).await.status, StatusCode::ACCEPTED);
+    let api = caller.get("/api/agents/demo-scraper").await.status;
+    assert_eq!((StatusCode::SERVICE_UNAVAILABLE, StatusCode::OK), (api, caller.get("/ready").await.status));
+    assert!(caller.metric("sse_active_connections").await >= 1.0, "the stream is open");
+    gateway.shutdown().await;
+}
