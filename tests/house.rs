@@ -39,6 +39,8 @@ const LEAVES: [&str; 1] = ["fuzzing"];
 const PURE: [&str; 5] = ["catalog", "plan", "judge", "report", "streams"];
 /// What these may not name.
 const IMPURE: [&str; 2] = ["tokio", "hyper"];
+/// The floors of the judges. Each imports those before it, and none imports what gathers them.
+const FLOORS: [&str; 5] = ["judge::stats", "judge::verdict", "judge::record", "judge::kpi", "judge::checks"];
 /// The lines of a file.
 const LINES_MAX: usize = 400;
 
@@ -69,6 +71,29 @@ fn imports_go_one_way() {
         for to in library.imports(from) {
             let is_right = top(&to) == top(from) || allowed.contains(&top(&to)) || LEAVES.contains(&top(&to));
             if !is_right && !to.is_empty() {
+                wrong.push(format!("{from} imports {to}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn judges_stand_on_floors_and_statistics_know_nothing_of_soaks() {
+    let library = library();
+    let is_on = |module: &str, floor: &str| {
+        module.strip_prefix(floor).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    let floor_of = |module: &str| FLOORS.iter().position(|floor| is_on(module, floor));
+    let mut wrong = Vec::new();
+    for from in product(&library) {
+        let Some(floor) = floor_of(from) else { continue };
+        for to in library.imports(from) {
+            let is_up = match floor_of(&to) {
+                Some(other) => other > floor,
+                None => top(&to) == "judge" || floor == 0,
+            };
+            if is_up {
                 wrong.push(format!("{from} imports {to}"));
             }
         }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    slice,
 };
 
 use syn::{
@@ -235,7 +236,7 @@ fn flatten(tree: &UseTree, before: &mut Segments, leaves: &mut Vec<(Segments, St
         UseTree::Group(group) => group.items.iter().for_each(|tree| flatten(tree, before, leaves)),
         UseTree::Name(name) => {
             let name = name.ident.to_string();
-            let path = if name == "self" { before.clone() } else { [&before[..], &[name.clone()]].concat() };
+            let path = if name == "self" { before.clone() } else { [before, slice::from_ref(&name)].concat() };
             leaves.push((path, name));
         }
         UseTree::Rename(of) => {

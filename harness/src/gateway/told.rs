@@ -8,10 +8,10 @@ use std::{
 
 /// What was said. Clones are of the same answer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ResponseMeta(Arc<Mutex<Telling>>);
+pub(super) struct ResponseMeta(Arc<Mutex<ResponseState>>);
 
 #[derive(Debug, Default)]
-struct Telling {
+struct ResponseState {
     head: Option<Head>,
     retry: Option<Duration>,
     bytes: u64,
@@ -81,7 +81,7 @@ impl ResponseMeta {
         self.lock().oversized.pop_front()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Telling> {
+    fn lock(&self) -> MutexGuard<'_, ResponseState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,13 @@
 //! When arrivals contradict the gateway's histogram of stream writes, and when they prove nothing.
 
-use super::{
-    Judgement, Verdict,
-    sick::{is_steady, sick},
-    soak::{Soak, run_id, timing},
-};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{Kpi, Phase, Suite},
     journal::{Gauge, GaugeSummary, Interval, Source, Timing},
+    judge::fixtures::{
+        sick::{is_steady, sick},
+        soak::{Soak, run_id, timing},
+    },
 };
 
 fn writes(soak: &Soak) -> Judgement {

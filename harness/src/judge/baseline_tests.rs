@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{
-    Baseline, Compared, Judgement, Moved, Range, Verdict, Verdicts,
-    sick::sick,
-    soak::{Soak, run_id, timing},
-};
+use super::{Baseline, Change, Compared, Judgement, Range, Verdict, Verdicts};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Counter, Timing},
+    judge::fixtures::{
+        sick::sick,
+        soak::{Soak, run_id, timing},
+    },
     report::{ResultsInput, results_json},
 };
 
@@ -71,7 +71,7 @@ fn a_soak_like_the_one_before_moved_nowhere_and_is_green_under_any_limit() {
     assert_eq!(verdicts.kpis.len(), comparison.kpis.len());
     assert!(comparison.notes.is_empty(), "{comparison:?}");
     for kpi in comparison.kpis {
-        assert!(matches!(kpi.verdict, Moved::WithinNoise | Moved::NoRange) && !kpi.is_regression, "{kpi:?}");
+        assert!(matches!(kpi.verdict, Change::WithinNoise | Change::NoRange) && !kpi.is_regression, "{kpi:?}");
         assert!(kpi.change.unwrap().abs() < 0.001 && kpi.why.is_none(), "{kpi:?}");
     }
     assert_eq!(None, soak.judge().comparison);
@@ -82,7 +82,7 @@ fn what_is_slower_is_told_and_red_only_beyond_a_limit() {
     let then = results_of(&with_start_to_log(Suite::Full, 250));
     let slower = |limit| of(&since(&then, limit, with_start_to_log(Suite::Full, 900)), Kpi::StartToLogP95);
     let (judgement, compared) = slower(None);
-    assert_eq!((Verdict::Pass, Moved::Worse, false), (judgement.verdict, compared.verdict, compared.is_regression));
+    assert_eq!((Verdict::Pass, Change::Worse, false), (judgement.verdict, compared.verdict, compared.is_regression));
     assert_eq!((None, Some(650)), (judgement.reason, compared.change.map(|ms| ms.round() as i64)));
     assert_eq!(Some(254), compared.change_percent.map(|percent| percent.round() as i64));
     assert_eq!(Verdict::Pass, slower(Some(300.0)).0.verdict);
@@ -105,14 +105,14 @@ fn what_is_slower_is_told_and_red_only_beyond_a_limit() {
 fn what_is_faster_is_better_and_no_limit_turns_it_red() {
     let then = results_of(&with_start_to_log(Suite::Full, 900));
     let (judgement, compared) = of(&since(&then, Some(1.0), with_start_to_log(Suite::Full, 250)), Kpi::StartToLogP95);
-    assert_eq!((Verdict::Pass, Moved::Better), (judgement.verdict, compared.verdict));
+    assert_eq!((Verdict::Pass, Change::Better), (judgement.verdict, compared.verdict));
     assert_eq!((None, false), (compared.worse_percent, compared.is_regression));
 }
 
 #[test]
 fn more_of_what_went_well_is_better_and_less_of_it_worse() {
     let (judgement, compared) = healthy_since(Kpi::RunSuccess, 95.5, Some((95.0, 96.0)));
-    assert_eq!((Verdict::Pass, Moved::Better), (judgement.verdict, compared.verdict));
+    assert_eq!((Verdict::Pass, Change::Better), (judgement.verdict, compared.verdict));
 
     let failing = Soak::healthy(Suite::Full).each(|interval| {
         let is_one_short = interval.from_ms % 600_000 == 0;
@@ -122,19 +122,19 @@ fn more_of_what_went_well_is_better_and_less_of_it_worse() {
     // 96.6 % is above the target of 95 %, and failures are three times what they were.
     let then = valued(Kpi::RunSuccess, 99.0, Some((98.9, 99.1)));
     let (judgement, compared) = of(&since(&then, Some(100.0), failing.clone()), Kpi::RunSuccess);
-    assert_eq!((Verdict::Fail, Moved::Worse), (judgement.verdict, compared.verdict), "{compared:?}");
+    assert_eq!((Verdict::Fail, Change::Worse), (judgement.verdict, compared.verdict), "{compared:?}");
     assert!(compared.worse_percent.unwrap() > 200.0, "{compared:?}");
     // Of all, none were missing: the share is one of what the target lets miss.
     let then = valued(Kpi::RunSuccess, 100.0, Some((99.9, 100.0)));
     let (judgement, compared) = of(&since(&then, Some(100.0), failing), Kpi::RunSuccess);
-    assert_eq!((Verdict::Pass, Moved::Worse), (judgement.verdict, compared.verdict));
+    assert_eq!((Verdict::Pass, Change::Worse), (judgement.verdict, compared.verdict));
     assert!((60.0..80.0).contains(&compared.worse_percent.unwrap()), "{compared:?}");
 }
 
 #[test]
 fn a_value_that_is_far_worse_within_the_noise_is_not_red() {
     let (judgement, compared) = healthy_since(Kpi::StartToLogP95, 20.0, Some((10.0, 400.0)));
-    assert_eq!((Verdict::Pass, Moved::WithinNoise), (judgement.verdict, compared.verdict));
+    assert_eq!((Verdict::Pass, Change::WithinNoise), (judgement.verdict, compared.verdict));
     assert_eq!(Some(900), compared.worse_percent.map(|percent| percent.round() as i64));
 }
 
@@ -146,7 +146,7 @@ fn from_nothing_there_is_no_share_and_the_targets_counts() {
     });
     let then = valued(Kpi::ErrorRateSteady, 0.0, Some((0.0, 0.001)));
     let (judgement, compared) = of(&since(&then, Some(10.0), erring), Kpi::ErrorRateSteady);
-    assert_eq!((Verdict::Fail, Moved::Worse), (judgement.verdict, compared.verdict), "{compared:?}");
+    assert_eq!((Verdict::Fail, Change::Worse), (judgement.verdict, compared.verdict), "{compared:?}");
     assert_eq!(None, compared.change_percent);
     assert!(compared.worse_percent.unwrap().is_finite());
 }
@@ -155,7 +155,7 @@ fn from_nothing_there_is_no_share_and_the_targets_counts() {
 fn what_has_no_range_says_so_and_goes_red_by_a_share_of_its_target() {
     // 0.9 s now, of a target of 10 s.
     let (judgement, compared) = healthy_since(Kpi::PublishSearchDelay, 0.1, None);
-    assert_eq!((Verdict::Pass, Moved::NoRange), (judgement.verdict, compared.verdict));
+    assert_eq!((Verdict::Pass, Change::NoRange), (judgement.verdict, compared.verdict));
     assert_eq!(Some(8), compared.worse_percent.map(|percent| percent.round() as i64));
     let then = valued(Kpi::PublishSearchDelay, 0.1, None);
     let (judgement, _) = of(&since(&then, Some(7.0), Soak::healthy(Suite::Full)), Kpi::PublishSearchDelay);
@@ -164,7 +164,7 @@ fn what_has_no_range_says_so_and_goes_red_by_a_share_of_its_target() {
     // Results of before there were ranges.
     let old = but(Kpi::StartToLogP95, |judged| drop(judged.as_object_mut().unwrap().remove("range")));
     let (_, compared) = of(&since(&old, None, Soak::healthy(Suite::Full)), Kpi::StartToLogP95);
-    assert_eq!((Moved::NoRange, None), (compared.verdict, compared.then_range));
+    assert_eq!((Change::NoRange, None), (compared.verdict, compared.then_range));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_drift_near_nothing_is_no_tenfold_of_one_nearer_to_it() {
     leaking.targets.set("fd_drift_max", 1_000.0).unwrap();
     let then = valued(Kpi::FdDrift, 0.1, Some((0.0, 1.1)));
     let (_, compared) = of(&since(&then, Some(0.1), leaking), Kpi::FdDrift);
-    assert_eq!((Moved::Worse, true), (compared.verdict, compared.is_regression), "{compared:?}");
+    assert_eq!((Change::Worse, true), (compared.verdict, compared.is_regression), "{compared:?}");
     assert!(compared.worse_percent.unwrap() < 100.0, "a share of the target: {compared:?}");
 }
 
@@ -183,7 +183,7 @@ fn a_drift_near_nothing_is_no_tenfold_of_one_nearer_to_it() {
 fn what_is_not_the_same_thing_or_not_known_is_not_compared() {
     let why = |then: &Value, now: Soak| {
         let (judgement, compared) = of(&since(then, Some(1.0), now), Kpi::StartToLogP95);
-        assert_eq!((Moved::NotComparable, None), (compared.verdict, compared.change));
+        assert_eq!((Change::NotComparable, None), (compared.verdict, compared.change));
         assert_ne!(Verdict::Fail, judgement.verdict);
         compared.why.unwrap()
     };
@@ -206,14 +206,14 @@ fn with_few_samples_only_what_chance_does_not_explain_has_moved() {
     };
     // Of 45 runs the six slowest now are over all 45 of then: one chance in a hundred and more.
     let p95 = moved(250, 900, Kpi::StartToLogP95);
-    assert_eq!(Moved::Worse, p95.verdict, "{p95:?}");
+    assert_eq!(Change::Worse, p95.verdict, "{p95:?}");
     // Of the 99th percentile less is known: three are over all, which one soak in nine of the same gateway does.
     let p99 = moved(250, 900, Kpi::StartToLogP99);
-    assert_eq!(Moved::WithinNoise, p99.verdict, "{p99:?}");
+    assert_eq!(Change::WithinNoise, p99.verdict, "{p99:?}");
     assert_eq!(Some("too few samples to say more"), p99.why.as_deref());
-    assert_eq!(Moved::Better, moved(900, 250, Kpi::StartToLogP95).verdict);
+    assert_eq!(Change::Better, moved(900, 250, Kpi::StartToLogP95).verdict);
     let same = moved(250, 250, Kpi::StartToLogP95);
-    assert_eq!((Moved::WithinNoise, None), (same.verdict, same.why));
+    assert_eq!((Change::WithinNoise, None), (same.verdict, same.why));
 }
 
 #[test]

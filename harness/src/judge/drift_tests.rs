@@ -1,13 +1,13 @@
 //! Drift: what is a leak and what is not.
 
-use super::{
-    Judgement, Verdict,
-    sick::{is_steady, sick},
-    soak::Soak,
-};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite},
     journal::{Finding, Gauge, Interval},
+    judge::fixtures::{
+        sick::{is_steady, sick},
+        soak::Soak,
+    },
 };
 
 fn rss(soak: &Soak) -> Judgement {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::{prelude::*, sample::Index};
 
-use super::{Digest, Targets, Verdict, judge, soak::Soak};
+use super::{Digest, Targets, Verdict, judge};
 use crate::{
     catalog::{Chaos, Suite, Workload},
     fuzzing::{cases, within},
@@ -16,7 +16,8 @@ use crate::{
         Finding, Gauge, GaugeSummary, ReadError, Record, Timing, TimingRecord,
         fuzz_tests::{all_but_endless, any_json, crafted_histogram, read},
     },
-    plan::Lacks,
+    judge::fixtures::soak::Soak,
+    plan::Unsupported,
     report::{TerminalLook, failure_text, kpi_table, snapshot_json},
 };
 
@@ -76,7 +77,9 @@ fn judged(records: &[Record]) -> Result<(), TestCaseError> {
         prop_assert!(judgement.verdict != Verdict::Unproven || judgement.reason.is_some(), "{judgement:?}");
         prop_assert!(!failure_text(judgement, plan.suite, "a folder").is_empty());
     }
-    prop_assert!(!kpi_table(&verdicts, &Lacks::default(), TerminalLook::PLAIN).is_empty() && !snapshot.is_empty());
+    prop_assert!(
+        !kpi_table(&verdicts, &Unsupported::default(), TerminalLook::PLAIN).is_empty() && !snapshot.is_empty()
+    );
     Ok(())
 }
 

@@ -1,12 +1,10 @@
 //! When the stream that asks as a browser does is behind the others for longer than a lost packet, or we, could make it.
 
-use super::{
-    Judgement, Verdict,
-    soak::{Soak, timing},
-};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Counter, Interval, Source, Timing},
+    judge::fixtures::soak::{Soak, timing},
 };
 
 const STREAM: &str = "stream 19 (asks for gzip, deflate, br as a browser does)";

@@ -1,13 +1,10 @@
 //! One late start is a note, a starved harness is red, and neither excuses nor blames a gateway.
 
-use super::{
-    Judgement, Verdict,
-    soak::{Soak, timing},
-};
-use crate::catalog::Unit;
+use super::{Judgement, Verdict};
 use crate::{
-    catalog::{HarnessCheck, Kpi, Suite},
+    catalog::{HarnessCheck, Kpi, Suite, Unit},
     journal::{Exemplar, Finding, LatencyHistogram, Timing, TimingRecord},
+    judge::fixtures::soak::{Soak, timing},
 };
 
 /// So many samples of each of these values, milliseconds.

@@ -93,53 +93,15 @@
 //! (CPython), and the mock, a native process, at pace 120 by 1.4 %. So a soak of less than half an hour of real time
 //! (`[drift] min_real_time`) does not judge memory of a gateway other than the embedded mock.
 
-mod arrivals;
-mod baseline;
-mod case;
-mod cause;
-mod cells;
-mod chaos;
-mod clock;
-mod conclude;
-mod digest;
-mod drift;
-mod floors;
-mod gauge_total;
-mod growth;
-mod harness;
-mod held_back;
-mod incidents;
-mod kpi;
-mod latency;
-mod lateness;
-mod lead_up;
-mod lived;
-mod lives;
-mod looks;
-mod nearest;
-mod onset;
-mod process_story;
-mod processes;
-mod quantiles;
-mod range;
-mod rates;
-mod registry;
-mod restarts;
-mod retained;
-mod safety;
-mod scale;
-mod story;
+mod checks;
+mod closest_to_target;
 #[cfg(test)]
-mod stream_habits_tests;
-mod streams;
-mod tally;
-mod targets;
-mod teeth;
-mod trend;
-mod undercount;
+pub(crate) mod fixtures;
+mod kpi;
+mod record;
+mod stats;
 mod verdict;
 mod verdicts;
-mod workload;
 
 #[cfg(test)]
 mod arrivals_tests;
@@ -162,9 +124,7 @@ mod recovery_tests;
 #[cfg(test)]
 mod retained_tests;
 #[cfg(test)]
-pub(crate) mod sick;
-#[cfg(test)]
-pub(crate) mod soak;
+mod stream_habits_tests;
 #[cfg(test)]
 mod streams_tests;
 #[cfg(test)]
@@ -174,16 +134,21 @@ mod told_tests;
 #[cfg(test)]
 mod undecided_tests;
 
-pub use baseline::{Baseline, BaselineError, Compared, Comparison, Moved};
-use cells::Cells;
-pub use chaos::ChaosReport;
-pub use digest::{Digest, Quantiles};
-pub use drift::{DriftTrace, drift_traces};
-pub use gauge_total::GaugeTotal;
-pub use kpi::{is_already_certain, may_be_certain_early};
-pub use nearest::nearest;
-pub use range::Range;
-pub use tally::Scope;
-pub use targets::{Aim, TargetError, TargetKey, Targets};
-pub use verdict::{Evidence, Judged, Judgement, Offender, PhaseValue, Verdict};
+pub use closest_to_target::nearest;
+pub use kpi::{
+    chaos::ChaosReport,
+    drift::{DriftTrace, drift_traces},
+    is_already_certain, may_be_certain_early,
+};
+pub use record::{
+    digest::{Digest, Quantiles},
+    gauge_total::GaugeTotal,
+    phase_totals::Scope,
+};
+pub use stats::confidence::Range;
+pub use verdict::{
+    baseline::{Baseline, BaselineError, Change, Compared, Comparison},
+    judgement::{Evidence, Judged, Judgement, PhaseValue, Verdict, Violation},
+    targets::{Aim, TargetError, TargetKey, Targets},
+};
 pub use verdicts::{Verdicts, judge};

@@ -2,14 +2,15 @@
 
 use proptest::prelude::*;
 
-use super::{Digest, Targets, Verdict, is_already_certain, judge, soak::Soak};
+use super::{Digest, Targets, Verdict, is_already_certain, judge};
 use crate::{
     catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{
         Buckets, Counter, Cycles, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram, Record,
         Source, Timing, TimingRecord,
     },
-    plan::{Lacks, Plan, Scenario},
+    judge::fixtures::soak::Soak,
+    plan::{Plan, Scenario, Unsupported},
     report::{TerminalLook, failure_text, kpi_table, snapshot_json},
 };
 
@@ -121,7 +122,7 @@ proptest! {
             prop_assert!(!failure_text(judgement, suite, "a folder").is_empty());
         }
         prop_assert!(Kpi::ALL.iter().filter(|kpi| is_already_certain(**kpi, &digest)).count() <= Kpi::ALL.len());
-        prop_assert!(!kpi_table(&verdicts, &Lacks::default(), TerminalLook::PLAIN).is_empty());
+        prop_assert!(!kpi_table(&verdicts, &Unsupported::default(), TerminalLook::PLAIN).is_empty());
         prop_assert!(!snapshot_json(&digest, &std::collections::BTreeMap::new(), 0, "").is_empty());
     }
 

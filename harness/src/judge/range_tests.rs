@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::{
-    Range, Verdict,
-    range::{at_rank, chance_under, of_count, of_rise, of_share, ranks},
-    soak::{Soak, timing},
-};
+use super::{Range, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Buckets, Counter, Gauge, GaugeSummary, Source, Timing},
+    judge::{
+        fixtures::soak::{Soak, timing},
+        stats::confidence::{at_rank, chance_under, of_count, of_rise, of_share, ranks},
+    },
 };
 
 /// Of so many draws, what a range is to hold the truth in: a little under 95 %, since draws are noise too.

@@ -1,13 +1,13 @@
 //! A gateway that is said to be well again after chaos, and whether it stays so.
 
-use super::{
-    Judgement, Verdict, is_already_certain,
-    sick::take,
-    soak::{Soak, timing},
-};
+use super::{Judgement, Verdict, is_already_certain};
 use crate::{
     catalog::{Chaos, Kpi, Phase, Suite},
     journal::{Counter, Finding, Incident, Interval, Timing},
+    judge::fixtures::{
+        sick::take,
+        soak::{Soak, timing},
+    },
 };
 
 const FLAPPING: &str = "503 {\"ready\":false}";

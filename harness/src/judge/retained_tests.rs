@@ -1,9 +1,10 @@
 //! Memory in use and garbage.
 
-use super::{Judgement, Verdict, soak::Soak};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Gauge, GaugeSummary, Interval},
+    judge::fixtures::soak::Soak,
 };
 
 const MB: f64 = 1e6;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Judgement, Verdict, soak::Soak};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Counter, LatencyHistogram, Timing, TimingRecord},
+    judge::fixtures::soak::Soak,
 };
 
 /// A soak at a gateway that closes streams in good order at these ages, in seconds, every minute.
@@ -44,7 +45,7 @@ fn a_connection_age_is_written_as_a_round_number_where_the_closings_allow_it() {
     for (seconds, expected) in
         [(240, "4m"), (61, "1m"), (9, "9s"), (20, "20s"), (3_601, "1h"), (303, "5m"), (77, "77s")]
     {
-        let written = super::rates::written(Duration::from_secs(seconds));
+        let written = crate::judge::kpi::rates::written(Duration::from_secs(seconds));
         let [is, should] = [written.as_str(), expected].map(|text| humantime::parse_duration(text).unwrap());
         assert_eq!(should, is, "{seconds}: {written}");
     }

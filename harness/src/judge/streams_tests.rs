@@ -1,9 +1,10 @@
 //! What is undecided about streams: noted where it is little, unproven where it is much, and never hiding a failure.
 
-use super::{Judgement, Verdict, sick::sick, soak::Soak};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::Counter,
+    judge::fixtures::{sick::sick, soak::Soak},
 };
 
 fn with(counts: &[(Counter, u64)], kpi: Kpi) -> Judgement {

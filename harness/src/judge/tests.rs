@@ -1,13 +1,13 @@
 //! Every KPI: green on a healthy soak, red with evidence on a sick one, unproven on none and on too little.
 
-use super::{
-    Digest, Judged, Judgement, Targets, Verdict, is_already_certain, judge,
-    sick::{add, diagnosis, sick, starved_from, take, without_metrics},
-    soak::{Soak, run_id, timing},
-};
+use super::{Digest, Judged, Judgement, Targets, Verdict, is_already_certain, judge};
 use crate::{
     catalog::{HarnessCheck, Kpi, Phase, Suite, Workload},
     journal::{Buckets, Counter, End, EndReason, Finding, Source, Timing},
+    judge::fixtures::{
+        sick::{add, diagnosis, sick, starved_from, take, without_metrics},
+        soak::{Soak, run_id, timing},
+    },
 };
 
 /// KPIs of which one bad sample is proof.

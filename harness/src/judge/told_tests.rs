@@ -1,13 +1,13 @@
 //! What a reader is told of a red: since when, also where that was in a window, and by which route.
 
-use super::{
-    Judgement, Verdict,
-    sick::add,
-    soak::{Soak, run_id, timing},
-};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding, Gauge, Incident, Timing},
+    judge::fixtures::{
+        sick::add,
+        soak::{Soak, run_id, timing},
+    },
 };
 
 fn of(soak: &Soak, kpi: Kpi) -> Judgement {

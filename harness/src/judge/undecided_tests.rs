@@ -1,9 +1,10 @@
 //! What S2 could not see decides nothing: the verdict is unproven and names the setting; proof of bad is proof all the same.
 
-use super::{Judgement, Verdict, soak::Soak};
+use super::{Judgement, Verdict};
 use crate::{
     catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding},
+    judge::fixtures::soak::Soak,
 };
 
 const MINUTE_MS: u64 = 60_000;

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChaosReport, Comparison, Digest, Judged, Judgement, Targets, Verdict, chaos, kpi, workload};
+use super::{ChaosReport, Comparison, Digest, Judged, Judgement, Targets, Verdict, kpi};
 use crate::{
     catalog::{HarnessCheck, Kpi, Workload},
+    judge::{checks::workload, kpi::chaos},
     plan::Plan,
 };
 
@@ -37,7 +38,7 @@ pub fn judge(plan: &Plan, targets: &Targets, digest: &Digest) -> Verdicts {
         kpis,
         workloads: Workload::of(plan.suite).map(|workload| workload::judge(workload, plan, digest)).collect(),
         harness: HarnessCheck::of(plan.suite)
-            .map(|check| super::harness::judge(check, plan, targets, digest))
+            .map(|check| crate::judge::checks::harness::judge(check, plan, targets, digest))
             .collect(),
         chaos: plan.chaos.iter().map(|event| chaos::report(event, digest)).collect(),
         comparison,

@@ -4,27 +4,27 @@
 //! from the start of the soak; [`Plan::pace`] says how much faster than real time the scenario runs.
 
 mod check;
-mod lacks;
+mod expected_samples;
 mod lever;
 mod log_streams;
-mod promise;
 mod render;
 mod scenario;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 mod windows;
 
 pub use check::PlanError;
-pub use lacks::Lacks;
+pub use expected_samples::{ExpectedSamples, INJECTIONS_PER_PROBE, PII_PER_PROBE};
 pub use lever::Lever;
 pub use log_streams::{asks_as_a_browser, log_stream_name};
-pub use promise::{INJECTIONS_PER_PROBE, PII_PER_PROBE, Promises};
 pub use render::moment;
 pub use scenario::{
     ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad, millis,
 };
 use serde::{Deserialize, Serialize};
+pub use unsupported::Unsupported;
 
 use crate::catalog::{Chaos, Suite, Workload};
 
@@ -58,10 +58,10 @@ pub struct Plan {
     /// Snapshots, the first at the start.
     pub snapshots_ms: Vec<u64>,
     /// How many samples each KPI is promised.
-    pub promises: Promises,
+    pub promises: ExpectedSamples,
     /// What is not played and not judged, because the gateway does not have what it needs.
-    #[serde(default, skip_serializing_if = "Lacks::is_empty")]
-    pub lacks: Lacks,
+    #[serde(default, skip_serializing_if = "Unsupported::is_empty")]
+    pub lacks: Unsupported,
 }
 
 /// One arrival of W1.
@@ -111,7 +111,7 @@ impl Plan {
 
     /// The same plan without what a gateway lacks: what is not played is not promised either.
     #[must_use]
-    pub fn without(mut self, lacks: Lacks) -> Self {
+    pub fn without(mut self, lacks: Unsupported) -> Self {
         for workload in lacks.workloads.keys() {
             match workload {
                 Workload::Registry => self.pulses.clear(),
@@ -122,7 +122,7 @@ impl Plan {
         }
         self.chaos.retain(|event| !lacks.chaos.contains_key(&event.chaos));
         self.lacks = lacks;
-        self.promises = Promises::of(&self);
+        self.promises = ExpectedSamples::of(&self);
         self
     }
 

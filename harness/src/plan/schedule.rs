@@ -4,8 +4,8 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_pcg::Pcg64;
 
 use super::{
-    Lacks, Plan, PlannedChaos, PlannedChurn, PlannedPulse, PlannedRun, Promises, Pulse, RunLoad, Scenario, StreamLoad,
-    millis,
+    ExpectedSamples, Plan, PlannedChaos, PlannedChurn, PlannedPulse, PlannedRun, Pulse, RunLoad, Scenario, StreamLoad,
+    Unsupported, millis,
 };
 use crate::catalog::{Chaos, Suite};
 
@@ -33,10 +33,10 @@ pub(super) fn draw(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> P
         chaos: if suite.has_chaos() { chaos(scenario, duration_ms) } else { Vec::new() },
         heartbeats_ms: until_and_with(scenario.heartbeat_every, duration_ms, false),
         snapshots_ms: until_and_with(scenario.snapshot_every, duration_ms, true),
-        promises: Promises::default(),
-        lacks: Lacks::default(),
+        promises: ExpectedSamples::default(),
+        lacks: Unsupported::default(),
     };
-    plan.promises = Promises::of(&plan);
+    plan.promises = ExpectedSamples::of(&plan);
     plan
 }
 

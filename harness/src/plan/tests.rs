@@ -32,7 +32,7 @@ fn of_a_hundred_runs_thirty_have_their_own_stream_and_agents_share_70_15_15() {
 
 #[test]
 fn pace_changes_no_moment_of_the_plan() {
-    let at = |pace| Plan { pace: 1.0, promises: super::Promises::default(), ..plan_at(pace) };
+    let at = |pace| Plan { pace: 1.0, promises: super::ExpectedSamples::default(), ..plan_at(pace) };
     assert_eq!(at(1.0), at(120.0));
 }
 

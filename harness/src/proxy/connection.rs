@@ -15,17 +15,17 @@ use super::{
     counters::AtomicCounters,
     fault::{RULES_OUTLIVE_CONNECTIONS, Rules},
     pump::{DelayStats, DirectionEnd, Pump},
-    tunnel::{self, Approach},
+    tunnel::{self, ConnectMode},
     upstream::Upstream,
 };
 
 /// What a connection is carried by.
 #[derive(Debug)]
-pub(super) struct Means {
+pub(super) struct ConnectionContext {
     /// What all connections look at; here, it is there as long as one of them is.
     pub(super) rules: watch::Sender<Rules>,
     pub(super) upstream: Upstream,
-    pub(super) approach: Approach,
+    pub(super) approach: ConnectMode,
     pub(super) tally: AtomicCounters,
     /// What delay lines share.
     pub(super) line_bytes: Arc<Semaphore>,
@@ -40,7 +40,7 @@ enum Broken {
 
 /// Serves a client until both directions have ended. `rules` are those of when it was accepted: what has changed since,
 /// it follows.
-pub(super) async fn serve(mut client: TcpStream, means: &Means, rules: watch::Receiver<Rules>, seed: u64) {
+pub(super) async fn serve(mut client: TcpStream, means: &ConnectionContext, rules: watch::Receiver<Rules>, seed: u64) {
     let accepted = *rules.borrow();
     let mut all_cuts = rules.clone();
     // Events are small and come one by one; Nagle would hold them back. Failing that, they are late, not lost.
@@ -48,8 +48,8 @@ pub(super) async fn serve(mut client: TcpStream, means: &Means, rules: watch::Re
 
     let connecting = async {
         match means.approach {
-            Approach::Straight => means.upstream.connect().await,
-            Approach::Tunnel => {
+            ConnectMode::Straight => means.upstream.connect().await,
+            ConnectMode::Tunnel => {
                 tunnel::asked_for(&mut client).await?;
                 let upstream = means.upstream.connect().await?;
                 tunnel::granted(&mut client).await?;
@@ -105,7 +105,7 @@ pub(super) fn reset(stream: &TcpStream) {
 async fn carry(
     client: &mut TcpStream,
     upstream: &mut TcpStream,
-    means: &Means,
+    means: &ConnectionContext,
     rules: &watch::Receiver<Rules>,
     seed: u64,
 ) -> Result<(), Broken> {

@@ -11,12 +11,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::{
-    connection::{self, Means},
+    connection::{self, ConnectionContext},
     counters::{AtomicCounters, Counters},
     error::ProxyError,
     fault::{Fault, Rules},
     line::SHARED_BYTES,
-    tunnel::Approach,
+    tunnel::ConnectMode,
     upstream::Upstream,
 };
 use crate::clock;
@@ -33,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct FaultProxy {
     local_addr: SocketAddr,
-    means: Arc<Means>,
+    means: Arc<ConnectionContext>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -44,14 +44,14 @@ impl FaultProxy {
     ///
     /// # Errors
     /// An upstream that is not a host and a port, or no port to listen on. That the upstream is there is not asked.
-    pub async fn start(upstream: &str, approach: Approach, seed: u64) -> Result<Self, ProxyError> {
+    pub async fn start(upstream: &str, approach: ConnectMode, seed: u64) -> Result<Self, ProxyError> {
         Self::bounded(upstream, approach, seed, CONNECTIONS_MAX).await
     }
 
     /// The same, with room for so many connections.
     pub(super) async fn bounded(
         upstream: &str,
-        approach: Approach,
+        approach: ConnectMode,
         seed: u64,
         connections_max: usize,
     ) -> Result<Self, ProxyError> {
@@ -62,7 +62,7 @@ impl FaultProxy {
         let line_bytes = Arc::new(Semaphore::new(SHARED_BYTES));
         let proxy = Self {
             local_addr,
-            means: Arc::new(Means {
+            means: Arc::new(ConnectionContext {
                 rules: watch::Sender::new(Rules::default()),
                 upstream,
                 approach,
@@ -125,7 +125,7 @@ impl FaultProxy {
 
     /// For tests: what must have ended with it.
     #[cfg(test)]
-    pub(super) fn parts(&self) -> (TaskTracker, Arc<Means>) {
+    pub(super) fn parts(&self) -> (TaskTracker, Arc<ConnectionContext>) {
         (self.tasks.clone(), Arc::clone(&self.means))
     }
 
@@ -147,7 +147,7 @@ impl Drop for FaultProxy {
 /// Takes clients in.
 struct Reception {
     listener: TcpListener,
-    means: Arc<Means>,
+    means: Arc<ConnectionContext>,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -195,7 +195,7 @@ impl Reception {
 
 /// A connection, until it has ended, however it ends.
 struct Open {
-    means: Arc<Means>,
+    means: Arc<ConnectionContext>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 

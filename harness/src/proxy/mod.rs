@@ -10,7 +10,7 @@
 //! [`FaultProxy::start`] listens, [`set`](FaultProxy::set) and [`clear`](FaultProxy::clear) say what is done to
 //! connections, and [`counters`](FaultProxy::counters) what came of it. [`Fault`]s are data. They take effect on
 //! connections that are open, too, since streams live for two hours. Bytes pass untouched, and so does TLS: a client
-//! that speaks it asks for a tunnel, as it asks any HTTP proxy ([`Approach::Tunnel`]), and goes on knowing the gateway by
+//! that speaks it asks for a tunnel, as it asks any HTTP proxy ([`ConnectMode::Tunnel`]), and goes on knowing the gateway by
 //! its own name.
 //!
 //! # What passes as it is
@@ -70,7 +70,7 @@ pub use error::ProxyError;
 pub use fault::Fault;
 pub use line::LINE_BYTES_MAX;
 pub use listener::{CONNECTIONS_MAX, FaultProxy};
-pub use tunnel::Approach;
+pub use tunnel::ConnectMode;
 
 #[cfg(test)]
 mod carrying_tests;

@@ -19,7 +19,7 @@ const NOT_UNDERSTOOD: &[u8] = b"HTTP/1.1 405 Method Not Allowed\r\nallow: CONNEC
 
 /// How clients come to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Approach {
+pub enum ConnectMode {
     /// They connect to the proxy as if it were the upstream.
     Straight,
     /// They ask the proxy for a tunnel first. Whichever host they name, it leads to the upstream.
@@ -72,7 +72,7 @@ mod tests {
     async fn scene() -> (FaultProxy, TcpListener, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = listener.local_addr().unwrap().to_string();
-        let proxy = FaultProxy::start(&upstream, Approach::Tunnel, 7).await.unwrap();
+        let proxy = FaultProxy::start(&upstream, ConnectMode::Tunnel, 7).await.unwrap();
         let client = TcpStream::connect(proxy.local_addr()).await.unwrap();
         (proxy, listener, client)
     }
@@ -130,7 +130,7 @@ mod tests {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = free.local_addr().unwrap().to_string();
         drop(free);
-        let proxy = FaultProxy::start(&upstream, Approach::Tunnel, 7).await.unwrap();
+        let proxy = FaultProxy::start(&upstream, ConnectMode::Tunnel, 7).await.unwrap();
         let mut client = TcpStream::connect(proxy.local_addr()).await.unwrap();
         client.write_all(b"CONNECT a:1 HTTP/1.1\r\n\r\n").await.unwrap();
         expect_reset(&mut client).await;

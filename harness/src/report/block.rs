@@ -140,8 +140,11 @@ fn chaos(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
 mod tests {
     use super::*;
     use crate::{
-        judge::{nearest, sick::diagnosis, soak::Soak},
-        plan::Lacks,
+        judge::{
+            fixtures::{sick::diagnosis, soak::Soak},
+            nearest,
+        },
+        plan::Unsupported,
         snapshots::assert_snapshot,
     };
 
@@ -149,7 +152,7 @@ mod tests {
         let soak = Soak::healthy(Suite::Full);
         let verdicts = &diagnosis(Kpi::StartToLogP99).verdicts;
         let mut nearest: Vec<Judgement> =
-            nearest(verdicts, &Lacks::default(), KPIS_SHOWN).into_iter().cloned().collect();
+            nearest(verdicts, &Unsupported::default(), KPIS_SHOWN).into_iter().cloned().collect();
         if let Some(second) = nearest.get_mut(1) {
             second.samples = 22;
         }

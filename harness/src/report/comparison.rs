@@ -3,7 +3,7 @@
 use super::number;
 use crate::{
     catalog::{Target, Unit},
-    judge::{Compared, Comparison, Moved},
+    judge::{Change, Compared, Comparison},
 };
 
 pub(super) const HEAD: [&str; 5] = ["KPI", "then", "now", "change", "moved"];
@@ -61,11 +61,11 @@ fn change(kpi: &Compared) -> String {
 
 fn moved(kpi: &Compared) -> String {
     let word = match kpi.verdict {
-        Moved::Worse => "worse",
-        Moved::Better => "better",
-        Moved::WithinNoise => "within noise",
-        Moved::NoRange => "no range",
-        Moved::NotComparable => "not comparable",
+        Change::Worse => "worse",
+        Change::Better => "better",
+        Change::WithinNoise => "within noise",
+        Change::NoRange => "no range",
+        Change::NotComparable => "not comparable",
     };
     let why = kpi.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     let is_regression = if kpi.is_regression { ", REGRESSION" } else { "" };

@@ -7,8 +7,10 @@ use crate::{
     journal::{Counter, Finding, Gauge, Interval, Source, Timing},
     judge::{
         Judgement, Verdict,
-        sick::{add, diagnosis, is_steady, take},
-        soak::{Soak, run_id, timing},
+        fixtures::{
+            sick::{add, diagnosis, is_steady, take},
+            soak::{Soak, run_id, timing},
+        },
     },
     plan::moment,
     snapshots::assert_snapshot,

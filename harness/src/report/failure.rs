@@ -6,7 +6,7 @@ use super::{RunFolder, number, title::title};
 use crate::{
     catalog::{Phase, Suite, Unit},
     journal::clip,
-    judge::{Judged, Judgement, Offender, Verdict},
+    judge::{Judged, Judgement, Verdict, Violation},
     plan::moment,
 };
 
@@ -122,13 +122,13 @@ fn offenders(judgement: &Judgement) -> Vec<String> {
 }
 
 /// `2,540 ms at T+61:40, run 9c1e`, or without a value `at T+61:40, …`.
-fn valued(offender: &Offender, judgement: &Judgement) -> String {
+fn valued(offender: &Violation, judgement: &Judgement) -> String {
     let value = offender.value.map(|value| number::value(value, judgement.unit, judgement.target));
     value.map_or_else(|| format!("at {}", told(offender)), |value| format!("{value} at {}", told(offender)))
 }
 
 /// When, who, in which window, and what was answered.
-fn told(offender: &Offender) -> String {
+fn told(offender: &Violation) -> String {
     let mut told = moment(offender.at_ms);
     if !offender.subject.is_empty() {
         told.push_str(", ");

@@ -143,7 +143,7 @@ mod tests {
     use crate::{
         catalog::{Kpi, Suite},
         journal::{Counter, Finding},
-        judge::{
+        judge::fixtures::{
             sick::{sick, take},
             soak::Soak,
         },

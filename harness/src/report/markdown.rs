@@ -7,7 +7,7 @@ use super::{failure_text, table};
 use crate::{
     catalog::Suite,
     judge::{Judged, Judgement, Verdict, Verdicts},
-    plan::Lacks,
+    plan::Unsupported,
 };
 
 /// Texts of failures are told while all of it stays below this; GitHub takes 1 MiB a step, and a step may play several
@@ -16,7 +16,7 @@ const BYTES_MAX: usize = 128 * 1024;
 
 /// The verdicts on a suite as Markdown. `waived` says what is not judged, `folder` where failures say to read on.
 #[must_use]
-pub fn summary_markdown(suite: Suite, verdicts: &Verdicts, waived: &Lacks, folder: &str) -> String {
+pub fn summary_markdown(suite: Suite, verdicts: &Verdicts, waived: &Unsupported, folder: &str) -> String {
     let mut told: Vec<(Rank, &Judgement)> =
         verdicts.iter().map(|judgement| (Rank::of(judgement, waived), judgement)).collect();
     // What is not a KPI is told of where it is red: a verdict on a gateway is worth as much as those.
@@ -51,7 +51,7 @@ enum Rank {
 }
 
 impl Rank {
-    fn of(judgement: &Judgement, waived: &Lacks) -> Self {
+    fn of(judgement: &Judgement, waived: &Unsupported) -> Self {
         match (table::waiver(judgement, waived), judgement.verdict) {
             (Some(_), _) => Self::Waived,
             (None, Verdict::Fail) => Self::Fail,
@@ -75,7 +75,7 @@ impl Rank {
 }
 
 /// `1 failed, 2 unproven, 30 passed, 1 waived`; what there is none of is left out, but for those that passed.
-fn counts(verdicts: &Verdicts, waived: &Lacks) -> String {
+fn counts(verdicts: &Verdicts, waived: &Unsupported) -> String {
     let count = |wanted| verdicts.iter().filter(|judgement| Rank::of(judgement, waived) == wanted).count();
     let counts =
         [(Rank::Fail, "failed"), (Rank::Unproven, "unproven"), (Rank::Pass, "passed"), (Rank::Waived, "waived")];
@@ -131,7 +131,7 @@ mod tests {
     use crate::{
         catalog::Kpi,
         journal::{Counter, Finding},
-        judge::{
+        judge::fixtures::{
             sick::{diagnosis, sick, take},
             soak::Soak,
         },
@@ -140,8 +140,8 @@ mod tests {
 
     const FOLDER: &str = "target/soak/full-2026-11-23T10-00-00";
 
-    fn waived(reason: &str) -> Lacks {
-        Lacks { kpis: [(Kpi::RssDrift, reason.to_owned())].into(), ..Lacks::default() }
+    fn waived(reason: &str) -> Unsupported {
+        Unsupported { kpis: [(Kpi::RssDrift, reason.to_owned())].into(), ..Unsupported::default() }
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         let mut verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
         verdicts.kpis[20].verdict = Verdict::Unproven;
         verdicts.workloads[3].verdict = Verdict::Fail;
-        let text = summary_markdown(Suite::Full, &verdicts, &Lacks::default(), FOLDER);
+        let text = summary_markdown(Suite::Full, &verdicts, &Unsupported::default(), FOLDER);
         let words = ["| 🔴 **FAIL** |", "| 🟠 **UNPROVEN** |", "| 🟢 pass |"];
         let rank = |line: &str| words.iter().position(|word| line.starts_with(word));
         let ranks: Vec<usize> = text.lines().filter_map(rank).collect();
@@ -191,7 +191,7 @@ mod tests {
             judgement.evidence.notes = vec!["<".repeat(10_000); 5];
         }
         verdicts.kpis.truncate(100);
-        let text = summary_markdown(Suite::Full, &verdicts, &Lacks::default(), FOLDER);
+        let text = summary_markdown(Suite::Full, &verdicts, &Unsupported::default(), FOLDER);
         assert!(text.len() < BYTES_MAX + 64 * 1024, "{}", text.len());
         assert!(text.contains("more; the results have them") && text.contains("</pre>"));
     }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     catalog::{Kpi, Workload},
     judge::{Judged, Judgement, Verdict, Verdicts},
-    plan::Lacks,
+    plan::Unsupported,
 };
 
 const HEAD: [&str; 5] = ["KPI", "value", "target", "samples / promised", "verdict"];
@@ -20,7 +20,7 @@ const COLUMNS: [&[usize]; 3] = [&[0, 1, 2, 3, 4], &[0, 1, 2, 4], &[0, 1, 4]];
 /// A table of the KPIs, one a line: name, value, target, samples of those promised, verdict. On a narrow terminal columns
 /// are left out, and no line wraps. Ends with a line feed.
 #[must_use]
-pub fn kpi_table(verdicts: &Verdicts, waived: &Lacks, look: TerminalLook) -> String {
+pub fn kpi_table(verdicts: &Verdicts, waived: &Unsupported, look: TerminalLook) -> String {
     let head = (None, HEAD.map(str::to_owned));
     let rows = verdicts.kpis.iter().map(|judgement| {
         let verdict = waiver(judgement, waived).is_none().then_some(judgement.verdict);
@@ -49,7 +49,7 @@ pub fn kpi_table(verdicts: &Verdicts, waived: &Lacks, look: TerminalLook) -> Str
 }
 
 /// Name, value, target, samples of those promised, verdict.
-pub(super) fn cells(judgement: &Judgement, waived: &Lacks) -> [String; 5] {
+pub(super) fn cells(judgement: &Judgement, waived: &Unsupported) -> [String; 5] {
     let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
     let verdict = match (waiver(judgement, waived), judgement.verdict) {
         (Some(_), _) => "waived",
@@ -67,7 +67,7 @@ pub(super) fn cells(judgement: &Judgement, waived: &Lacks) -> [String; 5] {
 }
 
 /// Why something is not judged, where it is waived.
-pub(super) fn waiver<'a>(judgement: &Judgement, waived: &'a Lacks) -> Option<&'a str> {
+pub(super) fn waiver<'a>(judgement: &Judgement, waived: &'a Unsupported) -> Option<&'a str> {
     let reason = match judgement.kind {
         Judged::Kpi => waived.kpis.get(&Kpi::from_name(&judgement.name)?),
         Judged::Workload => waived.workloads.get(&Workload::from_name(&judgement.name)?),
@@ -79,12 +79,13 @@ pub(super) fn waiver<'a>(judgement: &Judgement, waived: &'a Lacks) -> Option<&'a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{judge::sick::diagnosis, snapshots::assert_snapshot};
+    use crate::{judge::fixtures::sick::diagnosis, snapshots::assert_snapshot};
 
     fn table(columns: usize, is_coloured: bool) -> String {
         let mut verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
         verdicts.kpis[6].verdict = Verdict::Unproven;
-        let waived = Lacks { kpis: [(Kpi::RssDrift, "until 4711 is fixed".to_owned())].into(), ..Lacks::default() };
+        let waived =
+            Unsupported { kpis: [(Kpi::RssDrift, "until 4711 is fixed".to_owned())].into(), ..Unsupported::default() };
         kpi_table(&verdicts, &waived, TerminalLook { columns, is_coloured })
     }
 

@@ -12,10 +12,12 @@ use crate::{
     journal::{Counter, End, EndReason, Finding, Timing},
     judge::{
         Baseline, Judgement, Verdict,
-        sick::{diagnosis, sick, starved_from, take, without_metrics},
-        soak::{Soak, run_id, timing},
+        fixtures::{
+            sick::{diagnosis, sick, starved_from, take, without_metrics},
+            soak::{Soak, run_id, timing},
+        },
     },
-    plan::Lacks,
+    plan::Unsupported,
     snapshots::assert_snapshot,
 };
 
@@ -152,7 +154,7 @@ fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
 fn the_table_shows_every_kpi_at_a_glance() {
     assert_snapshot(
         "kpi_table",
-        &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts, &Lacks::default(), TerminalLook::PLAIN),
+        &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts, &Unsupported::default(), TerminalLook::PLAIN),
     );
 }
 

@@ -30,7 +30,7 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(4);
 
 /// How waiting for a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Attended {
+pub(super) enum WaitOutcome {
     /// The journal has its end.
     Ended,
     /// Nobody plays any more, and nobody will.
@@ -83,7 +83,7 @@ pub(super) fn attend(
     follower: &mut Follower,
     spawner: &mut dyn Spawner,
     seen: &mut dyn FnMut(&Follower, bool),
-) -> Result<Attended, AttachError> {
+) -> Result<WaitOutcome, AttachError> {
     let _attached = folder.attach()?;
     let arrived = clock::now();
     let mut first_seen = None;
@@ -93,7 +93,7 @@ pub(super) fn attend(
         seen(follower, has_news);
         if follower.has_ended() {
             see_off(folder, spawner)?;
-            return Ok(Attended::Ended);
+            return Ok(WaitOutcome::Ended);
         }
         if let Some(why) = folder.failure()? {
             return Err(AttachError::Failed(why));
@@ -123,7 +123,7 @@ fn take_turn(
     follower: &mut Follower,
     spawner: &mut dyn Spawner,
     seen: &mut dyn FnMut(&Follower, bool),
-) -> Result<Option<Attended>, AttachError> {
+) -> Result<Option<WaitOutcome>, AttachError> {
     // The session may have written its end between the last look and now, which the next look is told; and if not, there
     // is what it has written.
     if let Some(run) = folder.run_folder()?
@@ -140,12 +140,12 @@ fn take_turn(
         } else {
             "its process ended before it wrote a journal"
         };
-        return Ok(Some(Attended::Died { what, tail: folder.last_words() }));
+        return Ok(Some(WaitOutcome::Died { what, tail: folder.last_words() }));
     }
     if let Err(error) = spawner.spawn(folder) {
         if follower.soak().is_some() {
             let what = "its process ended, and no other could be started";
-            return Ok(Some(Attended::Died { what, tail: error.to_string() }));
+            return Ok(Some(WaitOutcome::Died { what, tail: error.to_string() }));
         }
         folder.write_failure(&error.to_string())?;
         return Err(error.into());

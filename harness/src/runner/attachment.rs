@@ -13,9 +13,9 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    attach::{AttachError, Attended, attend},
+    attach::{AttachError, WaitOutcome, attend},
     folder::AttachFolder,
-    follow::{Follower, Interest, Soak},
+    follow::{Follower, PollMode, Soak},
     last_results,
     lock::Lock,
     outcome::{SuiteOutcome, answer},
@@ -131,12 +131,12 @@ impl Attachment {
     }
 
     /// A process that shows no progress looks at the journal before its end only for a trial that may go red by then.
-    fn interest(&self, subject: Subject) -> Interest {
+    fn interest(&self, subject: Subject) -> PollMode {
         let may_go_red = subject.kpi.is_some_and(may_be_certain_early);
-        if self.shared.is_nextest && !may_go_red { Interest::End } else { Interest::News }
+        if self.shared.is_nextest && !may_go_red { PollMode::End } else { PollMode::News }
     }
 
-    fn attend(&self, interest: Interest) {
+    fn attend(&self, interest: PollMode) {
         // A panic that nobody hears of would leave every trial waiting.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_judge(interest)))
             .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
@@ -146,7 +146,7 @@ impl Attachment {
         self.changed.notify_all();
     }
 
-    fn wait_and_judge(&self, interest: Interest) -> Result<SuiteOutcome, AttachError> {
+    fn wait_and_judge(&self, interest: PollMode) -> Result<SuiteOutcome, AttachError> {
         let folder = self.folder()?;
         let settings = &self.shared.settings;
         let plays_on_mock = settings.gateway_for(self.suite).is_none();
@@ -183,14 +183,14 @@ impl Attachment {
     fn judged(
         &self,
         soak: Option<Soak>,
-        attended: Attended,
+        attended: WaitOutcome,
         folder: &AttachFolder,
         run: Option<&RunFolder>,
     ) -> SuiteOutcome {
         let mut soak = soak.unwrap_or_else(|| self.soak_that_never_began());
         let at_length = match attended {
-            Attended::Ended => soak.digest.fatal().map(str::to_owned),
-            Attended::Died { what, tail } => {
+            WaitOutcome::Ended => soak.digest.fatal().map(str::to_owned),
+            WaitOutcome::Died { what, tail } => {
                 let at_ms = soak.digest.scenario_ms();
                 soak.absorb(&last_results::of_death(at_ms, what, folder));
                 Some(tail)

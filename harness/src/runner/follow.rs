@@ -22,7 +22,7 @@ const END: &str = r#"{"record":"end""#;
 
 /// How much a follower wants to know before the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Interest {
+pub(super) enum PollMode {
     /// All that is new, at once.
     News,
     /// The plan, and then only whether the end is there. Sixty processes of one nextest run that all take a journal apart
@@ -34,7 +34,7 @@ pub(super) enum Interest {
 #[derive(Debug)]
 pub(super) struct Follower {
     targets: Arc<Targets>,
-    interest: Interest,
+    interest: PollMode,
     reader: Option<Reader>,
     soak: Option<Soak>,
     has_ended: bool,
@@ -64,14 +64,14 @@ pub(super) struct LastHeartbeat {
 }
 
 impl Follower {
-    pub(super) const fn new(targets: Arc<Targets>, interest: Interest) -> Self {
+    pub(super) const fn new(targets: Arc<Targets>, interest: PollMode) -> Self {
         Self { targets, interest, reader: None, soak: None, has_ended: false }
     }
 
     /// Takes in what is new, if it is of interest; whether anything was. A journal that is not there yet is one without
     /// news.
     pub(super) fn poll(&mut self, journal: &Path) -> Result<bool, ReadError> {
-        if self.interest == Interest::End && self.soak.is_some() {
+        if self.interest == PollMode::End && self.soak.is_some() {
             self.has_ended = self.has_ended || has_end(journal);
             return Ok(false);
         }

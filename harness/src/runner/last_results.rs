@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{
-    attach::Attended,
+    attach::WaitOutcome,
     folder::AttachFolder,
     rejudge::{Rejudged, rejudged},
     stored::StoredJournal,
@@ -26,13 +26,13 @@ pub(super) fn of_death(at_ms: u64, what: &str, folder: &AttachFolder) -> Record 
 
 /// Writes the results from the journal, unless the session has written its last ones. Where that cannot be done, the
 /// trials say all the same what came of the soak.
-pub(super) fn leave(run: &RunFolder, attended: &Attended, folder: &AttachFolder, settings: &Settings) {
-    if *attended == Attended::Ended && are_final(run) {
+pub(super) fn leave(run: &RunFolder, attended: &WaitOutcome, folder: &AttachFolder, settings: &Settings) {
+    if *attended == WaitOutcome::Ended && are_final(run) {
         return;
     }
     let stored = StoredJournal::open(&run.journal()).and_then(|journal| journal.fold(&settings.targets));
     let Ok((header, mut account, _)) = stored else { return };
-    if let Attended::Died { what, .. } = attended {
+    if let WaitOutcome::Died { what, .. } = attended {
         account.absorb(&of_death(account.digest.scenario_ms(), what, folder));
     }
     let folder = shown(&run.path());

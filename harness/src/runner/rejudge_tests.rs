@@ -15,9 +15,12 @@ use crate::{
     clock,
     journal::{End, EndReason, Finding, Interval, JOURNAL_VERSION, Record, Timing, Writer},
     judge::{
-        Verdict, Verdicts, judge,
-        sick::sick,
-        soak::{Soak, timing},
+        Verdict, Verdicts,
+        fixtures::{
+            sick::sick,
+            soak::{Soak, timing},
+        },
+        judge,
     },
     report::{ResultsInput, results_json},
     settings::{Environment, Settings},

@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
-    attach::{AttachError, Attended, LIVES_MAX, attend},
+    attach::{AttachError, LIVES_MAX, WaitOutcome, attend},
     folder::{AttachFolder, GatewayAddress, remove_old, run_key},
-    follow::{Follower, Interest, has_end},
+    follow::{Follower, PollMode, has_end},
     lock::{self, Lock},
     spawn::{SpawnError, Spawner},
 };
@@ -51,7 +51,7 @@ fn end() -> Record {
 }
 
 fn follower() -> Follower {
-    Follower::new(Arc::new(Targets::default()), Interest::News)
+    Follower::new(Arc::new(Targets::default()), PollMode::News)
 }
 
 /// Starts sessions that are threads: each holds `session.lock` and writes a journal, with or without an end.
@@ -101,7 +101,7 @@ impl Spawner for Broken {
     }
 }
 
-fn attend_with(folder: &AttachFolder, spawner: &mut dyn Spawner) -> (Result<Attended, AttachError>, Follower) {
+fn attend_with(folder: &AttachFolder, spawner: &mut dyn Spawner) -> (Result<WaitOutcome, AttachError>, Follower) {
     let mut follower = follower();
     let attended = attend(folder, &mut follower, spawner, &mut |_, _| {});
     (attended, follower)
@@ -122,7 +122,7 @@ fn however_many_attach_one_session_is_started_and_all_see_its_end() {
         .collect();
     for attacher in attachers {
         let (attended, follower) = attacher.join().unwrap();
-        assert_eq!(attended.unwrap(), Attended::Ended);
+        assert_eq!(attended.unwrap(), WaitOutcome::Ended);
         assert!(follower.has_ended());
     }
     assert_eq!(spawned.load(SeqCst), 1);
@@ -139,7 +139,7 @@ fn who_attaches_after_the_end_is_told_and_starts_nothing() {
     writer.append(&header()).unwrap();
     writer.append(&end()).unwrap();
     let mut broken = Broken(AtomicU32::new(0));
-    assert_eq!(attend_with(&folder, &mut broken).0.unwrap(), Attended::Ended);
+    assert_eq!(attend_with(&folder, &mut broken).0.unwrap(), WaitOutcome::Ended);
     assert_eq!(broken.0.load(SeqCst), 0);
 }
 
@@ -152,7 +152,7 @@ fn a_session_that_dies_without_an_end_is_said_to_have_died_with_the_end_of_its_l
     let records = vec![header(), heartbeat(300_000)];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::clone(&spawned), records };
     let (attended, follower) = attend_with(&folder, &mut spawner);
-    let Attended::Died { tail, .. } = attended.unwrap() else { panic!("it was said to have ended") };
+    let WaitOutcome::Died { tail, .. } = attended.unwrap() else { panic!("it was said to have ended") };
     assert!(tail.contains("panicked at the disco") && tail.contains("session.log"), "{tail}");
     assert!(follower.soak().is_some());
     assert_eq!(spawned.load(SeqCst), LIVES_MAX + 1, "the last one only concludes");
@@ -184,7 +184,7 @@ fn a_session_that_plays_for_another_process_is_left_alone() {
         drop(life);
     });
     let mut broken = Broken(AtomicU32::new(0));
-    assert_eq!(attend_with(&folder, &mut broken).0.unwrap(), Attended::Ended);
+    assert_eq!(attend_with(&folder, &mut broken).0.unwrap(), WaitOutcome::Ended);
     assert_eq!(broken.0.load(SeqCst), 0);
     player.join().unwrap();
 }
@@ -235,7 +235,7 @@ fn a_growing_journal_is_followed_record_by_record_and_a_torn_line_waits_for_its_
 fn who_only_wants_the_end_reads_the_plan_and_then_nothing_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
-    let mut follower = Follower::new(Arc::new(Targets::default()), Interest::End);
+    let mut follower = Follower::new(Arc::new(Targets::default()), PollMode::End);
     let mut writer = Writer::open(&path).unwrap();
     writer.append(&header()).unwrap();
     assert!(follower.poll(&path).unwrap());
@@ -256,9 +256,9 @@ fn who_only_wants_the_end_has_all_of_a_journal_that_will_have_none() {
     let folder = AttachFolder::make(out.path(), "run", Suite::Smoke).unwrap();
     let records = vec![header(), heartbeat(300_000)];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
-    let mut follower = Follower::new(Arc::new(Targets::default()), Interest::End);
+    let mut follower = Follower::new(Arc::new(Targets::default()), PollMode::End);
     let attended = attend(&folder, &mut follower, &mut spawner, &mut |_, _| {}).unwrap();
-    assert!(matches!(attended, Attended::Died { .. }));
+    assert!(matches!(attended, WaitOutcome::Died { .. }));
     assert!(follower.soak().unwrap().heartbeat.is_some());
 }
 

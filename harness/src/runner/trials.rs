@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite, Workload},
     judge::Judged,
-    plan::Lacks,
+    plan::Unsupported,
 };
 
 /// One trial. CI reports and nextest's filters rely on its name.
@@ -45,7 +45,7 @@ impl Subject {
 }
 
 /// What is not judged of each suite, and why.
-pub(super) type Waivers = BTreeMap<Suite, Lacks>;
+pub(super) type Waivers = BTreeMap<Suite, Unsupported>;
 
 /// Says what became of a subject. It waits for as long as that takes.
 pub(super) type Ask = dyn Fn(Subject) -> Result<(), String> + Send + Sync;
@@ -108,7 +108,7 @@ mod tests {
 
     fn waived_everywhere(waived: &[Kpi]) -> Waivers {
         let kpis: BTreeMap<Kpi, String> = waived.iter().map(|kpi| (*kpi, "because".to_owned())).collect();
-        Suite::ALL.iter().map(|suite| (*suite, Lacks { kpis: kpis.clone(), ..Lacks::default() })).collect()
+        Suite::ALL.iter().map(|suite| (*suite, Unsupported { kpis: kpis.clone(), ..Unsupported::default() })).collect()
     }
 
     #[test]

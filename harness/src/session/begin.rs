@@ -9,7 +9,7 @@ use super::{
     Recorder, SessionConfig, Stop,
     past::Past,
     preflight,
-    reserve::Reserve,
+    reserve::DiskReserve,
     takeover::{Opened, Takeover},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A session that has a clock and a journal.
-pub(super) struct Begun {
+pub(super) struct StartedSession {
     pub(super) config: SessionConfig,
     pub(super) header: Header,
     pub(super) recorder: Recorder,
@@ -34,14 +34,14 @@ pub(super) struct Begun {
 ///
 /// # Errors
 /// In words, where there can be no journal.
-pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
+pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
     match Takeover::read(&config.folder, &config.targets).map_err(|e| e.to_string())? {
         Some(takeover) => again(config, takeover, stop),
         None => anew(config, stop).await,
     }
 }
 
-async fn anew(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
+async fn anew(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
     // What asked it to stop before it began says why; the gateway may be another's.
     let ready = tokio::select! {
         biased;
@@ -53,12 +53,12 @@ async fn anew(config: SessionConfig, stop: &Stop) -> Result<Begun, String> {
     let header = header(&config, &clock);
     // A session that was killed with its first line half written has left that half.
     let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
-    let reserve = Reserve::keep(config.folder.reserve())?;
+    let reserve = DiskReserve::keep(config.folder.reserve())?;
     let account = Account::of(&header, &config.targets);
     let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), account).hiding(config.gateway.token.clone());
     recorder.write(Record::Header(Box::new(header.clone())));
     let gateway = connected(ready, stop);
-    Ok(Begun { config, header, recorder, past: Arc::default(), gateway })
+    Ok(StartedSession { config, header, recorder, past: Arc::default(), gateway })
 }
 
 async fn prepare(config: &SessionConfig, stop: &Stop) -> Result<(Client, Streams), String> {
@@ -85,7 +85,7 @@ fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> O
 }
 
 /// Goes on where the clock is by now. The gateway may be down at the moment, by our own hand even: it is not waited for.
-fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<Begun, String> {
+fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<StartedSession, String> {
     let (header, clock) = (takeover.header.clone(), takeover.clock());
     config.plan = header.plan.clone();
     let Opened { writer, account, past, hole_ms: (from_ms, to_ms) } =
@@ -96,7 +96,7 @@ fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<B
         to_ms / 60_000,
         to_ms - from_ms
     );
-    let reserve = Reserve::keep(config.folder.reserve())?;
+    let reserve = DiskReserve::keep(config.folder.reserve())?;
     let recorder =
         Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account).hiding(config.gateway.token.clone());
     let recorder = recorder.in_life(past.life, past.gateway_life.clone());
@@ -106,7 +106,7 @@ fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<B
     // What was on its way meanwhile waited for us, not for the gateway.
     recorder.stalls().add(clock.instant(from_ms), clock::now());
     let gateway = connected((!stop.is_requested()).then(|| connect(&config)), stop);
-    Ok(Begun { config, header, recorder, past: Arc::new(past), gateway })
+    Ok(StartedSession { config, header, recorder, past: Arc::new(past), gateway })
 }
 
 /// What it is played on: a reader of latencies may want to know.

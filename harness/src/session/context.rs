@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Board, Gate, Ledger, Mark, Past, Recorder, Stop, descriptors};
+use super::{Board, Gate, Ledger, Past, Recorder, StartPoint, Stop, descriptors};
 use crate::{
     catalog::{CallName, Chaos, Workload},
     clock::{self, Clock},
@@ -83,7 +83,7 @@ pub struct Call<'a> {
     /// Statuses that ask to come again a moment later, as a plan's limits do, and are no error while that helps.
     pub wait: &'a [u16],
     /// What it belongs to, where that began before: a request for what a window broke is on that window's account.
-    pub since: Option<Mark>,
+    pub since: Option<StartPoint>,
     /// Until when it may come again at the latest, where that is before the longest wait is over.
     pub until: Option<Instant>,
     /// Whether it asks once more what was asked before. Then it counts as a request only where it goes wrong: who waits
@@ -113,7 +113,7 @@ pub struct Sent {
     /// The answer, or the trouble, of the last time that it was sent.
     pub outcome: Outcome,
     /// When it was sent, and in which phase.
-    pub mark: Mark,
+    pub mark: StartPoint,
     /// How long it was told to wait before that.
     pub waited: Duration,
 }
@@ -178,7 +178,7 @@ impl Context {
         (self.as_expected(call, outcome, mark).map_err(|wrong| wrong.text), waited)
     }
 
-    fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: Mark) -> Result<Answer, Wrong> {
+    fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: StartPoint) -> Result<Answer, Wrong> {
         self.recorder.time(Timing::Request, mark, call.route);
         let (text, status, is_unread) = match outcome {
             Ok(answer) if answer.is(call.expected) => return Ok(answer),
@@ -222,7 +222,7 @@ impl Context {
     pub async fn send<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Sent {
         self.gate.pass().await;
         let now = self.recorder.mark();
-        let mut mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
+        let mut mark = call.since.map_or(now, |since| StartPoint { at: now.at, ..since });
         let mut sent_again = 0;
         let mut waited = Duration::ZERO;
         let limit = now.at + WAIT_LIMIT;
@@ -250,7 +250,7 @@ impl Context {
                 let asked_at = clock::now();
                 if asked_at + wait < give_up_at && self.pause(wait).await {
                     waited += clock::now().saturating_duration_since(asked_at);
-                    mark = Mark { at: clock::now(), ..mark };
+                    mark = StartPoint { at: clock::now(), ..mark };
                     continue;
                 }
                 return Sent { outcome, mark, waited };
@@ -286,7 +286,7 @@ impl Context {
     ) -> Result<Connection, Option<u16>> {
         self.gate.pass().await;
         let now = self.recorder.mark();
-        let mark = call.since.map_or(now, |since| Mark { at: now.at, ..since });
+        let mark = call.since.map_or(now, |since| StartPoint { at: now.at, ..since });
         for sent_again in 0.. {
             let opened = self.streams.open(stream, path, workspace, last_id).await;
             self.recorder.count(Counter::Requests, mark);
@@ -325,7 +325,7 @@ impl Context {
     }
 
     /// Counts a request that went wrong in a way that its status does not show.
-    pub fn request_failed(&self, workload: Workload, route: &str, subject: &str, answer: &str, mark: Mark) {
+    pub fn request_failed(&self, workload: Workload, route: &str, subject: &str, answer: &str, mark: StartPoint) {
         if let Some(why) = descriptors::used_up(answer) {
             self.stop.request(EndReason::Fatal, why);
         }

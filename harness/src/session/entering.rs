@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Delivered, Got, Kept, Sighting};
+use super::{Context, Delivered, Delivery, DeliveryKind, StreamSpec};
 use crate::{
     clock,
     gateway::{LogEvent, StreamEvent},
@@ -14,7 +14,7 @@ impl Context {
     /// whether the run is watched, too.
     pub(super) fn enter(
         &self,
-        kept: &Kept,
+        kept: &StreamSpec,
         client: usize,
         event: &StreamEvent,
         log: &LogEvent,
@@ -24,7 +24,7 @@ impl Context {
         // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
         let id = &clip(event.id.as_deref().unwrap_or_default());
         let (line, is_end) = (log.line(), log.kind == "end");
-        let got = Got { stamp: &log.stamp, unstamped: &log.unstamped, run: &log.run_id, id, line, is_end };
+        let got = Delivery { stamp: &log.stamp, unstamped: &log.unstamped, run: &log.run_id, id, line, is_end };
         let (delivered, is_watched) = {
             // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
             // run's end in between would settle the run without that line.
@@ -34,7 +34,7 @@ impl Context {
         };
         self.recorder.count(Counter::EventsDelivered, mark);
         self.hold_against_browser(kept.as_a_browser, delivered.is_first, log, event.arrived);
-        if let Sighting::Again { same_id } = delivered.sighting {
+        if let DeliveryKind::Again { same_id } = delivered.sighting {
             self.recorder.count(Counter::EventsDuplicated, mark);
             self.recorder.incident(Finding::EventDuplicated {
                 stream: kept.name.clone(),

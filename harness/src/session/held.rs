@@ -8,22 +8,22 @@ use super::{Board, Context};
 impl Context {
     /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
     #[must_use]
-    pub fn hold_open(&self, client: Option<usize>) -> HeldOpen {
+    pub fn hold_open(&self, client: Option<usize>) -> OpenStreamGuard {
         self.board.stream_opened(client.is_some());
-        HeldOpen { context: self.clone(), client, unasked: false }
+        OpenStreamGuard { context: self.clone(), client, unasked: false }
     }
 }
 
 /// A stream that is counted as open.
 #[derive(Debug)]
-pub struct HeldOpen {
+pub struct OpenStreamGuard {
     context: Context,
     client: Option<usize>,
     /// Whether it ended without our asking.
     pub(super) unasked: bool,
 }
 
-impl Drop for HeldOpen {
+impl Drop for OpenStreamGuard {
     fn drop(&mut self) {
         self.context.board.stream_closed(self.client.is_some(), self.unasked);
         if let Some(client) = self.client {
@@ -34,16 +34,16 @@ impl Drop for HeldOpen {
 
 /// A workspace log stream that we closed and that waits for its turn, for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Rest(Arc<Board>);
+pub(super) struct PendingReconnect(Arc<Board>);
 
-impl Rest {
+impl PendingReconnect {
     pub(super) fn begin(board: &Arc<Board>) -> Self {
         board.stream_rests();
         Self(Arc::clone(board))
     }
 }
 
-impl Drop for Rest {
+impl Drop for PendingReconnect {
     fn drop(&mut self) {
         self.0.stream_has_rested();
     }
@@ -57,7 +57,7 @@ mod tests {
     fn a_stream_that_we_closed_is_well_until_it_has_been_asked_for_again() {
         let board = Arc::new(Board::default());
         (0..2).for_each(|_| board.stream_opened(true));
-        let rest = Rest::begin(&board);
+        let rest = PendingReconnect::begin(&board);
         board.stream_closed(true, false);
         board.stream_closed(true, true);
         assert_eq!((board.log_streams_open(), board.log_streams_well()), (0, 1), "the gateway has lost the other");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Context, Mark, browser_delay::OpenAsABrowser, held::Rest};
+use super::{Context, StartPoint, browser_delay::OpenAsABrowser, held::PendingReconnect};
 use crate::{
     catalog::{CallName, Workload},
     clock,
@@ -21,7 +21,7 @@ pub use first_opening::{Earliness, FirstOpening};
 
 /// Which stream is kept, for whom.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StreamSpec {
     /// Which stream it is: `7`, `guard`, `of run 3f2a…`.
     pub name: String,
     /// Its path.
@@ -40,7 +40,7 @@ pub struct Kept {
 
 /// What a keeper is told.
 #[derive(Debug)]
-pub enum Order {
+pub enum StreamCommand {
     /// Close the stream, and come back as if it had been lost. Answered when it is back; dropped where it was away.
     Churn(tokio::sync::oneshot::Sender<()>),
 }
@@ -55,7 +55,7 @@ pub enum KeptUntil {
 }
 
 /// Why reading came to an end.
-enum Over {
+enum ReadEnd {
     Dropped(Ended),
     Churned(tokio::sync::oneshot::Sender<()>),
     Finished,
@@ -73,10 +73,10 @@ struct StreamLife {
     /// How long the last refusal asked to wait.
     retry_after: Option<Duration>,
     /// When it was lost, and how often it has tried to come back since.
-    lost: Option<(Mark, u32)>,
+    lost: Option<(StartPoint, u32)>,
     back: Option<tokio::sync::oneshot::Sender<()>>,
     /// It was closed for a reason that says nothing against the gateway, and has not tried to come back yet.
-    rest: Option<Rest>,
+    rest: Option<PendingReconnect>,
     /// When the gateway last closed it in good order for no reason that is known, out of chaos windows.
     closed: Option<tokio::time::Instant>,
     /// The gateway has ended a run's own stream, and the run was over by then.
@@ -86,8 +86,8 @@ struct StreamLife {
 }
 
 /// Refuses what is ordered while a stream is away: there is nothing to close. Never comes back.
-async fn refuse(orders: &mut mpsc::Receiver<Order>) {
-    while let Some(Order::Churn(back)) = orders.recv().await {
+async fn refuse(orders: &mut mpsc::Receiver<StreamCommand>) {
+    while let Some(StreamCommand::Churn(back)) = orders.recv().await {
         drop(back);
     }
     std::future::pending::<()>().await;
@@ -98,8 +98,8 @@ impl Context {
     /// stream of a run that is over and the gateway has ended it. `first` is told of the first opening.
     pub async fn keep(
         &self,
-        kept: &Kept,
-        orders: &mut mpsc::Receiver<Order>,
+        kept: &StreamSpec,
+        orders: &mut mpsc::Receiver<StreamCommand>,
         first: Option<&FirstOpening>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> KeptUntil {
@@ -128,19 +128,19 @@ impl Context {
             drop((connection, browser));
             let age = clock::now().saturating_duration_since(opened_at);
             let closing = match &over {
-                Over::Dropped(ended) => Some(self.closing_of(kept, &life, ended, age)),
-                Over::Churned(_) | Over::Finished => None,
+                ReadEnd::Dropped(ended) => Some(self.closing_of(kept, &life, ended, age)),
+                ReadEnd::Churned(_) | ReadEnd::Finished => None,
             };
             held.unasked = closing.is_some_and(ending::Closing::is_unasked);
             // Before it counts as closed: in between it would look like one that the gateway has lost.
-            let rests = matches!(over, Over::Churned(_)) || closing.is_some_and(|closing| !closing.is_unasked());
-            life.rest = (kept.client.is_some() && rests).then(|| Rest::begin(&self.board));
+            let rests = matches!(over, ReadEnd::Churned(_)) || closing.is_some_and(|closing| !closing.is_unasked());
+            life.rest = (kept.client.is_some() && rests).then(|| PendingReconnect::begin(&self.board));
             drop(held);
             let mark = self.recorder.mark();
             match over {
-                Over::Finished => break,
-                Over::Churned(back) => life.back = Some(back),
-                Over::Dropped(ended) => {
+                ReadEnd::Finished => break,
+                ReadEnd::Churned(back) => life.back = Some(back),
+                ReadEnd::Dropped(ended) => {
                     // What came between the last event and the end of the run is asked for once more.
                     let was_over = life.is_over;
                     life.is_over = ended.in_good_order && self.is_run_over(kept).await;
@@ -156,12 +156,12 @@ impl Context {
         KeptUntil::Enough
     }
 
-    fn route(&self, kept: &Kept) -> &str {
+    fn route(&self, kept: &StreamSpec) -> &str {
         self.client.dialect().route(kept.call)
     }
 
     /// A stream that shows what it should not.
-    fn stream_failed(&self, kept: &Kept, subject: &str, answer: String) {
+    fn stream_failed(&self, kept: &StreamSpec, subject: &str, answer: String) {
         if kept.workload.counts_in_error_rate() {
             self.request_failed(kept.workload, self.route(kept), subject, &answer, self.recorder.mark());
         } else {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Mark, RunWatch};
+use super::{RunWatch, StartPoint};
 
 /// Runs that wait for their lines or for their end.
 pub(super) const WAITING_MAX: usize = 4_096;
@@ -33,7 +33,7 @@ impl PendingRuns {
 pub(super) struct EndedRun {
     pub(super) run: String,
     pub(super) watch: Arc<RunWatch>,
-    pub(super) due: Mark,
+    pub(super) due: StartPoint,
     /// When its end was known; milliseconds as the ledger counts them.
     pub(super) known_ms: u64,
     /// The log lines that it has.

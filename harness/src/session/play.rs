@@ -12,7 +12,7 @@ use tracing::instrument::WithSubscriber;
 use super::{
     ArtifactError, Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop,
     artifacts::{self, Evaluation, PageView},
-    begin::{Begun, begin},
+    begin::{StartedSession, begin},
     checkpoint::Checkpoint,
     context::WAIT_LIMIT,
     crew::Crew,
@@ -26,7 +26,7 @@ use crate::{
     journal::{Counter, End, EndReason, Finding, Record, clip},
     judge::Digest,
     plan::{Lever, log_stream_name, millis},
-    proxy::{Approach, FaultProxy},
+    proxy::{ConnectMode, FaultProxy},
     report::{Stage, report_html},
 };
 
@@ -111,8 +111,8 @@ pub(super) async fn play_logged(
 }
 
 /// Serves the live page, where one is asked for, and says where. That it cannot be is no reason not to play.
-async fn show(begun: &Begun) -> Option<Live> {
-    let Begun { config, header, recorder, .. } = begun;
+async fn show(begun: &StartedSession) -> Option<Live> {
+    let StartedSession { config, header, recorder, .. } = begun;
     let at = config.live?;
     let live = match Live::start(at, Showing::new(config.clone(), header.clone(), recorder.clone())).await {
         Ok(live) => live,
@@ -135,7 +135,7 @@ async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<Fault
         return Ok(None);
     }
     let upstream = config.gateway.authority().ok_or("the gateway's URL names no host")?;
-    let approach = if config.gateway.has_tls() { Approach::Tunnel } else { Approach::Straight };
+    let approach = if config.gateway.has_tls() { ConnectMode::Tunnel } else { ConnectMode::Straight };
     let proxy = FaultProxy::start(&upstream, approach, config.plan.seed).await.map_err(|e| e.to_string())?;
     tracing::info!("the fault proxy at {} stands before {upstream}", proxy.local_addr());
     config.gateway.by_way_of = Some(proxy.local_addr());
@@ -143,12 +143,12 @@ async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<Fault
 }
 
 fn context(
-    begun: &Begun,
+    begun: &StartedSession,
     stop: &Stop,
     proxy: Option<&Arc<FaultProxy>>,
     (client, streams): (Client, Streams),
 ) -> Context {
-    let Begun { config, header, recorder, past, .. } = begun;
+    let StartedSession { config, header, recorder, past, .. } = begun;
     let clients = config.plan.scenario.streams.count as usize;
     let ledger = if past.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
     let gate = Gate::default();
@@ -180,7 +180,7 @@ fn context(
 }
 
 /// Starts the workers, and writes down what they measure until all are done or a stop was asked for.
-async fn play_plan(begun: &Begun, context: &Context) {
+async fn play_plan(begun: &StartedSession, context: &Context) {
     let config = &begun.config;
     let mut crew = Crew::start(config, context);
     let mut drawing = JoinSet::new();
@@ -263,8 +263,8 @@ async fn settle_last(context: &Context) {
 
 /// Writes a snapshot and the results. A file that cannot be written does not stop the soak: the journal is the record, and
 /// has it that whoever looks for the file finds an old one or none.
-fn write_down(begun: &Begun, context: &Context, minute: u64, drawing: &mut JoinSet<()>) {
-    let Begun { config, header, .. } = begun;
+fn write_down(begun: &StartedSession, context: &Context, minute: u64, drawing: &mut JoinSet<()>) {
+    let StartedSession { config, header, .. } = begun;
     let exposition = context.board.exposition();
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
     let (snapshot, results, said) = context.recorder.with_digest(|digest| {
@@ -282,12 +282,12 @@ fn write_down(begun: &Begun, context: &Context, minute: u64, drawing: &mut JoinS
 
 /// Draws the report on a thread of its own: a scheduler that draws lets streams wait. Where the one before is still being
 /// drawn, that will do for now.
-fn draw(begun: &Begun, said: Evaluation, drawing: &mut JoinSet<()>) {
+fn draw(begun: &StartedSession, said: Evaluation, drawing: &mut JoinSet<()>) {
     while drawing.try_join_next().is_some() {}
     if !drawing.is_empty() {
         return;
     }
-    let Begun { config, header, recorder, .. } = begun;
+    let StartedSession { config, header, recorder, .. } = begun;
     let (config, header, recorder) = (config.clone(), header.clone(), recorder.clone());
     drawing.spawn_blocking(move || {
         // Copied here, and not where it is measured: what is allocated and freed beside what stays for hours leaves holes
@@ -308,8 +308,8 @@ fn unwritten(recorder: &Recorder, error: &ArtifactError) {
 }
 
 /// The last records, and the results as they stand for good.
-fn conclude(begun: &Begun, stop: &Stop) -> EndReason {
-    let Begun { config, header, recorder, .. } = begun;
+fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
+    let StartedSession { config, header, recorder, .. } = begun;
     recorder.say_last_words();
     let (reason, message) = stop.why().unwrap_or((EndReason::Played, "the plan was played to its end".into()));
     if reason == EndReason::Fatal {

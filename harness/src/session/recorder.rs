@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Stalls, Stop, reserve::Reserve};
+use super::{Stalls, Stop, reserve::DiskReserve};
 use crate::{
     catalog::{Phase, Workload},
     clock::{Clock, micros},
@@ -43,7 +43,7 @@ pub struct Recorder {
 #[derive(Debug)]
 struct RecorderState {
     writer: Writer,
-    reserve: Reserve,
+    reserve: DiskReserve,
     account: Account,
     phase: Phase,
     /// When the last window closed, if there was one.
@@ -59,7 +59,7 @@ struct RecorderState {
 
 /// A beginning: when, and in which phase. What ends later belongs to the window that it began in, if it began in one.
 #[derive(Debug, Clone, Copy)]
-pub struct Mark {
+pub struct StartPoint {
     /// When.
     pub at: Instant,
     /// In which phase.
@@ -69,7 +69,7 @@ pub struct Mark {
 impl Recorder {
     /// A recorder into an open journal. `account` takes in every record as it is written.
     #[must_use]
-    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, Reserve), account: Account) -> Self {
+    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, DiskReserve), account: Account) -> Self {
         let state = RecorderState {
             writer,
             reserve,
@@ -142,23 +142,23 @@ impl Recorder {
 
     /// A beginning, now.
     #[must_use]
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> StartPoint {
         self.mark_at(crate::clock::now())
     }
 
     /// A beginning at a moment, in the phase of now.
     #[must_use]
-    pub fn mark_at(&self, at: Instant) -> Mark {
-        Mark { at, phase: self.phase() }
+    pub fn mark_at(&self, at: Instant) -> StartPoint {
+        StartPoint { at, phase: self.phase() }
     }
 
     /// Counts one.
-    pub fn count(&self, counter: Counter, since: Mark) {
+    pub fn count(&self, counter: Counter, since: StartPoint) {
         self.add(counter, 1, since);
     }
 
     /// Counts several.
-    pub fn add(&self, counter: Counter, n: u64, since: Mark) {
+    pub fn add(&self, counter: Counter, n: u64, since: StartPoint) {
         if n > 0 {
             let mut state = self.lock();
             let phase = state.phase_of(since);
@@ -167,7 +167,7 @@ impl Recorder {
     }
 
     /// Counts an event that is of no type that the dialect uses for runs.
-    pub fn other_event(&self, kind: &str, since: Mark) {
+    pub fn other_event(&self, kind: &str, since: StartPoint) {
         let kind = &*self.hide(kind);
         let mut state = self.lock();
         let phase = state.phase_of(since);
@@ -181,14 +181,14 @@ impl Recorder {
     }
 
     /// Records how long something took since its mark, less the time in which we were not there.
-    pub fn time(&self, timing: Timing, since: Mark, subject: &str) -> Duration {
+    pub fn time(&self, timing: Timing, since: StartPoint, subject: &str) -> Duration {
         let took = self.between(since.at, crate::clock::now());
         self.time_of(timing, took, since, subject);
         took
     }
 
     /// Records a duration.
-    pub fn time_of(&self, timing: Timing, took: Duration, since: Mark, subject: &str) {
+    pub fn time_of(&self, timing: Timing, took: Duration, since: StartPoint, subject: &str) {
         let (value_us, at_ms) = (micros(took), self.clock.now_ms());
         let mut state = self.lock();
         let phase = state.phase_of(since);
@@ -204,7 +204,7 @@ impl Recorder {
     }
 
     /// Takes a sample of a gauge. What is not a finite number is no sample.
-    pub fn gauge(&self, gauge: Gauge, value: f64, since: Mark) {
+    pub fn gauge(&self, gauge: Gauge, value: f64, since: StartPoint) {
         if !value.is_finite() {
             return;
         }
@@ -215,7 +215,7 @@ impl Recorder {
     }
 
     /// Takes in what one of the gateway's histograms gained.
-    pub fn source(&self, source: Source, gained: &Buckets, since: Mark) {
+    pub fn source(&self, source: Source, gained: &Buckets, since: StartPoint) {
         let mut state = self.lock();
         let phase = state.phase_of(since);
         let kept = state.interval(phase).sources.entry(source).or_default();
@@ -230,7 +230,7 @@ impl Recorder {
     }
 
     /// A cycle of a workload begins; it was due at `due`.
-    pub fn cycle_started(&self, workload: Workload, due: Instant) -> Mark {
+    pub fn cycle_started(&self, workload: Workload, due: Instant) -> StartPoint {
         let now = crate::clock::now();
         let mark = self.mark_at(now);
         if !matches!(workload, Workload::Availability | Workload::Metrics) {
@@ -243,7 +243,7 @@ impl Recorder {
     }
 
     /// A cycle was played to its end.
-    pub fn cycle_finished(&self, workload: Workload, since: Mark) {
+    pub fn cycle_finished(&self, workload: Workload, since: StartPoint) {
         let mut state = self.lock();
         let phase = state.phase_of(since);
         state.interval(phase).cycles.entry(workload).or_default().finished += 1;
@@ -269,7 +269,7 @@ impl Recorder {
     }
 
     /// Records that something happened now which began at a mark.
-    pub fn incident_since(&self, finding: Finding, since: Mark) {
+    pub fn incident_since(&self, finding: Finding, since: StartPoint) {
         let at_ms = self.clock.now_ms();
         let finding = finding.recordable(|text| self.token.as_ref()?.redact(text));
         let mut state = self.lock();
@@ -362,7 +362,7 @@ impl Recorder {
 }
 
 impl RecorderState {
-    fn phase_of(&self, since: Mark) -> Phase {
+    fn phase_of(&self, since: StartPoint) -> Phase {
         if since.phase == Phase::Steady { self.phase } else { since.phase }
     }
 

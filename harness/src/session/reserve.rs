@@ -8,9 +8,9 @@ const BYTES: usize = 1024 * 1024;
 
 /// Room on the disk that is kept.
 #[derive(Debug)]
-pub(super) struct Reserve(Option<PathBuf>);
+pub(super) struct DiskReserve(Option<PathBuf>);
 
-impl Reserve {
+impl DiskReserve {
     /// Keeps room with a file at a path.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ mod tests {
     fn room_is_given_up_once_and_only_where_the_disk_is_full() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reserve");
-        let mut reserve = Reserve::keep(path.clone()).unwrap();
+        let mut reserve = DiskReserve::keep(path.clone()).unwrap();
         assert_eq!(BYTES as u64, fs::metadata(&path).unwrap().len());
         assert!(!reserve.give_up_for(&io::Error::from(io::ErrorKind::ReadOnlyFilesystem)));
         assert!(path.exists());
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn where_there_is_no_room_that_is_said() {
-        let said = Reserve::keep("/nonexistent/reserve".into()).unwrap_err();
+        let said = DiskReserve::keep("/nonexistent/reserve".into()).unwrap_err();
         assert!(said.contains("/nonexistent/reserve") && said.contains("S2_OUT moves it"), "{said}");
     }
 }

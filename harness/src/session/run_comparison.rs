@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use super::{
-    Context, Mark, RunWatch, ledger,
+    Context, RunWatch, StartPoint, ledger,
     pending_runs::{EndedRun, WAITING_BYTES_MAX, WAITING_MAX},
 };
 use crate::{
@@ -63,7 +63,7 @@ enum EndShown {
 impl Context {
     /// A watched run has ended in success, and these are the log lines that it has. What the workspace streams showed of
     /// it is compared with them, now or once all could have come. The run is forgotten then.
-    pub fn compare_with_streams(&self, run: &str, watch: &Arc<RunWatch>, record: Vec<String>, due: Mark) {
+    pub fn compare_with_streams(&self, run: &str, watch: &Arc<RunWatch>, record: Vec<String>, due: StartPoint) {
         let known_ms = self.ledger_ms();
         let ended = EndedRun { run: run.to_owned(), watch: Arc::clone(watch), due, known_ms, record };
         if self.settle(&ended) || !self.keep_waiting(ended) {
@@ -80,7 +80,7 @@ impl Context {
     }
 
     /// A run that ended in success was not watched, since too many are.
-    pub fn run_uncompared(&self, due: Mark) {
+    pub fn run_uncompared(&self, due: StartPoint) {
         self.recorder.count(Counter::RunsUncompared, due);
     }
 
@@ -138,7 +138,7 @@ impl Context {
 
     /// Whether no chaos window and no stall of ours lies between then and now.
     #[must_use]
-    pub fn was_calm_since(&self, mark: Mark) -> bool {
+    pub fn was_calm_since(&self, mark: StartPoint) -> bool {
         let is_ours = !self.recorder.stalls().within(mark.at, crate::clock::now()).is_zero();
         !is_ours && self.recorder.is_calm_since(mark.at)
     }
@@ -198,7 +198,7 @@ impl Context {
     }
 
     /// Takes down that no stream has shown the end of a run that is over.
-    pub fn end_missed(&self, run: &str, stream: &str, due: Mark) {
+    pub fn end_missed(&self, run: &str, stream: &str, due: StartPoint) {
         tracing::debug!("no stream showed the end of run {run}");
         self.recorder.count(Counter::EventsMissed, due);
         let (stream, run, id, line) = (stream.to_owned(), clip(run), "end".into(), "end".into());
@@ -207,7 +207,14 @@ impl Context {
     }
 
     /// Takes down what a comparison found. What is missing is no finding without a witness.
-    pub fn take_down_comparison(&self, run: &str, stream: &str, found: &LineComparison, is_witnessed: bool, due: Mark) {
+    pub fn take_down_comparison(
+        &self,
+        run: &str,
+        stream: &str,
+        found: &LineComparison,
+        is_witnessed: bool,
+        due: StartPoint,
+    ) {
         self.recorder.add(Counter::LinesEqual, found.equal, due);
         for repeated in &found.repeated {
             let times = repeated.delivered.saturating_sub(repeated.recorded);

@@ -6,7 +6,7 @@ use crate::{
     gateway::LogEvent,
     judge::Scope,
     session::{
-        Delivered, Sighting,
+        Delivered, DeliveryKind,
         tests::{config, context, findings, short},
     },
 };
@@ -16,7 +16,7 @@ struct Soak {
     context: Context,
     config: crate::session::SessionConfig,
     watch: Arc<RunWatch>,
-    due: Mark,
+    due: StartPoint,
     _out: tempfile::TempDir,
 }
 
@@ -35,16 +35,16 @@ impl Soak {
 
     fn shows(&self, client: usize, kind: &str, message: Option<&str>) {
         let data = serde_json::json!({ "type": kind, "run_id": "run", "message": message });
-        self.delivers(client, kind, &data, Sighting::New);
+        self.delivers(client, kind, &data, DeliveryKind::New);
     }
 
     /// A line that came before, with the same time under another id.
     fn shows_equal(&self, message: &str) {
         let data = serde_json::json!({ "type": "log", "run_id": "run", "message": message });
-        self.delivers(0, "log", &data, Sighting::Equal);
+        self.delivers(0, "log", &data, DeliveryKind::Equal);
     }
 
-    fn delivers(&self, client: usize, kind: &str, data: &serde_json::Value, sighting: Sighting) {
+    fn delivers(&self, client: usize, kind: &str, data: &serde_json::Value, sighting: DeliveryKind) {
         let event = LogEvent::read(&self.context.client.dialect().events, kind, &data.to_string()).unwrap();
         let delivered = Delivered { sighting, is_first: true };
         self.context.board.saw(&event, crate::clock::now(), Some((client, delivered)));
@@ -54,7 +54,7 @@ impl Soak {
     fn shows_another_end(&self) {
         let _watched = self.context.board.watch("another").unwrap();
         let data = serde_json::json!({ "type": "end", "run_id": "another" });
-        self.delivers(1, "end", &data, Sighting::New);
+        self.delivers(1, "end", &data, DeliveryKind::New);
     }
 
     fn ends_with(&self, lines: &[&str]) {

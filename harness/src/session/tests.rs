@@ -224,7 +224,7 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
     artifacts::make_folders(config).unwrap();
     let (clock, stop) = (Clock::start(120.0), Stop::new());
     let writer = Writer::open(&config.folder.journal()).unwrap();
-    let reserve = reserve::Reserve::keep(config.folder.reserve()).unwrap();
+    let reserve = reserve::DiskReserve::keep(config.folder.reserve()).unwrap();
     let header = begin::header(config, &clock);
     let account = Account::of(&header, &config.targets);
     let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account);
@@ -323,7 +323,7 @@ async fn what_the_ledger_is_certain_of_only_later_is_counted_and_told_all_the_sa
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
-    let got = |id, stamp| Got { stamp, unstamped: "{}", run: "run", id, line: "a line", is_end: false };
+    let got = |id, stamp| Delivery { stamp, unstamped: "{}", run: "run", id, line: "a line", is_end: false };
     (0..2).for_each(|client| context.ledger().opened(client, 0, false));
     tokio::time::advance(Duration::from_secs(3)).await;
     let now_ms = context.ledger_ms();

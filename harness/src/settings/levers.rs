@@ -6,7 +6,7 @@ use super::table::TableReader;
 use crate::{
     catalog::{CallName, Chaos, Kpi, Workload},
     gateway::Dialect,
-    plan::{Lacks, Lever},
+    plan::{Lever, Unsupported},
 };
 
 /// How long a command may take.
@@ -61,7 +61,7 @@ pub(super) fn lever(mut table: TableReader<'_>, chaos: Chaos) -> Option<Lever> {
 }
 
 /// Events without a lever are not injected, and without any event there is nothing to judge of chaos.
-pub(super) fn add_lacks(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect, lacks: &mut Lacks) {
+pub(super) fn add_lacks(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect, lacks: &mut Unsupported) {
     for chaos in Chaos::ALL {
         let why = match levers.get(chaos).unwrap_or(&Lever::Http) {
             Lever::Not(why) => Some(why.clone()),

@@ -46,7 +46,7 @@ use crate::{
     catalog::{Chaos, Kpi, Suite},
     gateway::{Dialect, TokenSource, Trust},
     judge::Targets,
-    plan::{Lacks, Lever, Plan, Scenario},
+    plan::{Lever, Plan, Scenario, Unsupported},
 };
 
 /// The file, relative to the package, that is read unless `S2_CONFIG` names another.
@@ -204,8 +204,8 @@ impl Settings {
 
     /// What is not played and not judged on a suite's gateway, because it does not have what that needs.
     #[must_use]
-    pub fn lacks_for(&self, suite: Suite) -> Lacks {
-        let Some(gateway) = self.gateway_for(suite) else { return Lacks::default() };
+    pub fn lacks_for(&self, suite: Suite) -> Unsupported {
+        let Some(gateway) = self.gateway_for(suite) else { return Unsupported::default() };
         let mut lacks = self.dialect.lacks(gateway.process_is_known());
         if suite.has_chaos() {
             levers::add_lacks(&self.levers, &self.dialect, &mut lacks);
@@ -223,7 +223,7 @@ impl Settings {
 
     /// What is not judged of a suite, and why: by the settings, or for what its gateway lacks.
     #[must_use]
-    pub fn waivers_for(&self, suite: Suite) -> Lacks {
+    pub fn waivers_for(&self, suite: Suite) -> Unsupported {
         let mut lacks = self.lacks_for(suite);
         lacks.kpis.extend(self.waivers.clone());
         lacks

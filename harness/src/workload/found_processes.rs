@@ -13,7 +13,7 @@ use crate::{
     catalog::Phase,
     clock,
     gateway::{Exposition, LocalPort},
-    session::Mark,
+    session::StartPoint,
 };
 
 /// The processes of a gateway whose memory and descriptors a soak would read, in words.
@@ -54,7 +54,7 @@ impl Answering {
     /// Takes in one.
     pub(crate) fn take_in(&mut self, exposition: &Exposition) {
         let started_s = exposition.value(STARTED).map(|started_s| self.starts.known(started_s));
-        let mark = Mark { at: clock::now(), phase: Phase::Steady };
+        let mark = StartPoint { at: clock::now(), phase: Phase::Steady };
         let counted = ProcessCounts::of(exposition);
         let _ = self.instances.take_in(started_s, false, Scraped { counted, gauges: BTreeMap::new(), mark });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    listeners::{self, Who},
+    listeners::{self, ListenerLookup},
     process::ProcessReader,
     process_table::ProcessTable,
     process_tree::{ProcessTree, TreeView},
@@ -93,7 +93,7 @@ struct LoggedProcess {
 #[derive(Debug)]
 struct KnownListener {
     at: Instant,
-    who: Who,
+    who: ListenerLookup,
 }
 
 impl GatewayProcess {
@@ -143,7 +143,9 @@ impl GatewayProcess {
             Some(KnownListener { at, who }) => {
                 let asked_ago = now.saturating_duration_since(*at);
                 match who {
-                    Who::Some(holders) => asked_ago < ASK_AGAIN_AFTER && holders.iter().all(listeners::Holding::lasts),
+                    ListenerLookup::Some(holders) => {
+                        asked_ago < ASK_AGAIN_AFTER && holders.iter().all(listeners::SocketOwner::lasts)
+                    }
                     _ if asked_ago < UNSEEN_ASK_AGAIN_AFTER && !self.is_away(now) => return None,
                     _ => false,
                 }
@@ -152,7 +154,7 @@ impl GatewayProcess {
         if !is_known {
             self.asked = Some(KnownListener { at: now, who: listeners::who_listens(port) });
         }
-        let Some(KnownListener { who: Who::Some(holders), .. }) = &self.asked else { return None };
+        let Some(KnownListener { who: ListenerLookup::Some(holders), .. }) = &self.asked else { return None };
         let holders: Vec<u32> = holders.iter().map(|holding| holding.pid).collect();
         let roots = roots(&table, &holders, self.root);
         let view = self.tree.read(processes, table, &roots)?;
@@ -176,9 +178,11 @@ impl GatewayProcess {
     pub(super) fn why_unseen(&self) -> Option<String> {
         let port = self.port.as_ref()?.port;
         let why = match self.asked.as_ref().map(|asked| &asked.who) {
-            None | Some(Who::Nobody) => "nobody on this machine does".to_owned(),
-            Some(Who::Holder(name)) => format!("{name} does, for another"),
-            Some(Who::Unseen | Who::Some(_)) => "that is another user's process, or one in a container".to_owned(),
+            None | Some(ListenerLookup::Nobody) => "nobody on this machine does".to_owned(),
+            Some(ListenerLookup::Holder(name)) => format!("{name} does, for another"),
+            Some(ListenerLookup::Unseen | ListenerLookup::Some(_)) => {
+                "that is another user's process, or one in a container".to_owned()
+            }
         };
         Some(format!(
             "no process is the gateway's by listening on port {port}: {why}; its memory and descriptors are taken from its \

@@ -3,11 +3,11 @@
 use crate::{
     gateway::heap::Heap,
     journal::Gauge,
-    session::{Context, Mark},
+    session::{Context, StartPoint},
 };
 
 /// Records a heap. `is_collected`: a full collection ended since the scrape before, so what is in use is needed.
-pub(super) fn take_in_heap(context: &Context, heap: Heap, is_collected: bool, mark: Mark) {
+pub(super) fn take_in_heap(context: &Context, heap: Heap, is_collected: bool, mark: StartPoint) {
     let live = heap.live.or(heap.used.filter(|_| is_collected));
     for (gauge, bytes) in [
         (Gauge::GatewayHeapUsed, heap.used),

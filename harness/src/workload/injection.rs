@@ -9,7 +9,7 @@ use crate::{
     gateway::{Answer, RunStanding},
     journal::{Counter, Finding, clip},
     plan::INJECTIONS_PER_PROBE,
-    session::{Call, Context, Mark, Sent},
+    session::{Call, Context, Sent, StartPoint},
 };
 
 /// What is tried, and what it is called; each probe puts a number of its own before it. More than one wording: a filter
@@ -80,7 +80,7 @@ struct Accepted {
     name: &'static str,
     id: String,
     answer: String,
-    mark: Mark,
+    mark: StartPoint,
 }
 
 impl Accepted {

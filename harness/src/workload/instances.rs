@@ -16,7 +16,7 @@ use super::tally::HistogramDelta;
 use crate::{
     gateway::Exposition,
     journal::{Buckets, Source},
-    session::Mark,
+    session::StartPoint,
 };
 
 /// Scrapes of processes with the same start that are held back until chains are looked for.
@@ -100,11 +100,11 @@ pub(super) struct Scraped {
     pub(super) counted: ProcessCounts,
     /// Gauges that each process has a part of.
     pub(super) gauges: BTreeMap<&'static str, f64>,
-    pub(super) mark: Mark,
+    pub(super) mark: StartPoint,
 }
 
 /// What histograms gained, and when that was asked for.
-pub(super) type Gains = Vec<(Source, Buckets, Mark)>;
+pub(super) type Gains = Vec<(Source, Buckets, StartPoint)>;
 
 /// The processes that answer.
 #[derive(Debug, Default)]

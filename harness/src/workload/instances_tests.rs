@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::instances::{CHAINS_MAX, GROUPS_MAX, Gains, HELD_MAX, Instances, ProcessCounts, Scraped};
-use crate::{catalog::Phase, clock, gateway::Exposition, journal::Source, session::Mark};
+use crate::{catalog::Phase, clock, gateway::Exposition, journal::Source, session::StartPoint};
 
 const BOUNDS: [&str; 2] = ["0.1", "+Inf"];
 
@@ -15,7 +15,7 @@ fn scraped(second: u64, fast: u64, slow: u64, streams: f64) -> Scraped {
     let lines =
         BOUNDS.iter().zip(counts).map(|(bound, count)| format!("{}_bucket{{le=\"{bound}\"}} {count}\n", Source::Judge));
     let text = format!("# TYPE {} histogram\n{}", Source::Judge, lines.collect::<String>());
-    let mark = Mark { at: start() + Duration::from_secs(second), phase: Phase::Steady };
+    let mark = StartPoint { at: start() + Duration::from_secs(second), phase: Phase::Steady };
     let gauges = BTreeMap::from([("streams", streams)]);
     Scraped { counted: ProcessCounts::of(&Exposition::read(&text).unwrap()), gauges, mark }
 }

@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Places that are looked at for text that must not show.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct LeakScan {
     watched: Arc<Watched>,
     readers: TaskGroup,
 }
@@ -47,7 +47,7 @@ pub(super) struct Found {
     pub(super) unseen: Vec<String>,
 }
 
-impl Places {
+impl LeakScan {
     /// Looks for this. The streams of the workspace are opened at once, before there is a run: what the safety layer
     /// says when one is created is not promised to be said again.
     pub(super) async fn watch(
@@ -166,7 +166,7 @@ impl Places {
     }
 }
 
-impl Drop for Places {
+impl Drop for LeakScan {
     fn drop(&mut self) {
         self.watched.enough.cancel();
     }

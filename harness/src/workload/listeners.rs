@@ -46,11 +46,11 @@ const HOLD_FOR_OTHERS: [&str; 18] = [
 
 /// Who listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Who {
+pub(super) enum ListenerLookup {
     /// Nobody.
     Nobody,
     /// These processes, at least one.
-    Some(Vec<Holding>),
+    Some(Vec<SocketOwner>),
     /// Another user's, or one that has shut itself off, as in a container.
     Unseen,
     /// A program that passes on to another.
@@ -59,13 +59,13 @@ pub(super) enum Who {
 
 /// A process, and the socket that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Holding {
+pub(super) struct SocketOwner {
     pub(super) pid: u32,
     descriptor: PathBuf,
     socket: PathBuf,
 }
 
-impl Holding {
+impl SocketOwner {
     /// Whether the process still holds it, and so goes on listening: hardly any stops otherwise than by closing it.
     pub(super) fn lasts(&self) -> bool {
         fs::read_link(&self.descriptor).is_ok_and(|socket| socket == self.socket)
@@ -73,7 +73,7 @@ impl Holding {
 }
 
 /// Who listens on a port.
-pub(super) fn who_listens(at: &LocalPort) -> Who {
+pub(super) fn who_listens(at: &LocalPort) -> ListenerLookup {
     who_holds(&sockets(at))
 }
 
@@ -85,9 +85,9 @@ fn sockets(at: &LocalPort) -> BTreeSet<u64> {
 }
 
 /// Whose these sockets are.
-fn who_holds(sockets: &BTreeSet<u64>) -> Who {
+fn who_holds(sockets: &BTreeSet<u64>) -> ListenerLookup {
     if sockets.is_empty() {
-        return Who::Nobody;
+        return ListenerLookup::Nobody;
     }
     let own = std::process::id();
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -102,21 +102,21 @@ fn who_holds(sockets: &BTreeSet<u64>) -> Who {
         }
     }
     match (holders.is_empty(), others) {
-        (false, _) => Who::Some(holders),
-        (true, Some(other)) => Who::Holder(other),
-        (true, None) => Who::Unseen,
+        (false, _) => ListenerLookup::Some(holders),
+        (true, Some(other)) => ListenerLookup::Holder(other),
+        (true, None) => ListenerLookup::Unseen,
     }
 }
 
 /// A process with one of these sockets.
-fn holding(pid: u32, sockets: &BTreeSet<u64>) -> Option<Holding> {
+fn holding(pid: u32, sockets: &BTreeSet<u64>) -> Option<SocketOwner> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let mut links = descriptors.filter_map(|entry| Some((entry.path(), fs::read_link(entry.path()).ok()?)));
     let (descriptor, socket) = links.find(|(_, link)| {
         let number = link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
         number.is_some_and(|number: u64| sockets.contains(&number))
     })?;
-    Some(Holding { pid, descriptor, socket })
+    Some(SocketOwner { pid, descriptor, socket })
 }
 
 /// A listening socket.
@@ -216,6 +216,6 @@ mod tests {
         let holding = holding(std::process::id(), &found).unwrap();
         println!("whether a process still listens: {:?}", took(&|| assert!(holding.lasts())));
         println!("which sockets listen: {:?}", took(&|| assert_eq!(found, sockets(&at))));
-        println!("whose they are: {:?}", took(&|| assert_eq!(Who::Unseen, who_holds(&found))));
+        println!("whose they are: {:?}", took(&|| assert_eq!(ListenerLookup::Unseen, who_holds(&found))));
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     gateway::time_of,
     journal::{Finding, Gauge, Timing},
     plan::millis,
-    session::{ClockReading, Context, Fatal, Kept, Mark, TaskGroup, Worker},
+    session::{ClockReading, Context, Fatal, StartPoint, StreamSpec, TaskGroup, Worker},
 };
 
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
@@ -98,7 +98,7 @@ impl Worker for Metrics {
 }
 
 impl Metrics {
-    fn scrape_aside(&self, context: &Context, mark: Mark, collects: bool) {
+    fn scrape_aside(&self, context: &Context, mark: StartPoint, collects: bool) {
         // Without room nothing is scraped, and the cycle stays unfinished: the workload's trial says so.
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { return };
         let (one, state) = (context.clone(), Arc::clone(&self.state));
@@ -116,7 +116,7 @@ impl Metrics {
         }
         let one = context.clone();
         self.scrapes.play(context, Workload::Metrics, async move {
-            let kept = Kept {
+            let kept = StreamSpec {
                 name: "guard".into(),
                 path: one.client.stream_path(CallName::GuardStream, None),
                 call: CallName::GuardStream,
@@ -144,7 +144,7 @@ impl Metrics {
     }
 }
 
-async fn scrape(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: Mark, collects: bool) {
+async fn scrape(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: StartPoint, collects: bool) {
     let is_collected = collects && collect_garbage(context, mark).await;
     look_at_processes(context, state, mark, is_collected).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
@@ -178,7 +178,7 @@ async fn count_connections(context: &Context, state: &Arc<Mutex<MetricsState>>) 
 }
 
 /// Asks the gateway to collect its garbage, where it has a call for that and nothing disturbs it: whether it did.
-async fn collect_garbage(context: &Context, mark: Mark) -> bool {
+async fn collect_garbage(context: &Context, mark: StartPoint) -> bool {
     let Some(spec) = context.client.dialect().call(CallName::CollectGarbage) else { return false };
     if mark.phase != Phase::Steady {
         return false;
@@ -193,7 +193,7 @@ async fn collect_garbage(context: &Context, mark: Mark) -> bool {
 }
 
 /// To find a process, and to count the descriptors of one that has many, keeps a thread for a while: not one that measures.
-async fn look_at_processes(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: Mark, is_collected: bool) {
+async fn look_at_processes(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: StartPoint, is_collected: bool) {
     let (one, state) = (context.clone(), Arc::clone(state));
     let looking = tokio::task::spawn_blocking(move || {
         lock(&state).processes.look(&one, mark, is_collected);
@@ -206,7 +206,7 @@ async fn look_at_processes(context: &Context, state: &Arc<Mutex<MetricsState>>, 
 }
 
 /// The gateway's clock less ours: what `/health` says, against the middle of the round trip (Cristian's algorithm).
-async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: Mark) {
+async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: StartPoint) {
     let Some(spec) = context.client.dialect().call(CallName::Health) else { return };
     let sent = clock::wall_now();
     let outcome = context.client.health().await;

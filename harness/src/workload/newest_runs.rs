@@ -9,7 +9,7 @@ use super::run_stream;
 use crate::{
     catalog::{CallName, Workload},
     clock,
-    session::{Context, FirstOpening, Order},
+    session::{Context, FirstOpening, StreamCommand},
 };
 
 /// How long a run is followed whose stream never shows its end, beyond the time that a run may take.
@@ -17,7 +17,7 @@ const BEYOND: Duration = Duration::from_secs(10);
 
 /// Follows one run after another, always the newest, until the streams are to close. An order to churn that comes between
 /// two runs waits for the next.
-pub(super) async fn follow(context: &Context, mut orders: mpsc::Receiver<Order>) {
+pub(super) async fn follow(context: &Context, mut orders: mpsc::Receiver<StreamCommand>) {
     let mut last = None;
     while let Some(run) = newer(context, last.as_deref()).await {
         follow_one(context, &run, &mut orders).await;
@@ -34,7 +34,7 @@ async fn newer(context: &Context, last: Option<&str>) -> Option<String> {
     }
 }
 
-async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<Order>) {
+async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<StreamCommand>) {
     let since = context.recorder.mark();
     let over = CancellationToken::new();
     let limit = context.plan.scenario.runs.timeout + BEYOND;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock,
     journal::{Finding, Gauge},
-    session::{Context, Mark},
+    session::{Context, StartPoint},
 };
 
 /// Watches both.
@@ -49,7 +49,7 @@ impl ProcessWatch {
 
     /// Takes a sample of each.
     /// `is_collected`: the gateway has just collected its garbage.
-    pub(super) fn look(&mut self, context: &Context, mark: Mark, is_collected: bool) {
+    pub(super) fn look(&mut self, context: &Context, mark: StartPoint, is_collected: bool) {
         let own = std::process::id();
         self.own_fds = None;
         match self.processes.look(own) {
@@ -74,7 +74,7 @@ impl ProcessWatch {
         }
     }
 
-    fn of_gateway(&mut self, context: &Context, view: TreeView, is_collected: bool, mark: Mark) {
+    fn of_gateway(&mut self, context: &Context, view: TreeView, is_collected: bool, mark: StartPoint) {
         // Who is watched is watched until it is gone. Workers that come and go are no other gateway.
         note_life(context, format!("pid {}, started {}", view.root, view.started_s), true);
         self.tell_how(context, &view);
@@ -150,7 +150,7 @@ fn sample(
     context: &Context,
     [rss, fds, cpu]: [Gauge; 3],
     (rss_bytes, open_fds, busy): (u64, Option<usize>, Option<f64>),
-    mark: Mark,
+    mark: StartPoint,
 ) {
     #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
     context.recorder.gauge(rss, rss_bytes as f64, mark);
@@ -173,7 +173,7 @@ const fn descriptors(open: usize) -> f64 {
     open as f64
 }
 
-fn not_there(context: &Context, pid: u32, mark: Mark) {
+fn not_there(context: &Context, pid: u32, mark: StartPoint) {
     let answer = "there is no such process, or it cannot be looked at".to_owned();
     context.recorder.incident_since(Finding::SourceFailed { source: format!("process {pid}"), answer }, mark);
 }

@@ -9,7 +9,7 @@ use crate::{
     catalog::{CallName, Workload},
     clock,
     gateway::{Answer, Client, NewRun, RunStanding, RunView},
-    session::{Call, Context, Mark, RunWatch},
+    session::{Call, Context, RunWatch, StartPoint},
 };
 
 /// Between the first looks at a run whose end no stream has shown.
@@ -27,7 +27,7 @@ pub(super) struct Run {
     /// What the streams show of it; `None` where too many runs are watched already.
     pub(super) watch: Option<Arc<RunWatch>>,
     /// When it was due, and in which phase.
-    pub(super) since: Mark,
+    pub(super) since: StartPoint,
     /// How long its creation was told to wait.
     pub(super) waited: Duration,
 }
@@ -67,7 +67,7 @@ pub(super) async fn create(
     workload: Workload,
     client: &Client,
     run: &NewRun,
-    since: Mark,
+    since: StartPoint,
 ) -> Result<(Run, Answer), String> {
     match create_unless_refused(context, workload, client, run, since, &[]).await? {
         Created::Run(run, answer) => Ok((run, answer)),
@@ -81,7 +81,7 @@ pub(super) async fn create_unless_refused(
     workload: Workload,
     client: &Client,
     run: &NewRun,
-    since: Mark,
+    since: StartPoint,
     refused: &[u16],
 ) -> Result<Created, String> {
     // Watched before it is created: a stream may be faster than the answer.
@@ -135,7 +135,7 @@ pub(super) async fn start(context: &Context, workload: Workload, client: &Client
 
 /// Looks away from a run, or holds what the workspace streams showed of it against its record: that of one that ended in
 /// success. What may still come is waited for elsewhere, since it is no part of the run.
-pub(super) fn compare_with_streams(context: &Context, run: &Run, record: Option<RunView>, due: Mark) {
+pub(super) fn compare_with_streams(context: &Context, run: &Run, record: Option<RunView>, due: StartPoint) {
     match (&run.watch, record) {
         (Some(watch), Some(record)) if context.client.has(CallName::LogsStream) => {
             context.compare_with_streams(&run.id, watch, record.into_messages(), due);

@@ -10,7 +10,7 @@ use crate::{
     catalog::{CallName, Workload},
     gateway::{LogEvent, RunView, StreamEvent, dialect::Replay},
     journal::{Counter, Finding, clip},
-    session::{Context, FirstOpening, Kept, KeptUntil, Mark, Order},
+    session::{Context, FirstOpening, KeptUntil, StartPoint, StreamCommand, StreamSpec},
 };
 
 /// How long a stream may take to show the end of a run that is over.
@@ -47,7 +47,7 @@ pub(super) fn compare(
     run: &str,
     followed: &Followed,
     record: &RunView,
-    due: Mark,
+    due: StartPoint,
 ) {
     let dialect = context.client.dialect();
     judge_end(context, run, followed, due);
@@ -77,7 +77,7 @@ pub(super) fn compare(
 
 /// Judges whether the stream has shown the end of a run that is over, where no stream of the workspace does. A gateway
 /// whose streams have shown no end at all may have no such event.
-fn judge_end(context: &Context, run: &str, followed: &Followed, due: Mark) {
+fn judge_end(context: &Context, run: &str, followed: &Followed, due: StartPoint) {
     if context.client.has(CallName::LogsStream) || !context.client.dialect().events.has_ends() {
         return;
     }
@@ -93,7 +93,7 @@ fn judge_end(context: &Context, run: &str, followed: &Followed, due: Mark) {
 }
 
 /// So many lines came while no connection of their run's own stream was open.
-fn not_replayed(context: &Context, lines: u64, due: Mark) {
+fn not_replayed(context: &Context, lines: u64, due: StartPoint) {
     match context.client.dialect().events.replay {
         Replay::No => context.recorder.add(Counter::LinesNotReplayed, lines, due),
         Replay::Unknown | Replay::Yes => context.recorder.count(Counter::RunsHalfShown, due),
@@ -110,12 +110,12 @@ pub(super) async fn follow(
     context: &Context,
     workload: Workload,
     run: &str,
-    orders: &mut mpsc::Receiver<Order>,
+    orders: &mut mpsc::Receiver<StreamCommand>,
     over: &CancellationToken,
     first: &FirstOpening,
 ) -> Followed {
     let mut followed = Followed::default();
-    let kept = Kept {
+    let kept = StreamSpec {
         name: name(run),
         path: context.client.stream_path(CallName::RunLogsStream, Some(run)),
         call: CallName::RunLogsStream,

@@ -15,7 +15,7 @@ use crate::{
     clock,
     gateway::{Answer, Exposition, Outcome, Unusable},
     journal::{Counter, Finding, Gauge, Source, clip},
-    session::{Context, Mark},
+    session::{Context, StartPoint},
 };
 
 /// Metrics without which a KPI has no source, and the gauge that each feeds.
@@ -36,7 +36,7 @@ pub(super) struct ScrapeContext {
     pub(super) runs: u64,
     /// Where the metrics speak for the gateway's processes: the connections that we held meanwhile, as far as that is known.
     pub(super) by_metrics: Option<Option<usize>>,
-    pub(super) mark: Mark,
+    pub(super) mark: StartPoint,
     /// Whether the gateway has just collected its garbage.
     pub(super) is_collected: bool,
 }
@@ -177,7 +177,7 @@ fn record(context: &Context, gains: Gains) {
 
 /// What cannot be used is said once, while it stays so. A KPI that lives on one of these names lacks it. A series that
 /// comes twice is wrong whatever it is of; a number that is none may be right where nobody asks for it.
-fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut Intake, mark: Mark) {
+fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut Intake, mark: StartPoint) {
     let told = std::mem::replace(&mut state.unusable, exposition.unusable.keys().cloned().collect());
     let is_news = |name: &str, why: &Unusable| !told.contains(name) && (*why == Unusable::Twice || is_asked_for(name));
     for (name, why) in exposition.unusable.iter().filter(|(name, why)| is_news(name, why)) {
@@ -209,7 +209,7 @@ fn take_in_gauges(
     instances: &Instances,
     by_metrics: Option<Option<usize>>,
     missing: &mut BTreeSet<&'static str>,
-    mark: Mark,
+    mark: StartPoint,
 ) {
     let mut sample = |name: &'static str, gauge: Gauge, less: f64| match exposition.value(name) {
         Some(value) => {
@@ -247,7 +247,7 @@ fn read_metrics(context: &Context, answer: &Answer) -> Option<Exposition> {
     exposition.map(|exposition| exposition.under(names))
 }
 
-fn scrape_failed(context: &Context, answer: String, mark: Mark) {
+fn scrape_failed(context: &Context, answer: String, mark: StartPoint) {
     let source = context.client.dialect().route(CallName::Metrics).to_owned();
     let finding = Finding::SourceFailed { source, answer: clip(&answer) };
     context.recorder.incident_since(finding, mark);

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    leak::Places,
+    leak::LeakScan,
     run::{self, Ending},
     run_stream::{self, Followed},
     search_patterns::SearchPatterns,
@@ -102,7 +102,7 @@ impl Soak {
     async fn unseen(&self) -> Vec<String> {
         let (context, client) = (&self.context, &self.context.client);
         let patterns = SearchPatterns::verbatim("stands nowhere");
-        let places = Places::watch(context, Workload::Safety, client, patterns).await;
+        let places = LeakScan::watch(context, Workload::Safety, client, patterns).await;
         let new = run::new_run("demo-enricher", "a run".into(), "hello".into());
         let since = context.recorder.mark();
         let (run, _) = run::create(context, Workload::Safety, client, &new, since).await.unwrap();

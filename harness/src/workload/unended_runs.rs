@@ -11,7 +11,7 @@ use crate::{
     clock,
     gateway::RunStanding,
     journal::{Counter, Finding},
-    session::{Context, Mark},
+    session::{Context, StartPoint},
 };
 
 /// Maximum number of runs that are looked at again.
@@ -24,11 +24,11 @@ const TIMEOUTS_MIN: u32 = 2;
 
 /// Runs of W1 that had not ended at their timeout, with no chaos in between.
 #[derive(Debug, Default)]
-pub(super) struct UnendedRuns(Mutex<Vec<(String, Mark)>>);
+pub(super) struct UnendedRuns(Mutex<Vec<(String, StartPoint)>>);
 
 impl UnendedRuns {
     /// Takes in a run that had not ended at its timeout. One whose gateway was disturbed meanwhile may have been lost in that.
-    pub(super) fn timed_out(&self, context: &Context, run: &str, due: Mark) {
+    pub(super) fn timed_out(&self, context: &Context, run: &str, due: StartPoint) {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if context.recorder.is_calm_since(due.at) && runs.len() < RUNS_MAX {
             runs.push((run.to_owned(), due));
@@ -51,7 +51,7 @@ impl UnendedRuns {
     }
 }
 
-async fn look(context: &Context, run: &str, due: Mark) {
+async fn look(context: &Context, run: &str, due: StartPoint) {
     let age = clock::now().saturating_duration_since(due.at);
     if age < context.plan.scenario.runs.timeout * TIMEOUTS_MIN {
         return;

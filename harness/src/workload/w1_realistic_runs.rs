@@ -18,7 +18,7 @@ use crate::{
     gateway::{Answer, RunView, dialect::Replay},
     journal::{Counter, Finding, Timing, clip},
     plan::PlannedRun,
-    session::{Context, Fatal, FirstOpening, Mark, Past, TaskGroup, Worker},
+    session::{Context, Fatal, FirstOpening, Past, StartPoint, TaskGroup, Worker},
 };
 
 /// Runs that were due in the last so long, real time, are played by a session that takes over; a hundredth of the plan,
@@ -117,7 +117,7 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unende
         Err(why) => take_down(context, &new.id, Ending::Failure(format!("not created: {why}")), due),
         Ok((run, _)) => {
             // What a plan's limit made it wait, no user waited for.
-            let due = Mark { at: due.at + run.waited, ..due };
+            let due = StartPoint { at: due.at + run.waited, ..due };
             let record = under_way(context, planned, &run, due, unended).await;
             run::compare_with_streams(context, &run, record, due);
         }
@@ -125,7 +125,7 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unende
 }
 
 /// Takes down how a run ended.
-fn take_down(context: &Context, run: &str, ending: Ending, due: Mark) {
+fn take_down(context: &Context, run: &str, ending: Ending, due: StartPoint) {
     match ending {
         Ending::Left => {}
         Ending::Unread => context.recorder.count(Counter::RunsUnread, due),
@@ -150,7 +150,7 @@ async fn under_way(
     context: &Context,
     planned: &PlannedRun,
     run: &Run,
-    due: Mark,
+    due: StartPoint,
     unended: &UnendedRuns,
 ) -> Option<RunView> {
     let over = CancellationToken::new();
@@ -193,7 +193,7 @@ struct Played {
     /// What the gateway answered when it was last looked at.
     last: Option<Answer>,
     /// From when on a user waited.
-    due: Mark,
+    due: StartPoint,
 }
 
 impl Played {
@@ -215,7 +215,7 @@ struct OwnStream {
 async fn start_and_wait(
     context: &Context,
     run: &Run,
-    due: Mark,
+    due: StartPoint,
     first: Option<&FirstOpening>,
     unended: &UnendedRuns,
 ) -> Option<Played> {

@@ -10,7 +10,7 @@ use crate::{
     catalog::{CallName, Workload},
     clock,
     plan::{PlannedChurn, asks_as_a_browser, log_stream_name},
-    session::{Context, Fatal, Kept, Order, Past, TaskGroup, Worker},
+    session::{Context, Fatal, Past, StreamCommand, StreamSpec, TaskGroup, Worker},
 };
 
 /// How long a churn waits for its streams to come back before it is over without them.
@@ -28,7 +28,7 @@ pub(super) struct SseChurn {
     place: CycleCursor,
     streams: TaskGroup,
     churns: TaskGroup,
-    orders: Mutex<Vec<mpsc::Sender<Order>>>,
+    orders: Mutex<Vec<mpsc::Sender<StreamCommand>>>,
 }
 
 impl Worker for SseChurn {
@@ -72,7 +72,7 @@ impl SseChurn {
     }
 
     /// Opens the streams, once: a restarted worker finds them there.
-    fn open_streams(&self, context: &Context) -> Vec<mpsc::Sender<Order>> {
+    fn open_streams(&self, context: &Context) -> Vec<mpsc::Sender<StreamCommand>> {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         if orders.is_empty() {
             // A session that takes over opens them too, and only the first opening is a cycle of the plan.
@@ -92,7 +92,7 @@ impl SseChurn {
                     continue;
                 }
                 self.streams.play(context, Workload::Churn, async move {
-                    let kept = Kept {
+                    let kept = StreamSpec {
                         name: log_stream_name(number, count),
                         path: one.client.stream_path(CallName::LogsStream, None),
                         call: CallName::LogsStream,
@@ -115,7 +115,7 @@ impl SseChurn {
 }
 
 /// Closes the churn's streams, and waits until all are back. No safety probe is under way meanwhile.
-async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender<Order>]) {
+async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender<StreamCommand>]) {
     let _quiet = tokio::select! {
         () = context.stop.requested() => return,
         quiet = context.gate.quiet_streams() => quiet,
@@ -125,7 +125,7 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
         loop {
             let (back, returned) = oneshot::channel();
             // A keeper whose stream was away drops its answer, and so does one that ends with the session.
-            let is_over = order.send(Order::Churn(back)).await.is_err() || returned.await.is_ok();
+            let is_over = order.send(StreamCommand::Churn(back)).await.is_err() || returned.await.is_ok();
             if is_over || is_kept_for_hours || context.closing.is_cancelled() {
                 return;
             }

@@ -22,7 +22,7 @@ use crate::{
     gateway::{Answer, Client, Manifest, dialect::VersionForm},
     journal::{Counter, Finding, Timing, clip},
     plan::PlannedPulse,
-    session::{Call, Context, Fatal, Mark, Past, Sent, TaskGroup, Worker},
+    session::{Call, Context, Fatal, Past, Sent, StartPoint, TaskGroup, Worker},
 };
 
 /// How long a version is searched. Three times the target, so that a late one is told from a lost one.
@@ -200,7 +200,7 @@ fn named_by_the_gateway(context: &Context, answer: &Answer) -> Option<String> {
 struct Tampered {
     version: String,
     is_refused: bool,
-    mark: Mark,
+    mark: StartPoint,
 }
 
 impl Tampered {

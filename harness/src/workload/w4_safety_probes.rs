@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     injection::{INJECTIONS, inject, prompt},
-    leak::Places,
+    leak::LeakScan,
     place::CycleCursor,
     run::{self, Created, Ending},
     search_patterns::SearchPatterns,
@@ -17,7 +17,7 @@ use crate::{
     gateway::Answer,
     journal::{Counter, Finding, clip},
     plan::PII_PER_PROBE,
-    session::{Call, Context, Fatal, Mark, Past, Worker},
+    session::{Call, Context, Fatal, Past, StartPoint, Worker},
 };
 
 /// How often the safety layer is asked whether it is up, before its word is taken that it is not.
@@ -145,7 +145,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     let new = run::new_run(context.agent(), format!("safety-{name}"), message);
     let since = context.recorder.mark();
     let client = &context.client;
-    let places = Places::watch(context, Workload::Safety, client, SearchPatterns::verbatim(value)).await;
+    let places = LeakScan::watch(context, Workload::Safety, client, SearchPatterns::verbatim(value)).await;
     let spec = client.dialect().call(CallName::CreateRun);
     let refused = spec.map_or(&[][..], |spec| &spec.refused);
     let created = run::create_unless_refused(context, Workload::Safety, client, &new, since, refused).await;
@@ -189,7 +189,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
 }
 
 /// Counts personal data that was looked for everywhere, and says where it showed.
-fn count_personal_data(context: &Context, name: &str, run: &str, shown: Vec<String>, since: Mark) {
+fn count_personal_data(context: &Context, name: &str, run: &str, shown: Vec<String>, since: StartPoint) {
     context.recorder.count(Counter::PiiSent, since);
     if shown.is_empty() {
         context.recorder.count(Counter::PiiMasked, since);
@@ -207,8 +207,8 @@ async fn refused_personal_data(
     name: &str,
     id: &str,
     answer: &Answer,
-    since: Mark,
-    places: &Places,
+    since: StartPoint,
+    places: &LeakScan,
 ) -> bool {
     let client = &context.client;
     let dialect = client.dialect();

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    leak::Places,
+    leak::LeakScan,
     place::CycleCursor,
     run::{self, Ending},
     search_patterns::SearchPatterns,
@@ -17,7 +17,7 @@ use crate::{
     clock,
     gateway::Client,
     journal::{Counter, Finding, clip},
-    session::{Call, Context, Fatal, Mark, Past, Worker},
+    session::{Call, Context, Fatal, Past, StartPoint, Worker},
 };
 
 /// Canaries sent in one slice until one has proven something.
@@ -99,8 +99,8 @@ async fn toggle_until_done(context: &Context, client: &Client, store_plain: bool
 #[derive(Debug)]
 struct Canary {
     run: String,
-    since: Mark,
-    places: Places,
+    since: StartPoint,
+    places: LeakScan,
     /// How it stands.
     standing: CanaryStanding,
 }
@@ -154,7 +154,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
         format!("The code word is {canary}, keep it to yourself."),
     );
     let since = context.recorder.mark();
-    let places = Places::watch(context, Workload::Privacy, client, SearchPatterns::readable(&canary)).await;
+    let places = LeakScan::watch(context, Workload::Privacy, client, SearchPatterns::readable(&canary)).await;
     let (run, created) = run::create(context, Workload::Privacy, client, &new, since).await.ok()?;
     places.look_at(client.dialect().route(CallName::CreateRun), &created.text());
     places.watch_run(context, Workload::Privacy, client, &run.id).await;
@@ -232,7 +232,7 @@ impl Canary {
 }
 
 /// Where else a gateway might put what a run was told: its search, its metrics.
-async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &Places) {
+async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &LeakScan) {
     let dialect = client.dialect();
     // A search that takes no text cannot be asked for the canary.
     if let Some(spec) = dialect.call(CallName::Search).filter(|spec| spec.has_place("text")) {

@@ -4,7 +4,7 @@ use super::{Dialect, Has};
 use crate::catalog::CallName;
 use crate::{
     catalog::{Kpi, Need, Workload},
-    plan::Lacks,
+    plan::Unsupported,
 };
 
 use CallName::{LogsStream, Publish, RunLogsStream, TogglePrivacy};
@@ -20,10 +20,10 @@ const WORKLOADS: [(Workload, &[CallName]); 3] = [
 impl Dialect {
     /// What cannot be judged, and why; `process_is_known` where the gateway's process can be looked at.
     #[must_use]
-    pub fn lacks(&self, process_is_known: bool) -> Lacks {
+    pub fn lacks(&self, process_is_known: bool) -> Unsupported {
         let workspace_stream = self.absence(LogsStream).is_some();
         let run_streams = self.absence(RunLogsStream).is_some();
-        let mut lacks = Lacks { workspace_stream, run_streams, ..Lacks::default() };
+        let mut lacks = Unsupported { workspace_stream, run_streams, ..Unsupported::default() };
         for kpi in Kpi::ALL {
             let missing = kpi.spec().needs.iter().find_map(|group| self.all_absent(group, process_is_known));
             if let Some(why) = missing {

@@ -9,7 +9,7 @@ use super::{charts::chart_of, *};
 use crate::{
     catalog::{Kpi, Suite},
     journal::Finding,
-    judge::{
+    judge::fixtures::{
         sick::{self, sick},
         soak::Soak,
     },

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::{
     super::{attach::LIVES_MAX, folder::AttachFolder, follow, lock::Lock},
     Embedded, RoleError,
-    turn::{self, Turn},
+    turn::{self, GatewayLock},
     watch::{self, Signals},
 };
 use crate::{
@@ -90,7 +90,7 @@ async fn attended(
         true => None,
         false => Some(turn::take(&gateway.url, folder, &run, &stop).await?),
     };
-    if let Some(Turn::Taken(why)) = &turn {
+    if let Some(GatewayLock::Taken(why)) = &turn {
         stop.request(EndReason::Fatal, why);
     }
     if let Some(source) = settings.token.clone() {

@@ -44,7 +44,7 @@ impl Holder {
 }
 
 /// What became of waiting for the gateway.
-pub(super) enum Turn {
+pub(super) enum GatewayLock {
     /// The gateway is ours while the lock is held.
     Ours {
         /// Dropped, it lets others play.
@@ -58,7 +58,12 @@ pub(super) enum Turn {
 }
 
 /// Takes the gateway for this session. Another suite of the same test run is waited for; anybody else is not.
-pub(super) async fn take(url: &str, folder: &AttachFolder, run: &RunFolder, stop: &Stop) -> Result<Turn, LockError> {
+pub(super) async fn take(
+    url: &str,
+    folder: &AttachFolder,
+    run: &RunFolder,
+    stop: &Stop,
+) -> Result<GatewayLock, LockError> {
     let path = std::env::temp_dir().join(format!("s2-gateway-{}.lock", sha256_hex(url)));
     let us =
         Holder { run: run_of(folder), pid: std::process::id(), folder: run.path(), attach: folder.path().to_owned() };
@@ -73,7 +78,7 @@ pub(super) async fn take(url: &str, folder: &AttachFolder, run: &RunFolder, stop
         if let Some(mut lock) = Lock::try_exclusive(&path)?.filter(|_| !is_theirs()) {
             // Words that cannot be left make another's error poorer, and nothing else.
             let _ = lock.say(&serde_json::to_string(&us).unwrap_or_default());
-            return Ok(Turn::Ours { lock });
+            return Ok(GatewayLock::Ours { lock });
         }
         // Between taking a lock and leaving words there is a moment without them, or with another's.
         let holder = before();
@@ -86,11 +91,13 @@ pub(super) async fn take(url: &str, folder: &AttachFolder, run: &RunFolder, stop
                 }
             }
             _ if waited < Duration::from_secs(2) => {}
-            Some(holder) => return Ok(Turn::Taken(taken(url, &holder))),
-            None => return Ok(Turn::Taken(format!("another session plays on {url}: {} is locked", path.display()))),
+            Some(holder) => return Ok(GatewayLock::Taken(taken(url, &holder))),
+            None => {
+                return Ok(GatewayLock::Taken(format!("another session plays on {url}: {} is locked", path.display())));
+            }
         }
         tokio::select! {
-            () = stop.requested() => return Ok(Turn::Stopped),
+            () = stop.requested() => return Ok(GatewayLock::Stopped),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }

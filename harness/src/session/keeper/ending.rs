@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::{Kept, StreamLife};
+use super::{StreamLife, StreamSpec};
 use crate::{
     catalog::Phase,
     clock,
     gateway::{Ended, Limits, RunStanding},
     journal::{Counter, Finding, Timing},
-    session::{Context, Mark},
+    session::{Context, StartPoint},
 };
 
 /// A gateway may close a stream in good order for reasons of its own, as when its process is replaced: once in this time.
@@ -66,7 +66,7 @@ impl Closing {
 }
 
 impl Context {
-    pub(super) fn closing_of(&self, kept: &Kept, life: &StreamLife, ended: &Ended, age: Duration) -> Closing {
+    pub(super) fn closing_of(&self, kept: &StreamSpec, life: &StreamLife, ended: &Ended, age: Duration) -> Closing {
         let last = life.closed.map(|at| clock::now().saturating_duration_since(at));
         Closing::of(ended, age, &self.client.dialect().limits, kept.run.is_some(), last)
     }
@@ -74,10 +74,10 @@ impl Context {
     /// Takes down how a stream ended without our asking. Without a closing it ended because its run is over.
     pub(super) fn take_down_ending(
         &self,
-        kept: &Kept,
+        kept: &StreamSpec,
         life: &mut StreamLife,
         (ended, age, closing): (&Ended, Duration, Option<Closing>),
-        mark: Mark,
+        mark: StartPoint,
     ) {
         tracing::debug!("stream {} ended after {} ms: {} ({closing:?})", kept.name, age.as_millis(), ended.answer);
         let Some(closing) = closing else { return self.recorder.count(Counter::StreamsClosed, mark) };
@@ -102,7 +102,7 @@ impl Context {
     }
 
     /// Whether it is the stream of a run that is over, as the gateway says when it is asked. Then the stream had to end.
-    pub(super) async fn is_run_over(&self, kept: &Kept) -> bool {
+    pub(super) async fn is_run_over(&self, kept: &StreamSpec) -> bool {
         let Some(run) = &kept.run else { return false };
         match self.client.run(run).await {
             Ok(answer) if answer.status == 404 || answer.status == 410 => true,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::{FirstOpening, Kept, StreamLife};
+use super::{FirstOpening, StreamLife, StreamSpec};
 use crate::{
     clock,
     gateway::{Connection, Refusal},
     journal::{Counter, Finding, Timing},
-    session::{Context, Mark},
+    session::{Context, StartPoint},
 };
 
 /// No attempt waits longer for its turn.
@@ -29,7 +29,7 @@ impl Context {
     /// One attempt to open the stream, after its delay.
     pub(super) async fn open(
         &self,
-        kept: &Kept,
+        kept: &StreamSpec,
         life: &mut StreamLife,
         first: Option<&FirstOpening>,
     ) -> Option<Connection> {
@@ -46,7 +46,7 @@ impl Context {
         self.gate.pass().await;
         life.rest = None;
         // What is lost in a window comes back on that window's account, however late.
-        let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| Mark { at: clock::now(), ..lost });
+        let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| StartPoint { at: clock::now(), ..lost });
         let streams = if kept.as_a_browser { self.streams.as_a_browser() } else { self.streams.clone() };
         let opened = streams.open(kept.call, &kept.path, self.client.workspace(), life.last_id.as_deref()).await;
         if let Err(refusal) = &opened
@@ -72,7 +72,7 @@ impl Context {
         }
     }
 
-    fn opened(&self, kept: &Kept, life: &mut StreamLife, first: Option<&FirstOpening>, mark: Mark) {
+    fn opened(&self, kept: &StreamSpec, life: &mut StreamLife, first: Option<&FirstOpening>, mark: StartPoint) {
         if let Some(first) = first {
             first.has_opened();
         }
@@ -98,7 +98,7 @@ impl Context {
     /// Whether a refusal only says that it is too early or too late for the stream of a run.
     async fn is_no_error(
         &self,
-        kept: &Kept,
+        kept: &StreamSpec,
         life: &mut StreamLife,
         first: Option<&FirstOpening>,
         refusal: &Refusal,
@@ -130,7 +130,7 @@ impl Context {
         false
     }
 
-    async fn refused(&self, kept: &Kept, life: &mut StreamLife, refusal: Refusal, mark: Mark) {
+    async fn refused(&self, kept: &StreamSpec, life: &mut StreamLife, refusal: Refusal, mark: StartPoint) {
         life.retry_after = refusal.retry_after;
         let counts = kept.workload.counts_in_error_rate();
         if counts {

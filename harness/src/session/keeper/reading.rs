@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
-use super::{Kept, Order, Over, StreamLife};
+use super::{ReadEnd, StreamCommand, StreamLife, StreamSpec};
 use crate::{
     catalog::CallName,
     clock,
@@ -41,12 +41,12 @@ impl Ends {
 impl Context {
     pub(super) async fn read(
         &self,
-        kept: &Kept,
+        kept: &StreamSpec,
         life: &mut StreamLife,
         connection: &mut Connection,
-        orders: &mut mpsc::Receiver<Order>,
+        orders: &mut mpsc::Receiver<StreamCommand>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
-    ) -> Over {
+    ) -> ReadEnd {
         let opened_at = clock::wall_now();
         let mut ends = Ends::default();
         let mut orders_open = true;
@@ -55,9 +55,9 @@ impl Context {
             let is_whole = !connection.is_within_an_event();
             let event = tokio::select! {
                 biased;
-                () = self.closing.cancelled() => return Over::Finished,
+                () = self.closing.cancelled() => return ReadEnd::Finished,
                 order = orders.recv(), if orders_open && is_whole => match order {
-                    Some(Order::Churn(back)) => return Over::Churned(back),
+                    Some(StreamCommand::Churn(back)) => return ReadEnd::Churned(back),
                     // Nobody gives orders any more; the stream is kept all the same.
                     None => { orders_open = false; continue }
                 },
@@ -65,7 +65,7 @@ impl Context {
             };
             let event = match event {
                 Ok(event) => StreamEvent { connection: life.connections, ..event },
-                Err(ended) => return Over::Dropped(ended),
+                Err(ended) => return ReadEnd::Dropped(ended),
             };
             self.take_id(kept, life, &event);
             if let Some(skipped) = &event.oversized {
@@ -96,13 +96,13 @@ impl Context {
                 self.stream_failed(kept, &log.run_id, wrong);
             }
             if !on_event(&event, &log) {
-                return Over::Finished;
+                return ReadEnd::Finished;
             }
         }
     }
 
     /// Keeps the id that the stream has given last, whatever the event is about.
-    fn take_id(&self, kept: &Kept, life: &mut StreamLife, event: &StreamEvent) {
+    fn take_id(&self, kept: &StreamSpec, life: &mut StreamLife, event: &StreamEvent) {
         let Some(id) = &event.id else { return };
         life.last_id = fit_for_a_header(id).then(|| id.clone());
         if kept.run.is_none() {
@@ -115,7 +115,7 @@ impl Context {
     }
 
     /// Takes down an event that was larger than the limit. That is a limit of S2's, and no fault of the gateway's.
-    fn skipped(&self, kept: &Kept, event: &Oversized) {
+    fn skipped(&self, kept: &StreamSpec, event: &Oversized) {
         let finding = Finding::EventOversized {
             stream: kept.name.clone(),
             bytes: event.bytes,
@@ -127,7 +127,7 @@ impl Context {
     }
 
     /// The event, where it is about a run. What is about none is counted, and is wrong where its type says otherwise.
-    fn about_a_run(&self, kept: &Kept, event: &StreamEvent) -> Option<LogEvent> {
+    fn about_a_run(&self, kept: &StreamSpec, event: &StreamEvent) -> Option<LogEvent> {
         match self.client.dialect().events.reading(kept.run.as_deref(), &event.name, &event.data) {
             EventReading::OfRun(log) => Some(*log),
             EventReading::Ignored => None,
@@ -147,7 +147,7 @@ impl Context {
     }
 
     /// Whether an event is about a run of another workspace. That is taken down.
-    fn is_foreign(&self, kept: &Kept, run: &str) -> bool {
+    fn is_foreign(&self, kept: &StreamSpec, run: &str) -> bool {
         let Some(owner) = self.board.workspace_of(run).filter(|owner| **owner != *self.client.workspace()) else {
             return false;
         };
@@ -157,7 +157,7 @@ impl Context {
     }
 
     /// Whether an event has no place on a stream, and why.
-    fn is_out_of_place(&self, kept: &Kept, log: &LogEvent) -> Option<String> {
+    fn is_out_of_place(&self, kept: &StreamSpec, log: &LogEvent) -> Option<String> {
         if kept.run.as_ref().is_some_and(|run| *run != log.run_id) {
             return Some("an event of another run than the stream's".to_owned());
         }

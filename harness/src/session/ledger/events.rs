@@ -2,7 +2,7 @@
 
 /// An event as a client got it.
 #[derive(Debug, Clone, Copy)]
-pub struct Got<'a> {
+pub struct Delivery<'a> {
     /// Its timestamp, as it was written.
     pub stamp: &'a str,
     /// The rest of its data, keys in order.
@@ -19,7 +19,7 @@ pub struct Got<'a> {
 
 /// What a client saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sighting {
+pub enum DeliveryKind {
     /// An event that it had not seen, for all that is known now.
     New,
     /// The content of an event that it had seen, under another id: an equal event, or the same one again.
@@ -35,7 +35,7 @@ pub enum Sighting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivered {
     /// What the client saw.
-    pub sighting: Sighting,
+    pub sighting: DeliveryKind,
     /// Whether it is the first of all clients that saw it.
     pub is_first: bool,
 }
@@ -44,19 +44,19 @@ impl Delivered {
     /// Whether it is no repeat, for all that is known now.
     #[must_use]
     pub const fn is_new(self) -> bool {
-        !matches!(self.sighting, Sighting::Again { .. })
+        !matches!(self.sighting, DeliveryKind::Again { .. })
     }
 
     /// Whether it is an equal event that no client had before.
     #[must_use]
     pub const fn is_first_equal(self) -> bool {
-        self.is_first && matches!(self.sighting, Sighting::Equal)
+        self.is_first && matches!(self.sighting, DeliveryKind::Equal)
     }
 }
 
 /// What has become certain since the last look.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub struct Settlement {
     /// Events that were missed, oldest first.
     pub missed: Vec<Missed>,
     /// Events that were new when they came, and have turned out to be repeats.

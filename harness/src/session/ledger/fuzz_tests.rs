@@ -42,10 +42,10 @@ proptest! {
                 Step::Opened(client, resumed) => ledger.opened(*client, now_ms, *resumed),
                 Step::Lost(client) => ledger.lost(*client),
                 Step::Saw(client, stamp, unstamped, id) => {
-                    let got = Got { stamp, unstamped, run: "run", id, line: unstamped, is_end: unstamped == "b" };
+                    let got = Delivery { stamp, unstamped, run: "run", id, line: unstamped, is_end: unstamped == "b" };
                     let sighting = ledger.saw(*client, now_ms, &got).sighting;
                     // A client that there is not has seen nothing, now or before.
-                    prop_assert!(*client < clients.min(CLIENTS_MAX) || sighting == Sighting::New);
+                    prop_assert!(*client < clients.min(CLIENTS_MAX) || sighting == DeliveryKind::New);
                     seen += 1;
                 }
                 Step::Settle => {

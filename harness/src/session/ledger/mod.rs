@@ -13,7 +13,7 @@
 //!   its run; or under an id that it had it under, but stamped with another time.
 //! - Content that comes again under another id, before the run's end, is an **equal** event or a repeat. It is an event
 //!   if as many clients get it as often, and those that do not have missed it. If fewer do than do not, it is repeated to
-//!   those that did. Where all of them got it as often, only the run's record can tell ([`Sighting::Equal`]).
+//!   those that did. Where all of them got it as often, only the run's record can tell ([`DeliveryKind::Equal`]).
 //!
 //! What is stamped anew is certain on one connection, where ids are unique. Beyond a connection it holds only where ids are the
 //! events' own ([`numbering`]), and it is said only instead of a gap: when somebody who was there has not got the event
@@ -34,7 +34,7 @@ use std::{
 };
 
 use entry::{Copy, Entry};
-pub use events::{Delivered, Got, Missed, RepeatedEvent, Settled, Sighting};
+pub use events::{Delivered, Delivery, DeliveryKind, Missed, RepeatedEvent, Settlement};
 use numbering::{Named, Numbering, OwnIds};
 
 use crate::journal::clip;
@@ -131,10 +131,10 @@ impl Ledger {
     }
 
     /// A client got an event.
-    pub fn saw(&mut self, client: usize, now_ms: u64, got: &Got<'_>) -> Delivered {
+    pub fn saw(&mut self, client: usize, now_ms: u64, got: &Delivery<'_>) -> Delivered {
         let bit = 1_u128.checked_shl(u32::try_from(client).unwrap_or(u32::MAX)).unwrap_or(0);
         let Some(state) = self.clients.get_mut(client) else {
-            return Delivered { sighting: Sighting::New, is_first: false };
+            return Delivered { sighting: DeliveryKind::New, is_first: false };
         };
         let named = Named { id: (!got.id.is_empty()).then(|| hash(&got.id)), unstamped: hash(&got.unstamped) };
         let before = self.numbering.note(&mut state.ids, bit, named);
@@ -180,15 +180,15 @@ impl Ledger {
         *seen |= bit;
         self.evict();
         if is_again {
-            return Delivered { sighting: Sighting::Again { same_id: before.here }, is_first: false };
+            return Delivered { sighting: DeliveryKind::Again { same_id: before.here }, is_first: false };
         }
         if number > 1 {
-            return Delivered { sighting: Sighting::Equal, is_first };
+            return Delivered { sighting: DeliveryKind::Equal, is_first };
         }
         if before.had {
             self.numbering.suspect(named, client);
         }
-        Delivered { sighting: Sighting::New, is_first }
+        Delivered { sighting: DeliveryKind::New, is_first }
     }
 
     fn has_seen(&self, content: u64, bit: u128) -> bool {
@@ -213,7 +213,7 @@ impl Ledger {
     }
 
     /// Notes the end of a run. Says whether the client had got it before.
-    fn note_end(&mut self, got: &Got<'_>, bit: u128) -> bool {
+    fn note_end(&mut self, got: &Delivery<'_>, bit: u128) -> bool {
         let run = hash(&got.run);
         let ended = self.ended.get_mut(&run);
         let had_end = ended.as_ref().is_some_and(|ended| **ended & bit != 0);
@@ -234,8 +234,8 @@ impl Ledger {
     }
 
     /// Says what has become certain by now, and lets go of what everyone has passed.
-    pub fn settle(&mut self, now_ms: u64) -> Settled {
-        let mut settled = Settled::default();
+    pub fn settle(&mut self, now_ms: u64) -> Settlement {
+        let mut settled = Settlement::default();
         for content in &self.order {
             let Some(entry) = self.open.get_mut(content) else { continue };
             // If ids begin anew, it is an event of its own after all.

@@ -12,13 +12,13 @@ fn ledger(clients: usize) -> Ledger {
 }
 
 /// An event of always the same stamp.
-fn saw(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, id: &str) -> Sighting {
+fn saw(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, id: &str) -> DeliveryKind {
     saw_stamped(ledger, client, now_ms, said, "noon", id)
 }
 
-fn saw_stamped(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, stamp: &str, id: &str) -> Sighting {
+fn saw_stamped(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, stamp: &str, id: &str) -> DeliveryKind {
     let is_end = said == "end";
-    ledger.saw(client, now_ms, &Got { stamp, unstamped: said, run: "run", id, line: said, is_end }).sighting
+    ledger.saw(client, now_ms, &Delivery { stamp, unstamped: said, run: "run", id, line: said, is_end }).sighting
 }
 
 fn missed_by(missed: &[Missed]) -> Vec<(usize, String)> {
@@ -29,9 +29,9 @@ fn missed_by(missed: &[Missed]) -> Vec<(usize, String)> {
 fn an_event_that_all_saw_is_neither_missed_nor_duplicated() {
     let mut ledger = ledger(3);
     for client in 0..3 {
-        assert_eq!(saw(&mut ledger, client, T, "a", "1"), Sighting::New);
+        assert_eq!(saw(&mut ledger, client, T, "a", "1"), DeliveryKind::New);
     }
-    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settlement::default());
     assert_eq!(ledger.outstanding(), 0);
 }
 
@@ -40,11 +40,11 @@ fn an_event_that_one_did_not_see_is_missed_by_it_once_and_only_after_the_grace()
     let mut ledger = ledger(3);
     saw(&mut ledger, 0, T, "a", "1");
     saw(&mut ledger, 1, T, "a", "1");
-    assert!(ledger.settle(T + GRACE_MS - 1) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS - 1) == Settlement::default());
     let missed = ledger.settle(T + GRACE_MS).missed;
     assert_eq!(missed_by(&missed), [(2, "run".to_owned())]);
     assert_eq!((missed[0].seen_by, missed[0].first_seen_ms), (2, T));
-    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settlement::default());
 }
 
 #[test]
@@ -55,9 +55,9 @@ fn a_client_that_is_away_owes_what_it_is_sent_after_its_return() {
     ledger.lost(1);
     saw(&mut ledger, 0, T + 10, "b", "2");
     saw(&mut ledger, 0, T + 20, "c", "3");
-    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "one that is away is no witness");
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settlement::default(), "one that is away is no witness");
     ledger.opened(1, T + GRACE_MS * 3, true);
-    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS * 3, "b", "2"), Sighting::New);
+    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS * 3, "b", "2"), DeliveryKind::New);
     assert_eq!(ledger.outstanding(), 1);
     assert_eq!(missed_by(&ledger.settle(T + GRACE_MS * 4).missed), [(1, "run".to_owned())]);
 }
@@ -68,23 +68,27 @@ fn a_client_that_comes_back_without_an_id_owes_nothing_of_what_went_by() {
     ledger.lost(1);
     saw(&mut ledger, 0, T, "a", "1");
     ledger.opened(1, T + 10, false);
-    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settlement::default());
 }
 
 #[test]
 fn an_event_is_a_duplicate_under_the_same_id_and_under_a_new_one() {
     let mut ledger = ledger(2);
     saw(&mut ledger, 0, T, "a", "1");
-    assert_eq!(saw(&mut ledger, 0, T, "a", "1"), Sighting::Again { same_id: true });
-    assert_eq!(saw(&mut ledger, 0, T, "a", "9"), Sighting::Equal);
+    assert_eq!(saw(&mut ledger, 0, T, "a", "1"), DeliveryKind::Again { same_id: true });
+    assert_eq!(saw(&mut ledger, 0, T, "a", "9"), DeliveryKind::Equal);
     saw(&mut ledger, 1, T, "a", "1");
-    assert!(ledger.settle(T + GRACE_MS - 1) == Settled::default(), "the other may still get it as often");
+    assert!(ledger.settle(T + GRACE_MS - 1) == Settlement::default(), "the other may still get it as often");
     let settled = ledger.settle(T + GRACE_MS);
     let (run, id, line) = ("run".into(), "9".into(), "a".into());
     let repeated = RepeatedEvent { client: 0, run, id, line, same_id: false, others: 1 };
-    assert_eq!(settled, Settled { missed: Vec::new(), repeated: vec![repeated] });
+    assert_eq!(settled, Settlement { missed: Vec::new(), repeated: vec![repeated] });
     assert_eq!((ledger.outstanding(), ledger.open.len()), (0, 0));
-    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS, "a", "1"), Sighting::Again { same_id: true }, "closed, not forgotten");
+    assert_eq!(
+        saw(&mut ledger, 1, T + GRACE_MS, "a", "1"),
+        DeliveryKind::Again { same_id: true },
+        "closed, not forgotten"
+    );
 }
 
 #[test]
@@ -92,17 +96,18 @@ fn equal_events_that_all_get_as_often_are_neither_repeated_nor_missed() {
     let mut ledger = ledger(3);
     for id in ["1", "2", "3"] {
         for client in 0..3 {
-            let expected = if id == "1" { Sighting::New } else { Sighting::Equal };
+            let expected = if id == "1" { DeliveryKind::New } else { DeliveryKind::Equal };
             assert_eq!(saw(&mut ledger, client, T, "a", id), expected);
         }
     }
-    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
-    assert_eq!(saw(&mut ledger, 0, T, "a", "2"), Sighting::Again { same_id: true }, "each has its own id");
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settlement::default());
+    assert_eq!(saw(&mut ledger, 0, T, "a", "2"), DeliveryKind::Again { same_id: true }, "each has its own id");
     for _ in 0..40 {
-        (0..3)
-            .for_each(|client| assert_eq!(saw(&mut ledger, client, T, "a", ""), Sighting::Equal, "nor need they any"));
+        (0..3).for_each(|client| {
+            assert_eq!(saw(&mut ledger, client, T, "a", ""), DeliveryKind::Equal, "nor need they any");
+        });
     }
-    assert!(ledger.settle(T + GRACE_MS * 4) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS * 4) == Settlement::default());
     assert_eq!(ledger.outstanding(), 0);
 }
 
@@ -128,22 +133,22 @@ fn what_comes_again_after_the_end_of_its_run_is_a_repeat_whoever_gets_it() {
         saw(&mut ledger, client, T, "end", "2");
     }
     for client in 0..2 {
-        assert_eq!(saw(&mut ledger, client, T + 5, "a", "7"), Sighting::Again { same_id: false });
-        assert_eq!(saw(&mut ledger, client, T + 5, "end", "8"), Sighting::Again { same_id: false });
+        assert_eq!(saw(&mut ledger, client, T + 5, "a", "7"), DeliveryKind::Again { same_id: false });
+        assert_eq!(saw(&mut ledger, client, T + 5, "end", "8"), DeliveryKind::Again { same_id: false });
     }
-    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settlement::default());
 }
 
 #[test]
 fn an_equal_event_is_owed_by_one_that_is_away() {
     let mut ledger = ledger(2);
-    (0..2).for_each(|client| assert_eq!(saw(&mut ledger, client, T, "a", "1"), Sighting::New));
+    (0..2).for_each(|client| assert_eq!(saw(&mut ledger, client, T, "a", "1"), DeliveryKind::New));
     ledger.lost(1);
     saw(&mut ledger, 0, T + 1, "a", "2");
-    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "one that is away is no witness");
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settlement::default(), "one that is away is no witness");
     ledger.opened(1, T + GRACE_MS * 3, true);
-    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS * 3, "a", "2"), Sighting::Equal);
-    assert!(ledger.settle(T + GRACE_MS * 5) == Settled::default());
+    assert_eq!(saw(&mut ledger, 1, T + GRACE_MS * 3, "a", "2"), DeliveryKind::Equal);
+    assert!(ledger.settle(T + GRACE_MS * 5) == Settlement::default());
 }
 
 #[test]
@@ -152,10 +157,10 @@ fn a_known_id_on_the_same_connection_is_a_repeat_that_was_stamped_anew_and_the_o
     for client in 0..3 {
         saw(&mut ledger, client, T, "a", "1");
     }
-    assert_eq!(saw_stamped(&mut ledger, 0, T, "a", "later", "1"), Sighting::Again { same_id: true });
-    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+    assert_eq!(saw_stamped(&mut ledger, 0, T, "a", "later", "1"), DeliveryKind::Again { same_id: true });
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settlement::default());
     // Nor does it matter whether they get it, too.
-    assert_eq!(saw_stamped(&mut ledger, 1, T + GRACE_MS, "a", "later", "1"), Sighting::Again { same_id: true });
+    assert_eq!(saw_stamped(&mut ledger, 1, T + GRACE_MS, "a", "later", "1"), DeliveryKind::Again { same_id: true });
 }
 
 #[test]
@@ -163,18 +168,18 @@ fn events_without_ids_of_their_own_are_no_repeats_under_the_last_id_there_was() 
     let mut ledger = ledger(2);
     for (said, stamp) in [("a", "noon"), ("b", "one"), ("b", "two"), ("", "three")] {
         for client in 0..2 {
-            assert_eq!(saw_stamped(&mut ledger, client, T, said, stamp, "1"), Sighting::New, "{said} at {stamp}");
+            assert_eq!(saw_stamped(&mut ledger, client, T, said, stamp, "1"), DeliveryKind::New, "{said} at {stamp}");
         }
     }
-    assert!(ledger.settle(T + GRACE_MS) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS) == Settlement::default());
 }
 
 #[test]
 fn a_stream_without_ids_has_its_repeats_found_by_content() {
     let mut ledger = ledger(2);
-    assert_eq!(saw(&mut ledger, 0, T, "a", ""), Sighting::New);
-    assert_eq!(saw(&mut ledger, 0, T, "b", ""), Sighting::New);
-    assert_eq!(saw(&mut ledger, 0, T, "a", ""), Sighting::Equal);
+    assert_eq!(saw(&mut ledger, 0, T, "a", ""), DeliveryKind::New);
+    assert_eq!(saw(&mut ledger, 0, T, "b", ""), DeliveryKind::New);
+    assert_eq!(saw(&mut ledger, 0, T, "a", ""), DeliveryKind::Equal);
     saw(&mut ledger, 1, T, "a", "");
     saw(&mut ledger, 1, T, "b", "");
     assert_eq!(ledger.settle(T + GRACE_MS).repeated.len(), 1);
@@ -195,14 +200,14 @@ fn with_one_back(said: &str) -> Ledger {
 #[test]
 fn a_known_id_on_a_later_connection_is_a_repeat_when_the_others_do_not_get_it_so() {
     let mut ledger = with_one_back("a");
-    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "a", "later", "1"), Sighting::New);
+    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "a", "later", "1"), DeliveryKind::New);
     assert_eq!(ledger.outstanding(), 1, "the end of a soak waits for it");
-    assert!(ledger.settle(T + 4 + GRACE_MS) == Settled::default());
+    assert!(ledger.settle(T + 4 + GRACE_MS) == Settlement::default());
     let (run, id, line) = ("run".into(), "1".into(), "a".into());
     let repeated = RepeatedEvent { client: 0, run, id, line, same_id: true, others: 0 };
-    assert_eq!(ledger.settle(T + 5 + GRACE_MS), Settled { missed: Vec::new(), repeated: vec![repeated] });
+    assert_eq!(ledger.settle(T + 5 + GRACE_MS), Settlement { missed: Vec::new(), repeated: vec![repeated] });
     assert_eq!(ledger.outstanding(), 0);
-    assert!(ledger.settle(T + GRACE_MS * 3) == Settled::default(), "and nobody owes it");
+    assert!(ledger.settle(T + GRACE_MS * 3) == Settlement::default(), "and nobody owes it");
 }
 
 #[test]
@@ -213,11 +218,11 @@ fn a_log_that_was_stamped_anew_is_repeated_to_everyone_who_gets_it_again_however
     assert_eq!(ledger.settle(T + 5 + GRACE_MS).repeated.len(), 1);
     ledger.opened(1, T + GRACE_MS * 2, true);
     let again = saw_stamped(&mut ledger, 1, T + GRACE_MS * 2, "a", "later", "1");
-    assert_eq!(again, Sighting::Again { same_id: true });
+    assert_eq!(again, DeliveryKind::Again { same_id: true });
     ledger.lost(0);
     ledger.opened(0, T + GRACE_MS * 2, true);
     let again = saw_stamped(&mut ledger, 0, T + GRACE_MS * 2, "a", "last", "1");
-    assert_eq!(again, Sighting::Again { same_id: true });
+    assert_eq!(again, DeliveryKind::Again { same_id: true });
     assert_eq!(ledger.outstanding(), 0, "and nobody owes it");
 }
 
@@ -229,16 +234,16 @@ fn a_known_id_that_everyone_gets_with_another_time_is_no_repeat_since_ids_may_ha
     ledger.lost(2);
     ledger.opened(2, T + 5, true);
     for client in 0..3 {
-        assert_eq!(saw_stamped(&mut ledger, client, T + 5, "tick", "later", "1"), Sighting::New);
+        assert_eq!(saw_stamped(&mut ledger, client, T + 5, "tick", "later", "1"), DeliveryKind::New);
     }
-    assert!(ledger.settle(T + GRACE_MS * 2) == Settled::default());
+    assert!(ledger.settle(T + GRACE_MS * 2) == Settlement::default());
 }
 
 #[test]
 fn a_line_that_others_name_otherwise_is_an_event_and_owed() {
     let mut ledger = with_one_back("tick");
     // The same id, the same line, another time: a repeat, if ids were the events' own.
-    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "tick", "later", "1"), Sighting::New);
+    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "tick", "later", "1"), DeliveryKind::New);
     saw_stamped(&mut ledger, 1, T + 5, "tick", "later", "2");
     let settled = ledger.settle(T + 5 + GRACE_MS);
     assert_eq!(missed_by(&settled.missed), [(2, "run".to_owned())]);
@@ -248,8 +253,8 @@ fn a_line_that_others_name_otherwise_is_an_event_and_owed() {
 #[test]
 fn an_id_that_comes_with_something_else_clears_all_that_was_suspected_and_takes_it_for_an_event() {
     let mut ledger = with_one_back("tick");
-    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "tick", "later", "1"), Sighting::New);
-    assert!(ledger.settle(T + 5) == Settled::default());
+    assert_eq!(saw_stamped(&mut ledger, 0, T + 5, "tick", "later", "1"), DeliveryKind::New);
+    assert!(ledger.settle(T + 5) == Settlement::default());
     saw(&mut ledger, 0, T + 6, "b", "2");
     saw(&mut ledger, 1, T + 6, "c", "2");
     let settled = ledger.settle(T + 6 + GRACE_MS);
@@ -270,8 +275,8 @@ fn a_known_id_on_one_connection_is_a_repeat_also_after_ids_have_begun_anew_and_o
     for client in 0..3 {
         let id = if client == 0 { "2" } else { "3" };
         let again = saw_stamped(&mut ledger, client, T + 6, "c", "later", id);
-        assert_eq!(again, Sighting::Again { same_id: true }, "{client}");
-        assert!(ledger.settle(T + 6 + GRACE_MS) == Settled::default(), "{client}");
+        assert_eq!(again, DeliveryKind::Again { same_id: true }, "{client}");
+        assert!(ledger.settle(T + 6 + GRACE_MS) == Settlement::default(), "{client}");
     }
 }
 
@@ -283,9 +288,9 @@ fn ids_that_start_anew_with_the_gateway_hide_no_gap_across_its_restart() {
         ledger.lost(client);
     }
     ledger.opened(0, T + 5, true);
-    assert_eq!(saw(&mut ledger, 0, T + 5, "b", "1"), Sighting::New);
+    assert_eq!(saw(&mut ledger, 0, T + 5, "b", "1"), DeliveryKind::New);
     ledger.opened(1, T + 10, true);
-    assert_eq!(saw(&mut ledger, 1, T + 10, "b", "1"), Sighting::New);
+    assert_eq!(saw(&mut ledger, 1, T + 10, "b", "1"), DeliveryKind::New);
     ledger.opened(2, T + 15, true);
     assert_eq!(missed_by(&ledger.settle(T + 15 + GRACE_MS).missed), [(2, "run".to_owned())]);
 }
@@ -295,8 +300,8 @@ fn an_event_that_one_had_stamped_otherwise_is_missed_by_nobody() {
     let mut ledger = ledger(3);
     saw(&mut ledger, 0, T, "a", "1");
     saw(&mut ledger, 1, T, "a", "1");
-    assert_eq!(saw_stamped(&mut ledger, 2, T, "a", "later", "1"), Sighting::New);
-    assert!(ledger.settle(T + GRACE_MS) == Settled::default());
+    assert_eq!(saw_stamped(&mut ledger, 2, T, "a", "later", "1"), DeliveryKind::New);
+    assert!(ledger.settle(T + GRACE_MS) == Settlement::default());
     assert_eq!((ledger.outstanding(), ledger.open.len()), (0, 0));
 }
 
@@ -310,9 +315,9 @@ fn a_repeat_under_a_number_of_its_connection_is_found_after_ids_have_begun_anew(
     ledger.lost(0);
     saw(&mut ledger, 1, T, "event 26", "26");
     ledger.opened(0, T, true);
-    assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), Sighting::New);
-    assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), Sighting::Again { same_id: true });
-    assert_eq!(saw(&mut ledger, 0, T, "event 25", "2"), Sighting::Equal);
+    assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), DeliveryKind::New);
+    assert_eq!(saw(&mut ledger, 0, T, "event 26", "1"), DeliveryKind::Again { same_id: true });
+    assert_eq!(saw(&mut ledger, 0, T, "event 25", "2"), DeliveryKind::Equal);
     let settled = ledger.settle(T + GRACE_MS);
     assert_eq!((settled.repeated.len(), settled.repeated[0].id.as_str(), settled.missed.len()), (1, "2", 0));
 }
@@ -359,6 +364,6 @@ fn of_what_all_have_seen_the_oldest_is_forgotten_first() {
         (ledger.open.len(), ledger.closed.len(), ledger.closed_order.len()),
         (0, REMEMBERED_MAX, REMEMBERED_MAX)
     );
-    assert_eq!(saw(&mut ledger, 0, T, "1", ""), Sighting::Equal);
-    assert_eq!(saw(&mut ledger, 0, T, "0", ""), Sighting::New);
+    assert_eq!(saw(&mut ledger, 0, T, "1", ""), DeliveryKind::Equal);
+    assert_eq!(saw(&mut ledger, 0, T, "0", ""), DeliveryKind::New);
 }

@@ -1,0 +1,4 @@
+//! What is judged about the harness itself and about its workloads.
+
+pub(in crate::judge) mod harness;
+pub(in crate::judge) mod workload;

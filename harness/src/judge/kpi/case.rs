@@ -1,0 +1,44 @@
+//! What a judge of a KPI is given.
+
+use crate::{
+    catalog::Kpi,
+    judge::{Digest, Judged, Targets, verdict::assessment::Assessment},
+    plan::Plan,
+};
+
+/// What a judge of a KPI is given.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::judge) struct Case<'a> {
+    pub(in crate::judge) kpi: Kpi,
+    pub(in crate::judge) plan: &'a Plan,
+    pub(in crate::judge) targets: &'a Targets,
+    pub(in crate::judge) digest: &'a Digest,
+}
+
+impl Case<'_> {
+    /// Findings about this KPI, with nothing found yet.
+    pub(in crate::judge) fn open(self, sample_name: &str) -> Assessment {
+        let target = self.targets.target(self.kpi);
+        let mut findings = Assessment::new(Judged::Kpi, self.kpi.name(), self.kpi.spec().unit, target, sample_name);
+        let planned = self.plan.promises.get(self.kpi);
+        findings.promised = self.plan.promised(self.kpi, &self.digest.story.windows_ms);
+        if findings.promised < planned {
+            let promised = findings.promised;
+            let note = format!(
+                "chaos windows were open for longer than planned: {promised} samples are expected, not {planned}"
+            );
+            findings.evidence.notes.push(note);
+        }
+        findings
+    }
+
+    /// The quantile that is judged; the greatest where the KPI is none.
+    pub(in crate::judge) fn quantile(self) -> f64 {
+        self.kpi.spec().quantile.unwrap_or(1.0)
+    }
+
+    /// The limit of the KPI's target, in its unit.
+    pub(in crate::judge) fn limit(self) -> f64 {
+        self.targets.target(self.kpi).limit()
+    }
+}

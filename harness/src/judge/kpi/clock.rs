@@ -1,0 +1,246 @@
+//! How far the gateway's clock moved against ours.
+
+use crate::{
+    catalog::Phase,
+    journal::Gauge,
+    judge::{
+        Digest, Violation,
+        kpi::{case::Case, missing_samples},
+        stats::minute_minima::Segment,
+        verdict::assessment::Assessment,
+    },
+    plan::millis,
+};
+
+const MINUTE_MS: u64 = 60_000;
+/// A clock that is kept in step by little moves by less.
+const SET_MS_MIN: f64 = 100.0;
+/// A clock that jumps is in two places within one minute. In so many, there are several clocks.
+const MINUTES_APART_MIN: usize = 3;
+
+/// A clock that is told in steps of fewer milliseconds than this is told finely.
+const STEP_MS_MIN: f64 = 10.0;
+
+/// `clock_drift`: the greatest less the least of the offset's medians by scenario minute, steady, after warm-up.
+///
+/// Not by lives: a clock belongs to a machine, and one that jumps at a restart has moved. The median of a minute keeps
+/// out a sample that met a slow answer; an offset that stays is in every minute from then on.
+///
+/// Where several processes answer in turn, each on a machine of its own, the readings of most minutes are as far apart as
+/// their clocks, and no median shows it. So how far they are apart in the third worst minute counts where that is more.
+///
+/// Where our own clock was set meanwhile, that is not the gateway's doing, whether it shares that clock or has its own.
+/// So the offset is also taken against our clock as it would be if nobody had set it, and of the two the lesser counts.
+///
+/// A clock that is told in steps, as RFC 3339 without fractions tells it, is read up to a step away from where it is. So two
+/// readings of a clock that stands where it stood are up to a step apart: what counts is by how much they are more.
+pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
+    let mut found = case.open("steady minutes");
+    let warm_up_ms = millis(case.plan.scenario.warm_up);
+    let warm = |minutes: &mut Segment| minutes.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);
+    let (mut offsets, mut unset) = (case.digest.clock.by_minute(), case.digest.unset_clock.by_minute());
+    let mut apart = case.digest.clock.apart_by_minute();
+    let mut unset_apart = case.digest.unset_clock.apart_by_minute();
+    [&mut offsets, &mut unset, &mut apart, &mut unset_apart].into_iter().for_each(warm);
+    if !unset.is_empty() && (spread(&unset) - spread(&offsets)).abs() > SET_MS_MIN {
+        found.evidence.notes.push("our own clock was set meanwhile; what counts is the lesser drift".to_owned());
+        if spread(&unset) < spread(&offsets) {
+            (offsets, apart) = (unset, unset_apart);
+        }
+    }
+    found.samples = offsets.len() as u64;
+    found.lack = missing_samples::of_source("GET /health", case.digest).or_else(|| {
+        let never = "the gateway's clock was never read out of chaos windows".to_owned();
+        offsets.is_empty().then_some(never)
+    });
+
+    let by_offset = |a: &&(u64, f64), b: &&(u64, f64)| a.1.total_cmp(&b.1);
+    let (Some(least), Some(greatest)) = (offsets.iter().min_by(by_offset), offsets.iter().max_by(by_offset)) else {
+        return found;
+    };
+    let step_ms = step_ms(case.digest);
+    let moved_ms = (greatest.1 - least.1 - step_ms).max(0.0);
+    found.value = Some(moved_ms);
+    found.evidence.notes.push(format!("offset from {:.0} ms to {:.0} ms", least.1, greatest.1));
+    if step_ms > 0.0 {
+        found.evidence.notes.push(format!(
+            "GET /health tells the time in steps of {step_ms:.0} ms: its clock is seen to move where that is by more than a \
+             step, and a step less is counted"
+        ));
+        apart.iter_mut().for_each(|(_, ms)| *ms -= step_ms);
+    }
+    if several_clocks(&mut found, &apart) {
+        return found;
+    }
+    if !found.target.is_met_by(moved_ms) {
+        let moved = moved_by(&offsets, case.limit() + step_ms);
+        found.evidence.over = moved.len() as u64;
+        found.evidence.first = moved.first().cloned();
+        let worst = moved.into_iter().max_by(by_value);
+        found.evidence.worst.extend(worst);
+    }
+    found
+}
+
+/// The steps in which the gateway's clock is told, milliseconds; 0 where it is told finely, or nothing says how. Whoever looks
+/// for the first time sees a step that may happen to be larger than they are.
+fn step_ms(digest: &Digest) -> f64 {
+    let step_ms = digest.gauge(Gauge::ClockStep).map_or(0.0, |total| total.min);
+    if step_ms < STEP_MS_MIN { 0.0 } else { step_ms }
+}
+
+/// Whether readings of the same minutes are too far apart, and further than the minutes are from each other.
+fn several_clocks(found: &mut Assessment, apart: &Segment) -> bool {
+    let mut worst: Vec<f64> = apart.iter().map(|(_, ms)| *ms).collect();
+    worst.sort_by(|a, b| b.total_cmp(a));
+    let Some(third_ms) = worst.get(MINUTES_APART_MIN - 1).copied() else { return false };
+    if found.target.is_met_by(third_ms) || found.value.is_some_and(|moved_ms| moved_ms >= third_ms) {
+        return false;
+    }
+    let over: Vec<Violation> = apart
+        .iter()
+        .filter(|(_, ms)| !found.target.is_met_by(*ms))
+        .map(|(minute, ms)| offender(*minute, *ms, "from one reading to the next".to_owned()))
+        .collect();
+    let note = format!("readings are that far apart within {} single minutes: do several clocks answer?", over.len());
+    found.evidence.notes.push(note);
+    found.evidence.over = over.len() as u64;
+    found.evidence.worst.extend(over.iter().max_by(|a, b| by_value(a, b)).cloned());
+    found.evidence.first = over.into_iter().next();
+    found.value = Some(third_ms);
+    true
+}
+
+fn by_value(a: &Violation, b: &Violation) -> std::cmp::Ordering {
+    a.value.unwrap_or(0.0).total_cmp(&b.value.unwrap_or(0.0))
+}
+
+fn offender(minute: u64, moved_ms: f64, answer: String) -> Violation {
+    Violation {
+        at_ms: minute * MINUTE_MS,
+        phase: Phase::Steady,
+        subject: "the gateway's clock".to_owned(),
+        value: Some(moved_ms),
+        answer: Some(answer),
+    }
+}
+
+/// The greatest less the least; 0 of nothing.
+fn spread(minutes: &Segment) -> f64 {
+    let values = || minutes.iter().map(|(_, value)| *value);
+    let spread = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
+    if spread.is_finite() { spread } else { 0.0 }
+}
+
+/// The minutes at which the clock was over the limit away from where it once had been.
+fn moved_by(offsets: &[(u64, f64)], limit_ms: f64) -> Vec<Violation> {
+    let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+    let moved = |(minute, offset): &(u64, f64)| {
+        least = least.min(*offset);
+        greatest = greatest.max(*offset);
+        let moved_ms = (offset - least).max(greatest - offset);
+        (moved_ms > limit_ms).then(|| offender(*minute, moved_ms, format!("{offset:.0} ms from ours")))
+    };
+    offsets.iter().filter_map(moved).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        catalog::{Kpi, Suite},
+        journal::{Gauge, GaugeSummary, Interval},
+        judge::{Judgement, Verdict, fixtures::soak::Soak},
+    };
+
+    /// A soak in which the gateway's clock is so far from ours in the second hour, and so far from ours as if nobody had
+    /// set it.
+    fn second_hour(offset_ms: f64, unset_ms: f64) -> Verdict {
+        let soak = Soak::healthy(Suite::Full).each(|interval| {
+            let is_late = interval.from_ms >= 3_600_000;
+            let of = |ms: f64| GaugeSummary::of(if is_late { ms } else { 0.0 });
+            interval.gauges.insert(Gauge::ClockOffset, of(offset_ms));
+            interval.gauges.insert(Gauge::UnsetClockOffset, of(unset_ms));
+        });
+        soak.judge().kpi(Kpi::ClockDrift).unwrap().verdict
+    }
+
+    #[test]
+    fn a_clock_of_ours_that_is_set_is_no_drift_of_the_gateways_whether_it_shares_it_or_not() {
+        assert_eq!(Verdict::Pass, second_hour(3_600_000.0, 0.0), "the gateway is elsewhere");
+        assert_eq!(Verdict::Pass, second_hour(0.0, -3_600_000.0), "the gateway is on the same machine");
+        assert_eq!(Verdict::Fail, second_hour(2_000.0, 2_000.0), "nobody set ours");
+        assert_eq!(Verdict::Fail, second_hour(3_602_000.0, 2_000.0), "both moved");
+    }
+
+    /// A soak in which six readings of these minutes are by two clocks in turn, an hour apart.
+    fn two_clocks_in(minutes: std::ops::Range<usize>) -> Judgement {
+        let mut soak = Soak::healthy(Suite::Full);
+        for minute in minutes {
+            let interval = soak.minute(minute).clone();
+            let readings = (1..6).map(|reading| {
+                let from_ms = interval.from_ms + reading * 10_000;
+                let offset_ms = if reading % 2 == 0 { 3.0 } else { 3_600_000.0 };
+                let gauges = [(Gauge::ClockOffset, GaugeSummary::of(offset_ms))].into();
+                Interval { gauges, ..Interval::empty(from_ms, from_ms + 10_000, interval.phase) }
+            });
+            soak.intervals.extend(readings.collect::<Vec<_>>());
+        }
+        soak.judge().kpi(Kpi::ClockDrift).unwrap().clone()
+    }
+
+    /// A soak in which a clock that is told in steps seems so far from ours in the second hour.
+    fn in_steps_of(step_ms: f64, seems_ms: f64) -> Judgement {
+        let soak = Soak::healthy(Suite::Full).each(|interval| {
+            let is_late = interval.from_ms >= 3_600_000;
+            for gauge in [Gauge::ClockOffset, Gauge::UnsetClockOffset] {
+                interval.gauges.insert(gauge, GaugeSummary::of(if is_late { seems_ms } else { 0.0 }));
+            }
+            // By chance the first time was a whole one.
+            let first_ms = if interval.from_ms == 0 { 1_000.0 } else { step_ms };
+            interval.gauges.insert(Gauge::ClockStep, GaugeSummary::of(first_ms));
+        });
+        soak.judge().kpi(Kpi::ClockDrift).unwrap().clone()
+    }
+
+    #[test]
+    fn a_clock_that_is_told_in_steps_moves_where_it_moves_by_more_than_a_step() {
+        let in_seconds = in_steps_of(1_000.0, 999.0);
+        assert_eq!((Verdict::Pass, Some(0.0)), (in_seconds.verdict, in_seconds.value));
+        assert!(in_seconds.evidence.notes.iter().any(|note| note.contains("in steps of 1000 ms")), "{in_seconds:#?}");
+        let moved = in_steps_of(1_000.0, 1_600.0);
+        assert_eq!((Verdict::Fail, Some(600.0)), (moved.verdict, moved.value));
+        assert_eq!(Some(3_600_000), moved.evidence.first.map(|first| first.at_ms));
+        assert_eq!((Verdict::Fail, Some(999.0)), (in_steps_of(1.0, 999.0).verdict, in_steps_of(1.0, 999.0).value));
+    }
+
+    #[test]
+    fn readings_of_one_minute_that_are_a_step_apart_are_of_one_clock() {
+        let apart = |step_ms: f64| {
+            let mut soak = Soak::healthy(Suite::Full);
+            for minute in 20..40 {
+                let interval = soak.minute(minute).clone();
+                let readings = (1..6).map(|reading| {
+                    let from_ms = interval.from_ms + reading * 10_000;
+                    let offset = GaugeSummary::of(if reading % 2 == 0 { 450.0 } else { -450.0 });
+                    let gauges = [(Gauge::ClockOffset, offset), (Gauge::ClockStep, GaugeSummary::of(step_ms))].into();
+                    Interval { gauges, ..Interval::empty(from_ms, from_ms + 10_000, interval.phase) }
+                });
+                soak.intervals.extend(readings.collect::<Vec<_>>());
+            }
+            soak.judge().kpi(Kpi::ClockDrift).unwrap().verdict
+        };
+        assert_eq!([Verdict::Pass, Verdict::Fail], [apart(1_000.0), apart(1.0)]);
+    }
+
+    #[test]
+    fn two_clocks_that_answer_in_turn_are_no_clock_whatever_the_medians_say() {
+        let judgement = two_clocks_in(20..40);
+        assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+        assert!(judgement.value.unwrap() > 3_590_000.0);
+        assert_eq!(Some(20 * 60_000), judgement.evidence.first.map(|first| first.at_ms));
+        assert!(judgement.evidence.notes.iter().any(|note| note.contains("within 20 single minutes")));
+        assert_eq!(Verdict::Fail, two_clocks_in(20..23).verdict);
+        assert_eq!(Verdict::Pass, two_clocks_in(20..22).verdict, "a clock may be set, and set back");
+        assert_eq!(Verdict::Pass, two_clocks_in(2..9).verdict, "nor is a warm-up judged");
+    }
+}

@@ -1,0 +1,75 @@
+//! Events that come late to whoever asks for content codings, as browsers do.
+//!
+//! One of the workspace streams asks so. What another stream shows first it has to show, too, and how much later that is was
+//! taken by one clock, over one network and by one process: neither the gateway's clock nor the way to it has a part in it.
+
+use crate::{
+    catalog::Kpi,
+    journal::Timing,
+    judge::{
+        Scope,
+        kpi::{
+            arrivals::{CERTAIN, whole},
+            case::Case,
+            quantiles::{by_timing, ms},
+        },
+        stats::confidence,
+        verdict::assessment::Assessment,
+    },
+    plan::log_stream_name,
+};
+
+/// Holds `sse_write_p99` against what the stream showed that asks as a browser does. Where one event in ten is later on it than
+/// on the others, by more than the target and the 99th percentile of `/ready` round trips together, and by the lower end of the
+/// 95 % range, the KPI is missed, whatever the histogram and the other streams say: a gateway that is fast for those who ask
+/// for nothing is not fast for browsers.
+///
+/// What holds up a packet of one connection, or a task of this process, holds up fewer events than one in ten, or `/ready` too.
+/// A gateway that sends what it has compressed after every event is behind by less than a millisecond.
+pub(in crate::judge) fn from_browsers(found: &mut Assessment, case: Case<'_>, quantile: f64) {
+    let Some(Late { late_ms, ready_ms }) = late(case) else { return };
+    let others = case.plan.scenario.streams.count.saturating_sub(1);
+    let counted = found.value.map_or_else(String::new, |ms| format!(" (without it this would be {})", whole(ms)));
+    by_timing(found, case, quantile, Timing::ShownAsABrowser, Scope::Steady);
+    "steady events on the stream that asks as a browser does".clone_into(&mut found.evidence.sample_name);
+    found.fault = Some(format!(
+        "stream {} shows one event in ten over {} later than the other {others} do{counted}, and /ready takes {} there and \
+         back: does something compress streams and hold events back until its buffer is full? It has to be flushed after every \
+         event, or to leave text/event-stream alone",
+        name(case),
+        whole(late_ms),
+        whole(ready_ms)
+    ));
+}
+
+/// Notes with events that a stream lacks that they may be held back from it, where that is so.
+pub(in crate::judge) fn note_with_gaps(found: &mut Assessment, case: Case<'_>) {
+    if found.value.is_some_and(|value| !found.target.is_met_by(value)) && late(case).is_some() {
+        let note = format!(
+            "stream {} shows events late (see sse_write_p99): those that it lacks may be held back from it, and come once \
+             there are more",
+            name(case)
+        );
+        found.evidence.notes.push(note);
+    }
+}
+
+/// How late the stream is, and how long `/ready` takes, milliseconds.
+struct Late {
+    late_ms: f64,
+    ready_ms: f64,
+}
+
+fn late(case: Case<'_>) -> Option<Late> {
+    let shown = case.digest.histogram(Timing::ShownAsABrowser, Scope::Steady);
+    let ranks = confidence::ranks(CERTAIN, shown.len()).filter(|ranks| ranks.low > 0)?;
+    let ready_ms = case.digest.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
+    let late_ms = confidence::at_rank(&shown.recorded(), ranks.low).map(ms)?;
+    let is_late = !case.targets.target(Kpi::SseWriteP99).is_met_by(late_ms - ready_ms);
+    is_late.then_some(Late { late_ms, ready_ms })
+}
+
+fn name(case: Case<'_>) -> String {
+    let streams = case.plan.scenario.streams.count as usize;
+    log_stream_name(streams.saturating_sub(1), streams)
+}

@@ -1,0 +1,177 @@
+//! How long things take: start to log by what we saw, the guard's work and stream writes by what the gateway says of
+//! itself where that is enough.
+
+use crate::{
+    catalog::Phase,
+    journal::{Counter, Source, Timing},
+    judge::{
+        PhaseValue, Scope,
+        kpi::{
+            arrivals,
+            case::Case,
+            held_back,
+            lateness::{self, Lateness},
+            lead_up::lead_up,
+            missing_samples,
+            quantiles::{bound, by_timing, first_over, ms, value_us, worst_over},
+        },
+        record::{bucket_bounds::Bounds, digest::limit_us},
+        stats::confidence::{self, Range},
+        verdict::assessment::{Assessment, is_too_few},
+    },
+};
+
+/// `start_to_log_p95` and `_p99`: steady runs, by nearest rank. Windows are shown, not judged.
+pub(in crate::judge) fn start_to_log(case: Case<'_>) -> Assessment {
+    let quantile = case.quantile();
+    let mut found = case.open("runs");
+    by_timing(&mut found, case, quantile, Timing::StartToLog, Scope::Steady);
+    let limit_us = limit_us(case.limit());
+    lead_up(&mut found, case.digest, |phase| {
+        let worst = case.digest.worst_in(Timing::StartToLog, phase)?;
+        worst.first_over(limit_us).cloned()
+    });
+    let unseen = case.digest.counter(Counter::FirstLinesUnseen, Scope::Steady);
+    if unseen > 0 {
+        found.evidence.notes.push(format!(
+            "the first log line of {unseen} runs came before their own stream was open, which does not replay it; they count \
+             with the moment when the stream opened, which is later"
+        ));
+    }
+    if found.samples == 0 {
+        found.lack = Some("no run wrote a log line".to_owned());
+    }
+    let lateness = Lateness::of(case.digest, case.targets);
+    let explained = found.value.and_then(|value_ms| lateness::explanation(&lateness, quantile, value_ms, found.target));
+    if explained.is_some() {
+        (found.value, found.lack) = (None, explained);
+    }
+    found
+}
+
+/// `judge_p95`, `shield_p95`, `sse_write_p99`: by the gateway's own histogram where it has nine tenths of the samples
+/// promised, else by what events say.
+///
+/// A Prometheus histogram bounds a quantile and does not tell it. A bucket under the target passes and one over it
+/// fails; where the target divides the bucket, events decide, and nothing is interpolated: that would be a guess.
+pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Timing) -> Assessment {
+    let quantile = case.quantile();
+    let events = if timing == Timing::EventDelivery { "events" } else { "guard events" };
+    let mut found = case.open(events);
+    let cells = case.digest.cells(source, Scope::All);
+    let total = cells.total();
+    let bounds = cells.quantile(quantile).map(in_ms).filter(|_| !is_too_few(total, found.promised));
+    let limit_ms = case.limit();
+
+    if let Some(Bounds { lower, upper }) = bounds
+        && (upper <= limit_ms || lower >= limit_ms)
+    {
+        found.evidence.sample_name = "samples of the gateway's histogram".to_owned();
+        found.samples = total;
+        found.evidence.over = cells.certainly_above(limit_ms / 1_000.0);
+        found.evidence.by_phase = upper_bounds_by_phase(case, quantile, source);
+        found.evidence.notes.push(by_buckets(source, lower, upper));
+        found.value = Some(if upper.is_finite() { upper } else { lower });
+        if let Some(ranks) = confidence::ranks(quantile, total) {
+            // The truth may lie anywhere within the buckets of the two ranks.
+            let low = cells.at_rank(ranks.low).map_or(0.0, |bounds| in_ms(bounds).lower);
+            let high = cells.at_rank(ranks.high).map(|bounds| in_ms(bounds).upper);
+            found.range = high.zip(found.value).map(|(high, value)| Range { low, high }.holding(value));
+            found.range_is_open = ranks.is_open;
+        }
+        let is_of_writes = timing == Timing::EventDelivery;
+        if is_of_writes {
+            arrivals::tell(&mut found, case);
+        }
+        match (upper <= limit_ms, is_of_writes) {
+            (true, true) => {
+                arrivals::contradicted(&mut found, case, quantile, source);
+                if found.fault.is_none() {
+                    held_back::from_browsers(&mut found, case, quantile);
+                }
+            }
+            (true, false) => contradicted(&mut found, case, quantile, source, timing),
+            (false, _) => {}
+        }
+        if lower >= limit_ms {
+            // A histogram names nobody; events that say how long they took do.
+            let limit_us = limit_us(limit_ms);
+            let firsts =
+                [first_over(case.digest, timing, Scope::All, limit_us), case.digest.source_over(source).cloned()];
+            found.evidence.first = firsts.into_iter().flatten().min_by_key(|first| first.at_ms);
+            found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
+            found.fault =
+                (!upper.is_finite()).then(|| format!("{source} has no bound above {lower} ms, and it is over"));
+        }
+        return found;
+    }
+
+    by_timing(&mut found, case, quantile, timing, Scope::All);
+    let histogram_says = match bounds {
+        Some(Bounds { lower, upper }) => {
+            format!("{source} puts it between {lower} and {upper} ms, which does not say on which side of the target")
+        }
+        None if total > 0 => format!("{source} has {total} samples of {}", found.promised),
+        None => format!("{source} has no samples"),
+    };
+    if is_too_few(found.samples, found.promised) {
+        let scrapes = missing_samples::of_scrapes(&[source.name()], case.digest);
+        let scrapes = scrapes.map_or_else(String::new, |scrapes| format!(" ({scrapes})"));
+        found.lack = Some(format!("{histogram_says}{scrapes}, and {} {events} say how long they took", found.samples));
+    } else {
+        found.evidence.notes.push(format!("by {events}: {histogram_says}"));
+    }
+    if timing == Timing::EventDelivery {
+        arrivals::tell(&mut found, case);
+        held_back::from_browsers(&mut found, case, quantile);
+    }
+    if cells.malformed > 0 {
+        found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
+    }
+    found
+}
+
+/// What a gateway's histogram says against what the gateway's events say of the same work: where these miss the target, and
+/// are as many as were promised, it is missed. (How long an event was on its way is no word of the gateway's, and holds the
+/// network and us: [`arrivals`] says when that is certain all the same.)
+fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: Source, timing: Timing) {
+    let told = case.digest.histogram(timing, Scope::All);
+    let max_us = case.digest.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
+    if is_too_few(told.len(), found.promised) {
+        return;
+    }
+    let told_ms = ms(value_us(&told, quantile, max_us));
+    if told_ms > case.limit() {
+        let limit_us = limit_us(case.limit());
+        found.fault = Some(format!(
+            "{source} puts it at {} ms at most, and events say {told_ms:.0} ms",
+            found.value.unwrap_or(0.0)
+        ));
+        found.value = Some(told_ms);
+        found.evidence.over = told.count_above(limit_us);
+        found.evidence.first = first_over(case.digest, timing, Scope::All, limit_us);
+        found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
+        bound(found, &told, quantile, max_us);
+    }
+}
+
+/// Where the gateway's histogram puts a quantile, in words.
+fn by_buckets(source: Source, lower: f64, upper: f64) -> String {
+    let at_most = if upper.is_finite() { format!(", at most {upper} ms") } else { String::new() };
+    format!("by the gateway's own histogram, {source}: more than {lower} ms{at_most}")
+}
+
+fn upper_bounds_by_phase(case: Case<'_>, quantile: f64, source: Source) -> Vec<PhaseValue> {
+    let of_phase = |phase: &Phase| {
+        let cells = case.digest.cells_of(source, *phase)?;
+        let value = cells.quantile(quantile).map(in_ms)?.upper;
+        value.is_finite().then_some(PhaseValue { phase: *phase, value, samples: cells.total() })
+    };
+    Phase::ALL.iter().filter_map(of_phase).collect()
+}
+
+/// Bounds in milliseconds, to the microsecond: 0.3 s is not to become 299.99999999999994 ms.
+fn in_ms(seconds: Bounds) -> Bounds {
+    let ms = |seconds: f64| (seconds * 1_000_000.0).round() / 1_000.0;
+    Bounds { lower: ms(seconds.lower), upper: ms(seconds.upper) }
+}

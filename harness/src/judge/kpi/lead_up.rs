@@ -1,0 +1,53 @@
+//! Since when, where the window before was wrong, too: what is judged outside chaos windows alone may have gone wrong within
+//! one, and stayed so.
+
+use crate::{
+    catalog::Phase,
+    judge::{
+        Violation,
+        record::{digest::Digest, phase_totals::WORST_MAX},
+        verdict::assessment::Assessment,
+    },
+    plan::moment,
+};
+
+/// A window leads up to what went wrong so soon after it, scenario milliseconds.
+const SOON_MS: u64 = 2 * 60_000;
+
+/// If the first offender comes right after a window that missed the target, too, the window's first is shown, and the first
+/// that counts is told beside it. `first_in` gives the first of a window.
+pub(in crate::judge) fn lead_up(
+    found: &mut Assessment,
+    digest: &Digest,
+    first_in: impl Fn(Phase) -> Option<Violation>,
+) {
+    if found.value.is_none_or(|value| found.target.is_met_by(value)) {
+        return;
+    }
+    let missed = |phase: &Phase| {
+        let of = found.evidence.by_phase.iter().find(|of| of.phase == *phase);
+        of.is_some_and(|of| !found.target.is_met_by(of.value))
+    };
+    let windows = Phase::ALL.iter().copied().filter(|phase| *phase != Phase::Steady && missed(phase));
+    let mut windows: Vec<_> = windows.filter_map(|phase| Some((digest.span_ms(phase)?, first_in(phase)?))).collect();
+    windows.sort_by_key(|((from_ms, _), _)| std::cmp::Reverse(*from_ms));
+    let Some(counts) = found.evidence.first.clone() else { return };
+    let mut first = counts.clone();
+    for ((from_ms, to_ms), first_there) in windows {
+        if (from_ms..=to_ms + SOON_MS).contains(&first.at_ms) && first_there.at_ms <= first.at_ms {
+            first = first_there;
+        }
+    }
+    if first.phase != Phase::Steady {
+        let (phase, at) = (first.phase, moment(counts.at_ms));
+        found
+            .evidence
+            .notes
+            .push(format!("what is in the {phase} window counts for nothing here; the first that does: {at}"));
+        if !found.evidence.worst.contains(&counts) {
+            found.evidence.worst.insert(0, counts);
+            found.evidence.worst.truncate(WORST_MAX);
+        }
+        found.evidence.first = Some(first);
+    }
+}

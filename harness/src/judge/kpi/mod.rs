@@ -1,0 +1,135 @@
+//! Which judge a KPI has, and which failures no further data can undo.
+
+pub(in crate::judge) mod arrivals;
+pub(in crate::judge) mod case;
+pub(in crate::judge) mod chaos;
+pub(in crate::judge) mod clock;
+pub(in crate::judge) mod drift;
+pub(in crate::judge) mod held_back;
+pub(in crate::judge) mod latency;
+pub(in crate::judge) mod lateness;
+pub(in crate::judge) mod lead_up;
+pub(in crate::judge) mod missing_samples;
+pub(in crate::judge) mod process_segment;
+pub(in crate::judge) mod processes;
+pub(in crate::judge) mod quantiles;
+pub(in crate::judge) mod rates;
+pub(in crate::judge) mod registry;
+pub(in crate::judge) mod restarts;
+pub(in crate::judge) mod retained;
+pub(in crate::judge) mod safety;
+pub(in crate::judge) mod scale;
+pub(in crate::judge) mod streams;
+pub(in crate::judge) mod undercount;
+
+use crate::{
+    catalog::{Kpi, Target},
+    journal::{Counter, Gauge, Source, Timing},
+    judge::{
+        Digest, Judgement, Scope, Targets, kpi::case::Case, record::violations::ViolationKind,
+        verdict::assessment::Assessment,
+    },
+    plan::Plan,
+};
+
+/// How a KPI is judged.
+struct KpiJudge {
+    judge: fn(Case<'_>) -> Assessment,
+    /// Whether the KPI is missed already and no further data can undo it; none where only the end of the soak can tell. These are
+    /// the KPIs of which one bad sample is proof, and those whose value is the worst of all samples.
+    is_certain: Option<fn(&Digest, Target) -> bool>,
+}
+
+/// How each KPI is judged.
+const fn judge_of(kpi: Kpi) -> KpiJudge {
+    const fn at_end(judge: fn(Case<'_>) -> Assessment) -> KpiJudge {
+        KpiJudge { judge, is_certain: None }
+    }
+    const fn early(judge: fn(Case<'_>) -> Assessment, is_certain: fn(&Digest, Target) -> bool) -> KpiJudge {
+        KpiJudge { judge, is_certain: Some(is_certain) }
+    }
+    match kpi {
+        Kpi::Availability => at_end(rates::availability),
+        Kpi::RunSuccess => at_end(rates::run_success),
+        Kpi::StartToLogP95 | Kpi::StartToLogP99 => at_end(latency::start_to_log),
+        Kpi::JudgeP95 => at_end(|case| latency::by_histogram(case, Source::Judge, Timing::JudgeEvent)),
+        Kpi::ShieldP95 => at_end(|case| latency::by_histogram(case, Source::Shield, Timing::ShieldEvent)),
+        Kpi::SseWriteP99 => at_end(|case| latency::by_histogram(case, Source::SseWrite, Timing::EventDelivery)),
+        Kpi::SseReconnectSuccess => at_end(rates::reconnect_success),
+        Kpi::SseReconnectRate => at_end(rates::reconnect_rate),
+        Kpi::SseDuplicates => {
+            early(streams::duplicates, |digest, target| exceed(digest, target, Counter::EventsDuplicated))
+        }
+        Kpi::SseGaps => early(streams::gaps, |digest, target| exceed(digest, target, Counter::EventsMissed)),
+        Kpi::ErrorRateSteady => at_end(|case| rates::errors(case, Scope::Steady)),
+        Kpi::ErrorRateChaos => at_end(|case| rates::errors(case, Scope::Chaos)),
+        Kpi::PublishSearchDelay => early(registry::publish_search_delay, is_found_too_late),
+        Kpi::RegistryConsistency => early(registry::consistency, |digest, target| {
+            is_all(target) && digest.counter(Counter::VersionsLost, Scope::All) > 0
+        }),
+        Kpi::TamperedManifests => early(registry::tampered_manifests, |digest, target| {
+            is_all(target) && digest.incidents.count(ViolationKind::TamperAccepted, Scope::All) > 0
+        }),
+        Kpi::InjectionsBlocked => early(safety::injections_blocked, |digest, target| {
+            is_all(target) && digest.incidents.count(ViolationKind::InjectionAccepted, Scope::All) > 0
+        }),
+        Kpi::PiiMasked => early(safety::pii_masked, |digest, target| {
+            is_all(target) && digest.incidents.count(ViolationKind::PiiLeaked, Scope::All) > 0
+        }),
+        Kpi::PlaintextLeaks => {
+            early(safety::plaintext_leaks, |digest, target| !target.is_met_by(as_value(safety::leaks(digest))))
+        }
+        Kpi::RssDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayRss)),
+        Kpi::FdDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayFdSurplus)),
+        Kpi::SseConnectionDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewaySseSurplus)),
+        Kpi::QueueDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayQueueDepth)),
+        Kpi::ClockDrift => at_end(clock::drift),
+        Kpi::ChaosRecovery => early(chaos::recovery, chaos::is_too_slow),
+    }
+}
+
+/// Judges one KPI.
+pub(in crate::judge) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
+    let mut found = (judge_of(kpi).judge)(Case { kpi, plan, targets, digest });
+    let causes: Vec<String> =
+        found.lack.take().into_iter().chain(missing_samples::of_routes(kpi, plan, digest)).collect();
+    found.lack = (!causes.is_empty()).then(|| causes.join("; "));
+    processes::tell(&mut found, kpi, digest);
+    restarts::tell(&digest.story.lives, &mut found, kpi);
+    missing_samples::conclude(found, plan, digest)
+}
+
+/// Whether the KPI can be missed for good before the end of the soak. For the others there is no need to look.
+#[must_use]
+pub const fn may_be_certain_early(kpi: Kpi) -> bool {
+    judge_of(kpi).is_certain.is_some()
+}
+
+/// Whether the KPI is missed already, and no further data can undo it: a trial may go red at once. Measured by the targets that
+/// the digest was made with.
+#[must_use]
+pub fn is_already_certain(kpi: Kpi, digest: &Digest) -> bool {
+    judge_of(kpi).is_certain.is_some_and(|is_certain| is_certain(digest, digest.targets.target(kpi)))
+}
+
+/// Whether more was counted than the target allows.
+fn exceed(digest: &Digest, target: Target, counter: Counter) -> bool {
+    !target.is_met_by(as_value(digest.counter(counter, Scope::All)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
+const fn as_value(count: u64) -> f64 {
+    count as f64
+}
+
+/// Whether a share has to be all of it. Then one bad sample is enough; with a lower target it may be made good by those to come.
+/// What was sent and not yet answered is no offence, so only what was seen to go wrong counts.
+const fn is_all(target: Target) -> bool {
+    target.limit() >= 100.0
+}
+
+fn is_found_too_late(digest: &Digest, target: Target) -> bool {
+    let slowest = digest.quantiles(Timing::PublishToSearch, Scope::All).map(|q| q.max_ms / 1_000.0);
+    digest.incidents.count(ViolationKind::VersionNotFound, Scope::All) > 0
+        || slowest.is_some_and(|slowest| !target.is_met_by(slowest))
+}

@@ -1,0 +1,159 @@
+//! Which processes the gateway's memory, descriptors and counts are of, and whether these can be believed.
+
+use crate::{
+    catalog::{Kpi, SampleSource},
+    journal::Gauge,
+    judge::{Digest, stats::trend::median, verdict::assessment::Assessment},
+    plan::moment,
+};
+
+/// Every process has a few descriptors beside its connections. With so many fewer than we have connections, it is not the
+/// process that serves them.
+const SURPLUS_MIN: f64 = -5.0;
+
+/// Says in the evidence which processes the samples of a KPI are of.
+pub(in crate::judge) fn tell(found: &mut Assessment, kpi: Kpi, digest: &Digest) {
+    let story = &digest.story.processes;
+    let is_read = digest.gauge(Gauge::GatewayProcesses).is_some();
+    let source = kpi.spec().source;
+    if source.is_process() && is_read {
+        let of = digest.gauge(Gauge::GatewayProcesses);
+        let most = of.map_or(1.0, |total| total.max);
+        let processes = if most > 1.0 { format!("; at most {most:.0} processes") } else { String::new() };
+        let read = story.read.join("; then ");
+        if !read.is_empty() {
+            found.evidence.notes.push(format!("read from the processes of this machine: {read}{processes}"));
+        }
+    }
+    if let Some(several) = story.several.filter(|_| source.is_metrics(is_read)) {
+        let how = match source {
+            SampleSource::ProcessEach => "each is judged by itself",
+            SampleSource::ProcessSum | SampleSource::MetricsGauge => "the last values of all are added up",
+            SampleSource::MetricsHistogram | SampleSource::Session => "what each has counted is kept apart",
+        };
+        let most = several.most;
+        found.evidence.notes.push(format!("{most} processes answered the metrics in turn; {how}"));
+    }
+}
+
+/// Why the growth of a gauge of the gateway's cannot be believed, whatever it is; none where it can.
+pub(in crate::judge) fn doubt(gauge: Gauge, is_met: bool, warm_up_ms: u64, digest: &Digest) -> Option<String> {
+    match gauge {
+        // A part of the gateway that grows is a gateway that grows.
+        Gauge::GatewayRss if is_met => is_another_process(digest),
+        Gauge::GatewayFdSurplus => {
+            is_another_process(digest).or_else(|| changed(is_met, warm_up_ms, digest).filter(|_| is_by_metrics(digest)))
+        }
+        Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth => changed(is_met, warm_up_ms, digest),
+        _ => None,
+    }
+}
+
+fn is_by_metrics(digest: &Digest) -> bool {
+    digest.gauge(Gauge::GatewayProcesses).is_none()
+}
+
+/// The process has fewer descriptors than we have connections to the gateway.
+fn is_another_process(digest: &Digest) -> Option<String> {
+    // A journal without this gauge counted all of our descriptors.
+    let connections = digest.gauge(Gauge::HarnessConnections)?.last;
+    let floors = digest.floors(Gauge::GatewayFdSurplus)?.segments();
+    let surplus = median(floors.iter().flatten().map(|floor| floor.1).collect())?;
+    (surplus < SURPLUS_MIN).then(|| {
+        let of = if is_by_metrics(digest) { "that answers the metrics" } else { "that is read" };
+        format!(
+            "the process {of} has {:.0} open descriptors fewer than S2 has connections to the gateway ({connections:.0} at \
+             last): it is not the process that serves them, or not the only one. S2_GATEWAY_PID names the right one, or its \
+             parent",
+            surplus.abs()
+        )
+    })
+}
+
+/// The sum over several processes rose, and so did their number.
+fn changed(is_met: bool, warm_up_ms: u64, digest: &Digest) -> Option<String> {
+    let several = digest.story.processes.several.filter(|several| !is_met && several.changed_ms > warm_up_ms)?;
+    let (most, at) = (several.most, moment(several.changed_ms));
+    Some(format!(
+        "up to {most} processes answer the metrics in turn, and how many answer changed until {at}: what one of them holds \
+         may have been there before it was seen. calls.metrics.path in the dialect may name metrics that add up all of them"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Finding, Incident};
+    use crate::{
+        catalog::{Phase, Suite},
+        journal::{GaugeSummary, Interval, Record},
+        judge::Targets,
+        plan::{Plan, Scenario},
+    };
+
+    const WARM_UP_MS: u64 = 600_000;
+
+    /// A soak whose surplus of descriptors is such in each minute, and where several answered from some moments on.
+    fn digest(surplus: f64, of_connections: bool, by_processes: bool, several_at_ms: &[u64]) -> Digest {
+        let plan = Plan::new(Suite::Full, &Scenario::default(), 1, 1.0);
+        let mut digest = Digest::new(&plan, &Targets::default());
+        for minute in 0..60 {
+            let mut interval = Interval::empty(minute * 60_000, minute * 60_000 + 10_000, Phase::Steady);
+            interval.gauges.insert(Gauge::GatewayFdSurplus, GaugeSummary::of(surplus));
+            if of_connections {
+                interval.gauges.insert(Gauge::HarnessConnections, GaugeSummary::of(31.0));
+            }
+            if by_processes {
+                interval.gauges.insert(Gauge::GatewayProcesses, GaugeSummary::of(1.0));
+            }
+            digest.absorb(&Record::Interval(Box::new(interval)));
+        }
+        for (n, at_ms) in several_at_ms.iter().enumerate() {
+            let finding = Finding::SeveralAnswer { processes: u32::try_from(n).unwrap() + 2 };
+            digest.absorb(&Record::Incident(Incident { at_ms: *at_ms, phase: Phase::Steady, finding }));
+        }
+        digest
+    }
+
+    #[test]
+    fn a_process_with_far_fewer_descriptors_than_we_have_connections_is_not_the_gateway() {
+        let few = digest(-11.0, true, true, &[]);
+        let said = doubt(Gauge::GatewayFdSurplus, true, WARM_UP_MS, &few).unwrap();
+        assert!(
+            said.starts_with("the process that is read has 11 open descriptors fewer than S2 has connections"),
+            "{said}"
+        );
+        assert!(said.contains("(31 at last)") && said.contains("S2_GATEWAY_PID"), "{said}");
+        assert_eq!(Some(said.clone()), doubt(Gauge::GatewayRss, true, WARM_UP_MS, &few));
+        assert_eq!(Some(said), doubt(Gauge::GatewayFdSurplus, false, WARM_UP_MS, &few));
+        assert_eq!(None, doubt(Gauge::GatewayRss, false, WARM_UP_MS, &few), "what it has leaked it has leaked");
+        assert_eq!(None, doubt(Gauge::GatewaySseSurplus, true, WARM_UP_MS, &few));
+    }
+
+    #[test]
+    fn a_few_descriptors_more_or_fewer_say_nothing_and_nor_do_old_journals() {
+        for (surplus, of_connections) in [(-3.0, true), (12.0, true), (-17.0, false)] {
+            let digest = digest(surplus, of_connections, true, &[]);
+            assert_eq!(None, doubt(Gauge::GatewayFdSurplus, false, WARM_UP_MS, &digest), "{surplus}");
+        }
+    }
+
+    #[test]
+    fn a_sum_that_rose_when_another_process_was_seen_proves_no_growth() {
+        let early = digest(12.0, true, false, &[20_000, 400_000]);
+        let late = digest(12.0, true, false, &[20_000, 1_200_000]);
+        for gauge in [Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::GatewayFdSurplus] {
+            assert_eq!(None, doubt(gauge, false, WARM_UP_MS, &early));
+            let said = doubt(gauge, false, WARM_UP_MS, &late).unwrap();
+            assert!(said.contains("up to 3 processes") && said.contains("until T+20:00"), "{said}");
+            assert_eq!(None, doubt(gauge, true, WARM_UP_MS, &late));
+        }
+        let read = digest(12.0, true, true, &[1_200_000]);
+        assert_eq!(
+            None,
+            doubt(Gauge::GatewayFdSurplus, false, WARM_UP_MS, &read),
+            "the processes themselves were read"
+        );
+        assert_eq!(None, doubt(Gauge::GatewayRss, false, WARM_UP_MS, &late));
+    }
+}

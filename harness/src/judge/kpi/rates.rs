@@ -1,0 +1,279 @@
+//! Shares: of probes, of runs, of reconnects, of requests.
+
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+
+use crate::{
+    catalog::Phase,
+    journal::{Counter, Timing},
+    judge::{
+        Digest, PhaseValue, Scope,
+        kpi::{case::Case, lead_up::lead_up},
+        record::violations::ViolationKind,
+        stats::confidence,
+        verdict::assessment::{Assessment, percent},
+    },
+};
+
+/// Of the runs that never ended so many are named.
+const UNENDED_NAMED_MAX: usize = 3;
+
+/// A share of what was counted, by what went well or by what went wrong.
+struct Share {
+    /// What it is a share of.
+    of: Counter,
+    /// What is counted: the good ones where the target is a least, the bad ones where it is a most.
+    part: Counter,
+    /// Whether the part is what went well.
+    part_is_good: bool,
+    /// The phases that are judged.
+    scope: Scope,
+    /// What stands for what went wrong.
+    offence: ViolationKind,
+    sample_name: &'static str,
+}
+
+/// `availability`: readiness probes answered 200, of all, steady.
+pub(in crate::judge) fn availability(case: Case<'_>) -> Assessment {
+    let mut found = Share {
+        of: Counter::ReadyProbes,
+        part: Counter::ReadyOk,
+        part_is_good: true,
+        scope: Scope::Steady,
+        offence: ViolationKind::NotReady,
+        sample_name: "probes",
+    }
+    .found_with_repetitions(case, Counter::ProbesRepeated);
+    let unheard = case.digest.counter(Counter::ReadyUnheard, Scope::Steady);
+    if unheard > 0 {
+        found.evidence.notes.push(format!(
+            "{unheard} probes without an answer are not counted: the harness itself stood still while they waited"
+        ));
+    }
+    found
+}
+
+/// `run_success`: runs that ended in success, of all that ended, in every phase.
+pub(in crate::judge) fn run_success(case: Case<'_>) -> Assessment {
+    let counted = |counter| case.digest.counter(counter, Scope::All);
+    let mut found = Share {
+        of: Counter::RunsEnded,
+        part: Counter::RunsSucceeded,
+        part_is_good: true,
+        scope: Scope::All,
+        offence: ViolationKind::RunFailed,
+        sample_name: "runs",
+    }
+    .found(case);
+    // Proof of bad is proof, whatever else is not known.
+    let is_missed = found.value.is_some_and(|value| !found.target.is_met_by(value));
+    let (unread, ended) = (counted(Counter::RunsUnread), counted(Counter::RunsEnded));
+    if unread > 0 {
+        let note = format!(
+            "the record of {unread} runs could not be read, so nobody can say how they ended: a limit of S2's, which the \
+             record names (`limits.answer_size` in the dialect, where it is the size)"
+        );
+        // Each of them may have failed. Where those that were read have missed the target, the others do not matter.
+        let worst = percent(counted(Counter::RunsSucceeded), ended.saturating_add(unread));
+        let may_miss = worst.is_none_or(|worst| !found.target.is_met_by(worst));
+        found.unproven_where(may_miss && !is_missed, note);
+    }
+    if let Some(note) = unended(case.digest) {
+        found.unproven_where(!is_missed, note);
+    }
+    found
+}
+
+/// Runs that never ended. Each is one failed run of those that the target allows; but a gateway keeps what it has of a run
+/// until the run ends, so that these add up until nothing is left.
+fn unended(digest: &Digest) -> Option<String> {
+    let unended = digest.counter(Counter::RunsUnended, Scope::All);
+    let runs = digest.incidents.first(ViolationKind::RunUnended, Scope::All);
+    let named: Vec<String> = runs
+        .iter()
+        .take(UNENDED_NAMED_MAX)
+        .map(|run| {
+            format!("{}{}", run.subject, run.answer.as_ref().map(|answer| format!(" {answer}")).unwrap_or_default())
+        })
+        .collect();
+    (unended > 0).then(|| format!(
+        "{unended} runs had not ended when the soak did ({}), with no chaos in between: a gateway that never ends some of its \
+         runs runs out of something in time. If runs may take that long, a longer `timeout` in [w1_realistic_runs] says so",
+        named.join(", ")
+    ))
+}
+
+/// `sse_reconnect_success`: attempts to come back that opened a stream, of all, steady.
+pub(in crate::judge) fn reconnect_success(case: Case<'_>) -> Assessment {
+    Share {
+        of: Counter::ReconnectAttempts,
+        part: Counter::ReconnectsOk,
+        part_is_good: true,
+        scope: Scope::Steady,
+        offence: ViolationKind::ReconnectFailed,
+        sample_name: "reconnect attempts",
+    }
+    .found(case)
+}
+
+/// `sse_reconnect_rate`: streams that dropped unasked, of all that were opened, steady. A stream that is closed in good
+/// order once in a while did not drop.
+pub(in crate::judge) fn reconnect_rate(case: Case<'_>) -> Assessment {
+    let mut found = Share {
+        of: Counter::StreamsOpened,
+        part: Counter::StreamsDropped,
+        part_is_good: false,
+        scope: Scope::Steady,
+        offence: ViolationKind::StreamDropped,
+        sample_name: "streams opened",
+    }
+    .found(case);
+    let counted = |counter| case.digest.counter(counter, Scope::Steady);
+    let closed = counted(Counter::StreamsClosed);
+    if closed > 0 {
+        found.evidence.notes.push(format!("{closed} streams were closed in good order, which is no drop"));
+    }
+    let silent = counted(Counter::StreamsSilent);
+    if silent > 0 {
+        found.evidence.notes.push(format!(
+            "S2 closed {silent} streams itself, since nothing came on them for [limits] stream_idle, which is no drop"
+        ));
+    }
+    // It is what a reader needs first.
+    found.evidence.notes.splice(0..0, connection_age(case.digest));
+    found
+}
+
+/// Ages that are this near to one another, as a share of the median, are those of a rule.
+const AGES_WITHIN: f64 = 0.2;
+/// Fewer closings show no rule.
+const AGES_MIN: u64 = 4;
+
+/// The key to write where the gateway closes streams in good order at one age.
+fn connection_age(digest: &Digest) -> Option<String> {
+    let dropped = digest.counter(Counter::StreamsDropped, Scope::Steady);
+    let ages = digest.histogram(Timing::StreamAge, Scope::Steady);
+    let [low_us, median_us, high_us] = [0.1, 0.5, 0.9].map(|quantile| ages.quantile_us(quantile));
+    #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+    let is_one_age = (high_us - low_us) as f64 <= AGES_WITHIN * median_us as f64;
+    if dropped == 0 || ages.len() < AGES_MIN || !is_one_age {
+        return None;
+    }
+    let seconds = |us: u64| format!("{:.0} s", Duration::from_micros(us).as_secs_f64());
+    Some(format!(
+        "{} streams were closed in good order at the same age ({} to {}): if that is how long the gateway lets a stream \
+         live, the dialect says so with [limits] connection_age = \"{}\"",
+        ages.len(),
+        seconds(low_us),
+        seconds(high_us),
+        written(Duration::from_micros(median_us))
+    ))
+}
+
+/// A duration as it would be written in a setting.
+pub(in crate::judge) fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round().max(1.0);
+    // A rule is a round number; the closings are a little later than it says.
+    let nearest = [60.0, 30.0, 10.0, 5.0].into_iter().map(|step: f64| (seconds / step).round() * step);
+    let round = nearest.filter(|round| *round > 0.0).find(|round| (seconds - round).abs() <= 0.02 * seconds);
+    humantime::format_duration(Duration::from_secs_f64(round.unwrap_or(seconds))).to_string()
+}
+
+/// Fewer errors in a window say nothing of it alone: what was under way when the gateway went down may well fail.
+const WINDOW_ERRORS_MIN: u64 = 3;
+
+/// `error_rate_steady` and `error_rate_chaos`: requests of W1 to W5 that went wrong, of all.
+///
+/// Each event of chaos asks another question, so a good window does not make up for a bad one: where the lower end of one
+/// window's range is over the target, the KPI is missed, whatever the share of all is.
+pub(in crate::judge) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
+    let share = Share {
+        of: Counter::Requests,
+        part: Counter::RequestErrors,
+        part_is_good: false,
+        scope,
+        offence: ViolationKind::RequestFailed,
+        sample_name: "requests",
+    };
+    let mut found = share.found_with_repetitions(case, Counter::RequestsRepeated);
+    let unread = case.digest.counter(Counter::AnswersUnread, scope);
+    if unread > 0 {
+        let note = format!("{unread} answers could not be read, a limit of S2's, and count as no error");
+        found.evidence.notes.push(note);
+    }
+    let foreign = case.digest.counter(Counter::EventsForeign, scope);
+    if foreign > 0 {
+        // What a tenant sees of another is no share of anything: S2 created these runs, and knows whose they are.
+        found.fault =
+            Some(format!("{foreign} events of runs of another workspace were shown, and no share of them is fine"));
+    }
+    if matches!(scope, Scope::Chaos) && found.value.is_some_and(|value| found.target.is_met_by(value)) {
+        one_bad_window(&mut found, case);
+    }
+    let mut routes: BTreeMap<&str, u64> = BTreeMap::new();
+    for (route, count) in case.digest.incidents.routes(scope) {
+        *routes.entry(route).or_default() += count;
+    }
+    if routes.len() > 1 {
+        let mut routes: Vec<(&str, u64)> = routes.into_iter().collect();
+        routes.sort_by_key(|(route, count)| (Reverse(*count), *route));
+        let told: Vec<String> = routes.iter().map(|(route, count)| format!("{route} {count}")).collect();
+        found.evidence.notes.push(format!("by route, of those on record: {}", told.join(", ")));
+    }
+    found
+}
+
+/// Fails where more went wrong in one window than the target allows, beyond doubt.
+fn one_bad_window(found: &mut Assessment, case: Case<'_>) {
+    let bad = Scope::Chaos.phases().filter_map(|phase| {
+        let counted = |counter| case.digest.counter_of(counter, phase);
+        let (errors, requests) = (counted(Counter::RequestErrors), counted(Counter::Requests));
+        let low = confidence::of_share(errors, requests)?.low;
+        let is_bad = errors >= WINDOW_ERRORS_MIN && !found.target.is_met_by(low);
+        is_bad.then(|| {
+            (phase, format!("in the {phase} window {errors} of {requests} went wrong, {low:.1} % at the least"))
+        })
+    });
+    let bad: Vec<(Phase, String)> = bad.collect();
+    let Some((phase, _)) = bad.first() else { return };
+    let first = case.digest.incidents.first_in(ViolationKind::RequestFailed, *phase).cloned();
+    found.evidence.first = first.or(found.evidence.first.take());
+    let told: Vec<String> = bad.into_iter().map(|(_, told)| told).collect();
+    found.fault = Some(format!("{}; the other windows do not make up for that", told.join("; ")));
+}
+
+impl Share {
+    /// The same, with how many requests were sent once more.
+    fn found_with_repetitions(&self, case: Case<'_>, repetitions: Counter) -> Assessment {
+        let mut found = self.found(case);
+        let repeated = case.digest.counter(repetitions, self.scope);
+        if repeated > 0 {
+            found.evidence.notes.push(format!(
+                "{repeated} were sent once more, as browsers do: the gateway closed the connection just when they were sent"
+            ));
+        }
+        found
+    }
+
+    fn found(&self, case: Case<'_>) -> Assessment {
+        let mut found = case.open(self.sample_name);
+        let counted = |counter, scope| case.digest.counter(counter, scope);
+        let (whole, part) = (counted(self.of, self.scope), counted(self.part, self.scope));
+        found.samples = whole;
+        found.value = percent(part, whole);
+        found.range = confidence::of_share(part, whole);
+        found.evidence.over = if self.part_is_good { whole.saturating_sub(part) } else { part };
+        found.evidence.by_phase = Phase::ALL
+            .iter()
+            .filter_map(|phase| {
+                let samples = case.digest.counter_of(self.of, *phase);
+                let value = percent(case.digest.counter_of(self.part, *phase), samples)?;
+                Some(PhaseValue { phase: *phase, value, samples })
+            })
+            .collect();
+        found.offenders(case.digest.incidents.first(self.offence, self.scope));
+        if self.scope == Scope::Steady {
+            lead_up(&mut found, case.digest, |phase| case.digest.incidents.first_in(self.offence, phase).cloned());
+        }
+        found
+    }
+}

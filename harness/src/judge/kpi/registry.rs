@@ -1,0 +1,115 @@
+//! W3: how soon a version is found, whether it stays found, and whether a tampered one is rejected.
+
+use crate::{
+    catalog::Phase,
+    journal::{Counter, Timing},
+    judge::{
+        PhaseValue, Scope,
+        kpi::{
+            case::Case,
+            quantiles::{first_over, worst_over},
+        },
+        record::{digest::limit_us, violations::ViolationKind},
+        stats::confidence,
+        verdict::assessment::{Assessment, percent},
+    },
+};
+
+/// `publish_search_delay`: the slowest publish to appear in search, seconds, in every phase. A version that never
+/// appeared fails, with the time we looked for as the least that it can be.
+pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
+    let mut found = case.open("versions published");
+    let lost = case.digest.incidents.first(ViolationKind::VersionNotFound, Scope::All);
+    let not_found = case.digest.incidents.count(ViolationKind::VersionNotFound, Scope::All);
+    let appeared = case.digest.histogram(Timing::PublishToSearch, Scope::All);
+    let slowest_us = case.digest.worst(Timing::PublishToSearch, Scope::All).map(|worst| worst.max_us).max();
+    #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+    let slowest = slowest_us.map(|us| us as f64 / 1_000_000.0);
+    let waited = lost.iter().filter_map(|offender| offender.value);
+
+    found.samples = appeared.len().saturating_add(not_found);
+    found.value = slowest.into_iter().chain(waited).reduce(f64::max);
+    let limit_us = limit_us(case.limit() * 1_000.0);
+    found.evidence.over = appeared.count_above(limit_us).saturating_add(not_found);
+    found.evidence.by_phase = Phase::ALL
+        .iter()
+        .map(|phase| (*phase, case.digest.histogram_of(Timing::PublishToSearch, *phase)))
+        .filter(|(_, histogram)| !histogram.is_empty())
+        .map(|(phase, histogram)| {
+            #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+            let value = histogram.max_us() as f64 / 1_000_000.0;
+            PhaseValue { phase, value, samples: histogram.len() }
+        })
+        .collect();
+    found.undecided = cut(case, ViolationKind::NewVersionCut);
+    if let Some(first) = lost.first() {
+        found.fault = Some(format!("{not_found} of {} did not appear in search while we looked", found.samples));
+        found.evidence.first = Some(first.clone());
+        found.evidence.worst = lost;
+    } else {
+        found.one_is_proof = true;
+        found.evidence.first = first_over(case.digest, Timing::PublishToSearch, Scope::All, limit_us);
+        found.evidence.worst = worst_over(case.digest, Timing::PublishToSearch, Scope::All, limit_us);
+        for offender in &mut found.evidence.worst {
+            offender.value = offender.value.map(|ms| ms / 1_000.0);
+        }
+    }
+    found
+}
+
+/// `registry_consistency`: looks for earlier versions that found them, of all. Each pulse looks for each earlier
+/// version from both workspaces. One that is lost is proof.
+pub(in crate::judge) fn consistency(case: Case<'_>) -> Assessment {
+    let mut found = case.open("looks for earlier versions");
+    let checks = case.digest.counter(Counter::VersionChecks, Scope::All);
+    let lost = case.digest.counter(Counter::VersionsLost, Scope::All);
+    found.one_is_proof = true;
+    found.samples = checks;
+    found.value = percent(checks.saturating_sub(lost), checks);
+    found.range = confidence::of_share(checks.saturating_sub(lost), checks);
+    found.evidence.over = lost;
+    found.offenders(case.digest.incidents.first(ViolationKind::VersionLost, Scope::All));
+    found.undecided = cut(case, ViolationKind::VersionCut).or_else(|| cut(case, ViolationKind::NewVersionCut));
+    found
+}
+
+/// Why versions that a search did not show may be there all the same.
+fn cut(case: Case<'_>, offence: ViolationKind) -> Option<String> {
+    let count = case.digest.incidents.count(offence, Scope::All);
+    let first = case.digest.incidents.first(offence, Scope::All).into_iter().next()?;
+    let times = if count == 1 { "a search".to_owned() } else { format!("{count} searches") };
+    let why = first.answer.unwrap_or_default();
+    Some(format!("{times} did not show all that they found, first that for {}: {why}", first.subject))
+}
+
+/// `tampered_manifests`: rejected, of those tried. One that was not is proof.
+pub(in crate::judge) fn tampered_manifests(case: Case<'_>) -> Assessment {
+    refused(case, Counter::TamperedSent, Counter::TamperedRejected, ViolationKind::TamperAccepted, "tampered manifests")
+}
+
+/// What the gateway should refuse or hide, of what was tried. One that it did not is proof.
+pub(in crate::judge) fn refused(
+    case: Case<'_>,
+    tried: Counter,
+    refused: Counter,
+    offence: ViolationKind,
+    sample_name: &str,
+) -> Assessment {
+    let mut found = case.open(sample_name);
+    let (tried, refused) = (case.digest.counter(tried, Scope::All), case.digest.counter(refused, Scope::All));
+    let seen = case.digest.incidents.count(offence, Scope::All);
+    found.one_is_proof = true;
+    // An incident may be on record before the interval that counts it; one sample that shows in three places is three
+    // incidents.
+    found.evidence.over = tried.saturating_sub(refused).max(u64::from(seen > 0));
+    found.samples = tried.max(found.evidence.over);
+    let good = found.samples.saturating_sub(found.evidence.over);
+    found.value = percent(good, found.samples);
+    found.range = confidence::of_share(good, found.samples);
+    found.offenders(case.digest.incidents.first(offence, Scope::All));
+    if found.evidence.over > seen {
+        let unclear = found.evidence.over - seen;
+        found.evidence.notes.push(format!("{unclear} have no incident: the record had no room, or the request failed"));
+    }
+    found
+}

@@ -1,0 +1,185 @@
+//! How a gauge's growth is put into a number, and that into words.
+
+use crate::{
+    catalog::Phase,
+    journal::Gauge,
+    judge::{
+        Digest, Violation,
+        stats::{
+            change_point,
+            confidence::{self, Range},
+            growth::{By, Growth, Healthy},
+            minute_minima::Segment,
+            sawtooth::Sawtooth,
+        },
+    },
+    plan::{Plan, moment},
+};
+
+const MINUTE_MS: u64 = 60_000;
+/// The tallest tooth that a healthy garbage collector makes in two hours, percent of the memory at its floor. A rise of
+/// so much, that was not seen to fall back, may be the first half of one.
+const TOOTH_PERCENT: f64 = 16.0;
+/// The least that a memory's growth is held against where garbage is known not to count, bytes. A process of ten megabytes
+/// is still taking in code pages and allocator arenas: a megabyte more is no leak.
+pub(in crate::judge) const BASE_BYTES_MIN: f64 = 32_000_000.0;
+/// The same for our own memory when the scenario is compressed; in real time it is held against itself. Compressed a
+/// hundredfold, the harness has a hundred times as much under way as it was made for, the more the busier its machine is,
+/// and its heap takes the shape of the busiest moment: up to 8 MB more were seen where each run has a stream of its own.
+const COMPRESSED_BASE_OF_OURS_BYTES_MIN: f64 = 100_000_000.0;
+
+/// How a gauge's growth is put into a number, and that into words.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::judge) enum Scale {
+    /// Bytes; growth in percent of where the line starts, or of this where it starts lower.
+    Memory {
+        /// The least that growth is held against, bytes.
+        base_min: f64,
+    },
+    /// A count; growth by so many.
+    Count,
+}
+
+impl Scale {
+    pub(in crate::judge) fn of(gauge: Gauge, plan: &Plan, digest: &Digest) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
+        let of_targets = digest.targets.rss_base_min_bytes as f64;
+        match gauge {
+            Gauge::GatewayRss if digest.is_embedded => Self::Memory { base_min: BASE_BYTES_MIN },
+            Gauge::GatewayRss => Self::Memory { base_min: of_targets },
+            Gauge::HarnessRss if plan.pace <= 1.0 => Self::Memory { base_min: 0.0 },
+            Gauge::HarnessRss => Self::Memory { base_min: COMPRESSED_BASE_OF_OURS_BYTES_MIN },
+            _ => Self::Count,
+        }
+    }
+
+    /// The least that growth is held against, bytes; 0 for a count.
+    pub(in crate::judge) const fn base_min(self) -> f64 {
+        match self {
+            Self::Memory { base_min } => base_min,
+            Self::Count => 0.0,
+        }
+    }
+
+    /// One percent, or one.
+    pub(in crate::judge) fn one(self, least: f64) -> f64 {
+        match self {
+            Self::Memory { base_min } => least.max(base_min) / 100.0,
+            Self::Count => 1.0,
+        }
+    }
+
+    /// Slow teeth are the collector's in the gateway. Nothing collects our own memory, nor descriptors.
+    pub(in crate::judge) fn healthy(self, gauge: Gauge, limit: f64, least: f64, fall_seen: f64) -> Healthy {
+        // Of its own size: what the settings allow a small process for its garbage does not come on top of a tooth.
+        let tooth = match self {
+            Self::Memory { base_min } if gauge == Gauge::GatewayRss => {
+                TOOTH_PERCENT / 100.0 * least.max(base_min.min(BASE_BYTES_MIN))
+            }
+            _ => 0.0,
+        };
+        let one = self.one(least);
+        Healthy { growth: limit * one, tooth, fall_seen }
+    }
+
+    pub(in crate::judge) fn rise(self, grown: Growth) -> Option<f64> {
+        let start = grown.line.start;
+        match self {
+            Self::Memory { base_min } => (start > 0.0).then(|| grown.rise() / start.max(base_min) * 100.0),
+            Self::Count => Some(grown.rise()),
+        }
+    }
+
+    /// The range of a rise that a line through all floors tells. Where teeth tell it, or what must have grown at the least,
+    /// nobody knows how far that is off.
+    pub(in crate::judge) fn range(self, floors: &Segment, grown: Growth) -> Option<Range> {
+        let rise = self.rise(grown).filter(|_| grown.by == By::Floors)?;
+        let line = grown.line;
+        let reach = confidence::of_rise(floors.iter().map(|(minute, floor)| floor - line.at(*minute)));
+        let reach = match self {
+            Self::Memory { base_min } => reach / line.start.max(base_min) * 100.0,
+            // A count is never known better than to one.
+            Self::Count => reach.max(1.0),
+        };
+        Some(Range { low: (rise - reach).max(0.0), high: rise + reach })
+    }
+
+    pub(in crate::judge) fn shown(self, value: f64) -> String {
+        match self {
+            Self::Memory { .. } => format!("{:.1} MB", value / 1_000_000.0),
+            Self::Count => format!("{value:.1}"),
+        }
+    }
+
+    /// A segment in words: what was judged of it, or that nothing was.
+    pub(in crate::judge) fn told(self, segment: &Segment, warm: &Segment, grown: Option<Growth>) -> String {
+        let at = |minute: u64| moment(minute * MINUTE_MS);
+        let minutes = warm.len();
+        match (grown, segment.first(), segment.last()) {
+            (Some(Growth { line, by }), ..) => {
+                let (from, to) = (at(line.from_minute), at(line.to_minute));
+                let (start, end) = (self.shown(line.start), self.shown(line.end));
+                let held = match self {
+                    Self::Memory { base_min } if line.start < base_min => {
+                        format!("; a share of {}, since it is smaller", self.shown(base_min))
+                    }
+                    _ => String::new(),
+                };
+                let rise = match by {
+                    By::Floors => format!("{start} to {end}"),
+                    By::Ends => format!("{start} at first, never under {end} at last"),
+                    By::Teeth(count) => format!("{count} teeth, floors {start} to {end}"),
+                    By::Least(1) => format!("1 tooth, {start} to {end} at the least"),
+                    By::Least(count) => format!("{count} teeth, {start} to {end} at the least"),
+                    By::OneTooth => {
+                        format!("{start} to {end}, no more than a tooth of {TOOTH_PERCENT} % in two hours")
+                    }
+                };
+                format!("{from} to {to}: {rise}, {minutes} minutes{held}")
+            }
+            (None, Some((from, _)), Some((to, _))) => {
+                let (from, to) = (at(*from), at(*to));
+                format!("{from} to {to}: left out, since {minutes} minutes after warm-up are too few")
+            }
+            (None, ..) => "a segment without floors".to_owned(),
+        }
+    }
+
+    /// When it was over the limit, and how long it was level before it rose; and where it ended.
+    ///
+    /// Where it was level first, or is told by its ends, the floors say when; else the line does, which no noise delays, and
+    /// which is over no sooner than any floor.
+    pub(in crate::judge) fn offenders(
+        self,
+        teeth: &Sawtooth,
+        grown: Growth,
+        rise: f64,
+        limit: f64,
+    ) -> (Violation, Violation) {
+        let line = grown.line;
+        let limit = match self {
+            Self::Memory { base_min } => line.start.max(base_min) * limit / 100.0,
+            Self::Count => limit,
+        };
+        let is_of_floors = matches!(grown.by, By::Floors | By::Ends);
+        let level_until = if is_of_floors { change_point::level_until(teeth.smooth()) } else { None };
+        let over = teeth.least().max(line.start) + limit;
+        let by_floors = || change_point::over_for_good(teeth.smooth(), over);
+        let seen = if level_until.is_some() || grown.by == By::Ends { by_floors() } else { None };
+        let first_over = teeth.smooth().iter().find(|floor| floor.1 > over).map_or(0, |floor| floor.0);
+        let by_line = || Some(line.minute_of_rise(limit)?.max(first_over));
+        let over_at = seen.or_else(by_line).unwrap_or(line.to_minute);
+        let since = level_until.filter(|minute| *minute < over_at);
+        let since = since.map_or_else(String::new, |minute| format!("level until {}", moment(minute * MINUTE_MS)));
+        let offender = |minute: u64, subject: String, value: Option<f64>| Violation {
+            at_ms: minute * MINUTE_MS,
+            phase: Phase::Steady,
+            subject,
+            value,
+            answer: None,
+        };
+        let from = format!("from {} at {}", self.shown(line.start), moment(line.from_minute * MINUTE_MS));
+        let worst = offender(line.to_minute, format!("{from} to {}", self.shown(line.end)), Some(rise));
+        (offender(over_at, since, None), worst)
+    }
+}

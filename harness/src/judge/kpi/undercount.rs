@@ -1,0 +1,72 @@
+//! Counts that are too low: what is taken off too often hides what is never taken off.
+
+use crate::{
+    journal::Gauge,
+    judge::stats::{minute_minima::Segment, trend::median},
+    plan::moment,
+};
+
+/// Floors that stand for the beginning of a life: streams come and go from the first minute on.
+const FIRST_FLOORS: usize = 3;
+/// Floors that stand for its end.
+const LAST_FLOORS: usize = 10;
+const MINUTE_MS: u64 = 60_000;
+
+/// Why a gauge of the gateway's cannot be believed, in words: it fell below what is possible by more than it may grow.
+///
+/// A gateway may well count fewer streams than we hold: of one kind only, or those of one process of several. But then it
+/// does from the beginning, and does not count ever fewer. What others had open and closed meanwhile ends at ours.
+pub(in crate::judge) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<String> {
+    let what = match gauge {
+        Gauge::GatewaySseSurplus => "streams, less those that we hold,",
+        Gauge::GatewayQueueDepth => "waiting runs",
+        _ => return None,
+    };
+    let last = segment.len().checked_sub(LAST_FLOORS).filter(|at| *at >= FIRST_FLOORS)?;
+    let (before, after) = (middle(&segment[..FIRST_FLOORS])?, middle(&segment[last..])?);
+    (after < -limit && before - after > limit).then(|| {
+        let (from, to) = (moment(segment[0].0 * MINUTE_MS), moment(segment[last].0 * MINUTE_MS));
+        format!(
+            "the gateway's count of {what} was {before:.0} at {from}, and is {after:.0} from {to} on: what it takes off too \
+             often hides what it never takes off"
+        )
+    })
+}
+
+fn middle(floors: &[(u64, f64)]) -> Option<f64> {
+    median(floors.iter().map(|floor| floor.1).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::cast_precision_loss, reason = "a few minutes")]
+    fn told(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<String> {
+        let segment: Segment = (0..70_u64).map(|minute| (minute, of(minute as f64))).collect();
+        undercounted(gauge, &segment, 5.0)
+    }
+
+    #[test]
+    fn a_count_that_falls_below_what_we_hold_is_too_low() {
+        let said = told(Gauge::GatewaySseSurplus, |minute| -(2.0 * minute).min(20.0)).unwrap();
+        let expected = "the gateway's count of streams, less those that we hold, was -2 at T+00:00, and is -20 from T+60:00 on: \
+                        what it takes off too often hides what it never takes off";
+        assert_eq!(expected, said);
+        assert!(told(Gauge::GatewayQueueDepth, |minute| -minute).unwrap().contains("waiting runs"));
+    }
+
+    #[test]
+    fn who_counts_fewer_from_the_beginning_counts_something_else_and_others_may_leave() {
+        assert_eq!(None, told(Gauge::GatewaySseSurplus, |_| -10.0), "half of the streams are another process's");
+        assert_eq!(None, told(Gauge::GatewaySseSurplus, |minute| (50.0 - minute).max(-3.0)), "others left");
+        assert_eq!(None, told(Gauge::GatewaySseSurplus, |minute| minute % 4.0 - 4.0));
+        assert_eq!(None, told(Gauge::GatewayFdSurplus, |minute| -minute));
+    }
+
+    #[test]
+    fn a_few_minutes_say_nothing() {
+        let segment: Segment = (0..12_u64).map(|minute| (minute, if minute < 3 { 0.0 } else { -30.0 })).collect();
+        assert_eq!(None, undercounted(Gauge::GatewaySseSurplus, &segment, 5.0));
+    }
+}

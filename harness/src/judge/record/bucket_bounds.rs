@@ -1,0 +1,155 @@
+//! What the gateway's own histograms say, merged: samples between two bounds, and what that proves of a quantile.
+
+use std::collections::BTreeMap;
+
+use crate::journal::Buckets;
+
+/// Pairs of bounds kept. Gateways have a dozen buckets, another dozen if a restart changed them.
+const CELLS_MAX: usize = 256;
+
+/// Samples known to lie above one bound and not above another, in seconds.
+#[derive(Debug, Clone, Default)]
+pub(in crate::judge) struct BucketBounds {
+    /// By lower and upper bound, as the bits of numbers that are not negative, which order as the numbers do.
+    counts: BTreeMap<(u64, u64), u64>,
+    /// Intervals whose buckets made no sense: bounds that do not rise, counts that do not match.
+    pub(in crate::judge) malformed: u64,
+}
+
+/// Bounds, in seconds, between which a quantile certainly lies: above `lower`, not above `upper`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::judge) struct Bounds {
+    pub(in crate::judge) lower: f64,
+    pub(in crate::judge) upper: f64,
+}
+
+impl BucketBounds {
+    pub(in crate::judge) fn absorb(&mut self, buckets: &Buckets) {
+        if buckets.total() == 0 {
+            return;
+        }
+        let bounds = &buckets.bounds_seconds;
+        let is_rising = bounds.iter().all(|b| b.is_finite() && *b >= 0.0) && bounds.windows(2).all(|w| w[0] < w[1]);
+        if !is_rising || buckets.counts.len() != bounds.len() + 1 {
+            self.malformed += 1;
+            return;
+        }
+        let lowers = std::iter::once(0.0).chain(bounds.iter().copied());
+        let uppers = bounds.iter().copied().chain(std::iter::once(f64::INFINITY));
+        for ((lower, upper), count) in lowers.zip(uppers).zip(&buckets.counts).filter(|(_, count)| **count > 0) {
+            // `+ 0.0` turns a negative zero, whose bits order last, into a positive one.
+            let cell = ((lower + 0.0).to_bits(), (upper + 0.0).to_bits());
+            // Beyond the bound all that is said of a sample is that there was one: weaker, and never wrong.
+            let is_known = self.counts.len() < CELLS_MAX || self.counts.contains_key(&cell);
+            let cell = if is_known { cell } else { (0, f64::INFINITY.to_bits()) };
+            let sum = self.counts.entry(cell).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    pub(in crate::judge) fn merge(&mut self, other: &Self) {
+        self.malformed += other.malformed;
+        for (cell, count) in &other.counts {
+            let sum = self.counts.entry(*cell).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    pub(in crate::judge) fn total(&self) -> u64 {
+        self.counts.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// Samples that certainly lie above a limit in seconds.
+    pub(in crate::judge) fn certainly_above(&self, limit: f64) -> u64 {
+        self.iter().filter(|(bounds, _)| bounds.lower >= limit).fold(0, |sum, (_, n)| sum.saturating_add(n))
+    }
+
+    /// Where the nearest-rank quantile lies. A quantile cannot fall when samples rise, so with every sample at its
+    /// lower bound it is not above the true one, and with every sample at its upper bound not below it.
+    pub(in crate::judge) fn quantile(&self, quantile: f64) -> Option<Bounds> {
+        self.at_rank(rank(quantile, self.total())?)
+    }
+
+    /// Where the sample of a rank from 1 lies; none where there are not so many.
+    pub(in crate::judge) fn at_rank(&self, rank: u64) -> Option<Bounds> {
+        let mut cells: Vec<(Bounds, u64)> = self.iter().collect();
+        cells.sort_by(|(a, _), (b, _)| a.lower.total_cmp(&b.lower));
+        let lower = at_rank(&cells, rank)?.lower;
+        cells.sort_by(|(a, _), (b, _)| a.upper.total_cmp(&b.upper));
+        let upper = at_rank(&cells, rank)?.upper;
+        Some(Bounds { lower, upper })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Bounds, u64)> {
+        self.counts.iter().map(|((lower, upper), count)| {
+            (Bounds { lower: f64::from_bits(*lower), upper: f64::from_bits(*upper) }, *count)
+        })
+    }
+}
+
+/// The nearest rank, from 1; none where there are no samples.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a rank of so many samples that a double cannot count them is near enough"
+)]
+fn rank(quantile: f64, total: u64) -> Option<u64> {
+    (total > 0).then(|| ((quantile * total as f64).ceil() as u64).clamp(1, total))
+}
+
+fn at_rank(cells: &[(Bounds, u64)], rank: u64) -> Option<Bounds> {
+    let mut seen = 0_u64;
+    cells.iter().find_map(|(bounds, count)| {
+        seen = seen.saturating_add(*count);
+        (seen >= rank).then_some(*bounds)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(of: &[(&[f64], &[u64])]) -> BucketBounds {
+        let mut cells = BucketBounds::default();
+        for (bounds_seconds, counts) in of {
+            cells.absorb(&Buckets { bounds_seconds: bounds_seconds.to_vec(), counts: counts.to_vec() });
+        }
+        cells
+    }
+
+    #[test]
+    fn a_quantile_lies_in_the_bucket_of_its_nearest_rank() {
+        let cells = cells(&[(&[0.1, 0.2, 0.5], &[90, 5, 4, 1])]);
+        assert_eq!(Some(Bounds { lower: 0.1, upper: 0.2 }), cells.quantile(0.95));
+        assert_eq!(Some(Bounds { lower: 0.2, upper: 0.5 }), cells.quantile(0.951));
+        assert_eq!(Some(Bounds { lower: 0.5, upper: f64::INFINITY }), cells.quantile(1.0));
+    }
+
+    #[test]
+    fn buckets_that_a_restart_changed_are_merged_without_a_guess() {
+        let merged = cells(&[(&[0.1, 0.3], &[10, 0, 0]), (&[0.2, 0.5], &[0, 10, 0])]);
+        assert_eq!(20, merged.total());
+        assert_eq!(Some(Bounds { lower: 0.0, upper: 0.1 }), merged.quantile(0.5));
+        assert_eq!(Some(Bounds { lower: 0.2, upper: 0.5 }), merged.quantile(0.95));
+    }
+
+    #[test]
+    fn nothing_says_nothing_and_nonsense_is_counted() {
+        assert_eq!(None, cells(&[(&[], &[])]).quantile(0.95));
+        assert_eq!(0, cells(&[(&[], &[]), (&[0.1], &[0, 0])]).malformed, "no gain is no nonsense");
+        let nonsense = cells(&[(&[0.2, 0.1], &[1, 1, 1]), (&[f64::NAN], &[1, 1]), (&[0.1], &[1])]);
+        assert_eq!((3, 0), (nonsense.malformed, nonsense.total()));
+    }
+
+    #[test]
+    fn ever_new_buckets_take_no_more_memory_and_prove_less() {
+        let mut cells = BucketBounds::default();
+        for n in 1..2_000 {
+            cells.absorb(&Buckets { bounds_seconds: vec![f64::from(n)], counts: vec![1, 0] });
+        }
+        assert!(cells.counts.len() <= CELLS_MAX + 1);
+        assert_eq!(1_999, cells.total());
+        assert_eq!(Some(f64::INFINITY), cells.quantile(0.95).map(|bounds| bounds.upper));
+    }
+}

@@ -1,0 +1,163 @@
+//! What readiness probes said, interval by interval: whether a gateway that was said to be well again stayed so.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalog::Phase,
+    journal::{Counter, Finding, Incident, Interval, Timing},
+    judge::stats::minute_minima::place,
+    plan::Plan,
+};
+
+/// Intervals are so long, scenario milliseconds. Of longer ones there are fewer, and of shorter ones two or three are one
+/// look.
+const LOOK_MS: u64 = 10_000;
+/// No probe waits longer for its answer, real milliseconds: what is assumed where no round trip is on record.
+const PROBE_MS_MAX: f64 = 2_000.0;
+/// Fewer probes that were not ready are no relapse: one may go astray, and one may be counted in an interval whose answer
+/// is counted in the next.
+const UNREADY_MIN: u64 = 3;
+
+/// The probes of one interval.
+#[derive(Debug, Clone, Copy)]
+struct ReadinessSample {
+    from_ms: u64,
+    to_ms: u64,
+    /// No probe of it was sent earlier.
+    sent_ms: u64,
+    unready: u64,
+    /// Whether it is out of chaos windows.
+    is_steady: bool,
+}
+
+/// Looks at readiness over the soak, in windows and out of them.
+///
+/// They rest on the counters of intervals, which know every probe, and not on incidents, of which an interval keeps a few.
+#[derive(Debug, Clone)]
+pub(in crate::judge) struct ReadinessSeries {
+    pace: f64,
+    looks: Vec<Option<ReadinessSample>>,
+    /// The newest answer that was not ready, by phase.
+    answers: BTreeMap<Phase, (u64, String)>,
+}
+
+/// A gateway that was said to be well again, and was not ready afterwards.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::judge) struct Relapse {
+    /// Probes that were not answered ready.
+    pub(in crate::judge) unready: u64,
+    /// When the first interval began that has some; scenario milliseconds.
+    pub(in crate::judge) since_ms: u64,
+    /// The last of them that has a moment, or else the beginning of the last interval that has some. Never later than the
+    /// last of them was.
+    pub(in crate::judge) last_ms: u64,
+    /// What was answered then, where that is on record.
+    pub(in crate::judge) answer: Option<String>,
+    /// Whether an interval came after it in which every probe was answered ready.
+    pub(in crate::judge) is_over: bool,
+}
+
+impl ReadinessSeries {
+    /// None yet, with the room that so long a soak will need.
+    pub(in crate::judge) fn roomy(plan: &Plan) -> Self {
+        Self { pace: plan.pace, looks: vec![None; place_of(plan.duration_ms) + 1], answers: BTreeMap::new() }
+    }
+
+    /// Takes in the probes of an interval. Whoever tells of intervals bounds how late they may be.
+    pub(in crate::judge) fn absorb(&mut self, interval: &Interval) {
+        let counted = |counter| interval.counters.get(&counter).copied().unwrap_or(0);
+        let probes = counted(Counter::ReadyProbes);
+        if probes == 0 {
+            return;
+        }
+        let timing = interval.timings.get(&Timing::ReadyRoundTrip).map(|record| &record.histogram);
+        let slowest_us = timing.filter(|histogram| !histogram.is_empty()).map(|histogram| histogram.max_us());
+        #[expect(clippy::cast_precision_loss, reason = "a round trip of two seconds")]
+        let slowest_ms = slowest_us.map_or(PROBE_MS_MAX, |us| us as f64 / 1_000.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
+        let took_ms = (slowest_ms * self.pace).ceil() as u64;
+        let look = ReadinessSample {
+            from_ms: interval.from_ms,
+            to_ms: interval.to_ms,
+            sent_ms: interval.from_ms.saturating_sub(took_ms),
+            unready: probes.saturating_sub(counted(Counter::ReadyOk)),
+            is_steady: interval.phase == Phase::Steady,
+        };
+        let kept = place(&mut self.looks, place_of(interval.from_ms));
+        *kept = Some(kept.map_or(look, |kept| kept.and(look)));
+    }
+
+    /// Takes in what a probe was answered that was not ready.
+    pub(in crate::judge) fn heard(&mut self, incident: &Incident) {
+        let Finding::NotReady { answer } = &incident.finding else { return };
+        let newest = self.answers.entry(incident.phase).or_default();
+        if (newest.0, newest.1.as_str()) <= (incident.at_ms, answer) {
+            *newest = (incident.at_ms, answer.clone());
+        }
+    }
+
+    /// Whether a gateway that was said to be well at a moment was not ready afterwards, before another event was injected.
+    ///
+    /// A look counts where all its probes were sent after that moment: one that waits for an answer since before it tells
+    /// of the time before. Looks are followed to the end of the window, and on from there for as long as none of them is
+    /// good: what comes after that has nothing to do with the event, and is `availability`'s.
+    pub(in crate::judge) fn relapse(&self, well_ms: u64, until_ms: u64) -> Option<Relapse> {
+        let mut found: Option<Relapse> = None;
+        let mut last: Option<ReadinessSample> = None;
+        // No look that began earlier can count.
+        let after = self
+            .looks
+            .iter()
+            .skip(place_of(well_ms))
+            .flatten()
+            .filter(|look| look.sent_ms >= well_ms && look.to_ms <= until_ms);
+        for look in after {
+            if look.unready > 0 {
+                let begin = || Relapse { unready: 0, since_ms: look.from_ms, last_ms: 0, answer: None, is_over: false };
+                let relapse = found.get_or_insert_with(begin);
+                relapse.unready = relapse.unready.saturating_add(look.unready);
+                relapse.is_over = false;
+                last = Some(*look);
+            } else {
+                found.iter_mut().for_each(|relapse| relapse.is_over = true);
+                if look.is_steady {
+                    break;
+                }
+            }
+        }
+        let (mut relapse, last) = found.filter(|relapse| relapse.unready >= UNREADY_MIN).zip(last)?;
+        let answers = self.answers.values().filter(|(at_ms, _)| (relapse.since_ms..=last.to_ms).contains(at_ms));
+        let newest = answers.max();
+        relapse.last_ms = newest.map_or(0, |(at_ms, _)| *at_ms).max(last.from_ms);
+        relapse.answer = newest.map(|(_, answer)| answer.clone());
+        Some(relapse)
+    }
+
+    /// Real milliseconds between two moments of the scenario.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "no soak is 285 thousand years long, and `as` saturates"
+    )]
+    pub(in crate::judge) fn real_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
+        (to_ms.saturating_sub(from_ms) as f64 / self.pace).round() as u64
+    }
+}
+
+impl ReadinessSample {
+    /// Both as one.
+    fn and(self, other: Self) -> Self {
+        Self {
+            from_ms: self.from_ms.min(other.from_ms),
+            to_ms: self.to_ms.max(other.to_ms),
+            sent_ms: self.sent_ms.min(other.sent_ms),
+            unready: self.unready.saturating_add(other.unready),
+            is_steady: self.is_steady && other.is_steady,
+        }
+    }
+}
+
+fn place_of(at_ms: u64) -> usize {
+    usize::try_from(at_ms / LOOK_MS).unwrap_or(usize::MAX)
+}

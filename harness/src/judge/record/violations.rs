@@ -1,0 +1,177 @@
+//! Incidents by kind: how many there were, and the first few with their evidence.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalog::Phase,
+    journal::{Finding, Incident},
+    judge::{
+        Scope, Violation,
+        record::phase_totals::{named, order},
+    },
+};
+
+/// Incidents kept of a kind in a phase: the first, and five more.
+const KEPT_MAX: usize = 6;
+
+/// Routes kept: the contract has two dozen, and there are four phases.
+const ROUTES_MAX: usize = 96;
+
+/// What an incident says against a KPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::judge) enum ViolationKind {
+    NotReady,
+    RunFailed,
+    RunUnended,
+    RequestFailed,
+    StreamDropped,
+    ReconnectFailed,
+    EventDuplicated,
+    EventMissed,
+    VersionNotFound,
+    VersionLost,
+    /// A new version, or an earlier one, that a search did not show because it did not show all.
+    NewVersionCut,
+    VersionCut,
+    TamperAccepted,
+    InjectionAccepted,
+    InjectionUnclear,
+    PiiRefused,
+    PiiLeaked,
+    PlaintextLeaked,
+}
+
+/// The incidents of a soak that speak against a KPI.
+#[derive(Debug, Clone, Default)]
+pub(in crate::judge) struct Violations {
+    kinds: BTreeMap<(ViolationKind, Phase), (u64, Vec<Violation>)>,
+    /// Requests that went wrong, of those on record.
+    routes: BTreeMap<(Phase, String), u64>,
+}
+
+impl Violations {
+    /// Takes in one; `ready` is the route that says whether the gateway is.
+    pub(in crate::judge) fn absorb(&mut self, incident: &Incident, ready: &str) {
+        let Some((offence, subject, answer, value)) = offence(&incident.finding, ready) else { return };
+        let answer = Some(answer).filter(|answer| !answer.is_empty());
+        let (at_ms, phase) = (incident.at_ms, incident.phase);
+        if let Finding::RequestFailed { route, .. } = &incident.finding {
+            self.absorb_route(route, phase);
+        }
+        let (count, kept) = self.kinds.entry((offence, phase)).or_default();
+        *count += 1;
+        kept.push(Violation { at_ms, phase, subject, value, answer });
+        kept.sort_by(|a, b| order(a).cmp(&order(b)));
+        kept.truncate(KEPT_MAX);
+    }
+
+    fn absorb_route(&mut self, route: &str, phase: Phase) {
+        let key = (phase, route.to_owned());
+        if self.routes.len() < ROUTES_MAX || self.routes.contains_key(&key) {
+            *self.routes.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Routes on which requests went wrong, by phase, and how many are on record.
+    pub(in crate::judge) fn routes(&self, scope: Scope) -> impl Iterator<Item = (&str, u64)> {
+        let of_scope = self.routes.iter().filter(move |((phase, _), _)| scope.has(*phase));
+        of_scope.map(|((_, route), count)| (route.as_str(), *count))
+    }
+
+    pub(in crate::judge) fn count(&self, offence: ViolationKind, scope: Scope) -> u64 {
+        scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase))).map(|(count, _)| count).sum()
+    }
+
+    /// The first in a phase.
+    pub(in crate::judge) fn first_in(&self, offence: ViolationKind, phase: Phase) -> Option<&Violation> {
+        self.kinds.get(&(offence, phase)).and_then(|(_, kept)| kept.first())
+    }
+
+    /// The first few, in order of time.
+    pub(in crate::judge) fn first(&self, offence: ViolationKind, scope: Scope) -> Vec<Violation> {
+        let kept = scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase)));
+        let mut kept: Vec<Violation> = kept.flat_map(|(_, kept)| kept.clone()).collect();
+        kept.sort_by(|a, b| order(a).cmp(&order(b)));
+        kept.truncate(KEPT_MAX);
+        kept
+    }
+}
+
+/// The offence, whose it is, what was answered, and the value where it has one.
+fn offence(finding: &Finding, ready: &str) -> Option<(ViolationKind, String, String, Option<f64>)> {
+    let said = |offence, subject: String, answer: &str| Some((offence, subject, answer.to_owned(), None));
+    match finding {
+        Finding::NotReady { answer } => said(ViolationKind::NotReady, ready.into(), answer),
+        Finding::RunFailed { run, answer } => said(ViolationKind::RunFailed, run_named(run), answer),
+        Finding::RunUnended { run, answer } => said(ViolationKind::RunUnended, run_named(run), answer),
+        Finding::RequestFailed { route, subject, answer, .. } => {
+            let about = if subject.is_empty() { route.clone() } else { format!("{route} ({})", named(subject)) };
+            said(ViolationKind::RequestFailed, about, answer)
+        }
+        Finding::StreamDropped { stream, answer } => said(ViolationKind::StreamDropped, stream_named(stream), answer),
+        Finding::ReconnectFailed { stream, attempt, answer } => {
+            said(ViolationKind::ReconnectFailed, stream_named(stream), &format!("attempt {attempt}: {answer}"))
+        }
+        Finding::EventDuplicated { stream, run, id, same_id, line, why } => {
+            let how = if *same_id { "again under the same id" } else { "again under a new id" };
+            let text = format!("event {id}{} {how}{}", quoted(line), because(why));
+            said(ViolationKind::EventDuplicated, of_stream(run, stream), &text)
+        }
+        Finding::EventMissed { stream, run, id, seen_by, line, why } => {
+            let seen = match seen_by {
+                0 if !why.is_empty() => why.clone(),
+                0 => format!("the run has the log line '{id}', and the stream did not show it"),
+                _ => format!("event {id}{} was seen by {seen_by} other clients{}", quoted(line), because(why)),
+            };
+            said(ViolationKind::EventMissed, of_stream(run, stream), &seen)
+        }
+        Finding::VersionNotFound { version, waited_ms, answer } => {
+            #[expect(clippy::cast_precision_loss, reason = "no wait is 285 thousand years long")]
+            let waited_seconds = *waited_ms as f64 / 1_000.0;
+            Some((ViolationKind::VersionNotFound, version.clone(), answer.clone(), Some(waited_seconds)))
+        }
+        Finding::VersionLost { version, workspace, answer } => {
+            said(ViolationKind::VersionLost, format!("{version} from workspace {workspace}"), answer)
+        }
+        Finding::SearchCut { version, is_new, workspace, why, .. } => {
+            let offence = if *is_new { ViolationKind::NewVersionCut } else { ViolationKind::VersionCut };
+            said(offence, format!("{version} from workspace {workspace}"), why)
+        }
+        Finding::TamperAccepted { version, answer } => said(ViolationKind::TamperAccepted, version.clone(), answer),
+        Finding::InjectionAccepted { probe, run, answer } => {
+            said(ViolationKind::InjectionAccepted, format!("{probe}, {}", run_named(run)), answer)
+        }
+        Finding::InjectionUnclear { probe, run, answer } => {
+            said(ViolationKind::InjectionUnclear, format!("{probe}, {}", run_named(run)), answer)
+        }
+        Finding::PiiRefused { probe, answer } => said(ViolationKind::PiiRefused, probe.clone(), answer),
+        Finding::PiiLeaked { probe, run, place } => {
+            said(ViolationKind::PiiLeaked, format!("{probe}, {}", run_named(run)), &format!("shown in {place}"))
+        }
+        Finding::PlaintextLeaked { run, place } => {
+            said(ViolationKind::PlaintextLeaked, run_named(run), &format!("shown in {place}"))
+        }
+        _ => None,
+    }
+}
+
+/// A line behind the id of its event.
+fn quoted(line: &str) -> String {
+    if line.is_empty() { String::new() } else { format!(" ('{line}')") }
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
+fn run_named(run: &str) -> String {
+    format!("run {run}")
+}
+
+fn stream_named(stream: &str) -> String {
+    format!("stream {stream}")
+}
+
+fn of_stream(run: &str, stream: &str) -> String {
+    format!("{}, {}", stream_named(stream), run_named(run))
+}

@@ -1,0 +1,125 @@
+//! What a judge says.
+
+use std::ops::Not;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::{Phase, Suite, Target, Unit},
+    judge::Range,
+};
+
+/// A verdict of three values. Only [`Verdict::Pass`] is green.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Proven good.
+    Pass,
+    /// Nothing bad was seen, but too little was seen to say so.
+    Unproven,
+    /// Proven bad.
+    Fail,
+}
+
+/// What a judgement is about. Names are unique within a kind only: `availability` is a KPI and a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Judged {
+    /// The gateway.
+    Kpi,
+    /// Whether a workload was played as planned.
+    Workload,
+    /// The harness itself.
+    Harness,
+}
+
+impl Judged {
+    /// The name of the trial that says what was judged: `smoke::kpi::availability`. CI reports and filters rely on it.
+    #[must_use]
+    pub fn trial_name(self, suite: Suite, name: &str) -> String {
+        let kind = match self {
+            Self::Workload => "workload",
+            Self::Kpi => "kpi",
+            Self::Harness => "harness",
+        };
+        format!("{suite}::{kind}::{name}")
+    }
+}
+
+/// What a judge says of one thing, and what it says it by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
+    /// What it is about.
+    pub kind: Judged,
+    /// The name of the KPI, workload or check.
+    pub name: String,
+    /// Pass, fail or unproven.
+    pub verdict: Verdict,
+    /// The value, where there is one.
+    pub value: Option<f64>,
+    /// Where the true value lies with a confidence of 95 %, in the value's unit; none where the record does not tell.
+    #[serde(default)]
+    pub range: Option<Range>,
+    /// Whether so few samples bound the truth below only: the range's upper end is then no more than the greatest of them.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub range_is_open: bool,
+    /// Its unit.
+    pub unit: Unit,
+    /// What it is held against.
+    pub target: Target,
+    /// How many samples it rests on.
+    pub samples: u64,
+    /// How many the plan promised.
+    pub promised: u64,
+    /// Why it is not green, in words, where value and target do not say it.
+    pub reason: Option<String>,
+    /// What it is said by.
+    pub evidence: Evidence,
+}
+
+/// The evidence of a judgement.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// What a sample is, in the plural: "runs", "probes", "requests".
+    pub sample_name: String,
+    /// Samples on the wrong side.
+    pub over: u64,
+    /// The value by phase, where the KPI spans several.
+    pub by_phase: Vec<PhaseValue>,
+    /// When it first went wrong.
+    pub first: Option<Violation>,
+    /// The worst, worst first; a few.
+    pub worst: Vec<Violation>,
+    /// What else a reader should know: which source was used, what was left out and why.
+    pub notes: Vec<String>,
+}
+
+/// A value in one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseValue {
+    /// Which phase.
+    pub phase: Phase,
+    /// The value in it.
+    pub value: f64,
+    /// The samples in it.
+    pub samples: u64,
+}
+
+/// One sample that stands for what went wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Violation {
+    /// Scenario milliseconds.
+    pub at_ms: u64,
+    /// Steady, or in which window.
+    pub phase: Phase,
+    /// The run, stream, version or route; of a gauge, how long it was level before it rose.
+    pub subject: String,
+    /// Its value, in the judgement's unit, where it has one.
+    pub value: Option<f64>,
+    /// What the gateway answered, where that says more.
+    pub answer: Option<String>,
+}

@@ -1,0 +1,142 @@
+//! How many samples each KPI is promised. With under nine tenths of them a KPI is unproven, whatever they say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Plan, PlannedChaos, PlannedRun, millis};
+use crate::catalog::{Chaos, Kpi, Workload};
+
+/// Prompts that each safety probe tries to inject.
+pub const INJECTIONS_PER_PROBE: u64 = 3;
+/// Kinds of personal data that each safety probe sends.
+pub const PII_PER_PROBE: u64 = 3;
+/// Samples promised, by KPI.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedSamples(BTreeMap<Kpi, u64>);
+
+impl ExpectedSamples {
+    /// The samples that the KPI is promised; 0 where the suite does not judge it.
+    #[must_use]
+    pub fn get(&self, kpi: Kpi) -> u64 {
+        self.0.get(&kpi).copied().unwrap_or(0)
+    }
+
+    /// Every promise, in the order of the KPIs.
+    pub fn iter(&self) -> impl Iterator<Item = (Kpi, u64)> {
+        self.0.iter().map(|(kpi, n)| (*kpi, *n))
+    }
+
+    pub(super) fn of(plan: &Plan) -> Self {
+        let steady = Steady::of(plan, &[]);
+        Self(Kpi::of(plan.suite).map(|kpi| (kpi, promise(plan, kpi, &steady))).collect())
+    }
+}
+
+impl Plan {
+    /// The samples that a KPI is promised where chaos windows were open from and to these moments, scenario milliseconds: a
+    /// gateway that drains before it restarts keeps its window open for longer than planned. At least half of what was planned
+    /// is asked for, however long the windows were.
+    #[must_use]
+    pub fn promised(&self, kpi: Kpi, windows_ms: &[(u64, u64)]) -> u64 {
+        let planned = self.promises.get(kpi);
+        if windows_ms.is_empty() {
+            return planned;
+        }
+        let of = |windows_ms| promise(self, kpi, &Steady::of(self, windows_ms));
+        let lost = of(&[]).saturating_sub(of(windows_ms));
+        planned.saturating_sub(lost).max(planned.div_ceil(2))
+    }
+}
+
+fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
+    let count = |n: usize| n as u64;
+    match kpi {
+        Kpi::Availability => steady.of_evenly_spread(plan.cycles(Workload::Availability)),
+        Kpi::RunSuccess | Kpi::JudgeP95 | Kpi::ShieldP95 => count(plan.runs.len()),
+        Kpi::StartToLogP95 | Kpi::StartToLogP99 => steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
+        Kpi::SseReconnectSuccess => steady.returns(plan),
+        // The first opening of every stream, the streams of their own that steady runs have, and those that come back.
+        Kpi::SseReconnectRate => {
+            let lacks = &plan.lacks;
+            let kept = if lacks.workspace_stream { 0 } else { u64::from(plan.scenario.streams.count) };
+            // Where no other shows a run, each has its own.
+            let has_own = |run: &&PlannedRun| (run.own_stream || lacks.workspace_stream) && !lacks.run_streams;
+            let own = plan.runs.iter().filter(|run| steady.contains(run.at_ms)).filter(has_own).count();
+            kept + count(own) + steady.returns(plan)
+        }
+        // Every run writes at least a line and an end to each workspace stream.
+        Kpi::SseWriteP99 | Kpi::SseDuplicates | Kpi::SseGaps => {
+            let streams = if plan.lacks.workspace_stream { 1 } else { u64::from(plan.scenario.streams.count) };
+            count(plan.runs.len()) * 2 * streams
+        }
+        // A run is at least created, started and looked at.
+        Kpi::ErrorRateSteady => 3 * steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
+        // Windows close when the gateway is well, so only the settling time after each event is certain.
+        Kpi::ErrorRateChaos => 3 * chaos_runs(plan),
+        Kpi::PublishSearchDelay => count(plan.pulses.len()),
+        // Each pulse looks for every earlier version from two workspaces: none, two, four, …
+        Kpi::RegistryConsistency => count(plan.pulses.len()) * count(plan.pulses.len()).saturating_sub(1),
+        Kpi::TamperedManifests => count(plan.pulses.iter().filter(|pulse| pulse.tampered).count()),
+        Kpi::InjectionsBlocked => INJECTIONS_PER_PROBE * count(plan.safety_ms.len()),
+        Kpi::PiiMasked => PII_PER_PROBE * count(plan.safety_ms.len()),
+        Kpi::PlaintextLeaks => count(plan.privacy_ms.len()),
+        Kpi::RssDrift | Kpi::FdDrift | Kpi::SseConnectionDrift | Kpi::QueueDrift | Kpi::ClockDrift => {
+            steady.minutes_after(millis(plan.scenario.warm_up))
+        }
+        Kpi::ChaosRecovery => count(plan.chaos.len()),
+    }
+}
+
+/// Runs that arrive while a window is certainly open.
+fn chaos_runs(plan: &Plan) -> u64 {
+    let settle_ms = millis(plan.scenario.chaos.settle);
+    let certain = |at_ms: u64| {
+        plan.chaos.iter().any(|event| {
+            let lasts_ms = match event.chaos {
+                Chaos::Latency => millis(plan.scenario.chaos.latency_duration) + settle_ms,
+                Chaos::RedisRestart | Chaos::GatewayRestart => settle_ms,
+            };
+            (event.at_ms..event.at_ms + lasts_ms).contains(&at_ms)
+        })
+    };
+    plan.runs.iter().filter(|run| certain(run.at_ms)).count() as u64
+}
+
+/// The scenario less the time that chaos windows are expected to take.
+struct Steady {
+    duration_ms: u64,
+    windows_ms: Vec<(u64, u64)>,
+}
+
+impl Steady {
+    /// What the windows of the plan leave, and others.
+    fn of(plan: &Plan, others_ms: &[(u64, u64)]) -> Self {
+        let window = |event: &PlannedChaos| (event.at_ms, plan.window_ends_ms(event).min(plan.duration_ms));
+        let windows_ms = plan.chaos.iter().map(window).chain(others_ms.iter().copied()).collect();
+        Self { duration_ms: plan.duration_ms, windows_ms }
+    }
+
+    fn contains(&self, at_ms: u64) -> bool {
+        at_ms < self.duration_ms && !self.windows_ms.iter().any(|(from, to)| (*from..*to).contains(&at_ms))
+    }
+
+    fn of_moments(&self, moments_ms: impl Iterator<Item = u64>) -> u64 {
+        moments_ms.filter(|at| self.contains(*at)).count() as u64
+    }
+
+    fn of_evenly_spread(&self, count: u64) -> u64 {
+        let every_ms = (self.duration_ms / count.max(1)).max(1);
+        self.of_moments((0..count).map(|n| n * every_ms))
+    }
+
+    /// Streams that a churn closes, and that come back.
+    fn returns(&self, plan: &Plan) -> u64 {
+        let churns = plan.churns.iter().filter(|churn| self.contains(churn.at_ms));
+        churns.map(|churn| churn.streams.len() as u64).sum()
+    }
+
+    fn minutes_after(&self, warm_up_ms: u64) -> u64 {
+        self.of_moments((0..self.duration_ms / 60_000).map(|n| n * 60_000).filter(|at| *at >= warm_up_ms))
+    }
+}
