@@ -96,7 +96,7 @@ kpis! {
         chart: "shield", chart_limit: Some("p95"),
         quantile: Some(0.95), regression: OfValue, restarts: Near, source: MetricsHistogram,
     }
-    /// Writing an event to a stream, 99th percentile.
+    /// Writing an event to a stream, 99th percentile. Judged by events, it needs the gateway's clock, too.
     SseWriteP99 = "sse_write_p99" {
         title: "SSE write p99",
         unit: Millis, target_key: "sse_write_p99_ms_max", default_target: AtMost(200.0),

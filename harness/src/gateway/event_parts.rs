@@ -21,6 +21,8 @@ pub(super) fn parts(pointer: &str, event: StreamEvent) -> Vec<StreamEvent> {
             Oversized { bytes: event.data.len() as u64, id: event.id.clone(), name: event.name.clone(), beginning };
         return vec![StreamEvent { oversized: Some(skipped), data: String::new(), ..event }];
     }
+    // Not copied for each line.
+    let event = StreamEvent { data: String::new(), ..event };
     let part = |(n, line): (usize, Value)| {
         if let Some(place) = json.pointer_mut(pointer) {
             *place = Value::Array(vec![line]);

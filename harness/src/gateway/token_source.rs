@@ -149,7 +149,7 @@ async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut said = (Vec::new(), Vec::new());
     let ended = {
-        let reading = async { tokio::join!(start_of(stdout, &mut said.0), start_of(stderr, &mut said.1)) };
+        let reading = async { tokio::join!(start_of(stdout, &mut said.0), all_of(stderr, &mut said.1)) };
         tokio::pin!(reading);
         let ended = async {
             tokio::select! {
@@ -174,6 +174,15 @@ async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
         }
         Ok(Err(e)) => Err(failed(format!("failed: {e}"))),
         Err(_) => Err(failed(format!("was not over within {} s, and was killed", COMMAND_LIMIT.as_secs()))),
+    }
+}
+
+/// Reads an output to its end, and keeps the start.
+async fn all_of(output: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
+    if let Some(mut output) = output {
+        start_of(Some(&mut output), said).await;
+        // Whoever says much there may still tell a token.
+        let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
     }
 }
 
@@ -211,6 +220,12 @@ mod tests {
         assert!(error.contains("more than that"), "{error}");
         let error = told(&TokenSource::File(folder.path().join("none"))).await.unwrap_err();
         assert!(error.contains("none: No such file"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_command_may_say_much_on_its_standard_error() {
+        let source = TokenSource::Command("yes | head -c 500000 >&2 && echo sesame".into());
+        assert_eq!("sesame", told(&source).await.unwrap());
     }
 
     #[tokio::test]

@@ -78,7 +78,7 @@ impl Board {
         self.last_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// RunWatches a run; `None` where too many are watched already.
+    /// Watches a run; `None` where too many are watched already.
     pub fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
         let mut runs = self.runs();
         if runs.len() >= WATCHED_MAX {

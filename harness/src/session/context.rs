@@ -226,7 +226,6 @@ impl Context {
         let mut sent_again = 0;
         let mut waited = Duration::ZERO;
         let limit = now.at + WAIT_LIMIT;
-        let give_up_at = call.until.map_or(limit, |until| until.min(limit));
         loop {
             let outcome = send().await;
             let is_fine = outcome.as_ref().is_ok_and(|answer| answer.is(call.expected));
@@ -248,7 +247,8 @@ impl Context {
                     wait.as_millis()
                 );
                 let asked_at = clock::now();
-                if asked_at + wait < give_up_at && self.pause(wait).await {
+                let wait = within(wait, call.until, asked_at);
+                if asked_at + wait < limit && !wait.is_zero() && self.pause(wait).await {
                     waited += clock::now().saturating_duration_since(asked_at);
                     mark = StartPoint { at: clock::now(), ..mark };
                     continue;
@@ -259,8 +259,10 @@ impl Context {
                 return Sent { outcome, mark, waited };
             };
             self.recorder.count(Counter::RequestsThrottled, mark);
-            let comes_again = |wait: &Duration| sent_again < SENT_AGAIN_MAX && clock::now() + *wait < give_up_at;
-            let Some(wait) = answer.retry_after.filter(comes_again) else {
+            let wait = answer.retry_after.map(|wait| within(wait, call.until, clock::now()));
+            let comes_again =
+                |wait: &Duration| sent_again < SENT_AGAIN_MAX && !wait.is_zero() && clock::now() + *wait < limit;
+            let Some(wait) = wait.filter(comes_again) else {
                 return Sent { outcome, mark, waited };
             };
             let answer = answer.to_string();
@@ -378,6 +380,11 @@ impl Context {
         let elapsed = at.saturating_duration_since(self.clock.instant(0));
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// How long is waited where a request may come again until a moment at the latest: then it is sent a last time.
+fn within(wait: Duration, until: Option<Instant>, now: Instant) -> Duration {
+    until.map_or(wait, |until| wait.min(until.saturating_duration_since(now)))
 }
 
 fn either(statuses: &[u16]) -> String {

@@ -35,6 +35,7 @@ mod process_watch;
 mod readiness;
 mod registry_search;
 mod restart_effect;
+mod restart_reads;
 mod round_trips;
 mod run;
 mod run_stream;
