@@ -34,8 +34,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use s2_harness::{runner::StartingGateway, workload};
 use soak::AnyError;
 
-/// So many have room on two cores: a soak and its gateway take a fifth of a core together.
-const SIDE_BY_SIDE: usize = 7;
+/// So many have room on two cores: a soak takes a third of a core, and its gateway as much again.
+const SIDE_BY_SIDE: usize = 4;
 
 type Test = fn() -> Result<(), AnyError>;
 
