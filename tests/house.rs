@@ -12,8 +12,9 @@ use std::{
 use source::Library;
 
 /// What each module may import, each beside the [`LEAVES`]. A module that is not here is an error.
-const IMPORTS: [(&str, &[&str]); 13] = [
+const IMPORTS: [(&str, &[&str]); 14] = [
     ("catalog", &[]),
+    ("child", &[]),
     ("clock", &[]),
     ("plan", &["catalog"]),
     ("journal", &["catalog", "plan"]),
@@ -34,7 +35,7 @@ const IMPORTS: [(&str, &[&str]); 13] = [
     ),
 ];
 /// Modules that depend on nothing, and that every module may use.
-const LEAVES: [&str; 1] = ["fuzzing"];
+const LEAVES: [&str; 2] = ["child", "fuzzing"];
 /// Modules without clock, socket or task.
 const PURE: [&str; 5] = ["catalog", "plan", "judge", "report", "streams"];
 /// What these may not name.

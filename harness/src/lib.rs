@@ -46,6 +46,7 @@
 //! averages (a tail hides in them), and a way to be green by default.
 
 pub mod catalog;
+mod child;
 pub mod clock;
 pub mod gateway;
 pub mod journal;

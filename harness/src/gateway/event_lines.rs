@@ -21,7 +21,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use launchdarkly_sdk_transport::TransportError;
 
-use super::told::{Oversized, ResponseMeta};
+use super::response_meta::{Oversized, ResponseMeta};
 
 /// Of an event that is too large so much is kept of the beginning of its data, to say which it was.
 const BEGINNING_BYTES_MAX: usize = 512;
@@ -35,14 +35,14 @@ const SHORT_LINE_BYTES_MAX: usize = 4 * 1024;
 pub(super) struct EventLines<S> {
     chunks: S,
     lines: EventBuffer,
-    told: ResponseMeta,
+    meta: ResponseMeta,
 }
 
 impl<S> EventLines<S> {
     /// The lines of these chunks, with events of up to so many bytes. What they say beyond events is told there.
-    pub(super) fn of(chunks: S, told: ResponseMeta, event_bytes_max: usize) -> Self {
+    pub(super) fn of(chunks: S, meta: ResponseMeta, event_bytes_max: usize) -> Self {
         let lines = EventBuffer { is_first: true, event_bytes_max, ..EventBuffer::default() };
-        Self { chunks, told, lines }
+        Self { chunks, meta, lines }
     }
 }
 
@@ -61,7 +61,7 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
             let passed = match ready!(Pin::new(&mut this.chunks).poll_next(cx)) {
                 Some(Ok(chunk)) => {
                     let passed = this.lines.take_in(&chunk);
-                    this.told.came(chunk.len(), this.lines.retry_ms.take(), this.lines.skipped.drain(..));
+                    this.meta.came(chunk.len(), this.lines.retry_ms.take(), this.lines.skipped.drain(..));
                     passed
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),

@@ -14,7 +14,7 @@ use http::{Request, Response};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture};
 use sync_wrapper::SyncStream;
 
-use super::{Connection, event_lines::EventLines, told::ResponseMeta};
+use super::{Connection, event_lines::EventLines, response_meta::ResponseMeta};
 use crate::fuzzing::within;
 
 /// The limit by default.
@@ -45,11 +45,11 @@ pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
     runtime.block_on(async {
         let client = ClientBuilder::for_url("http://127.0.0.1").unwrap();
         let client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build());
-        let told = ResponseMeta::default();
-        let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())), told.clone());
+        let meta = ResponseMeta::default();
+        let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())), meta.clone());
         let mut events = client.build_with_transport(fed).stream();
         let _connected = events.next().await.unwrap().unwrap();
-        let mut connection = Connection::over(events, told);
+        let mut connection = Connection::over(events, meta);
         let mut shown = Vec::new();
         loop {
             match connection.next().await {
@@ -154,9 +154,9 @@ fn an_event_that_is_too_large_is_skipped_and_the_stream_goes_on_however_its_line
         let chunks: Vec<Bytes> = bytes.chunks(16 * 1024).map(|chunk| bytes.slice_ref(chunk)).collect();
         let (shown, _, ended) = within(4 * EVENT_BYTES_MAX, || shown(chunks)).unwrap();
         assert_eq!((3, "closed by the gateway"), (shown.len(), ended.as_str()), "{line:?}");
-        let (id, name, told) = &shown[1];
+        let (id, name, meta) = &shown[1];
         assert_eq!((Some("8"), "log"), (id.as_deref(), name.as_str()), "{line:?}");
-        let (size, beginning) = told.split_once(" bytes: data").unwrap();
+        let (size, beginning) = meta.split_once(" bytes: data").unwrap();
         assert!(size.parse::<usize>().unwrap() > EVENT_BYTES_MAX && beginning.len() <= 512, "{line:?}: {size}");
         assert_eq!(event(Some("8"), "message", "after"), shown[2], "{line:?}");
     }
@@ -170,10 +170,10 @@ fn the_size_and_the_beginning_of_what_is_skipped_do_not_depend_on_how_it_is_cut(
     for size in [1_000, 16_384, 1_048_583] {
         assert!(whole == shown(text.as_bytes().chunks(size).map(Bytes::copy_from_slice)), "in pieces of {size}");
     }
-    let (id, name, told) = &whole.0[0];
+    let (id, name, meta) = &whole.0[0];
     let bytes = text.len() - ": open\n\n".len() - "\n\n\n\n\ndata: b\n\n".len();
     assert_eq!((Some("1"), "log"), (id.as_deref(), name.as_str()));
-    assert!(told.starts_with(&format!("{bytes} bytes: data: {{\"run_id\":\"3f2a\"")), "{bytes}: {}", &told[..80]);
+    assert!(meta.starts_with(&format!("{bytes} bytes: data: {{\"run_id\":\"3f2a\"")), "{bytes}: {}", &meta[..80]);
     assert_eq!(event(Some("1"), "message", "b"), whole.0[1]);
 }
 

@@ -213,10 +213,10 @@ proptest! {
         for body in [body, text.into_bytes()] {
             let word = String::from_utf8_lossy(&body).into_owned();
             let answer = Answer::new(status, body);
-            let told = within(LEAST_BYTES, || [answer.to_string(), clip(&word)])?;
+            let meta = within(LEAST_BYTES, || [answer.to_string(), clip(&word)])?;
             let RunStanding::Unknown(of_word) = dialect().standing_of(&word) else { continue };
-            for told in told.iter().chain([&of_word]) {
-                prop_assert!(told.len() < TOLD_BYTES_MAX + 64 && !told.chars().any(char::is_control), "{told:?}");
+            for meta in meta.iter().chain([&of_word]) {
+                prop_assert!(meta.len() < TOLD_BYTES_MAX + 64 && !meta.chars().any(char::is_control), "{meta:?}");
             }
         }
     }

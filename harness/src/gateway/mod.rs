@@ -46,6 +46,7 @@ mod hostile_tests;
 mod json_cost;
 mod local_port;
 mod reading;
+mod response_meta;
 mod retry_after;
 mod search;
 mod search_pages;
@@ -59,7 +60,6 @@ mod token;
 mod token_source;
 #[cfg(test)]
 mod token_tests;
-mod told;
 mod transport;
 #[cfg(test)]
 mod transport_tests;
@@ -73,6 +73,7 @@ pub use dialect::{Dialect, Limits};
 pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
 pub use local_port::LocalPort;
 pub use reading::EventReading;
+pub use response_meta::Oversized;
 pub use search::{PageStart, SearchHit, SearchPage};
 pub use secret::Secret;
 pub use stream::{Connection, Ended, Refusal, Streams};
@@ -80,4 +81,3 @@ pub use stream_event::StreamEvent;
 pub use tls::{NoCertificates, Trust};
 pub use token::Token;
 pub use token_source::{TokenError, TokenSource, read_token_file};
-pub use told::Oversized;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{
     ClientError, Dialect, GatewayAccess, StreamEvent, Token, decode::BROWSER_CODINGS, event_parts::parts, headers,
-    secret::Secret, tls::cause_of, told::ResponseMeta, transport::Transport,
+    response_meta::ResponseMeta, secret::Secret, tls::cause_of, transport::Transport,
 };
 use crate::{catalog::CallName, clock, journal::clip};
 
@@ -32,7 +32,7 @@ pub struct Streams {
 
 /// An open stream.
 pub struct Connection {
-    told: ResponseMeta,
+    meta: ResponseMeta,
     /// Where an event carries several log lines.
     lines: String,
     /// Lines of an event that were not handed out yet.
@@ -126,9 +126,9 @@ impl Streams {
         last_id: Option<&str>,
         token: Option<&Secret>,
     ) -> Result<Connection, Refusal> {
-        let told = ResponseMeta::default();
+        let meta = ResponseMeta::default();
         let refused = |answer: String| {
-            let head = told.head();
+            let head = meta.head();
             let is_throttled = head.as_ref().is_some_and(|head| head.status == 429);
             let status = head.as_ref().map(|head| head.status);
             Refusal { answer, status, is_throttled, retry_after: head.and_then(|head| head.retry_after) }
@@ -144,10 +144,10 @@ impl Streams {
         if let Some(id) = last_id.filter(|_| !self.dialect.events.ids_are_the_connections) {
             client = client.last_event_id(id.to_owned());
         }
-        let mut events = client.build_with_transport(self.transport.telling(headers, &told)).stream();
+        let mut events = client.build_with_transport(self.transport.with_meta(headers, &meta)).stream();
         match events.next().await {
             Some(Ok(SSE::Connected(details))) => {
-                if let Some(why) = told.head().and_then(|head| head.undecodable) {
+                if let Some(why) = meta.head().and_then(|head| head.undecodable) {
                     return Err(refused(clip(&format!("{}, with {why}", details.response().status()))));
                 }
                 let head = details.response();
@@ -157,7 +157,7 @@ impl Streams {
                 if is_stream {
                     let idle_max = self.dialect.limits.stream_idle;
                     Ok(Connection {
-                        told,
+                        meta,
                         lines: self.dialect.events.lines.clone(),
                         parts: VecDeque::new(),
                         idle_max,
@@ -168,7 +168,7 @@ impl Streams {
                 }
             }
             Some(Ok(_)) | None => Err(refused("no answer".into())),
-            Some(Err(error)) => Err(refused(explain(error, &told).await)),
+            Some(Err(error)) => Err(refused(explain(error, &meta).await)),
         }
     }
 }
@@ -178,9 +178,9 @@ impl Connection {
     #[cfg(test)]
     pub(super) fn over(
         events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
-        told: ResponseMeta,
+        meta: ResponseMeta,
     ) -> Self {
-        Self { told, lines: String::new(), parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
+        Self { meta, lines: String::new(), parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
     }
 
     /// Whether some of the lines of an event are still to be handed out.
@@ -192,7 +192,7 @@ impl Connection {
     /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
-        self.told.retry()
+        self.meta.retry()
     }
 
     /// The next event. Comments keep the stream alive and are not shown.
@@ -204,7 +204,7 @@ impl Connection {
             if let Some(part) = self.parts.pop_front() {
                 return Ok(part);
             }
-            if let Some(skipped) = self.told.skipped() {
+            if let Some(skipped) = self.meta.skipped() {
                 let (id, name) = (skipped.id.clone(), skipped.name.clone());
                 let event = StreamEvent {
                     id,
@@ -216,11 +216,11 @@ impl Connection {
                 };
                 return Ok(StreamEvent { oversized: Some(skipped), ..event });
             }
-            let (bytes, began) = (self.told.bytes(), clock::now());
+            let (bytes, began) = (self.meta.bytes(), clock::now());
             let item = timeout(self.idle_max, self.events.next()).await;
             let silent_for = clock::now().saturating_duration_since(began);
             let Ok(item) = item else {
-                let (seconds, came) = (self.idle_max.as_secs(), self.told.bytes() - bytes);
+                let (seconds, came) = (self.idle_max.as_secs(), self.meta.bytes() - bytes);
                 let answer = match came {
                     0 => format!("silent for {seconds} s"),
                     _ => format!("no whole event and no comment for {seconds} s, only {came} bytes of one"),
@@ -243,7 +243,7 @@ impl Connection {
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {
                     let in_good_order = matches!(error, Error::Eof);
-                    let answer = explain(error, &self.told).await;
+                    let answer = explain(error, &self.meta).await;
                     return Err(Ended { answer, in_good_order, is_ours: false, silent_for });
                 }
                 None => return Err(Ended { answer: "closed".into(), in_good_order: true, is_ours: false, silent_for }),
@@ -253,8 +253,8 @@ impl Connection {
 }
 
 /// An error in words, with the start of the body where there is one.
-async fn explain(error: Error, told: &ResponseMeta) -> String {
-    let head = told.head();
+async fn explain(error: Error, meta: &ResponseMeta) -> String {
+    let head = meta.head();
     let location = head.as_ref().and_then(|head| head.location.clone());
     let to = location.map_or_else(String::new, |to| format!(" to '{}'", clip(&to)));
     match error {

@@ -13,14 +13,12 @@ use tokio::{
 };
 
 use super::Secret;
-use crate::journal::clip;
+use crate::{child, journal::clip};
 
 /// No token is longer: servers refuse heads of more than 8 or 16 KiB.
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;
 /// How long a command may take that tells a token: it may have to ask somebody.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
-/// How long what a command has written may be on its way when it has ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A source that had nothing new is asked again no sooner: a gateway that refuses every request must not start a command
 /// for each.
 const FILE_AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -148,21 +146,10 @@ async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
         .map_err(|e| failed(format!("did not start: {e}")))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut said = (Vec::new(), Vec::new());
-    let ended = {
-        let reading = async { tokio::join!(start_of(stdout, &mut said.0), all_of(stderr, &mut said.1)) };
-        tokio::pin!(reading);
-        let ended = async {
-            tokio::select! {
-                // A daemon that it has started may keep its outputs open: its own end is what is waited for.
-                status = child.wait() => {
-                    let _ = tokio::time::timeout(LAST_WORDS, &mut reading).await;
-                    status
-                }
-                _ = &mut reading => child.wait().await,
-            }
-        };
-        tokio::time::timeout(COMMAND_LIMIT, ended).await
+    let reading = async {
+        tokio::join!(start_of(stdout, &mut said.0), all_of(stderr, &mut said.1));
     };
+    let ended = tokio::time::timeout(COMMAND_LIMIT, child::ended(&mut child, reading)).await;
     // Who says more than that is cut off, and ends as it may.
     let is_too_long = said.0.len() as u64 > TOKEN_BYTES_MAX;
     match ended {

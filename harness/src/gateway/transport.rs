@@ -33,8 +33,9 @@ use super::{
     decode::Decoder,
     dialect::{CodeSays, Dialect},
     event_lines::EventLines,
-    headers, retry_after,
-    told::{Head, ResponseMeta},
+    headers,
+    response_meta::{Head, ResponseMeta},
+    retry_after,
 };
 use crate::clock;
 
@@ -56,7 +57,7 @@ pub(super) struct Transport {
     headers: HeaderMap,
     /// Whom requests are for, where they go to a proxy.
     host: Option<HeaderValue>,
-    told: ResponseMeta,
+    meta: ResponseMeta,
     dialect: Arc<Dialect>,
 }
 
@@ -71,14 +72,14 @@ impl Transport {
         headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         let dialect = Arc::clone(&access.dialect);
-        Ok(Self { connector, headers, host: access.host(), told: ResponseMeta::default(), dialect })
+        Ok(Self { connector, headers, host: access.host(), meta: ResponseMeta::default(), dialect })
     }
 
     /// The same transport, for one request that has these headers and is told of here.
-    pub(super) fn telling(&self, headers: HeaderMap, told: &ResponseMeta) -> Self {
+    pub(super) fn with_meta(&self, headers: HeaderMap, meta: &ResponseMeta) -> Self {
         let mut all = self.headers.clone();
         all.extend(headers);
-        Self { headers: all, told: told.clone(), ..self.clone() }
+        Self { headers: all, meta: meta.clone(), ..self.clone() }
     }
 
     async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Decoded>, TransportError> {
@@ -98,7 +99,7 @@ impl Transport {
         let retry_after = retry_after::asked(response.headers(), clock::wall_now());
         let response = response.map(|chunks| Decoded { chunks, decoder, ahead: VecDeque::new() });
         let response = self.by_its_code(response).await;
-        self.told.answered(Head {
+        self.meta.answered(Head {
             status: response.status().as_u16(),
             location: location_of(response.headers()),
             retry_after,
@@ -128,7 +129,7 @@ impl HttpTransport for Transport {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let request = request.map(|body| Full::new(body.unwrap_or_default()));
         let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
-        let (told, event_bytes_max) = (self.told.clone(), self.dialect.limits.event_bytes_max);
+        let (meta, event_bytes_max) = (self.meta.clone(), self.dialect.limits.event_bytes_max);
         Box::pin(SyncFuture::new(async move {
             let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
             let response = response?;
@@ -136,7 +137,7 @@ impl HttpTransport for Transport {
             Ok(response.map(|chunks| -> ByteStream {
                 // What is no stream is told as it is.
                 if is_stream {
-                    Box::pin(SyncStream::new(EventLines::of(chunks, told, event_bytes_max)))
+                    Box::pin(SyncStream::new(EventLines::of(chunks, meta, event_bytes_max)))
                 } else {
                     Box::pin(SyncStream::new(chunks))
                 }

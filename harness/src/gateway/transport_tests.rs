@@ -20,7 +20,7 @@ use super::{
     GatewayAccess, Secret, Streams, Token,
     connect::{Connector, Proxies},
     headers,
-    told::ResponseMeta,
+    response_meta::ResponseMeta,
     transport::{READ_BYTES_MAX, Transport},
 };
 use crate::catalog::CallName;
@@ -175,7 +175,7 @@ async fn a_stream_over_tls_goes_through_a_proxy_that_does_not_see_the_token() {
     let headers =
         headers::of(&access.dialect.headers, &[], "s2-soak", access.token.as_ref().map(Token::current).as_ref());
     let transport = Transport::over(Connector::new(trust, Proxies::always(proxies)), &access).unwrap();
-    let transport = transport.telling(headers, &ResponseMeta::default());
+    let transport = transport.with_meta(headers, &ResponseMeta::default());
     assert_eq!(b"data: 1\n\n"[..], body(&transport, &format!("{url}/logs")).await.concat());
     drop(transport);
     let mut heads = timeout(PATIENCE, listening.join_all()).await.expect("the proxy was asked");

@@ -216,7 +216,7 @@ fn one_event_in_ten_has_to_be_late_and_each_counts_once_however_many_streams_it_
     is_green(&late_of_120(13), "late arrivals are no proof: one in ten is later than 5 ms");
     is_red(&late_of_120(16));
     let mut alone = late_of_120(13);
-    alone.plan.lacks.workspace_stream = true;
+    alone.plan.unsupported.workspace_stream = true;
     is_red(&alone);
     let by_phase = writes(&alone).evidence.by_phase;
     assert!(by_phase.iter().any(|of| of.phase == Phase::Steady && of.value > 8_000.0), "{by_phase:#?}");

@@ -88,7 +88,7 @@ fn lines_that_may_not_be_replayed_leave_gaps_open_only_where_there_is_no_stream_
     assert_eq!(Verdict::Pass, with_others.verdict);
     assert!(with_others.evidence.notes.iter().any(|note| names_it(note)));
 
-    soak.plan.lacks.workspace_stream = true;
+    soak.plan.unsupported.workspace_stream = true;
     let alone = gaps(&soak);
     assert_eq!(Verdict::Unproven, alone.verdict);
     assert!(alone.reason.as_deref().is_some_and(names_it), "{:?}", alone.reason);
@@ -98,7 +98,7 @@ fn lines_that_may_not_be_replayed_leave_gaps_open_only_where_there_is_no_stream_
 
     // A gateway that is said to replay nothing is judged by what came while its streams were open.
     let mut said = Soak::healthy(Suite::Full);
-    said.plan.lacks.workspace_stream = true;
+    said.plan.unsupported.workspace_stream = true;
     said.minute(31).counters.insert(Counter::LinesNotReplayed, 5);
     let judgement = gaps(&said);
     assert_eq!(Verdict::Pass, judgement.verdict);

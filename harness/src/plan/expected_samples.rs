@@ -58,16 +58,17 @@ fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
         Kpi::SseReconnectSuccess => steady.returns(plan),
         // The first opening of every stream, the streams of their own that steady runs have, and those that come back.
         Kpi::SseReconnectRate => {
-            let lacks = &plan.lacks;
-            let kept = if lacks.workspace_stream { 0 } else { u64::from(plan.scenario.streams.count) };
+            let unsupported = &plan.unsupported;
+            let kept = if unsupported.workspace_stream { 0 } else { u64::from(plan.scenario.streams.count) };
             // Where no other shows a run, each has its own.
-            let has_own = |run: &&PlannedRun| (run.own_stream || lacks.workspace_stream) && !lacks.run_streams;
+            let has_own =
+                |run: &&PlannedRun| (run.own_stream || unsupported.workspace_stream) && !unsupported.run_streams;
             let own = plan.runs.iter().filter(|run| steady.contains(run.at_ms)).filter(has_own).count();
             kept + count(own) + steady.returns(plan)
         }
         // Every run writes at least a line and an end to each workspace stream.
         Kpi::SseWriteP99 | Kpi::SseDuplicates | Kpi::SseGaps => {
-            let streams = if plan.lacks.workspace_stream { 1 } else { u64::from(plan.scenario.streams.count) };
+            let streams = if plan.unsupported.workspace_stream { 1 } else { u64::from(plan.scenario.streams.count) };
             count(plan.runs.len()) * 2 * streams
         }
         // A run is at least created, started and looked at.

@@ -60,8 +60,8 @@ pub struct Plan {
     /// How many samples each KPI is promised.
     pub promises: ExpectedSamples,
     /// What is not played and not judged, because the gateway does not have what it needs.
-    #[serde(default, skip_serializing_if = "Unsupported::is_empty")]
-    pub lacks: Unsupported,
+    #[serde(rename = "lacks", default, skip_serializing_if = "Unsupported::is_empty")]
+    pub unsupported: Unsupported,
 }
 
 /// One arrival of W1.
@@ -111,8 +111,8 @@ impl Plan {
 
     /// The same plan without what a gateway lacks: what is not played is not promised either.
     #[must_use]
-    pub fn without(mut self, lacks: Unsupported) -> Self {
-        for workload in lacks.workloads.keys() {
+    pub fn without(mut self, unsupported: Unsupported) -> Self {
+        for workload in unsupported.workloads.keys() {
             match workload {
                 Workload::Registry => self.pulses.clear(),
                 Workload::Privacy => self.privacy_ms.clear(),
@@ -120,8 +120,8 @@ impl Plan {
                 _ => {}
             }
         }
-        self.chaos.retain(|event| !lacks.chaos.contains_key(&event.chaos));
-        self.lacks = lacks;
+        self.chaos.retain(|event| !unsupported.chaos.contains_key(&event.chaos));
+        self.unsupported = unsupported;
         self.promises = ExpectedSamples::of(&self);
         self
     }

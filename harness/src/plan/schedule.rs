@@ -34,7 +34,7 @@ pub(super) fn draw(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> P
         heartbeats_ms: until_and_with(scenario.heartbeat_every, duration_ms, false),
         snapshots_ms: until_and_with(scenario.snapshot_every, duration_ms, true),
         promises: ExpectedSamples::default(),
-        lacks: Unsupported::default(),
+        unsupported: Unsupported::default(),
     };
     plan.promises = ExpectedSamples::of(&plan);
     plan

@@ -82,11 +82,14 @@ struct Waived<'a> {
 pub fn results_json(input: &ResultsInput<'_>) -> String {
     let ResultsInput { digest, verdicts, waived, .. } = *input;
     let judgements = |judgements: &[Judgement]| judgements.iter().map(presentable).collect();
-    let lacks = &input.header.plan.lacks;
-    let of_kpis =
-        lacks.kpis.iter().map(|(kpi, reason)| (kpi.name(), reason)).filter(|(name, _)| !waived.contains_key(*name));
-    let of_workloads = lacks.workloads.iter().map(|(workload, reason)| (workload.name(), reason));
-    let of_chaos = lacks.chaos.iter().map(|(chaos, reason)| (chaos.name(), reason));
+    let unsupported = &input.header.plan.unsupported;
+    let of_kpis = unsupported
+        .kpis
+        .iter()
+        .map(|(kpi, reason)| (kpi.name(), reason))
+        .filter(|(name, _)| !waived.contains_key(*name));
+    let of_workloads = unsupported.workloads.iter().map(|(workload, reason)| (workload.name(), reason));
+    let of_chaos = unsupported.chaos.iter().map(|(chaos, reason)| (chaos.name(), reason));
     let by_settings = waived.iter().map(|(name, reason)| (name.as_str(), reason));
     let waived = by_settings.chain(of_kpis).chain(of_workloads).chain(of_chaos);
     let waived = waived.map(|(name, reason)| Waived { name, reason }).collect();
@@ -147,11 +150,11 @@ fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
 /// Why a judgement does not count, where it is waived: by the settings, or for what the gateway lacks.
 pub(super) fn waiver<'a>(input: &ResultsInput<'a>, judgement: &Judgement) -> Option<&'a str> {
     let ResultsInput { header, waived, .. } = *input;
-    let lacks = &header.plan.lacks;
+    let unsupported = &header.plan.unsupported;
     let name = judgement.name.as_str();
     let reason = match judgement.kind {
-        Judged::Kpi => waived.get(name).or_else(|| lacks.kpis.get(&Kpi::from_name(name)?)),
-        Judged::Workload => lacks.workloads.get(&Workload::from_name(name)?),
+        Judged::Kpi => waived.get(name).or_else(|| unsupported.kpis.get(&Kpi::from_name(name)?)),
+        Judged::Workload => unsupported.workloads.get(&Workload::from_name(name)?),
         Judged::Harness => None,
     };
     reason.map(String::as_str)

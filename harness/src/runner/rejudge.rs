@@ -65,9 +65,9 @@ pub(super) fn run(
 ) -> Result<Conclusion, RejudgeError> {
     let journal = StoredJournal::open(settings.journal.as_deref().ok_or(RejudgeError::NoJournal)?)?;
     let suite = journal.header().plan.suite;
-    let mut lacks = journal.header().plan.lacks.clone();
-    lacks.kpis.extend(settings.waivers.clone());
-    let waivers = Waivers::from([(suite, lacks)]);
+    let mut unsupported = journal.header().plan.unsupported.clone();
+    unsupported.kpis.extend(settings.waivers.clone());
+    let waivers = Waivers::from([(suite, unsupported)]);
     if args.list {
         let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
         return Ok(libtest_mimic::run(&args, trials_of(suite, &waivers, true, &nobody)));

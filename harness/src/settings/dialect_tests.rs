@@ -23,7 +23,7 @@ fn what_a_dialect_does_not_say_is_as_the_contract_has_it() {
     let built_in = built_in_dialect();
     assert_eq!("GET /healthz", dialect.route(CallName::Health));
     assert_eq!(built_in.call(CallName::CreateRun), dialect.call(CallName::CreateRun));
-    assert!(dialect.lacks(true).is_empty());
+    assert!(dialect.unsupported(true).is_empty());
     assert_eq!("gateway.toml:2", dialect.place_of("calls.health.path"));
     let other: Vec<_> = dialect.routes_other_than(&built_in).into_iter().collect();
     assert_eq!(vec![("GET /health".to_owned(), "GET /healthz".to_owned())], other);
@@ -96,14 +96,14 @@ queue = \"q\"
 fn what_a_gateway_does_not_have_waives_what_needs_it_for_that_reason() {
     let text = "[calls.publish]\nabsent = \"sold apart\"\n[calls.guard_stream]\nabsent = \"mute\"\n\
                 [metrics.absent]\nsentinel_judge_duration_seconds = \"mute\"\nrun_queue_depth = \"no queue\"\n";
-    let lacks = load(text).unwrap().lacks(false);
-    let kpis: Vec<Kpi> = lacks.kpis.keys().copied().collect();
+    let unsupported = load(text).unwrap().unsupported(false);
+    let kpis: Vec<Kpi> = unsupported.kpis.keys().copied().collect();
     let expected =
         [Kpi::JudgeP95, Kpi::PublishSearchDelay, Kpi::RegistryConsistency, Kpi::TamperedManifests, Kpi::QueueDrift];
     assert_eq!(expected.to_vec(), kpis);
-    assert!(lacks.kpis[&Kpi::QueueDrift].ends_with("has no run_queue_depth: no queue"), "{lacks:?}");
-    assert!(lacks.kpis[&Kpi::JudgeP95].contains("mute"), "{lacks:?}");
-    assert_eq!(vec![Workload::Registry], lacks.workloads.keys().copied().collect::<Vec<_>>());
+    assert!(unsupported.kpis[&Kpi::QueueDrift].ends_with("has no run_queue_depth: no queue"), "{unsupported:?}");
+    assert!(unsupported.kpis[&Kpi::JudgeP95].contains("mute"), "{unsupported:?}");
+    assert_eq!(vec![Workload::Registry], unsupported.workloads.keys().copied().collect::<Vec<_>>());
 }
 
 #[test]

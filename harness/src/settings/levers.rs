@@ -61,7 +61,7 @@ pub(super) fn lever(mut table: TableReader<'_>, chaos: Chaos) -> Option<Lever> {
 }
 
 /// Events without a lever are not injected, and without any event there is nothing to judge of chaos.
-pub(super) fn add_lacks(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect, lacks: &mut Unsupported) {
+pub(super) fn add_unsupported(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect, unsupported: &mut Unsupported) {
     for chaos in Chaos::ALL {
         let why = match levers.get(chaos).unwrap_or(&Lever::Http) {
             Lever::Not(why) => Some(why.clone()),
@@ -71,15 +71,15 @@ pub(super) fn add_lacks(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect, lack
             Lever::Command { .. } | Lever::Proxy { .. } => None,
         };
         if let Some(why) = why {
-            lacks.chaos.insert(*chaos, why);
+            unsupported.chaos.insert(*chaos, why);
         }
     }
-    if lacks.chaos.len() == Chaos::ALL.len() {
-        let why = lacks.chaos.iter().map(|(chaos, why)| format!("{chaos}: {why}")).collect::<Vec<_>>().join("; ");
+    if unsupported.chaos.len() == Chaos::ALL.len() {
+        let why = unsupported.chaos.iter().map(|(chaos, why)| format!("{chaos}: {why}")).collect::<Vec<_>>().join("; ");
         for kpi in [Kpi::ErrorRateChaos, Kpi::ChaosRecovery] {
-            lacks.kpis.insert(kpi, why.clone());
+            unsupported.kpis.insert(kpi, why.clone());
         }
-        lacks.workloads.insert(Workload::Chaos, why);
+        unsupported.workloads.insert(Workload::Chaos, why);
     }
 }
 

@@ -204,11 +204,11 @@ impl Settings {
 
     /// What is not played and not judged on a suite's gateway, because it does not have what that needs.
     #[must_use]
-    pub fn lacks_for(&self, suite: Suite) -> Unsupported {
+    pub fn unsupported_for(&self, suite: Suite) -> Unsupported {
         let Some(gateway) = self.gateway_for(suite) else { return Unsupported::default() };
-        let mut lacks = self.dialect.lacks(gateway.process_is_known());
+        let mut unsupported = self.dialect.unsupported(gateway.process_is_known());
         if suite.has_chaos() {
-            levers::add_lacks(&self.levers, &self.dialect, &mut lacks);
+            levers::add_unsupported(&self.levers, &self.dialect, &mut unsupported);
         }
         let scenario = &self.scenario;
         let duration = if suite == Suite::Smoke { scenario.smoke_duration } else { scenario.full_duration };
@@ -216,23 +216,23 @@ impl Settings {
             && Kpi::of(suite).any(|kpi| kpi == Kpi::RssDrift)
         {
             // What it lacks altogether says more.
-            lacks.kpis.entry(Kpi::RssDrift).or_insert(why);
+            unsupported.kpis.entry(Kpi::RssDrift).or_insert(why);
         }
-        lacks
+        unsupported
     }
 
     /// What is not judged of a suite, and why: by the settings, or for what its gateway lacks.
     #[must_use]
     pub fn waivers_for(&self, suite: Suite) -> Unsupported {
-        let mut lacks = self.lacks_for(suite);
-        lacks.kpis.extend(self.waivers.clone());
-        lacks
+        let mut unsupported = self.unsupported_for(suite);
+        unsupported.kpis.extend(self.waivers.clone());
+        unsupported
     }
 
     /// The plan of a suite.
     #[must_use]
     pub fn plan_of(&self, suite: Suite) -> Plan {
-        Plan::new(suite, &self.scenario, self.seed, self.pace_for(suite)).without(self.lacks_for(suite))
+        Plan::new(suite, &self.scenario, self.seed, self.pace_for(suite)).without(self.unsupported_for(suite))
     }
 
     /// What a reader of a journal may want to know of the settings; no secrets.

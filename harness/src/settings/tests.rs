@@ -181,10 +181,10 @@ fn the_process_of_a_gateway_on_this_machine_is_known_unless_it_is_not_to_be_look
         let variables = variables.into_iter().chain(pid.map(|pid| ("S2_GATEWAY_PID", pid)));
         Settings::load(&Environment::new(folder.path().to_owned(), variables), SHIPPED).unwrap()
     };
-    let lacks = |url, pid| settings(url, pid).lacks_for(Suite::Full).kpis.contains_key(&Kpi::RssDrift);
+    let unsupported = |url, pid| settings(url, pid).unsupported_for(Suite::Full).kpis.contains_key(&Kpi::RssDrift);
     let (here, there) = ("http://127.0.0.1:3000", "https://gateway.example");
-    assert!(!lacks(here, None) && !lacks(here, Some("17")) && !lacks(there, Some("17")));
-    assert!(lacks(there, None) && lacks(here, Some("off")));
+    assert!(!unsupported(here, None) && !unsupported(here, Some("17")) && !unsupported(there, Some("17")));
+    assert!(unsupported(there, None) && unsupported(here, Some("off")));
     let shown = |url, pid| settings(url, pid).shown().get("gatewayPid").cloned().unwrap_or_default();
     assert_eq!(["of who listens", "17", ""], [shown(here, None), shown(here, Some("17")), shown(here, Some("off"))]);
     let text = problems(&[("S2_GATEWAY_PID", "off")], SHIPPED);
@@ -264,7 +264,11 @@ fn memory_is_not_judged_in_a_compressed_soak_of_a_gateway_of_yours_and_the_reaso
     let settings = load("120", "");
     let reason = why(&settings, Suite::Full).unwrap();
     assert!(reason.starts_with("not judged at pace 120: ") && reason.contains("[drift] min_real_time"), "{reason}");
-    assert_eq!(Some(&reason), settings.plan_of(Suite::Full).lacks.kpis.get(&Kpi::RssDrift), "and the journal has it");
+    assert_eq!(
+        Some(&reason),
+        settings.plan_of(Suite::Full).unsupported.kpis.get(&Kpi::RssDrift),
+        "and the journal has it"
+    );
     assert_eq!(None, why(&settings, Suite::Rehearsal), "the memory of the mock is known");
     assert_eq!(None, why(&settings, Suite::Smoke), "it does not judge memory at all");
     assert!(!settings.waivers_for(Suite::Full).kpis.contains_key(&Kpi::FdDrift), "descriptors do not warm up");

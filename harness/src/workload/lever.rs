@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::{
     catalog::{CallName, Chaos},
-    clock,
+    child, clock,
     journal::clip,
     plan::{Lever, millis},
     proxy::{Fault, FaultProxy},
@@ -18,8 +18,6 @@ use crate::{
 
 /// Of what a command says on each of its outputs, so much is kept; the rest is read and let go.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024;
-/// How long the outputs of a command that has ended are read, where a daemon of its keeps them open.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A restart by the proxy: connections are cut, and for so long there are no new ones.
 const DARK_MS: u64 = 2_000;
 /// What the runner tells its children is none of a command's business.
@@ -118,23 +116,11 @@ async fn run(program: &str, arguments: &[String], timeout: Duration) -> Pulled {
         }
     };
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    // A daemon that it starts may keep its outputs open: its own end is what is waited for.
     let mut said = (Vec::new(), Vec::new());
-    let ended = {
-        let reading = async { tokio::join!(read(stdout, &mut said.0), read(stderr, &mut said.1)) };
-        tokio::pin!(reading);
-        let ended = async {
-            tokio::select! {
-                status = child.wait() => {
-                    // What it has said is on its way still.
-                    let _ = tokio::time::timeout(LAST_WORDS, &mut reading).await;
-                    status
-                }
-                _ = &mut reading => child.wait().await,
-            }
-        };
-        tokio::time::timeout(timeout, ended).await
+    let reading = async {
+        tokio::join!(read(stdout, &mut said.0), read(stderr, &mut said.1));
     };
+    let ended = tokio::time::timeout(timeout, child::ended(&mut child, reading)).await;
     let took_ms = millis(clock::now().saturating_duration_since(began));
     let mut text = String::from_utf8_lossy(&said.0).into_owned();
     text.push_str(&String::from_utf8_lossy(&said.1));

@@ -5,10 +5,10 @@
 
 mod codes;
 mod fills;
-mod lacks;
 mod limits;
 mod registry;
 mod template;
+mod unsupported;
 
 use std::collections::{BTreeMap, BTreeSet};
 

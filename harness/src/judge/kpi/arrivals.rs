@@ -148,7 +148,8 @@ fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
     let arrivals = case.digest.histogram(Timing::EventDelivery, Scope::Steady);
     let all = case.digest.histogram(Timing::EventDelivery, Scope::All).len();
     // What one event did on all streams is one sample.
-    let streams = if case.plan.lacks.workspace_stream { 1 } else { u64::from(case.plan.scenario.streams.count).max(1) };
+    let streams =
+        if case.plan.unsupported.workspace_stream { 1 } else { u64::from(case.plan.scenario.streams.count).max(1) };
     let ranks = confidence::ranks(CERTAIN, arrivals.len() / streams).filter(|ranks| ranks.low > 0);
     let Some(ranks) = ranks.filter(|_| !is_too_few(all, promised)) else {
         return doubt(format!("{all} of {promised} events say how long they took"));

@@ -149,7 +149,7 @@ fn lines_that_are_not_replayed(found: &mut Assessment, case: Case<'_>) {
          replay_on_run_streams says: \"no\" where it delivers only what happens while it is open, else \"yes\""
     );
     // Where there are streams of the workspace, they show every run, and are compared with one another.
-    if case.plan.lacks.workspace_stream {
+    if case.plan.unsupported.workspace_stream {
         found.unproven_where(true, note);
     } else {
         found.evidence.notes.push(note);

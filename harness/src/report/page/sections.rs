@@ -81,14 +81,15 @@ impl JudgementStanding {
 }
 
 fn waiver<'a>(input: &PageInput<'a>, judgement: &Judgement) -> Option<&'a str> {
-    let lacks = &input.header.plan.lacks;
+    let unsupported = &input.header.plan.unsupported;
     match judgement.kind {
         Judged::Kpi => {
-            let lacking = lacks.kpis.iter().find(|(kpi, _)| kpi.name() == judgement.name).map(|(_, reason)| reason);
+            let lacking =
+                unsupported.kpis.iter().find(|(kpi, _)| kpi.name() == judgement.name).map(|(_, reason)| reason);
             input.waived.get(&judgement.name).or(lacking).map(String::as_str)
         }
         Judged::Workload => {
-            lacks.workloads.iter().find(|(w, _)| w.name() == judgement.name).map(|(_, reason)| reason.as_str())
+            unsupported.workloads.iter().find(|(w, _)| w.name() == judgement.name).map(|(_, reason)| reason.as_str())
         }
         Judged::Harness => None,
     }

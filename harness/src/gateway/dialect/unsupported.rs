@@ -20,30 +20,30 @@ const WORKLOADS: [(Workload, &[CallName]); 3] = [
 impl Dialect {
     /// What cannot be judged, and why; `process_is_known` where the gateway's process can be looked at.
     #[must_use]
-    pub fn lacks(&self, process_is_known: bool) -> Unsupported {
+    pub fn unsupported(&self, process_is_known: bool) -> Unsupported {
         let workspace_stream = self.absence(LogsStream).is_some();
         let run_streams = self.absence(RunLogsStream).is_some();
-        let mut lacks = Unsupported { workspace_stream, run_streams, ..Unsupported::default() };
+        let mut unsupported = Unsupported { workspace_stream, run_streams, ..Unsupported::default() };
         for kpi in Kpi::ALL {
             let missing = kpi.spec().needs.iter().find_map(|group| self.all_absent(group, process_is_known));
             if let Some(why) = missing {
-                lacks.kpis.insert(*kpi, why);
+                unsupported.kpis.insert(*kpi, why);
             }
         }
-        if !lacks.kpis.contains_key(&Kpi::TamperedManifests)
+        if !unsupported.kpis.contains_key(&Kpi::TamperedManifests)
             && self.call(Publish).is_some_and(|spec| !spec.has_place("signature"))
         {
             let why =
                 format!("the dialect {} publishes without a {{signature}}: nothing can be tampered with", self.name);
-            lacks.kpis.insert(Kpi::TamperedManifests, why);
+            unsupported.kpis.insert(Kpi::TamperedManifests, why);
         }
         for (workload, calls) in WORKLOADS {
             let needs: Vec<Need> = calls.iter().map(|call| Call(*call)).collect();
             if let Some(why) = self.all_absent(&needs, false) {
-                lacks.workloads.insert(workload, why);
+                unsupported.workloads.insert(workload, why);
             }
         }
-        lacks
+        unsupported
     }
 
     /// Why none of a group is there; `None` where one is.

@@ -69,11 +69,11 @@ impl ResponseMeta {
 
     /// Takes down that more of the body has come, the delay that it asked for, if it did, and what was skipped of it.
     pub(super) fn came(&self, bytes: usize, retry_ms: Option<u64>, skipped: impl Iterator<Item = Oversized>) {
-        let mut telling = self.lock();
-        telling.bytes += bytes as u64;
-        telling.retry = retry_ms.map(Duration::from_millis).or(telling.retry);
-        telling.oversized.extend(skipped);
-        telling.oversized.truncate(OVERSIZED_MAX);
+        let mut with_meta = self.lock();
+        with_meta.bytes += bytes as u64;
+        with_meta.retry = retry_ms.map(Duration::from_millis).or(with_meta.retry);
+        with_meta.oversized.extend(skipped);
+        with_meta.oversized.truncate(OVERSIZED_MAX);
     }
 
     /// The first event that was skipped, and that was not told yet.
