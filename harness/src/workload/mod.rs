@@ -3,6 +3,7 @@
 mod added_latency;
 mod availability;
 mod clock_jump;
+mod fewest;
 mod found_processes;
 mod freshness;
 #[cfg(test)]

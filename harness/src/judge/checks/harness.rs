@@ -1,16 +1,13 @@
 //! What is judged about the harness itself: a verdict on a gateway is worth as much as these.
 
 use crate::{
-    catalog::{HarnessCheck, Phase, Target, Unit, Workload},
-    journal::{Counter, EndReason, Timing},
+    catalog::{HarnessCheck, Phase, Target, Unit},
+    journal::EndReason,
     judge::{
-        Digest, Judged, Judgement, Scope, Targets, Violation,
-        kpi::{
-            drift,
-            lateness::{self, Lateness},
-            missing_samples,
-        },
-        verdict::assessment::{Assessment, is_too_few, percent},
+        Digest, Judged, Judgement, Targets, Violation,
+        checks::load,
+        kpi::{drift, missing_samples},
+        verdict::assessment::{Assessment, percent},
     },
     plan::{Plan, moment},
 };
@@ -21,8 +18,6 @@ const HEARTBEAT_LATE_REAL_MS: f64 = 5_000.0;
 const HOLE_REAL_MS: f64 = 5_000.0;
 /// The session may end so much before the plan, percent of it: the last interval may be cut short.
 const CUT_PERCENT_MAX: f64 = 1.0;
-/// Where more requests than this are told to come later, percent of all, what was played is not the load that was planned.
-const THROTTLED_PERCENT_MAX: f64 = 10.0;
 
 /// Makes one check.
 pub(in crate::judge) fn judge(check: HarnessCheck, plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
@@ -30,7 +25,7 @@ pub(in crate::judge) fn judge(check: HarnessCheck, plan: &Plan, targets: &Target
         HarnessCheck::NoFatalErrors => no_fatal_errors(plan, digest),
         HarnessCheck::Heartbeats => heartbeats(plan, digest),
         HarnessCheck::FullDuration => full_duration(plan, targets, digest),
-        HarnessCheck::LoadDelivered => load_delivered(plan, targets, digest),
+        HarnessCheck::LoadDelivered => load::delivered(plan, targets, digest),
         HarnessCheck::SelfDrift => drift::of_harness(plan, targets, digest),
     }
 }
@@ -123,72 +118,6 @@ fn full_duration(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
         .or_else(|| is_cut.then(|| format!("the record stops at {}", moment(digest.scenario_ms()))))
         .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
     found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
-    missing_samples::conclude(found, plan, digest)
-}
-
-/// Planned starts of W1 to W6 happened, and none was late in a way that could have changed a verdict ([`lateness`]). Of the two
-/// conditions the judgement shows the one that is missed.
-fn load_delivered(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
-    let check = HarnessCheck::LoadDelivered;
-    let mut found = open(check, Unit::Percent, targets.load_delivered(), "planned starts");
-    let played = Workload::of(plan.suite).filter(|w| !matches!(w, Workload::Availability | Workload::Metrics));
-    let (mut planned, mut started) = (0, 0);
-    for workload in played {
-        // Starts beyond the plan make none good that is missing elsewhere.
-        let of_plan = digest.cycles(workload).started.min(plan.cycles(workload));
-        planned += plan.cycles(workload);
-        started += of_plan;
-        if of_plan < plan.cycles(workload) {
-            let note = format!("{workload} started {of_plan} of {}", plan.cycles(workload));
-            found.evidence.notes.push(note);
-        }
-    }
-    found.promised = planned;
-    found.samples = started;
-    found.value = if digest.is_empty() { None } else { percent(started, planned) };
-    found.evidence.over = planned - started;
-    let is_short = found.value.is_some_and(|value| !found.target.is_met_by(value));
-    if is_short {
-        let early = missing_samples::of_early_end(plan, digest);
-        found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")));
-        return missing_samples::conclude(found, plan, digest);
-    }
-
-    let (throttled, requests) =
-        (digest.counter(Counter::RequestsThrottled, Scope::All), digest.counter(Counter::Requests, Scope::All));
-    if throttled > 0 {
-        found.evidence.notes.push(format!("{throttled} times a request was told to come later (409, 429)"));
-    }
-    if let Some(share) = percent(throttled, requests).filter(|share| *share > THROTTLED_PERCENT_MAX) {
-        // What waits is no load, and what was measured of the rest says little of the load that was planned.
-        found.lack = Some(format!(
-            "{throttled} of {requests} requests, {share:.0} %, were told to come later: the gateway's plan does not allow \
-             this load; raise its limits, or lower the rates in soak.toml"
-        ));
-        found.value = None;
-        return missing_samples::conclude(found, plan, digest);
-    }
-
-    let lateness = Lateness::of(digest, targets);
-    if is_too_few(lateness.starts(), plan.runs.len() as u64) {
-        found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.starts()));
-        found.value = None;
-        return missing_samples::conclude(found, plan, digest);
-    }
-    let (p99_ms, starts) = (lateness.at_ms(0.99), lateness.starts());
-    found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {starts} starts"));
-    found.evidence.notes.extend(lateness.note());
-    found.evidence.notes.extend(digest.story.stalls.iter().map(lateness::stood_still));
-    found.fault = lateness::harm(plan, targets, digest);
-    if found.fault.is_some() && !targets.start_lateness().is_met_by(p99_ms) {
-        (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
-        let limit_us = crate::judge::record::digest::limit_us(targets.start_lateness().limit());
-        found.evidence.over = lateness.late();
-        found.evidence.first =
-            crate::judge::kpi::quantiles::first_over(digest, Timing::StartLateness, Scope::All, limit_us);
-        found.evidence.worst =
-            crate::judge::kpi::quantiles::worst_over(digest, Timing::StartLateness, Scope::All, limit_us);
-    }
     missing_samples::conclude(found, plan, digest)
 }
 

@@ -2,7 +2,7 @@
 //! itself where that is enough.
 
 use crate::{
-    catalog::Phase,
+    catalog::{Kpi, Phase},
     journal::{Counter, Source, Timing},
     judge::{
         PhaseValue, Scope,
@@ -41,12 +41,54 @@ pub(in crate::judge) fn start_to_log(case: Case<'_>) -> Assessment {
     if found.samples == 0 {
         found.lack = Some("no run wrote a log line".to_owned());
     }
+    unless_late(&mut found, case);
+    found
+}
+
+/// The latencies that this process measures itself, so that its own lateness is in them.
+const OBSERVED: [(Kpi, Timing, Scope); 3] = [
+    (Kpi::StartToLogP95, Timing::StartToLog, Scope::Steady),
+    (Kpi::StartToLogP99, Timing::StartToLog, Scope::Steady),
+    (Kpi::SseWriteP99, Timing::EventDelivery, Scope::All),
+];
+
+/// The KPIs that may be decided by a latency that this process measured itself.
+pub(in crate::judge) fn observed_kpis() -> impl Iterator<Item = Kpi> {
+    OBSERVED.iter().map(|(kpi, ..)| *kpi)
+}
+
+/// The latency that decides a KPI and that this process measured itself, milliseconds; none where the gateway's histogram
+/// decides.
+pub(in crate::judge) fn observed_ms(case: Case<'_>) -> Option<f64> {
+    let (_, timing, scope) = OBSERVED.iter().find(|(kpi, ..)| *kpi == case.kpi)?;
+    if *timing == Timing::EventDelivery && decisive_bounds(case, Source::SseWrite).is_ok() {
+        return None;
+    }
+    let histogram = case.digest.histogram(*timing, *scope);
+    let max_us = case.digest.worst(*timing, *scope).map(|worst| worst.max_us).max().unwrap_or(0);
+    (!histogram.is_empty()).then(|| ms(value_us(&histogram, case.quantile(), max_us)))
+}
+
+/// A latency that may have missed its target because this process was late proves nothing.
+fn unless_late(found: &mut Assessment, case: Case<'_>) {
     let lateness = Lateness::of(case.digest, case.targets);
-    let explained = found.value.and_then(|value_ms| lateness::explanation(&lateness, quantile, value_ms, found.target));
+    let observed = observed_ms(case).filter(|_| found.value.is_some() && found.fault.is_none());
+    let explained = observed.and_then(|ms| lateness::explanation(&lateness, case.quantile(), ms, found.target));
     if explained.is_some() {
         (found.value, found.lack) = (None, explained);
     }
-    found
+}
+
+/// Where the gateway's histogram puts a quantile, if that is on one side of the target and enough samples say so. Otherwise
+/// where it puts the quantile all the same, if it has enough samples.
+fn decisive_bounds(case: Case<'_>, source: Source) -> Result<Bounds, Option<Bounds>> {
+    let cells = case.digest.cells(source, Scope::All);
+    let promised = case.plan.promised(case.kpi, &case.digest.story.windows_ms);
+    let bounds = cells.quantile(case.quantile()).map(in_ms).filter(|_| !is_too_few(cells.total(), promised));
+    match bounds {
+        Some(Bounds { lower, upper }) if upper <= case.limit() || lower >= case.limit() => Ok(Bounds { lower, upper }),
+        between => Err(between),
+    }
 }
 
 /// `judge_p95`, `shield_p95`, `sse_write_p99`: by the gateway's own histogram where it has nine tenths of the samples
@@ -60,12 +102,10 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     let mut found = case.open(events);
     let cells = case.digest.cells(source, Scope::All);
     let total = cells.total();
-    let bounds = cells.quantile(quantile).map(in_ms).filter(|_| !is_too_few(total, found.promised));
     let limit_ms = case.limit();
+    let bounds = decisive_bounds(case, source);
 
-    if let Some(Bounds { lower, upper }) = bounds
-        && (upper <= limit_ms || lower >= limit_ms)
-    {
+    if let Ok(Bounds { lower, upper }) = bounds {
         found.evidence.sample_name = "samples of the gateway's histogram".to_owned();
         found.samples = total;
         found.evidence.over = cells.certainly_above(limit_ms / 1_000.0);
@@ -107,7 +147,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     }
 
     by_timing(&mut found, case, quantile, timing, Scope::All);
-    let histogram_says = match bounds {
+    let histogram_says = match bounds.err().flatten() {
         Some(Bounds { lower, upper }) => {
             format!("{source} puts it between {lower} and {upper} ms, which does not say on which side of the target")
         }
@@ -124,6 +164,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     if timing == Timing::EventDelivery {
         arrivals::tell(&mut found, case);
         held_back::from_browsers(&mut found, case, quantile);
+        unless_late(&mut found, case);
     }
     if cells.malformed > 0 {
         found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
