@@ -17,8 +17,9 @@ use crate::{
 };
 
 fn results_of(soak: &Soak) -> Value {
-    let (digest, verdicts) = (soak.digest(), soak.judge());
-    let input = ResultsInput { header: &soak.header(), digest: &digest, verdicts: &verdicts, waived: &BTreeMap::new() };
+    let (history, verdicts) = (soak.history(), soak.judge());
+    let input =
+        ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived: &BTreeMap::new() };
     serde_json::from_str(&results_json(&input)).unwrap()
 }
 

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChaosReport, Comparison, Digest, Judged, Judgement, Targets, Verdict, kpi};
+use super::{ChaosReport, Comparison, Judged, Judgement, Targets, Verdict, kpi};
 use crate::{
     catalog::{HarnessCheck, Kpi, Workload},
+    history::History,
     judge::{checks::workload, kpi::chaos},
     plan::Plan,
 };
@@ -25,22 +26,22 @@ pub struct Verdicts {
     pub comparison: Option<Comparison>,
 }
 
-/// Judges what a digest has seen. Given the same, it says the same: no clock, no file, no network.
+/// Judges what a history has seen. Given the same, it says the same: no clock, no file, no network.
 ///
-/// `targets` need not be those that the digest was made with: only which sample was the first over a target is then
+/// `targets` need not be those that the history was made with: only which sample was the first over a target is then
 /// not known.
 #[must_use]
-pub fn judge(plan: &Plan, targets: &Targets, digest: &Digest) -> Verdicts {
-    let mut kpis: Vec<Judgement> = Kpi::of(plan.suite).map(|kpi| kpi::judge(kpi, plan, targets, digest)).collect();
+pub fn judge(plan: &Plan, targets: &Targets, history: &History) -> Verdicts {
+    let mut kpis: Vec<Judgement> = Kpi::of(plan.suite).map(|kpi| kpi::judge(kpi, plan, targets, history)).collect();
     let baseline = targets.baseline().filter(|baseline| baseline.suite() == plan.suite);
     let comparison = baseline.map(|baseline| baseline.hold(plan, &mut kpis));
     Verdicts {
         kpis,
-        workloads: Workload::of(plan.suite).map(|workload| workload::judge(workload, plan, digest)).collect(),
+        workloads: Workload::of(plan.suite).map(|workload| workload::judge(workload, plan, history)).collect(),
         harness: HarnessCheck::of(plan.suite)
-            .map(|check| crate::judge::checks::harness::judge(check, plan, targets, digest))
+            .map(|check| crate::judge::checks::harness::judge(check, plan, targets, history))
             .collect(),
-        chaos: plan.chaos.iter().map(|event| chaos::report(event, digest)).collect(),
+        chaos: plan.chaos.iter().map(|event| chaos::report(event, history)).collect(),
         comparison,
     }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::{RunFolder, number, title::title};
 use crate::{
     catalog::{Phase, Suite, Unit},
+    history::Violation,
     journal::clip,
-    judge::{Judged, Judgement, Verdict, Violation},
+    judge::{Judged, Judgement, Verdict},
     plan::moment,
 };
 

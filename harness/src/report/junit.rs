@@ -29,21 +29,21 @@ pub enum Stage {
 /// trial's; `folder` is where that says to read on.
 #[must_use]
 pub fn junit_xml(input: &ResultsInput<'_>, folder: &str, stage: Stage) -> String {
-    let ResultsInput { header, digest, verdicts, .. } = *input;
+    let ResultsInput { header, history, verdicts, .. } = *input;
     let suite_name = header.plan.suite.name();
     let mut suite = TestSuite::new(suite_name);
     // A time that cannot be read is left out, as is a length that is none.
     suite.timestamp = header.started_at.parse().ok();
     #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-    let real_seconds = digest.scenario_ms() as f64 / 1_000.0 / header.plan.pace;
+    let real_seconds = history.timeline.scenario_ms() as f64 / 1_000.0 / header.plan.pace;
     suite.time = Duration::try_from_secs_f64(real_seconds).ok();
-    let end = digest.end();
+    let end = history.timeline.end();
     for (name, value) in [
         ("finished", if end.is_some() { "yes" } else { "no" }.to_owned()),
         ("endReason", end.map(|end| in_camel_case(&end.reason)).unwrap_or_default()),
         ("startedAt", header.started_at.clone()),
         ("endedAt", end.map(|end| end.ended_at.clone()).unwrap_or_default()),
-        ("scenarioMinutes", (digest.scenario_ms() / 60_000).to_string()),
+        ("scenarioMinutes", (history.timeline.scenario_ms() / 60_000).to_string()),
         ("plannedMinutes", (header.plan.duration_ms / 60_000).to_string()),
         ("pace", rounded(header.plan.pace).to_string()),
         ("seed", header.plan.seed.to_string()),
@@ -153,8 +153,12 @@ mod tests {
     const FOLDER: &str = "target/soak/full-2026-11-23T10-00-00";
 
     fn rendered(soak: &Soak, waived: &BTreeMap<String, String>, stage: Stage) -> String {
-        let (digest, verdicts) = (soak.digest(), soak.judge());
-        junit_xml(&ResultsInput { header: &soak.header(), digest: &digest, verdicts: &verdicts, waived }, FOLDER, stage)
+        let (history, verdicts) = (soak.history(), soak.judge());
+        junit_xml(
+            &ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived },
+            FOLDER,
+            stage,
+        )
     }
 
     fn cases<'a>(document: &'a Document<'a>) -> impl Iterator<Item = Node<'a, 'a>> {

@@ -1,9 +1,7 @@
 //! Renders verdicts: one renderer a file, pure text, and a renderer decides nothing.
 
-mod account;
 mod block;
 mod comparison;
-mod course;
 #[cfg(test)]
 mod evidence_tests;
 mod failure;
@@ -23,10 +21,8 @@ mod table;
 mod tests;
 mod title;
 
-pub use account::Account;
 pub use block::{KPIS_SHOWN, SoakStanding, block, red_line};
 pub use comparison::comparison_table;
-pub use course::Course;
 pub use failure::failure_text;
 pub use folder::RunFolder;
 pub use heartbeat::heartbeat_line;

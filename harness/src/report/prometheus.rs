@@ -10,8 +10,9 @@ use prometheus_client::{
 
 use crate::{
     catalog::{Suite, Unit},
+    history::{History, Scope},
     journal::{Counter, Gauge, Timing},
-    judge::{Digest, Judgement, Scope, Verdict, Verdicts},
+    judge::{Judgement, Verdict, Verdicts},
 };
 
 type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;
@@ -22,10 +23,10 @@ pub const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version
 /// The verdicts, counters, gauges and latencies of a soak as they stand, in the text format of `OpenMetrics`. Everything
 /// is a gauge: a session that takes over goes on counting where the one before it was, and a scrape is but a look at that.
 #[must_use]
-pub fn prometheus_text(suite: Suite, duration_ms: u64, digest: &Digest, verdicts: &Verdicts) -> String {
+pub fn prometheus_text(suite: Suite, duration_ms: u64, history: &History, verdicts: &Verdicts) -> String {
     let mut registry = Registry::with_prefix_and_labels("s2", [("suite".into(), suite.name().into())].into_iter());
     let played = Number::<f64, AtomicU64>::default();
-    played.set(seconds(digest.scenario_ms()));
+    played.set(seconds(history.timeline.scenario_ms()));
     registry.register_with_unit("scenario", "How far the scenario has come", Units::Seconds, played);
     let planned = Number::<f64, AtomicU64>::default();
     planned.set(seconds(duration_ms));
@@ -34,18 +35,18 @@ pub fn prometheus_text(suite: Suite, duration_ms: u64, digest: &Digest, verdicts
 
     let counters = Numbers::default();
     for counter in Counter::ALL {
-        set(&counters, &[("name", counter.name())], count(digest.counter(*counter, Scope::All)));
+        set(&counters, &[("name", counter.name())], count(history.totals.counter(*counter, Scope::All)));
     }
     registry.register("counter", "What was counted so far, by the journal's names", counters);
 
     let gauges = Numbers::default();
-    for (gauge, total) in Gauge::ALL.iter().filter_map(|gauge| Some((gauge, digest.gauge(*gauge)?))) {
+    for (gauge, total) in Gauge::ALL.iter().filter_map(|gauge| Some((gauge, history.totals.gauge(*gauge)?))) {
         set(&gauges, &[("name", gauge.name())], total.last);
     }
     registry.register("gauge", "What was sampled last, by the journal's names, which say the unit", gauges);
 
     let latencies = Numbers::default();
-    for (timing, of) in Timing::ALL.iter().filter_map(|t| Some((t.name(), digest.quantiles(*t, Scope::All)?))) {
+    for (timing, of) in Timing::ALL.iter().filter_map(|t| Some((t.name(), history.totals.quantiles(*t, Scope::All)?))) {
         for (quantile, ms) in [("0.5", of.p50_ms), ("0.95", of.p95_ms), ("0.99", of.p99_ms), ("1", of.max_ms)] {
             set(&latencies, &[("name", timing), ("quantile", quantile)], ms / 1_000.0);
         }

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::{process::ProcessStats, rounded};
 use crate::{
     catalog::{Kpi, Suite, Target, Workload},
+    history::{History, Scope},
     journal::{Counter, EndReason, Header},
-    judge::{ChaosReport, Comparison, Digest, Judged, Judgement, Range, Scope, Verdict, Verdicts},
+    judge::{ChaosReport, Comparison, Judged, Judgement, Range, Verdict, Verdicts},
 };
 
 /// What the results are made of.
@@ -17,7 +18,7 @@ pub struct ResultsInput<'a> {
     /// The journal's header: what was to be played, against what.
     pub header: &'a Header,
     /// What was recorded so far.
-    pub digest: &'a Digest,
+    pub history: &'a History,
     /// What is said of it.
     pub verdicts: &'a Verdicts,
     /// KPIs that are not judged, by name, and why. They stand among the KPIs, and do not count in the summary.
@@ -80,7 +81,7 @@ struct Waived<'a> {
 /// The results as JSON, for people and `jq`. The same input gives the same bytes.
 #[must_use]
 pub fn results_json(input: &ResultsInput<'_>) -> String {
-    let ResultsInput { digest, verdicts, waived, .. } = *input;
+    let ResultsInput { history, verdicts, waived, .. } = *input;
     let judgements = |judgements: &[Judgement]| judgements.iter().map(presentable).collect();
     let unsupported = &input.header.plan.unsupported;
     let of_kpis = unsupported
@@ -95,14 +96,14 @@ pub fn results_json(input: &ResultsInput<'_>) -> String {
     let waived = waived.map(|(name, reason)| Waived { name, reason }).collect();
     let results = Results {
         summary: summary(input),
-        fatal_error: digest.fatal(),
+        fatal_error: history.timeline.fatal(),
         kpis: judgements(&verdicts.kpis),
         workloads: judgements(&verdicts.workloads),
         harness: judgements(&verdicts.harness),
         chaos: &verdicts.chaos,
-        duration_minutes: minutes(digest.scenario_ms()),
+        duration_minutes: minutes(history.timeline.scenario_ms()),
         waived,
-        processes: ProcessStats::of(digest),
+        processes: ProcessStats::of(history),
         comparison: verdicts.comparison.as_ref().map(compared),
     };
     let mut json = serde_json::to_string_pretty(&results).expect("results are strings, numbers and lists");
@@ -111,12 +112,12 @@ pub fn results_json(input: &ResultsInput<'_>) -> String {
 }
 
 fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
-    let ResultsInput { header, digest, verdicts, .. } = *input;
+    let ResultsInput { header, history, verdicts, .. } = *input;
     let is_waived = |judgement: &&Judgement| waiver(input, judgement).is_some();
     let judged: Vec<Verdict> = verdicts.iter().filter(|j| !is_waived(j)).map(|j| j.verdict).collect();
     let counted = |verdict| judged.iter().filter(|judged| **judged == verdict).count();
-    let end = digest.end();
-    let counter = |counter| digest.counter(counter, Scope::All);
+    let end = history.timeline.end();
+    let counter = |counter| history.totals.counter(counter, Scope::All);
     Summary {
         suite: header.plan.suite,
         // No verdict is no green.
@@ -135,13 +136,13 @@ fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
         pace: rounded(header.plan.pace),
         planned_minutes: minutes(header.plan.duration_ms),
         runs_planned: header.plan.runs.len(),
-        runs_started: digest.runs_started(),
+        runs_started: history.totals.runs_started(),
         runs_ended: counter(Counter::RunsEnded),
         runs_succeeded: counter(Counter::RunsSucceeded),
-        open_streams: digest.open_streams(),
+        open_streams: history.totals.open_streams(),
         streams_opened: counter(Counter::StreamsOpened),
         events_delivered: counter(Counter::EventsDelivered),
-        requests: digest.requests(),
+        requests: history.totals.requests(),
         request_errors: counter(Counter::RequestErrors),
         requests_throttled: counter(Counter::RequestsThrottled),
     }

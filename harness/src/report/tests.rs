@@ -106,8 +106,8 @@ fn a_failure_is_plain_lines_whatever_the_gateway_said() {
 }
 
 fn results(soak: &Soak, waived: &BTreeMap<String, String>) -> String {
-    let (digest, verdicts) = (soak.digest(), soak.judge());
-    results_json(&ResultsInput { header: &soak.header(), digest: &digest, verdicts: &verdicts, waived })
+    let (history, verdicts) = (soak.history(), soak.judge());
+    results_json(&ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived })
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn results_while_the_soak_goes_on_have_no_end_and_no_fatal_error() {
 #[test]
 fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
     let metrics = BTreeMap::from([("run_queue_depth".to_owned(), 0.0), ("odd".to_owned(), f64::NAN)]);
-    let json = snapshot_json(&Soak::healthy(Suite::Smoke).digest(), &metrics, 10, "2026-11-23T10:10:00Z");
+    let json = snapshot_json(&Soak::healthy(Suite::Smoke).history(), &metrics, 10, "2026-11-23T10:10:00Z");
     assert_snapshot("snapshot", &json);
 }
 

@@ -27,7 +27,8 @@ use super::{
 use crate::{
     catalog::{Kpi, Suite},
     clock,
-    judge::{Digest, Judgement, Targets, is_already_certain, judge, may_be_certain_early, nearest},
+    history::History,
+    judge::{Judgement, Targets, is_already_certain, judge, may_be_certain_early, nearest},
     plan::moment,
     report::{KPIS_SHOWN, RunFolder, failure_text, summary_markdown},
     session,
@@ -189,14 +190,14 @@ impl Attachment {
     ) -> SuiteOutcome {
         let mut soak = soak.unwrap_or_else(|| self.soak_that_never_began());
         let at_length = match attended {
-            WaitOutcome::Ended => soak.digest.fatal().map(str::to_owned),
+            WaitOutcome::Ended => soak.history.timeline.fatal().map(str::to_owned),
             WaitOutcome::Died { what, tail } => {
-                let at_ms = soak.digest.scenario_ms();
-                soak.absorb(&last_results::of_death(at_ms, what, folder));
+                let at_ms = soak.history.timeline.scenario_ms();
+                soak.history.absorb(&last_results::of_death(at_ms, what, folder));
                 Some(tail)
             }
         };
-        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
+        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.history);
         SuiteOutcome { verdicts, folder: shown(run), at_length }
     }
 
@@ -208,8 +209,8 @@ impl Attachment {
     fn soak_that_never_began(&self) -> Soak {
         let settings = &self.shared.settings;
         let plan = settings.plan_of(self.suite);
-        let digest = Digest::new(&plan, &self.shared.targets);
-        Soak::new(plan, digest)
+        let history = History::new(&plan, &self.shared.targets.sample_limits());
+        Soak::new(plan, history)
     }
 
     /// The journal was looked at.
@@ -236,7 +237,7 @@ impl Attachment {
         {
             return known.clone();
         }
-        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
+        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.history);
         let waived = self.shared.settings.waivers_for(self.suite);
         let found: Vec<Judgement> = nearest(&verdicts, &waived, KPIS_SHOWN).into_iter().cloned().collect();
         *known = Some((now, found.clone()));
@@ -248,16 +249,18 @@ impl Attachment {
         let mut certain = lock(&self.certain);
         let waivers = self.shared.settings.waivers_for(self.suite).kpis;
         let is_news = |kpi: &Kpi| {
-            !waivers.contains_key(kpi) && !certain.contains_key(kpi) && is_already_certain(*kpi, &soak.digest)
+            !waivers.contains_key(kpi)
+                && !certain.contains_key(kpi)
+                && is_already_certain(*kpi, &self.shared.targets, &soak.history)
         };
         let news: Vec<Kpi> = Kpi::of(self.suite).filter(is_news).collect();
         let has_news = !news.is_empty();
         if has_news {
-            let verdicts = judge(&soak.plan, &self.shared.targets, &soak.digest);
+            let verdicts = judge(&soak.plan, &self.shared.targets, &soak.history);
             let run = shown(folder.run_folder().ok().flatten().as_ref());
             for kpi in news {
                 // The soak goes on, and what is told here is told at once.
-                let at = moment(soak.digest.scenario_ms());
+                let at = moment(soak.history.timeline.scenario_ms());
                 let as_of = |text: String| {
                     format!("{text}\n  as of {at}, when it was missed for good; the results have the final figures")
                 };

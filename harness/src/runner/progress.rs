@@ -12,7 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
-    catalog::{Kpi, Suite},
+    catalog::{Kpi, Phase, Suite},
     judge::Judgement,
     report::{SoakStanding, TerminalLook, block, heartbeat_line, red_line},
 };
@@ -90,7 +90,7 @@ impl Progress {
             Self::Lines(shown) => {
                 let mut shown = locked(shown);
                 let shown = shown.entry(suite).or_default();
-                if let Some(beat) = view.soak.heartbeat
+                if let Some(beat) = view.soak.history.timeline.heartbeat
                     && shown.heartbeat_ms.replace(beat.due_ms) != Some(beat.due_ms)
                 {
                     let line = heartbeat_line(beat.due_ms / 60_000, beat.open_streams.into(), beat.runs_started);
@@ -147,9 +147,9 @@ fn standing<'a>(view: &ProgressView<'a>) -> SoakStanding<'a> {
     SoakStanding {
         plan: &soak.plan,
         at_ms: soak.now_ms(),
-        runs: soak.digest.runs_started(),
-        streams: soak.digest.open_streams(),
-        phase: soak.phase,
+        runs: soak.history.totals.runs_started(),
+        streams: soak.history.totals.open_streams(),
+        phase: soak.history.timeline.phase.unwrap_or(Phase::Steady),
         nearest: view.nearest,
         reds: view.certain,
     }

@@ -20,11 +20,12 @@ use super::{
 };
 use crate::{
     catalog::Suite,
+    history::History,
     journal::{Header, Torn},
     judge::{Verdicts, judge},
     report::{
-        Account, Glance, PageInput, ResultsInput, RunFolder, Stage, comparison_table, junit_xml, kpi_table,
-        report_html, results_json, summary_markdown,
+        Glance, PageInput, ResultsInput, RunFolder, Stage, comparison_table, junit_xml, kpi_table, report_html,
+        results_json, summary_markdown,
     },
     session::{ArtifactError, replace, shown},
     settings::{Environment, Settings},
@@ -118,13 +119,13 @@ fn judged(
     into: &RunFolder,
 ) -> Result<(SuiteOutcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
-    let (header, account, torn) = journal.fold(&settings.targets)?;
+    let (header, history, torn) = journal.fold(&settings.targets)?;
     let told = format!("judged again from {path}; results in {}", shown(&into.rejudged()));
-    let Rejudged { verdicts, json, junit, report } = rejudged(&header, &account, settings, &told);
+    let Rejudged { verdicts, json, junit, report } = rejudged(&header, &history, settings, &told);
     replace(&into.rejudged(), &json)?;
     replace(&into.rejudged_junit(), &junit)?;
     replace(&into.rejudged_report(), &report)?;
-    Ok((SuiteOutcome { verdicts, folder: told, at_length: account.digest.fatal().map(str::to_owned) }, torn))
+    Ok((SuiteOutcome { verdicts, folder: told, at_length: history.timeline.fatal().map(str::to_owned) }, torn))
 }
 
 /// What is said of a record by today's targets and waivers, and the files that say so.
@@ -136,15 +137,23 @@ pub(super) struct Rejudged {
 }
 
 /// Judges a record by today's settings. `folder` is where its failures say to read on.
-pub(super) fn rejudged(header: &Header, account: &Account, settings: &Settings, folder: &str) -> Rejudged {
-    let Account { digest, course } = account;
-    let verdicts = judge(&header.plan, &settings.targets, digest);
+pub(super) fn rejudged(header: &Header, history: &History, settings: &Settings, folder: &str) -> Rejudged {
+    let verdicts = judge(&header.plan, &settings.targets, history);
     let waived: BTreeMap<String, String> =
         settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
-    let input = ResultsInput { header, digest, verdicts: &verdicts, waived: &waived };
+    let input = ResultsInput { header, history, verdicts: &verdicts, waived: &waived };
     let (json, junit) = (results_json(&input), junit_xml(&input, folder, Stage::Over));
-    let (targets, glance) = (&settings.targets, &Glance::at(&header.plan, &settings.targets, digest));
-    let page = PageInput { header, course, glance, verdicts: &verdicts, targets, waived: &waived, folder };
+    let (targets, glance) = (&settings.targets, &Glance::at(&header.plan, &settings.targets, history));
+    let page = PageInput {
+        header,
+        series: &history.charts,
+        timeline: &history.timeline,
+        glance,
+        verdicts: &verdicts,
+        targets,
+        waived: &waived,
+        folder,
+    };
     let report = report_html(&page);
     Rejudged { verdicts, json, junit, report }
 }

@@ -110,13 +110,13 @@ struct Trials {
 
 /// What the session of a soak would have left.
 fn results_of(soak: &Soak) -> String {
-    let (digest, verdicts) = (soak.digest(), soak.judge());
-    results_json(&ResultsInput { header: &soak.header(), digest: &digest, verdicts: &verdicts, waived: &[].into() })
+    let (history, verdicts) = (soak.history(), soak.judge());
+    results_json(&ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived: &[].into() })
 }
 
 fn verdicts(stored: &Stored, soak: &Soak) -> Verdicts {
-    let (header, account, _) = StoredJournal::open(&stored.journal()).unwrap().fold(&soak.targets).unwrap();
-    judge(&header.plan, &soak.targets, &account.digest)
+    let (header, history, _) = StoredJournal::open(&stored.journal()).unwrap().fold(&soak.targets).unwrap();
+    judge(&header.plan, &soak.targets, &history)
 }
 
 #[test]

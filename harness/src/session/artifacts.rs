@@ -13,9 +13,10 @@ use super::SessionConfig;
 use crate::{
     clock::wall_now,
     gateway::Exposition,
+    history::{ChartSeries, History, Timeline},
     journal::Header,
-    judge::{Digest, Verdicts, judge},
-    report::{Course, Glance, PageInput, ResultsInput, Stage, junit_xml, results_json, snapshot_json},
+    judge::{Verdicts, judge},
+    report::{Glance, PageInput, ResultsInput, Stage, junit_xml, results_json, snapshot_json},
 };
 
 /// A file could not be written.
@@ -40,9 +41,9 @@ pub(super) struct Evaluation {
 }
 
 impl Evaluation {
-    pub(super) fn of(config: &SessionConfig, digest: &Digest) -> Self {
+    pub(super) fn of(config: &SessionConfig, history: &History) -> Self {
         let (plan, targets) = (&config.plan, &config.targets);
-        Self { verdicts: judge(plan, targets, digest), glance: Glance::at(plan, targets, digest) }
+        Self { verdicts: judge(plan, targets, history), glance: Glance::at(plan, targets, history) }
     }
 }
 
@@ -51,11 +52,11 @@ impl Evaluation {
 pub(super) fn results(
     config: &SessionConfig,
     header: &Header,
-    digest: &Digest,
+    history: &History,
     said: &Evaluation,
     stage: Stage,
 ) -> [(PathBuf, String); 2] {
-    let input = ResultsInput { header, digest, verdicts: &said.verdicts, waived: &waived(config) };
+    let input = ResultsInput { header, history, verdicts: &said.verdicts, waived: &waived(config) };
     let folder = shown(&config.folder.path());
     [(config.folder.junit(), junit_xml(&input, &folder, stage)), (config.folder.results(), results_json(&input))]
 }
@@ -77,20 +78,22 @@ pub(super) struct PageView {
     pub(super) config: SessionConfig,
     pub(super) header: Header,
     pub(super) said: Evaluation,
-    pub(super) course: Course,
+    pub(super) series: ChartSeries,
+    pub(super) timeline: Timeline,
 }
 
 impl PageView {
     /// Which version of the record it shows.
     pub(super) const fn version(&self) -> u64 {
-        self.course.version()
+        self.series.version()
     }
 
     /// Draws it.
     pub(super) fn draw(&self, page: fn(&PageInput<'_>) -> String) -> String {
         page(&PageInput {
             header: &self.header,
-            course: &self.course,
+            series: &self.series,
+            timeline: &self.timeline,
             glance: &self.said.glance,
             verdicts: &self.said.verdicts,
             targets: &self.config.targets,
@@ -101,14 +104,14 @@ impl PageView {
 }
 
 /// A snapshot, now.
-pub(super) fn snapshot(digest: &Digest, exposition: Option<&Exposition>, minute: u64) -> String {
+pub(super) fn snapshot(history: &History, exposition: Option<&Exposition>, minute: u64) -> String {
     let mut metrics = exposition.map(|e| e.values.clone()).unwrap_or_default();
     for (name, buckets) in exposition.iter().flat_map(|e| &e.histograms) {
         if let Some((_, count)) = buckets.last() {
             metrics.insert(format!("{name}_count"), *count);
         }
     }
-    snapshot_json(digest, &metrics, minute, &wall_now().to_string())
+    snapshot_json(history, &metrics, minute, &wall_now().to_string())
 }
 
 /// A reader sees the old file or the new one, never half of either.

@@ -24,7 +24,6 @@ use crate::{
     clock::{self, Clock, wall_now},
     gateway::{Client, Streams},
     journal::{Counter, End, EndReason, Finding, Record, clip},
-    judge::Digest,
     plan::{Lever, log_stream_name, millis},
     proxy::{ConnectMode, FaultProxy},
     report::{Stage, report_html},
@@ -148,14 +147,14 @@ fn context(
     proxy: Option<&Arc<FaultProxy>>,
     (client, streams): (Client, Streams),
 ) -> Context {
-    let StartedSession { config, header, recorder, past, .. } = begun;
+    let StartedSession { config, header, recorder, resumed, .. } = begun;
     let clients = config.plan.scenario.streams.count as usize;
-    let ledger = if past.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
+    let ledger = if resumed.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
     let gate = Gate::default();
     let settle_ms = millis(config.plan.scenario.chaos.settle);
     // Where the gateway may still be down by our own hand, what is due waits until W6 knows.
-    gate.hold(matches!(past.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
-    let runs_started = recorder.with_digest(Digest::runs_started);
+    gate.hold(matches!(resumed.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
+    let runs_started = recorder.with_history(|history| history.totals.runs_started());
     Context {
         plan: Arc::new(config.plan.clone()),
         access: Arc::new(config.gateway.clone()),
@@ -174,8 +173,8 @@ fn context(
         client,
         streams,
         nonce: header.nonce.as_str().into(),
-        began: if past.is_there() { clock::now() } else { recorder.clock().instant(0) },
-        past: Arc::clone(past),
+        began: if resumed.is_there() { clock::now() } else { recorder.clock().instant(0) },
+        resumed: Arc::clone(resumed),
     }
 }
 
@@ -186,7 +185,7 @@ async fn play_plan(begun: &StartedSession, context: &Context) {
     let mut drawing = JoinSet::new();
     let (clock, stop) = (&context.clock, &context.stop);
     let deadline = clock.instant(config.plan.duration_ms) + config.plan.scenario.runs.timeout + OVERTIME;
-    let is_due = |at_ms: &u64| !(begun.past.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
+    let is_due = |at_ms: &u64| !(begun.resumed.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
     let mut snapshots = config.plan.snapshots_ms.iter().copied().filter(is_due).peekable();
     let mut next_flush_ms = (clock.now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
     let mut checkpoints = tokio::time::interval(CHECKPOINT_EVERY);
@@ -267,10 +266,10 @@ fn write_down(begun: &StartedSession, context: &Context, minute: u64, drawing: &
     let StartedSession { config, header, .. } = begun;
     let exposition = context.board.exposition();
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
-    let (snapshot, results, said) = context.recorder.with_digest(|digest| {
-        let said = Evaluation::of(config, digest);
-        let results = artifacts::results(config, header, digest, &said, Stage::Playing);
-        (artifacts::snapshot(digest, exposition.as_ref(), minute), results, said)
+    let (snapshot, results, said) = context.recorder.with_history(|history| {
+        let said = Evaluation::of(config, history);
+        let results = artifacts::results(config, header, history, &said, Stage::Playing);
+        (artifacts::snapshot(history, exposition.as_ref(), minute), results, said)
     });
     for (path, text) in std::iter::once((config.folder.snapshot(minute), snapshot)).chain(results) {
         if let Err(error) = artifacts::replace(&path, &text) {
@@ -292,9 +291,9 @@ fn draw(begun: &StartedSession, said: Evaluation, drawing: &mut JoinSet<()>) {
     drawing.spawn_blocking(move || {
         // Copied here, and not where it is measured: what is allocated and freed beside what stays for hours leaves holes
         // in the heap.
-        let course = recorder.with_account(|account| account.course.clone());
+        let (series, timeline) = recorder.with_history(|history| (history.charts.clone(), history.timeline.clone()));
         let path = config.folder.report();
-        let view = PageView { config, header, said, course };
+        let view = PageView { config, header, said, series, timeline };
         if let Err(error) = artifacts::replace(&path, &view.draw(report_html)) {
             unwritten(&recorder, &error);
         }
@@ -321,9 +320,9 @@ fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
     recorder.flush();
     // Once before the end, while the record can still say that it was not possible.
     let results = || {
-        recorder.with_digest(|digest| {
-            let said = Evaluation::of(config, digest);
-            (artifacts::results(config, header, digest, &said, Stage::Over), said)
+        recorder.with_history(|history| {
+            let said = Evaluation::of(config, history);
+            (artifacts::results(config, header, history, &said, Stage::Over), said)
         })
     };
     for (path, text) in results().0 {
@@ -337,8 +336,8 @@ fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
         tracing::error!("{error}");
     }
     let (results, said) = results();
-    let course = recorder.with_account(|account| account.course.clone());
-    let report = PageView { config: config.clone(), header: header.clone(), said, course }.draw(report_html);
+    let (series, timeline) = recorder.with_history(|history| (history.charts.clone(), history.timeline.clone()));
+    let report = PageView { config: config.clone(), header: header.clone(), said, series, timeline }.draw(report_html);
     for (path, text) in results.into_iter().chain([(config.folder.report(), report)]) {
         if let Err(error) = artifacts::replace(&path, &text) {
             tracing::error!("{error}");

@@ -3,9 +3,10 @@
 
 use crate::{
     catalog::{Kpi, Phase},
+    history::{Bounds, Scope, limit_us},
     journal::{Counter, Source, Timing},
     judge::{
-        PhaseValue, Scope,
+        PhaseValue,
         kpi::{
             arrivals,
             case::Case,
@@ -15,7 +16,6 @@ use crate::{
             missing_samples,
             quantiles::{bound, by_timing, first_over, ms, value_us, worst_over},
         },
-        record::{bucket_bounds::Bounds, digest::limit_us},
         stats::confidence::{self, Range},
         verdict::assessment::{Assessment, is_too_few},
     },
@@ -27,11 +27,11 @@ pub(in crate::judge) fn start_to_log(case: Case<'_>) -> Assessment {
     let mut found = case.open("runs");
     by_timing(&mut found, case, quantile, Timing::StartToLog, Scope::Steady);
     let limit_us = limit_us(case.limit());
-    lead_up(&mut found, case.digest, |phase| {
-        let worst = case.digest.worst_in(Timing::StartToLog, phase)?;
+    lead_up(&mut found, case.history, |phase| {
+        let worst = case.history.totals.worst_in(Timing::StartToLog, phase)?;
         worst.first_over(limit_us).cloned()
     });
-    let unseen = case.digest.counter(Counter::FirstLinesUnseen, Scope::Steady);
+    let unseen = case.history.totals.counter(Counter::FirstLinesUnseen, Scope::Steady);
     if unseen > 0 {
         found.evidence.notes.push(format!(
             "the first log line of {unseen} runs came before their own stream was open, which does not replay it; they count \
@@ -64,14 +64,14 @@ pub(in crate::judge) fn observed_ms(case: Case<'_>) -> Option<f64> {
     if *timing == Timing::EventDelivery && decisive_bounds(case, Source::SseWrite).is_ok() {
         return None;
     }
-    let histogram = case.digest.histogram(*timing, *scope);
-    let max_us = case.digest.worst(*timing, *scope).map(|worst| worst.max_us).max().unwrap_or(0);
+    let histogram = case.history.totals.histogram(*timing, *scope);
+    let max_us = case.history.totals.worst(*timing, *scope).map(|worst| worst.max_us).max().unwrap_or(0);
     (!histogram.is_empty()).then(|| ms(value_us(&histogram, case.quantile(), max_us)))
 }
 
 /// A latency that may have missed its target because this process was late proves nothing.
 fn unless_late(found: &mut Assessment, case: Case<'_>) {
-    let lateness = Lateness::of(case.digest, case.targets);
+    let lateness = Lateness::of(case.history, case.targets);
     let observed = observed_ms(case).filter(|_| found.value.is_some() && found.fault.is_none());
     let explained = observed.and_then(|ms| lateness::explanation(&lateness, case.quantile(), ms, found.target));
     if explained.is_some() {
@@ -82,8 +82,8 @@ fn unless_late(found: &mut Assessment, case: Case<'_>) {
 /// Where the gateway's histogram puts a quantile, if that is on one side of the target and enough samples say so. Otherwise
 /// where it puts the quantile all the same, if it has enough samples.
 fn decisive_bounds(case: Case<'_>, source: Source) -> Result<Bounds, Option<Bounds>> {
-    let cells = case.digest.cells(source, Scope::All);
-    let promised = case.plan.promised(case.kpi, &case.digest.story.windows_ms);
+    let cells = case.history.totals.cells(source, Scope::All);
+    let promised = case.plan.promised(case.kpi, &case.history.timeline.windows_ms);
     let bounds = cells.quantile(case.quantile()).map(in_ms).filter(|_| !is_too_few(cells.total(), promised));
     match bounds {
         Some(Bounds { lower, upper }) if upper <= case.limit() || lower >= case.limit() => Ok(Bounds { lower, upper }),
@@ -100,7 +100,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     let quantile = case.quantile();
     let events = if timing == Timing::EventDelivery { "events" } else { "guard events" };
     let mut found = case.open(events);
-    let cells = case.digest.cells(source, Scope::All);
+    let cells = case.history.totals.cells(source, Scope::All);
     let total = cells.total();
     let limit_ms = case.limit();
     let bounds = decisive_bounds(case, source);
@@ -136,10 +136,12 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         if lower >= limit_ms {
             // A histogram names nobody; events that say how long they took do.
             let limit_us = limit_us(limit_ms);
-            let firsts =
-                [first_over(case.digest, timing, Scope::All, limit_us), case.digest.source_over(source).cloned()];
+            let firsts = [
+                first_over(case.history, timing, Scope::All, limit_us),
+                case.history.totals.source_over(source).cloned(),
+            ];
             found.evidence.first = firsts.into_iter().flatten().min_by_key(|first| first.at_ms);
-            found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
+            found.evidence.worst = worst_over(case.history, timing, Scope::All, limit_us);
             found.fault =
                 (!upper.is_finite()).then(|| format!("{source} has no bound above {lower} ms, and it is over"));
         }
@@ -155,7 +157,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         None => format!("{source} has no samples"),
     };
     if is_too_few(found.samples, found.promised) {
-        let scrapes = missing_samples::of_scrapes(&[source.name()], case.digest);
+        let scrapes = missing_samples::of_scrapes(&[source.name()], case.history);
         let scrapes = scrapes.map_or_else(String::new, |scrapes| format!(" ({scrapes})"));
         found.lack = Some(format!("{histogram_says}{scrapes}, and {} {events} say how long they took", found.samples));
     } else {
@@ -176,8 +178,8 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
 /// are as many as were promised, it is missed. (How long an event was on its way is no word of the gateway's, and holds the
 /// network and us: [`arrivals`] says when that is certain all the same.)
 fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: Source, timing: Timing) {
-    let told = case.digest.histogram(timing, Scope::All);
-    let max_us = case.digest.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
+    let told = case.history.totals.histogram(timing, Scope::All);
+    let max_us = case.history.totals.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
     if is_too_few(told.len(), found.promised) {
         return;
     }
@@ -190,8 +192,8 @@ fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: S
         ));
         found.value = Some(told_ms);
         found.evidence.over = told.count_above(limit_us);
-        found.evidence.first = first_over(case.digest, timing, Scope::All, limit_us);
-        found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
+        found.evidence.first = first_over(case.history, timing, Scope::All, limit_us);
+        found.evidence.worst = worst_over(case.history, timing, Scope::All, limit_us);
         bound(found, &told, quantile, max_us);
     }
 }
@@ -204,7 +206,7 @@ fn by_buckets(source: Source, lower: f64, upper: f64) -> String {
 
 fn upper_bounds_by_phase(case: Case<'_>, quantile: f64, source: Source) -> Vec<PhaseValue> {
     let of_phase = |phase: &Phase| {
-        let cells = case.digest.cells_of(source, *phase)?;
+        let cells = case.history.totals.cells_of(source, *phase)?;
         let value = cells.quantile(quantile).map(in_ms)?.upper;
         value.is_finite().then_some(PhaseValue { phase: *phase, value, samples: cells.total() })
     };

@@ -27,8 +27,9 @@
 
 use crate::{
     catalog::Target,
+    history::{History, Scope},
     journal::{LatencyHistogram, Timing},
-    judge::{Digest, Scope, Targets, stats::confidence, verdict::assessment::percent},
+    judge::{Targets, stats::confidence, verdict::assessment::percent},
     plan::moment,
 };
 
@@ -42,8 +43,8 @@ pub(in crate::judge) struct Lateness {
 }
 
 impl Lateness {
-    pub(in crate::judge) fn of(digest: &Digest, targets: &Targets) -> Self {
-        Self { histogram: digest.histogram(Timing::StartLateness, Scope::All), limit: targets.start_lateness() }
+    pub(in crate::judge) fn of(history: &History, targets: &Targets) -> Self {
+        Self { histogram: history.totals.histogram(Timing::StartLateness, Scope::All), limit: targets.start_lateness() }
     }
 
     /// For how many starts the lateness is known.
@@ -53,7 +54,7 @@ impl Lateness {
 
     /// How many starts were late.
     pub(in crate::judge) fn late(&self) -> u64 {
-        self.histogram.count_above(crate::judge::record::digest::limit_us(self.limit.limit()))
+        self.histogram.count_above(crate::history::limit_us(self.limit.limit()))
     }
 
     /// The lateness at a quantile, by nearest rank; milliseconds.

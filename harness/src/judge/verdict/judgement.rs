@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Phase, Suite, Target, Unit},
+    history::Violation,
     judge::Range,
 };
 
@@ -106,20 +107,4 @@ pub struct PhaseValue {
     pub value: f64,
     /// The samples in it.
     pub samples: u64,
-}
-
-/// One sample that stands for what went wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Violation {
-    /// Scenario milliseconds.
-    pub at_ms: u64,
-    /// Steady, or in which window.
-    pub phase: Phase,
-    /// The run, stream, version or route; of a gauge, how long it was level before it rose.
-    pub subject: String,
-    /// Its value, in the judgement's unit, where it has one.
-    pub value: Option<f64>,
-    /// What the gateway answered, where that says more.
-    pub answer: Option<String>,
 }

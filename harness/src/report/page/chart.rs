@@ -2,12 +2,10 @@
 
 use serde::Serialize;
 
-use super::{
-    super::course::{Course, Grid},
-    Glance,
-};
+use super::Glance;
 use crate::{
     catalog::{Kpi, Unit},
+    history::{ChartSeries, Grid, Timeline},
     judge::Targets,
     plan::Plan,
 };
@@ -64,7 +62,8 @@ pub(super) struct Drawn<'a> {
     pub(super) plan: &'a Plan,
     pub(super) targets: &'a Targets,
     pub(super) glance: &'a Glance,
-    pub(super) course: &'a Course,
+    pub(super) series: &'a ChartSeries,
+    pub(super) timeline: &'a Timeline,
 }
 
 /// The lines at the targets of the KPIs that a chart shows, each with its name, in the chart's unit.
@@ -80,8 +79,8 @@ pub(super) fn limits(drawn: Drawn<'_>, chart: &str) -> Vec<(&'static str, f64)> 
 }
 
 /// The steps that have begun.
-pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, course: &Course) -> &'a [T] {
-    &steps[..grid.begun(course.reached_ms()).min(steps.len())]
+pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, timeline: &Timeline) -> &'a [T] {
+    &steps[..grid.begun(timeline.scenario_ms()).min(steps.len())]
 }
 
 /// To four digits: nobody sees more in a chart, and a report is to be small.

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::{
-    super::course::Grid,
     chart::{Chart, ChartLine, Drawn, Trace, begun, limits, short, shown},
     latencies,
 };
 use crate::{
     catalog::{HarnessCheck, Kpi},
+    history::Grid,
     journal::{Counter, Gauge},
     plan::moment,
 };
@@ -44,18 +44,18 @@ pub(super) fn chart_of(name: &str) -> Option<&'static str> {
 
 /// All charts of a soak as it stands.
 pub(super) fn charts(drawn: Drawn<'_>) -> Charts {
-    let course = drawn.course;
-    let windows = course.windows().iter().map(|w| (minutes(w.from_ms), minutes(w.to_ms), w.phase.name()));
+    let timeline = drawn.timeline;
+    let windows = timeline.chart_windows.all().iter().map(|w| (minutes(w.from_ms), minutes(w.to_ms), w.phase.name()));
     let mut charts = latencies::charts(drawn);
     charts.extend(rates(drawn));
     charts.extend(gauges(drawn));
     let unmeasured = charts.iter().filter(|chart| !chart.has_data()).map(|chart| (chart.id, chart.title)).collect();
     Charts {
-        reached: minutes(course.reached_ms()),
+        reached: minutes(timeline.scenario_ms()),
         duration: minutes(drawn.plan.duration_ms),
         windows: windows.collect(),
-        heartbeats: course.heartbeats_ms().iter().copied().map(minutes).collect(),
-        holes: course.holes().iter().map(|(from, to)| (minutes(*from), minutes(*to))).collect(),
+        heartbeats: timeline.heartbeats.values().flatten().copied().map(minutes).collect(),
+        holes: timeline.holes.iter().map(|(from, to, _)| (minutes(*from), minutes(*to))).collect(),
         charts: charts.into_iter().filter(Chart::has_data).collect(),
         unmeasured,
     }
@@ -63,17 +63,17 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Charts {
 
 /// What is counted, step by step.
 fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
-    let course = drawn.course;
-    let grid = course.rate_grid;
-    let counted = |counter| begun(course.counter(counter), grid, course);
+    let series = drawn.series;
+    let grid = series.rate_grid;
+    let counted = |counter| begun(series.counter(counter), grid, drawn.timeline);
     let line = |(name, counter): &(&str, Counter)| {
         let values = counted(*counter).iter().map(|n| Some(f64::from(*n))).collect();
         ChartLine { name: (*name).to_owned(), values }
     };
     let happened = |kinds: &[&str]| -> Vec<ChartLine> {
-        let seen = kinds.iter().map(|kind| (*kind, course.incidents().by_step(kind))).filter(|(_, n)| !n.is_empty());
+        let seen = kinds.iter().map(|kind| (*kind, series.incidents().by_step(kind))).filter(|(_, n)| !n.is_empty());
         seen.map(|(kind, steps)| {
-            let values = begun(steps, grid, course).iter().map(|n| Some(f64::from(*n))).collect();
+            let values = begun(steps, grid, drawn.timeline).iter().map(|n| Some(f64::from(*n))).collect();
             ChartLine { name: kind.replace('_', " "), values }
         })
         .collect()
@@ -140,15 +140,18 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
 /// What is sampled.
 fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
     const MB: f64 = 1e6;
-    let course = drawn.course;
-    let grid = course.gauge_grid;
+    let series = drawn.series;
+    let grid = series.gauge_grid;
     let line = |name: &str, gauge: Gauge, per: f64| ChartLine {
         name: name.to_owned(),
-        values: begun(course.gauge(gauge), grid, course).iter().map(|s| s.map(|s| short(s.last / per))).collect(),
+        values: begun(series.gauge(gauge), grid, drawn.timeline)
+            .iter()
+            .map(|s| s.map(|s| short(s.last / per)))
+            .collect(),
     };
     let greatest = |name: &str, gauge: Gauge| ChartLine {
         name: name.to_owned(),
-        values: begun(course.gauge(gauge), grid, course).iter().map(|s| s.map(|s| short(s.max))).collect(),
+        values: begun(series.gauge(gauge), grid, drawn.timeline).iter().map(|s| s.map(|s| short(s.max))).collect(),
     };
     let chart = |id, title, unit, lines: Vec<ChartLine>, traces: Vec<Trace>| Chart {
         id,

@@ -1,11 +1,12 @@
-//! What a page wants of a digest: little, so that whoever measures is held up for no longer than it takes to copy it.
+//! What a page wants of a history: little, so that whoever measures is held up for no longer than it takes to copy it.
 
 use std::collections::BTreeMap;
 
 use crate::{
     catalog::{HarnessCheck, Kpi},
+    history::History,
     journal::Gauge,
-    judge::{Digest, DriftTrace, Targets, drift_traces},
+    judge::{DriftTrace, Targets, drift_traces},
     plan::Plan,
 };
 
@@ -24,7 +25,7 @@ pub struct Glance {
 impl Glance {
     /// Takes a glance.
     #[must_use]
-    pub fn at(plan: &Plan, targets: &Targets, digest: &Digest) -> Self {
+    pub fn at(plan: &Plan, targets: &Targets, history: &History) -> Self {
         let drifts = [
             (Gauge::GatewayRss, Kpi::RssDrift),
             (Gauge::GatewayFdSurplus, Kpi::FdDrift),
@@ -39,10 +40,10 @@ impl Glance {
         let of_ours = is_self_judged.then(|| (Gauge::HarnessRss, targets.self_drift().limit()));
         let judged = of_gateway.chain(of_ours);
         Self {
-            scenario_ms: digest.scenario_ms(),
-            ended_at: digest.end().map(|end| end.ended_at.clone()),
-            fatal: digest.fatal().map(str::to_owned),
-            traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, limit, digest))).collect(),
+            scenario_ms: history.timeline.scenario_ms(),
+            ended_at: history.timeline.end().map(|end| end.ended_at.clone()),
+            fatal: history.timeline.fatal().map(str::to_owned),
+            traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, targets, limit, history))).collect(),
         }
     }
 

@@ -1,10 +1,8 @@
 //! The charts of latencies: how many samples took how long, and quantiles of each step.
 
-use super::{
-    super::course::{LatencySource, LatencyStep, edge_ms},
-    chart::{Chart, ChartLine, Drawn, Heat, begun, limits, short, shown},
-};
+use super::chart::{Chart, ChartLine, Drawn, Heat, begun, limits, short, shown};
 use crate::{
+    history::{LatencySource, LatencyStep, edge_ms},
     journal::{Source, Timing},
     plan::moment,
 };
@@ -18,7 +16,7 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
     // What the gateway itself says comes first, as it does for the judges.
     let else_of = |source, timing| {
         let own = LatencySource::Source(source);
-        let has_own = drawn.course.latency(own).iter().any(|cell| cell.count() > 0);
+        let has_own = drawn.series.latency(own).iter().any(|cell| cell.count() > 0);
         if has_own { (own, ", by the upper ends of the gateway's own buckets") } else { of(timing) }
     };
     let all = [
@@ -35,9 +33,9 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
 }
 
 fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), latency: LatencySource, by: &str) -> Chart {
-    let course = drawn.course;
-    let grid = course.rate_grid;
-    let cells = begun(course.latency(latency), grid, course);
+    let series = drawn.series;
+    let grid = series.rate_grid;
+    let cells = begun(series.latency(latency), grid, drawn.timeline);
     let line = |name: &str, value: fn(&LatencyStep) -> Option<f64>| ChartLine {
         name: name.to_owned(),
         values: cells.iter().map(|cell| value(cell).map(short)).collect(),

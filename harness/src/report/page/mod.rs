@@ -28,8 +28,8 @@ pub use glance::Glance;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
-use super::Course;
 use crate::{
+    history::{ChartSeries, Timeline},
     journal::Header,
     judge::{Targets, Verdicts},
     plan::moment,
@@ -46,7 +46,9 @@ pub struct PageInput<'a> {
     /// What was to be played, against what.
     pub header: &'a Header,
     /// What it was like so far, step by step.
-    pub course: &'a Course,
+    pub series: &'a ChartSeries,
+    /// What happened, and when.
+    pub timeline: &'a Timeline,
     /// Where it stands.
     pub glance: &'a Glance,
     /// What is said of it.
@@ -89,14 +91,14 @@ pub fn live_json(input: &PageInput<'_>) -> String {
         charts: drawn(input),
         clock: sections::clock(input, true).into_string(),
         verdicts: sections::verdicts(input, true).into_string(),
-        incidents: sections::incidents(input.course.incidents()).into_string(),
+        incidents: sections::incidents(input.series.incidents()).into_string(),
     };
     serde_json::to_string(&update).expect("charts are numbers and texts")
 }
 
 fn drawn(input: &PageInput<'_>) -> Charts {
-    let PageInput { header, course, glance, targets, .. } = *input;
-    charts(Drawn { plan: &header.plan, targets, glance, course })
+    let PageInput { header, series, timeline, glance, targets, .. } = *input;
+    charts(Drawn { plan: &header.plan, targets, glance, series, timeline })
 }
 
 fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
@@ -143,7 +145,7 @@ fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
                     }
                     section #incidents aria-label="Incidents" {
                         h2 { "Incidents" }
-                        (sections::incidents(input.course.incidents()))
+                        (sections::incidents(input.series.incidents()))
                     }
                     section #about aria-label="Settings" { (sections::about(input)) }
                 }

@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::{
     super::{
         comparison::{HEAD, compared_with, row as comparison_row},
-        course::{IncidentLog, ShownIncident},
         failure_text, number,
         title::title,
     },
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     catalog::Phase,
+    history::{IncidentLog, ShownIncident},
     journal::clip,
     judge::{Comparison, Judged, Judgement, Verdict},
     plan::moment,

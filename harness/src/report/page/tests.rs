@@ -8,24 +8,25 @@ use sha2::{Digest as _, Sha256};
 use super::{charts::chart_of, *};
 use crate::{
     catalog::{Kpi, Suite},
+    history::History,
     journal::Finding,
     judge::fixtures::{
         sick::{self, sick},
         soak::Soak,
     },
-    report::Account,
 };
 
 const MARKUP: &str = "</script><script>window.ran = true</script><img src=x onerror=\"window.ran = true\">";
 
 fn drawn_as(soak: &Soak, draw: fn(&PageInput<'_>) -> String) -> String {
-    let mut account = Account::of(&soak.header(), &soak.targets);
-    soak.records().for_each(|record| account.absorb(&record));
+    let mut history = History::of(&soak.header(), &soak.targets.sample_limits());
+    soak.records().for_each(|record| history.absorb(&record));
     let verdicts = soak.judge();
     draw(&PageInput {
         header: &soak.header(),
-        course: &account.course,
-        glance: &Glance::at(&soak.plan, &soak.targets, &account.digest),
+        series: &history.charts,
+        timeline: &history.timeline,
+        glance: &Glance::at(&soak.plan, &soak.targets, &history),
         verdicts: &verdicts,
         targets: &soak.targets,
         waived: &BTreeMap::new(),
@@ -83,7 +84,7 @@ fn charts_hold_what_was_recorded() {
     assert!(traces.iter().any(|t| t["joined"] == true) && traces.iter().any(|t| t["joined"] == false), "{traces:?}");
     let runs = chart("runs");
     let started: f64 = runs["lines"][0]["values"].as_array().unwrap().iter().filter_map(|n| n.as_f64()).sum();
-    assert_eq!(sick(Kpi::RssDrift).digest().runs_started() as f64, started);
+    assert_eq!(sick(Kpi::RssDrift).history().totals.runs_started() as f64, started);
     assert!(!chart("start_to_log")["heat"]["cells"].as_array().unwrap().is_empty());
     assert_eq!(3, data["windows"].as_array().unwrap().len());
     assert_eq!(120.0, data["duration"].as_f64().unwrap());

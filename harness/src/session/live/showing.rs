@@ -51,7 +51,7 @@ impl Showing {
 
     /// What is new since a version of the record; none where nothing is.
     pub(super) async fn update(self: Arc<Self>, seen: Option<u64>) -> Option<LiveUpdate> {
-        let version = self.recorder.with_account(|account| account.course.version());
+        let version = self.recorder.with_history(|history| history.charts.version());
         if seen == Some(version) {
             return None;
         }
@@ -76,18 +76,18 @@ impl Showing {
 
     fn view(&self) -> PageView {
         let (config, header) = (self.config.clone(), self.header.clone());
-        self.recorder.with_account(|account| {
-            let said = Evaluation::of(&config, &account.digest);
-            PageView { config, header, said, course: account.course.clone() }
+        self.recorder.with_history(|history| {
+            let said = Evaluation::of(&config, history);
+            PageView { config, header, said, series: history.charts.clone(), timeline: history.timeline.clone() }
         })
     }
 
     pub(super) async fn prometheus(self: Arc<Self>) -> String {
         let scrape = move || {
             let plan = &self.config.plan;
-            self.recorder.with_digest(|digest| {
-                let verdicts = judge(plan, &self.config.targets, digest);
-                prometheus_text(plan.suite, plan.duration_ms, digest, &verdicts)
+            self.recorder.with_history(|history| {
+                let verdicts = judge(plan, &self.config.targets, history);
+                prometheus_text(plan.suite, plan.duration_ms, history, &verdicts)
             })
         };
         task::spawn_blocking(scrape).await.unwrap_or_default()
