@@ -25,7 +25,11 @@ fn counts_and_samples_of_several_journals_add_up() {
     let one = history(records.iter());
     let all = history(records.iter().chain(&records).chain(&records));
     for counter in Counter::ALL {
-        assert_eq!(3 * one.totals.counter(*counter, Scope::All), all.totals.counter(*counter, Scope::All), "{counter:?}");
+        assert_eq!(
+            3 * one.totals.counter(*counter, Scope::All),
+            all.totals.counter(*counter, Scope::All),
+            "{counter:?}"
+        );
     }
     for timing in Timing::ALL {
         let samples = |history: &History| history.totals.histogram(*timing, Scope::All).len();
