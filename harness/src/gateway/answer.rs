@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::tls::{REFUSED, cause_of};
+use super::Trouble;
 use crate::journal::clip;
 
 /// What came of a call.
@@ -30,15 +30,6 @@ pub struct Answer {
     pub is_denial: bool,
     /// Where the status is what a code in the body stands for: that code, and the status that it came with.
     pub code: Option<(String, u16)>,
-}
-
-/// No whole answer came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// What went wrong, in words.
-    pub text: String,
-    /// Whether the gateway did answer, and S2 could not read it: a limit of S2's, and nobody's error.
-    pub is_unread: bool,
 }
 
 impl Answer {
@@ -98,32 +89,6 @@ impl fmt::Display for Answer {
             None if text.is_empty() => Ok(()),
             None => write!(f, " {text}"),
         }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Trouble {
-    /// Whether the gateway's certificate was refused: it is there, and the text says what would help.
-    #[must_use]
-    pub fn is_a_refused_certificate(&self) -> bool {
-        self.text.contains(REFUSED)
-    }
-
-    /// Trouble, in words.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_unread: false }
-    }
-
-    pub(super) fn of(error: &hyper_util::client::legacy::Error) -> Self {
-        let what = if error.is_connect() { "no connection" } else { "the request failed" };
-        // The innermost cause says what happened.
-        Self::new(clip(&format!("{what}: {}", cause_of(error))))
     }
 }
 

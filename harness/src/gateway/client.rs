@@ -8,7 +8,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, ClientError, GatewayAccess, Manifest, NewRun, Outcome, Token, Trouble,
+    Answer, ClientError, GatewayAccess, Manifest, NewRun, Outcome, Token, Trouble, TroubleKind,
     connect::USER_AGENT,
     decode::BROWSER_CODINGS,
     denial,
@@ -209,7 +209,9 @@ impl Client {
         let answer = self.authorized(call, fill, link, REQUEST_TIMEOUT).await?;
         match &answer.unread {
             // What S2 would look for may be in it.
-            Some(_) if self.is_yes(call, &answer) => Err(Trouble { text: answer.to_string(), is_unread: true }),
+            Some(_) if self.is_yes(call, &answer) => {
+                Err(Trouble { text: answer.to_string(), kind: TroubleKind::Unread })
+            }
             _ => {
                 let is_denial = self.is_yes(call, &answer) && denial::is_denial(&self.dialect, call, &answer.body);
                 Ok(Answer { is_denial: is_denial || answer.is_denial, ..answer })

@@ -63,9 +63,10 @@ mod token_tests;
 mod transport;
 #[cfg(test)]
 mod transport_tests;
+mod trouble;
 
 pub use access::GatewayAccess;
-pub use answer::{Answer, Outcome, Trouble};
+pub use answer::{Answer, Outcome};
 pub use client::Client;
 pub use client_error::ClientError;
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
@@ -81,3 +82,5 @@ pub use stream_event::StreamEvent;
 pub use tls::{NoCertificates, Trust};
 pub use token::Token;
 pub use token_source::{TokenError, TokenSource, read_token_file};
+pub(crate) use trouble::is_out_of_descriptors;
+pub use trouble::{Trouble, TroubleKind};

@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::time::timeout;
 
 use super::{
-    ClientError, Dialect, GatewayAccess, StreamEvent, Token, decode::BROWSER_CODINGS, event_parts::parts, headers,
-    response_meta::ResponseMeta, secret::Secret, tls::cause_of, transport::Transport,
+    ClientError, Dialect, GatewayAccess, StreamEvent, Token, TroubleKind, decode::BROWSER_CODINGS, event_parts::parts,
+    headers, response_meta::ResponseMeta, secret::Secret, tls::cause_of, transport::Transport,
 };
 use crate::{catalog::CallName, clock, journal::clip};
 
@@ -57,6 +57,8 @@ pub struct Refusal {
     pub status: Option<u16>,
     /// Whether the status was 429.
     pub is_throttled: bool,
+    /// Whether it was not sent because this process has no file descriptor left.
+    pub is_out_of_descriptors: bool,
     /// How long the answer asks to wait before the next attempt.
     pub retry_after: Option<Duration>,
 }
@@ -131,7 +133,13 @@ impl Streams {
             let head = meta.head();
             let is_throttled = head.as_ref().is_some_and(|head| head.status == 429);
             let status = head.as_ref().map(|head| head.status);
-            Refusal { answer, status, is_throttled, retry_after: head.and_then(|head| head.retry_after) }
+            Refusal {
+                answer,
+                status,
+                is_throttled,
+                is_out_of_descriptors: false,
+                retry_after: head.and_then(|head| head.retry_after),
+            }
         };
         let unsent = |e: Error| refused(clip(&format!("not sent: {e}")));
         let url = format!("{}{path}", self.base);
@@ -168,7 +176,11 @@ impl Streams {
                 }
             }
             Some(Ok(_)) | None => Err(refused("no answer".into())),
-            Some(Err(error)) => Err(refused(explain(error, &meta).await)),
+            Some(Err(error)) => {
+                let kind = error.source().map(TroubleKind::of);
+                let is_out_of_descriptors = kind == Some(TroubleKind::OutOfDescriptors);
+                Err(Refusal { is_out_of_descriptors, ..refused(explain(error, &meta).await) })
+            }
         }
     }
 }

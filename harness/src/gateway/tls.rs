@@ -146,9 +146,6 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-/// What rustls says of a certificate that it refuses.
-pub(super) const REFUSED: &str = "invalid peer certificate";
-
 /// The text of an error's innermost cause; where that is a certificate that was refused, with what would help. The help
 /// comes last, and the cause is cut before it: a certificate may be of a hundred hosts.
 pub(super) fn cause_of(error: &(dyn Error + 'static)) -> String {
@@ -173,7 +170,7 @@ pub(super) fn cause_of(error: &(dyn Error + 'static)) -> String {
 const BEFORE_CAUSE_CHARS_MAX: usize = 24;
 
 /// Why a certificate was refused, where an error says so. An `io::Error` does not name what it holds as its source.
-fn refused<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
+pub(super) fn refused<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
     if let Some(held) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         return refused(held);
     }

@@ -15,6 +15,8 @@ mod tests;
 mod unsupported;
 mod windows;
 
+use std::time::Duration;
+
 pub use check::PlanError;
 pub use expected_samples::{ExpectedSamples, INJECTIONS_PER_PROBE, PII_PER_PROBE};
 pub use lever::Lever;
@@ -102,6 +104,14 @@ pub struct PlannedChaos {
     pub chaos: Chaos,
 }
 
+/// When a workload plays its cycles.
+enum Moments {
+    /// Scenario milliseconds.
+    At(Vec<u64>),
+    /// Evenly spread, the first at 0.
+    Every(Duration),
+}
+
 impl Plan {
     /// Draws the plan of a suite from a scenario.
     #[must_use]
@@ -126,25 +136,33 @@ impl Plan {
         self
     }
 
-    /// The cycles that a workload is due to play: arrivals, churns, pulses, probes, events. W2's opening counts as its
+    /// The number of cycles that a workload is due to play: arrivals, churns, pulses, probes, events. W2's opening counts as its
     /// first cycle.
     #[must_use]
     pub fn cycles(&self, workload: Workload) -> u64 {
-        let count = |n: usize| n as u64;
+        match self.moments(workload) {
+            Moments::At(moments_ms) => moments_ms.len() as u64,
+            Moments::Every(every) => self.ticks(every),
+        }
+    }
+
+    fn moments(&self, workload: Workload) -> Moments {
         match workload {
-            Workload::Runs => count(self.runs.len()),
-            Workload::Churn => count(self.churns.len()) + 1,
-            Workload::Registry => count(self.pulses.len()),
-            Workload::Safety => count(self.safety_ms.len()),
-            Workload::Privacy => count(self.privacy_ms.len()),
-            Workload::Chaos => count(self.chaos.len()),
-            Workload::Availability => self.ticks(self.scenario.availability_every),
-            Workload::Metrics => self.ticks(self.scenario.metrics_every),
+            Workload::Runs => Moments::At(self.runs.iter().map(|run| run.at_ms).collect()),
+            Workload::Churn => {
+                Moments::At(std::iter::once(0).chain(self.churns.iter().map(|churn| churn.at_ms)).collect())
+            }
+            Workload::Registry => Moments::At(self.pulses.iter().map(|pulse| pulse.at_ms).collect()),
+            Workload::Safety => Moments::At(self.safety_ms.clone()),
+            Workload::Privacy => Moments::At(self.privacy_ms.clone()),
+            Workload::Chaos => Moments::At(self.chaos.iter().map(|event| event.at_ms).collect()),
+            Workload::Availability => Moments::Every(self.scenario.availability_every),
+            Workload::Metrics => Moments::Every(self.scenario.metrics_every),
         }
     }
 
     /// How often something that starts at 0 and comes every so often happens before the end.
-    fn ticks(&self, every: std::time::Duration) -> u64 {
+    fn ticks(&self, every: Duration) -> u64 {
         self.duration_ms.div_ceil(millis(every).max(1))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Plan;
+use super::{Moments, Plan};
 use crate::catalog::Workload;
 
 /// A moment of scenario time as `T+45:00` (minutes and seconds).
@@ -66,14 +66,14 @@ impl Plan {
                 });
                 pulses.collect::<Vec<_>>().join(", ")
             }
-            Workload::Safety => list(&self.safety_ms),
-            Workload::Privacy => list(&self.privacy_ms),
             Workload::Chaos => {
                 let events = self.chaos.iter().map(|event| format!("{} {}", moment(event.at_ms), event.chaos));
                 events.collect::<Vec<_>>().join(", ")
             }
-            Workload::Availability => format!("every {:?}", self.scenario.availability_every),
-            Workload::Metrics => format!("every {:?}", self.scenario.metrics_every),
+            other => match self.moments(other) {
+                Moments::At(moments_ms) => list(&moments_ms),
+                Moments::Every(every) => format!("every {every:?}"),
+            },
         }
     }
 }

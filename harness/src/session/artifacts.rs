@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use super::SessionConfig;
 use crate::{
     clock::wall_now,
-    gateway::Exposition,
+    gateway::{Exposition, is_out_of_descriptors},
     history::{ChartSeries, History, Timeline},
     journal::Header,
     judge::{Verdicts, judge},
@@ -25,6 +25,13 @@ use crate::{
 pub(crate) struct ArtifactError {
     path: PathBuf,
     source: io::Error,
+}
+
+impl ArtifactError {
+    /// Whether it could not be written because this process has no file descriptor left.
+    pub(super) fn is_out_of_descriptors(&self) -> bool {
+        is_out_of_descriptors(&self.source)
+    }
 }
 
 /// Makes the soak's folders.

@@ -9,7 +9,7 @@ use super::{Gate, Recorder, StartPoint, Stop, descriptors};
 use crate::{
     catalog::{CallName, Workload},
     clock,
-    gateway::{Answer, Client, Connection, Outcome, Streams},
+    gateway::{Answer, Client, Connection, Outcome, Streams, Trouble, TroubleKind},
     journal::{Counter, EndReason, Finding, Timing, clip},
 };
 
@@ -146,7 +146,7 @@ impl Calls {
                 (format!("{answer} (its status says yes, and its body an error)"), Some(answer.status), false)
             }
             Ok(answer) => (format!("{answer} (expected {})", either(call.expected)), Some(answer.status), false),
-            Err(trouble) => (trouble.text, None, trouble.is_unread),
+            Err(trouble) => (trouble.text, None, trouble.kind == TroubleKind::Unread),
         };
         if is_unread {
             // A limit of ours is nobody's error, and is named where it matters.
@@ -188,6 +188,9 @@ impl Calls {
         let limit = now.at + WAIT_LIMIT;
         loop {
             let outcome = send().await;
+            if let Err(Trouble { text, kind: TroubleKind::OutOfDescriptors }) = &outcome {
+                self.stop_without_descriptors(text);
+            }
             let is_fine = outcome.as_ref().is_ok_and(|answer| answer.is(call.expected));
             self.recorder.add(Counter::Requests, u64::from(!call.is_again || !is_fine), mark);
             if let Some(why) = outcome.as_ref().ok().and_then(|answer| answer.repeated.as_ref()) {
@@ -256,6 +259,9 @@ impl Calls {
                 Ok(connection) => return Ok(connection),
                 Err(refusal) => refusal,
             };
+            if refusal.is_out_of_descriptors {
+                self.stop_without_descriptors(&refusal.answer);
+            }
             if let Some(status) = refusal.status.filter(|status| tolerated.contains(status)) {
                 return Err(Some(status));
             }
@@ -286,11 +292,13 @@ impl Calls {
         true
     }
 
+    /// Stops the session: no request can be sent any more.
+    pub fn stop_without_descriptors(&self, trouble: &str) {
+        self.stop.request(EndReason::Fatal, descriptors::exhausted(trouble));
+    }
+
     /// Counts a request that went wrong in a way that its status does not show.
     pub fn request_failed(&self, workload: Workload, route: &str, subject: &str, answer: &str, mark: StartPoint) {
-        if let Some(why) = descriptors::used_up(answer) {
-            self.stop.request(EndReason::Fatal, why);
-        }
         self.recorder.count(Counter::RequestErrors, mark);
         tracing::debug!("{workload}: {route} ({subject}): {answer}");
         let finding =

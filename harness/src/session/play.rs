@@ -302,7 +302,11 @@ fn draw(begun: &StartedSession, said: Evaluation, drawing: &mut JoinSet<()>) {
 
 fn unwritten(recorder: &Recorder, error: &ArtifactError) {
     tracing::error!("{error}");
-    let message = descriptors::used_up_by(error).unwrap_or_else(|| clip(&error.to_string()));
+    let message = if error.is_out_of_descriptors() {
+        descriptors::exhausted(&error.to_string())
+    } else {
+        clip(&error.to_string())
+    };
     recorder.incident(Finding::Fatal { message });
 }
 

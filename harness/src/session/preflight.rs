@@ -6,7 +6,7 @@ use super::{SessionConfig, Stop};
 use crate::{
     catalog::CallName,
     clock,
-    gateway::{Client, Outcome, Trouble},
+    gateway::{Client, Outcome, Trouble, TroubleKind},
 };
 
 /// How long a gateway that is not ready is waited for.
@@ -29,7 +29,7 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
         let (last, says_what_helps) = match client.ready().await {
             Ok(answer) if client.says_ready(&answer) => return Ok(()),
             Ok(answer) => (answer.to_string(), false),
-            Err(trouble) => (trouble.to_string(), trouble.is_a_refused_certificate()),
+            Err(trouble) => (trouble.to_string(), trouble.kind == TroubleKind::CertificateRefused),
         };
         let waited = clock::now().saturating_duration_since(began);
         if waited >= READY_LIMIT || stop.is_requested() {

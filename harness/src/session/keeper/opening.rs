@@ -132,6 +132,9 @@ impl Context {
 
     async fn refused(&self, kept: &StreamSpec, life: &mut StreamLife, refusal: Refusal, mark: StartPoint) {
         life.retry_after = refusal.retry_after;
+        if refusal.is_out_of_descriptors {
+            self.calls.stop_without_descriptors(&refusal.answer);
+        }
         let counts = kept.workload.counts_in_error_rate();
         if counts {
             self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
