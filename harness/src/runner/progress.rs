@@ -13,8 +13,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
     catalog::{Kpi, Suite},
-    judge::Judgement,
     report::{SoakStanding, TerminalLook, block, heartbeat_line, red_line},
+    results::Results,
 };
 
 /// Of a terminal that does not say how wide it is.
@@ -34,8 +34,8 @@ pub(super) enum Progress {
 /// What there is to show of a soak.
 pub(super) struct ProgressView<'a> {
     pub(super) soak: &'a Soak,
-    /// The KPIs nearest to their targets.
-    pub(super) nearest: &'a [Judgement],
+    /// The latest results, where anything moves between one record and the next.
+    pub(super) results: Option<&'a Results>,
     /// KPIs that are missed for good, with the texts of their failures.
     pub(super) certain: &'a BTreeMap<Kpi, String>,
     /// Where its live page is, if there is one.
@@ -80,7 +80,8 @@ impl Progress {
     pub(super) fn show(&self, suite: Suite, view: &ProgressView<'_>) {
         match self {
             Self::Blocks { all, bars } => {
-                let mut lines = block(&standing(view), stderr_look());
+                let Some(results) = view.results else { return };
+                let mut lines = block(&standing(view.soak, results), stderr_look());
                 // From the first look on, as long as the soak goes on: the block stays as high as it is.
                 lines.extend(view.live_url.map(|url| format!("          live at {url}")));
                 let mut bars = locked(bars);
@@ -142,16 +143,14 @@ fn is_drawn_on() -> bool {
     std::io::stderr().is_terminal() && !console::is_dumb()
 }
 
-fn standing<'a>(view: &ProgressView<'a>) -> SoakStanding<'a> {
-    let soak = view.soak;
+fn standing<'a>(soak: &'a Soak, results: &'a Results) -> SoakStanding<'a> {
     SoakStanding {
         plan: &soak.plan,
         at_ms: soak.now_ms(),
         runs: soak.digest.runs_started(),
         streams: soak.digest.open_streams(),
         phase: soak.phase,
-        nearest: view.nearest,
-        reds: view.certain,
+        results,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{
-    super::course::{Course, Grid},
+use super::super::{
     Glance,
+    course::{Course, Grid},
 };
 use crate::{
     catalog::{Kpi, Unit},

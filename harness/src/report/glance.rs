@@ -1,24 +1,61 @@
-//! What a page wants of a digest: little, so that whoever measures is held up for no longer than it takes to copy it.
+//! What renderers want of a digest: little, so that whoever measures is held up for no longer than it takes to copy it.
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use super::process::ProcessStats;
 use crate::{
     catalog::{HarnessCheck, Kpi},
-    journal::Gauge,
-    judge::{Digest, DriftTrace, Targets, drift_traces},
+    journal::{Counter, End, Gauge},
+    judge::{Digest, DriftTrace, Scope, Targets, drift_traces},
     plan::Plan,
 };
 
-/// A soak at one moment, its course and verdicts aside.
+/// A soak at one moment, its course and results aside.
 #[derive(Debug, Clone)]
 pub struct Glance {
     /// How far it has come, scenario milliseconds.
     pub(super) scenario_ms: u64,
-    /// When it ended, if it has; RFC 3339 UTC.
-    pub(super) ended_at: Option<String>,
+    /// How it ended, if it has.
+    pub(super) end: Option<End>,
     /// What stopped it, if something did.
     pub(super) fatal: Option<String>,
+    pub(super) activity: Activity,
+    pub(super) processes: ProcessStats,
     traces: BTreeMap<Gauge, Vec<DriftTrace>>,
+}
+
+/// What the soak did so far.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Activity {
+    runs_started: u64,
+    runs_ended: u64,
+    runs_succeeded: u64,
+    open_streams: u64,
+    streams_opened: u64,
+    events_delivered: u64,
+    requests: u64,
+    request_errors: u64,
+    requests_throttled: u64,
+}
+
+impl Activity {
+    fn of(digest: &Digest) -> Self {
+        let counter = |counter| digest.counter(counter, Scope::All);
+        Self {
+            runs_started: digest.runs_started(),
+            runs_ended: counter(Counter::RunsEnded),
+            runs_succeeded: counter(Counter::RunsSucceeded),
+            open_streams: digest.open_streams(),
+            streams_opened: counter(Counter::StreamsOpened),
+            events_delivered: counter(Counter::EventsDelivered),
+            requests: digest.requests(),
+            request_errors: counter(Counter::RequestErrors),
+            requests_throttled: counter(Counter::RequestsThrottled),
+        }
+    }
 }
 
 impl Glance {
@@ -40,8 +77,10 @@ impl Glance {
         let judged = of_gateway.chain(of_ours);
         Self {
             scenario_ms: digest.scenario_ms(),
-            ended_at: digest.end().map(|end| end.ended_at.clone()),
+            end: digest.end().cloned(),
             fatal: digest.fatal().map(str::to_owned),
+            activity: Activity::of(digest),
+            processes: ProcessStats::of(digest),
             traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, limit, digest))).collect(),
         }
     }
