@@ -3,6 +3,7 @@
 //!
 //! Stored journals are folded minute by minute. At each minute everything is rendered twice: as of a soak that goes on, and as of one
 //! whose session died there.
+#![expect(clippy::unwrap_used, reason = "text that cannot be read back fails the test")]
 
 #[path = "agreement/read_back.rs"]
 mod read_back;
