@@ -50,6 +50,7 @@ pub mod catalog;
 mod child;
 pub mod clock;
 pub mod gateway;
+pub mod history;
 pub mod journal;
 pub mod judge;
 pub mod plan;

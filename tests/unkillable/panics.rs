@@ -7,7 +7,7 @@ use std::sync::{
 
 use s2_harness::{
     catalog::Suite,
-    session::{BoxFuture, Context, Fatal, Past, TaskGroup, Worker},
+    session::{BoxFuture, Context, Fatal, ResumeState, TaskGroup, Worker},
     workload,
 };
 
@@ -39,7 +39,7 @@ const SHORT: Play = Play {
 };
 
 /// The workers of a suite, some of which panic as the environment says.
-pub(crate) fn workers(suite: Suite, past: &Past) -> Vec<Arc<dyn Worker>> {
+pub(crate) fn workers(suite: Suite, past: &ResumeState) -> Vec<Arc<dyn Worker>> {
     let asked = std::env::vars_os().find(|(name, _)| name == PANICS);
     let asked = asked.and_then(|(_, value)| value.into_string().ok()).unwrap_or_default();
     let times = |name: &str| asked.split(',').find_map(|one| one.strip_prefix(name)?.strip_prefix('=')?.parse().ok());

@@ -13,7 +13,8 @@ use std::{num::NonZero, thread};
 
 use s2_harness::{
     catalog::Suite,
-    judge::{Digest, Targets, Verdict, judge},
+    history::History,
+    judge::{Targets, Verdict, judge},
     plan::{Plan, Scenario},
 };
 use series::{BASE_MB, Family, Lives};
@@ -75,10 +76,11 @@ impl Court {
     }
 
     fn verdict(&self, family: Family, lives: Lives, leak: f64, seed: u64) -> Verdict {
-        let mut digest = Digest::new(&self.plan, &self.targets);
-        family.journal(lives, leak, seed).for_each(|record| digest.absorb(&record));
-        let verdicts = judge(&self.plan, &self.targets, &digest);
-        verdicts.kpi(family.measured().1).expect("the full suite judges drift").verdict
+        let mut history = History::new(&self.plan, &self.targets.sample_limits());
+        family.journal(lives, leak, seed).for_each(|record| history.absorb(&record));
+        let verdicts = judge(&self.plan, &self.targets, &history);
+        let kpi = family.measured().1.name();
+        verdicts.kpis.iter().find(|judged| judged.name == kpi).expect("the full suite judges drift").verdict
     }
 
     /// Healthy soaks that are not green. One that is not proven healthy is red to whoever waits for it, and counts.

@@ -60,7 +60,7 @@ impl LatencyHistogram {
     /// An empty histogram with room for every value at once: for one that is kept for hours, so that a late slow sample
     /// does not look like a leak of ours. Pages that no value falls in are never touched, and so take no memory.
     #[must_use]
-    pub fn roomy() -> Self {
+    pub fn with_capacity() -> Self {
         Self(Shape::Open(with_room(VALUE_US_MAX)))
     }
 

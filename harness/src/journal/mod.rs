@@ -8,7 +8,7 @@
 //! A journal may be damaged, or made up: it is still read to its end, or to a [`ReadError`] that says what is wrong. A line
 //! is 4 MiB long at most, a header 16 MiB, and reading one never takes more than 64 bytes for each of its bytes (JSON of
 //! `{"":0}` has room for four fields in each object) and 64 KiB; a histogram of any bytes takes 2 MiB at most, which
-//! is all of its buckets, and a digest with all its verdicts 24 MiB. A plan that no settings could have made is an error
+//! is all of its buckets, and a history with all its verdicts 24 MiB. A plan that no settings could have made is an error
 //! before anyone plays or judges by it.
 //!
 //! Tests hold that with any bytes, any JSON, and whole journals with bytes flipped, lines cut, doubled and spliced, numbers

@@ -208,18 +208,18 @@ proptest! {
 
     #[test]
     fn a_histogram_says_the_same_however_it_is_held(samples in prop::collection::vec(1..5_000_000_u64, 0..600)) {
-        let (mut sparse, mut roomy) = (LatencyHistogram::new(), LatencyHistogram::roomy());
+        let (mut sparse, mut with_capacity) = (LatencyHistogram::new(), LatencyHistogram::with_capacity());
         for value_us in samples {
             sparse.record(value_us);
-            roomy.record(value_us);
+            with_capacity.record(value_us);
         }
-        prop_assert_eq!(&sparse, &roomy);
+        prop_assert_eq!(&sparse, &with_capacity);
         let read: LatencyHistogram = serde_json::from_str(&serde_json::to_string(&sparse).unwrap()).unwrap();
-        prop_assert_eq!(&read, &roomy);
+        prop_assert_eq!(&read, &with_capacity);
         let says = |of: &LatencyHistogram| {
             (of.len(), of.max_us(), [0.0, 0.5, 0.95, 0.99, 1.0].map(|q| of.quantile_us(q)), of.count_above(1_000_000))
         };
-        prop_assert_eq!(says(&sparse), says(&roomy));
+        prop_assert_eq!(says(&sparse), says(&with_capacity));
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::{prelude::*, sample::Index};
 
-use super::{Digest, Targets, Verdict, judge};
+use super::{Targets, Verdict, judge};
 use crate::{
     catalog::{Chaos, Suite, Workload},
     fuzzing::{cases, within},
+    history::History,
     journal::{
         Finding, Gauge, GaugeSummary, ReadError, Record, Timing, TimingRecord,
         fuzz_tests::{all_but_endless, any_json, crafted_histogram, read},
@@ -21,7 +22,7 @@ use crate::{
     results::{Results, Waivers},
 };
 
-/// A digest and its verdicts: room for the histograms of four phases, a few of them merged for a judge.
+/// A history and its verdicts: room for the histograms of four phases, a few of them merged for a judge.
 const JUDGE_BYTES: usize = 28 * 1024 * 1024;
 
 /// The lines of a short soak, and of a whole one, with trouble in them.
@@ -62,10 +63,10 @@ fn judged(records: &[Record]) -> Result<(), TestCaseError> {
     };
     let (plan, targets) = (&header.plan, Targets::default());
     let (verdicts, snapshot) = within(JUDGE_BYTES, || {
-        let mut digest = Digest::new(plan, &targets);
-        records.iter().for_each(|record| digest.absorb(record));
-        let snapshot = snapshot_json(&digest, &BTreeMap::new(), 0, "");
-        (judge(plan, &targets, &digest), snapshot)
+        let mut history = History::new(plan, &targets.sample_limits());
+        records.iter().for_each(|record| history.absorb(record));
+        let snapshot = snapshot_json(&history, &BTreeMap::new(), 0, "");
+        (judge(plan, &targets, &history), snapshot)
     })?;
     for judgement in verdicts.iter() {
         let evidence = &judgement.evidence;
@@ -77,7 +78,7 @@ fn judged(records: &[Record]) -> Result<(), TestCaseError> {
         prop_assert!(judgement.verdict != Verdict::Unproven || judgement.reason.is_some(), "{judgement:?}");
         prop_assert!(!failure_text(judgement, plan.suite, "a folder").is_empty());
     }
-    let results = Results::with_statuses(plan.suite, verdicts, &Waivers::default(), |_| true);
+    let results = Results::new(plan.suite, verdicts, &Waivers::default(), |_| true);
     prop_assert!(!kpi_table(&results, TerminalLook::PLAIN).is_empty() && !snapshot.is_empty());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::{Judgement, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite, Unit},
-    journal::{Exemplar, Finding, LatencyHistogram, Timing, TimingRecord},
+    journal::{Exemplar, Finding, LatencyHistogram, Source, Timing, TimingRecord},
     judge::fixtures::soak::{Soak, timing},
 };
 
@@ -91,6 +91,46 @@ fn a_slow_gateway_is_not_excused_by_late_starts() {
         assert_eq!(Verdict::Fail, kpi(&soak, of).verdict);
     }
     assert_eq!(Verdict::Pass, load(&soak).verdict, "late starts are not why the target was missed");
+}
+
+/// The same, where events alone tell how long stream writes take, up to so many milliseconds.
+fn without_histogram(lateness: Samples<'_>, write_ms: u64) -> Soak {
+    let mut soak = soak(lateness, QUICK).each(|interval| {
+        interval.sources.remove(&Source::SseWrite);
+        interval.timings.remove(&Timing::EventDelivery);
+    });
+    soak.minute(0).timings.insert(Timing::EventDelivery, record(&[(5_000, 4), (500, write_ms)]));
+    soak
+}
+
+#[test]
+fn late_starts_may_be_why_events_arrive_late() {
+    for (late_ms, write_ms, write, delivered) in [
+        (180, 250, Verdict::Unproven, Verdict::Fail),
+        (180, 900, Verdict::Fail, Verdict::Pass),
+        (90, 250, Verdict::Fail, Verdict::Pass),
+        (180, 190, Verdict::Pass, Verdict::Pass),
+    ] {
+        let soak = without_histogram(&[(48, 2), (4, late_ms)], write_ms);
+        let judgement = kpi(&soak, Kpi::SseWriteP99);
+        assert_eq!(write, judgement.verdict, "{late_ms} ms late, {write_ms} ms: {judgement:#?}");
+        assert_eq!(delivered, load(&soak).verdict);
+        if write == Verdict::Unproven {
+            assert!(load(&soak).reason.unwrap().contains("sse_write_p99"));
+        }
+    }
+}
+
+#[test]
+fn the_histogram_of_a_gateway_is_its_own_word_however_late_we_are() {
+    let mut slow = soak(&[(48, 2), (4, 180)], QUICK);
+    for interval in &mut slow.intervals {
+        if let Some(buckets) = interval.sources.get_mut(&Source::SseWrite) {
+            (buckets.counts[4], buckets.counts[0]) = (buckets.counts[0], 0);
+        }
+    }
+    assert_eq!(Verdict::Fail, kpi(&slow, Kpi::SseWriteP99).verdict);
+    assert_eq!(Verdict::Pass, load(&slow).verdict);
 }
 
 #[test]

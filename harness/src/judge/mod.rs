@@ -1,7 +1,7 @@
 //! Pure functions from plan and journal to verdicts: no clock, no file, no network. A stored journal can be judged
 //! again, with other targets, years later.
 //!
-//! Records are folded into a [`Digest`], and [`judge`] reads it: one family of KPIs a file.
+//! Records are folded into a [`History`], and [`judge`] reads it: one family of KPIs a file.
 //!
 //! # Drift
 //!
@@ -98,7 +98,6 @@ mod checks;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod kpi;
-mod record;
 mod stats;
 mod verdict;
 mod verdicts;
@@ -139,15 +138,10 @@ pub use kpi::{
     drift::{DriftTrace, drift_traces},
     is_already_certain, may_be_certain_early,
 };
-pub use record::{
-    digest::{Digest, Quantiles},
-    gauge_total::GaugeTotal,
-    phase_totals::Scope,
-};
 pub use stats::confidence::Range;
 pub use verdict::{
     baseline::{Baseline, BaselineError, Change, Compared, Comparison},
-    judgement::{Evidence, Judged, Judgement, PhaseValue, Verdict, Violation},
+    judgement::{Evidence, Judged, Judgement, PhaseValue, Verdict},
     targets::{Aim, TargetError, TargetKey, Targets},
 };
 pub use verdicts::{Verdicts, judge};

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Digest, Targets, Verdict, is_already_certain, judge};
+use super::{Targets, Verdict, is_already_certain, judge};
 use crate::{
     catalog::{Chaos, Kpi, Phase, Suite, Workload},
+    history::History,
     journal::{
         Buckets, Counter, Cycles, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram, Record,
         Source, Timing, TimingRecord,
@@ -114,18 +115,18 @@ proptest! {
     ) {
         let plan = if empty { empty_plan() } else { Plan::new(suite, &Scenario::default(), 1, 120.0) };
         let targets = Targets::default();
-        let mut digest = Digest::new(&plan, &targets);
-        records.iter().for_each(|record| digest.absorb(record));
-        let verdicts = judge(&plan, &targets, &digest);
+        let mut history = History::new(&plan, &targets.sample_limits());
+        records.iter().for_each(|record| history.absorb(record));
+        let verdicts = judge(&plan, &targets, &history);
         for judgement in verdicts.iter() {
             prop_assert!(judgement.value.is_none_or(f64::is_finite), "{judgement:?}");
             prop_assert!(judgement.verdict != Verdict::Unproven || judgement.reason.is_some(), "{judgement:?}");
             prop_assert!(!failure_text(judgement, suite, "a folder").is_empty());
         }
-        prop_assert!(Kpi::ALL.iter().filter(|kpi| is_already_certain(**kpi, &digest)).count() <= Kpi::ALL.len());
-        let results = Results::of(&plan, &targets, &digest, &Waivers::default(), Stage::Playing);
+        prop_assert!(Kpi::ALL.iter().filter(|kpi| is_already_certain(**kpi, &targets, &history)).count() <= Kpi::ALL.len());
+        let results = Results::of(&plan, &targets, &history, &Waivers::default(), Stage::Playing);
         prop_assert!(!kpi_table(&results, TerminalLook::PLAIN).is_empty());
-        prop_assert!(!snapshot_json(&digest, &std::collections::BTreeMap::new(), 0, "").is_empty());
+        prop_assert!(!snapshot_json(&history, &std::collections::BTreeMap::new(), 0, "").is_empty());
     }
 
     #[test]
@@ -135,9 +136,9 @@ proptest! {
         let shuffled = {
             let mut records: Vec<Record> = soak.records().collect();
             records.shuffle(&mut rand_pcg::Pcg64::seed_from_u64(seed));
-            let mut digest = Digest::new(&soak.plan, &soak.targets);
-            records.iter().for_each(|record| digest.absorb(record));
-            judge(&soak.plan, &soak.targets, &digest)
+            let mut history = History::new(&soak.plan, &soak.targets.sample_limits());
+            records.iter().for_each(|record| history.absorb(record));
+            judge(&soak.plan, &soak.targets, &history)
         };
         let in_order = soak.judge();
         prop_assert_eq!(&shuffled, &in_order);
@@ -149,7 +150,7 @@ proptest! {
 #[test]
 fn a_plan_without_anything_in_it_is_never_green_for_a_kpi() {
     let (plan, targets) = (empty_plan(), Targets::default());
-    for judgement in judge(&plan, &targets, &Digest::new(&plan, &targets)).kpis {
+    for judgement in judge(&plan, &targets, &History::new(&plan, &targets.sample_limits())).kpis {
         assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:?}");
     }
 }
@@ -157,9 +158,9 @@ fn a_plan_without_anything_in_it_is_never_green_for_a_kpi() {
 #[test]
 fn a_journal_judged_again_with_other_targets_gets_other_verdicts() {
     let soak = Soak::healthy(Suite::Full);
-    let digest = soak.digest();
+    let history = soak.history();
     let mut strict = Targets::default();
     strict.set("start_to_log_p95_ms_max", 150.0).unwrap();
-    let of = |targets| judge(&soak.plan, targets, &digest).kpi(Kpi::StartToLogP95).unwrap().verdict;
+    let of = |targets| judge(&soak.plan, targets, &history).kpi(Kpi::StartToLogP95).unwrap().verdict;
     assert_eq!((Verdict::Pass, Verdict::Fail), (of(&Targets::default()), of(&strict)));
 }

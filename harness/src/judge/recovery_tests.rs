@@ -67,7 +67,7 @@ fn a_gateway_that_flaps_after_it_was_said_to_be_well_was_not_well() {
         assert!(told.contains(&format!("not ready 30 times, from {since} to ")), "{told}");
         assert!(told.starts_with("was well at T+") && told.ends_with(FLAPPING), "{told}");
         assert_eq!(1, judgement.evidence.over);
-        assert!(is_already_certain(Kpi::ChaosRecovery, &soak.digest()));
+        assert!(is_already_certain(Kpi::ChaosRecovery, &soak.targets, &soak.history()));
         let others = soak.judge().kpis.into_iter().filter(|other| other.verdict != Verdict::Pass);
         assert_eq!(vec!["chaos_recovery"], others.map(|other| other.name).collect::<Vec<_>>());
     }
@@ -192,7 +192,7 @@ fn a_relapse_that_nobody_saw_the_end_of_fails_however_short_it_was() {
     let cut = flaps_to(77..78).cut_at(78 * 60_000);
     assert_eq!(Verdict::Fail, of(&cut).verdict);
     // It may be well yet.
-    assert!(!is_already_certain(Kpi::ChaosRecovery, &cut.digest()));
+    assert!(!is_already_certain(Kpi::ChaosRecovery, &cut.targets, &cut.history()));
     assert_eq!(None, cut.judge().chaos[1].recovery_ms);
     // One minute in which all was well is enough to have seen it.
     assert_eq!(Verdict::Unproven, of(&flaps_to(77..78).cut_at(79 * 60_000)).verdict);

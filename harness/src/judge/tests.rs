@@ -1,8 +1,9 @@
 //! Every KPI: green on a healthy soak, red with evidence on a sick one, unproven on none and on too little.
 
-use super::{Digest, Judged, Judgement, Targets, Verdict, is_already_certain, judge};
+use super::{Judged, Judgement, Targets, Verdict, is_already_certain, judge};
 use crate::{
     catalog::{HarnessCheck, Kpi, Phase, Suite, Workload},
+    history::History,
     journal::{Buckets, Counter, End, EndReason, Finding, Source, Timing},
     judge::fixtures::{
         sick::{add, diagnosis, sick, starved_from, take, without_metrics},
@@ -104,7 +105,7 @@ fn every_kpi_is_unproven_with_half_its_samples_however_good_they_are() {
 fn an_empty_record_proves_nothing() {
     let plan = Soak::healthy(Suite::Full).plan;
     let targets = Targets::default();
-    for judgement in judge(&plan, &targets, &Digest::new(&plan, &targets)).iter() {
+    for judgement in judge(&plan, &targets, &History::new(&plan, &targets.sample_limits())).iter() {
         assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
         assert!(reason(judgement).contains("the session never began"), "{judgement:#?}");
     }
@@ -120,15 +121,15 @@ fn proof_of_bad_is_proof_with_few_samples_too() {
         soak = soak.cut_at(70 * 60_000);
         soak.incidents.extend(incidents);
         assert_eq!(Verdict::Fail, of(&soak, kpi).verdict, "{kpi}");
-        assert!(is_already_certain(kpi, &soak.digest()), "{kpi}");
+        assert!(is_already_certain(kpi, &soak.targets, &soak.history()), "{kpi}");
     }
 }
 
 #[test]
 fn a_failure_is_certain_early_only_where_nothing_can_undo_it() {
-    let healthy = Soak::healthy(Suite::Full).digest();
+    let healthy = Soak::healthy(Suite::Full).history();
     for kpi in Kpi::ALL {
-        assert!(!is_already_certain(*kpi, &healthy), "{kpi}");
+        assert!(!is_already_certain(*kpi, &Targets::default(), &healthy), "{kpi}");
         let of_the_worst = [Kpi::PublishSearchDelay, Kpi::ChaosRecovery].contains(kpi);
         let is_certain = CERTAIN_BY_ONE.contains(kpi) || of_the_worst;
         assert_eq!(is_certain, diagnosis(*kpi).certain.contains(kpi), "{kpi}");
@@ -139,7 +140,7 @@ fn a_failure_is_certain_early_only_where_nothing_can_undo_it() {
 fn a_tampered_manifest_that_is_not_yet_answered_is_no_certain_failure() {
     let mut soak = Soak::healthy(Suite::Full);
     take(soak.minute(41), Counter::TamperedRejected, 1);
-    assert!(!is_already_certain(Kpi::TamperedManifests, &soak.digest()));
+    assert!(!is_already_certain(Kpi::TamperedManifests, &soak.targets, &soak.history()));
     assert_eq!(Verdict::Fail, of(&soak, Kpi::TamperedManifests).verdict);
 }
 

@@ -147,7 +147,7 @@ mod tests {
     fn shown(at_ms: u64, phase: Phase, columns: usize, is_coloured: bool) -> String {
         let soak = Soak::healthy(Suite::Full);
         let verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
-        let mut results = Results::with_statuses(Suite::Full, verdicts, &Waivers::default(), |_| false);
+        let mut results = Results::new(Suite::Full, verdicts, &Waivers::default(), |_| false);
         let second = results.closest_to_target(2)[1].judgement.name.clone();
         for row in &mut results.rows {
             if row.judgement.name == second {

@@ -1,7 +1,12 @@
 //! What the output files of a soak are rendered from.
 
-use super::{Course, Glance};
-use crate::{journal::Header, judge::Targets, results::Results};
+use super::Glance;
+use crate::{
+    history::{ChartSeries, Timeline},
+    journal::Header,
+    judge::Targets,
+    results::Results,
+};
 
 /// A soak at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -10,10 +15,12 @@ pub struct FileInput<'a> {
     pub header: &'a Header,
     /// The judgements and their status.
     pub results: &'a Results,
-    /// The state of the soak, and what it did so far.
+    /// What the soak did so far.
     pub glance: &'a Glance,
     /// What it was like so far, step by step.
-    pub course: &'a Course,
+    pub series: &'a ChartSeries,
+    /// What happened, and when.
+    pub timeline: &'a Timeline,
     /// The targets that charts show.
     pub targets: &'a Targets,
     /// The soak's folder, as failures name it, or other words that say where to read on.

@@ -1,6 +1,6 @@
 //! Files of soaks that are made up.
 
-use super::{Account, FileInput, Glance};
+use super::{FileInput, Glance};
 use crate::{
     catalog::Kpi,
     judge::fixtures::soak::Soak,
@@ -18,14 +18,13 @@ pub(crate) fn rendered(
     stage: Stage,
     render: impl FnOnce(&FileInput<'_>) -> String,
 ) -> String {
-    let mut account = Account::of(&soak.header(), &soak.targets);
-    soak.records().for_each(|record| account.absorb(&record));
-    let Account { digest, course } = &account;
+    let history = &soak.history();
     render(&FileInput {
         header: &soak.header(),
-        results: &Results::of(&soak.plan, &soak.targets, digest, waivers, stage),
-        glance: &Glance::at(&soak.plan, &soak.targets, digest),
-        course,
+        results: &Results::of(&soak.plan, &soak.targets, history, waivers, stage),
+        glance: &Glance::at(&soak.plan, &soak.targets, history),
+        series: &history.charts,
+        timeline: &history.timeline,
         targets: &soak.targets,
         folder: FOLDER,
     })

@@ -1,4 +1,4 @@
-//! What renderers want of a digest: little, so that whoever measures is held up for no longer than it takes to copy it.
+//! What renderers want of a history beside its charts and its timeline: little, so that whoever measures is held up for no longer than it takes to copy it.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,15 @@ use serde::Serialize;
 use super::process::ProcessStats;
 use crate::{
     catalog::{HarnessCheck, Kpi},
-    journal::{Counter, End, Gauge},
-    judge::{Digest, DriftTrace, Scope, Targets, drift_traces},
+    history::{History, Scope},
+    journal::{Counter, Gauge},
+    judge::{DriftTrace, Targets, drift_traces},
     plan::Plan,
 };
 
-/// A soak at one moment, its course and results aside.
+/// A soak at one moment.
 #[derive(Debug, Clone)]
 pub struct Glance {
-    /// How far it has come, scenario milliseconds.
-    pub(super) scenario_ms: u64,
-    /// How it ended, if it has.
-    pub(super) end: Option<End>,
-    /// What stopped it, if something did.
-    pub(super) fatal: Option<String>,
     pub(super) activity: Activity,
     pub(super) processes: ProcessStats,
     traces: BTreeMap<Gauge, Vec<DriftTrace>>,
@@ -41,27 +36,10 @@ pub(super) struct Activity {
     requests_throttled: u64,
 }
 
-impl Activity {
-    fn of(digest: &Digest) -> Self {
-        let counter = |counter| digest.counter(counter, Scope::All);
-        Self {
-            runs_started: digest.runs_started(),
-            runs_ended: counter(Counter::RunsEnded),
-            runs_succeeded: counter(Counter::RunsSucceeded),
-            open_streams: digest.open_streams(),
-            streams_opened: counter(Counter::StreamsOpened),
-            events_delivered: counter(Counter::EventsDelivered),
-            requests: digest.requests(),
-            request_errors: counter(Counter::RequestErrors),
-            requests_throttled: counter(Counter::RequestsThrottled),
-        }
-    }
-}
-
 impl Glance {
     /// Takes a glance.
     #[must_use]
-    pub fn at(plan: &Plan, targets: &Targets, digest: &Digest) -> Self {
+    pub fn at(plan: &Plan, targets: &Targets, history: &History) -> Self {
         let drifts = [
             (Gauge::GatewayRss, Kpi::RssDrift),
             (Gauge::GatewayFdSurplus, Kpi::FdDrift),
@@ -75,13 +53,23 @@ impl Glance {
         let is_self_judged = HarnessCheck::of(plan.suite).any(|check| check == HarnessCheck::SelfDrift);
         let of_ours = is_self_judged.then(|| (Gauge::HarnessRss, targets.self_drift().limit()));
         let judged = of_gateway.chain(of_ours);
+        let totals = &history.totals;
+        let counter = |counter| totals.counter(counter, Scope::All);
+        let activity = Activity {
+            runs_started: totals.runs_started(),
+            runs_ended: counter(Counter::RunsEnded),
+            runs_succeeded: counter(Counter::RunsSucceeded),
+            open_streams: totals.open_streams(),
+            streams_opened: counter(Counter::StreamsOpened),
+            events_delivered: counter(Counter::EventsDelivered),
+            requests: totals.requests(),
+            request_errors: counter(Counter::RequestErrors),
+            requests_throttled: counter(Counter::RequestsThrottled),
+        };
         Self {
-            scenario_ms: digest.scenario_ms(),
-            end: digest.end().cloned(),
-            fatal: digest.fatal().map(str::to_owned),
-            activity: Activity::of(digest),
-            processes: ProcessStats::of(digest),
-            traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, limit, digest))).collect(),
+            activity,
+            processes: ProcessStats::of(history),
+            traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, targets, limit, history))).collect(),
         }
     }
 

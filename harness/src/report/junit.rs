@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{FileInput, failure_text, number, rounded, title::title};
+use super::{FileInput, failure_text, rounded};
 use crate::{
     catalog::{Suite, Target},
     journal::one_line,
-    judge::{Judgement, Verdict},
     results::{Row, Status},
 };
 
@@ -19,20 +18,20 @@ use crate::{
 /// trial's.
 #[must_use]
 pub fn junit_xml(input: &FileInput<'_>) -> String {
-    let FileInput { header, results, glance, folder, .. } = *input;
+    let FileInput { header, results, timeline, folder, .. } = *input;
     let mut suite = TestSuite::new(results.suite.name());
     // A time that cannot be read is left out, as is a length that is none.
     suite.timestamp = header.started_at.parse().ok();
     #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-    let real_seconds = glance.scenario_ms as f64 / 1_000.0 / header.plan.pace;
+    let real_seconds = timeline.scenario_ms() as f64 / 1_000.0 / header.plan.pace;
     suite.time = Duration::try_from_secs_f64(real_seconds).ok();
-    let end = glance.end.as_ref();
+    let end = timeline.end();
     for (name, value) in [
         ("finished", if end.is_some() { "yes" } else { "no" }.to_owned()),
         ("endReason", end.map(|end| in_camel_case(&end.reason)).unwrap_or_default()),
         ("startedAt", header.started_at.clone()),
         ("endedAt", end.map(|end| end.ended_at.clone()).unwrap_or_default()),
-        ("scenarioMinutes", (glance.scenario_ms / 60_000).to_string()),
+        ("scenarioMinutes", (timeline.scenario_ms() / 60_000).to_string()),
         ("plannedMinutes", (header.plan.duration_ms / 60_000).to_string()),
         ("pace", rounded(header.plan.pace).to_string()),
         ("seed", header.plan.seed.to_string()),
@@ -51,10 +50,7 @@ pub fn junit_xml(input: &FileInput<'_>) -> String {
 
 fn case(row: &Row, suite: Suite, folder: &str) -> TestCase {
     let judgement = &row.judgement;
-    let text = || match judgement.verdict {
-        Verdict::Pass => so_far(judgement),
-        Verdict::Unproven | Verdict::Fail => failure_text(judgement, suite, folder),
-    };
+    let text = || failure_text(judgement, suite, folder);
     let (word, status) = match &row.status {
         Status::Waived(reason) => ("waived", skipped(reason)),
         Status::Pass => ("pass", TestCaseStatus::success()),
@@ -85,14 +81,6 @@ fn skipped(reason: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::skipped();
     status.set_message(xml(&format!("waived: {}", one_line(reason))));
     status
-}
-
-/// What is said of that which was good so far.
-fn so_far(judgement: &Judgement) -> String {
-    let title = title(judgement);
-    let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
-    let value = value.map_or_else(String::new, |value| format!(" is {value} so far, and"));
-    format!("{title}{value} is unproven: the soak goes on")
 }
 
 fn property(name: &str, value: &str) -> Property {
@@ -128,9 +116,12 @@ mod tests {
     use crate::{
         catalog::{Kpi, Suite},
         journal::{Counter, Finding},
-        judge::fixtures::{
-            sick::{sick, take},
-            soak::Soak,
+        judge::{
+            Verdict,
+            fixtures::{
+                sick::{sick, take},
+                soak::Soak,
+            },
         },
         report::fixture::{rendered, waiving},
         results::{Stage, Waivers},

@@ -110,7 +110,7 @@ mod tests {
     };
 
     fn markdown(verdicts: &Verdicts, waivers: &Waivers) -> String {
-        summary_markdown(&Results::with_statuses(Suite::Full, verdicts.clone(), waivers, |_| true), FOLDER)
+        summary_markdown(&Results::new(Suite::Full, verdicts.clone(), waivers, |_| true), FOLDER)
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! Renders results: one renderer a file, pure text, and a renderer decides nothing.
 
-mod account;
 mod block;
 mod comparison;
-mod course;
 #[cfg(test)]
 mod evidence_tests;
 mod failure;
@@ -28,10 +26,8 @@ mod table;
 mod tests;
 mod title;
 
-pub use account::Account;
 pub use block::{SoakStanding, block, red_line};
 pub use comparison::comparison_table;
-pub use course::Course;
 pub use failure::failure_text;
 pub use file_input::FileInput;
 pub use files::{Occasion, OutputFile, files};

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::rounded;
 use crate::{
+    history::{GaugeTotal, History},
     journal::Gauge,
-    judge::{Digest, GaugeTotal},
 };
 
 /// Both processes. What was never measured is null.
@@ -28,9 +28,10 @@ struct Process {
 }
 
 impl ProcessStats {
-    pub(super) fn of(digest: &Digest) -> Self {
+    pub(super) fn of(history: &History) -> Self {
         let process = |rss, fds, cpu| {
-            let value = |gauge, part: fn(GaugeTotal) -> f64| digest.gauge(gauge).map(|total| rounded(part(total)));
+            let value =
+                |gauge, part: fn(GaugeTotal) -> f64| history.totals.gauge(gauge).map(|total| rounded(part(total)));
             Process {
                 rss_bytes_last: value(rss, |total| total.last),
                 rss_bytes_max: value(rss, |total| total.max),

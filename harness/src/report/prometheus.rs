@@ -10,8 +10,9 @@ use prometheus_client::{
 
 use crate::{
     catalog::Unit,
+    history::{History, Scope},
     journal::{Counter, Gauge, Timing},
-    judge::{Digest, Judged, Judgement, Scope},
+    judge::Judgement,
     results::{Results, Row, Status},
 };
 
@@ -23,11 +24,11 @@ pub const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version
 /// The results, counters, gauges and latencies of a soak as they stand, in the text format of `OpenMetrics`. Everything
 /// is a gauge: a session that takes over goes on counting where the one before it was, and a scrape is but a look at that.
 #[must_use]
-pub fn prometheus_text(results: &Results, duration_ms: u64, digest: &Digest) -> String {
+pub fn prometheus_text(results: &Results, duration_ms: u64, history: &History) -> String {
     let labels = [("suite".into(), results.suite.name().into())];
     let mut registry = Registry::with_prefix_and_labels("s2", labels.into_iter());
     let played = Number::<f64, AtomicU64>::default();
-    played.set(seconds(digest.scenario_ms()));
+    played.set(seconds(history.timeline.scenario_ms()));
     registry.register_with_unit("scenario", "How far the scenario has come", Units::Seconds, played);
     let planned = Number::<f64, AtomicU64>::default();
     planned.set(seconds(duration_ms));
@@ -36,18 +37,18 @@ pub fn prometheus_text(results: &Results, duration_ms: u64, digest: &Digest) -> 
 
     let counters = Numbers::default();
     for counter in Counter::ALL {
-        set(&counters, &[("name", counter.name())], count(digest.counter(*counter, Scope::All)));
+        set(&counters, &[("name", counter.name())], count(history.totals.counter(*counter, Scope::All)));
     }
     registry.register("counter", "What was counted so far, by the journal's names", counters);
 
     let gauges = Numbers::default();
-    for (gauge, total) in Gauge::ALL.iter().filter_map(|gauge| Some((gauge, digest.gauge(*gauge)?))) {
+    for (gauge, total) in Gauge::ALL.iter().filter_map(|gauge| Some((gauge, history.totals.gauge(*gauge)?))) {
         set(&gauges, &[("name", gauge.name())], total.last);
     }
     registry.register("gauge", "What was sampled last, by the journal's names, which say the unit", gauges);
 
     let latencies = Numbers::default();
-    for (timing, of) in Timing::ALL.iter().filter_map(|t| Some((t.name(), digest.quantiles(*t, Scope::All)?))) {
+    for (timing, of) in Timing::ALL.iter().filter_map(|t| Some((t.name(), history.totals.quantiles(*t, Scope::All)?))) {
         for (quantile, ms) in [("0.5", of.p50_ms), ("0.95", of.p95_ms), ("0.99", of.p99_ms), ("1", of.max_ms)] {
             set(&latencies, &[("name", timing), ("quantile", quantile)], ms / 1_000.0);
         }
@@ -64,12 +65,7 @@ pub fn prometheus_text(results: &Results, duration_ms: u64, digest: &Digest) -> 
 fn judgements(registry: &mut Registry, results: &Results) {
     let [values, targets, samples, promised, statuses]: [Numbers; 5] = Default::default();
     for Row { judgement, status } in &results.rows {
-        let name = judgement.name.as_str();
-        let kind = match judgement.kind {
-            Judged::Kpi => "kpi",
-            Judged::Workload => "workload",
-            Judged::Harness => "harness",
-        };
+        let (kind, name) = (judgement.kind.name(), judgement.name.as_str());
         let labels = [("kind", kind), ("name", name)];
         let with_unit = [("kind", kind), ("name", name), ("unit", unit(judgement))];
         if let Some(value) = judgement.value {

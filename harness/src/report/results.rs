@@ -59,16 +59,16 @@ struct Waived<'a> {
 /// The results as JSON, for people and `jq`. The same input gives the same bytes.
 #[must_use]
 pub fn results_json(input: &FileInput<'_>) -> String {
-    let FileInput { results, glance, .. } = *input;
+    let FileInput { results, glance, timeline, .. } = *input;
     let judgements = |kind| results.of_kind(kind).map(presentable).collect();
     let file = ResultsFile {
         summary: summary(input),
-        fatal_error: glance.fatal.as_deref(),
+        fatal_error: timeline.fatal(),
         kpis: judgements(Judged::Kpi),
         workloads: judgements(Judged::Workload),
         harness: judgements(Judged::Harness),
         chaos: &results.chaos,
-        duration_minutes: minutes(glance.scenario_ms),
+        duration_minutes: minutes(timeline.scenario_ms()),
         waived: results.waivers.iter().map(|(name, reason)| Waived { name, reason }).collect(),
         processes: &glance.processes,
         comparison: results.comparison.as_ref().map(compared),
@@ -79,9 +79,9 @@ pub fn results_json(input: &FileInput<'_>) -> String {
 }
 
 fn summary<'a>(input: &FileInput<'a>) -> Summary<'a> {
-    let FileInput { header, results, glance, .. } = *input;
+    let FileInput { header, results, glance, timeline, .. } = *input;
     let counted = |verdict| results.rows.iter().filter(|row| row.status.verdict() == Some(verdict)).count();
-    let end = glance.end.as_ref();
+    let end = timeline.end();
     Summary {
         suite: results.suite,
         verdict: results.overall(),

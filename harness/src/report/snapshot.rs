@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{process::ProcessStats, rounded};
 use crate::{
+    history::{History, Scope},
     journal::{Counter, Timing},
-    judge::{Digest, Scope},
 };
 
 #[derive(Debug, Serialize)]
@@ -44,11 +44,16 @@ struct LatencyQuantiles {
 /// A snapshot as JSON: the gateway's metrics (by name), the session's counters, both processes, and the quantiles of
 /// every latency so far, in milliseconds. `taken_at` is RFC 3339 UTC.
 #[must_use]
-pub fn snapshot_json(digest: &Digest, gateway_metrics: &BTreeMap<String, f64>, minute: u64, taken_at: &str) -> String {
+pub fn snapshot_json(
+    history: &History,
+    gateway_metrics: &BTreeMap<String, f64>,
+    minute: u64,
+    taken_at: &str,
+) -> String {
     #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-    let scenario_minutes = rounded(digest.scenario_ms() as f64 / 60_000.0);
+    let scenario_minutes = rounded(history.timeline.scenario_ms() as f64 / 60_000.0);
     let latency = |timing: &Timing| {
-        let quantiles = digest.quantiles(*timing, Scope::All)?;
+        let quantiles = history.totals.quantiles(*timing, Scope::All)?;
         let latency = LatencyQuantiles {
             count: quantiles.count,
             p50: rounded(quantiles.p50_ms),
@@ -58,19 +63,19 @@ pub fn snapshot_json(digest: &Digest, gateway_metrics: &BTreeMap<String, f64>, m
         };
         Some((timing.name(), latency))
     };
-    let counters = Counter::ALL.iter().map(|counter| (counter.name(), digest.counter(*counter, Scope::All)));
+    let counters = Counter::ALL.iter().map(|counter| (counter.name(), history.totals.counter(*counter, Scope::All)));
     let snapshot = Snapshot {
         minute,
         taken_at,
         session: Session {
             scenario_minutes,
-            open_streams: digest.open_streams(),
-            runs_started: digest.runs_started(),
-            requests: digest.requests(),
+            open_streams: history.totals.open_streams(),
+            runs_started: history.totals.runs_started(),
+            requests: history.totals.requests(),
             counters: counters.collect(),
         },
         gateway_metrics: gateway_metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect(),
-        system: ProcessStats::of(digest),
+        system: ProcessStats::of(history),
         latencies_ms: Timing::ALL.iter().filter_map(latency).collect(),
     };
     let mut json = serde_json::to_string_pretty(&snapshot).expect("a snapshot is strings, numbers and maps");

@@ -71,7 +71,7 @@ mod tests {
         let mut verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
         verdicts.kpis[6].verdict = Verdict::Unproven;
         let waivers = waiving(Kpi::RssDrift, "until 4711 is fixed");
-        let results = Results::with_statuses(Suite::Full, verdicts, &waivers, |_| true);
+        let results = Results::new(Suite::Full, verdicts, &waivers, |_| true);
         kpi_table(&results, TerminalLook { columns, is_coloured })
     }
 

@@ -151,14 +151,14 @@ fn results_while_the_soak_goes_on_have_no_end_no_fatal_error_and_nothing_green()
 #[test]
 fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
     let metrics = BTreeMap::from([("run_queue_depth".to_owned(), 0.0), ("odd".to_owned(), f64::NAN)]);
-    let json = snapshot_json(&Soak::healthy(Suite::Smoke).digest(), &metrics, 10, "2026-11-23T10:10:00Z");
+    let json = snapshot_json(&Soak::healthy(Suite::Smoke).history(), &metrics, 10, "2026-11-23T10:10:00Z");
     assert_snapshot("snapshot", &json);
 }
 
 #[test]
 fn the_table_shows_every_kpi_at_a_glance() {
     let verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
-    let results = Results::with_statuses(Suite::Full, verdicts, &Waivers::default(), |_| true);
+    let results = Results::new(Suite::Full, verdicts, &Waivers::default(), |_| true);
     assert_snapshot("kpi_table", &kpi_table(&results, TerminalLook::PLAIN));
 }
 

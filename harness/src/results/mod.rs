@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 pub use waivers::Waivers;
 
 use crate::{
-    catalog::Suite,
-    judge::{ChaosReport, Comparison, Digest, Judged, Judgement, Targets, Verdict, Verdicts, judge},
+    catalog::{Kpi, Suite},
+    history::History,
+    judge::{ChaosReport, Comparison, Judged, Judgement, Targets, Verdict, Verdicts, is_already_certain, judge},
     plan::Plan,
 };
 
@@ -34,24 +35,22 @@ pub struct Results {
 impl Results {
     /// Judges a record. `stage` says whether the soak goes on; a record that has an end is over in any case.
     #[must_use]
-    pub fn of(plan: &Plan, targets: &Targets, digest: &Digest, waivers: &Waivers, stage: Stage) -> Self {
-        let is_over = stage == Stage::Over || digest.end().is_some();
-        let is_final = |judgement: &Judgement| is_over || row::is_missed_for_good(judgement, digest);
-        Self::with_statuses(plan.suite, judge(plan, targets, digest), waivers, is_final)
+    pub fn of(plan: &Plan, targets: &Targets, history: &History, waivers: &Waivers, stage: Stage) -> Self {
+        let is_over = stage == Stage::Over || history.timeline.end().is_some();
+        // A workload or a check that has not played its plan yet looks like a failure and is none.
+        let is_missed_for_good = |judgement: &Judgement| {
+            let kpi = Kpi::from_name(&judgement.name).filter(|_| judgement.kind == Judged::Kpi);
+            judgement.verdict == Verdict::Fail && kpi.is_some_and(|kpi| is_already_certain(kpi, targets, history))
+        };
+        let is_final = |judgement: &Judgement| is_over || is_missed_for_good(judgement);
+        Self::new(plan.suite, judge(plan, targets, history), waivers, is_final)
     }
 
     /// Gives each verdict its status.
-    pub(crate) fn with_statuses(
-        suite: Suite,
-        verdicts: Verdicts,
-        waivers: &Waivers,
-        is_final: impl Fn(&Judgement) -> bool,
-    ) -> Self {
-        let Verdicts { kpis, workloads, harness, chaos, comparison } = verdicts;
-        let row =
-            |judgement: Judgement| Row { status: Status::of(&judgement, waivers, is_final(&judgement)), judgement };
-        let rows = kpis.into_iter().chain(workloads).chain(harness).map(row).collect();
-        Self { suite, rows, chaos, comparison, waivers: waivers.clone() }
+    pub(crate) fn new(suite: Suite, of: Verdicts, waivers: &Waivers, is_final: impl Fn(&Judgement) -> bool) -> Self {
+        let row = |of: Judgement| Row { status: Status::of(&of, waivers, is_final(&of)), judgement: of };
+        let rows = of.kpis.into_iter().chain(of.workloads).chain(of.harness).map(row).collect();
+        Self { suite, rows, chaos: of.chaos, comparison: of.comparison, waivers: waivers.clone() }
     }
 
     /// The row of a judgement; none where the suite does not judge it.
@@ -73,17 +72,12 @@ impl Results {
         rows
     }
 
-    /// The number of rows of a status, by the status's [word](Status::word).
-    #[must_use]
-    pub fn count(&self, word: &str) -> usize {
-        self.rows.iter().filter(|row| row.status.word() == word).count()
-    }
-
     /// The counts that a reader wants, the worst first: the status's word, and a text such as `3 failed`. A status that no row has
     /// is left out, except for `0 passed`.
     #[must_use]
     pub fn counts(&self) -> Vec<(&'static str, String)> {
-        let counts = Status::WORDS.iter().map(|(word, counted)| (*word, *counted, self.count(word)));
+        let count = |word| self.rows.iter().filter(|row| row.status.word() == word).count();
+        let counts = Status::WORDS.iter().map(|(word, counted)| (*word, *counted, count(*word)));
         let counts = counts.filter(|(word, _, n)| *n > 0 || *word == Status::Pass.word());
         counts.map(|(word, counted, n)| (word, format!("{n} {counted}"))).collect()
     }
@@ -106,5 +100,7 @@ impl Results {
     }
 }
 
+#[cfg(test)]
+mod agreement_tests;
 #[cfg(test)]
 mod tests;

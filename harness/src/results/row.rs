@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Waivers;
-use crate::{
-    catalog::Kpi,
-    judge::{Digest, Judged, Judgement, Verdict, is_already_certain},
-};
+use crate::judge::{Judgement, Verdict};
 
 /// A judgement and its status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,12 +104,4 @@ impl Status {
             Self::Pass => Some(Verdict::Pass),
         }
     }
-}
-
-/// Whether a KPI has failed, and no further record can undo it. A workload or a check has not played its plan before the end, which
-/// looks like a failure and is none.
-pub(super) fn is_missed_for_good(judgement: &Judgement, digest: &Digest) -> bool {
-    judgement.kind == Judged::Kpi
-        && judgement.verdict == Verdict::Fail
-        && Kpi::from_name(&judgement.name).is_some_and(|kpi| is_already_certain(kpi, digest))
 }

@@ -27,7 +27,8 @@ use super::{
 use crate::{
     catalog::{Kpi, Suite},
     clock,
-    judge::{Digest, Judged, Targets, is_already_certain, may_be_certain_early},
+    history::History,
+    judge::{Judged, Targets, is_already_certain, may_be_certain_early},
     plan::moment,
     report::{RunFolder, failure_text, summary_markdown},
     results::{Results, Stage},
@@ -189,10 +190,10 @@ impl Attachment {
     ) -> SuiteOutcome {
         let mut soak = soak.unwrap_or_else(|| self.soak_that_never_began());
         let at_length = match attended {
-            WaitOutcome::Ended => soak.digest.fatal().map(str::to_owned),
+            WaitOutcome::Ended => soak.history.timeline.fatal().map(str::to_owned),
             WaitOutcome::Died { what, tail } => {
-                let at_ms = soak.digest.scenario_ms();
-                soak.absorb(&last_results::of_death(at_ms, what, folder));
+                let at_ms = soak.history.timeline.scenario_ms();
+                soak.history.absorb(&last_results::of_death(at_ms, what, folder));
                 Some(tail)
             }
         };
@@ -201,7 +202,7 @@ impl Attachment {
 
     fn results(&self, soak: &Soak, stage: Stage) -> Results {
         let waivers = self.shared.settings.waivers_for(self.suite);
-        Results::of(&soak.plan, &self.shared.targets, &soak.digest, &waivers, stage)
+        Results::of(&soak.plan, &self.shared.targets, &soak.history, &waivers, stage)
     }
 
     fn folder(&self) -> Result<AttachFolder, super::FolderError> {
@@ -212,8 +213,8 @@ impl Attachment {
     fn soak_that_never_began(&self) -> Soak {
         let settings = &self.shared.settings;
         let plan = settings.plan_of(self.suite);
-        let digest = Digest::new(&plan, &self.shared.targets);
-        Soak::new(plan, digest)
+        let history = History::new(&plan, &self.shared.targets.sample_limits());
+        Soak::new(plan, history)
     }
 
     /// The journal was looked at.
@@ -247,7 +248,7 @@ impl Attachment {
         let waivers = self.shared.settings.waivers_for(self.suite);
         let is_news = |kpi: &Kpi| {
             let is_waived = waivers.reason(Judged::Kpi, kpi.name()).is_some();
-            !is_waived && !certain.contains_key(kpi) && is_already_certain(*kpi, &soak.digest)
+            !is_waived && !certain.contains_key(kpi) && is_already_certain(*kpi, &self.shared.targets, &soak.history)
         };
         let news: Vec<Kpi> = Kpi::of(self.suite).filter(is_news).collect();
         let has_news = !news.is_empty();
@@ -258,7 +259,7 @@ impl Attachment {
             let run = shown(folder.run_folder().ok().flatten().as_ref());
             for kpi in news {
                 // The soak goes on, and what is told here is told at once.
-                let at = moment(soak.digest.scenario_ms());
+                let at = moment(soak.history.timeline.scenario_ms());
                 let as_of = |text: String| {
                     format!("{text}\n  as of {at}, when it was missed for good; the results have the final figures")
                 };

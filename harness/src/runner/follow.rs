@@ -1,4 +1,4 @@
-//! Follows a journal while it is being written, and folds it into a digest.
+//! Follows a journal while it is being written, and folds it into a history.
 
 use std::{
     fs::File,
@@ -8,10 +8,10 @@ use std::{
 };
 
 use crate::{
-    catalog::Phase,
     clock::Clock,
-    journal::{Finding, ReadError, Reader, Record},
-    judge::{Digest, Targets},
+    history::History,
+    journal::{ReadError, Reader, Record},
+    judge::Targets,
     plan::Plan,
 };
 
@@ -46,21 +46,9 @@ pub(super) struct Soak {
     /// What is played: the journal's own plan, not today's settings.
     pub(super) plan: Plan,
     /// What has come of it so far.
-    pub(super) digest: Digest,
-    /// Steady, or in which chaos window, by the last record.
-    pub(super) phase: Phase,
+    pub(super) history: History,
     /// The scenario's clock, where its beginning is known.
     clock: Option<Clock>,
-    /// The last sign of life.
-    pub(super) heartbeat: Option<LastHeartbeat>,
-}
-
-/// A sign of life, as the journal has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LastHeartbeat {
-    pub(super) due_ms: u64,
-    pub(super) open_streams: u32,
-    pub(super) runs_started: u64,
 }
 
 impl Follower {
@@ -93,14 +81,14 @@ impl Follower {
             has_news = true;
             match (record, &mut self.soak) {
                 (Record::Header(header), None) => {
-                    let digest = Digest::of(&header, &self.targets);
+                    let history = History::of(&header, &self.targets.sample_limits());
                     let began = header.started_at.parse().ok();
                     let clock = began.map(|at| Clock::take_over(at, header.started_monotonic_ms, header.plan.pace));
-                    self.soak = Some(Soak { clock, ..Soak::new(header.plan, digest) });
+                    self.soak = Some(Soak { clock, ..Soak::new(header.plan, history) });
                 }
                 (record, Some(soak)) => {
                     self.has_ended = self.has_ended || matches!(record, Record::End(_));
-                    soak.absorb(&record);
+                    soak.history.absorb(&record);
                 }
                 // The reader has seen to it that the first record is a header.
                 (_, None) => {}
@@ -141,27 +129,13 @@ fn last_line(path: &Path) -> Option<String> {
 }
 
 impl Soak {
-    pub(super) const fn new(plan: Plan, digest: Digest) -> Self {
-        Self { plan, digest, phase: Phase::Steady, clock: None, heartbeat: None }
+    pub(super) const fn new(plan: Plan, history: History) -> Self {
+        Self { plan, history, clock: None }
     }
 
     /// Where the scenario is by its clock, and at least where its record is; scenario milliseconds.
     pub(super) fn now_ms(&self) -> u64 {
         let by_clock = self.clock.as_ref().map_or(0, Clock::now_ms);
-        by_clock.max(self.digest.scenario_ms()).min(self.plan.duration_ms)
-    }
-
-    pub(super) fn absorb(&mut self, record: &Record) {
-        match record {
-            Record::Interval(interval) => self.phase = interval.phase,
-            Record::Incident(incident) => self.phase = incident.phase,
-            Record::Header(_) | Record::End(_) => {}
-        }
-        if let Record::Incident(incident) = record
-            && let Finding::Heartbeat { due_ms, open_streams, runs_started } = incident.finding
-        {
-            self.heartbeat = Some(LastHeartbeat { due_ms, open_streams, runs_started });
-        }
-        self.digest.absorb(record);
+        by_clock.max(self.history.timeline.scenario_ms()).min(self.plan.duration_ms)
     }
 }

@@ -26,12 +26,12 @@ pub(super) fn leave(run: &RunFolder, attended: &WaitOutcome, folder: &AttachFold
         return;
     }
     let stored = StoredJournal::open(&run.journal()).and_then(|journal| journal.fold(&settings.targets));
-    let Ok((header, mut account, _)) = stored else { return };
+    let Ok((header, mut history, _)) = stored else { return };
     if let WaitOutcome::Died { what, .. } = attended {
-        account.absorb(&of_death(account.digest.scenario_ms(), what, folder));
+        history.absorb(&of_death(history.timeline.scenario_ms(), what, folder));
     }
     let folder = shown(&run.path());
-    for (path, text) in rejudged(&header, &account, settings, run, Occasion::Played, &folder).1 {
+    for (path, text) in rejudged(&header, &history, settings, run, Occasion::Played, &folder).1 {
         if let Err(error) = replace(&path, &text) {
             eprintln!("{error}");
         }

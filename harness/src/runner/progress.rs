@@ -12,7 +12,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
-    catalog::{Kpi, Suite},
+    catalog::{Kpi, Phase, Suite},
+    history::History,
     report::{SoakStanding, TerminalLook, block, heartbeat_line, red_line},
     results::Results,
 };
@@ -81,7 +82,16 @@ impl Progress {
         match self {
             Self::Blocks { all, bars } => {
                 let Some(results) = view.results else { return };
-                let mut lines = block(&standing(view.soak, results), stderr_look());
+                let History { timeline, totals, .. } = &view.soak.history;
+                let standing = SoakStanding {
+                    plan: &view.soak.plan,
+                    at_ms: view.soak.now_ms(),
+                    runs: totals.runs_started(),
+                    streams: totals.open_streams(),
+                    phase: timeline.phase.unwrap_or(Phase::Steady),
+                    results,
+                };
+                let mut lines = block(&standing, stderr_look());
                 // From the first look on, as long as the soak goes on: the block stays as high as it is.
                 lines.extend(view.live_url.map(|url| format!("          live at {url}")));
                 let mut bars = locked(bars);
@@ -91,7 +101,7 @@ impl Progress {
             Self::Lines(shown) => {
                 let mut shown = locked(shown);
                 let shown = shown.entry(suite).or_default();
-                if let Some(beat) = view.soak.heartbeat
+                if let Some(beat) = view.soak.history.timeline.heartbeat
                     && shown.heartbeat_ms.replace(beat.due_ms) != Some(beat.due_ms)
                 {
                     let line = heartbeat_line(beat.due_ms / 60_000, beat.open_streams.into(), beat.runs_started);
@@ -141,17 +151,6 @@ pub(super) fn stderr_look() -> TerminalLook {
 /// Whether stderr is a terminal that can take back what it shows.
 fn is_drawn_on() -> bool {
     std::io::stderr().is_terminal() && !console::is_dumb()
-}
-
-fn standing<'a>(soak: &'a Soak, results: &'a Results) -> SoakStanding<'a> {
-    SoakStanding {
-        plan: &soak.plan,
-        at_ms: soak.now_ms(),
-        runs: soak.digest.runs_started(),
-        streams: soak.digest.open_streams(),
-        phase: soak.phase,
-        results,
-    }
 }
 
 fn place_for_lines() -> ProgressBar {

@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     catalog::Suite,
+    history::History,
     journal::{Header, Torn},
-    report::{Account, FileInput, Glance, Occasion, RunFolder, comparison_table, files, kpi_table, summary_markdown},
+    report::{FileInput, Glance, Occasion, RunFolder, comparison_table, files, kpi_table, summary_markdown},
     results::{Results, Stage, Waivers},
     session::{ArtifactError, replace, shown},
     settings::{Environment, Settings},
@@ -111,29 +112,29 @@ fn judged(
     into: &RunFolder,
 ) -> Result<(SuiteOutcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
-    let (header, account, torn) = journal.fold(&settings.targets)?;
+    let (header, history, torn) = journal.fold(&settings.targets)?;
     let told = format!("judged again from {path}; results in {}", shown(&into.rejudged()));
-    let (results, rendered) = rejudged(&header, &account, settings, into, Occasion::JudgedAgain, &told);
+    let (results, rendered) = rejudged(&header, &history, settings, into, Occasion::JudgedAgain, &told);
     rendered.iter().try_for_each(|(path, text)| replace(path, text))?;
-    Ok((SuiteOutcome { results, folder: told, at_length: account.digest.fatal().map(str::to_owned) }, torn))
+    Ok((SuiteOutcome { results, folder: told, at_length: history.timeline.fatal().map(str::to_owned) }, torn))
 }
 
 /// Judges a record by today's settings: the results, and the output files with their content. `folder` is where failures say to read
 /// on.
 pub(super) fn rejudged(
     header: &Header,
-    account: &Account,
+    history: &History,
     settings: &Settings,
     into: &RunFolder,
     occasion: Occasion,
     folder: &str,
 ) -> (Results, Vec<(PathBuf, String)>) {
-    let Account { digest, course } = account;
     let (plan, targets) = (&header.plan, &settings.targets);
     let waivers = Waivers::new(settings.waivers.clone(), plan.unsupported.clone());
-    let results = Results::of(plan, targets, digest, &waivers, Stage::Over);
-    let glance = &Glance::at(plan, targets, digest);
-    let input = FileInput { header, results: &results, glance, course, targets, folder };
+    let results = Results::of(plan, targets, history, &waivers, Stage::Over);
+    let glance = &Glance::at(plan, targets, history);
+    let (series, timeline) = (&history.charts, &history.timeline);
+    let input = FileInput { header, results: &results, glance, series, timeline, targets, folder };
     let rendered = files(into, occasion).map(|file| file.rendered(&input)).into();
     (results, rendered)
 }

@@ -115,8 +115,8 @@ fn results_of(soak: &Soak) -> String {
 }
 
 fn verdicts(stored: &Stored, soak: &Soak) -> Verdicts {
-    let (header, account, _) = StoredJournal::open(&stored.journal()).unwrap().fold(&soak.targets).unwrap();
-    judge(&header.plan, &soak.targets, &account.digest)
+    let (header, history, _) = StoredJournal::open(&stored.journal()).unwrap().fold(&soak.targets).unwrap();
+    judge(&header.plan, &soak.targets, &history)
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::{
 
 use crate::{
     clock::file_stamp,
+    history::History,
     journal::{Header, ReadError, Reader, Record, Torn},
     judge::Targets,
-    report::{Account, RunFolder},
+    report::RunFolder,
 };
 
 /// A journal's name in the folder of its soak.
@@ -78,12 +79,12 @@ impl StoredJournal {
 
     /// Folds what is left of the journal, to its end or to where its session died. `targets` say which sample was the
     /// first over them. Says what is left out of a line that is not whole.
-    pub(super) fn fold(mut self, targets: &Targets) -> Result<(Header, Account, Option<Torn>), StoredError> {
-        let mut account = Account::of(&self.header, targets);
+    pub(super) fn fold(mut self, targets: &Targets) -> Result<(Header, History, Option<Torn>), StoredError> {
+        let mut history = History::of(&self.header, &targets.sample_limits());
         while let Some(record) = self.reader.next_record()? {
-            account.absorb(&record);
+            history.absorb(&record);
         }
-        Ok((self.header, account, self.reader.torn()))
+        Ok((self.header, history, self.reader.torn()))
     }
 }
 

@@ -215,7 +215,7 @@ fn a_growing_journal_is_followed_record_by_record_and_a_torn_line_waits_for_its_
     assert!(!follower.poll(&path).unwrap());
     writer.append(&Record::Interval(Box::new(Interval::empty(0, 10_000, Phase::Steady)))).unwrap();
     assert!(follower.poll(&path).unwrap());
-    assert_eq!(follower.soak().unwrap().digest.scenario_ms(), 10_000);
+    assert_eq!(follower.soak().unwrap().history.timeline.scenario_ms(), 10_000);
 
     let line = format!("{}\n", serde_json::to_string(&heartbeat(300_000)).unwrap());
     let (half, rest) = line.split_at(40);
@@ -223,7 +223,7 @@ fn a_growing_journal_is_followed_record_by_record_and_a_torn_line_waits_for_its_
     assert!(!follower.poll(&path).unwrap());
     append(&path, rest);
     assert!(follower.poll(&path).unwrap());
-    assert_eq!(follower.soak().unwrap().heartbeat.unwrap().due_ms, 300_000);
+    assert_eq!(follower.soak().unwrap().history.timeline.heartbeat.unwrap().due_ms, 300_000);
 
     assert!(!follower.has_ended());
     writer.append(&end()).unwrap();
@@ -241,13 +241,13 @@ fn who_only_wants_the_end_reads_the_plan_and_then_nothing_before_it() {
     assert!(follower.poll(&path).unwrap());
     writer.append(&heartbeat(300_000)).unwrap();
     assert!(!follower.poll(&path).unwrap());
-    assert_eq!(follower.soak().unwrap().heartbeat, None);
+    assert_eq!(follower.soak().unwrap().history.timeline.heartbeat, None);
     writer.append(&end()).unwrap();
     assert!(!follower.poll(&path).unwrap());
     assert!(follower.has_ended());
-    assert_eq!(follower.soak().unwrap().heartbeat, None);
+    assert_eq!(follower.soak().unwrap().history.timeline.heartbeat, None);
     assert!(follower.catch_up(&path).unwrap());
-    assert!(follower.soak().unwrap().heartbeat.is_some());
+    assert!(follower.soak().unwrap().history.timeline.heartbeat.is_some());
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn who_only_wants_the_end_has_all_of_a_journal_that_will_have_none() {
     let mut follower = Follower::new(Arc::new(Targets::default()), PollMode::End);
     let attended = attend(&folder, &mut follower, &mut spawner, &mut |_, _| {}).unwrap();
     assert!(matches!(attended, WaitOutcome::Died { .. }));
-    assert!(follower.soak().unwrap().heartbeat.is_some());
+    assert!(follower.soak().unwrap().history.timeline.heartbeat.is_some());
 }
 
 #[test]

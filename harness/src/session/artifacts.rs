@@ -12,9 +12,9 @@ use super::SessionConfig;
 use crate::{
     clock::wall_now,
     gateway::Exposition,
+    history::{ChartSeries, History, Timeline},
     journal::Header,
-    judge::Digest,
-    report::{Course, FileInput, Glance, snapshot_json},
+    report::{FileInput, Glance, snapshot_json},
     results::{Results, Stage},
 };
 
@@ -41,24 +41,24 @@ pub(super) struct Evaluation {
 }
 
 impl Evaluation {
-    pub(super) fn of(config: &SessionConfig, digest: &Digest, stage: Stage) -> Self {
+    pub(super) fn of(config: &SessionConfig, history: &History, stage: Stage) -> Self {
         let SessionConfig { plan, targets, waivers, .. } = config;
         Self {
-            results: Results::of(plan, targets, digest, waivers, stage),
-            glance: Glance::at(plan, targets, digest),
+            results: Results::of(plan, targets, history, waivers, stage),
+            glance: Glance::at(plan, targets, history),
             folder: shown(&config.folder.path()),
         }
     }
 
-    /// What output files and pages are rendered from, with the charts of a course.
+    /// What output files and pages are rendered from, with the charts and the timeline of that moment or a later one.
     pub(super) fn with<'a>(
         &'a self,
         config: &'a SessionConfig,
         header: &'a Header,
-        course: &'a Course,
+        (series, timeline): (&'a ChartSeries, &'a Timeline),
     ) -> FileInput<'a> {
         let Self { results, glance, folder } = self;
-        FileInput { header, results, glance, course, targets: &config.targets, folder }
+        FileInput { header, results, glance, series, timeline, targets: &config.targets, folder }
     }
 }
 
@@ -69,14 +69,14 @@ pub(crate) fn shown(path: &Path) -> String {
 }
 
 /// A snapshot, now.
-pub(super) fn snapshot(digest: &Digest, exposition: Option<&Exposition>, minute: u64) -> String {
+pub(super) fn snapshot(history: &History, exposition: Option<&Exposition>, minute: u64) -> String {
     let mut metrics = exposition.map(|e| e.values.clone()).unwrap_or_default();
     for (name, buckets) in exposition.iter().flat_map(|e| &e.histograms) {
         if let Some((_, count)) = buckets.last() {
             metrics.insert(format!("{name}_count"), *count);
         }
     }
-    snapshot_json(digest, &metrics, minute, &wall_now().to_string())
+    snapshot_json(history, &metrics, minute, &wall_now().to_string())
 }
 
 /// A reader sees the old file or the new one, never half of either.

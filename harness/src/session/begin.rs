@@ -6,18 +6,17 @@ use sysinfo::System;
 use uuid::Uuid;
 
 use super::{
-    Recorder, SessionConfig, Stop,
-    past::Past,
-    preflight,
+    Recorder, SessionConfig, Stop, preflight,
     reserve::DiskReserve,
+    resume_state::ResumeState,
     takeover::{Opened, Takeover},
 };
 use crate::{
     clock::{self, Clock},
     gateway::{Client, Streams},
+    history::History,
     journal::{EndReason, Header, JOURNAL_VERSION, Record, Writer},
     plan::millis,
-    report::Account,
 };
 
 /// A session that has a clock and a journal.
@@ -25,7 +24,7 @@ pub(super) struct StartedSession {
     pub(super) config: SessionConfig,
     pub(super) header: Header,
     pub(super) recorder: Recorder,
-    pub(super) past: Arc<Past>,
+    pub(super) resumed: Arc<ResumeState>,
     /// What speaks to the gateway; none where the session is to stop before it has begun to play.
     pub(super) gateway: Option<(Client, Streams)>,
 }
@@ -54,11 +53,11 @@ async fn anew(config: SessionConfig, stop: &Stop) -> Result<StartedSession, Stri
     // A session that was killed with its first line half written has left that half.
     let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
     let reserve = DiskReserve::keep(config.folder.reserve())?;
-    let account = Account::of(&header, &config.targets);
-    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), account).hiding(config.gateway.token.clone());
+    let history = History::of(&header, &config.targets.sample_limits());
+    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), history).hiding(config.gateway.token.clone());
     recorder.write(Record::Header(Box::new(header.clone())));
     let gateway = connected(ready, stop);
-    Ok(StartedSession { config, header, recorder, past: Arc::default(), gateway })
+    Ok(StartedSession { config, header, recorder, resumed: Arc::default(), gateway })
 }
 
 async fn prepare(config: &SessionConfig, stop: &Stop) -> Result<(Client, Streams), String> {
@@ -88,25 +87,25 @@ fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> O
 fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<StartedSession, String> {
     let (header, clock) = (takeover.header.clone(), takeover.clock());
     config.plan = header.plan.clone();
-    let Opened { writer, account, past, hole_ms: (from_ms, to_ms) } =
+    let Opened { writer, history, resumed, hole_ms: (from_ms, to_ms) } =
         takeover.open(&config.folder, &clock).map_err(|e| e.to_string())?;
     tracing::error!(
         "the session before died: life {} takes over at T+{}m, after {} ms of the scenario in which nothing was played",
-        past.life,
+        resumed.life,
         to_ms / 60_000,
         to_ms - from_ms
     );
     let reserve = DiskReserve::keep(config.folder.reserve())?;
     let recorder =
-        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account).hiding(config.gateway.token.clone());
-    let recorder = recorder.in_life(past.life, past.gateway_life.clone());
-    if let Some((chaos, _)) = past.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
+        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), history).hiding(config.gateway.token.clone());
+    let recorder = recorder.in_life(resumed.life, resumed.gateway_life.clone());
+    if let Some((chaos, _)) = resumed.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
         recorder.set_phase(chaos.into());
     }
     // What was on its way meanwhile waited for us, not for the gateway.
     recorder.stalls().add(clock.instant(from_ms), clock::now());
     let gateway = connected((!stop.is_requested()).then(|| connect(&config)), stop);
-    Ok(StartedSession { config, header, recorder, past: Arc::new(past), gateway })
+    Ok(StartedSession { config, header, recorder, resumed: Arc::new(resumed), gateway })
 }
 
 /// What it is played on: a reader of latencies may want to know.

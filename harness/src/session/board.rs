@@ -28,6 +28,8 @@ pub struct Board {
     owners: Mutex<VecDeque<(String, Arc<str>)>>,
     log_streams_open: AtomicUsize,
     all_streams_open: AtomicUsize,
+    /// The fewest that were open since somebody asked for that.
+    least_streams_open: AtomicUsize,
     log_streams_dropped: AtomicU64,
     log_streams_resting: AtomicUsize,
     runs_started: AtomicU64,
@@ -174,7 +176,7 @@ impl Board {
 
     /// A stream opened.
     pub fn stream_opened(&self, is_workspace_logs: bool) {
-        self.all_streams_open.fetch_add(1, Ordering::Relaxed);
+        self.all_streams_open.fetch_add(1, Ordering::SeqCst);
         if is_workspace_logs {
             self.log_streams_open.fetch_add(1, Ordering::Relaxed);
         }
@@ -182,7 +184,8 @@ impl Board {
 
     /// A stream ended.
     pub fn stream_closed(&self, is_workspace_logs: bool, unasked: bool) {
-        self.all_streams_open.fetch_sub(1, Ordering::Relaxed);
+        let before = self.all_streams_open.fetch_sub(1, Ordering::SeqCst);
+        self.least_streams_open.fetch_min(before.saturating_sub(1), Ordering::SeqCst);
         if is_workspace_logs {
             self.log_streams_open.fetch_sub(1, Ordering::Relaxed);
             self.log_streams_dropped.fetch_add(u64::from(unasked), Ordering::Relaxed);
@@ -215,6 +218,16 @@ impl Board {
     #[must_use]
     pub fn all_streams_open(&self) -> usize {
         self.all_streams_open.load(Ordering::Relaxed)
+    }
+
+    /// The fewest streams that were open at once since this was asked before.
+    pub fn take_least_streams_open(&self) -> usize {
+        let open = || self.all_streams_open.load(Ordering::SeqCst);
+        let least = self.least_streams_open.swap(open(), Ordering::SeqCst);
+        // One that closed in between counts for the next time, too.
+        let now = open();
+        self.least_streams_open.fetch_min(now, Ordering::SeqCst);
+        least.min(now)
     }
 
     /// Workspace log streams that ended without our asking, so far.

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Board, Gate, Ledger, Past, Recorder, StartPoint, Stop, descriptors};
+use super::{Board, Gate, Ledger, Recorder, ResumeState, StartPoint, Stop, descriptors};
 use crate::{
     catalog::{CallName, Chaos, Workload},
     clock::{self, Clock},
@@ -64,7 +64,7 @@ pub struct Context {
     /// When this session began to play. What was due before is due then.
     pub began: Instant,
     /// What the sessions before it have left to be played.
-    pub past: Arc<Past>,
+    pub resumed: Arc<ResumeState>,
     /// Tells this soak's names from those of others at the same gateway.
     pub nonce: Arc<str>,
 }
@@ -359,7 +359,7 @@ impl Context {
     /// The number of the first of evenly spaced moments that this session can be there for.
     #[must_use]
     pub fn first_tick(&self, every_ms: u64) -> usize {
-        let began_ms = if self.past.is_there() { self.clock.at_ms(self.began) } else { 0 };
+        let began_ms = if self.resumed.is_there() { self.clock.at_ms(self.began) } else { 0 };
         usize::try_from(began_ms.div_ceil(every_ms.max(1))).unwrap_or(usize::MAX)
     }
 

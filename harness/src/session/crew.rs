@@ -19,7 +19,7 @@ pub(super) struct Crew {
 impl Crew {
     /// Starts the workers.
     pub(super) fn start(config: &SessionConfig, context: &Context) -> Self {
-        let all = (config.workers)(config.plan.suite, &context.past);
+        let all = (config.workers)(config.plan.suite, &context.resumed);
         let mut crew = Self { all, playing: JoinSet::new(), watch: JoinSet::new() };
         crew.watch_over(context);
         for worker in crew.all.clone() {

@@ -66,4 +66,15 @@ mod tests {
         (0..2).for_each(|_| board.stream_opened(true));
         assert_eq!(board.log_streams_well(), 2);
     }
+
+    #[test]
+    fn the_fewest_streams_are_those_since_they_were_asked_for_before() {
+        let board = Board::default();
+        (0..5).for_each(|_| board.stream_opened(true));
+        let _ = board.take_least_streams_open();
+        (0..3).for_each(|_| board.stream_closed(true, false));
+        (0..2).for_each(|_| board.stream_opened(false));
+        assert_eq!(board.take_least_streams_open(), 2, "two were left before others came");
+        assert_eq!(board.take_least_streams_open(), 4);
+    }
 }

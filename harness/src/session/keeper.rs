@@ -103,7 +103,7 @@ impl Context {
         first: Option<&FirstOpening>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> KeptUntil {
-        let last_id = self.past.last_id(&kept.name).map(str::to_owned);
+        let last_id = self.resumed.last_id(&kept.name).map(str::to_owned);
         let mut life = StreamLife { last_id, ..StreamLife::default() };
         while !self.closing.is_cancelled() {
             let opened = tokio::select! {

@@ -21,12 +21,12 @@ mod keeper;
 mod ledger;
 mod live;
 mod log;
-mod past;
 mod pending_runs;
 mod play;
 mod preflight;
 mod recorder;
 mod reserve;
+mod resume_state;
 mod run_comparison;
 mod run_watch;
 mod seen_lines;
@@ -50,9 +50,9 @@ pub use held::OpenStreamGuard;
 pub use keeper::{Earliness, FirstOpening, KeptUntil, StreamCommand, StreamSpec};
 pub use ledger::{Delivered, Delivery, DeliveryKind, Ledger, Missed, RepeatedEvent, Settlement};
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
-pub use past::{Past, PastChaos};
 pub use play::play;
 pub use recorder::{Recorder, StartPoint};
+pub use resume_state::{ResumeState, ResumedChaos};
 pub use run_watch::RunWatch;
 pub use stalls::Stalls;
 pub use stop::Stop;
@@ -68,7 +68,7 @@ use crate::{
 };
 
 /// Makes the workers of a suite, each at the place where the session before left it.
-pub type Workers = fn(Suite, &Past) -> Vec<Arc<dyn Worker>>;
+pub type Workers = fn(Suite, &ResumeState) -> Vec<Arc<dyn Worker>>;
 
 /// What a session is to play, where, and by which measure.
 #[derive(Debug, Clone)]

@@ -25,7 +25,6 @@ use crate::{
     clock::{self, Clock, wall_now},
     gateway::{Client, Streams},
     journal::{Counter, End, EndReason, Finding, Record, clip},
-    judge::Digest,
     plan::{Lever, log_stream_name, millis},
     proxy::{ConnectMode, FaultProxy},
     report::{Occasion, OutputFile, files},
@@ -150,14 +149,14 @@ fn context(
     proxy: Option<&Arc<FaultProxy>>,
     (client, streams): (Client, Streams),
 ) -> Context {
-    let StartedSession { config, header, recorder, past, .. } = begun;
+    let StartedSession { config, header, recorder, resumed, .. } = begun;
     let clients = config.plan.scenario.streams.count as usize;
-    let ledger = if past.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
+    let ledger = if resumed.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
     let gate = Gate::default();
     let settle_ms = millis(config.plan.scenario.chaos.settle);
     // Where the gateway may still be down by our own hand, what is due waits until W6 knows.
-    gate.hold(matches!(past.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
-    let runs_started = recorder.with_digest(Digest::runs_started);
+    gate.hold(matches!(resumed.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
+    let runs_started = recorder.with_history(|history| history.totals.runs_started());
     Context {
         plan: Arc::new(config.plan.clone()),
         access: Arc::new(config.gateway.clone()),
@@ -176,8 +175,8 @@ fn context(
         client,
         streams,
         nonce: header.nonce.as_str().into(),
-        began: if past.is_there() { clock::now() } else { recorder.clock().instant(0) },
-        past: Arc::clone(past),
+        began: if resumed.is_there() { clock::now() } else { recorder.clock().instant(0) },
+        resumed: Arc::clone(resumed),
     }
 }
 
@@ -188,7 +187,7 @@ async fn play_plan(begun: &StartedSession, context: &Context) {
     let mut drawing = JoinSet::new();
     let (clock, stop) = (&context.clock, &context.stop);
     let deadline = clock.instant(config.plan.duration_ms) + config.plan.scenario.runs.timeout + OVERTIME;
-    let is_due = |at_ms: &u64| !(begun.past.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
+    let is_due = |at_ms: &u64| !(begun.resumed.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
     let mut snapshots = config.plan.snapshots_ms.iter().copied().filter(is_due).peekable();
     let mut next_flush_ms = (clock.now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
     let mut checkpoints = tokio::time::interval(CHECKPOINT_EVERY);
@@ -271,11 +270,11 @@ fn write_down(begun: &StartedSession, context: &Context, minute: u64, drawing: &
     let (slow, fast): (Vec<_>, Vec<_>) =
         files(&config.folder, Occasion::Played).into_iter().partition(|file| file.is_slow);
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
-    let (rendered, said) = context.recorder.with_account(|account| {
-        let said = Evaluation::of(config, &account.digest, Stage::Playing);
-        let input = said.with(config, header, &account.course);
+    let (rendered, said) = context.recorder.with_history(|history| {
+        let said = Evaluation::of(config, history, Stage::Playing);
+        let input = said.with(config, header, (&history.charts, &history.timeline));
         let mut rendered: Vec<(PathBuf, String)> = fast.into_iter().map(|file| file.rendered(&input)).collect();
-        let snapshot = artifacts::snapshot(&account.digest, exposition.as_ref(), minute);
+        let snapshot = artifacts::snapshot(history, exposition.as_ref(), minute);
         rendered.insert(0, (config.folder.snapshot(minute), snapshot));
         (rendered, said)
     });
@@ -299,9 +298,9 @@ fn draw(begun: &StartedSession, said: Evaluation, slow: Vec<OutputFile>, drawing
     drawing.spawn_blocking(move || {
         // Copied here, and not where it is measured: what is allocated and freed beside what stays for hours leaves holes
         // in the heap.
-        let course = recorder.with_account(|account| account.course.clone());
+        let (series, timeline) = recorder.with_history(|history| (history.charts.clone(), history.timeline.clone()));
         for file in slow {
-            let (path, text) = file.rendered(&said.with(&config, &header, &course));
+            let (path, text) = file.rendered(&said.with(&config, &header, (&series, &timeline)));
             if let Err(error) = artifacts::replace(&path, &text) {
                 unwritten(&recorder, &error);
             }
@@ -350,9 +349,10 @@ fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
 /// Output files of a soak that is over, with their content.
 fn last_files(begun: &StartedSession, is_wanted: fn(&OutputFile) -> bool) -> Vec<(PathBuf, String)> {
     let StartedSession { config, header, recorder, .. } = begun;
-    let (said, course) =
-        recorder.with_account(|account| (Evaluation::of(config, &account.digest, Stage::Over), account.course.clone()));
-    let input = said.with(config, header, &course);
+    let (said, series, timeline) = recorder.with_history(|history| {
+        (Evaluation::of(config, history, Stage::Over), history.charts.clone(), history.timeline.clone())
+    });
+    let input = said.with(config, header, (&series, &timeline));
     files(&config.folder, Occasion::Played).into_iter().filter(is_wanted).map(|file| file.rendered(&input)).collect()
 }
 

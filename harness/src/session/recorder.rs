@@ -14,12 +14,11 @@ use crate::{
     catalog::{Phase, Workload},
     clock::{Clock, micros},
     gateway::Token,
+    history::History,
     journal::{
         Buckets, Counter, EndReason, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram,
         OTHER_TYPES, Record, Source, Timing, TimingRecord, WriteError, Writer, clip,
     },
-    judge::Digest,
-    report::Account,
 };
 
 /// Of each kind of incident an interval keeps so many; the rest is counted.
@@ -44,7 +43,7 @@ pub struct Recorder {
 struct RecorderState {
     writer: Writer,
     reserve: DiskReserve,
-    account: Account,
+    history: History,
     phase: Phase,
     /// When the last window closed, if there was one.
     calm_since: Option<Instant>,
@@ -67,13 +66,13 @@ pub struct StartPoint {
 }
 
 impl Recorder {
-    /// A recorder into an open journal. `account` takes in every record as it is written.
+    /// A recorder into an open journal. `history` takes in every record as it is written.
     #[must_use]
-    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, DiskReserve), account: Account) -> Self {
+    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, DiskReserve), history: History) -> Self {
         let state = RecorderState {
             writer,
             reserve,
-            account,
+            history,
             phase: Phase::Steady,
             calm_since: None,
             from_ms: 0,
@@ -92,7 +91,7 @@ impl Recorder {
         Self { token, ..self }
     }
 
-    /// Goes on from now as a later life of the session. What was measured before stands in the journal and the digest.
+    /// Goes on from now as a later life of the session. What was measured before stands in the journal and the history.
     #[must_use]
     pub(super) fn in_life(self, session_life: u32, gateway_life: Option<String>) -> Self {
         let mut state = self.lock();
@@ -326,13 +325,8 @@ impl Recorder {
     }
 
     /// Looks at everything that was written so far.
-    pub fn with_digest<T>(&self, look: impl FnOnce(&Digest) -> T) -> T {
-        look(&self.lock().account.digest)
-    }
-
-    /// The same, with what charts show.
-    pub fn with_account<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
-        look(&self.lock().account)
+    pub fn with_history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(&self.lock().history)
     }
 
     fn append(&self, state: &mut RecorderState, record: Record) {
@@ -348,7 +342,7 @@ impl Recorder {
             let lost = if is_written { "" } else { "; the record in hand is lost" };
             self.stop.request(EndReason::Fatal, format!("{error}{lost}"));
         }
-        state.account.absorb(&record);
+        state.history.absorb(&record);
     }
 
     fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {

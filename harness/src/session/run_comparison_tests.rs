@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     catalog::Phase,
     gateway::LogEvent,
-    judge::Scope,
+    history::Scope,
     session::{
         Delivered, DeliveryKind,
         tests::{config, context, findings, short},
@@ -64,14 +64,15 @@ impl Soak {
 
     fn count(&self, counter: Counter) -> u64 {
         self.context.recorder.flush();
-        self.context.recorder.with_digest(|d| d.counter(counter, Scope::All))
+        self.context.recorder.with_history(|history| history.totals.counter(counter, Scope::All))
     }
 
     /// The lines that were missed so far, each a finding and counted once.
     fn missed(&self) -> Vec<String> {
         self.context.settle_ledger();
         self.context.recorder.flush();
-        let counted = self.context.recorder.with_digest(|d| d.counter(Counter::EventsMissed, Scope::All));
+        let counted =
+            self.context.recorder.with_history(|history| history.totals.counter(Counter::EventsMissed, Scope::All));
         let found = findings(&self.config.folder).into_iter().map(|finding| match finding {
             Finding::EventMissed { stream, run, id, seen_by: 0, .. } => {
                 assert_eq!(("of the workspace", "run"), (stream.as_str(), run.as_str()));

@@ -1,23 +1,25 @@
 //! Taking over from a session that died: its journal and its last checkpoint are read, and the plan is played on from
 //! where the clock is by now.
 
-use std::{fs, io};
+use std::{collections::BTreeMap, fs, io};
 
-use super::{checkpoint::Checkpoint, past::Past};
+use super::{checkpoint::Checkpoint, resume_state::ResumeState};
 use crate::{
-    catalog::Phase,
+    catalog::{Phase, Workload},
     clock::Clock,
-    journal::{Finding, Header, Incident, Interval, ReadError, Reader, Record, WriteError, Writer},
+    history::History,
+    journal::{Cycles, Finding, Header, Incident, Interval, ReadError, Reader, Record, WriteError, Writer},
     judge::Targets,
-    report::{Account, RunFolder},
+    report::RunFolder,
 };
 
 /// What a session that died has left.
 #[derive(Debug)]
 pub(super) struct Takeover {
     pub(super) header: Header,
-    pub(super) past: Past,
-    account: Account,
+    history: History,
+    /// The last ids of the streams that are kept for hours, by name.
+    last_ids: BTreeMap<String, String>,
     /// Measured by the session that died, and not yet in the journal.
     unwritten: Vec<Interval>,
 }
@@ -33,8 +35,8 @@ pub(super) enum TakeoverError {
 /// A journal that is open for what is to come, and all that it has taken in.
 pub(super) struct Opened {
     pub(super) writer: Writer,
-    pub(super) account: Account,
-    pub(super) past: Past,
+    pub(super) history: History,
+    pub(super) resumed: ResumeState,
     /// The time in which no session played, scenario milliseconds.
     pub(super) hole_ms: (u64, u64),
 }
@@ -53,16 +55,14 @@ impl Takeover {
         };
         // A session that was killed before its first line was whole has not begun.
         let Some(Record::Header(header)) = reader.next_record()? else { return Ok(None) };
-        let mut account = Account::of(&header, targets);
-        let mut past = Past::default();
+        let mut history = History::of(&header, &targets.sample_limits());
         while let Some(record) = reader.next_record()? {
-            account.absorb(&record);
-            past.absorb(&record);
+            history.absorb(&record);
         }
         let mut checkpoint = Checkpoint::read(&folder.checkpoint());
-        past.resume_from(&mut checkpoint);
-        let unwritten = checkpoint.beyond(past.measured_to_ms);
-        Ok(Some(Self { header: *header, past, account, unwritten }))
+        let last_ids = std::mem::take(&mut checkpoint.last_ids);
+        let unwritten = checkpoint.beyond(history.timeline.measured_to_ms);
+        Ok(Some(Self { header: *header, history, last_ids, unwritten }))
     }
 
     /// The clock of the scenario: it ran on.
@@ -83,24 +83,33 @@ impl Takeover {
         for record in records {
             self.enter(&mut writer, &record)?;
         }
-        let from_ms = self.past.measured_to_ms;
+        let from_ms = self.history.timeline.measured_to_ms;
         let to_ms = clock.now_ms().max(from_ms);
         let torn = if torn_bytes == 0 {
             String::new()
         } else {
             format!("; its last line was torn, and {torn_bytes} bytes of it are dropped")
         };
-        let why = format!("the session's process died; life {} took over{torn}", self.past.life + 1);
-        let finding = Finding::Hole { from_ms, to_ms, why, cut: self.past.cut() };
+        let why = format!("the session's process died; life {} took over{torn}", self.history.timeline.hole_count + 1);
+        let finding = Finding::Hole { from_ms, to_ms, why, cut: self.cut() };
         self.enter(&mut writer, &Record::Incident(Incident { at_ms: to_ms, phase: Phase::Steady, finding }))?;
         remove_half_written(folder);
-        Ok(Opened { writer, account: self.account, past: self.past, hole_ms: (from_ms, to_ms) })
+        let resumed = ResumeState::of(&self.history, self.last_ids);
+        Ok(Opened { writer, history: self.history, resumed, hole_ms: (from_ms, to_ms) })
+    }
+
+    /// Cycles that were begun and not finished: nobody will finish them.
+    fn cut(&self) -> BTreeMap<Workload, u64> {
+        let cut = |workload: &Workload| {
+            let Cycles { started, finished } = self.history.cycles(*workload);
+            (*workload, started.saturating_sub(finished))
+        };
+        self.history.totals.cycles.keys().map(cut).filter(|(_, cut)| *cut > 0).collect()
     }
 
     fn enter(&mut self, writer: &mut Writer, record: &Record) -> Result<(), WriteError> {
         writer.append(record)?;
-        self.account.absorb(record);
-        self.past.absorb(record);
+        self.history.absorb(record);
         Ok(())
     }
 }

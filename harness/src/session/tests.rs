@@ -21,9 +21,9 @@ use crate::{
     catalog::{CallName, Suite},
     clock::Clock,
     gateway::{Client, Secret, Streams, Token},
+    history::History,
     journal::{EndReason, Finding, Incident, Reader, Record, Writer},
     plan::{Plan, Scenario},
-    report::Account,
 };
 
 pub(super) const TOKEN: &str = "token-canary-7f3a9c";
@@ -226,8 +226,8 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
     let writer = Writer::open(&config.folder.journal()).unwrap();
     let reserve = reserve::DiskReserve::keep(config.folder.reserve()).unwrap();
     let header = begin::header(config, &clock);
-    let account = Account::of(&header, &config.targets);
-    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), account);
+    let history = History::of(&header, &config.targets.sample_limits());
+    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), history);
     recorder.write(Record::Header(Box::new(header)));
     Context {
         levers: std::sync::Arc::default(),
@@ -243,7 +243,7 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
         ledger: Mutex::new(Ledger::new(2)).into(),
         nonce: "test".into(),
         began: clock.instant(0),
-        past: Past::default().into(),
+        resumed: ResumeState::default().into(),
         clock,
         recorder,
         stop,
@@ -299,8 +299,9 @@ async fn what_begins_in_a_window_belongs_to_it_however_late_it_ends() {
     recorder.count(crate::journal::Counter::Requests, within);
     recorder.count(crate::journal::Counter::Requests, recorder.mark());
     recorder.flush();
-    let requests = |scope| recorder.with_digest(|d| d.counter(crate::journal::Counter::Requests, scope));
-    assert_eq!((requests(crate::judge::Scope::Chaos), requests(crate::judge::Scope::Steady)), (2, 1));
+    let requests =
+        |scope| recorder.with_history(|history| history.totals.counter(crate::journal::Counter::Requests, scope));
+    assert_eq!((requests(crate::history::Scope::Chaos), requests(crate::history::Scope::Steady)), (2, 1));
 }
 
 #[tokio::test]
@@ -313,8 +314,9 @@ async fn of_one_kind_of_incident_an_interval_keeps_a_few_and_counts_the_rest() {
     }
     recorder.flush();
     assert_eq!(findings(&config.folder).len(), 8);
-    let dropped =
-        recorder.with_digest(|d| d.counter(crate::journal::Counter::IncidentsDropped, crate::judge::Scope::All));
+    let dropped = recorder.with_history(|history| {
+        history.totals.counter(crate::journal::Counter::IncidentsDropped, crate::history::Scope::All)
+    });
     assert_eq!(dropped, 12);
 }
 
@@ -335,7 +337,8 @@ async fn what_the_ledger_is_certain_of_only_later_is_counted_and_told_all_the_sa
     context.settle_ledger();
     context.recorder.flush();
 
-    let count = |counter| context.recorder.with_digest(|d| d.counter(counter, crate::judge::Scope::All));
+    let count =
+        |counter| context.recorder.with_history(|history| history.totals.counter(counter, crate::history::Scope::All));
     assert_eq!(count(crate::journal::Counter::EventsDuplicated), 1);
     assert_eq!(count(crate::journal::Counter::EventsMissed), 1);
     let (run, id) = ("run".to_owned(), "2".to_owned());

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     catalog::Workload,
     gateway::{Answer, Outcome, Trouble},
+    history::Scope,
     journal::{Counter, Finding, Timing},
-    judge::Scope,
 };
 
 /// A call whose answer is 200, and which no status tells to wait.
@@ -57,7 +57,8 @@ async fn asked(answers: Vec<Outcome>, is_again: bool) -> (Result<u16, String>, u
     let took = began.elapsed();
     context.recorder.flush();
     let counters = [Counter::Requests, Counter::RequestErrors, Counter::RequestsThrottled];
-    let counts = context.recorder.with_digest(|d| counters.map(|counter| d.counter(counter, Scope::All)));
+    let counts =
+        context.recorder.with_history(|history| counters.map(|counter| history.totals.counter(counter, Scope::All)));
     let findings = findings(&config.folder).into_iter().map(|finding| match finding {
         Finding::RequestFailed { answer, .. } => answer,
         other => format!("{other:?}"),

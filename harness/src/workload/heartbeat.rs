@@ -27,7 +27,7 @@ impl Worker for Heartbeat {
                     break;
                 }
                 self.place.advance();
-                if context.past.has_beaten(due_ms) {
+                if context.resumed.has_beaten(due_ms) {
                     continue;
                 }
                 let open_streams = u32::try_from(context.kept_streams_open()).unwrap_or(u32::MAX);

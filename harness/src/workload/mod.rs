@@ -3,6 +3,7 @@
 mod added_latency;
 mod availability;
 mod clock_jump;
+mod fewest;
 mod found_processes;
 mod freshness;
 #[cfg(test)]
@@ -61,24 +62,24 @@ pub(crate) use w4_safety_probes::personal_data;
 
 use crate::{
     catalog::Suite,
-    session::{Past, Worker},
+    session::{ResumeState, Worker},
 };
 
 /// The workers of a suite, each at the place where the session before left it.
 #[must_use]
-pub fn workers(suite: Suite, past: &Past) -> Vec<Arc<dyn Worker>> {
+pub fn workers(suite: Suite, resumed: &ResumeState) -> Vec<Arc<dyn Worker>> {
     let mut workers: Vec<Arc<dyn Worker>> = vec![
-        Arc::new(w1_realistic_runs::RealisticRuns::after(past)),
-        Arc::new(w2_sse_churn::SseChurn::after(past)),
-        Arc::new(w3_registry_pulse::RegistryPulse::after(past)),
-        Arc::new(w4_safety_probes::SafetyProbes::after(past)),
-        Arc::new(w5_privacy_slice::PrivacySlice::after(past)),
+        Arc::new(w1_realistic_runs::RealisticRuns::after(resumed)),
+        Arc::new(w2_sse_churn::SseChurn::after(resumed)),
+        Arc::new(w3_registry_pulse::RegistryPulse::after(resumed)),
+        Arc::new(w4_safety_probes::SafetyProbes::after(resumed)),
+        Arc::new(w5_privacy_slice::PrivacySlice::after(resumed)),
         Arc::new(availability::Availability::default()),
         Arc::new(metrics::Metrics::default()),
         Arc::new(heartbeat::Heartbeat::default()),
     ];
     if suite.has_chaos() {
-        workers.push(Arc::new(w6_light_chaos::LightChaos::after(past)));
+        workers.push(Arc::new(w6_light_chaos::LightChaos::after(resumed)));
     }
     workers
 }

@@ -1,10 +1,11 @@
 //! One scrape of the gateway's metrics, and what is taken of it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
 use super::{
+    fewest::Fewest,
     freshness::Freshness,
     heap_intake::{Collections, take_in_heap},
     instances::{Gains, Instances, ProcessCounts, Scraped},
@@ -25,9 +26,6 @@ const GAUGES: [(&str, Gauge); 2] =
 /// When the process that answers began: by it one is told from another.
 pub(super) const STARTED: &str = "process_start_time_seconds";
 const RSS: &str = "process_resident_memory_bytes";
-
-/// Scrapes whose count of our connections is remembered.
-const CONNECTIONS_MAX: usize = 64;
 
 /// What was known when the metrics were asked for.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +49,9 @@ pub(super) struct Intake {
     told_processes: usize,
     /// The latest scrape that was taken in: an earlier one that comes later is passed over.
     latest: Option<Instant>,
-    /// Our connections at the last scrapes.
-    connections: VecDeque<usize>,
+    /// Our connections, and our open streams, at the last scrapes.
+    connections: Fewest,
+    streams: Fewest,
     /// When the scrape that was taken in last was answered.
     answered: Option<Instant>,
     /// Whether the metrics live.
@@ -70,6 +69,7 @@ impl Intake {
     pub(super) fn take_in(&mut self, context: &Context, outcome: Outcome, asked: ScrapeContext) {
         let mark = asked.mark;
         context.recorder.count(Counter::Scrapes, mark);
+        self.streams.push(clock::now(), context.board.take_least_streams_open());
         let exposition = match outcome {
             Ok(answer) if context.client.is_yes(CallName::Metrics, &answer) => match read_metrics(context, &answer) {
                 Some(exposition) => exposition,
@@ -105,8 +105,11 @@ impl Intake {
         if let Some(bytes) = exposition.value(RSS).filter(|_| asked.is_collected && asked.by_metrics.is_some()) {
             context.recorder.gauge(Gauge::GatewayRssCollected, bytes, mark);
         }
-        let by_metrics = asked.by_metrics.map(|connections| self.least_connections(connections));
-        take_in_gauges(context, &exposition, &self.instances, by_metrics, &mut missing, mark);
+        if let Some(Some(connections)) = asked.by_metrics {
+            self.connections.push(clock::now(), connections);
+        }
+        let ours = self.ours(asked);
+        take_in_gauges(context, &exposition, &self.instances, ours, &mut missing, mark);
         missing.extend(
             Source::ALL.iter().map(|source| source.name()).filter(|name| !exposition.histograms.contains_key(*name)),
         );
@@ -118,16 +121,14 @@ impl Intake {
         context.board.set_exposition(exposition);
     }
 
-    /// Our connections to hold a count of descriptors against. A sum over several processes has values of earlier scrapes in
-    /// it: then the fewest connections since these.
-    fn least_connections(&mut self, now: Option<usize>) -> Option<usize> {
-        let now = now?;
-        if self.connections.len() == CONNECTIONS_MAX {
-            self.connections.pop_front();
+    /// Of ours, what the gateway's counts are held against. A sum over several processes has values of earlier scrapes in it.
+    fn ours(&self, asked: ScrapeContext) -> Ours {
+        let scrapes = if self.instances.are_several() { 2 * self.instances.count() } else { 1 };
+        let fewest = |of: &Fewest| of.over(scrapes, asked.mark.at);
+        Ours {
+            streams: fewest(&self.streams),
+            connections: asked.by_metrics.map(|known| known.and_then(|_| fewest(&self.connections))),
         }
-        self.connections.push_back(now);
-        let since = if self.instances.are_several() { 2 * self.instances.count() } else { 1 };
-        self.connections.iter().rev().take(since.max(1)).min().copied()
     }
 
     /// No further scrape comes: what was held back is taken in.
@@ -203,11 +204,18 @@ fn is_asked_for(name: &str) -> bool {
 /// stream or a run is chance.
 const PARTS: [&str; 4] = ["run_queue_depth", "runs_concurrent_gauge", "sse_active_connections", "process_open_fds"];
 
+/// Of ours, what the gateway's counts are held against.
+struct Ours {
+    streams: Option<usize>,
+    /// Where the metrics speak for the gateway's processes, as far as they are known.
+    connections: Option<Option<usize>>,
+}
+
 fn take_in_gauges(
     context: &Context,
     exposition: &Exposition,
     instances: &Instances,
-    by_metrics: Option<Option<usize>>,
+    ours: Ours,
     missing: &mut BTreeSet<&'static str>,
     mark: StartPoint,
 ) {
@@ -223,18 +231,18 @@ fn take_in_gauges(
     for (name, gauge) in GAUGES {
         sample(name, gauge, 0.0);
     }
-    #[expect(clippy::cast_precision_loss, reason = "streams are few")]
-    let ours = context.board.all_streams_open() as f64;
+    #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^52 streams")]
+    let less = |held: usize| held as f64;
     sample("sse_active_connections", Gauge::GatewaySse, 0.0);
-    sample("sse_active_connections", Gauge::GatewaySseSurplus, ours);
-    if let Some(connections) = by_metrics {
+    if let Some(streams) = ours.streams {
+        sample("sse_active_connections", Gauge::GatewaySseSurplus, less(streams));
+    }
+    if let Some(connections) = ours.connections {
         sample(RSS, Gauge::GatewayRss, 0.0);
         sample("process_open_fds", Gauge::GatewayFds, 0.0);
         if let Some(connections) = connections {
-            #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 connections")]
-            let connections = connections as f64;
-            context.recorder.gauge(Gauge::HarnessConnections, connections, mark);
-            sample("process_open_fds", Gauge::GatewayFdSurplus, connections);
+            context.recorder.gauge(Gauge::HarnessConnections, less(connections), mark);
+            sample("process_open_fds", Gauge::GatewayFdSurplus, less(connections));
         }
     }
 }

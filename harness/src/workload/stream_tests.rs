@@ -33,8 +33,8 @@ use crate::{
     catalog::{CallName, Workload},
     clock,
     gateway::GatewayAccess,
+    history::Scope,
     journal::{Counter, Finding},
-    judge::Scope,
     session::{
         Context, FirstOpening, SessionConfig,
         tests::{config, context, findings, short},
@@ -58,7 +58,7 @@ impl Soak {
 
     fn counted(&self, counter: Counter) -> u64 {
         self.context.recorder.flush();
-        self.context.recorder.with_digest(|digest| digest.counter(counter, Scope::All))
+        self.context.recorder.with_history(|history| history.totals.counter(counter, Scope::All))
     }
 
     fn findings(&self) -> Vec<Finding> {

@@ -18,7 +18,7 @@ use crate::{
     gateway::{Answer, RunView, dialect::Replay},
     journal::{Counter, Finding, Timing, clip},
     plan::PlannedRun,
-    session::{Context, Fatal, FirstOpening, Past, StartPoint, TaskGroup, Worker},
+    session::{Context, Fatal, FirstOpening, ResumeState, StartPoint, TaskGroup, Worker},
 };
 
 /// Runs that were due in the last so long, real time, are played by a session that takes over; a hundredth of the plan,
@@ -40,8 +40,8 @@ pub(super) struct RealisticRuns {
 
 impl RealisticRuns {
     /// Goes on after those that were played.
-    pub(super) fn after(past: &Past) -> Self {
-        Self { place: CycleCursor::at(past.finished(Workload::Runs)), ..Self::default() }
+    pub(super) fn after(resumed: &ResumeState) -> Self {
+        Self { place: CycleCursor::at(resumed.finished(Workload::Runs)), ..Self::default() }
     }
 }
 
@@ -84,7 +84,7 @@ impl Worker for RealisticRuns {
 /// From when on runs are listened to. A session that takes over opens its streams first: a run that nobody hears proves
 /// little. Where they do not come at once, it goes on without them.
 async fn heard(context: &Context) -> Instant {
-    if context.past.is_there() {
+    if context.resumed.is_there() {
         let limit = clock::now() + STREAMS_BACK_LIMIT;
         while context.board.log_streams_open() < context.plan.scenario.streams.count as usize
             && clock::now() < limit
@@ -100,10 +100,10 @@ async fn heard(context: &Context) -> Instant {
 /// Whether a run was due while no session was there, longer ago than a hole may be: what came to nobody in that time is
 /// not played all at once, which no gateway was promised. A run that was under way when its session died is played again.
 fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> bool {
-    let was_begun = number < context.past.started(Workload::Runs);
+    let was_begun = number < context.resumed.started(Workload::Runs);
     let waited = context.began.saturating_duration_since(context.clock.instant(planned.at_ms));
     let allowed = context.clock.real(context.plan.duration_ms / 100).max(MADE_UP_MIN);
-    context.past.is_there() && !was_begun && waited > allowed
+    context.resumed.is_there() && !was_begun && waited > allowed
 }
 
 async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unended: &UnendedRuns) {

@@ -10,7 +10,7 @@ use crate::{
     catalog::{CallName, Workload},
     clock,
     plan::{PlannedChurn, asks_as_a_browser, log_stream_name},
-    session::{Context, Fatal, Past, StreamCommand, StreamSpec, TaskGroup, Worker},
+    session::{Context, Fatal, ResumeState, StreamCommand, StreamSpec, TaskGroup, Worker},
 };
 
 /// How long a churn waits for its streams to come back before it is over without them.
@@ -67,8 +67,8 @@ impl Worker for SseChurn {
 
 impl SseChurn {
     /// Goes on after those that were played. The opening of the streams counts as the first.
-    pub(super) fn after(past: &Past) -> Self {
-        Self { place: CycleCursor::at(past.finished(Workload::Churn).saturating_sub(1)), ..Self::default() }
+    pub(super) fn after(resumed: &ResumeState) -> Self {
+        Self { place: CycleCursor::at(resumed.finished(Workload::Churn).saturating_sub(1)), ..Self::default() }
     }
 
     /// Opens the streams, once: a restarted worker finds them there.
@@ -76,7 +76,7 @@ impl SseChurn {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         if orders.is_empty() {
             // A session that takes over opens them too, and only the first opening is a cycle of the plan.
-            let is_first = context.past.finished(Workload::Churn) == 0;
+            let is_first = context.resumed.finished(Workload::Churn) == 0;
             let cycle = is_first.then(|| context.recorder.cycle_started(Workload::Churn, context.due(0)));
             let count = context.plan.scenario.streams.count as usize;
             for number in 0..count {

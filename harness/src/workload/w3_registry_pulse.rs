@@ -22,7 +22,7 @@ use crate::{
     gateway::{Answer, Client, Manifest, dialect::VersionForm},
     journal::{Counter, Finding, Timing, clip},
     plan::PlannedPulse,
-    session::{Call, Context, Fatal, Past, Sent, StartPoint, TaskGroup, Worker},
+    session::{Call, Context, Fatal, ResumeState, Sent, StartPoint, TaskGroup, Worker},
 };
 
 /// How long a version is searched. Three times the target, so that a late one is told from a lost one.
@@ -75,10 +75,10 @@ impl Registry {
 
 impl RegistryPulse {
     /// Goes on after those that were played, and knows the versions that they published.
-    pub(super) fn after(past: &Past) -> Self {
+    pub(super) fn after(resumed: &ResumeState) -> Self {
         Self {
-            place: CycleCursor::at(past.finished(Workload::Registry)),
-            registry: Arc::new(Registry { published: Mutex::new(past.versions().clone()), ..Registry::default() }),
+            place: CycleCursor::at(resumed.finished(Workload::Registry)),
+            registry: Arc::new(Registry { published: Mutex::new(resumed.versions().clone()), ..Registry::default() }),
             ..Self::default()
         }
     }

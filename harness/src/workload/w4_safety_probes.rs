@@ -17,7 +17,7 @@ use crate::{
     gateway::Answer,
     journal::{Counter, Finding, clip},
     plan::PII_PER_PROBE,
-    session::{Call, Context, Fatal, Past, StartPoint, Worker},
+    session::{Call, Context, Fatal, ResumeState, StartPoint, Worker},
 };
 
 /// How often the safety layer is asked whether it is up, before its word is taken that it is not.
@@ -38,8 +38,8 @@ pub(super) struct SafetyProbes {
 
 impl SafetyProbes {
     /// Goes on after those that were played.
-    pub(super) fn after(past: &Past) -> Self {
-        Self { place: CycleCursor::at(past.finished(Workload::Safety)) }
+    pub(super) fn after(resumed: &ResumeState) -> Self {
+        Self { place: CycleCursor::at(resumed.finished(Workload::Safety)) }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     clock,
     gateway::Client,
     journal::{Counter, Finding, clip},
-    session::{Call, Context, Fatal, Past, StartPoint, Worker},
+    session::{Call, Context, Fatal, ResumeState, StartPoint, Worker},
 };
 
 /// Canaries sent in one slice until one has proven something.
@@ -40,8 +40,8 @@ pub(super) struct PrivacySlice {
 
 impl PrivacySlice {
     /// Goes on after those that were played.
-    pub(super) fn after(past: &Past) -> Self {
-        Self { place: CycleCursor::at(past.finished(Workload::Privacy)) }
+    pub(super) fn after(resumed: &ResumeState) -> Self {
+        Self { place: CycleCursor::at(resumed.finished(Workload::Privacy)) }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     clock::{self, micros},
     journal::{Finding, clip},
     plan::{Lever, PlannedChaos, millis},
-    session::{Context, Fatal, Past, TaskGroup, Worker},
+    session::{Context, Fatal, ResumeState, TaskGroup, Worker},
 };
 
 /// A latency that lasts no longer than this is not measured any more: the calls that are timed take their time, too.
@@ -74,8 +74,8 @@ enum EventStage {
 
 impl LightChaos {
     /// Goes on after the events that were played.
-    pub(super) fn after(past: &Past) -> Self {
-        Self { place: CycleCursor::at(past.finished(Workload::Chaos)), ..Self::default() }
+    pub(super) fn after(resumed: &ResumeState) -> Self {
+        Self { place: CycleCursor::at(resumed.finished(Workload::Chaos)), ..Self::default() }
     }
 
     async fn disturb(&self, context: &Context, planned: &PlannedChaos) {
@@ -195,16 +195,16 @@ impl LightChaos {
 /// Where an event stands. One whose effect the session before did not see is injected again: chaos that nobody saw proves
 /// nothing. What still lasts of an added latency is waited for first.
 async fn stage(context: &Context, chaos: Chaos) -> EventStage {
-    let past = context.past.chaos(chaos);
-    if let Some(over_ms) = past.over_ms {
+    let resumed = context.resumed.chaos(chaos);
+    if let Some(over_ms) = resumed.over_ms {
         return EventStage::Over(over_ms);
     }
     if matches!(context.levers.get(&chaos), Some(Lever::Proxy { .. })) {
         // What the proxy of the session before did ended with it.
         return EventStage::Due;
     }
-    let Some(at) = past.injected_ms.map(|at_ms| context.clock.instant(at_ms)) else { return EventStage::Due };
-    let is_seen = past.is_seen;
+    let Some(at) = resumed.injected_ms.map(|at_ms| context.clock.instant(at_ms)) else { return EventStage::Due };
+    let is_seen = resumed.is_seen;
     if chaos != Chaos::Latency {
         // A gateway that is down still shows what was done to it.
         let is_down = !matches!(context.client.ready().await, Ok(answer) if context.client.says_ready(&answer));
@@ -213,7 +213,7 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
     }
     let ends_at = at + latency_lasts(context);
     let left = ends_at.saturating_duration_since(clock::now());
-    match past.fastest_us.as_deref().and_then(|fastest_us| RoundTrips::of(context, fastest_us)) {
+    match resumed.fastest_us.as_deref().and_then(|fastest_us| RoundTrips::of(context, fastest_us)) {
         Some(before) if is_seen || left > MEASURED_WITHIN => EventStage::Injected { at, is_seen, before },
         _ => {
             tokio::select! {
@@ -228,7 +228,7 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
 /// When the window of an event closes at the latest. One that is injected again by a session that took over has the time
 /// that the plan sets aside from then on.
 fn window_ends_ms(context: &Context, planned: &PlannedChaos, injected_at: Instant) -> u64 {
-    let at_ms = if context.past.is_there() { context.clock.at_ms(injected_at) } else { planned.at_ms };
+    let at_ms = if context.resumed.is_there() { context.clock.at_ms(injected_at) } else { planned.at_ms };
     context.plan.window_ends_ms(&PlannedChaos { at_ms: at_ms.max(planned.at_ms), chaos: planned.chaos })
 }
 

@@ -2,8 +2,9 @@
 
 use crate::{
     catalog::{Phase, Target, Unit, Workload},
+    history::{History, Violation},
     judge::{
-        Digest, Judged, Judgement, Violation,
+        Judged, Judgement,
         kpi::{chaos, missing_samples},
         verdict::assessment::{Assessment, percent},
     },
@@ -25,34 +26,34 @@ const fn target(workload: Workload) -> Target {
 const PANICS_MAX: u64 = 5;
 
 /// Judges one workload.
-pub(in crate::judge) fn judge(workload: Workload, plan: &Plan, digest: &Digest) -> Judgement {
+pub(in crate::judge) fn judge(workload: Workload, plan: &Plan, history: &History) -> Judgement {
     let name = workload.name();
     let mut found = Assessment::new(Judged::Workload, name, Unit::Percent, target(workload), "cycles");
-    let cycles = digest.cycles(workload);
-    found.promised = plan.cycles(workload) - lost_in_holes(workload, plan, digest);
+    let cycles = history.cycles(workload);
+    found.promised = plan.cycles(workload) - lost_in_holes(workload, plan, history);
     // Cycles beyond the plan make none good that is missing.
     found.samples = cycles.finished.min(cycles.started).min(found.promised);
-    found.value = if digest.is_empty() { None } else { percent(found.samples, found.promised) };
+    found.value = if history.is_empty() { None } else { percent(found.samples, found.promised) };
     found.evidence.over = found.promised - found.samples;
     if cycles.started != cycles.finished {
         found.evidence.notes.push(format!("{} were started and {} finished", cycles.started, cycles.finished));
     }
-    if !digest.is_empty() {
-        found.fault = fault(&mut found, workload, plan, digest);
+    if !history.is_empty() {
+        found.fault = fault(&mut found, workload, plan, history);
     }
-    missing_samples::conclude(found, plan, digest)
+    missing_samples::conclude(found, plan, history)
 }
 
 /// Probes and scrapes that were due while no session was there: a sample of a moment cannot be made up for. Holes are
 /// judged by `full_duration`, once.
-fn lost_in_holes(workload: Workload, plan: &Plan, digest: &Digest) -> u64 {
+fn lost_in_holes(workload: Workload, plan: &Plan, history: &History) -> u64 {
     match workload {
         Workload::Availability | Workload::Metrics => {
             let every_ms = (plan.duration_ms / plan.cycles(workload).max(1)).max(1);
             // A hole begins and ends between two of them.
-            let around = 2 * digest.story.holes.len() as u64;
-            let in_all = (digest.story.holes_ms / every_ms).saturating_add(around);
-            let lost = if digest.story.holes_ms == 0 { 0 } else { in_all };
+            let around = 2 * history.timeline.holes.len() as u64;
+            let in_all = (history.timeline.holes_ms / every_ms).saturating_add(around);
+            let lost = if history.timeline.holes_ms == 0 { 0 } else { in_all };
             lost.min(plan.cycles(workload))
         }
         _ => 0,
@@ -60,8 +61,8 @@ fn lost_in_holes(workload: Workload, plan: &Plan, digest: &Digest) -> u64 {
 }
 
 /// What kept the workload from being played as planned.
-fn fault(found: &mut Assessment, workload: Workload, plan: &Plan, digest: &Digest) -> Option<String> {
-    let worker = digest.story.workers.get(workload.name());
+fn fault(found: &mut Assessment, workload: Workload, plan: &Plan, history: &History) -> Option<String> {
+    let worker = history.timeline.workers.get(workload.name());
     if let Some(worker) = worker.filter(|worker| worker.panics > 0) {
         let panics = worker.panics;
         let (at_ms, message) = worker.last_panic.clone().unwrap_or_default();
@@ -90,13 +91,13 @@ fn fault(found: &mut Assessment, workload: Workload, plan: &Plan, digest: &Diges
     }
     let is_short = found.value.is_none_or(|value| !found.target.is_met_by(value));
     if is_short {
-        let early = missing_samples::of_early_end(plan, digest);
+        let early = missing_samples::of_early_end(plan, history);
         return Some(early.unwrap_or_else(|| "not every cycle that was due took place".to_owned()));
     }
     if !worker.is_some_and(|worker| worker.is_done) {
         return Some("its worker was not seen to end as planned".to_owned());
     }
-    let empty = if workload == Workload::Chaos { chaos::unproven_events(plan, digest) } else { Vec::new() };
+    let empty = if workload == Workload::Chaos { chaos::unproven_events(plan, history) } else { Vec::new() };
     let told = chaos::in_words(&empty)?;
     found.evidence.over = empty.len() as u64;
     found.offenders(empty);

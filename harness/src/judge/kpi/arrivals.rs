@@ -3,9 +3,9 @@
 
 use crate::{
     catalog::Kpi,
+    history::Scope,
     journal::{Gauge, Source, Timing},
     judge::{
-        Scope,
         kpi::{
             case::Case,
             missing_samples,
@@ -48,11 +48,11 @@ struct Proof {
 
 /// Notes what arrivals say, whatever the verdict.
 pub(in crate::judge) fn tell(found: &mut Assessment, case: Case<'_>) {
-    let p99 = |timing| case.digest.quantiles(timing, Scope::Steady).map(|of| whole(of.p99_ms));
+    let p99 = |timing| case.history.totals.quantiles(timing, Scope::Steady).map(|of| whole(of.p99_ms));
     let arrivals = p99(Timing::EventDelivery).map_or_else(
         || {
-            let health = missing_samples::of_source("GET /health", case.digest);
-            let coarse = case.digest.gauge(Gauge::ClockStep).filter(|total| total.min >= COARSE_STEP_MS);
+            let health = missing_samples::of_source("GET /health", case.history);
+            let coarse = case.history.totals.gauge(Gauge::ClockStep).filter(|total| total.min >= COARSE_STEP_MS);
             let coarse =
                 coarse.map(|total| format!("GET /health tells the time in steps of {} only", whole(total.min)));
             let health = health.or(coarse).map_or_else(String::new, |why| format!(" ({why})"));
@@ -96,7 +96,7 @@ pub(in crate::judge) fn tell(found: &mut Assessment, case: Case<'_>) {
 /// The clock of `/health` need not be the one that events are stamped by. Where all but a tenth of events seem to take longer
 /// than half of the runs did from their due start to their first line's arrival, it is not.
 pub(in crate::judge) fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: Source) {
-    let Some(arrived) = case.digest.quantiles(Timing::EventDelivery, Scope::Steady) else { return };
+    let Some(arrived) = case.history.totals.quantiles(Timing::EventDelivery, Scope::Steady) else { return };
     let proven = clock_slack_ms(case).and_then(|slack_ms| {
         proof(case, found.promised, slack_ms).or_else(|doubt| stalled(case, slack_ms).ok_or(doubt))
     });
@@ -125,13 +125,14 @@ pub(in crate::judge) fn contradicted(found: &mut Assessment, case: Case<'_>, qua
 
 /// How far the clock that events were timed by may have been off, milliseconds.
 fn clock_slack_ms(case: Case<'_>) -> Result<f64, Doubt> {
-    let digest = case.digest;
-    let Some(bounds) = digest.clock_bounds() else {
+    let history = case.history;
+    let Some(bounds) = history.series.clock_bounds() else {
         return Err(Doubt::Clock("nothing says how well the gateway's clock is known".to_owned()));
     };
     // Whoever reads the clock looks at us, too. Without readings events are timed by the last there was.
-    let minutes = digest.floors(Gauge::HarnessRss).map_or(0, |floors| floors.segments().iter().map(Vec::len).sum());
-    let read = digest.clock.by_minute().len() as u64;
+    let minutes =
+        history.series.floors(Gauge::HarnessRss).map_or(0, |floors| floors.segments().iter().map(Vec::len).sum());
+    let read = history.series.clock.by_minute().len() as u64;
     if read * 100 < minutes as u64 * CLOCK_PERCENT_MIN {
         return Err(Doubt::Clock(format!("the gateway's clock was read in {read} of {minutes} steady minutes")));
     }
@@ -145,8 +146,8 @@ fn clock_slack_ms(case: Case<'_>) -> Result<f64, Doubt> {
 
 fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
     let doubt = |why: String| Err(Doubt::Late(why));
-    let arrivals = case.digest.histogram(Timing::EventDelivery, Scope::Steady);
-    let all = case.digest.histogram(Timing::EventDelivery, Scope::All).len();
+    let arrivals = case.history.totals.histogram(Timing::EventDelivery, Scope::Steady);
+    let all = case.history.totals.histogram(Timing::EventDelivery, Scope::All).len();
     // What one event did on all streams is one sample.
     let streams =
         if case.plan.unsupported.workspace_stream { 1 } else { u64::from(case.plan.scenario.streams.count).max(1) };
@@ -155,7 +156,7 @@ fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
         return doubt(format!("{all} of {promised} events say how long they took"));
     };
     let late_us = confidence::at_rank(&arrivals.recorded(), ranks.low.saturating_mul(streams)).unwrap_or(0);
-    let quantiles = |timing| case.digest.quantiles(timing, Scope::Steady);
+    let quantiles = |timing| case.history.totals.quantiles(timing, Scope::Steady);
     let Some(ready) = quantiles(Timing::ReadyRoundTrip) else {
         return doubt("no /ready round trip says how far away the gateway is".to_owned());
     };
@@ -182,9 +183,9 @@ fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
 
 /// Whether all streams stand still now and then, for longer than the target.
 fn stalled(case: Case<'_>, slack_ms: f64) -> Option<Proof> {
-    let ready_ms = case.digest.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
+    let ready_ms = case.history.totals.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
     let late_ms = |timing| {
-        let shown = case.digest.histogram(timing, Scope::Steady);
+        let shown = case.history.totals.histogram(timing, Scope::Steady);
         let ranks = confidence::ranks(STALLED, shown.len()).filter(|ranks| ranks.low > 0)?;
         // Where most are late, the clocks differ, or the times are not those of writing.
         let is_quick = ms(shown.quantile_us(QUICK)) - slack_ms <= ready_ms.max(case.limit() / 2.0);

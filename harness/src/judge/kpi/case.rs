@@ -2,7 +2,8 @@
 
 use crate::{
     catalog::Kpi,
-    judge::{Digest, Judged, Targets, verdict::assessment::Assessment},
+    history::History,
+    judge::{Judged, Targets, verdict::assessment::Assessment},
     plan::Plan,
 };
 
@@ -12,7 +13,7 @@ pub(in crate::judge) struct Case<'a> {
     pub(in crate::judge) kpi: Kpi,
     pub(in crate::judge) plan: &'a Plan,
     pub(in crate::judge) targets: &'a Targets,
-    pub(in crate::judge) digest: &'a Digest,
+    pub(in crate::judge) history: &'a History,
 }
 
 impl Case<'_> {
@@ -21,7 +22,7 @@ impl Case<'_> {
         let target = self.targets.target(self.kpi);
         let mut findings = Assessment::new(Judged::Kpi, self.kpi.name(), self.kpi.spec().unit, target, sample_name);
         let planned = self.plan.promises.get(self.kpi);
-        findings.promised = self.plan.promised(self.kpi, &self.digest.story.windows_ms);
+        findings.promised = self.plan.promised(self.kpi, &self.history.timeline.windows_ms);
         if findings.promised < planned {
             let promised = findings.promised;
             let note = format!(

@@ -4,12 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Chaos, Phase, Target},
-    judge::{
-        Digest, PhaseValue, Violation,
-        kpi::case::Case,
-        record::{readiness_series::Relapse, story::ChaosStory},
-        verdict::assessment::Assessment,
-    },
+    history::{ChaosRecord, History, Relapse, Violation},
+    judge::{PhaseValue, kpi::case::Case, verdict::assessment::Assessment},
     plan::{Plan, PlannedChaos, moment},
 };
 
@@ -35,10 +31,10 @@ pub struct ChaosReport {
 }
 
 /// What became of a planned event.
-pub(in crate::judge) fn report(event: &PlannedChaos, digest: &Digest) -> ChaosReport {
-    let story = digest.story.chaos.get(&event.chaos).cloned().unwrap_or_default();
-    let back = way_back(digest, &story).filter(WayBack::is_well);
-    let (injected, seen) = (story.injected, story.seen);
+pub(in crate::judge) fn report(event: &PlannedChaos, history: &History) -> ChaosReport {
+    let record = history.timeline.chaos.get(&event.chaos).cloned().unwrap_or_default();
+    let back = way_back(history, &record).filter(WayBack::is_well);
+    let (injected, seen) = (record.injected, record.seen);
     ChaosReport {
         chaos: event.chaos,
         at_ms: injected.as_ref().map_or(event.at_ms, |(at_ms, ..)| *at_ms),
@@ -65,14 +61,14 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
     let mut faults: Vec<String> = Vec::new();
     let mut slow: Vec<Violation> = Vec::new();
     for event in &case.plan.chaos {
-        let Some(story) = case.digest.story.chaos.get(&event.chaos) else { continue };
+        let Some(record) = case.history.timeline.chaos.get(&event.chaos) else { continue };
         let (chaos, phase) = (event.chaos, Phase::from(event.chaos));
         let mut at_fault = None;
-        let (at_ms, seconds, what) = if let Some((at_ms, waited_ms, answer)) = &story.not_recovered {
+        let (at_ms, seconds, what) = if let Some((at_ms, waited_ms, answer)) = &record.not_recovered {
             let waited = seconds(*waited_ms);
             at_fault = Some(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
             (*at_ms, waited, Some(answer.clone()))
-        } else if let Some(back) = way_back(case.digest, story) {
+        } else if let Some(back) = way_back(case.history, record) {
             let seconds = seconds(back.took_ms);
             let told = back.relapse.as_ref().map(|relapse| told(relapse, back.well_ms));
             if let (Some(told), false) = (&told, back.is_well()) {
@@ -87,7 +83,7 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
         found.evidence.by_phase.push(PhaseValue { phase, value: seconds, samples: 1 });
         if at_fault.is_some() || !found.target.is_met_by(seconds) {
             let subject = chaos.name().to_owned();
-            let answer = what.or_else(|| story.injected.as_ref().map(asked));
+            let answer = what.or_else(|| record.injected.as_ref().map(asked));
             slow.push(Violation { at_ms, phase, subject, value: Some(seconds), answer });
         } else if let Some(told) = what {
             found.evidence.notes.push(format!("after {chaos} the gateway {told}"));
@@ -119,13 +115,14 @@ impl WayBack {
 }
 
 /// The way back from an event; none where the gateway was not said to be well again.
-fn way_back(digest: &Digest, story: &ChaosStory) -> Option<WayBack> {
-    let (well_ms, recovery_ms) = story.recovered?;
+fn way_back(history: &History, record: &ChaosRecord) -> Option<WayBack> {
+    let (well_ms, recovery_ms) = record.recovered?;
     // What another event does to the gateway is no relapse.
-    let injected = digest.story.chaos.values().filter_map(|other| other.injected.as_ref().map(|(at_ms, ..)| *at_ms));
+    let injected =
+        history.timeline.chaos.values().filter_map(|other| other.injected.as_ref().map(|(at_ms, ..)| *at_ms));
     let until_ms = injected.filter(|at_ms| *at_ms > well_ms).min().unwrap_or(u64::MAX);
-    let relapse = digest.looks.relapse(well_ms, until_ms);
-    let more_ms = relapse.as_ref().map_or(0, |relapse| digest.looks.real_ms(well_ms, relapse.last_ms));
+    let relapse = history.series.readiness.relapse(well_ms, until_ms);
+    let more_ms = relapse.as_ref().map_or(0, |relapse| history.series.readiness.real_ms(well_ms, relapse.last_ms));
     Some(WayBack { well_ms, took_ms: recovery_ms.saturating_add(more_ms), relapse })
 }
 
@@ -153,18 +150,18 @@ pub(in crate::judge) fn in_words(empty: &[Violation]) -> Option<String> {
 }
 
 /// Whether an event was recovered from too slowly, or not at all.
-pub(in crate::judge) fn is_too_slow(digest: &Digest, target: Target) -> bool {
-    digest.story.chaos.values().any(|story| {
-        let slow = way_back(digest, story).is_some_and(|back| !target.is_met_by(seconds(back.took_ms)));
-        slow || story.not_recovered.is_some()
+pub(in crate::judge) fn is_too_slow(history: &History, target: Target) -> bool {
+    history.timeline.chaos.values().any(|record| {
+        let slow = way_back(history, record).is_some_and(|back| !target.is_met_by(seconds(back.took_ms)));
+        slow || record.not_recovered.is_some()
     })
 }
 
 /// The events that prove nothing: not accepted, or without the effect that they should have; in words. Chaos that did
 /// nothing proves nothing.
-pub(in crate::judge) fn unproven_events(plan: &Plan, digest: &Digest) -> Vec<Violation> {
+pub(in crate::judge) fn unproven_events(plan: &Plan, history: &History) -> Vec<Violation> {
     let empty = |event: &PlannedChaos| {
-        let report = report(event, digest);
+        let report = report(event, history);
         let answer = match (&report.injected, report.accepted, report.effective, &report.evidence) {
             (None, ..) => "was never injected".to_owned(),
             (Some(answer), false, ..) => format!("was not accepted: {answer}"),

@@ -2,11 +2,11 @@
 
 use crate::{
     catalog::Phase,
+    history::{History, Violation},
     journal::Gauge,
     judge::{
-        Digest, Violation,
         kpi::{case::Case, missing_samples},
-        stats::minute_minima::Segment,
+        stats::Segment,
         verdict::assessment::Assessment,
     },
     plan::millis,
@@ -38,9 +38,9 @@ pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
     let mut found = case.open("steady minutes");
     let warm_up_ms = millis(case.plan.scenario.warm_up);
     let warm = |minutes: &mut Segment| minutes.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);
-    let (mut offsets, mut unset) = (case.digest.clock.by_minute(), case.digest.unset_clock.by_minute());
-    let mut apart = case.digest.clock.apart_by_minute();
-    let mut unset_apart = case.digest.unset_clock.apart_by_minute();
+    let (mut offsets, mut unset) = (case.history.series.clock.by_minute(), case.history.series.unset_clock.by_minute());
+    let mut apart = case.history.series.clock.apart_by_minute();
+    let mut unset_apart = case.history.series.unset_clock.apart_by_minute();
     [&mut offsets, &mut unset, &mut apart, &mut unset_apart].into_iter().for_each(warm);
     if !unset.is_empty() && (spread(&unset) - spread(&offsets)).abs() > SET_MS_MIN {
         found.evidence.notes.push("our own clock was set meanwhile; what counts is the lesser drift".to_owned());
@@ -49,7 +49,7 @@ pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
         }
     }
     found.samples = offsets.len() as u64;
-    found.lack = missing_samples::of_source("GET /health", case.digest).or_else(|| {
+    found.lack = missing_samples::of_source("GET /health", case.history).or_else(|| {
         let never = "the gateway's clock was never read out of chaos windows".to_owned();
         offsets.is_empty().then_some(never)
     });
@@ -58,7 +58,7 @@ pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
     let (Some(least), Some(greatest)) = (offsets.iter().min_by(by_offset), offsets.iter().max_by(by_offset)) else {
         return found;
     };
-    let step_ms = step_ms(case.digest);
+    let step_ms = step_ms(case.history);
     let moved_ms = (greatest.1 - least.1 - step_ms).max(0.0);
     found.value = Some(moved_ms);
     found.evidence.notes.push(format!("offset from {:.0} ms to {:.0} ms", least.1, greatest.1));
@@ -84,8 +84,8 @@ pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
 
 /// The steps in which the gateway's clock is told, milliseconds; 0 where it is told finely, or nothing says how. Whoever looks
 /// for the first time sees a step that may happen to be larger than they are.
-fn step_ms(digest: &Digest) -> f64 {
-    let step_ms = digest.gauge(Gauge::ClockStep).map_or(0.0, |total| total.min);
+fn step_ms(history: &History) -> f64 {
+    let step_ms = history.totals.gauge(Gauge::ClockStep).map_or(0.0, |total| total.min);
     if step_ms < STEP_MS_MIN { 0.0 } else { step_ms }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::{
     catalog::{HarnessCheck, Kpi, Unit},
+    history::History,
     journal::Gauge,
     judge::{
-        Digest, Judged, Judgement, Targets,
+        Judged, Judgement, Targets,
         kpi::{
             case::Case,
             missing_samples,
@@ -26,9 +27,9 @@ const SEGMENTS_READ: usize = 4;
 /// The drift of a gauge of the gateway's process.
 pub(in crate::judge) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
     let mut found = case.open("steady minutes");
-    let lives = measure(&mut found, gauge, case.plan, case.digest);
+    let lives = measure(&mut found, gauge, case.plan, case.targets, case.history);
     let why =
-        missing_samples::of_scrapes(metrics(gauge), case.digest).or_else(|| missing_samples::of_process(case.digest));
+        missing_samples::of_scrapes(metrics(gauge), case.history).or_else(|| missing_samples::of_process(case.history));
     if !lives.iter().any(|lived| lived.is_undecided) {
         found.lack = why.or(found.lack);
     }
@@ -41,7 +42,7 @@ pub(in crate::judge) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
     let is_met = found.value.is_some_and(|rise| found.target.is_met_by(rise));
     let warm_up_ms = warm_up_minutes(case.plan) * MINUTE_MS;
     if found.value.is_some()
-        && let Some(doubt) = processes::doubt(gauge, is_met, warm_up_ms, case.digest)
+        && let Some(doubt) = processes::doubt(gauge, is_met, warm_up_ms, case.history)
     {
         (found.value, found.lack) = (None, Some(doubt));
     }
@@ -49,13 +50,13 @@ pub(in crate::judge) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
 }
 
 /// `self_drift`: the harness's own memory. It is promised the minutes that the clock's drift is.
-pub(in crate::judge) fn of_harness(plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
+pub(in crate::judge) fn of_harness(plan: &Plan, targets: &Targets, history: &History) -> Judgement {
     let name = HarnessCheck::SelfDrift.name();
     let target = targets.self_drift();
     let mut found = Assessment::new(Judged::Harness, name, Unit::Percent, target, "steady minutes");
-    found.promised = plan.promised(Kpi::ClockDrift, &digest.story.windows_ms);
-    measure(&mut found, Gauge::HarnessRss, plan, digest);
-    missing_samples::conclude(found, plan, digest)
+    found.promised = plan.promised(Kpi::ClockDrift, &history.timeline.windows_ms);
+    measure(&mut found, Gauge::HarnessRss, plan, targets, history);
+    missing_samples::conclude(found, plan, history)
 }
 
 /// Judges each segment, and takes the worst.
@@ -63,10 +64,10 @@ pub(in crate::judge) fn of_harness(plan: &Plan, targets: &Targets, digest: &Dige
 /// A process that has just begun fills its caches, so warm-up is left out at the start of each segment, not only of the
 /// first. The minutes left out so of a segment that is judged were seen, and count as samples; those of a segment that
 /// is too short to judge do not.
-fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, digest: &Digest) -> Vec<Lived> {
+fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets, history: &History) -> Vec<Lived> {
     let warm_up = warm_up_minutes(plan);
     let limit = found.target.limit();
-    let segments = lives(gauge, plan, limit, digest);
+    let segments = lives(gauge, plan, targets, limit, history);
     let (mut told, mut undecided) = (0, None);
     for lived in &segments {
         let Lived { is_over_all, segment, life, teeth, scale, .. } = lived;
@@ -105,8 +106,8 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, digest: &Digest) -
         }
     }
     // Of counts that each has a part of, the sum is judged.
-    let is_apart = gauge == Gauge::GatewayRss || !digest.story.processes.are_several();
-    let are_several = digest.story.lives.are_several() && gauge != Gauge::HarnessRss && is_apart;
+    let is_apart = gauge == Gauge::GatewayRss || !history.timeline.processes.are_several();
+    let are_several = history.timeline.lives.are_several() && gauge != Gauge::HarnessRss && is_apart;
     // Before they are told one by one: whoever reads the first few should know that there are more.
     if are_several {
         found
@@ -117,7 +118,7 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, digest: &Digest) -
         found.evidence.notes.insert(0, format!("the process was another {} times", told - 1));
     }
     found.evidence.worst.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
-    found.evidence.worst.truncate(crate::judge::record::phase_totals::WORST_MAX);
+    found.evidence.worst.truncate(crate::history::WORST_MAX);
     if let Some(rise) = undecided
         && found.value.is_none_or(|rise| found.target.is_met_by(rise))
     {
@@ -147,14 +148,15 @@ pub struct DriftTrace {
 /// What the drift of a gauge was judged by, life by life; nothing for one that is not judged so. `limit` is that of its
 /// target.
 #[must_use]
-pub fn drift_traces(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> Vec<DriftTrace> {
-    let traced = lives(gauge, plan, limit, digest).into_iter().filter(|lived| !lived.is_over_all).map(|lived| {
-        let line = lived.grown.filter(|grown| grown.by != By::Ends).map(|grown| {
-            let line = grown.line;
-            [(line.from_minute, line.start), (line.to_minute, line.end)]
+pub fn drift_traces(gauge: Gauge, plan: &Plan, targets: &Targets, limit: f64, history: &History) -> Vec<DriftTrace> {
+    let traced =
+        lives(gauge, plan, targets, limit, history).into_iter().filter(|lived| !lived.is_over_all).map(|lived| {
+            let line = lived.grown.filter(|grown| grown.by != By::Ends).map(|grown| {
+                let line = grown.line;
+                [(line.from_minute, line.start), (line.to_minute, line.end)]
+            });
+            DriftTrace { floors: lived.life.warm, line }
         });
-        DriftTrace { floors: lived.life.warm, line }
-    });
     traced.collect()
 }
 

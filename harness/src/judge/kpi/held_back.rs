@@ -5,9 +5,9 @@
 
 use crate::{
     catalog::Kpi,
+    history::Scope,
     journal::Timing,
     judge::{
-        Scope,
         kpi::{
             arrivals::{CERTAIN, whole},
             case::Case,
@@ -61,9 +61,9 @@ struct Late {
 }
 
 fn late(case: Case<'_>) -> Option<Late> {
-    let shown = case.digest.histogram(Timing::ShownAsABrowser, Scope::Steady);
+    let shown = case.history.totals.histogram(Timing::ShownAsABrowser, Scope::Steady);
     let ranks = confidence::ranks(CERTAIN, shown.len()).filter(|ranks| ranks.low > 0)?;
-    let ready_ms = case.digest.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
+    let ready_ms = case.history.totals.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
     let late_ms = confidence::at_rank(&shown.recorded(), ranks.low).map(ms)?;
     let is_late = !case.targets.target(Kpi::SseWriteP99).is_met_by(late_ms - ready_ms);
     is_late.then_some(Late { late_ms, ready_ms })

@@ -2,10 +2,11 @@
 //! itself where that is enough.
 
 use crate::{
-    catalog::Phase,
+    catalog::{Kpi, Phase},
+    history::{Bounds, Scope, limit_us},
     journal::{Counter, Source, Timing},
     judge::{
-        PhaseValue, Scope,
+        PhaseValue,
         kpi::{
             arrivals,
             case::Case,
@@ -15,7 +16,6 @@ use crate::{
             missing_samples,
             quantiles::{bound, by_timing, first_over, ms, value_us, worst_over},
         },
-        record::{bucket_bounds::Bounds, digest::limit_us},
         stats::confidence::{self, Range},
         verdict::assessment::{Assessment, is_too_few},
     },
@@ -27,11 +27,11 @@ pub(in crate::judge) fn start_to_log(case: Case<'_>) -> Assessment {
     let mut found = case.open("runs");
     by_timing(&mut found, case, quantile, Timing::StartToLog, Scope::Steady);
     let limit_us = limit_us(case.limit());
-    lead_up(&mut found, case.digest, |phase| {
-        let worst = case.digest.worst_in(Timing::StartToLog, phase)?;
+    lead_up(&mut found, case.history, |phase| {
+        let worst = case.history.totals.worst_in(Timing::StartToLog, phase)?;
         worst.first_over(limit_us).cloned()
     });
-    let unseen = case.digest.counter(Counter::FirstLinesUnseen, Scope::Steady);
+    let unseen = case.history.totals.counter(Counter::FirstLinesUnseen, Scope::Steady);
     if unseen > 0 {
         found.evidence.notes.push(format!(
             "the first log line of {unseen} runs came before their own stream was open, which does not replay it; they count \
@@ -41,12 +41,54 @@ pub(in crate::judge) fn start_to_log(case: Case<'_>) -> Assessment {
     if found.samples == 0 {
         found.lack = Some("no run wrote a log line".to_owned());
     }
-    let lateness = Lateness::of(case.digest, case.targets);
-    let explained = found.value.and_then(|value_ms| lateness::explanation(&lateness, quantile, value_ms, found.target));
+    unless_late(&mut found, case);
+    found
+}
+
+/// The latencies that this process measures itself, so that its own lateness is in them.
+const OBSERVED: [(Kpi, Timing, Scope); 3] = [
+    (Kpi::StartToLogP95, Timing::StartToLog, Scope::Steady),
+    (Kpi::StartToLogP99, Timing::StartToLog, Scope::Steady),
+    (Kpi::SseWriteP99, Timing::EventDelivery, Scope::All),
+];
+
+/// The KPIs that may be decided by a latency that this process measured itself.
+pub(in crate::judge) fn observed_kpis() -> impl Iterator<Item = Kpi> {
+    OBSERVED.iter().map(|(kpi, ..)| *kpi)
+}
+
+/// The latency that decides a KPI and that this process measured itself, milliseconds; none where the gateway's histogram
+/// decides.
+pub(in crate::judge) fn observed_ms(case: Case<'_>) -> Option<f64> {
+    let (_, timing, scope) = OBSERVED.iter().find(|(kpi, ..)| *kpi == case.kpi)?;
+    if *timing == Timing::EventDelivery && decisive_bounds(case, Source::SseWrite).is_ok() {
+        return None;
+    }
+    let histogram = case.history.totals.histogram(*timing, *scope);
+    let max_us = case.history.totals.worst(*timing, *scope).map(|worst| worst.max_us).max().unwrap_or(0);
+    (!histogram.is_empty()).then(|| ms(value_us(&histogram, case.quantile(), max_us)))
+}
+
+/// A latency that may have missed its target because this process was late proves nothing.
+fn unless_late(found: &mut Assessment, case: Case<'_>) {
+    let lateness = Lateness::of(case.history, case.targets);
+    let observed = observed_ms(case).filter(|_| found.value.is_some() && found.fault.is_none());
+    let explained = observed.and_then(|ms| lateness::explanation(&lateness, case.quantile(), ms, found.target));
     if explained.is_some() {
         (found.value, found.lack) = (None, explained);
     }
-    found
+}
+
+/// Where the gateway's histogram puts a quantile, if that is on one side of the target and enough samples say so. Otherwise
+/// where it puts the quantile all the same, if it has enough samples.
+fn decisive_bounds(case: Case<'_>, source: Source) -> Result<Bounds, Option<Bounds>> {
+    let cells = case.history.totals.cells(source, Scope::All);
+    let promised = case.plan.promised(case.kpi, &case.history.timeline.windows_ms);
+    let bounds = cells.quantile(case.quantile()).map(in_ms).filter(|_| !is_too_few(cells.total(), promised));
+    match bounds {
+        Some(Bounds { lower, upper }) if upper <= case.limit() || lower >= case.limit() => Ok(Bounds { lower, upper }),
+        between => Err(between),
+    }
 }
 
 /// `judge_p95`, `shield_p95`, `sse_write_p99`: by the gateway's own histogram where it has nine tenths of the samples
@@ -58,14 +100,12 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     let quantile = case.quantile();
     let events = if timing == Timing::EventDelivery { "events" } else { "guard events" };
     let mut found = case.open(events);
-    let cells = case.digest.cells(source, Scope::All);
+    let cells = case.history.totals.cells(source, Scope::All);
     let total = cells.total();
-    let bounds = cells.quantile(quantile).map(in_ms).filter(|_| !is_too_few(total, found.promised));
     let limit_ms = case.limit();
+    let bounds = decisive_bounds(case, source);
 
-    if let Some(Bounds { lower, upper }) = bounds
-        && (upper <= limit_ms || lower >= limit_ms)
-    {
+    if let Ok(Bounds { lower, upper }) = bounds {
         found.evidence.sample_name = "samples of the gateway's histogram".to_owned();
         found.samples = total;
         found.evidence.over = cells.certainly_above(limit_ms / 1_000.0);
@@ -96,10 +136,12 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         if lower >= limit_ms {
             // A histogram names nobody; events that say how long they took do.
             let limit_us = limit_us(limit_ms);
-            let firsts =
-                [first_over(case.digest, timing, Scope::All, limit_us), case.digest.source_over(source).cloned()];
+            let firsts = [
+                first_over(case.history, timing, Scope::All, limit_us),
+                case.history.totals.source_over(source).cloned(),
+            ];
             found.evidence.first = firsts.into_iter().flatten().min_by_key(|first| first.at_ms);
-            found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
+            found.evidence.worst = worst_over(case.history, timing, Scope::All, limit_us);
             found.fault =
                 (!upper.is_finite()).then(|| format!("{source} has no bound above {lower} ms, and it is over"));
         }
@@ -107,7 +149,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     }
 
     by_timing(&mut found, case, quantile, timing, Scope::All);
-    let histogram_says = match bounds {
+    let histogram_says = match bounds.err().flatten() {
         Some(Bounds { lower, upper }) => {
             format!("{source} puts it between {lower} and {upper} ms, which does not say on which side of the target")
         }
@@ -115,7 +157,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         None => format!("{source} has no samples"),
     };
     if is_too_few(found.samples, found.promised) {
-        let scrapes = missing_samples::of_scrapes(&[source.name()], case.digest);
+        let scrapes = missing_samples::of_scrapes(&[source.name()], case.history);
         let scrapes = scrapes.map_or_else(String::new, |scrapes| format!(" ({scrapes})"));
         found.lack = Some(format!("{histogram_says}{scrapes}, and {} {events} say how long they took", found.samples));
     } else {
@@ -124,6 +166,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     if timing == Timing::EventDelivery {
         arrivals::tell(&mut found, case);
         held_back::from_browsers(&mut found, case, quantile);
+        unless_late(&mut found, case);
     }
     if cells.malformed > 0 {
         found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
@@ -135,8 +178,8 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
 /// are as many as were promised, it is missed. (How long an event was on its way is no word of the gateway's, and holds the
 /// network and us: [`arrivals`] says when that is certain all the same.)
 fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: Source, timing: Timing) {
-    let told = case.digest.histogram(timing, Scope::All);
-    let max_us = case.digest.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
+    let told = case.history.totals.histogram(timing, Scope::All);
+    let max_us = case.history.totals.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
     if is_too_few(told.len(), found.promised) {
         return;
     }
@@ -149,8 +192,8 @@ fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: S
         ));
         found.value = Some(told_ms);
         found.evidence.over = told.count_above(limit_us);
-        found.evidence.first = first_over(case.digest, timing, Scope::All, limit_us);
-        found.evidence.worst = worst_over(case.digest, timing, Scope::All, limit_us);
+        found.evidence.first = first_over(case.history, timing, Scope::All, limit_us);
+        found.evidence.worst = worst_over(case.history, timing, Scope::All, limit_us);
         bound(found, &told, quantile, max_us);
     }
 }
@@ -163,7 +206,7 @@ fn by_buckets(source: Source, lower: f64, upper: f64) -> String {
 
 fn upper_bounds_by_phase(case: Case<'_>, quantile: f64, source: Source) -> Vec<PhaseValue> {
     let of_phase = |phase: &Phase| {
-        let cells = case.digest.cells_of(source, *phase)?;
+        let cells = case.history.totals.cells_of(source, *phase)?;
         let value = cells.quantile(quantile).map(in_ms)?.upper;
         value.is_finite().then_some(PhaseValue { phase: *phase, value, samples: cells.total() })
     };

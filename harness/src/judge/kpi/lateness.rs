@@ -6,13 +6,14 @@
 //!
 //! - **The load was another.** More than [`LATE_PERCENT_MAX`] of the starts were late, by the lower end of the 95 % range of
 //!   their share: 6 of 52, 27 of 360. Starts that are late come in bunches.
-//! - **The harness stood still** for more than [`STALLED_PERCENT_MAX`] of the plan, and for more than [`STALLED_REAL_MS`]. This
-//!   is the limit that holes have.
+//! - **The harness stood still** for more than 1 % of the plan, and for more than 5 s of real time. This is the limit
+//!   that holes have.
 //! - **A latency missed its target by less than starts were late.** How late starts are is how long this process waits for a
-//!   processor, and each latency holds such waits. `start_to_log` counts from the moment of the actual start, so the lateness
+//!   processor, and each latency that it measures holds such waits. `start_to_log` counts from the moment of the actual start, so the lateness
 //!   of the start itself is not in it; but a machine on which starts are late shows events late as well. If the latency without
 //!   the lateness at the same quantile meets the target, and this lateness is over the limit, the KPI is unproven and
-//!   `load_delivered` fails. A larger miss is the gateway's, however late the starts were.
+//!   `load_delivered` fails. A larger miss is the gateway's, however late the starts were. The same holds for `sse_write_p99`
+//!   where arrivals decide it: they hold the same waits.
 //!
 //! Lateness only makes latencies longer. It cannot make a slow gateway pass.
 //!
@@ -25,21 +26,15 @@
 //! two processors (load average 4.0 to 6.7), twenty of twenty were green, and the 99th percentile of lateness was 12.5 to 51.3 ms.
 
 use crate::{
-    catalog::{Kpi, Target},
+    catalog::Target,
+    history::{History, Scope},
     journal::{LatencyHistogram, Timing},
-    judge::{Digest, Scope, Targets, stats::confidence, verdict::assessment::percent},
-    plan::{Plan, moment},
+    judge::{Targets, stats::confidence, verdict::assessment::percent},
+    plan::moment,
 };
 
 /// If more starts than this are late, percent of all, the load was not the load of the plan.
 const LATE_PERCENT_MAX: f64 = 5.0;
-/// The harness may stand still for this share of the plan.
-const STALLED_PERCENT_MAX: f64 = 1.0;
-/// It may stand still for this long whatever the pace is, real time.
-const STALLED_REAL_MS: u64 = 5_000;
-/// The latencies that lateness may have made too long, and their quantiles.
-const LATENCIES: [(Kpi, f64); 2] = [(Kpi::StartToLogP95, 0.95), (Kpi::StartToLogP99, 0.99)];
-
 /// The lateness of all starts of a soak.
 #[derive(Debug, Clone)]
 pub(in crate::judge) struct Lateness {
@@ -48,8 +43,8 @@ pub(in crate::judge) struct Lateness {
 }
 
 impl Lateness {
-    pub(in crate::judge) fn of(digest: &Digest, targets: &Targets) -> Self {
-        Self { histogram: digest.histogram(Timing::StartLateness, Scope::All), limit: targets.start_lateness() }
+    pub(in crate::judge) fn of(history: &History, targets: &Targets) -> Self {
+        Self { histogram: history.totals.histogram(Timing::StartLateness, Scope::All), limit: targets.start_lateness() }
     }
 
     /// For how many starts the lateness is known.
@@ -59,7 +54,7 @@ impl Lateness {
 
     /// How many starts were late.
     pub(in crate::judge) fn late(&self) -> u64 {
-        self.histogram.count_above(crate::judge::record::digest::limit_us(self.limit.limit()))
+        self.histogram.count_above(crate::history::limit_us(self.limit.limit()))
     }
 
     /// The lateness at a quantile, by nearest rank; milliseconds.
@@ -76,7 +71,7 @@ impl Lateness {
     }
 
     /// Why the load was not the load of the plan; none where it was.
-    fn starved(&self) -> Option<String> {
+    pub(in crate::judge) fn starved(&self) -> Option<String> {
         let (late, starts) = (self.late(), self.starts());
         let low = confidence::of_share(late, starts)?.low;
         let share = percent(late, starts)?;
@@ -109,34 +104,6 @@ pub(in crate::judge) fn explanation(
     })
 }
 
-/// Why the harness's lateness makes the soak worth less; none where it could not have changed a verdict.
-pub(in crate::judge) fn harm(plan: &Plan, targets: &Targets, digest: &Digest) -> Option<String> {
-    let lateness = Lateness::of(digest, targets);
-    let stalls = &digest.story.stalls;
-    let longest = || stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms).map(stood_still);
-    let why = || longest().unwrap_or_else(|| "is the machine busy with something else?".to_owned());
-    let too_long = stood_still_for_long(plan, digest.story.stalled_ms);
-    let decided = || {
-        let latencies = digest.histogram(Timing::StartToLog, Scope::Steady);
-        let decided = LATENCIES.iter().filter(|(kpi, quantile)| {
-            let value_ms = crate::judge::kpi::quantiles::ms(latencies.quantile_us(*quantile));
-            lateness.explains(*quantile, value_ms, targets.target(*kpi))
-        });
-        let names: Vec<&str> = decided.map(|(kpi, _)| kpi.name()).collect();
-        let names = names.join(" and ");
-        (!names.is_empty()).then(|| format!("planned starts were late, which may be why {names} missed the target"))
-    };
-    let harm = lateness.starved().or(too_long).or_else(decided)?;
-    Some(format!("{harm}: {}", why()))
-}
-
-fn stood_still_for_long(plan: &Plan, stalled_ms: u64) -> Option<String> {
-    let share = as_ms(stalled_ms) * plan.pace / as_ms(plan.duration_ms.max(1)) * 100.0;
-    let seconds = as_ms(stalled_ms) / 1_000.0;
-    (stalled_ms > STALLED_REAL_MS && share > STALLED_PERCENT_MAX)
-        .then(|| format!("for {share:.0} % of the plan, {seconds:.0} s in all, nothing was started"))
-}
-
 /// The session itself stood still until a moment. What came due during that time came late.
 pub(in crate::judge) fn stood_still((at_ms, stalled_ms): &(u64, u64)) -> String {
     let seconds = as_ms(*stalled_ms) / 1_000.0;
@@ -144,6 +111,6 @@ pub(in crate::judge) fn stood_still((at_ms, stalled_ms): &(u64, u64)) -> String 
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^52 milliseconds are 142 thousand years")]
-const fn as_ms(ms: u64) -> f64 {
+pub(in crate::judge) const fn as_ms(ms: u64) -> f64 {
     ms as f64
 }

@@ -3,11 +3,8 @@
 
 use crate::{
     catalog::Phase,
-    judge::{
-        Violation,
-        record::{digest::Digest, phase_totals::WORST_MAX},
-        verdict::assessment::Assessment,
-    },
+    history::{History, Violation, WORST_MAX},
+    judge::verdict::assessment::Assessment,
     plan::moment,
 };
 
@@ -18,7 +15,7 @@ const SOON_MS: u64 = 2 * 60_000;
 /// that counts is told beside it. `first_in` gives the first of a window.
 pub(in crate::judge) fn lead_up(
     found: &mut Assessment,
-    digest: &Digest,
+    history: &History,
     first_in: impl Fn(Phase) -> Option<Violation>,
 ) {
     if found.value.is_none_or(|value| found.target.is_met_by(value)) {
@@ -29,7 +26,8 @@ pub(in crate::judge) fn lead_up(
         of.is_some_and(|of| !found.target.is_met_by(of.value))
     };
     let windows = Phase::ALL.iter().copied().filter(|phase| *phase != Phase::Steady && missed(phase));
-    let mut windows: Vec<_> = windows.filter_map(|phase| Some((digest.span_ms(phase)?, first_in(phase)?))).collect();
+    let mut windows: Vec<_> =
+        windows.filter_map(|phase| Some((history.timeline.span_ms(phase)?, first_in(phase)?))).collect();
     windows.sort_by_key(|((from_ms, _), _)| std::cmp::Reverse(*from_ms));
     let Some(counts) = found.evidence.first.clone() else { return };
     let mut first = counts.clone();

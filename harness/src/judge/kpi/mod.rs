@@ -24,11 +24,9 @@ pub(in crate::judge) mod undercount;
 
 use crate::{
     catalog::{Kpi, Target},
+    history::{History, Scope, ViolationKind},
     journal::{Counter, Gauge, Source, Timing},
-    judge::{
-        Digest, Judgement, Scope, Targets, kpi::case::Case, record::violations::ViolationKind,
-        verdict::assessment::Assessment,
-    },
+    judge::{Judgement, Targets, kpi::case::Case, verdict::assessment::Assessment},
     plan::Plan,
 };
 
@@ -37,7 +35,7 @@ struct KpiJudge {
     judge: fn(Case<'_>) -> Assessment,
     /// Whether the KPI is missed already and no further data can undo it; none where only the end of the soak can tell. These are
     /// the KPIs of which one bad sample is proof, and those whose value is the worst of all samples.
-    is_certain: Option<fn(&Digest, Target) -> bool>,
+    is_certain: Option<fn(&History, Target) -> bool>,
 }
 
 /// How each KPI is judged.
@@ -45,7 +43,7 @@ const fn judge_of(kpi: Kpi) -> KpiJudge {
     const fn at_end(judge: fn(Case<'_>) -> Assessment) -> KpiJudge {
         KpiJudge { judge, is_certain: None }
     }
-    const fn early(judge: fn(Case<'_>) -> Assessment, is_certain: fn(&Digest, Target) -> bool) -> KpiJudge {
+    const fn early(judge: fn(Case<'_>) -> Assessment, is_certain: fn(&History, Target) -> bool) -> KpiJudge {
         KpiJudge { judge, is_certain: Some(is_certain) }
     }
     match kpi {
@@ -58,26 +56,26 @@ const fn judge_of(kpi: Kpi) -> KpiJudge {
         Kpi::SseReconnectSuccess => at_end(rates::reconnect_success),
         Kpi::SseReconnectRate => at_end(rates::reconnect_rate),
         Kpi::SseDuplicates => {
-            early(streams::duplicates, |digest, target| exceed(digest, target, Counter::EventsDuplicated))
+            early(streams::duplicates, |history, target| exceed(history, target, Counter::EventsDuplicated))
         }
-        Kpi::SseGaps => early(streams::gaps, |digest, target| exceed(digest, target, Counter::EventsMissed)),
+        Kpi::SseGaps => early(streams::gaps, |history, target| exceed(history, target, Counter::EventsMissed)),
         Kpi::ErrorRateSteady => at_end(|case| rates::errors(case, Scope::Steady)),
         Kpi::ErrorRateChaos => at_end(|case| rates::errors(case, Scope::Chaos)),
         Kpi::PublishSearchDelay => early(registry::publish_search_delay, is_found_too_late),
-        Kpi::RegistryConsistency => early(registry::consistency, |digest, target| {
-            is_all(target) && digest.counter(Counter::VersionsLost, Scope::All) > 0
+        Kpi::RegistryConsistency => early(registry::consistency, |history, target| {
+            is_all(target) && history.totals.counter(Counter::VersionsLost, Scope::All) > 0
         }),
-        Kpi::TamperedManifests => early(registry::tampered_manifests, |digest, target| {
-            is_all(target) && digest.incidents.count(ViolationKind::TamperAccepted, Scope::All) > 0
+        Kpi::TamperedManifests => early(registry::tampered_manifests, |history, target| {
+            is_all(target) && history.violations.count(ViolationKind::TamperAccepted, Scope::All) > 0
         }),
-        Kpi::InjectionsBlocked => early(safety::injections_blocked, |digest, target| {
-            is_all(target) && digest.incidents.count(ViolationKind::InjectionAccepted, Scope::All) > 0
+        Kpi::InjectionsBlocked => early(safety::injections_blocked, |history, target| {
+            is_all(target) && history.violations.count(ViolationKind::InjectionAccepted, Scope::All) > 0
         }),
-        Kpi::PiiMasked => early(safety::pii_masked, |digest, target| {
-            is_all(target) && digest.incidents.count(ViolationKind::PiiLeaked, Scope::All) > 0
+        Kpi::PiiMasked => early(safety::pii_masked, |history, target| {
+            is_all(target) && history.violations.count(ViolationKind::PiiLeaked, Scope::All) > 0
         }),
         Kpi::PlaintextLeaks => {
-            early(safety::plaintext_leaks, |digest, target| !target.is_met_by(as_value(safety::leaks(digest))))
+            early(safety::plaintext_leaks, |history, target| !target.is_met_by(as_value(safety::leaks(history))))
         }
         Kpi::RssDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayRss)),
         Kpi::FdDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayFdSurplus)),
@@ -89,14 +87,14 @@ const fn judge_of(kpi: Kpi) -> KpiJudge {
 }
 
 /// Judges one KPI.
-pub(in crate::judge) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, digest: &Digest) -> Judgement {
-    let mut found = (judge_of(kpi).judge)(Case { kpi, plan, targets, digest });
+pub(in crate::judge) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, history: &History) -> Judgement {
+    let mut found = (judge_of(kpi).judge)(Case { kpi, plan, targets, history });
     let causes: Vec<String> =
-        found.lack.take().into_iter().chain(missing_samples::of_routes(kpi, plan, digest)).collect();
+        found.lack.take().into_iter().chain(missing_samples::of_routes(kpi, plan, history)).collect();
     found.lack = (!causes.is_empty()).then(|| causes.join("; "));
-    processes::tell(&mut found, kpi, digest);
-    restarts::tell(&digest.story.lives, &mut found, kpi);
-    missing_samples::conclude(found, plan, digest)
+    processes::tell(&mut found, kpi, history);
+    restarts::tell(&history.timeline.lives, &mut found, kpi);
+    missing_samples::conclude(found, plan, history)
 }
 
 /// Whether the KPI can be missed for good before the end of the soak. For the others there is no need to look.
@@ -106,15 +104,15 @@ pub const fn may_be_certain_early(kpi: Kpi) -> bool {
 }
 
 /// Whether the KPI is missed already, and no further data can undo it: a trial may go red at once. Measured by the targets that
-/// the digest was made with.
+/// the history was made with.
 #[must_use]
-pub fn is_already_certain(kpi: Kpi, digest: &Digest) -> bool {
-    judge_of(kpi).is_certain.is_some_and(|is_certain| is_certain(digest, digest.targets.target(kpi)))
+pub fn is_already_certain(kpi: Kpi, targets: &Targets, history: &History) -> bool {
+    judge_of(kpi).is_certain.is_some_and(|is_certain| is_certain(history, targets.target(kpi)))
 }
 
 /// Whether more was counted than the target allows.
-fn exceed(digest: &Digest, target: Target, counter: Counter) -> bool {
-    !target.is_met_by(as_value(digest.counter(counter, Scope::All)))
+fn exceed(history: &History, target: Target, counter: Counter) -> bool {
+    !target.is_met_by(as_value(history.totals.counter(counter, Scope::All)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
@@ -128,8 +126,8 @@ const fn is_all(target: Target) -> bool {
     target.limit() >= 100.0
 }
 
-fn is_found_too_late(digest: &Digest, target: Target) -> bool {
-    let slowest = digest.quantiles(Timing::PublishToSearch, Scope::All).map(|q| q.max_ms / 1_000.0);
-    digest.incidents.count(ViolationKind::VersionNotFound, Scope::All) > 0
+fn is_found_too_late(history: &History, target: Target) -> bool {
+    let slowest = history.totals.quantiles(Timing::PublishToSearch, Scope::All).map(|q| q.max_ms / 1_000.0);
+    history.violations.count(ViolationKind::VersionNotFound, Scope::All) > 0
         || slowest.is_some_and(|slowest| !target.is_met_by(slowest))
 }

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    history::{History, MinuteMinima},
     journal::Gauge,
     judge::{
-        Digest,
+        Targets,
         kpi::{
             retained::{InUse, RetainedBy, in_use},
             scale::{BASE_BYTES_MIN, Scale},
         },
         stats::{
+            Segment,
             growth::{By, Growth, Healthy, growth},
-            minute_minima::{MinuteMinima, Segment},
             sawtooth::Sawtooth,
         },
     },
@@ -147,15 +148,21 @@ impl Lived {
     }
 }
 
-pub(in crate::judge) fn lives(gauge: Gauge, plan: &Plan, limit: f64, digest: &Digest) -> Vec<Lived> {
-    let by_life = digest.floors(gauge).map(MinuteMinima::by_life).unwrap_or_default();
+pub(in crate::judge) fn lives(
+    gauge: Gauge,
+    plan: &Plan,
+    targets: &Targets,
+    limit: f64,
+    history: &History,
+) -> Vec<Lived> {
+    let by_life = history.series.floors(gauge).map(MinuteMinima::by_life).unwrap_or_default();
     let own = by_life.len();
     let (names, mut segments): (Vec<Option<u64>>, Vec<Segment>) = by_life.into_iter().unzip();
     if own > 1 && matches!(gauge, Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth) {
         segments.push(over_all(&segments));
     }
     let warm_up = warm_up_minutes(plan);
-    let scale = Scale::of(gauge, plan, digest);
+    let scale = Scale::of(gauge, plan, targets, history);
     let begins_the_soak = |n: usize| n == 0 || n == own;
     let lives: Vec<ProcessSegment> = segments
         .iter()
@@ -175,7 +182,7 @@ pub(in crate::judge) fn lives(gauge: Gauge, plan: &Plan, limit: f64, digest: &Di
         let lived = Lived { is_over_all: n >= own, segment, life, teeth, grown, scale, way, is_undecided };
         match names.get(n) {
             Some(name) if gauge == Gauge::GatewayRss && lived.grown.is_some() => {
-                let in_use = in_use(digest, *name, &lived.life.warm);
+                let in_use = in_use(history, *name, &lived.life.warm);
                 lived.without_garbage(limit, in_use)
             }
             _ => lived,

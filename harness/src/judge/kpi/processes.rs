@@ -2,8 +2,9 @@
 
 use crate::{
     catalog::{Kpi, SampleSource},
+    history::History,
     journal::Gauge,
-    judge::{Digest, stats::trend::median, verdict::assessment::Assessment},
+    judge::{stats::trend::median, verdict::assessment::Assessment},
     plan::moment,
 };
 
@@ -12,20 +13,20 @@ use crate::{
 const SURPLUS_MIN: f64 = -5.0;
 
 /// Says in the evidence which processes the samples of a KPI are of.
-pub(in crate::judge) fn tell(found: &mut Assessment, kpi: Kpi, digest: &Digest) {
-    let story = &digest.story.processes;
-    let is_read = digest.gauge(Gauge::GatewayProcesses).is_some();
+pub(in crate::judge) fn tell(found: &mut Assessment, kpi: Kpi, history: &History) {
+    let readings = &history.timeline.processes;
+    let is_read = history.totals.gauge(Gauge::GatewayProcesses).is_some();
     let source = kpi.spec().source;
     if source.is_process() && is_read {
-        let of = digest.gauge(Gauge::GatewayProcesses);
+        let of = history.totals.gauge(Gauge::GatewayProcesses);
         let most = of.map_or(1.0, |total| total.max);
         let processes = if most > 1.0 { format!("; at most {most:.0} processes") } else { String::new() };
-        let read = story.read.join("; then ");
+        let read = readings.read.join("; then ");
         if !read.is_empty() {
             found.evidence.notes.push(format!("read from the processes of this machine: {read}{processes}"));
         }
     }
-    if let Some(several) = story.several.filter(|_| source.is_metrics(is_read)) {
+    if let Some(several) = readings.several.filter(|_| source.is_metrics(is_read)) {
         let how = match source {
             SampleSource::ProcessEach => "each is judged by itself",
             SampleSource::ProcessSum | SampleSource::MetricsGauge => "the last values of all are added up",
@@ -37,30 +38,29 @@ pub(in crate::judge) fn tell(found: &mut Assessment, kpi: Kpi, digest: &Digest) 
 }
 
 /// Why the growth of a gauge of the gateway's cannot be believed, whatever it is; none where it can.
-pub(in crate::judge) fn doubt(gauge: Gauge, is_met: bool, warm_up_ms: u64, digest: &Digest) -> Option<String> {
+pub(in crate::judge) fn doubt(gauge: Gauge, is_met: bool, warm_up_ms: u64, history: &History) -> Option<String> {
     match gauge {
         // A part of the gateway that grows is a gateway that grows.
-        Gauge::GatewayRss if is_met => is_another_process(digest),
-        Gauge::GatewayFdSurplus => {
-            is_another_process(digest).or_else(|| changed(is_met, warm_up_ms, digest).filter(|_| is_by_metrics(digest)))
-        }
-        Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth => changed(is_met, warm_up_ms, digest),
+        Gauge::GatewayRss if is_met => is_another_process(history),
+        Gauge::GatewayFdSurplus => is_another_process(history)
+            .or_else(|| changed(is_met, warm_up_ms, history).filter(|_| is_by_metrics(history))),
+        Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth => changed(is_met, warm_up_ms, history),
         _ => None,
     }
 }
 
-fn is_by_metrics(digest: &Digest) -> bool {
-    digest.gauge(Gauge::GatewayProcesses).is_none()
+fn is_by_metrics(history: &History) -> bool {
+    history.totals.gauge(Gauge::GatewayProcesses).is_none()
 }
 
 /// The process has fewer descriptors than we have connections to the gateway.
-fn is_another_process(digest: &Digest) -> Option<String> {
+fn is_another_process(history: &History) -> Option<String> {
     // A journal without this gauge counted all of our descriptors.
-    let connections = digest.gauge(Gauge::HarnessConnections)?.last;
-    let floors = digest.floors(Gauge::GatewayFdSurplus)?.segments();
+    let connections = history.totals.gauge(Gauge::HarnessConnections)?.last;
+    let floors = history.series.floors(Gauge::GatewayFdSurplus)?.segments();
     let surplus = median(floors.iter().flatten().map(|floor| floor.1).collect())?;
     (surplus < SURPLUS_MIN).then(|| {
-        let of = if is_by_metrics(digest) { "that answers the metrics" } else { "that is read" };
+        let of = if is_by_metrics(history) { "that answers the metrics" } else { "that is read" };
         format!(
             "the process {of} has {:.0} open descriptors fewer than S2 has connections to the gateway ({connections:.0} at \
              last): it is not the process that serves them, or not the only one. S2_GATEWAY_PID names the right one, or its \
@@ -71,8 +71,8 @@ fn is_another_process(digest: &Digest) -> Option<String> {
 }
 
 /// The sum over several processes rose, and so did their number.
-fn changed(is_met: bool, warm_up_ms: u64, digest: &Digest) -> Option<String> {
-    let several = digest.story.processes.several.filter(|several| !is_met && several.changed_ms > warm_up_ms)?;
+fn changed(is_met: bool, warm_up_ms: u64, history: &History) -> Option<String> {
+    let several = history.timeline.processes.several.filter(|several| !is_met && several.changed_ms > warm_up_ms)?;
     let (most, at) = (several.most, moment(several.changed_ms));
     Some(format!(
         "up to {most} processes answer the metrics in turn, and how many answer changed until {at}: what one of them holds \
@@ -94,9 +94,9 @@ mod tests {
     const WARM_UP_MS: u64 = 600_000;
 
     /// A soak whose surplus of descriptors is such in each minute, and where several answered from some moments on.
-    fn digest(surplus: f64, of_connections: bool, by_processes: bool, several_at_ms: &[u64]) -> Digest {
+    fn history(surplus: f64, of_connections: bool, by_processes: bool, several_at_ms: &[u64]) -> History {
         let plan = Plan::new(Suite::Full, &Scenario::default(), 1, 1.0);
-        let mut digest = Digest::new(&plan, &Targets::default());
+        let mut history = History::new(&plan, &Targets::default().sample_limits());
         for minute in 0..60 {
             let mut interval = Interval::empty(minute * 60_000, minute * 60_000 + 10_000, Phase::Steady);
             interval.gauges.insert(Gauge::GatewayFdSurplus, GaugeSummary::of(surplus));
@@ -106,18 +106,18 @@ mod tests {
             if by_processes {
                 interval.gauges.insert(Gauge::GatewayProcesses, GaugeSummary::of(1.0));
             }
-            digest.absorb(&Record::Interval(Box::new(interval)));
+            history.absorb(&Record::Interval(Box::new(interval)));
         }
         for (n, at_ms) in several_at_ms.iter().enumerate() {
             let finding = Finding::SeveralAnswer { processes: u32::try_from(n).unwrap() + 2 };
-            digest.absorb(&Record::Incident(Incident { at_ms: *at_ms, phase: Phase::Steady, finding }));
+            history.absorb(&Record::Incident(Incident { at_ms: *at_ms, phase: Phase::Steady, finding }));
         }
-        digest
+        history
     }
 
     #[test]
     fn a_process_with_far_fewer_descriptors_than_we_have_connections_is_not_the_gateway() {
-        let few = digest(-11.0, true, true, &[]);
+        let few = history(-11.0, true, true, &[]);
         let said = doubt(Gauge::GatewayFdSurplus, true, WARM_UP_MS, &few).unwrap();
         assert!(
             said.starts_with("the process that is read has 11 open descriptors fewer than S2 has connections"),
@@ -133,22 +133,22 @@ mod tests {
     #[test]
     fn a_few_descriptors_more_or_fewer_say_nothing_and_nor_do_old_journals() {
         for (surplus, of_connections) in [(-3.0, true), (12.0, true), (-17.0, false)] {
-            let digest = digest(surplus, of_connections, true, &[]);
-            assert_eq!(None, doubt(Gauge::GatewayFdSurplus, false, WARM_UP_MS, &digest), "{surplus}");
+            let history = history(surplus, of_connections, true, &[]);
+            assert_eq!(None, doubt(Gauge::GatewayFdSurplus, false, WARM_UP_MS, &history), "{surplus}");
         }
     }
 
     #[test]
     fn a_sum_that_rose_when_another_process_was_seen_proves_no_growth() {
-        let early = digest(12.0, true, false, &[20_000, 400_000]);
-        let late = digest(12.0, true, false, &[20_000, 1_200_000]);
+        let early = history(12.0, true, false, &[20_000, 400_000]);
+        let late = history(12.0, true, false, &[20_000, 1_200_000]);
         for gauge in [Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::GatewayFdSurplus] {
             assert_eq!(None, doubt(gauge, false, WARM_UP_MS, &early));
             let said = doubt(gauge, false, WARM_UP_MS, &late).unwrap();
             assert!(said.contains("up to 3 processes") && said.contains("until T+20:00"), "{said}");
             assert_eq!(None, doubt(gauge, true, WARM_UP_MS, &late));
         }
-        let read = digest(12.0, true, true, &[1_200_000]);
+        let read = history(12.0, true, true, &[1_200_000]);
         assert_eq!(
             None,
             doubt(Gauge::GatewayFdSurplus, false, WARM_UP_MS, &read),

@@ -2,11 +2,11 @@
 
 use crate::{
     catalog::Phase,
+    history::{History, Scope, Violation, WORST_MAX, limit_us},
     journal::{LatencyHistogram, Timing},
     judge::{
-        Digest, PhaseValue, Scope, Violation,
+        PhaseValue,
         kpi::case::Case,
-        record::{digest::limit_us, phase_totals::WORST_MAX},
         stats::confidence::{self, Range, Ranks},
         verdict::assessment::Assessment,
     },
@@ -15,15 +15,15 @@ use crate::{
 /// Judges a quantile of a timing: its value with its range, by phase, and the worst samples over the target.
 pub(in crate::judge) fn by_timing(found: &mut Assessment, case: Case<'_>, quantile: f64, timing: Timing, scope: Scope) {
     let limit_us = limit_us(case.limit());
-    let histogram = case.digest.histogram(timing, scope);
-    let max_us = case.digest.worst(timing, scope).map(|worst| worst.max_us).max().unwrap_or(0);
+    let histogram = case.history.totals.histogram(timing, scope);
+    let max_us = case.history.totals.worst(timing, scope).map(|worst| worst.max_us).max().unwrap_or(0);
     found.samples = histogram.len();
     found.value = (!histogram.is_empty()).then(|| ms(value_us(&histogram, quantile, max_us)));
     bound(found, &histogram, quantile, max_us);
     found.evidence.over = histogram.count_above(limit_us);
     found.evidence.by_phase = Phase::ALL
         .iter()
-        .map(|phase| (*phase, case.digest.histogram_of(timing, *phase)))
+        .map(|phase| (*phase, case.history.totals.histogram_of(timing, *phase)))
         .filter(|(_, histogram)| !histogram.is_empty())
         .map(|(phase, histogram)| PhaseValue {
             phase,
@@ -31,8 +31,8 @@ pub(in crate::judge) fn by_timing(found: &mut Assessment, case: Case<'_>, quanti
             samples: histogram.len(),
         })
         .collect();
-    found.evidence.first = first_over(case.digest, timing, scope, limit_us);
-    found.evidence.worst = worst_over(case.digest, timing, scope, limit_us);
+    found.evidence.first = first_over(case.history, timing, scope, limit_us);
+    found.evidence.worst = worst_over(case.history, timing, scope, limit_us);
 }
 
 /// The range of a quantile: the samples at the ranks that bound it. No latency is under 0.
@@ -57,14 +57,20 @@ fn exact_us(value_us: u64, max_us: u64) -> u64 {
 }
 
 /// The first sample over a limit.
-pub(in crate::judge) fn first_over(digest: &Digest, timing: Timing, scope: Scope, limit_us: u64) -> Option<Violation> {
-    let firsts = digest.worst(timing, scope).filter_map(|worst| worst.first_over(limit_us));
+pub(in crate::judge) fn first_over(
+    history: &History,
+    timing: Timing,
+    scope: Scope,
+    limit_us: u64,
+) -> Option<Violation> {
+    let firsts = history.totals.worst(timing, scope).filter_map(|worst| worst.first_over(limit_us));
     firsts.min_by_key(|offender| offender.at_ms).cloned()
 }
 
 /// The worst samples over a limit, worst first, in milliseconds.
-pub(in crate::judge) fn worst_over(digest: &Digest, timing: Timing, scope: Scope, limit_us: u64) -> Vec<Violation> {
-    let mut worst: Vec<(u64, Violation)> = digest.worst(timing, scope).flat_map(|w| w.worst().to_vec()).collect();
+pub(in crate::judge) fn worst_over(history: &History, timing: Timing, scope: Scope, limit_us: u64) -> Vec<Violation> {
+    let mut worst: Vec<(u64, Violation)> =
+        history.totals.worst(timing, scope).flat_map(|w| w.worst().to_vec()).collect();
     worst.retain(|(value_us, _)| *value_us > limit_us);
     worst.sort_by_key(|(value_us, offender)| (std::cmp::Reverse(*value_us), offender.at_ms));
     worst.truncate(WORST_MAX);

@@ -4,11 +4,11 @@ use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use crate::{
     catalog::Phase,
+    history::{History, Scope, ViolationKind},
     journal::{Counter, Timing},
     judge::{
-        Digest, PhaseValue, Scope,
+        PhaseValue,
         kpi::{case::Case, lead_up::lead_up},
-        record::violations::ViolationKind,
         stats::confidence,
         verdict::assessment::{Assessment, percent},
     },
@@ -43,7 +43,7 @@ pub(in crate::judge) fn availability(case: Case<'_>) -> Assessment {
         sample_name: "probes",
     }
     .found_with_repetitions(case, Counter::ProbesRepeated);
-    let unheard = case.digest.counter(Counter::ReadyUnheard, Scope::Steady);
+    let unheard = case.history.totals.counter(Counter::ReadyUnheard, Scope::Steady);
     if unheard > 0 {
         found.evidence.notes.push(format!(
             "{unheard} probes without an answer are not counted: the harness itself stood still while they waited"
@@ -54,7 +54,7 @@ pub(in crate::judge) fn availability(case: Case<'_>) -> Assessment {
 
 /// `run_success`: runs that ended in success, of all that ended, in every phase.
 pub(in crate::judge) fn run_success(case: Case<'_>) -> Assessment {
-    let counted = |counter| case.digest.counter(counter, Scope::All);
+    let counted = |counter| case.history.totals.counter(counter, Scope::All);
     let mut found = Share {
         of: Counter::RunsEnded,
         part: Counter::RunsSucceeded,
@@ -77,7 +77,7 @@ pub(in crate::judge) fn run_success(case: Case<'_>) -> Assessment {
         let may_miss = worst.is_none_or(|worst| !found.target.is_met_by(worst));
         found.unproven_where(may_miss && !is_missed, note);
     }
-    if let Some(note) = unended(case.digest) {
+    if let Some(note) = unended(case.history) {
         found.unproven_where(!is_missed, note);
     }
     found
@@ -85,9 +85,9 @@ pub(in crate::judge) fn run_success(case: Case<'_>) -> Assessment {
 
 /// Runs that never ended. Each is one failed run of those that the target allows; but a gateway keeps what it has of a run
 /// until the run ends, so that these add up until nothing is left.
-fn unended(digest: &Digest) -> Option<String> {
-    let unended = digest.counter(Counter::RunsUnended, Scope::All);
-    let runs = digest.incidents.first(ViolationKind::RunUnended, Scope::All);
+fn unended(history: &History) -> Option<String> {
+    let unended = history.totals.counter(Counter::RunsUnended, Scope::All);
+    let runs = history.violations.first(ViolationKind::RunUnended, Scope::All);
     let named: Vec<String> = runs
         .iter()
         .take(UNENDED_NAMED_MAX)
@@ -127,7 +127,7 @@ pub(in crate::judge) fn reconnect_rate(case: Case<'_>) -> Assessment {
         sample_name: "streams opened",
     }
     .found(case);
-    let counted = |counter| case.digest.counter(counter, Scope::Steady);
+    let counted = |counter| case.history.totals.counter(counter, Scope::Steady);
     let closed = counted(Counter::StreamsClosed);
     if closed > 0 {
         found.evidence.notes.push(format!("{closed} streams were closed in good order, which is no drop"));
@@ -139,7 +139,7 @@ pub(in crate::judge) fn reconnect_rate(case: Case<'_>) -> Assessment {
         ));
     }
     // It is what a reader needs first.
-    found.evidence.notes.splice(0..0, connection_age(case.digest));
+    found.evidence.notes.splice(0..0, connection_age(case.history));
     found
 }
 
@@ -149,9 +149,9 @@ const AGES_WITHIN: f64 = 0.2;
 const AGES_MIN: u64 = 4;
 
 /// The key to write where the gateway closes streams in good order at one age.
-fn connection_age(digest: &Digest) -> Option<String> {
-    let dropped = digest.counter(Counter::StreamsDropped, Scope::Steady);
-    let ages = digest.histogram(Timing::StreamAge, Scope::Steady);
+fn connection_age(history: &History) -> Option<String> {
+    let dropped = history.totals.counter(Counter::StreamsDropped, Scope::Steady);
+    let ages = history.totals.histogram(Timing::StreamAge, Scope::Steady);
     let [low_us, median_us, high_us] = [0.1, 0.5, 0.9].map(|quantile| ages.quantile_us(quantile));
     #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
     let is_one_age = (high_us - low_us) as f64 <= AGES_WITHIN * median_us as f64;
@@ -195,12 +195,12 @@ pub(in crate::judge) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
         sample_name: "requests",
     };
     let mut found = share.found_with_repetitions(case, Counter::RequestsRepeated);
-    let unread = case.digest.counter(Counter::AnswersUnread, scope);
+    let unread = case.history.totals.counter(Counter::AnswersUnread, scope);
     if unread > 0 {
         let note = format!("{unread} answers could not be read, a limit of S2's, and count as no error");
         found.evidence.notes.push(note);
     }
-    let foreign = case.digest.counter(Counter::EventsForeign, scope);
+    let foreign = case.history.totals.counter(Counter::EventsForeign, scope);
     if foreign > 0 {
         // What a tenant sees of another is no share of anything: S2 created these runs, and knows whose they are.
         found.fault =
@@ -210,7 +210,7 @@ pub(in crate::judge) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
         one_bad_window(&mut found, case);
     }
     let mut routes: BTreeMap<&str, u64> = BTreeMap::new();
-    for (route, count) in case.digest.incidents.routes(scope) {
+    for (route, count) in case.history.violations.routes(scope) {
         *routes.entry(route).or_default() += count;
     }
     if routes.len() > 1 {
@@ -225,7 +225,7 @@ pub(in crate::judge) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
 /// Fails where more went wrong in one window than the target allows, beyond doubt.
 fn one_bad_window(found: &mut Assessment, case: Case<'_>) {
     let bad = Scope::Chaos.phases().filter_map(|phase| {
-        let counted = |counter| case.digest.counter_of(counter, phase);
+        let counted = |counter| case.history.totals.counter_of(counter, phase);
         let (errors, requests) = (counted(Counter::RequestErrors), counted(Counter::Requests));
         let low = confidence::of_share(errors, requests)?.low;
         let is_bad = errors >= WINDOW_ERRORS_MIN && !found.target.is_met_by(low);
@@ -235,7 +235,7 @@ fn one_bad_window(found: &mut Assessment, case: Case<'_>) {
     });
     let bad: Vec<(Phase, String)> = bad.collect();
     let Some((phase, _)) = bad.first() else { return };
-    let first = case.digest.incidents.first_in(ViolationKind::RequestFailed, *phase).cloned();
+    let first = case.history.violations.first_in(ViolationKind::RequestFailed, *phase).cloned();
     found.evidence.first = first.or(found.evidence.first.take());
     let told: Vec<String> = bad.into_iter().map(|(_, told)| told).collect();
     found.fault = Some(format!("{}; the other windows do not make up for that", told.join("; ")));
@@ -245,7 +245,7 @@ impl Share {
     /// The same, with how many requests were sent once more.
     fn found_with_repetitions(&self, case: Case<'_>, repetitions: Counter) -> Assessment {
         let mut found = self.found(case);
-        let repeated = case.digest.counter(repetitions, self.scope);
+        let repeated = case.history.totals.counter(repetitions, self.scope);
         if repeated > 0 {
             found.evidence.notes.push(format!(
                 "{repeated} were sent once more, as browsers do: the gateway closed the connection just when they were sent"
@@ -256,7 +256,7 @@ impl Share {
 
     fn found(&self, case: Case<'_>) -> Assessment {
         let mut found = case.open(self.sample_name);
-        let counted = |counter, scope| case.digest.counter(counter, scope);
+        let counted = |counter, scope| case.history.totals.counter(counter, scope);
         let (whole, part) = (counted(self.of, self.scope), counted(self.part, self.scope));
         found.samples = whole;
         found.value = percent(part, whole);
@@ -265,14 +265,14 @@ impl Share {
         found.evidence.by_phase = Phase::ALL
             .iter()
             .filter_map(|phase| {
-                let samples = case.digest.counter_of(self.of, *phase);
-                let value = percent(case.digest.counter_of(self.part, *phase), samples)?;
+                let samples = case.history.totals.counter_of(self.of, *phase);
+                let value = percent(case.history.totals.counter_of(self.part, *phase), samples)?;
                 Some(PhaseValue { phase: *phase, value, samples })
             })
             .collect();
-        found.offenders(case.digest.incidents.first(self.offence, self.scope));
+        found.offenders(case.history.violations.first(self.offence, self.scope));
         if self.scope == Scope::Steady {
-            lead_up(&mut found, case.digest, |phase| case.digest.incidents.first_in(self.offence, phase).cloned());
+            lead_up(&mut found, case.history, |phase| case.history.violations.first_in(self.offence, phase).cloned());
         }
         found
     }

@@ -2,14 +2,14 @@
 
 use crate::{
     catalog::Phase,
+    history::{Scope, ViolationKind, limit_us},
     journal::{Counter, Timing},
     judge::{
-        PhaseValue, Scope,
+        PhaseValue,
         kpi::{
             case::Case,
             quantiles::{first_over, worst_over},
         },
-        record::{digest::limit_us, violations::ViolationKind},
         stats::confidence,
         verdict::assessment::{Assessment, percent},
     },
@@ -19,10 +19,10 @@ use crate::{
 /// appeared fails, with the time we looked for as the least that it can be.
 pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
     let mut found = case.open("versions published");
-    let lost = case.digest.incidents.first(ViolationKind::VersionNotFound, Scope::All);
-    let not_found = case.digest.incidents.count(ViolationKind::VersionNotFound, Scope::All);
-    let appeared = case.digest.histogram(Timing::PublishToSearch, Scope::All);
-    let slowest_us = case.digest.worst(Timing::PublishToSearch, Scope::All).map(|worst| worst.max_us).max();
+    let lost = case.history.violations.first(ViolationKind::VersionNotFound, Scope::All);
+    let not_found = case.history.violations.count(ViolationKind::VersionNotFound, Scope::All);
+    let appeared = case.history.totals.histogram(Timing::PublishToSearch, Scope::All);
+    let slowest_us = case.history.totals.worst(Timing::PublishToSearch, Scope::All).map(|worst| worst.max_us).max();
     #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
     let slowest = slowest_us.map(|us| us as f64 / 1_000_000.0);
     let waited = lost.iter().filter_map(|offender| offender.value);
@@ -33,7 +33,7 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
     found.evidence.over = appeared.count_above(limit_us).saturating_add(not_found);
     found.evidence.by_phase = Phase::ALL
         .iter()
-        .map(|phase| (*phase, case.digest.histogram_of(Timing::PublishToSearch, *phase)))
+        .map(|phase| (*phase, case.history.totals.histogram_of(Timing::PublishToSearch, *phase)))
         .filter(|(_, histogram)| !histogram.is_empty())
         .map(|(phase, histogram)| {
             #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
@@ -48,8 +48,8 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
         found.evidence.worst = lost;
     } else {
         found.one_is_proof = true;
-        found.evidence.first = first_over(case.digest, Timing::PublishToSearch, Scope::All, limit_us);
-        found.evidence.worst = worst_over(case.digest, Timing::PublishToSearch, Scope::All, limit_us);
+        found.evidence.first = first_over(case.history, Timing::PublishToSearch, Scope::All, limit_us);
+        found.evidence.worst = worst_over(case.history, Timing::PublishToSearch, Scope::All, limit_us);
         for offender in &mut found.evidence.worst {
             offender.value = offender.value.map(|ms| ms / 1_000.0);
         }
@@ -61,22 +61,22 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
 /// version from both workspaces. One that is lost is proof.
 pub(in crate::judge) fn consistency(case: Case<'_>) -> Assessment {
     let mut found = case.open("looks for earlier versions");
-    let checks = case.digest.counter(Counter::VersionChecks, Scope::All);
-    let lost = case.digest.counter(Counter::VersionsLost, Scope::All);
+    let checks = case.history.totals.counter(Counter::VersionChecks, Scope::All);
+    let lost = case.history.totals.counter(Counter::VersionsLost, Scope::All);
     found.one_is_proof = true;
     found.samples = checks;
     found.value = percent(checks.saturating_sub(lost), checks);
     found.range = confidence::of_share(checks.saturating_sub(lost), checks);
     found.evidence.over = lost;
-    found.offenders(case.digest.incidents.first(ViolationKind::VersionLost, Scope::All));
+    found.offenders(case.history.violations.first(ViolationKind::VersionLost, Scope::All));
     found.undecided = cut(case, ViolationKind::VersionCut).or_else(|| cut(case, ViolationKind::NewVersionCut));
     found
 }
 
 /// Why versions that a search did not show may be there all the same.
 fn cut(case: Case<'_>, offence: ViolationKind) -> Option<String> {
-    let count = case.digest.incidents.count(offence, Scope::All);
-    let first = case.digest.incidents.first(offence, Scope::All).into_iter().next()?;
+    let count = case.history.violations.count(offence, Scope::All);
+    let first = case.history.violations.first(offence, Scope::All).into_iter().next()?;
     let times = if count == 1 { "a search".to_owned() } else { format!("{count} searches") };
     let why = first.answer.unwrap_or_default();
     Some(format!("{times} did not show all that they found, first that for {}: {why}", first.subject))
@@ -96,8 +96,9 @@ pub(in crate::judge) fn refused(
     sample_name: &str,
 ) -> Assessment {
     let mut found = case.open(sample_name);
-    let (tried, refused) = (case.digest.counter(tried, Scope::All), case.digest.counter(refused, Scope::All));
-    let seen = case.digest.incidents.count(offence, Scope::All);
+    let (tried, refused) =
+        (case.history.totals.counter(tried, Scope::All), case.history.totals.counter(refused, Scope::All));
+    let seen = case.history.violations.count(offence, Scope::All);
     found.one_is_proof = true;
     // An incident may be on record before the interval that counts it; one sample that shows in three places is three
     // incidents.
@@ -106,7 +107,7 @@ pub(in crate::judge) fn refused(
     let good = found.samples.saturating_sub(found.evidence.over);
     found.value = percent(good, found.samples);
     found.range = confidence::of_share(good, found.samples);
-    found.offenders(case.digest.incidents.first(offence, Scope::All));
+    found.offenders(case.history.violations.first(offence, Scope::All));
     if found.evidence.over > seen {
         let unclear = found.evidence.over - seen;
         found.evidence.notes.push(format!("{unclear} have no incident: the record had no room, or the request failed"));

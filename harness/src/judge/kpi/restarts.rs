@@ -4,10 +4,8 @@ use std::ops::RangeInclusive;
 
 use crate::{
     catalog::{Kpi, RestartEffect},
-    judge::{
-        record::process_instances::{ProcessChange, ProcessInstances},
-        verdict::assessment::Assessment,
-    },
+    history::{ProcessChange, ProcessInstances},
+    judge::verdict::assessment::Assessment,
     plan::moment,
 };
 

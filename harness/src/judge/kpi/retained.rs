@@ -4,10 +4,7 @@
 //! tell what is in use. The metrics of the runtime's heap: what a full collection left of it, and resident memory beyond
 //! the heap. And resident memory right after a collection that was asked for.
 
-use crate::{
-    journal::Gauge,
-    judge::{Digest, stats::minute_minima::Segment},
-};
+use crate::{history::History, journal::Gauge, judge::stats::Segment};
 
 /// Fewer moments tell nothing of a life.
 const MOMENTS_MIN: usize = 4;
@@ -43,8 +40,8 @@ pub(in crate::judge) enum InUse {
 }
 
 /// Memory in use of a life, by the minutes that are judged.
-pub(in crate::judge) fn in_use(digest: &Digest, life: Option<u64>, warm: &Segment) -> InUse {
-    let of = |gauge| digest.floors(gauge).and_then(|floors| floors.of_life(life)).unwrap_or_default();
+pub(in crate::judge) fn in_use(history: &History, life: Option<u64>, warm: &Segment) -> InUse {
+    let of = |gauge| history.series.floors(gauge).and_then(|floors| floors.of_life(life)).unwrap_or_default();
     let (Some(first), Some(last)) = (warm.first(), warm.last()) else { return InUse::Unknown };
     let is_enough = |moments: &Segment| match (moments.first(), moments.last()) {
         (Some(from), Some(to)) => {
@@ -55,9 +52,9 @@ pub(in crate::judge) fn in_use(digest: &Digest, life: Option<u64>, warm: &Segmen
         _ => false,
     };
     // The metrics are those of one process: of several, memory is that of all.
-    let used = if are_several_processes(digest) { Segment::new() } else { of(Gauge::GatewayHeapUsed) };
+    let used = if are_several_processes(history) { Segment::new() } else { of(Gauge::GatewayHeapUsed) };
     if !used.is_empty() {
-        let outside = outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(digest, life));
+        let outside = outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(history, life));
         let live: Segment =
             of(Gauge::GatewayHeapLive).into_iter().filter(|moment| at(warm, moment.0).is_some()).collect();
         if is_enough(&live) {
@@ -72,18 +69,18 @@ pub(in crate::judge) fn in_use(digest: &Digest, life: Option<u64>, warm: &Segmen
     if used.is_empty() {
         return InUse::Unknown;
     }
-    InUse::AtMost(sum(&outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(digest, life)), &used))
+    InUse::AtMost(sum(&outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(history, life)), &used))
 }
 
 /// Whether memory is that of several processes.
-fn are_several_processes(digest: &Digest) -> bool {
-    digest.gauge(Gauge::GatewayProcesses).is_some_and(|processes| processes.max > 1.0)
-        || digest.story.lives.are_several()
+fn are_several_processes(history: &History) -> bool {
+    history.totals.gauge(Gauge::GatewayProcesses).is_some_and(|processes| processes.max > 1.0)
+        || history.timeline.lives.are_several()
 }
 
 /// The most of the heap that was in use in each minute of a life, out of chaos windows and in them.
-fn heap_peaks(digest: &Digest, life: Option<u64>) -> Segment {
-    let negated = digest.heap_peaks.of_life(life).unwrap_or_default();
+fn heap_peaks(history: &History, life: Option<u64>) -> Segment {
+    let negated = history.series.heap_peaks.of_life(life).unwrap_or_default();
     negated.into_iter().map(|(minute, negated)| (minute, -negated)).collect()
 }
 

@@ -1,11 +1,10 @@
 //! W4 and W5: what the safety layer must refuse, mask and forget.
 
 use crate::{
+    history::{History, Scope, ViolationKind},
     journal::Counter,
     judge::{
-        Digest, Scope,
         kpi::{case::Case, registry::refused},
-        record::violations::ViolationKind,
         stats::confidence,
         verdict::assessment::Assessment,
     },
@@ -26,8 +25,8 @@ pub(in crate::judge) fn injections_blocked(case: Case<'_>) -> Assessment {
 
 /// What is not clear of what was tried, in words; none where all is.
 fn told(case: Case<'_>, offence: ViolationKind, words: impl FnOnce(u64, &str) -> String) -> Option<String> {
-    let count = case.digest.incidents.count(offence, Scope::All);
-    let first = case.digest.incidents.first(offence, Scope::All).into_iter().next()?;
+    let count = case.history.violations.count(offence, Scope::All);
+    let first = case.history.violations.first(offence, Scope::All).into_iter().next()?;
     Some(words(count, &format!("{}: {}", first.subject, first.answer.unwrap_or_default())))
 }
 
@@ -48,19 +47,19 @@ pub(in crate::judge) fn pii_masked(case: Case<'_>) -> Assessment {
 #[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
 pub(in crate::judge) fn plaintext_leaks(case: Case<'_>) -> Assessment {
     let mut found = case.open("canaries");
-    let leaked = leaks(case.digest);
+    let leaked = leaks(case.history);
     found.one_is_proof = true;
-    found.samples = case.digest.counter(Counter::CanariesSent, Scope::All);
+    found.samples = case.history.totals.counter(Counter::CanariesSent, Scope::All);
     found.value = Some(leaked as f64);
     found.range = Some(confidence::of_count(leaked));
     found.evidence.over = leaked;
-    found.offenders(case.digest.incidents.first(ViolationKind::PlaintextLeaked, Scope::All));
+    found.offenders(case.history.violations.first(ViolationKind::PlaintextLeaked, Scope::All));
     found
 }
 
 /// Canaries that leaked. An incident may be on record before the interval that counts it; one canary that shows in
 /// three places is three incidents and one canary.
-pub(in crate::judge) fn leaks(digest: &Digest) -> u64 {
-    let seen = digest.incidents.count(ViolationKind::PlaintextLeaked, Scope::All);
-    digest.counter(Counter::CanariesLeaked, Scope::All).max(u64::from(seen > 0))
+pub(in crate::judge) fn leaks(history: &History) -> u64 {
+    let seen = history.violations.count(ViolationKind::PlaintextLeaked, Scope::All);
+    history.totals.counter(Counter::CanariesLeaked, Scope::All).max(u64::from(seen > 0))
 }

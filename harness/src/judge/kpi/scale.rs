@@ -2,14 +2,14 @@
 
 use crate::{
     catalog::Phase,
+    history::{History, Violation},
     journal::Gauge,
     judge::{
-        Digest, Violation,
+        Targets,
         stats::{
-            change_point,
+            Segment, change_point,
             confidence::{self, Range},
             growth::{By, Growth, Healthy},
-            minute_minima::Segment,
             sawtooth::Sawtooth,
         },
     },
@@ -41,11 +41,11 @@ pub(in crate::judge) enum Scale {
 }
 
 impl Scale {
-    pub(in crate::judge) fn of(gauge: Gauge, plan: &Plan, digest: &Digest) -> Self {
+    pub(in crate::judge) fn of(gauge: Gauge, plan: &Plan, targets: &Targets, history: &History) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
-        let of_targets = digest.targets.rss_base_min_bytes as f64;
+        let of_targets = targets.rss_base_min_bytes as f64;
         match gauge {
-            Gauge::GatewayRss if digest.is_embedded => Self::Memory { base_min: BASE_BYTES_MIN },
+            Gauge::GatewayRss if history.is_embedded => Self::Memory { base_min: BASE_BYTES_MIN },
             Gauge::GatewayRss => Self::Memory { base_min: of_targets },
             Gauge::HarnessRss if plan.pace <= 1.0 => Self::Memory { base_min: 0.0 },
             Gauge::HarnessRss => Self::Memory { base_min: COMPRESSED_BASE_OF_OURS_BYTES_MIN },

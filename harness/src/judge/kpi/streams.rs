@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 
 use crate::{
     catalog::Phase,
+    history::{History, Scope, ViolationKind},
     journal::Counter,
     judge::{
-        Digest, PhaseValue, Scope,
+        PhaseValue,
         kpi::{case::Case, held_back},
-        record::violations::ViolationKind,
         stats::confidence,
         verdict::assessment::Assessment,
     },
@@ -23,9 +23,9 @@ const UNDECIDED_PERCENT_MAX: u64 = 10;
 /// decides. Where most of them have no complete record, nothing is proven.
 pub(in crate::judge) fn duplicates(case: Case<'_>) -> Assessment {
     let mut found = counted(case, Counter::EventsDuplicated, ViolationKind::EventDuplicated);
-    found.samples = case.digest.counter(Counter::EventsDelivered, Scope::All);
-    found.lack = not_compared(case.digest).filter(|_| found.samples == 0);
-    let count = |counter| case.digest.counter(counter, Scope::All);
+    found.samples = case.history.totals.counter(Counter::EventsDelivered, Scope::All);
+    found.lack = not_compared(case.history).filter(|_| found.samples == 0);
+    let count = |counter| case.history.totals.counter(counter, Scope::All);
     let (equal, undecided) = (count(Counter::LinesEqual), count(Counter::LinesEqualUndecided));
     if equal > 0 {
         let note = format!(
@@ -48,12 +48,12 @@ pub(in crate::judge) fn duplicates(case: Case<'_>) -> Assessment {
 /// What the ledger had to forget before every client had passed it was compared for no client, so it is no sample.
 pub(in crate::judge) fn gaps(case: Case<'_>) -> Assessment {
     let mut found = counted(case, Counter::EventsMissed, ViolationKind::EventMissed);
-    let count = |counter| case.digest.counter(counter, Scope::All);
+    let count = |counter| case.history.totals.counter(counter, Scope::All);
     let evicted = count(Counter::LedgerEvicted);
     let clients = u64::from(case.plan.scenario.streams.count);
     let delivered = count(Counter::EventsDelivered);
     found.samples = delivered.saturating_sub(evicted.saturating_mul(clients));
-    found.lack = not_compared(case.digest).filter(|_| found.samples == 0);
+    found.lack = not_compared(case.history).filter(|_| found.samples == 0);
     if evicted > 0 {
         let note = format!("the ledger forgot {evicted} events before every client had passed them");
         found.lack = Some(note.clone());
@@ -133,14 +133,14 @@ fn is_much(undecided: u64, decided: u64) -> bool {
 
 /// Lines that a run has and its own stream did not show, since it was not open all the time.
 fn lines_that_are_not_replayed(found: &mut Assessment, case: Case<'_>) {
-    let lines = case.digest.counter(Counter::LinesNotReplayed, Scope::All);
+    let lines = case.history.totals.counter(Counter::LinesNotReplayed, Scope::All);
     if lines > 0 {
         found.evidence.notes.push(format!(
             "{lines} log lines came while their run's own stream was not open; it replays nothing ([events] \
              replay_on_run_streams = \"no\"), so they were not compared"
         ));
     }
-    let runs = case.digest.counter(Counter::RunsHalfShown, Scope::All);
+    let runs = case.history.totals.counter(Counter::RunsHalfShown, Scope::All);
     if runs == 0 {
         return;
     }
@@ -160,11 +160,11 @@ fn lines_that_are_not_replayed(found: &mut Assessment, case: Case<'_>) {
 fn counted(case: Case<'_>, counter: Counter, offence: ViolationKind) -> Assessment {
     let mut found = case.open("events delivered");
     found.one_is_proof = true;
-    let count = case.digest.counter(counter, Scope::All);
+    let count = case.history.totals.counter(counter, Scope::All);
     found.value = Some(count as f64);
     found.range = Some(confidence::of_count(count));
     found.evidence.over = count;
-    let oversized = case.digest.counter(Counter::EventsOversized, Scope::All);
+    let oversized = case.history.totals.counter(Counter::EventsOversized, Scope::All);
     if oversized > 0 {
         found.evidence.notes.push(format!(
             "{oversized} deliveries of events were skipped and not compared: they are larger than `limits.event_size` in the \
@@ -175,13 +175,13 @@ fn counted(case: Case<'_>, counter: Counter, offence: ViolationKind) -> Assessme
         .iter()
         .map(|phase| PhaseValue {
             phase: *phase,
-            value: case.digest.counter_of(counter, *phase) as f64,
-            samples: case.digest.counter_of(Counter::EventsDelivered, *phase),
+            value: case.history.totals.counter_of(counter, *phase) as f64,
+            samples: case.history.totals.counter_of(Counter::EventsDelivered, *phase),
         })
         .filter(|value| value.samples > 0 || value.value > 0.0)
         .collect();
-    found.offenders(case.digest.incidents.first(offence, Scope::All));
-    found.evidence.notes.extend(not_compared(case.digest));
+    found.offenders(case.history.violations.first(offence, Scope::All));
+    found.evidence.notes.extend(not_compared(case.history));
     found
 }
 
@@ -189,8 +189,9 @@ fn counted(case: Case<'_>, counter: Counter, offence: ViolationKind) -> Assessme
 const TYPES_SHOWN_MAX: usize = 8;
 
 /// What came on streams and was held against nothing, since nobody said what it is about.
-fn not_compared(digest: &Digest) -> Option<String> {
-    let mut kinds: Vec<(&str, u64)> = digest.other_events.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+fn not_compared(history: &History) -> Option<String> {
+    let mut kinds: Vec<(&str, u64)> =
+        history.totals.other_events.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
     kinds.sort_by_key(|(kind, count)| (Reverse(*count), *kind));
     let all = kinds.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
     let shown = kinds.iter().take(TYPES_SHOWN_MAX);

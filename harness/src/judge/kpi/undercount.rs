@@ -2,7 +2,7 @@
 
 use crate::{
     journal::Gauge,
-    judge::stats::{minute_minima::Segment, trend::median},
+    judge::stats::{Segment, trend::median},
     plan::moment,
 };
 

@@ -4,7 +4,7 @@
 //! and where growth began half way, it is over the limit long before any floor is. Floors are given smoothed, so that one
 //! odd minute decides nothing.
 
-use crate::judge::stats::{minute_minima::Segment, trend::TrendLine};
+use crate::judge::stats::{Segment, trend::TrendLine};
 
 /// Floors on either side of a bend, at the least.
 const BEND_FLOORS_MIN: usize = 5;

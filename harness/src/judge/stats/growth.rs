@@ -6,8 +6,7 @@
 //! itself is no growth.
 
 use crate::judge::stats::{
-    change_point,
-    minute_minima::Segment,
+    Segment, change_point,
     sawtooth::{Sawtooth, SawtoothPoint},
     trend::{TrendLine, line},
 };

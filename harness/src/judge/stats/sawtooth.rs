@@ -1,6 +1,6 @@
 //! The teeth of a slow sawtooth: where a series of floors falls back, by more than it wobbles.
 
-use crate::judge::stats::minute_minima::Segment;
+use crate::judge::stats::Segment;
 
 /// A turn nearer than this to an end of the series is cut by it: a tooth may have been higher before, or fall further.
 const SETTLED_MINUTES: u64 = 5;

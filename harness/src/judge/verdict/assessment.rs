@@ -2,7 +2,8 @@
 
 use crate::{
     catalog::{Target, Unit},
-    judge::{Evidence, Judged, Judgement, Range, Verdict, Violation},
+    history::Violation,
+    judge::{Evidence, Judged, Judgement, Range, Verdict},
 };
 
 /// With under so many of a hundred promised samples, nothing good is proven.

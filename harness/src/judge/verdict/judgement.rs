@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Phase, Suite, Target, Unit},
+    history::Violation,
     judge::Range,
 };
 
@@ -37,12 +38,17 @@ impl Judged {
     /// The name of the trial that says what was judged: `smoke::kpi::availability`. CI reports and filters rely on it.
     #[must_use]
     pub fn trial_name(self, suite: Suite, name: &str) -> String {
-        let kind = match self {
+        format!("{suite}::{}::{name}", self.name())
+    }
+
+    /// The kind as trial names, pages and metrics spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Workload => "workload",
             Self::Kpi => "kpi",
             Self::Harness => "harness",
-        };
-        format!("{suite}::{kind}::{name}")
+        }
     }
 }
 
@@ -106,20 +112,4 @@ pub struct PhaseValue {
     pub value: f64,
     /// The samples in it.
     pub samples: u64,
-}
-
-/// One sample that stands for what went wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Violation {
-    /// Scenario milliseconds.
-    pub at_ms: u64,
-    /// Steady, or in which window.
-    pub phase: Phase,
-    /// The run, stream, version or route; of a gauge, how long it was level before it rose.
-    pub subject: String,
-    /// Its value, in the judgement's unit, where it has one.
-    pub value: Option<f64>,
-    /// What the gateway answered, where that says more.
-    pub answer: Option<String>,
 }

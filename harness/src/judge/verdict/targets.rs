@@ -4,6 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use crate::{
     catalog::{HarnessCheck, Kpi, KpiSpec, Target, Unit},
+    history::{SampleLimits, limit_us},
+    journal::{Source, Timing},
     judge::Baseline,
 };
 
@@ -172,9 +174,46 @@ impl Targets {
         self.of(Aim::Harness(HarnessCheck::SelfDrift))
     }
 
+    /// The limits that these targets put on single samples.
+    #[must_use]
+    pub fn sample_limits(&self) -> SampleLimits {
+        let seconds = |source: &Source| (*source, self.target(kpi_of(*source)).limit() / 1_000.0);
+        SampleLimits {
+            timings_us: Timing::ALL.iter().map(|timing| (*timing, limits_us(self, *timing))).collect(),
+            sources_seconds: Source::ALL.iter().map(seconds).collect(),
+        }
+    }
+
     fn of(&self, aim: Aim) -> Target {
         let at = KEYS.iter().position(|key| key.aim == aim);
         self.limits[at.expect("every KPI, and each check that has a limit, has a key")]
+    }
+}
+
+/// The KPI that a histogram of the gateway's is read for.
+const fn kpi_of(source: Source) -> Kpi {
+    match source {
+        Source::Judge => Kpi::JudgeP95,
+        Source::Shield => Kpi::ShieldP95,
+        Source::SseWrite => Kpi::SseWriteP99,
+    }
+}
+
+/// The limits that targets put on single samples of a timing, microseconds.
+fn limits_us(targets: &Targets, timing: Timing) -> Vec<u64> {
+    let of = |kpi| limit_us(targets.target(kpi).limit());
+    match timing {
+        Timing::StartToLog => vec![of(Kpi::StartToLogP95), of(Kpi::StartToLogP99)],
+        Timing::JudgeEvent => vec![of(Kpi::JudgeP95)],
+        Timing::ShieldEvent => vec![of(Kpi::ShieldP95)],
+        Timing::EventDelivery | Timing::LineFirstShown | Timing::EndFirstShown | Timing::ShownAsABrowser => {
+            vec![of(Kpi::SseWriteP99)]
+        }
+        Timing::PublishToSearch => vec![limit_us(targets.target(Kpi::PublishSearchDelay).limit() * 1_000.0)],
+        Timing::StartLateness => vec![limit_us(targets.start_lateness().limit())],
+        Timing::RunDuration | Timing::Request | Timing::ReadyRoundTrip | Timing::StreamAge | Timing::StreamAway => {
+            Vec::new()
+        }
     }
 }
 

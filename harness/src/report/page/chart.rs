@@ -2,14 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::{
-    Glance,
-    course::{Course, Grid},
-};
+use super::super::FileInput;
 use crate::{
     catalog::{Kpi, Unit},
-    judge::Targets,
-    plan::Plan,
+    history::{Grid, Timeline},
 };
 
 /// One chart.
@@ -58,20 +54,11 @@ impl Chart {
     }
 }
 
-/// What a chart is made of.
-#[derive(Clone, Copy)]
-pub(super) struct Drawn<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) targets: &'a Targets,
-    pub(super) glance: &'a Glance,
-    pub(super) course: &'a Course,
-}
-
 /// The lines at the targets of the KPIs that a chart shows, each with its name, in the chart's unit.
-pub(super) fn limits(drawn: Drawn<'_>, chart: &str) -> Vec<(&'static str, f64)> {
+pub(super) fn limits(input: &FileInput<'_>, chart: &str) -> Vec<(&'static str, f64)> {
     let of_kpi = |kpi: &Kpi| {
         let spec = kpi.spec();
-        let limit = drawn.targets.target(*kpi).limit();
+        let limit = input.targets.target(*kpi).limit();
         // Latencies are drawn in milliseconds.
         let limit = if spec.unit == Unit::Seconds { limit * 1_000.0 } else { limit };
         spec.chart_limit.filter(|_| spec.chart == chart).map(|name| (name, limit))
@@ -80,8 +67,8 @@ pub(super) fn limits(drawn: Drawn<'_>, chart: &str) -> Vec<(&'static str, f64)> 
 }
 
 /// The steps that have begun.
-pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, course: &Course) -> &'a [T] {
-    &steps[..grid.begun(course.reached_ms()).min(steps.len())]
+pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, timeline: &Timeline) -> &'a [T] {
+    &steps[..grid.begun(timeline.scenario_ms()).min(steps.len())]
 }
 
 /// To four digits: nobody sees more in a chart, and a report is to be small.

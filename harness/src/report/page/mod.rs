@@ -19,7 +19,6 @@ mod latencies;
 mod policy;
 mod sections;
 
-use chart::Drawn;
 use charts::{Charts, charts};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
@@ -59,21 +58,16 @@ pub fn live_html(input: &FileInput<'_>) -> String {
 #[must_use]
 pub fn live_json(input: &FileInput<'_>) -> String {
     let update = PageUpdate {
-        charts: drawn(input),
+        charts: charts(input),
         clock: sections::clock(input).into_string(),
         verdicts: sections::verdicts(input).into_string(),
-        incidents: sections::incidents(input.course.incidents()).into_string(),
+        incidents: sections::incidents(input.series.incidents()).into_string(),
     };
     serde_json::to_string(&update).expect("charts are numbers and texts")
 }
 
-fn drawn(input: &FileInput<'_>) -> Charts {
-    let FileInput { header, course, glance, targets, .. } = *input;
-    charts(Drawn { plan: &header.plan, targets, glance, course })
-}
-
 fn page(input: &FileInput<'_>, is_live: bool) -> Markup {
-    let charts = drawn(input);
+    let charts = charts(input);
     let suite = input.header.plan.suite;
     let data = serde_json::to_string(&charts).expect("charts are numbers and texts");
     html! {
@@ -116,7 +110,7 @@ fn page(input: &FileInput<'_>, is_live: bool) -> Markup {
                     }
                     section #incidents aria-label="Incidents" {
                         h2 { "Incidents" }
-                        (sections::incidents(input.course.incidents()))
+                        (sections::incidents(input.series.incidents()))
                     }
                     section #about aria-label="Settings" { (sections::about(input)) }
                 }

@@ -6,7 +6,6 @@ use super::{
     super::{
         FileInput,
         comparison::{HEAD, compared_with, row as comparison_row},
-        course::{IncidentLog, ShownIncident},
         failure_text, number,
         title::title,
     },
@@ -16,8 +15,9 @@ use super::{
 };
 use crate::{
     catalog::Phase,
+    history::{IncidentLog, ShownIncident},
     journal::clip,
-    judge::{Comparison, Judged, Judgement},
+    judge::{Comparison, Judged},
     plan::moment,
     results::Row,
 };
@@ -27,13 +27,13 @@ const NUMBERS_EVERY_MS: u64 = 300_000;
 
 /// How far the soak has come, and what is to be said of it in one line.
 pub(super) fn clock(input: &FileInput<'_>) -> Markup {
-    let (plan, glance) = (&input.header.plan, input.glance);
-    let reached_ms = glance.scenario_ms.min(plan.duration_ms);
+    let (plan, timeline) = (&input.header.plan, input.timeline);
+    let reached_ms = timeline.scenario_ms().min(plan.duration_ms);
     html! {
         p .counts { @for (word, count) in input.results.counts() { span .{ (word) } { (count) } " " } }
         p {
             (moment(reached_ms)) " of " (plan.duration_ms / 60_000) " min"
-            @match &glance.end {
+            @match timeline.end() {
                 Some(end) => { ", ended " (to_the_second(&end.ended_at)) }
                 None => { ", not ended" }
             }
@@ -41,7 +41,7 @@ pub(super) fn clock(input: &FileInput<'_>) -> Markup {
             @if input.header.embedded { " (the embedded mock)" }
         }
         progress max=(plan.duration_ms) value=(reached_ms) aria-label="The scenario" { }
-        @if let Some(fatal) = &glance.fatal { p .fatal role="alert" { (fatal) } }
+        @if let Some(fatal) = timeline.fatal() { p .fatal role="alert" { (fatal) } }
     }
 }
 
@@ -107,7 +107,7 @@ fn red(input: &FileInput<'_>, Row { judgement, status }: &Row) -> Markup {
     let headline = lines.next().unwrap_or_default();
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
     html! {
-        article .red .{ (status.word()) } id={ "verdict-" (id_of(judgement)) } {
+        article .red .{ (status.word()) } id={ "verdict-" (judgement.kind.name()) "-" (judgement.name) } {
             h3 { span .badge { (status.word()) } " " (judgement.name) }
             p .headline { (headline) }
             @if let Some(first) = &judgement.evidence.first {
@@ -126,14 +126,12 @@ fn red(input: &FileInput<'_>, Row { judgement, status }: &Row) -> Markup {
 fn judged(Row { judgement, status }: &Row) -> Markup {
     let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
-    let kind = match judgement.kind {
-        Judged::Kpi => "",
-        Judged::Workload => "workload ",
-        Judged::Harness => "harness ",
-    };
     html! {
         tr .{ (status.word()) } {
-            th scope="row" title=(title(judgement)) { (kind) (judgement.name) }
+            th scope="row" title=(title(judgement)) {
+                @if judgement.kind != Judged::Kpi { (judgement.kind.name()) " " }
+                (judgement.name)
+            }
             td { span .badge { (status.word()) } @if let Some(reason) = status.waiver() { " " (reason) } }
             td .number { (value.as_deref().unwrap_or("–")) }
             td .number { (number::target_signed(judgement.target, judgement.unit)) }
@@ -141,16 +139,6 @@ fn judged(Row { judgement, status }: &Row) -> Markup {
             td { @if let Some(chart) = chart { a href={ "#chart-" (chart) } { "chart" } } }
         }
     }
-}
-
-/// The id of a judgement's part: names are unique within a kind only.
-fn id_of(judgement: &Judgement) -> String {
-    let kind = match judgement.kind {
-        Judged::Kpi => "kpi",
-        Judged::Workload => "workload",
-        Judged::Harness => "harness",
-    };
-    format!("{kind}-{}", judgement.name)
 }
 
 fn chaos(input: &FileInput<'_>) -> Markup {

@@ -74,7 +74,7 @@ fn charts_hold_what_was_recorded() {
     assert!(traces.iter().any(|t| t["joined"] == true) && traces.iter().any(|t| t["joined"] == false), "{traces:?}");
     let runs = chart("runs");
     let started: f64 = runs["lines"][0]["values"].as_array().unwrap().iter().filter_map(|n| n.as_f64()).sum();
-    assert_eq!(sick(Kpi::RssDrift).digest().runs_started() as f64, started);
+    assert_eq!(sick(Kpi::RssDrift).history().totals.runs_started() as f64, started);
     assert!(!chart("start_to_log")["heat"]["cells"].as_array().unwrap().is_empty());
     assert_eq!(3, data["windows"].as_array().unwrap().len());
     assert_eq!(120.0, data["duration"].as_f64().unwrap());

@@ -48,7 +48,7 @@ impl Showing {
 
     /// What is new since a version of the record; none where nothing is.
     pub(super) async fn update(self: Arc<Self>, seen: Option<u64>) -> Option<LiveUpdate> {
-        let version = self.recorder.with_account(|account| account.course.version());
+        let version = self.recorder.with_history(|history| history.charts.version());
         if seen == Some(version) {
             return None;
         }
@@ -74,18 +74,19 @@ impl Showing {
     /// Draws the soak as it stands; and which version of the record that is. It draws from a copy, so that whoever measures does not
     /// wait for it.
     fn draw(&self, page: fn(&FileInput<'_>) -> String) -> (u64, String) {
-        let (said, course) = self.recorder.with_account(|account| {
-            (Evaluation::of(&self.config, &account.digest, Stage::Playing), account.course.clone())
+        let (said, series, timeline) = self.recorder.with_history(|history| {
+            let said = Evaluation::of(&self.config, history, Stage::Playing);
+            (said, history.charts.clone(), history.timeline.clone())
         });
-        (course.version(), page(&said.with(&self.config, &self.header, &course)))
+        (series.version(), page(&said.with(&self.config, &self.header, (&series, &timeline))))
     }
 
     pub(super) async fn prometheus(self: Arc<Self>) -> String {
         let scrape = move || {
             let SessionConfig { plan, targets, waivers, .. } = &self.config;
-            self.recorder.with_digest(|digest| {
-                let results = Results::of(plan, targets, digest, waivers, Stage::Playing);
-                prometheus_text(&results, plan.duration_ms, digest)
+            self.recorder.with_history(|history| {
+                let results = Results::of(plan, targets, history, waivers, Stage::Playing);
+                prometheus_text(&results, plan.duration_ms, history)
             })
         };
         task::spawn_blocking(scrape).await.unwrap_or_default()

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     catalog::Phase,
+    history::minutes::life,
     journal::{Finding, Incident},
-    judge::stats::minute_minima::life,
 };
 
 /// Changes kept.
@@ -14,7 +14,7 @@ const CHANGES_MAX: usize = 64;
 const LIVES_MAX: usize = 256;
 /// The lives of a gateway's process, as they were seen.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct ProcessInstances {
+pub(crate) struct ProcessInstances {
     seen: BTreeSet<u64>,
     changes: Vec<ProcessChange>,
     /// Whether one came back after another.
@@ -23,16 +23,16 @@ pub(in crate::judge) struct ProcessInstances {
 
 /// The process was another than before.
 #[derive(Debug, Clone)]
-pub(in crate::judge) struct ProcessChange {
-    pub(in crate::judge) at_ms: u64,
-    pub(in crate::judge) before: String,
-    pub(in crate::judge) after: String,
+pub(crate) struct ProcessChange {
+    pub(crate) at_ms: u64,
+    pub(crate) before: String,
+    pub(crate) after: String,
     /// Whether it was seen in the window of a restart that we had asked for.
     is_asked: bool,
 }
 
 impl ProcessInstances {
-    pub(in crate::judge) fn absorb(&mut self, incident: &Incident) {
+    pub(crate) fn absorb(&mut self, incident: &Incident) {
         let (before, after) = match &incident.finding {
             Finding::GatewayRestarted { before, after } => (before, after),
             Finding::OtherProcess { .. } => return self.are_several = true,
@@ -50,12 +50,12 @@ impl ProcessInstances {
     }
 
     /// Whether several processes answer in turn: one came back after another.
-    pub(in crate::judge) const fn are_several(&self) -> bool {
+    pub(crate) const fn are_several(&self) -> bool {
         self.are_several
     }
 
     /// Those that ended out of the windows of restarts. Of several that answer in turn, nobody knows whether one has ended.
-    pub(in crate::judge) fn unasked(&self) -> impl Iterator<Item = &ProcessChange> {
+    pub(crate) fn unasked(&self) -> impl Iterator<Item = &ProcessChange> {
         self.changes.iter().filter(|change| !change.is_asked && !self.are_several)
     }
 }

@@ -13,18 +13,18 @@ const KEPT_MAX: usize = 12;
 
 /// An incident in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct ShownIncident {
+pub(crate) struct ShownIncident {
     /// Scenario milliseconds.
-    pub(in super::super) at_ms: u64,
-    pub(in super::super) phase: Phase,
-    pub(in super::super) kind: &'static str,
+    pub(crate) at_ms: u64,
+    pub(crate) phase: Phase,
+    pub(crate) kind: &'static str,
     /// What the journal has of it, name by name.
-    pub(in super::super) says: String,
+    pub(crate) says: String,
 }
 
 /// All incidents, heartbeats aside.
 #[derive(Debug, Clone)]
-pub(in super::super) struct IncidentLog {
+pub(crate) struct IncidentLog {
     steps: usize,
     kinds: BTreeMap<&'static str, IncidentKind>,
 }
@@ -38,11 +38,11 @@ struct IncidentKind {
 }
 
 impl IncidentLog {
-    pub(super) fn new(steps: usize) -> Self {
+    pub(crate) fn new(steps: usize) -> Self {
         Self { steps, kinds: BTreeMap::new() }
     }
 
-    pub(super) fn absorb(&mut self, incident: &Incident, step: usize) {
+    pub(crate) fn absorb(&mut self, incident: &Incident, step: usize) {
         if matches!(incident.finding, Finding::Heartbeat { .. }) {
             return;
         }
@@ -71,7 +71,7 @@ impl IncidentLog {
     }
 
     /// Those that are kept, in order of time.
-    pub(in super::super) fn kept(&self) -> Vec<&ShownIncident> {
+    pub(crate) fn kept(&self) -> Vec<&ShownIncident> {
         let mut kept: Vec<&ShownIncident> =
             self.kinds.values().flat_map(|kind| kind.first.iter().chain(&kind.last)).collect();
         kept.sort_by_key(|told| told.at_ms);
@@ -79,12 +79,12 @@ impl IncidentLog {
     }
 
     /// Each kind, with how many there were.
-    pub(in super::super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.kinds.iter().map(|(name, kind)| (*name, kind.count))
     }
 
     /// How many of a kind, step by step; nothing where there were none.
-    pub(in super::super) fn by_step(&self, kind: &str) -> &[u16] {
+    pub(crate) fn by_step(&self, kind: &str) -> &[u16] {
         self.kinds.get(kind).map_or(&[], |kind| &kind.by_step)
     }
 }

@@ -7,29 +7,29 @@ const WINDOWS_MAX: usize = 64;
 
 /// A chaos window, scenario milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct ChartWindow {
-    pub(in super::super) phase: Phase,
-    pub(in super::super) from_ms: u64,
-    pub(in super::super) to_ms: u64,
+pub(crate) struct ChartWindow {
+    pub(crate) phase: Phase,
+    pub(crate) from_ms: u64,
+    pub(crate) to_ms: u64,
 }
 
 /// All windows, in order of their beginnings.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Windows {
+pub(crate) struct ChartWindows {
     all: Vec<ChartWindow>,
     /// When chaos was asked for last, and which window that opens.
     injected: Option<(Phase, u64)>,
 }
 
-impl Windows {
+impl ChartWindows {
     /// Chaos was asked for: where its window was closed before, another one opens.
-    pub(super) fn injected(&mut self, phase: Phase, at_ms: u64) {
+    pub(crate) fn injected(&mut self, phase: Phase, at_ms: u64) {
         self.injected = Some((phase, at_ms));
     }
 
     /// Takes in when an interval of a phase was. Those that touch are of one window. What began in a window belongs to it
     /// however late it ends, so an interval may come long after the window was closed: that opens no other.
-    pub(super) fn absorb(&mut self, phase: Phase, from_ms: u64, to_ms: u64) {
+    pub(crate) fn absorb(&mut self, phase: Phase, from_ms: u64, to_ms: u64) {
         if phase == Phase::Steady {
             return;
         }
@@ -42,7 +42,7 @@ impl Windows {
         }
     }
 
-    pub(super) fn all(&self) -> &[ChartWindow] {
+    pub(crate) fn all(&self) -> &[ChartWindow] {
         &self.all
     }
 }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_straggler_opens_no_window_and_another_injection_does() {
-        let mut windows = Windows::default();
+        let mut windows = ChartWindows::default();
         windows.injected(Phase::Latency, 5_000);
         for (from_ms, to_ms) in [(0, 10_000), (10_000, 20_000), (50_000, 60_000)] {
             windows.absorb(Phase::Latency, from_ms, to_ms);

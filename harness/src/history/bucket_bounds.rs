@@ -9,22 +9,22 @@ const CELLS_MAX: usize = 256;
 
 /// Samples known to lie above one bound and not above another, in seconds.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct BucketBounds {
+pub(crate) struct BucketBounds {
     /// By lower and upper bound, as the bits of numbers that are not negative, which order as the numbers do.
     counts: BTreeMap<(u64, u64), u64>,
     /// Intervals whose buckets made no sense: bounds that do not rise, counts that do not match.
-    pub(in crate::judge) malformed: u64,
+    pub(crate) malformed: u64,
 }
 
 /// Bounds, in seconds, between which a quantile certainly lies: above `lower`, not above `upper`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::judge) struct Bounds {
-    pub(in crate::judge) lower: f64,
-    pub(in crate::judge) upper: f64,
+pub(crate) struct Bounds {
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
 }
 
 impl BucketBounds {
-    pub(in crate::judge) fn absorb(&mut self, buckets: &Buckets) {
+    pub(crate) fn absorb(&mut self, buckets: &Buckets) {
         if buckets.total() == 0 {
             return;
         }
@@ -47,7 +47,7 @@ impl BucketBounds {
         }
     }
 
-    pub(in crate::judge) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.malformed += other.malformed;
         for (cell, count) in &other.counts {
             let sum = self.counts.entry(*cell).or_default();
@@ -55,23 +55,23 @@ impl BucketBounds {
         }
     }
 
-    pub(in crate::judge) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.counts.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// Samples that certainly lie above a limit in seconds.
-    pub(in crate::judge) fn certainly_above(&self, limit: f64) -> u64 {
+    pub(crate) fn certainly_above(&self, limit: f64) -> u64 {
         self.iter().filter(|(bounds, _)| bounds.lower >= limit).fold(0, |sum, (_, n)| sum.saturating_add(n))
     }
 
     /// Where the nearest-rank quantile lies. A quantile cannot fall when samples rise, so with every sample at its
     /// lower bound it is not above the true one, and with every sample at its upper bound not below it.
-    pub(in crate::judge) fn quantile(&self, quantile: f64) -> Option<Bounds> {
+    pub(crate) fn quantile(&self, quantile: f64) -> Option<Bounds> {
         self.at_rank(rank(quantile, self.total())?)
     }
 
     /// Where the sample of a rank from 1 lies; none where there are not so many.
-    pub(in crate::judge) fn at_rank(&self, rank: u64) -> Option<Bounds> {
+    pub(crate) fn at_rank(&self, rank: u64) -> Option<Bounds> {
         let mut cells: Vec<(Bounds, u64)> = self.iter().collect();
         cells.sort_by(|(a, _), (b, _)| a.lower.total_cmp(&b.lower));
         let lower = at_rank(&cells, rank)?.lower;

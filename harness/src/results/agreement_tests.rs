@@ -3,25 +3,25 @@
 //!
 //! Stored journals are folded minute by minute. At each minute everything is rendered twice: as of a soak that goes on, and as of one
 //! whose session died there.
-#![expect(clippy::unwrap_used, reason = "text that cannot be read back fails the test")]
 
-#[path = "agreement/read_back.rs"]
 mod read_back;
 
 use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use flate2::read::GzDecoder;
 use read_back::{Statuses, block, junit, markdown, page, prometheus, results_file, table};
-use s2_harness::{
+
+use super::{Results, Stage, Waivers};
+use crate::{
     catalog::{Kpi, Phase, Workload},
+    history::History,
     journal::{Header, Reader, Record},
     judge::Targets,
     plan::Unsupported,
     report::{
-        Account, FileInput, Glance, SoakStanding, TerminalLook, junit_xml, kpi_table, live_html, live_json,
+        self, FileInput, Glance, SoakStanding, TerminalLook, junit_xml, kpi_table, live_html, live_json,
         prometheus_text, report_html, results_json, summary_markdown,
     },
-    results::{Results, Stage, Waivers},
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -40,13 +40,13 @@ fn waivers() -> Waivers {
 /// Folds a stored journal, and looks at each minute. Gives the words of all statuses that were seen.
 fn walk(name: &str) -> BTreeMap<&'static str, u32> {
     let stored =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stored_journals").join(name).join("journal.ndjson.gz");
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/stored_journals").join(name).join("journal.ndjson.gz");
     let mut journal = tempfile::NamedTempFile::new().unwrap();
     std::io::copy(&mut GzDecoder::new(fs::File::open(stored).unwrap()).take(1 << 28), &mut journal).unwrap();
     let mut reader = Reader::open(journal.path()).unwrap();
     let Some(Record::Header(header)) = reader.next_record().unwrap() else { panic!("{name} has no header") };
     let targets = Targets::default();
-    let mut account = Account::of(&header, &targets);
+    let mut history = History::of(&header, &targets.sample_limits());
     let (mut next_ms, mut seen) = (0, BTreeMap::new());
     while let Some(record) = reader.next_record().unwrap() {
         let at_ms = match &record {
@@ -56,28 +56,29 @@ fn walk(name: &str) -> BTreeMap<&'static str, u32> {
         };
         if at_ms > next_ms {
             for stage in [Stage::Playing, Stage::Over] {
-                compare(&header, &account, &targets, stage, &mut seen);
+                compare(&header, &history, &targets, stage, &mut seen);
             }
-            next_ms = (account.digest.scenario_ms() / MINUTE_MS + 1) * MINUTE_MS;
+            next_ms = (history.timeline.scenario_ms() / MINUTE_MS + 1) * MINUTE_MS;
         }
-        account.absorb(&record);
+        history.absorb(&record);
     }
-    compare(&header, &account, &targets, Stage::Over, &mut seen);
+    compare(&header, &history, &targets, Stage::Over, &mut seen);
     assert!(next_ms >= header.plan.duration_ms, "{name} ends at {next_ms} ms");
     seen
 }
 
 fn compare(
     header: &Header,
-    Account { digest, course }: &Account,
+    history: &History,
     targets: &Targets,
     stage: Stage,
     seen: &mut BTreeMap<&'static str, u32>,
 ) {
     let plan = &header.plan;
-    let results = Results::of(plan, targets, digest, &waivers(), stage);
-    let glance = &Glance::at(plan, targets, digest);
-    let input = FileInput { header, results: &results, glance, course, targets, folder: "a/folder" };
+    let results = Results::of(plan, targets, history, &waivers(), stage);
+    let glance = &Glance::at(plan, targets, history);
+    let (series, timeline, folder) = (&history.charts, &history.timeline, "a/folder");
+    let input = FileInput { header, results: &results, glance, series, timeline, targets, folder };
     let expected: Statuses = results
         .rows
         .iter()
@@ -102,7 +103,7 @@ fn compare(
         ("report.html", page(&report_html(&input), suite), expected.clone()),
         ("the live page", page(&live_html(&input), suite), expected.clone()),
         ("its updates", page(live["verdicts"].as_str().unwrap(), suite), expected.clone()),
-        ("Prometheus", prometheus(&prometheus_text(&results, plan.duration_ms, digest)), expected.clone()),
+        ("Prometheus", prometheus(&prometheus_text(&results, plan.duration_ms, history)), expected.clone()),
         ("the table", table(&kpi_table(&results, TerminalLook::PLAIN), suite), of(&|name, _| is_kpi(name))),
         (
             "Markdown",
@@ -110,12 +111,12 @@ fn compare(
             of(&|name, word| is_kpi(name) || is_red(word)),
         ),
     ] {
-        assert_eq!(expected, shown, "{renderer} at {} ms, {stage:?}", digest.scenario_ms());
+        assert_eq!(expected, shown, "{renderer} at {} ms, {stage:?}", timeline.scenario_ms());
     }
     if stage == Stage::Playing {
-        let at_ms = digest.scenario_ms();
+        let at_ms = timeline.scenario_ms();
         let standing = SoakStanding { plan, at_ms, runs: 1, streams: 1, phase: Phase::Steady, results: &results };
-        let reds = block(&s2_harness::report::block(&standing, TerminalLook::PLAIN), suite);
+        let reds = block(&report::block(&standing, TerminalLook::PLAIN), suite);
         assert_eq!(of(&|_, word| word == "fail"), reds, "the block at {at_ms} ms");
     }
     let counts: Vec<String> = results.counts().into_iter().map(|(_, count)| count).collect();

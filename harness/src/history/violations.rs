@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::Phase,
-    journal::{Finding, Incident},
-    judge::{
+    history::{
         Scope, Violation,
-        record::phase_totals::{named, order},
+        phase_totals::{named, order},
     },
+    journal::{Finding, Incident},
 };
 
 /// Incidents kept of a kind in a phase: the first, and five more.
@@ -19,7 +19,7 @@ const ROUTES_MAX: usize = 96;
 
 /// What an incident says against a KPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::judge) enum ViolationKind {
+pub(crate) enum ViolationKind {
     NotReady,
     RunFailed,
     RunUnended,
@@ -43,7 +43,7 @@ pub(in crate::judge) enum ViolationKind {
 
 /// The incidents of a soak that speak against a KPI.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct Violations {
+pub(crate) struct Violations {
     kinds: BTreeMap<(ViolationKind, Phase), (u64, Vec<Violation>)>,
     /// Requests that went wrong, of those on record.
     routes: BTreeMap<(Phase, String), u64>,
@@ -51,7 +51,7 @@ pub(in crate::judge) struct Violations {
 
 impl Violations {
     /// Takes in one; `ready` is the route that says whether the gateway is.
-    pub(in crate::judge) fn absorb(&mut self, incident: &Incident, ready: &str) {
+    pub(crate) fn absorb(&mut self, incident: &Incident, ready: &str) {
         let Some((offence, subject, answer, value)) = offence(&incident.finding, ready) else { return };
         let answer = Some(answer).filter(|answer| !answer.is_empty());
         let (at_ms, phase) = (incident.at_ms, incident.phase);
@@ -73,22 +73,22 @@ impl Violations {
     }
 
     /// Routes on which requests went wrong, by phase, and how many are on record.
-    pub(in crate::judge) fn routes(&self, scope: Scope) -> impl Iterator<Item = (&str, u64)> {
+    pub(crate) fn routes(&self, scope: Scope) -> impl Iterator<Item = (&str, u64)> {
         let of_scope = self.routes.iter().filter(move |((phase, _), _)| scope.has(*phase));
         of_scope.map(|((_, route), count)| (route.as_str(), *count))
     }
 
-    pub(in crate::judge) fn count(&self, offence: ViolationKind, scope: Scope) -> u64 {
+    pub(crate) fn count(&self, offence: ViolationKind, scope: Scope) -> u64 {
         scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase))).map(|(count, _)| count).sum()
     }
 
     /// The first in a phase.
-    pub(in crate::judge) fn first_in(&self, offence: ViolationKind, phase: Phase) -> Option<&Violation> {
+    pub(crate) fn first_in(&self, offence: ViolationKind, phase: Phase) -> Option<&Violation> {
         self.kinds.get(&(offence, phase)).and_then(|(_, kept)| kept.first())
     }
 
     /// The first few, in order of time.
-    pub(in crate::judge) fn first(&self, offence: ViolationKind, scope: Scope) -> Vec<Violation> {
+    pub(crate) fn first(&self, offence: ViolationKind, scope: Scope) -> Vec<Violation> {
         let kept = scope.phases().filter_map(|phase| self.kinds.get(&(offence, phase)));
         let mut kept: Vec<Violation> = kept.flat_map(|(_, kept)| kept.clone()).collect();
         kept.sort_by(|a, b| order(a).cmp(&order(b)));

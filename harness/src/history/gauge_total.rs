@@ -4,27 +4,27 @@ use crate::journal::GaugeSummary;
 
 /// A gauge over the soak so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GaugeTotal {
+pub(crate) struct GaugeTotal {
     /// When it was last sampled, to the end of the interval; scenario milliseconds.
-    pub last_at_ms: u64,
+    pub(crate) last_at_ms: u64,
     /// The last sample.
-    pub last: f64,
+    pub(crate) last: f64,
     /// The least sample.
-    pub min: f64,
+    pub(crate) min: f64,
     /// The greatest sample.
-    pub max: f64,
+    pub(crate) max: f64,
     /// The mean over intervals of the last sample of each: all intervals weigh the same.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// Intervals that sampled it.
-    pub intervals: u64,
+    pub(crate) intervals: u64,
 }
 
 impl GaugeTotal {
-    pub(in crate::judge) const NONE: Self =
+    pub(crate) const NONE: Self =
         Self { last_at_ms: 0, last: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, mean: 0.0, intervals: 0 };
 
     /// A summary that holds something other than numbers is no measurement.
-    pub(in crate::judge) fn absorb(&mut self, to_ms: u64, summary: &GaugeSummary) {
+    pub(crate) fn absorb(&mut self, to_ms: u64, summary: &GaugeSummary) {
         if !(summary.min.is_finite() && summary.max.is_finite() && summary.last.is_finite()) {
             return;
         }

@@ -12,20 +12,20 @@ const EDGES: usize = (OCTAVES * PER_OCTAVE) as usize;
 
 /// What is a latency here: of ours, or of the gateway's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) enum LatencySource {
+pub(crate) enum LatencySource {
     Timing(Timing),
     Source(Source),
 }
 
 impl LatencySource {
-    pub(super) fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         Timing::ALL.iter().map(|timing| Self::Timing(*timing)).chain(Source::ALL.iter().map(|s| Self::Source(*s)))
     }
 }
 
 /// The samples of one step.
 #[derive(Debug, Clone)]
-pub(in super::super) struct LatencyStep {
+pub(crate) struct LatencyStep {
     counts: [u16; EDGES],
     count: u32,
     max_us: u64,
@@ -38,7 +38,7 @@ impl Default for LatencyStep {
 }
 
 /// The lower edge of a bucket, milliseconds.
-pub(in super::super) fn edge_ms(bucket: usize) -> f64 {
+pub(crate) fn edge_ms(bucket: usize) -> f64 {
     let octaves = i32::try_from(bucket).map_or(f64::from(OCTAVES), |bucket| f64::from(bucket) / f64::from(PER_OCTAVE));
     LEAST_MS * octaves.exp2()
 }
@@ -55,7 +55,7 @@ fn ms(us: u64) -> f64 {
 }
 
 impl LatencyStep {
-    pub(super) fn absorb(&mut self, histogram: &LatencyHistogram) {
+    pub(crate) fn absorb(&mut self, histogram: &LatencyHistogram) {
         for (us, n) in histogram.recorded() {
             self.add(us, n);
         }
@@ -63,7 +63,7 @@ impl LatencyStep {
 
     /// Takes in the buckets of a gateway's own histogram. A sample in one is taken to be at its upper end.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
-    pub(super) fn absorb_buckets(&mut self, buckets: &Buckets) {
+    pub(crate) fn absorb_buckets(&mut self, buckets: &Buckets) {
         let bounds = buckets.bounds_seconds.iter().copied().filter(|bound| bound.is_finite());
         let last = bounds.clone().next_back().unwrap_or(0.0);
         let ends = bounds.chain(std::iter::repeat(last));
@@ -81,17 +81,17 @@ impl LatencyStep {
     }
 
     /// How many samples there are.
-    pub(in super::super) const fn count(&self) -> u32 {
+    pub(crate) const fn count(&self) -> u32 {
         self.count
     }
 
     /// The greatest, milliseconds; none where there are none.
-    pub(in super::super) fn max_ms(&self) -> Option<f64> {
+    pub(crate) fn max_ms(&self) -> Option<f64> {
         (self.count > 0).then(|| ms(self.max_us))
     }
 
     /// Buckets that have samples, with how many.
-    pub(in super::super) fn buckets(&self) -> impl Iterator<Item = (usize, u16)> {
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (usize, u16)> {
         self.counts.iter().copied().enumerate().filter(|(_, n)| *n > 0)
     }
 
@@ -103,7 +103,7 @@ impl LatencyStep {
         clippy::cast_precision_loss,
         reason = "a rank among counted samples"
     )]
-    pub(in super::super) fn quantile_ms(&self, quantile: f64) -> Option<f64> {
+    pub(crate) fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         let counted: u64 = self.counts.iter().map(|n| u64::from(*n)).sum();
         let rank = ((counted as f64 * quantile).ceil() as u64).max(1);
         let mut below = 0;

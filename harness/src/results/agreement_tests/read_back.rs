@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use roxmltree::Document;
-use s2_harness::catalog::Suite;
 use serde_json::Value;
+
+use crate::catalog::Suite;
 
 /// The word of each status.
 pub(crate) type Statuses = BTreeMap<String, String>;

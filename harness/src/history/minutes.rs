@@ -28,18 +28,18 @@ impl Floor {
 
 /// Floors by minute.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct MinuteMinima {
+pub(crate) struct MinuteMinima {
     /// The life that each minute showed first.
     minutes: Vec<Option<Floor>>,
     /// The others, in the few minutes that saw more than one.
     others: BTreeMap<usize, Vec<Floor>>,
 }
 
-/// The floors of one life: minutes from the start of the soak, rising, and the least value in each.
-pub(in crate::judge) type Segment = Vec<(u64, f64)>;
+/// Minutes from the start of the soak, rising, and the value in each.
+pub(crate) type MinuteValues = Vec<(u64, f64)>;
 
 /// A short name of a life, since a journal may hold many long ones.
-pub(in crate::judge) fn life(name: impl Hash) -> u64 {
+pub(crate) fn life(name: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
     hasher.finish()
@@ -51,7 +51,7 @@ fn minute_of(at_ms: u64) -> usize {
 }
 
 /// The place of a minute, made where there is none yet. Whoever tells of minutes bounds how late they may be.
-pub(in crate::judge) fn place<T: Clone + Default>(minutes: &mut Vec<T>, minute: usize) -> &mut T {
+pub(crate) fn place<T: Clone + Default>(minutes: &mut Vec<T>, minute: usize) -> &mut T {
     if minutes.len() <= minute {
         minutes.resize(minute + 1, T::default());
     }
@@ -60,12 +60,12 @@ pub(in crate::judge) fn place<T: Clone + Default>(minutes: &mut Vec<T>, minute: 
 
 impl MinuteMinima {
     /// None yet, with the room that so long a soak will need: what fills up in hours would look like a leak of ours.
-    pub(in crate::judge) fn roomy(duration_ms: u64) -> Self {
+    pub(crate) fn with_capacity(duration_ms: u64) -> Self {
         Self { minutes: vec![None; minute_of(duration_ms) + 1], others: BTreeMap::new() }
     }
 
     /// Takes in the least value of an interval. A value that is not a number is no measurement.
-    pub(in crate::judge) fn absorb(&mut self, from_ms: u64, life: Option<u64>, value: f64) {
+    pub(crate) fn absorb(&mut self, from_ms: u64, life: Option<u64>, value: f64) {
         if !value.is_finite() {
             return;
         }
@@ -88,8 +88,8 @@ impl MinuteMinima {
 
     /// One segment a life, in order of when each was first seen. Where the life is not known it is the one before. A life
     /// may come back after another: then several processes answer in turn.
-    pub(in crate::judge) fn by_life(&self) -> Vec<(Option<u64>, Segment)> {
-        let mut segments: Vec<(Option<u64>, Segment)> = Vec::new();
+    pub(crate) fn by_life(&self) -> Vec<(Option<u64>, MinuteValues)> {
+        let mut segments: Vec<(Option<u64>, MinuteValues)> = Vec::new();
         let mut current: Option<u64> = None;
         for (minute, first) in self.minutes.iter().enumerate() {
             let mut floors: Vec<Floor> =
@@ -104,7 +104,7 @@ impl MinuteMinima {
                 current = floor.life.or(current);
                 let known = segments.iter().rposition(|(life, _)| *life == current);
                 let at = known.unwrap_or_else(|| {
-                    segments.push((current, Segment::new()));
+                    segments.push((current, Vec::new()));
                     segments.len() - 1
                 });
                 let segment = &mut segments[at].1;
@@ -118,12 +118,12 @@ impl MinuteMinima {
     }
 
     /// The same without their names.
-    pub(in crate::judge) fn segments(&self) -> Vec<Segment> {
+    pub(crate) fn segments(&self) -> Vec<MinuteValues> {
         self.by_life().into_iter().map(|(_, segment)| segment).collect()
     }
 
     /// The floors of one life; none where it was never seen.
-    pub(in crate::judge) fn of_life(&self, life: Option<u64>) -> Option<Segment> {
+    pub(crate) fn of_life(&self, life: Option<u64>) -> Option<MinuteValues> {
         self.by_life().into_iter().find(|(known, _)| *known == life).map(|(_, segment)| segment)
     }
 }
@@ -133,7 +133,7 @@ const SAMPLES_PER_MINUTE_MAX: usize = 12;
 
 /// The middle of a gauge in each scenario minute: a sample that met a slow answer does not move it.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct MinuteMedians {
+pub(crate) struct MinuteMedians {
     minutes: Vec<Samples>,
 }
 
@@ -146,12 +146,12 @@ struct Samples {
 
 impl MinuteMedians {
     /// None yet, with the room that so long a soak will need.
-    pub(in crate::judge) fn roomy(duration_ms: u64) -> Self {
+    pub(crate) fn with_capacity(duration_ms: u64) -> Self {
         Self { minutes: vec![Samples::default(); minute_of(duration_ms) + 1] }
     }
 
     /// Takes in the last value of an interval.
-    pub(in crate::judge) fn absorb(&mut self, from_ms: u64, value: f64) {
+    pub(crate) fn absorb(&mut self, from_ms: u64, value: f64) {
         let samples = place(&mut self.minutes, minute_of(from_ms));
         let Samples { count, values } = samples;
         if value.is_finite() && *count < SAMPLES_PER_MINUTE_MAX {
@@ -163,13 +163,13 @@ impl MinuteMedians {
     }
 
     /// How far apart the samples of each minute are that has more than one, in order of time.
-    pub(in crate::judge) fn apart_by_minute(&self) -> Segment {
+    pub(crate) fn apart_by_minute(&self) -> MinuteValues {
         let several = self.minutes.iter().enumerate().filter(|(_, samples)| samples.count > 1);
         several.map(|(minute, Samples { count, values })| (minute as u64, values[count - 1] - values[0])).collect()
     }
 
     /// The lower median of each minute that has samples, in order of time.
-    pub(in crate::judge) fn by_minute(&self) -> Segment {
+    pub(crate) fn by_minute(&self) -> MinuteValues {
         let sampled = self.minutes.iter().enumerate().filter(|(_, samples)| samples.count > 0);
         sampled.map(|(minute, samples)| (minute as u64, samples.values[(samples.count - 1) / 2])).collect()
     }

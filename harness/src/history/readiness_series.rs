@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::Phase,
+    history::minutes::place,
     journal::{Counter, Finding, Incident, Interval, Timing},
-    judge::stats::minute_minima::place,
     plan::Plan,
 };
 
@@ -34,7 +34,7 @@ struct ReadinessSample {
 ///
 /// They rest on the counters of intervals, which know every probe, and not on incidents, of which an interval keeps a few.
 #[derive(Debug, Clone)]
-pub(in crate::judge) struct ReadinessSeries {
+pub(crate) struct ReadinessSeries {
     pace: f64,
     looks: Vec<Option<ReadinessSample>>,
     /// The newest answer that was not ready, by phase.
@@ -43,28 +43,28 @@ pub(in crate::judge) struct ReadinessSeries {
 
 /// A gateway that was said to be well again, and was not ready afterwards.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct Relapse {
+pub(crate) struct Relapse {
     /// Probes that were not answered ready.
-    pub(in crate::judge) unready: u64,
+    pub(crate) unready: u64,
     /// When the first interval began that has some; scenario milliseconds.
-    pub(in crate::judge) since_ms: u64,
+    pub(crate) since_ms: u64,
     /// The last of them that has a moment, or else the beginning of the last interval that has some. Never later than the
     /// last of them was.
-    pub(in crate::judge) last_ms: u64,
+    pub(crate) last_ms: u64,
     /// What was answered then, where that is on record.
-    pub(in crate::judge) answer: Option<String>,
+    pub(crate) answer: Option<String>,
     /// Whether an interval came after it in which every probe was answered ready.
-    pub(in crate::judge) is_over: bool,
+    pub(crate) is_over: bool,
 }
 
 impl ReadinessSeries {
     /// None yet, with the room that so long a soak will need.
-    pub(in crate::judge) fn roomy(plan: &Plan) -> Self {
+    pub(crate) fn with_capacity(plan: &Plan) -> Self {
         Self { pace: plan.pace, looks: vec![None; place_of(plan.duration_ms) + 1], answers: BTreeMap::new() }
     }
 
     /// Takes in the probes of an interval. Whoever tells of intervals bounds how late they may be.
-    pub(in crate::judge) fn absorb(&mut self, interval: &Interval) {
+    pub(crate) fn absorb(&mut self, interval: &Interval) {
         let counted = |counter| interval.counters.get(&counter).copied().unwrap_or(0);
         let probes = counted(Counter::ReadyProbes);
         if probes == 0 {
@@ -88,7 +88,7 @@ impl ReadinessSeries {
     }
 
     /// Takes in what a probe was answered that was not ready.
-    pub(in crate::judge) fn heard(&mut self, incident: &Incident) {
+    pub(crate) fn absorb_incident(&mut self, incident: &Incident) {
         let Finding::NotReady { answer } = &incident.finding else { return };
         let newest = self.answers.entry(incident.phase).or_default();
         if (newest.0, newest.1.as_str()) <= (incident.at_ms, answer) {
@@ -101,7 +101,7 @@ impl ReadinessSeries {
     /// A look counts where all its probes were sent after that moment: one that waits for an answer since before it tells
     /// of the time before. Looks are followed to the end of the window, and on from there for as long as none of them is
     /// good: what comes after that has nothing to do with the event, and is `availability`'s.
-    pub(in crate::judge) fn relapse(&self, well_ms: u64, until_ms: u64) -> Option<Relapse> {
+    pub(crate) fn relapse(&self, well_ms: u64, until_ms: u64) -> Option<Relapse> {
         let mut found: Option<Relapse> = None;
         let mut last: Option<ReadinessSample> = None;
         // No look that began earlier can count.
@@ -140,7 +140,7 @@ impl ReadinessSeries {
         clippy::cast_sign_loss,
         reason = "no soak is 285 thousand years long, and `as` saturates"
     )]
-    pub(in crate::judge) fn real_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
+    pub(crate) fn real_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
         (to_ms.saturating_sub(from_ms) as f64 / self.pace).round() as u64
     }
 }

@@ -5,34 +5,34 @@ const BEYOND_MS: u64 = 10 * 60_000;
 
 /// Steps of one length, from the beginning on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Grid {
+pub(crate) struct Grid {
     step_ms: u64,
     len: usize,
 }
 
 impl Grid {
     /// Steps over a soak so long: as short as may be, and no more than so many up to its end.
-    pub(super) fn new(duration_ms: u64, step_ms_min: u64, steps_max: u64) -> Self {
+    pub(crate) fn new(duration_ms: u64, step_ms_min: u64, steps_max: u64) -> Self {
         let step_ms = duration_ms.div_ceil(steps_max).div_ceil(step_ms_min).max(1) * step_ms_min;
         let len = usize::try_from((duration_ms + BEYOND_MS) / step_ms + 1).unwrap_or(usize::MAX);
         Self { step_ms, len }
     }
 
-    pub(in super::super) const fn step_ms(self) -> u64 {
+    pub(crate) const fn step_ms(self) -> u64 {
         self.step_ms
     }
 
-    pub(super) const fn len(self) -> usize {
+    pub(crate) const fn len(self) -> usize {
         self.len
     }
 
     /// The step that a moment is in; the last one for all that comes later.
-    pub(super) fn step_of(self, at_ms: u64) -> usize {
+    pub(crate) fn step_of(self, at_ms: u64) -> usize {
         usize::try_from(at_ms / self.step_ms).unwrap_or(usize::MAX).min(self.len - 1)
     }
 
     /// Steps that a soak which has come so far has begun.
-    pub(in super::super) fn begun(self, reached_ms: u64) -> usize {
+    pub(crate) fn begun(self, reached_ms: u64) -> usize {
         self.step_of(reached_ms.saturating_sub(1)) + 1
     }
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::Phase,
+    history::{Violation, bucket_bounds::BucketBounds},
     journal::{Counter, Exemplar, Interval, LatencyHistogram, Source, Timing},
-    judge::{record::bucket_bounds::BucketBounds, verdict::judgement::Violation},
 };
 
 /// Worst samples kept, by timing.
-pub(in crate::judge) const WORST_MAX: usize = 5;
+pub(crate) const WORST_MAX: usize = 5;
 
 /// Which phases a judge looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Outside chaos windows.
     Steady,
     /// In any chaos window.
@@ -24,8 +24,7 @@ pub enum Scope {
 
 impl Scope {
     /// Whether the phase is among them.
-    #[must_use]
-    pub fn has(self, phase: Phase) -> bool {
+    pub(crate) fn has(self, phase: Phase) -> bool {
         match self {
             Self::Steady => phase == Phase::Steady,
             Self::Chaos => phase != Phase::Steady,
@@ -34,27 +33,27 @@ impl Scope {
     }
 
     /// Its phases.
-    pub(in crate::judge) fn phases(self) -> impl Iterator<Item = Phase> {
+    pub(crate) fn phases(self) -> impl Iterator<Item = Phase> {
         Phase::ALL.iter().copied().filter(move |phase| self.has(*phase))
     }
 }
 
 /// All that was counted and timed in one phase.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct PhaseTotals {
-    pub(in crate::judge) counters: BTreeMap<Counter, u64>,
-    pub(in crate::judge) timings: BTreeMap<Timing, LatencyHistogram>,
-    pub(in crate::judge) sources: BTreeMap<Source, BucketBounds>,
+pub(crate) struct PhaseTotals {
+    pub(crate) counters: BTreeMap<Counter, u64>,
+    pub(crate) timings: BTreeMap<Timing, LatencyHistogram>,
+    pub(crate) sources: BTreeMap<Source, BucketBounds>,
 }
 
 impl PhaseTotals {
     /// An empty tally of a phase, with all the room that it will need.
-    pub(in crate::judge) fn roomy() -> Self {
-        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::roomy()));
+    pub(crate) fn with_capacity() -> Self {
+        let timings = Timing::ALL.iter().map(|timing| (*timing, LatencyHistogram::with_capacity()));
         Self { timings: timings.collect(), ..Self::default() }
     }
 
-    pub(in crate::judge) fn absorb(&mut self, interval: &Interval) {
+    pub(crate) fn absorb(&mut self, interval: &Interval) {
         for (counter, n) in &interval.counters {
             let sum = self.counters.entry(*counter).or_default();
             *sum = sum.saturating_add(*n);
@@ -70,26 +69,21 @@ impl PhaseTotals {
 
 /// The first samples over today's limits, and the worst, of one timing in one phase.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct TopExemplars {
+pub(crate) struct TopExemplars {
     /// The first sample over each limit that a target puts on this timing.
     first_over: Vec<(u64, Option<Violation>)>,
     /// Worst first. Values in microseconds.
     worst: Vec<(u64, Violation)>,
     /// The greatest sample, exactly where an exemplar says it, microseconds.
-    pub(in crate::judge) max_us: u64,
+    pub(crate) max_us: u64,
 }
 
 impl TopExemplars {
-    pub(in crate::judge) fn new(limits_us: &[u64]) -> Self {
+    pub(crate) fn new(limits_us: &[u64]) -> Self {
         Self { first_over: limits_us.iter().map(|limit| (*limit, None)).collect(), ..Self::default() }
     }
 
-    pub(in crate::judge) fn absorb(
-        &mut self,
-        interval: &Interval,
-        histogram: &LatencyHistogram,
-        exemplars: &[Exemplar],
-    ) {
+    pub(crate) fn absorb(&mut self, interval: &Interval, histogram: &LatencyHistogram, exemplars: &[Exemplar]) {
         // Where the journal names no worst sample, the interval's end and the histogram must do.
         let is_unnamed = exemplars.is_empty() && !histogram.is_empty();
         let value_us = || histogram.max_us();
@@ -117,24 +111,24 @@ impl TopExemplars {
     }
 
     /// The first sample over a limit that was known when the samples came.
-    pub(in crate::judge) fn first_over(&self, limit_us: u64) -> Option<&Violation> {
+    pub(crate) fn first_over(&self, limit_us: u64) -> Option<&Violation> {
         self.first_over.iter().find(|(limit, _)| *limit == limit_us).and_then(|(_, first)| first.as_ref())
     }
 
     /// The worst samples with their values in microseconds, worst first.
-    pub(in crate::judge) fn worst(&self) -> &[(u64, Violation)] {
+    pub(crate) fn worst(&self) -> &[(u64, Violation)] {
         &self.worst
     }
 }
 
 /// A subject as a sentence names it: what looks like a run's id is a run.
-pub(in crate::judge) fn named(subject: &str) -> String {
+pub(crate) fn named(subject: &str) -> String {
     let is_uuid = subject.len() == 36 && subject.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
     if is_uuid { format!("run {subject}") } else { subject.to_owned() }
 }
 
 /// Orders offenders by time, and those of one moment by name, so that no order of arrival shows.
-pub(in crate::judge) fn order(offender: &Violation) -> (u64, &str, Option<&str>) {
+pub(crate) fn order(offender: &Violation) -> (u64, &str, Option<&str>) {
     (offender.at_ms, &offender.subject, offender.answer.as_deref())
 }
 

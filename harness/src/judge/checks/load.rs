@@ -1,0 +1,118 @@
+//! Whether the gateway got the load of the plan: a verdict on another load says little of it.
+
+use crate::{
+    catalog::{HarnessCheck, Kpi, Unit, Workload},
+    history::{History, Scope, limit_us},
+    journal::{Counter, Timing},
+    judge::{
+        Judged, Judgement, Targets,
+        kpi::{
+            case::Case,
+            latency,
+            lateness::{self, Lateness, as_ms},
+            missing_samples,
+            quantiles::{first_over, worst_over},
+        },
+        verdict::assessment::{Assessment, is_too_few, percent},
+    },
+    plan::Plan,
+};
+
+/// Where more requests than this are told to come later, percent of all, what was played is not the load that was planned.
+const THROTTLED_PERCENT_MAX: f64 = 10.0;
+/// The harness may stand still for this share of the plan.
+const STALLED_PERCENT_MAX: f64 = 1.0;
+/// It may stand still for this long whatever the pace is, real time.
+const STALLED_REAL_MS: u64 = 5_000;
+/// Planned starts of W1 to W6 happened, and none was late in a way that could have changed a verdict ([`crate::judge::kpi::lateness`]). Of the two
+/// conditions the judgement shows the one that is missed.
+pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, history: &History) -> Judgement {
+    let (name, target) = (HarnessCheck::LoadDelivered.name(), targets.load_delivered());
+    let mut found = Assessment::new(Judged::Harness, name, Unit::Percent, target, "planned starts");
+    let played = Workload::of(plan.suite).filter(|w| !matches!(w, Workload::Availability | Workload::Metrics));
+    let (mut planned, mut started) = (0, 0);
+    for workload in played {
+        // Starts beyond the plan make none good that is missing elsewhere.
+        let of_plan = history.cycles(workload).started.min(plan.cycles(workload));
+        planned += plan.cycles(workload);
+        started += of_plan;
+        if of_plan < plan.cycles(workload) {
+            let note = format!("{workload} started {of_plan} of {}", plan.cycles(workload));
+            found.evidence.notes.push(note);
+        }
+    }
+    found.promised = planned;
+    found.samples = started;
+    found.value = if history.is_empty() { None } else { percent(started, planned) };
+    found.evidence.over = planned - started;
+    let is_short = found.value.is_some_and(|value| !found.target.is_met_by(value));
+    if is_short {
+        let early = missing_samples::of_early_end(plan, history);
+        found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")));
+        return missing_samples::conclude(found, plan, history);
+    }
+
+    let (throttled, requests) = (
+        history.totals.counter(Counter::RequestsThrottled, Scope::All),
+        history.totals.counter(Counter::Requests, Scope::All),
+    );
+    if throttled > 0 {
+        found.evidence.notes.push(format!("{throttled} times a request was told to come later (409, 429)"));
+    }
+    if let Some(share) = percent(throttled, requests).filter(|share| *share > THROTTLED_PERCENT_MAX) {
+        // What waits is no load, and what was measured of the rest says little of the load that was planned.
+        found.lack = Some(format!(
+            "{throttled} of {requests} requests, {share:.0} %, were told to come later: the gateway's plan does not allow \
+             this load; raise its limits, or lower the rates in soak.toml"
+        ));
+        found.value = None;
+        return missing_samples::conclude(found, plan, history);
+    }
+
+    let lateness = Lateness::of(history, targets);
+    if is_too_few(lateness.starts(), plan.runs.len() as u64) {
+        found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.starts()));
+        found.value = None;
+        return missing_samples::conclude(found, plan, history);
+    }
+    let (p99_ms, starts) = (lateness.at_ms(0.99), lateness.starts());
+    found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {starts} starts"));
+    found.evidence.notes.extend(lateness.note());
+    found.evidence.notes.extend(history.timeline.stalls.iter().map(lateness::stood_still));
+    found.fault = harm(plan, targets, history);
+    if found.fault.is_some() && !targets.start_lateness().is_met_by(p99_ms) {
+        (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
+        let limit_us = limit_us(targets.start_lateness().limit());
+        found.evidence.over = lateness.late();
+        found.evidence.first = first_over(history, Timing::StartLateness, Scope::All, limit_us);
+        found.evidence.worst = worst_over(history, Timing::StartLateness, Scope::All, limit_us);
+    }
+    missing_samples::conclude(found, plan, history)
+}
+
+/// Why the harness's lateness makes the soak worth less; none where it could not have changed a verdict.
+fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<String> {
+    let lateness = Lateness::of(history, targets);
+    let stalls = &history.timeline.stalls;
+    let longest = || stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms).map(lateness::stood_still);
+    let why = || longest().unwrap_or_else(|| "is the machine busy with something else?".to_owned());
+    let too_long = stood_still_for_long(plan, history.timeline.stalled_ms);
+    let decided = || {
+        let decided = latency::observed_kpis().filter(|kpi| {
+            let case = Case { kpi: *kpi, plan, targets, history };
+            latency::observed_ms(case).is_some_and(|ms| lateness.explains(case.quantile(), ms, targets.target(*kpi)))
+        });
+        let names: Vec<&str> = decided.map(Kpi::name).collect();
+        let names = names.join(" and ");
+        (!names.is_empty()).then(|| format!("planned starts were late, which may be why {names} missed the target"))
+    };
+    let harm = lateness.starved().or(too_long).or_else(decided)?;
+    Some(format!("{harm}: {}", why()))
+}
+
+fn stood_still_for_long(plan: &Plan, stalled_ms: u64) -> Option<String> {
+    let share = as_ms(stalled_ms) * plan.pace / as_ms(plan.duration_ms.max(1)) * 100.0;
+    let seconds = as_ms(stalled_ms) / 1_000.0;
+    (stalled_ms > STALLED_REAL_MS && share > STALLED_PERCENT_MAX)
+        .then(|| format!("for {share:.0} % of the plan, {seconds:.0} s in all, nothing was started"))
+}
