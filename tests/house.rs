@@ -12,7 +12,7 @@ use std::{
 use source::Library;
 
 /// What each module may import, each beside the [`LEAVES`]. A module that is not here is an error.
-const IMPORTS: [(&str, &[&str]); 15] = [
+const IMPORTS: [(&str, &[&str]); 16] = [
     ("catalog", &[]),
     ("child", &[]),
     ("clock", &[]),
@@ -20,25 +20,32 @@ const IMPORTS: [(&str, &[&str]); 15] = [
     ("journal", &["catalog", "plan"]),
     ("history", &["catalog", "plan", "journal"]),
     ("judge", &["catalog", "plan", "journal", "history"]),
-    ("report", &["catalog", "plan", "journal", "history", "judge"]),
+    ("results", &["catalog", "plan", "history", "judge"]),
+    ("report", &["catalog", "plan", "journal", "history", "judge", "results"]),
     ("streams", &[]),
     ("proxy", &["clock"]),
     ("gateway", &["catalog", "clock", "plan", "journal"]),
-    ("session", &["catalog", "clock", "plan", "journal", "history", "judge", "report", "streams", "proxy", "gateway"]),
+    (
+        "session",
+        &[
+            "catalog", "clock", "plan", "journal", "history", "judge", "results", "report", "streams", "proxy",
+            "gateway",
+        ],
+    ),
     ("workload", &["catalog", "clock", "plan", "journal", "report", "streams", "proxy", "gateway", "session"]),
-    ("settings", &["catalog", "plan", "judge", "gateway", "report"]),
+    ("settings", &["catalog", "plan", "judge", "gateway", "results", "report"]),
     (
         "runner",
         &[
-            "catalog", "clock", "plan", "journal", "history", "judge", "report", "streams", "gateway", "session",
-            "workload", "settings",
+            "catalog", "clock", "plan", "journal", "history", "judge", "results", "report", "streams", "gateway",
+            "session", "workload", "settings",
         ],
     ),
 ];
 /// Modules that depend on nothing, and that every module may use.
 const LEAVES: [&str; 2] = ["child", "fuzzing"];
 /// Modules without clock, socket or task.
-const PURE: [&str; 6] = ["catalog", "plan", "history", "judge", "report", "streams"];
+const PURE: [&str; 7] = ["catalog", "plan", "history", "judge", "results", "report", "streams"];
 /// What these may not name.
 const IMPURE: [&str; 2] = ["tokio", "hyper"];
 /// The floors of the judges. Each imports those before it, and none imports what gathers them.

@@ -9,7 +9,7 @@
 //!    runner ──attach──► session ──HTTP, SSE──► gateway (yours, or the mock)
 //!   (trials)            (one process)
 //!         ▲                │ appends
-//!         └── verdict ── journal ──► judge ──► report
+//!         └── verdict ── journal ──► judge ──► results ──► report
 //! ```
 //!
 //! The data goes one way, and imports go the other:
@@ -26,7 +26,8 @@
 //! - [`journal`]: the append-only record, bounded by time and not by how many requests there are.
 //! - [`judge`]: pure functions from plan and journal to verdicts. No clock, no file, no network, so that a stored
 //!   journal can be judged again, years later, with other targets, or against another run.
-//! - [`report`]: renders verdicts. One renderer a file; a renderer decides nothing.
+//! - [`results`]: judgements with their status, which one rule decides, and what is waived.
+//! - [`report`]: renders results. One renderer a file; a renderer decides nothing.
 //! - [`runner`]: named trials, attached to one shared session through files and the kernel's locks.
 //! - [`settings`]: `tests/soak.toml` and the environment, checked as a whole. The only part that reads the environment.
 //! - [`clock`]: scenario time and pace. The only part that reads time.
@@ -55,6 +56,7 @@ pub mod judge;
 pub mod plan;
 pub mod proxy;
 pub mod report;
+pub mod results;
 pub mod runner;
 pub mod session;
 pub mod settings;

@@ -79,7 +79,8 @@ impl Court {
         let mut history = History::new(&self.plan, &self.targets.sample_limits());
         family.journal(lives, leak, seed).for_each(|record| history.absorb(&record));
         let verdicts = judge(&self.plan, &self.targets, &history);
-        verdicts.kpi(family.measured().1).expect("the full suite judges drift").verdict
+        let kpi = family.measured().1.name();
+        verdicts.kpis.iter().find(|judged| judged.name == kpi).expect("the full suite judges drift").verdict
     }
 
     /// Healthy soaks that are not green. One that is not proven healthy is red to whoever waits for it, and counts.

@@ -1,7 +1,5 @@
 //! An earlier run: what moved, what did not, what nobody can say, and what is red for it.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -13,14 +11,12 @@ use crate::{
         sick::sick,
         soak::{Soak, run_id, timing},
     },
-    report::{ResultsInput, results_json},
+    report::{fixture::rendered, results_json},
+    results::{Stage, Waivers},
 };
 
 fn results_of(soak: &Soak) -> Value {
-    let (history, verdicts) = (soak.history(), soak.judge());
-    let input =
-        ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived: &BTreeMap::new() };
-    serde_json::from_str(&results_json(&input)).unwrap()
+    serde_json::from_str(&rendered(soak, &Waivers::default(), Stage::Over, results_json)).unwrap()
 }
 
 /// The results of a healthy soak in which one KPI was otherwise.

@@ -93,8 +93,8 @@
 //! (CPython), and the mock, a native process, at pace 120 by 1.4 %. So a soak of less than half an hour of real time
 //! (`[drift] min_real_time`) does not judge memory of a gateway other than the embedded mock.
 
+mod budget;
 mod checks;
-mod closest_to_target;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod kpi;
@@ -133,7 +133,6 @@ mod told_tests;
 #[cfg(test)]
 mod undecided_tests;
 
-pub use closest_to_target::nearest;
 pub use kpi::{
     chaos::ChaosReport,
     drift::{DriftTrace, drift_traces},

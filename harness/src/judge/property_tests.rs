@@ -11,8 +11,9 @@ use crate::{
         Source, Timing, TimingRecord,
     },
     judge::fixtures::soak::Soak,
-    plan::{Plan, Scenario, Unsupported},
+    plan::{Plan, Scenario},
     report::{TerminalLook, failure_text, kpi_table, snapshot_json},
+    results::{Results, Stage, Waivers},
 };
 
 fn wild_number() -> impl Strategy<Value = f64> {
@@ -123,7 +124,8 @@ proptest! {
             prop_assert!(!failure_text(judgement, suite, "a folder").is_empty());
         }
         prop_assert!(Kpi::ALL.iter().filter(|kpi| is_already_certain(**kpi, &targets, &history)).count() <= Kpi::ALL.len());
-        prop_assert!(!kpi_table(&verdicts, &Unsupported::default(), TerminalLook::PLAIN).is_empty());
+        let results = Results::of(&plan, &targets, &history, &Waivers::default(), Stage::Playing);
+        prop_assert!(!kpi_table(&results, TerminalLook::PLAIN).is_empty());
         prop_assert!(!snapshot_json(&history, &std::collections::BTreeMap::new(), 0, "").is_empty());
     }
 

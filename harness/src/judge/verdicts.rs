@@ -1,8 +1,6 @@
 //! All verdicts of a soak.
 
-use serde::{Deserialize, Serialize};
-
-use super::{ChaosReport, Comparison, Judged, Judgement, Targets, Verdict, kpi};
+use super::{ChaosReport, Comparison, Judgement, Targets, kpi};
 use crate::{
     catalog::{HarnessCheck, Kpi, Workload},
     history::History,
@@ -11,8 +9,7 @@ use crate::{
 };
 
 /// The verdicts of a soak, each kind in the order of its names' `ALL`; only those that the suite judges.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verdicts {
     /// On the gateway.
     pub kpis: Vec<Judgement>,
@@ -43,42 +40,5 @@ pub fn judge(plan: &Plan, targets: &Targets, history: &History) -> Verdicts {
             .collect(),
         chaos: plan.chaos.iter().map(|event| chaos::report(event, history)).collect(),
         comparison,
-    }
-}
-
-impl Verdicts {
-    /// The verdict on a KPI; none where the suite does not judge it.
-    #[must_use]
-    pub fn kpi(&self, kpi: Kpi) -> Option<&Judgement> {
-        self.named(Judged::Kpi, kpi.name())
-    }
-
-    /// The verdict on a workload.
-    #[must_use]
-    pub fn workload(&self, workload: Workload) -> Option<&Judgement> {
-        self.named(Judged::Workload, workload.name())
-    }
-
-    /// The verdict of a check on the harness.
-    #[must_use]
-    pub fn harness(&self, check: HarnessCheck) -> Option<&Judgement> {
-        self.named(Judged::Harness, check.name())
-    }
-
-    /// The verdict of a kind and name.
-    #[must_use]
-    pub fn named(&self, kind: Judged, name: &str) -> Option<&Judgement> {
-        self.iter().find(|judgement| judgement.kind == kind && judgement.name == name)
-    }
-
-    /// Every verdict: KPIs, workloads, the harness.
-    pub fn iter(&self) -> impl Iterator<Item = &Judgement> {
-        self.kpis.iter().chain(&self.workloads).chain(&self.harness)
-    }
-
-    /// The gravest verdict of all; unproven where there are none.
-    #[must_use]
-    pub fn overall(&self) -> Verdict {
-        self.iter().map(|judgement| judgement.verdict).max().unwrap_or(Verdict::Unproven)
     }
 }

@@ -1,7 +1,5 @@
 //! What a person watches while a soak goes on: one block a suite, of as many lines from its first moment to its last.
 
-use std::collections::BTreeMap;
-
 use console::Style;
 
 use super::{
@@ -10,13 +8,14 @@ use super::{
     number,
 };
 use crate::{
-    catalog::{Kpi, Phase, Suite},
+    catalog::{Phase, Suite},
     judge::Judgement,
     plan::{Plan, moment},
+    results::{Results, Row, Status},
 };
 
 /// KPIs that are shown.
-pub const KPIS_SHOWN: usize = 3;
+const KPIS_SHOWN: usize = 3;
 const BAR_COLUMNS_MAX: usize = 40;
 /// A shorter bar says nothing.
 const BAR_COLUMNS_MIN: usize = 5;
@@ -38,17 +37,15 @@ pub struct SoakStanding<'a> {
     pub streams: u64,
     /// Steady, or in which chaos window.
     pub phase: Phase,
-    /// The KPIs [nearest](crate::judge::nearest) to their targets, nearest first.
-    pub nearest: &'a [Judgement],
-    /// Those that are missed for good, with the texts of their failures.
-    pub reds: &'a BTreeMap<Kpi, String>,
+    /// The results at that moment.
+    pub results: &'a Results,
 }
 
 /// The block, line by line: none is wider than the terminal, and there are always as many.
 #[must_use]
 pub fn block(standing: &SoakStanding<'_>, look: TerminalLook) -> Vec<String> {
     let mut lines = vec![clock(standing, look), counts(standing, look)];
-    lines.extend(kpis(standing.nearest, look));
+    lines.extend(kpis(&standing.results.closest_to_target(KPIS_SHOWN), look));
     lines.resize(2 + KPIS_SHOWN, "  –".to_owned());
     if !standing.plan.chaos.is_empty() {
         lines.push(chaos(standing, look));
@@ -82,8 +79,9 @@ fn clock(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
 fn counts(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     let (runs, streams) = (number::count(standing.runs), number::count(standing.streams));
     let mut line = format!("  {runs} runs, {streams} streams");
-    if !standing.reds.is_empty() {
-        let names: Vec<&str> = standing.reds.keys().map(|kpi| kpi.name()).collect();
+    let reds = standing.results.rows.iter().filter(|row| row.status == Status::Fail);
+    let names: Vec<&str> = reds.map(|row| row.judgement.name.as_str()).collect();
+    if !names.is_empty() {
         let reds = format!("{} red: {}", names.len(), names.join(", "));
         line.push_str(", ");
         line.push_str(&look.paint(Style::new().red().bold(), &reds));
@@ -91,16 +89,16 @@ fn counts(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     line
 }
 
-fn kpis(nearest: &[Judgement], look: TerminalLook) -> Vec<String> {
-    let nearest = &nearest[..nearest.len().min(KPIS_SHOWN)];
-    let widest = nearest.iter().map(|judgement| width(&judgement.name)).max().unwrap_or(0);
+fn kpis(rows: &[&Row], look: TerminalLook) -> Vec<String> {
+    let judgements = || rows.iter().map(|row| &row.judgement);
+    let widest = judgements().map(|judgement| width(&judgement.name)).max().unwrap_or(0);
     let figures = 2 + VALUE_COLUMNS + 2 + TARGET_COLUMNS;
     let lacks = |judgement: &Judgement| match judgement.samples_lacking() {
         0 => "enough samples".to_owned(),
         1 => "lacks 1 sample".to_owned(),
         n => format!("lacks {} samples", number::count(n)),
     };
-    let lacks_columns = nearest.iter().map(|judgement| width(&lacks(judgement))).max().unwrap_or(0);
+    let lacks_columns = judgements().map(|judgement| width(&lacks(judgement))).max().unwrap_or(0);
     let has_room = look.columns >= 2 + widest + figures + 2 + lacks_columns;
     let name_columns = widest.min(look.columns.saturating_sub(2 + figures));
     let line = |judgement: &Judgement| {
@@ -118,7 +116,7 @@ fn kpis(nearest: &[Judgement], look: TerminalLook) -> Vec<String> {
             format!("  {name}  {value}  {}", target.trim_end())
         }
     };
-    nearest.iter().map(line).collect()
+    judgements().map(line).collect()
 }
 
 /// What disturbs the gateway now, or will next and in how much of the scenario.
@@ -140,26 +138,29 @@ fn chaos(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
 mod tests {
     use super::*;
     use crate::{
-        judge::{
-            fixtures::{sick::diagnosis, soak::Soak},
-            nearest,
-        },
-        plan::Unsupported,
+        catalog::Kpi,
+        judge::fixtures::{sick::diagnosis, soak::Soak},
+        results::Waivers,
         snapshots::assert_snapshot,
     };
 
     fn shown(at_ms: u64, phase: Phase, columns: usize, is_coloured: bool) -> String {
         let soak = Soak::healthy(Suite::Full);
-        let verdicts = &diagnosis(Kpi::StartToLogP99).verdicts;
-        let mut nearest: Vec<Judgement> =
-            nearest(verdicts, &Unsupported::default(), KPIS_SHOWN).into_iter().cloned().collect();
-        if let Some(second) = nearest.get_mut(1) {
-            second.samples = 22;
+        let verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
+        let mut results = Results::new(Suite::Full, verdicts, &Waivers::default(), |_| false);
+        let second = results.closest_to_target(2)[1].judgement.name.clone();
+        for row in &mut results.rows {
+            if row.judgement.name == second {
+                row.judgement.samples = 22;
+            }
+            if [Kpi::SseGaps, Kpi::PublishSearchDelay].iter().any(|kpi| kpi.name() == row.judgement.name) {
+                row.status = Status::Fail;
+            }
         }
-        let reds = if at_ms == 0 { &[][..] } else { &[Kpi::SseGaps, Kpi::PublishSearchDelay] };
-        let reds = &reds.iter().map(|kpi| (*kpi, String::new())).collect();
-        let nearest = if at_ms == 0 { &[] } else { &*nearest };
-        let standing = SoakStanding { plan: &soak.plan, at_ms, runs: 1_066, streams: 20, phase, nearest, reds };
+        if at_ms == 0 {
+            results.rows.clear();
+        }
+        let standing = SoakStanding { plan: &soak.plan, at_ms, runs: 1_066, streams: 20, phase, results: &results };
         block(&standing, TerminalLook { columns, is_coloured }).join("\n")
     }
 

@@ -19,7 +19,7 @@ const NOTES_TOLD_MAX: usize = 5;
 /// or out of a chaos window, and where the results are. `folder` is the folder of the soak; other words that say where to
 /// read on stand as they are.
 ///
-/// A waived or green judgement has no failure; for one that passed, the text says so.
+/// A waived or green judgement has no failure. What is good so far is unproven while the soak goes on, and the text says so.
 #[must_use]
 pub fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String {
     let mut lines = vec![headline(judgement)];
@@ -38,7 +38,11 @@ fn headline(judgement: &Judgement) -> String {
     let title = title(judgement);
     let target = number::target(judgement.target, judgement.unit);
     match (judgement.verdict, judgement.value) {
-        (Verdict::Pass, _) => format!("{title} passed"),
+        (Verdict::Pass, value) => {
+            let value = value.map(|value| number::value(value, judgement.unit, judgement.target));
+            let value = value.map_or_else(String::new, |value| format!(" is {value} so far, and"));
+            format!("{title}{value} is unproven: the soak goes on")
+        }
         (Verdict::Unproven, _) => {
             let reason = judgement.reason.as_deref().map_or_else(String::new, |reason| format!("; {}", clip(reason)));
             format!("{title} is unproven: {}{reason}", samples(judgement))

@@ -1,49 +1,37 @@
 //! The results as a JUnit file, which CI shows to people. nextest writes one at the very end; this one is there from the
 //! first snapshot on, so that a job that is killed has it.
 //!
-//! A file of a soak that goes on has nothing green in it: what has not been missed yet is a failure of the type
-//! `unproven`, since nothing is proven before the end. Only a KPI can be missed by then: that a workload has not played
-//! its plan says no more than that the soak goes on. Later each case is what the judge says.
+//! JUnit has no pending: while a soak goes on, what is pending is a failure of the type `unproven`, so nothing in the file is green.
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{ResultsInput, failure_text, number, results::waiver, rounded, title::title};
+use super::{FileInput, failure_text, rounded};
 use crate::{
-    catalog::Target,
+    catalog::{Suite, Target},
     journal::one_line,
-    judge::{Judged, Judgement, Verdict},
+    results::{Row, Status},
 };
 
-/// Whether anything is still to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// The soak goes on.
-    Playing,
-    /// It has ended, or its session died and no other plays on.
-    Over,
-}
-
 /// The results as JUnit: a suite, with a case for each trial under the trial's name. A failure has the text of the
-/// trial's; `folder` is where that says to read on.
+/// trial's.
 #[must_use]
-pub fn junit_xml(input: &ResultsInput<'_>, folder: &str, stage: Stage) -> String {
-    let ResultsInput { header, history, verdicts, .. } = *input;
-    let suite_name = header.plan.suite.name();
-    let mut suite = TestSuite::new(suite_name);
+pub fn junit_xml(input: &FileInput<'_>) -> String {
+    let FileInput { header, results, timeline, folder, .. } = *input;
+    let mut suite = TestSuite::new(results.suite.name());
     // A time that cannot be read is left out, as is a length that is none.
     suite.timestamp = header.started_at.parse().ok();
     #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-    let real_seconds = history.timeline.scenario_ms() as f64 / 1_000.0 / header.plan.pace;
+    let real_seconds = timeline.scenario_ms() as f64 / 1_000.0 / header.plan.pace;
     suite.time = Duration::try_from_secs_f64(real_seconds).ok();
-    let end = history.timeline.end();
+    let end = timeline.end();
     for (name, value) in [
         ("finished", if end.is_some() { "yes" } else { "no" }.to_owned()),
         ("endReason", end.map(|end| in_camel_case(&end.reason)).unwrap_or_default()),
         ("startedAt", header.started_at.clone()),
         ("endedAt", end.map(|end| end.ended_at.clone()).unwrap_or_default()),
-        ("scenarioMinutes", (history.timeline.scenario_ms() / 60_000).to_string()),
+        ("scenarioMinutes", (timeline.scenario_ms() / 60_000).to_string()),
         ("plannedMinutes", (header.plan.duration_ms / 60_000).to_string()),
         ("pace", rounded(header.plan.pace).to_string()),
         ("seed", header.plan.seed.to_string()),
@@ -53,26 +41,21 @@ pub fn junit_xml(input: &ResultsInput<'_>, folder: &str, stage: Stage) -> String
             suite.add_property(property(name, &value));
         }
     }
-    suite.add_test_cases(verdicts.iter().map(|judgement| case(input, judgement, folder, stage)));
+    suite.add_test_cases(results.rows.iter().map(|row| case(row, results.suite, folder)));
     let mut report = Report::new("s2");
     (report.timestamp, report.time) = (suite.timestamp, suite.time);
     report.add_test_suite(suite);
     report.to_string().expect("text is written to memory")
 }
 
-fn case(input: &ResultsInput<'_>, judgement: &Judgement, folder: &str, stage: Stage) -> TestCase {
-    let suite = input.header.plan.suite;
-    let waiver = waiver(input, judgement);
-    let is_of_the_plan = judgement.kind != Judged::Kpi;
-    let (status, verdict) = match (waiver, judgement.verdict, stage) {
-        (Some(reason), ..) => (skipped(reason), "waived"),
-        (None, Verdict::Fail, Stage::Playing) if is_of_the_plan => {
-            (failure("unproven", &failure_text(judgement, suite, folder)), "unproven")
-        }
-        (None, Verdict::Fail, _) => (failure("fail", &failure_text(judgement, suite, folder)), "fail"),
-        (None, Verdict::Unproven, _) => (failure("unproven", &failure_text(judgement, suite, folder)), "unproven"),
-        (None, Verdict::Pass, Stage::Playing) => (failure("unproven", &so_far(judgement)), "unproven"),
-        (None, Verdict::Pass, Stage::Over) => (TestCaseStatus::success(), "pass"),
+fn case(row: &Row, suite: Suite, folder: &str) -> TestCase {
+    let judgement = &row.judgement;
+    let text = || failure_text(judgement, suite, folder);
+    let (word, status) = match &row.status {
+        Status::Waived(reason) => ("waived", skipped(reason)),
+        Status::Pass => ("pass", TestCaseStatus::success()),
+        Status::Pending | Status::Unproven => ("unproven", failure("unproven", &text())),
+        Status::Fail => ("fail", failure("fail", &text())),
     };
     let mut case = TestCase::new(judgement.kind.trial_name(suite, &judgement.name), status);
     case.set_classname("s2::soak");
@@ -83,7 +66,7 @@ fn case(input: &ResultsInput<'_>, judgement: &Judgement, folder: &str, stage: St
     case.add_property(property("target", &comparison(judgement.target)));
     case.add_property(property("samples", &judgement.samples.to_string()));
     case.add_property(property("promised", &judgement.promised.to_string()));
-    case.add_property(property("verdict", verdict));
+    case.add_property(property("verdict", word));
     case
 }
 
@@ -98,14 +81,6 @@ fn skipped(reason: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::skipped();
     status.set_message(xml(&format!("waived: {}", one_line(reason))));
     status
-}
-
-/// What is said of that which was good so far.
-fn so_far(judgement: &Judgement) -> String {
-    let title = title(judgement);
-    let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
-    let value = value.map_or_else(String::new, |value| format!(" is {value} so far, and"));
-    format!("{title}{value} is unproven: the soak goes on")
 }
 
 fn property(name: &str, value: &str) -> Property {
@@ -135,30 +110,26 @@ fn xml(text: &str) -> XmlString {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use roxmltree::{Document, Node};
 
     use super::*;
     use crate::{
         catalog::{Kpi, Suite},
         journal::{Counter, Finding},
-        judge::fixtures::{
-            sick::{sick, take},
-            soak::Soak,
+        judge::{
+            Verdict,
+            fixtures::{
+                sick::{sick, take},
+                soak::Soak,
+            },
         },
+        report::fixture::{rendered, waiving},
+        results::{Stage, Waivers},
         snapshots::assert_snapshot,
     };
 
-    const FOLDER: &str = "target/soak/full-2026-11-23T10-00-00";
-
-    fn rendered(soak: &Soak, waived: &BTreeMap<String, String>, stage: Stage) -> String {
-        let (history, verdicts) = (soak.history(), soak.judge());
-        junit_xml(
-            &ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived },
-            FOLDER,
-            stage,
-        )
+    fn junit(soak: &Soak, waivers: &Waivers, stage: Stage) -> String {
+        rendered(soak, waivers, stage, junit_xml)
     }
 
     fn cases<'a>(document: &'a Document<'a>) -> impl Iterator<Item = Node<'a, 'a>> {
@@ -172,14 +143,14 @@ mod tests {
 
     #[test]
     fn the_junit_file_has_a_case_for_every_trial_with_its_text_and_figures() {
-        let waived = BTreeMap::from([("rss_drift".to_owned(), "until 4711 is fixed".to_owned())]);
-        assert_snapshot("junit", &rendered(&sick(Kpi::StartToLogP99), &waived, Stage::Over));
+        let waivers = waiving(Kpi::RssDrift, "until 4711 is fixed");
+        assert_snapshot("junit", &junit(&sick(Kpi::StartToLogP99), &waivers, Stage::Over));
     }
 
     #[test]
     fn a_soak_that_has_ended_has_the_verdicts_of_its_judge() {
         for soak in [Soak::healthy(Suite::Smoke), sick(Kpi::SseGaps)] {
-            let text = rendered(&soak, &BTreeMap::new(), Stage::Over);
+            let text = junit(&soak, &Waivers::default(), Stage::Over);
             let document = Document::parse(&text).unwrap();
             let verdicts = soak.judge();
             assert_eq!(verdicts.iter().count(), cases(&document).count());
@@ -197,7 +168,7 @@ mod tests {
     fn a_soak_that_goes_on_has_nothing_green_and_says_that_it_has_not_finished() {
         for minute in [1, 60, 119, 120] {
             let soak = Soak::healthy(Suite::Full).cut_at(minute * 60_000);
-            let text = rendered(&soak, &BTreeMap::new(), Stage::Playing);
+            let text = junit(&soak, &Waivers::default(), Stage::Playing);
             let document = Document::parse(&text).unwrap();
             for case in cases(&document) {
                 let failure = case.children().find(|child| child.has_tag_name("failure"));
@@ -207,10 +178,10 @@ mod tests {
             let suite = document.descendants().find(|node| node.has_tag_name("testsuite")).unwrap();
             assert_eq!((Some("no"), None), (property(suite, "finished"), property(suite, "endReason")));
         }
-        let text = rendered(&Soak::healthy(Suite::Full).cut_at(119 * 60_000), &BTreeMap::new(), Stage::Playing);
+        let text = junit(&Soak::healthy(Suite::Full).cut_at(119 * 60_000), &Waivers::default(), Stage::Playing);
         assert!(text.contains("availability is 100 % so far, and is unproven: the soak goes on"), "{text}");
         // What is bad already is told from that.
-        let text = rendered(&sick(Kpi::SseGaps).cut_at(60 * 60_000), &BTreeMap::new(), Stage::Playing);
+        let text = junit(&sick(Kpi::SseGaps).cut_at(60 * 60_000), &Waivers::default(), Stage::Playing);
         let document = Document::parse(&text).unwrap();
         let failed = cases(&document).filter(|case| property(*case, "verdict") == Some("fail"));
         assert_eq!(vec![Some("full::kpi::sse_gaps")], failed.map(|case| case.attribute("name")).collect::<Vec<_>>());
@@ -220,7 +191,7 @@ mod tests {
     fn a_record_without_an_end_is_never_green_as_a_whole() {
         for minute in [1, 60, 119, 120] {
             let soak = Soak::healthy(Suite::Full).cut_at(minute * 60_000);
-            let text = rendered(&soak, &BTreeMap::new(), Stage::Over);
+            let text = junit(&soak, &Waivers::default(), Stage::Over);
             assert!(!text.contains(r#"failures="0""#), "minute {minute}: {text}");
         }
     }
@@ -232,8 +203,8 @@ mod tests {
         let mut soak = Soak::healthy(Suite::Full);
         take(soak.minute(41), Counter::TamperedRejected, 1);
         soak.happens(3_660_000, Finding::TamperAccepted { version: forged.into(), answer: forged.into() });
-        let waived = BTreeMap::from([("rss_drift".to_owned(), forged.to_owned())]);
-        let text = rendered(&soak, &waived, Stage::Over);
+        let waivers = waiving(Kpi::RssDrift, forged);
+        let text = junit(&soak, &waivers, Stage::Over);
         let document = Document::parse(&text).unwrap();
         assert!(cases(&document).all(|case| case.attribute("name") != Some("forged")), "{text}");
         let told = document.descendants().filter_map(|node| node.text()).filter(|told| told.contains("forged")).count();

@@ -2,7 +2,7 @@
 
 use console::{Style, measure_text_width, truncate_str};
 
-use crate::judge::Verdict;
+use crate::results::Status;
 
 /// What whoever reads it can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +21,13 @@ impl TerminalLook {
         if self.is_coloured { style.force_styling(true).apply_to(text).to_string() } else { text.to_owned() }
     }
 
-    /// Text in the colour of a verdict; none is of what is waived.
-    pub(super) fn of_verdict(self, verdict: Option<Verdict>, text: &str) -> String {
-        let style = match verdict {
-            Some(Verdict::Fail) => Style::new().red().bold(),
-            Some(Verdict::Unproven) => Style::new().yellow().bold(),
-            Some(Verdict::Pass) => Style::new().green(),
-            None => Style::new().dim(),
+    /// Text in the colour of a status.
+    pub(super) fn of_status(self, status: &Status, text: &str) -> String {
+        let style = match status {
+            Status::Fail => Style::new().red().bold(),
+            Status::Unproven => Style::new().yellow().bold(),
+            Status::Pass => Style::new().green(),
+            Status::Pending | Status::Waived(_) => Style::new().dim(),
         };
         self.paint(style, text)
     }

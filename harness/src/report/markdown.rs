@@ -6,91 +6,57 @@
 use super::{failure_text, table};
 use crate::{
     catalog::Suite,
-    judge::{Judged, Judgement, Verdict, Verdicts},
-    plan::Unsupported,
+    judge::Judged,
+    results::{Results, Row, Status},
 };
 
 /// Texts of failures are told while all of it stays below this; GitHub takes 1 MiB a step, and a step may play several
 /// suites.
 const BYTES_MAX: usize = 128 * 1024;
 
-/// The verdicts on a suite as Markdown. `waived` says what is not judged, `folder` where failures say to read on.
+/// The results as Markdown. `folder` is where failures say to read on.
 #[must_use]
-pub fn summary_markdown(suite: Suite, verdicts: &Verdicts, waived: &Unsupported, folder: &str) -> String {
-    let mut told: Vec<(Rank, &Judgement)> =
-        verdicts.iter().map(|judgement| (Rank::of(judgement, waived), judgement)).collect();
+pub fn summary_markdown(results: &Results, folder: &str) -> String {
+    let suite = results.suite;
+    let mut rows = results.worst_first();
     // What is not a KPI is told of where it is red: a verdict on a gateway is worth as much as those.
-    told.retain(|(rank, judgement)| judgement.kind == Judged::Kpi || rank.is_red());
-    // Stable: within a rank the order is that of the table.
-    told.sort_by_key(|(rank, _)| *rank);
-    let mut text = format!("### S2 {suite}: {}\n\n", counts(verdicts, waived));
+    rows.retain(|row| row.judgement.kind == Judged::Kpi || row.status.is_red());
+    let counts: Vec<String> = results.counts().into_iter().map(|(_, count)| count).collect();
+    let mut text = format!("### S2 {suite}: {}\n\n", counts.join(", "));
     text.push_str("| verdict | KPI | value | target | samples / promised |\n|---|---|---:|---:|---:|\n");
-    for (rank, judgement) in &told {
-        let [name, value, target, samples, _] = table::cells(judgement, waived).map(|cell| escaped(&cell));
-        let name = if judgement.kind == Judged::Kpi { name } else { escaped(&judgement.kind.trial_name(suite, &name)) };
-        text.push_str(&format!("| {} | {name} | {value} | {target} | {samples} |\n", rank.word()));
+    for row in &rows {
+        let kind = row.judgement.kind;
+        let [name, value, target, samples, _] = table::cells(row).map(|cell| escaped(&cell));
+        let name = if kind == Judged::Kpi { name } else { escaped(&kind.trial_name(suite, &name)) };
+        text.push_str(&format!("| {} | {name} | {value} | {target} | {samples} |\n", shown(&row.status)));
     }
-    let reds: Vec<&Judgement> =
-        told.iter().filter(|(rank, _)| rank.is_red()).map(|(_, judgement)| *judgement).collect();
+    let reds: Vec<&Row> = rows.iter().filter(|row| row.status.is_red()).copied().collect();
     text.push_str(&texts(&reds, suite, folder));
-    let waivers = told.iter().filter_map(|(_, judgement)| Some((&judgement.name, table::waiver(judgement, waived)?)));
-    for (name, reason) in waivers {
-        text.push_str(&format!("\n{} is waived: {}\n", escaped(name), escaped(&crate::journal::clip(reason))));
+    for (row, reason) in rows.iter().filter_map(|row| Some((row, row.status.waiver()?))) {
+        let (name, reason) = (escaped(&row.judgement.name), escaped(&crate::journal::clip(reason)));
+        text.push_str(&format!("\n{name} is waived: {reason}\n"));
     }
     text.push('\n');
     text
 }
 
-/// The order in which a reader wants them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Fail,
-    Unproven,
-    Pass,
-    Waived,
-}
-
-impl Rank {
-    fn of(judgement: &Judgement, waived: &Unsupported) -> Self {
-        match (table::waiver(judgement, waived), judgement.verdict) {
-            (Some(_), _) => Self::Waived,
-            (None, Verdict::Fail) => Self::Fail,
-            (None, Verdict::Unproven) => Self::Unproven,
-            (None, Verdict::Pass) => Self::Pass,
-        }
-    }
-
-    const fn is_red(self) -> bool {
-        matches!(self, Self::Fail | Self::Unproven)
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Fail => "🔴 **FAIL**",
-            Self::Unproven => "🟠 **UNPROVEN**",
-            Self::Pass => "🟢 pass",
-            Self::Waived => "⚪ waived",
-        }
+const fn shown(status: &Status) -> &'static str {
+    match status {
+        Status::Fail => "🔴 **FAIL**",
+        Status::Unproven => "🟠 **UNPROVEN**",
+        Status::Pending => "🔵 pending",
+        Status::Pass => "🟢 pass",
+        Status::Waived(_) => "⚪ waived",
     }
 }
 
-/// `1 failed, 2 unproven, 30 passed, 1 waived`; what there is none of is left out, but for those that passed.
-fn counts(verdicts: &Verdicts, waived: &Unsupported) -> String {
-    let count = |wanted| verdicts.iter().filter(|judgement| Rank::of(judgement, waived) == wanted).count();
-    let counts =
-        [(Rank::Fail, "failed"), (Rank::Unproven, "unproven"), (Rank::Pass, "passed"), (Rank::Waived, "waived")];
-    let counts = counts.map(|(rank, word)| (rank, count(rank), word));
-    let told = counts.iter().filter(|(rank, count, _)| *count > 0 || *rank == Rank::Pass);
-    told.map(|(_, count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
-}
-
-fn texts(reds: &[&Judgement], suite: Suite, folder: &str) -> String {
+fn texts(reds: &[&Row], suite: Suite, folder: &str) -> String {
     if reds.is_empty() {
         return String::new();
     }
     let mut text = "\n<details open><summary>What is red</summary>\n\n<pre>\n".to_owned();
-    for (n, judgement) in reds.iter().enumerate() {
-        let told = in_html(&failure_text(judgement, suite, folder));
+    for (n, row) in reds.iter().enumerate() {
+        let told = in_html(&failure_text(&row.judgement, suite, folder));
         if text.len() + told.len() > BYTES_MAX {
             text.push_str(&format!("… and {} more; the results have them\n", reds.len() - n));
             break;
@@ -131,23 +97,26 @@ mod tests {
     use crate::{
         catalog::Kpi,
         journal::{Counter, Finding},
-        judge::fixtures::{
-            sick::{diagnosis, sick, take},
-            soak::Soak,
+        judge::{
+            Verdict, Verdicts,
+            fixtures::{
+                sick::{diagnosis, sick, take},
+                soak::Soak,
+            },
         },
+        report::fixture::{FOLDER, waiving},
+        results::Waivers,
         snapshots::assert_snapshot,
     };
 
-    const FOLDER: &str = "target/soak/full-2026-11-23T10-00-00";
-
-    fn waived(reason: &str) -> Unsupported {
-        Unsupported { kpis: [(Kpi::RssDrift, reason.to_owned())].into(), ..Unsupported::default() }
+    fn markdown(verdicts: &Verdicts, waivers: &Waivers) -> String {
+        summary_markdown(&Results::new(Suite::Full, verdicts.clone(), waivers, |_| true), FOLDER)
     }
 
     #[test]
     fn the_summary_has_red_first_and_their_texts() {
         let verdicts = &diagnosis(Kpi::StartToLogP99).verdicts;
-        let text = summary_markdown(Suite::Full, verdicts, &waived("until 4711 is fixed"), FOLDER);
+        let text = markdown(verdicts, &waiving(Kpi::RssDrift, "until 4711 is fixed"));
         assert_snapshot("summary_markdown", &text);
     }
 
@@ -156,7 +125,7 @@ mod tests {
         let mut verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
         verdicts.kpis[20].verdict = Verdict::Unproven;
         verdicts.workloads[3].verdict = Verdict::Fail;
-        let text = summary_markdown(Suite::Full, &verdicts, &Unsupported::default(), FOLDER);
+        let text = markdown(&verdicts, &Waivers::default());
         let words = ["| 🔴 **FAIL** |", "| 🟠 **UNPROVEN** |", "| 🟢 pass |"];
         let rank = |line: &str| words.iter().position(|word| line.starts_with(word));
         let ranks: Vec<usize> = text.lines().filter_map(rank).collect();
@@ -172,7 +141,7 @@ mod tests {
         let mut soak = Soak::healthy(Suite::Full);
         take(soak.minute(41), Counter::TamperedRejected, 1);
         soak.happens(3_660_000, Finding::TamperAccepted { version: forged.into(), answer: forged.into() });
-        let text = summary_markdown(Suite::Full, &soak.judge(), &waived(forged), FOLDER);
+        let text = markdown(&soak.judge(), &waiving(Kpi::RssDrift, forged));
         assert!(text.contains("forged"), "{text}");
         assert!(!text.contains("<img") && !text.contains("\n## "), "{text}");
         assert_eq!((1, 1), (text.matches("</pre>").count(), text.matches("</details>").count()), "{text}");
@@ -191,7 +160,7 @@ mod tests {
             judgement.evidence.notes = vec!["<".repeat(10_000); 5];
         }
         verdicts.kpis.truncate(100);
-        let text = summary_markdown(Suite::Full, &verdicts, &Unsupported::default(), FOLDER);
+        let text = markdown(&verdicts, &Waivers::default());
         assert!(text.len() < BYTES_MAX + 64 * 1024, "{}", text.len());
         assert!(text.contains("more; the results have them") && text.contains("</pre>"));
     }

@@ -1,11 +1,16 @@
-//! Renders verdicts: one renderer a file, pure text, and a renderer decides nothing.
+//! Renders results: one renderer a file, pure text, and a renderer decides nothing.
 
 mod block;
 mod comparison;
 #[cfg(test)]
 mod evidence_tests;
 mod failure;
+mod file_input;
+mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod folder;
+mod glance;
 mod heartbeat;
 mod junit;
 mod look;
@@ -21,17 +26,20 @@ mod table;
 mod tests;
 mod title;
 
-pub use block::{KPIS_SHOWN, SoakStanding, block, red_line};
+pub use block::{SoakStanding, block, red_line};
 pub use comparison::comparison_table;
 pub use failure::failure_text;
+pub use file_input::FileInput;
+pub use files::{Occasion, OutputFile, files};
 pub use folder::RunFolder;
+pub use glance::Glance;
 pub use heartbeat::heartbeat_line;
-pub use junit::{Stage, junit_xml};
+pub use junit::junit_xml;
 pub use look::TerminalLook;
 pub use markdown::summary_markdown;
 use number::rounded;
-pub use page::{Glance, PageInput, live_html, live_json, report_html};
+pub use page::{live_html, live_json, report_html};
 pub use prometheus::{PROMETHEUS_CONTENT_TYPE, prometheus_text};
-pub use results::{ResultsInput, results_json};
+pub use results::results_json;
 pub use snapshot::snapshot_json;
 pub use table::kpi_table;

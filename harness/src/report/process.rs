@@ -9,14 +9,14 @@ use crate::{
 };
 
 /// Both processes. What was never measured is null.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ProcessStats {
     gateway: Process,
     harness: Process,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Process {
     rss_bytes_last: Option<f64>,

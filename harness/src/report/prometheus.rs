@@ -9,10 +9,11 @@ use prometheus_client::{
 };
 
 use crate::{
-    catalog::{Suite, Unit},
+    catalog::Unit,
     history::{History, Scope},
     journal::{Counter, Gauge, Timing},
-    judge::{Judgement, Verdict, Verdicts},
+    judge::Judgement,
+    results::{Results, Row, Status},
 };
 
 type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;
@@ -20,18 +21,19 @@ type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;
 /// What a scrape of such a text has to say that it is.
 pub const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The verdicts, counters, gauges and latencies of a soak as they stand, in the text format of `OpenMetrics`. Everything
+/// The results, counters, gauges and latencies of a soak as they stand, in the text format of `OpenMetrics`. Everything
 /// is a gauge: a session that takes over goes on counting where the one before it was, and a scrape is but a look at that.
 #[must_use]
-pub fn prometheus_text(suite: Suite, duration_ms: u64, history: &History, verdicts: &Verdicts) -> String {
-    let mut registry = Registry::with_prefix_and_labels("s2", [("suite".into(), suite.name().into())].into_iter());
+pub fn prometheus_text(results: &Results, duration_ms: u64, history: &History) -> String {
+    let labels = [("suite".into(), results.suite.name().into())];
+    let mut registry = Registry::with_prefix_and_labels("s2", labels.into_iter());
     let played = Number::<f64, AtomicU64>::default();
     played.set(seconds(history.timeline.scenario_ms()));
     registry.register_with_unit("scenario", "How far the scenario has come", Units::Seconds, played);
     let planned = Number::<f64, AtomicU64>::default();
     planned.set(seconds(duration_ms));
     registry.register_with_unit("scenario_planned", "How long the scenario is", Units::Seconds, planned);
-    judgements(&mut registry, verdicts);
+    judgements(&mut registry, results);
 
     let counters = Numbers::default();
     for counter in Counter::ALL {
@@ -60,15 +62,10 @@ pub fn prometheus_text(suite: Suite, duration_ms: u64, history: &History, verdic
     text
 }
 
-fn judgements(registry: &mut Registry, verdicts: &Verdicts) {
-    let [values, targets, samples, promised, standing]: [Numbers; 5] = Default::default();
-    for judgement in verdicts.iter() {
-        let name = judgement.name.as_str();
-        let kind = match judgement.kind {
-            crate::judge::Judged::Kpi => "kpi",
-            crate::judge::Judged::Workload => "workload",
-            crate::judge::Judged::Harness => "harness",
-        };
+fn judgements(registry: &mut Registry, results: &Results) {
+    let [values, targets, samples, promised, statuses]: [Numbers; 5] = Default::default();
+    for Row { judgement, status } in &results.rows {
+        let (kind, name) = (judgement.kind.name(), judgement.name.as_str());
         let labels = [("kind", kind), ("name", name)];
         let with_unit = [("kind", kind), ("name", name), ("unit", unit(judgement))];
         if let Some(value) = judgement.value {
@@ -77,16 +74,20 @@ fn judgements(registry: &mut Registry, verdicts: &Verdicts) {
         set(&targets, &with_unit, judgement.target.limit());
         set(&samples, &labels, count(judgement.samples));
         set(&promised, &labels, count(judgement.promised));
-        for (word, verdict) in [("pass", Verdict::Pass), ("unproven", Verdict::Unproven), ("fail", Verdict::Fail)] {
-            let is_it = if judgement.verdict == verdict { 1.0 } else { 0.0 };
-            set(&standing, &[("kind", kind), ("name", name), ("verdict", word)], is_it);
+        for (word, _) in Status::WORDS {
+            let is_it = if status.word() == word { 1.0 } else { 0.0 };
+            set(&statuses, &[("kind", kind), ("name", name), ("verdict", word)], is_it);
         }
     }
     registry.register("judgement_value", "The value as it stands, in the unit that the label says", values);
     registry.register("judgement_target", "What it is held against", targets);
     registry.register("judgement_samples", "Samples that it rests on so far", samples);
     registry.register("judgement_promised", "Samples that the plan promised", promised);
-    registry.register("judgement_verdict", "1 for the verdict as it would be now, 0 for the others", standing);
+    registry.register(
+        "judgement_verdict",
+        "1 for the status, 0 for the others; pending until nothing can change it",
+        statuses,
+    );
 }
 
 fn set(of: &Numbers, labels: &[(&'static str, &str)], value: f64) {

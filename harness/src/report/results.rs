@@ -1,33 +1,18 @@
 //! The results file.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::{process::ProcessStats, rounded};
+use super::{FileInput, glance::Activity, process::ProcessStats, rounded};
 use crate::{
-    catalog::{Kpi, Suite, Target, Workload},
-    history::{History, Scope},
-    journal::{Counter, EndReason, Header},
-    judge::{ChaosReport, Comparison, Judged, Judgement, Range, Verdict, Verdicts},
+    catalog::{Suite, Target},
+    journal::EndReason,
+    judge::{ChaosReport, Comparison, Judged, Judgement, Range, Verdict},
+    results::{Row, Status},
 };
-
-/// What the results are made of.
-#[derive(Debug, Clone, Copy)]
-pub struct ResultsInput<'a> {
-    /// The journal's header: what was to be played, against what.
-    pub header: &'a Header,
-    /// What was recorded so far.
-    pub history: &'a History,
-    /// What is said of it.
-    pub verdicts: &'a Verdicts,
-    /// KPIs that are not judged, by name, and why. They stand among the KPIs, and do not count in the summary.
-    pub waived: &'a BTreeMap<String, String>,
-}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Results<'a> {
+struct ResultsFile<'a> {
     summary: Summary<'a>,
     fatal_error: Option<&'a str>,
     kpis: Vec<Judgement>,
@@ -36,7 +21,7 @@ struct Results<'a> {
     chaos: &'a [ChaosReport],
     duration_minutes: f64,
     waived: Vec<Waived<'a>>,
-    processes: ProcessStats,
+    processes: &'a ProcessStats,
     /// Null where there is no earlier run to compare with.
     comparison: Option<Comparison>,
 }
@@ -61,15 +46,8 @@ struct Summary<'a> {
     pace: f64,
     planned_minutes: f64,
     runs_planned: usize,
-    runs_started: u64,
-    runs_ended: u64,
-    runs_succeeded: u64,
-    open_streams: u64,
-    streams_opened: u64,
-    events_delivered: u64,
-    requests: u64,
-    request_errors: u64,
-    requests_throttled: u64,
+    #[serde(flatten)]
+    activity: &'a Activity,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,52 +58,37 @@ struct Waived<'a> {
 
 /// The results as JSON, for people and `jq`. The same input gives the same bytes.
 #[must_use]
-pub fn results_json(input: &ResultsInput<'_>) -> String {
-    let ResultsInput { history, verdicts, waived, .. } = *input;
-    let judgements = |judgements: &[Judgement]| judgements.iter().map(presentable).collect();
-    let unsupported = &input.header.plan.unsupported;
-    let of_kpis = unsupported
-        .kpis
-        .iter()
-        .map(|(kpi, reason)| (kpi.name(), reason))
-        .filter(|(name, _)| !waived.contains_key(*name));
-    let of_workloads = unsupported.workloads.iter().map(|(workload, reason)| (workload.name(), reason));
-    let of_chaos = unsupported.chaos.iter().map(|(chaos, reason)| (chaos.name(), reason));
-    let by_settings = waived.iter().map(|(name, reason)| (name.as_str(), reason));
-    let waived = by_settings.chain(of_kpis).chain(of_workloads).chain(of_chaos);
-    let waived = waived.map(|(name, reason)| Waived { name, reason }).collect();
-    let results = Results {
+pub fn results_json(input: &FileInput<'_>) -> String {
+    let FileInput { results, glance, timeline, .. } = *input;
+    let judgements = |kind| results.of_kind(kind).map(presentable).collect();
+    let file = ResultsFile {
         summary: summary(input),
-        fatal_error: history.timeline.fatal(),
-        kpis: judgements(&verdicts.kpis),
-        workloads: judgements(&verdicts.workloads),
-        harness: judgements(&verdicts.harness),
-        chaos: &verdicts.chaos,
-        duration_minutes: minutes(history.timeline.scenario_ms()),
-        waived,
-        processes: ProcessStats::of(history),
-        comparison: verdicts.comparison.as_ref().map(compared),
+        fatal_error: timeline.fatal(),
+        kpis: judgements(Judged::Kpi),
+        workloads: judgements(Judged::Workload),
+        harness: judgements(Judged::Harness),
+        chaos: &results.chaos,
+        duration_minutes: minutes(timeline.scenario_ms()),
+        waived: results.waivers.iter().map(|(name, reason)| Waived { name, reason }).collect(),
+        processes: &glance.processes,
+        comparison: results.comparison.as_ref().map(compared),
     };
-    let mut json = serde_json::to_string_pretty(&results).expect("results are strings, numbers and lists");
+    let mut json = serde_json::to_string_pretty(&file).expect("results are strings, numbers and lists");
     json.push('\n');
     json
 }
 
-fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
-    let ResultsInput { header, history, verdicts, .. } = *input;
-    let is_waived = |judgement: &&Judgement| waiver(input, judgement).is_some();
-    let judged: Vec<Verdict> = verdicts.iter().filter(|j| !is_waived(j)).map(|j| j.verdict).collect();
-    let counted = |verdict| judged.iter().filter(|judged| **judged == verdict).count();
-    let end = history.timeline.end();
-    let counter = |counter| history.totals.counter(counter, Scope::All);
+fn summary<'a>(input: &FileInput<'a>) -> Summary<'a> {
+    let FileInput { header, results, glance, timeline, .. } = *input;
+    let counted = |verdict| results.rows.iter().filter(|row| row.status.verdict() == Some(verdict)).count();
+    let end = timeline.end();
     Summary {
-        suite: header.plan.suite,
-        // No verdict is no green.
-        verdict: judged.iter().copied().max().unwrap_or(Verdict::Unproven),
+        suite: results.suite,
+        verdict: results.overall(),
         passed: counted(Verdict::Pass),
         failed: counted(Verdict::Fail),
         unproven: counted(Verdict::Unproven),
-        waived: verdicts.iter().filter(is_waived).count(),
+        waived: results.rows.iter().filter(|row| row.status.waiver().is_some()).count(),
         started_at: &header.started_at,
         ended_at: end.map(|end| end.ended_at.as_str()),
         end_reason: end.map(|end| end.reason),
@@ -136,29 +99,8 @@ fn summary<'a>(input: &ResultsInput<'a>) -> Summary<'a> {
         pace: rounded(header.plan.pace),
         planned_minutes: minutes(header.plan.duration_ms),
         runs_planned: header.plan.runs.len(),
-        runs_started: history.totals.runs_started(),
-        runs_ended: counter(Counter::RunsEnded),
-        runs_succeeded: counter(Counter::RunsSucceeded),
-        open_streams: history.totals.open_streams(),
-        streams_opened: counter(Counter::StreamsOpened),
-        events_delivered: counter(Counter::EventsDelivered),
-        requests: history.totals.requests(),
-        request_errors: counter(Counter::RequestErrors),
-        requests_throttled: counter(Counter::RequestsThrottled),
+        activity: &glance.activity,
     }
-}
-
-/// Why a judgement does not count, where it is waived: by the settings, or for what the gateway lacks.
-pub(super) fn waiver<'a>(input: &ResultsInput<'a>, judgement: &Judgement) -> Option<&'a str> {
-    let ResultsInput { header, waived, .. } = *input;
-    let unsupported = &header.plan.unsupported;
-    let name = judgement.name.as_str();
-    let reason = match judgement.kind {
-        Judged::Kpi => waived.get(name).or_else(|| unsupported.kpis.get(&Kpi::from_name(name)?)),
-        Judged::Workload => unsupported.workloads.get(&Workload::from_name(name)?),
-        Judged::Harness => None,
-    };
-    reason.map(String::as_str)
 }
 
 /// Scenario minutes.
@@ -167,9 +109,14 @@ fn minutes(ms: u64) -> f64 {
     rounded(ms as f64 / 60_000.0)
 }
 
-/// A judgement with its numbers rounded: nobody reads the eleventh decimal, and no two results differ by it.
-fn presentable(judgement: &Judgement) -> Judgement {
-    let mut shown = judgement.clone();
+/// A judgement with the verdict of its status, and with its numbers rounded: nobody reads the eleventh decimal, and no two results
+/// differ by it.
+fn presentable(row: &Row) -> Judgement {
+    let mut shown = row.judgement.clone();
+    if row.status == Status::Pending {
+        shown.verdict = Verdict::Unproven;
+        shown.reason.get_or_insert_with(|| "the soak goes on".to_owned());
+    }
     shown.value = shown.value.map(rounded);
     shown.range = shown.range.map(range);
     shown.target = shown.target.with_limit(rounded(Target::limit(shown.target)));

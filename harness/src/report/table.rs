@@ -6,9 +6,8 @@ use super::{
     number,
 };
 use crate::{
-    catalog::{Kpi, Workload},
-    judge::{Judged, Judgement, Verdict, Verdicts},
-    plan::Unsupported,
+    judge::Judged,
+    results::{Results, Row, Status},
 };
 
 const HEAD: [&str; 5] = ["KPI", "value", "target", "samples / promised", "verdict"];
@@ -20,13 +19,10 @@ const COLUMNS: [&[usize]; 3] = [&[0, 1, 2, 3, 4], &[0, 1, 2, 4], &[0, 1, 4]];
 /// A table of the KPIs, one a line: name, value, target, samples of those promised, verdict. On a narrow terminal columns
 /// are left out, and no line wraps. Ends with a line feed.
 #[must_use]
-pub fn kpi_table(verdicts: &Verdicts, waived: &Unsupported, look: TerminalLook) -> String {
+pub fn kpi_table(results: &Results, look: TerminalLook) -> String {
     let head = (None, HEAD.map(str::to_owned));
-    let rows = verdicts.kpis.iter().map(|judgement| {
-        let verdict = waiver(judgement, waived).is_none().then_some(judgement.verdict);
-        (Some(verdict), cells(judgement, waived))
-    });
-    let rows: Vec<(Option<Option<Verdict>>, [String; 5])> = std::iter::once(head).chain(rows).collect();
+    let kpis = results.of_kind(Judged::Kpi).map(|row| (Some(&row.status), cells(row)));
+    let rows: Vec<(Option<&Status>, [String; 5])> = std::iter::once(head).chain(kpis).collect();
     let widest = |column: usize| rows.iter().map(|(_, cells)| width(&cells[column])).max().unwrap_or(0);
     let mut widths: [usize; 5] = std::array::from_fn(widest);
     let taken = |columns: &[usize]| columns.iter().map(|n| widths[*n]).sum::<usize>() + BETWEEN * (columns.len() - 1);
@@ -35,10 +31,10 @@ pub fn kpi_table(verdicts: &Verdicts, waived: &Unsupported, look: TerminalLook) 
     // What is still too wide is cut where it says least: in the name.
     widths[0] -= taken(columns).saturating_sub(look.columns).min(widths[0] - 1);
     let mut table = String::new();
-    for (verdict, cells) in &rows {
+    for (status, cells) in &rows {
         let shown = columns.iter().map(|n| match n {
             0 => padded_name(&cells[0], widths[0]),
-            4 => verdict.map_or_else(|| cells[4].clone(), |verdict| look.of_verdict(verdict, &cells[4])),
+            4 => status.map_or_else(|| cells[4].clone(), |status| look.of_status(status, &cells[4])),
             n => padded_left(&cells[*n], widths[*n]),
         });
         let line = shown.collect::<Vec<_>>().join(&" ".repeat(BETWEEN));
@@ -49,44 +45,34 @@ pub fn kpi_table(verdicts: &Verdicts, waived: &Unsupported, look: TerminalLook) 
 }
 
 /// Name, value, target, samples of those promised, verdict.
-pub(super) fn cells(judgement: &Judgement, waived: &Unsupported) -> [String; 5] {
+pub(super) fn cells(row: &Row) -> [String; 5] {
+    let Row { judgement, status } = row;
     let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
-    let verdict = match (waiver(judgement, waived), judgement.verdict) {
-        (Some(_), _) => "waived",
-        (None, Verdict::Pass) => "pass",
-        (None, Verdict::Unproven) => "UNPROVEN",
-        (None, Verdict::Fail) => "FAIL",
-    };
     [
         judgement.name.clone(),
         value.unwrap_or_else(|| "–".to_owned()),
         number::target_signed(judgement.target, judgement.unit),
         format!("{} / {}", number::count(judgement.samples), number::count(judgement.promised)),
-        verdict.to_owned(),
+        if status.is_red() { status.word().to_uppercase() } else { status.word().to_owned() },
     ]
-}
-
-/// Why something is not judged, where it is waived.
-pub(super) fn waiver<'a>(judgement: &Judgement, waived: &'a Unsupported) -> Option<&'a str> {
-    let reason = match judgement.kind {
-        Judged::Kpi => waived.kpis.get(&Kpi::from_name(&judgement.name)?),
-        Judged::Workload => waived.workloads.get(&Workload::from_name(&judgement.name)?),
-        Judged::Harness => None,
-    };
-    reason.map(String::as_str)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{judge::fixtures::sick::diagnosis, snapshots::assert_snapshot};
+    use crate::{
+        catalog::{Kpi, Suite},
+        judge::{Verdict, fixtures::sick::diagnosis},
+        report::fixture::waiving,
+        snapshots::assert_snapshot,
+    };
 
     fn table(columns: usize, is_coloured: bool) -> String {
         let mut verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
         verdicts.kpis[6].verdict = Verdict::Unproven;
-        let waived =
-            Unsupported { kpis: [(Kpi::RssDrift, "until 4711 is fixed".to_owned())].into(), ..Unsupported::default() };
-        kpi_table(&verdicts, &waived, TerminalLook { columns, is_coloured })
+        let waivers = waiving(Kpi::RssDrift, "until 4711 is fixed");
+        let results = Results::new(Suite::Full, verdicts, &waivers, |_| true);
+        kpi_table(&results, TerminalLook { columns, is_coloured })
     }
 
     #[test]

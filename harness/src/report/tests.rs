@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    ResultsInput, RunFolder, TerminalLook, comparison_table, failure_text, heartbeat_line, kpi_table, results_json,
-    snapshot_json,
+    RunFolder, TerminalLook, comparison_table, failure_text,
+    fixture::{FOLDER, rendered, waiving},
+    heartbeat_line, kpi_table, results_json, snapshot_json,
 };
 use crate::{
     catalog::{Chaos, HarnessCheck, Kpi, Suite, Workload},
@@ -17,11 +18,9 @@ use crate::{
             soak::{Soak, run_id, timing},
         },
     },
-    plan::Unsupported,
+    results::{Results, Stage, Waivers},
     snapshots::assert_snapshot,
 };
-
-const FOLDER: &str = "target/soak/full-2026-11-23T10-00-00";
 
 fn text(judgement: &Judgement) -> String {
     failure_text(judgement, Suite::Full, FOLDER)
@@ -105,40 +104,46 @@ fn a_failure_is_plain_lines_whatever_the_gateway_said() {
     assert!(told.lines().count() <= 8 && told.chars().count() < 4_000, "{told}");
 }
 
-fn results(soak: &Soak, waived: &BTreeMap<String, String>) -> String {
-    let (history, verdicts) = (soak.history(), soak.judge());
-    results_json(&ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived })
+fn results(soak: &Soak, waivers: &Waivers) -> String {
+    rendered(soak, waivers, Stage::Over, results_json)
 }
 
 #[test]
 fn the_results_hold_everything_under_stable_names() {
-    let waived = BTreeMap::from([("rss_drift".to_owned(), "until 4711 is fixed".to_owned())]);
-    assert_snapshot("results", &results(&sick(Kpi::StartToLogP99), &waived));
+    let waivers = waiving(Kpi::RssDrift, "until 4711 is fixed");
+    assert_snapshot("results", &results(&sick(Kpi::StartToLogP99), &waivers));
 }
 
 #[test]
 fn the_same_soak_gives_the_same_results_to_the_byte() {
     let soak = sick(Kpi::RssDrift);
-    assert_eq!(results(&soak, &BTreeMap::new()), results(&soak, &BTreeMap::new()));
+    assert_eq!(results(&soak, &Waivers::default()), results(&soak, &Waivers::default()));
 }
 
 #[test]
 fn a_waived_kpi_does_not_count_and_its_reason_stands_in_the_results() {
-    let read = |waived: &BTreeMap<String, String>| {
-        let json: serde_json::Value = serde_json::from_str(&results(&sick(Kpi::RssDrift), waived)).unwrap();
+    let read = |waivers: &Waivers| {
+        let json: serde_json::Value = serde_json::from_str(&results(&sick(Kpi::RssDrift), waivers)).unwrap();
         json
     };
-    assert_eq!("fail", read(&BTreeMap::new())["summary"]["verdict"]);
-    let waived = read(&BTreeMap::from([("rss_drift".to_owned(), "a leak we know".to_owned())]));
+    assert_eq!("fail", read(&Waivers::default())["summary"]["verdict"]);
+    let waived = read(&waiving(Kpi::RssDrift, "a leak we know"));
     assert_eq!("pass", waived["summary"]["verdict"]);
     assert_eq!((0, 1), (waived["summary"]["failed"].as_u64().unwrap(), waived["summary"]["waived"].as_u64().unwrap()));
     assert_eq!("a leak we know", waived["waived"][0]["reason"]);
 }
 
 #[test]
-fn results_while_the_soak_goes_on_have_no_end_and_no_fatal_error() {
-    let json: serde_json::Value =
-        serde_json::from_str(&results(&Soak::healthy(Suite::Full).cut_at(1_200_000), &BTreeMap::new())).unwrap();
+fn results_while_the_soak_goes_on_have_no_end_no_fatal_error_and_nothing_green() {
+    let soak = Soak::healthy(Suite::Full).cut_at(1_200_000);
+    let json = rendered(&soak, &Waivers::default(), Stage::Playing, results_json);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        ("unproven", 0),
+        (json["summary"]["verdict"].as_str().unwrap(), json["summary"]["passed"].as_u64().unwrap())
+    );
+    let kpis = json["kpis"].as_array().unwrap();
+    assert!(kpis.iter().all(|kpi| kpi["verdict"] == "unproven" && kpi["reason"].is_string()), "{json}");
     assert!(json["summary"]["endedAt"].is_null() && json["fatalError"].is_null());
     assert_eq!(20.0, json["durationMinutes"].as_f64().unwrap());
 }
@@ -152,10 +157,9 @@ fn a_snapshot_holds_metrics_counters_processes_and_quantiles() {
 
 #[test]
 fn the_table_shows_every_kpi_at_a_glance() {
-    assert_snapshot(
-        "kpi_table",
-        &kpi_table(&diagnosis(Kpi::StartToLogP99).verdicts, &Unsupported::default(), TerminalLook::PLAIN),
-    );
+    let verdicts = diagnosis(Kpi::StartToLogP99).verdicts.clone();
+    let results = Results::new(Suite::Full, verdicts, &Waivers::default(), |_| true);
+    assert_snapshot("kpi_table", &kpi_table(&results, TerminalLook::PLAIN));
 }
 
 /// Slower than it was, and under its target.
@@ -167,7 +171,7 @@ fn regressed() -> Soak {
             interval.timings.insert(Timing::StartToLog, timing(value_us, 3, interval.from_ms, &run_id(minute)));
         })
     };
-    let mut then: serde_json::Value = serde_json::from_str(&results(&slow(250), &BTreeMap::new())).unwrap();
+    let mut then: serde_json::Value = serde_json::from_str(&results(&slow(250), &Waivers::default())).unwrap();
     then["summary"]["pace"] = 120.0.into();
     then["kpis"][5]["verdict"] = "unproven".into();
     let baseline = Baseline::from_json("s2-full-results-2026-11-22T10-00-00.json", &then.to_string()).unwrap();
@@ -187,10 +191,10 @@ fn a_regression_under_the_target_tells_a_stranger_what_moved() {
 fn the_comparison_shows_then_and_now_at_a_glance_and_stands_in_the_results() {
     let verdicts = regressed().judge();
     assert_snapshot("comparison_table", &comparison_table(verdicts.comparison.as_ref().unwrap()));
-    let json: serde_json::Value = serde_json::from_str(&results(&regressed(), &BTreeMap::new())).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&results(&regressed(), &Waivers::default())).unwrap();
     assert_snapshot("comparison", &serde_json::to_string_pretty(&json["comparison"]).unwrap());
     let bare: serde_json::Value =
-        serde_json::from_str(&results(&Soak::healthy(Suite::Full), &BTreeMap::new())).unwrap();
+        serde_json::from_str(&results(&Soak::healthy(Suite::Full), &Waivers::default())).unwrap();
     assert!(bare.as_object().unwrap().contains_key("comparison") && bare["comparison"].is_null());
 }
 

@@ -28,9 +28,10 @@ use crate::{
     catalog::{Kpi, Suite},
     clock,
     history::History,
-    judge::{Judgement, Targets, is_already_certain, judge, may_be_certain_early, nearest},
+    judge::{Judged, Targets, is_already_certain, may_be_certain_early},
     plan::moment,
-    report::{KPIS_SHOWN, RunFolder, failure_text, summary_markdown},
+    report::{RunFolder, failure_text, summary_markdown},
+    results::{Results, Stage},
     session,
     settings::Settings,
 };
@@ -69,8 +70,8 @@ pub(super) struct Attachment {
     state: Mutex<AttachmentState>,
     /// KPIs that are missed, whatever is still to come, and what there is to say about them.
     certain: Mutex<BTreeMap<Kpi, String>>,
-    /// For who watches: the KPIs nearest to their targets, and when that was found.
-    nearest: Mutex<Option<(Instant, Vec<Judgement>)>>,
+    /// For who watches: the latest results, and when they were judged.
+    latest: Mutex<Option<(Instant, Arc<Results>)>>,
     changed: Condvar,
 }
 
@@ -82,7 +83,7 @@ impl Attachment {
             shared,
             state: Mutex::new(AttachmentState::Idle),
             certain: Mutex::default(),
-            nearest: Mutex::default(),
+            latest: Mutex::default(),
             changed: Condvar::new(),
         }
     }
@@ -172,8 +173,7 @@ impl Attachment {
         let outcome = self.judged(follower.into_soak(), attended, &folder, run.as_ref());
         let _ = folder.write_outcome(&outcome);
         if let Some(path) = &self.shared.step_summary {
-            let waived = settings.waivers_for(self.suite);
-            let text = summary_markdown(self.suite, &outcome.verdicts, &waived, &outcome.folder);
+            let text = summary_markdown(&outcome.results, &outcome.folder);
             if let Err(error) = summary::append_once(path, &folder, &text) {
                 self.say(&error.to_string());
             }
@@ -197,8 +197,12 @@ impl Attachment {
                 Some(tail)
             }
         };
-        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.history);
-        SuiteOutcome { verdicts, folder: shown(run), at_length }
+        SuiteOutcome { results: self.results(&soak, Stage::Over), folder: shown(run), at_length }
+    }
+
+    fn results(&self, soak: &Soak, stage: Stage) -> Results {
+        let waivers = self.shared.settings.waivers_for(self.suite);
+        Results::of(&soak.plan, &self.shared.targets, &soak.history, &waivers, stage)
     }
 
     fn folder(&self) -> Result<AttachFolder, super::FolderError> {
@@ -220,43 +224,38 @@ impl Attachment {
             self.take_in(folder, soak);
         }
         if has_news || self.shared.progress.is_live() {
-            let nearest = if self.shared.progress.is_live() { self.nearest(soak) } else { Vec::new() };
+            let results = self.shared.progress.is_live().then(|| self.latest_results(soak));
             let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.live.is_some());
             let live_url = run.and_then(|run| fs::read_to_string(run.live_url()).ok());
             let live_url = live_url.as_deref().map(str::trim);
-            let view = ProgressView { soak, nearest: &nearest, certain: &lock(&self.certain), live_url };
+            let view = ProgressView { soak, results: results.as_deref(), certain: &lock(&self.certain), live_url };
             self.shared.progress.show(self.suite, &view);
         }
     }
 
-    fn nearest(&self, soak: &Soak) -> Vec<Judgement> {
-        let mut known = lock(&self.nearest);
+    fn latest_results(&self, soak: &Soak) -> Arc<Results> {
+        let mut latest = lock(&self.latest);
         let now = clock::now();
-        if let Some((at, known)) = &*known
-            && now.saturating_duration_since(*at) < JUDGED_EVERY
-        {
-            return known.clone();
+        match &*latest {
+            Some((at, results)) if now.saturating_duration_since(*at) < JUDGED_EVERY => Arc::clone(results),
+            _ => Arc::clone(&latest.insert((now, Arc::new(self.results(soak, Stage::Playing)))).1),
         }
-        let verdicts = judge(&soak.plan, &self.shared.targets, &soak.history);
-        let waived = self.shared.settings.waivers_for(self.suite);
-        let found: Vec<Judgement> = nearest(&verdicts, &waived, KPIS_SHOWN).into_iter().cloned().collect();
-        *known = Some((now, found.clone()));
-        found
     }
 
     /// Looks whether a KPI is missed for good by what is new, and tells its trial.
     fn take_in(&self, folder: &AttachFolder, soak: &Soak) {
         let mut certain = lock(&self.certain);
-        let waivers = self.shared.settings.waivers_for(self.suite).kpis;
+        let waivers = self.shared.settings.waivers_for(self.suite);
         let is_news = |kpi: &Kpi| {
-            !waivers.contains_key(kpi)
-                && !certain.contains_key(kpi)
-                && is_already_certain(*kpi, &self.shared.targets, &soak.history)
+            let is_waived = waivers.reason(Judged::Kpi, kpi.name()).is_some();
+            !is_waived && !certain.contains_key(kpi) && is_already_certain(*kpi, &self.shared.targets, &soak.history)
         };
         let news: Vec<Kpi> = Kpi::of(self.suite).filter(is_news).collect();
         let has_news = !news.is_empty();
         if has_news {
-            let verdicts = judge(&soak.plan, &self.shared.targets, &soak.history);
+            let results = Arc::new(self.results(soak, Stage::Playing));
+            // Who watches is shown the same at the same moment.
+            *lock(&self.latest) = Some((clock::now(), Arc::clone(&results)));
             let run = shown(folder.run_folder().ok().flatten().as_ref());
             for kpi in news {
                 // The soak goes on, and what is told here is told at once.
@@ -264,7 +263,8 @@ impl Attachment {
                 let as_of = |text: String| {
                     format!("{text}\n  as of {at}, when it was missed for good; the results have the final figures")
                 };
-                let text = verdicts.kpi(kpi).map(|judgement| as_of(failure_text(judgement, self.suite, &run)));
+                let row = results.row(Judged::Kpi, kpi.name());
+                let text = row.map(|row| as_of(failure_text(&row.judgement, self.suite, &run)));
                 certain.insert(kpi, text.unwrap_or_default());
             }
         }

@@ -2,16 +2,11 @@
 
 use std::fs;
 
-use super::{
-    attach::WaitOutcome,
-    folder::AttachFolder,
-    rejudge::{Rejudged, rejudged},
-    stored::StoredJournal,
-};
+use super::{attach::WaitOutcome, folder::AttachFolder, rejudge::rejudged, stored::StoredJournal};
 use crate::{
     catalog::Phase,
     journal::{Finding, Incident, Record},
-    report::RunFolder,
+    report::{Occasion, RunFolder},
     session::{replace, shown},
     settings::Settings,
 };
@@ -36,8 +31,7 @@ pub(super) fn leave(run: &RunFolder, attended: &WaitOutcome, folder: &AttachFold
         history.absorb(&of_death(history.timeline.scenario_ms(), what, folder));
     }
     let folder = shown(&run.path());
-    let Rejudged { json, junit, report, .. } = rejudged(&header, &history, settings, &folder);
-    for (path, text) in [(run.junit(), junit), (run.results(), json), (run.report(), report)] {
+    for (path, text) in rejudged(&header, &history, settings, run, Occasion::Played, &folder).1 {
         if let Err(error) = replace(&path, &text) {
             eprintln!("{error}");
         }

@@ -50,6 +50,7 @@ pub use spawn::SpawnError;
 use crate::{
     catalog::Suite,
     report::{comparison_table, kpi_table},
+    results::Waivers,
     settings::{Environment, Settings, Source},
 };
 
@@ -80,7 +81,8 @@ fn wrong_use(error: &dyn Error) -> ExitCode {
 }
 
 fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> ExitCode {
-    let waivers: trials::Waivers = Suite::ALL.iter().map(|suite| (*suite, settings.waivers_for(*suite))).collect();
+    let waivers: BTreeMap<Suite, Waivers> =
+        Suite::ALL.iter().map(|suite| (*suite, settings.waivers_for(*suite))).collect();
     let suites = if args.list { Vec::new() } else { trials::suites_to_play(&args, &waivers) };
     if let Some(other) = of_other_suite(&settings, suites.iter().copied()) {
         return wrong_use(&other);
@@ -129,7 +131,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
         carried.finish();
     }
     if !is_nextest {
-        conclude(&attachments, &waivers);
+        conclude(&attachments);
     }
     conclusion.exit_code()
 }
@@ -164,13 +166,12 @@ fn check_out(out: &Path) -> io::Result<()> {
 }
 
 /// What a person wants to see at the end of it, on stderr: stdout is the test report's.
-fn conclude(attachments: &BTreeMap<Suite, Arc<Attachment>>, waivers: &trials::Waivers) {
+fn conclude(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
     for (suite, attachment) in attachments {
         if let Some(outcome) = attachment.outcome() {
-            let waived = waivers.get(suite).cloned().unwrap_or_default();
-            let table = kpi_table(&outcome.verdicts, &waived, progress::stderr_look());
+            let table = kpi_table(&outcome.results, progress::stderr_look());
             eprintln!("{suite}: {}\n\n{table}", outcome.folder);
-            outcome.verdicts.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
+            outcome.results.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
         }
     }
 }

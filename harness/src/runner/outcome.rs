@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::trials::Subject;
 use crate::{
-    judge::{Verdict, Verdicts},
     report::failure_text,
+    results::{Results, Status},
 };
 
 /// What came of a suite.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SuiteOutcome {
-    pub(super) verdicts: Verdicts,
+    pub(super) results: Results,
     /// The folder of the soak, as a person would name it; or in other words where to read on.
     pub(super) folder: String,
     /// What stopped the session, in full, for the one trial that is about that: others have a line of it.
@@ -20,10 +20,10 @@ pub(super) struct SuiteOutcome {
 
 /// What a trial says of its subject.
 pub(super) fn answer(subject: Subject, outcome: &SuiteOutcome) -> Result<(), String> {
-    match outcome.verdicts.named(subject.kind, subject.name) {
-        Some(judgement) if judgement.verdict == Verdict::Pass => Ok(()),
-        Some(judgement) => {
-            let text = failure_text(judgement, subject.suite, &outcome.folder);
+    match outcome.results.row(subject.kind, subject.name) {
+        Some(row) if row.status == Status::Pass => Ok(()),
+        Some(row) => {
+            let text = failure_text(&row.judgement, subject.suite, &outcome.folder);
             let at_length = outcome.at_length.as_ref().filter(|_| subject.is_about_fatal_errors());
             Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n{}", indented(at_length))))
         }

@@ -13,8 +13,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
     catalog::{Kpi, Phase, Suite},
-    judge::Judgement,
+    history::History,
     report::{SoakStanding, TerminalLook, block, heartbeat_line, red_line},
+    results::Results,
 };
 
 /// Of a terminal that does not say how wide it is.
@@ -34,8 +35,8 @@ pub(super) enum Progress {
 /// What there is to show of a soak.
 pub(super) struct ProgressView<'a> {
     pub(super) soak: &'a Soak,
-    /// The KPIs nearest to their targets.
-    pub(super) nearest: &'a [Judgement],
+    /// The latest results, where anything moves between one record and the next.
+    pub(super) results: Option<&'a Results>,
     /// KPIs that are missed for good, with the texts of their failures.
     pub(super) certain: &'a BTreeMap<Kpi, String>,
     /// Where its live page is, if there is one.
@@ -80,7 +81,17 @@ impl Progress {
     pub(super) fn show(&self, suite: Suite, view: &ProgressView<'_>) {
         match self {
             Self::Blocks { all, bars } => {
-                let mut lines = block(&standing(view), stderr_look());
+                let Some(results) = view.results else { return };
+                let History { timeline, totals, .. } = &view.soak.history;
+                let standing = SoakStanding {
+                    plan: &view.soak.plan,
+                    at_ms: view.soak.now_ms(),
+                    runs: totals.runs_started(),
+                    streams: totals.open_streams(),
+                    phase: timeline.phase.unwrap_or(Phase::Steady),
+                    results,
+                };
+                let mut lines = block(&standing, stderr_look());
                 // From the first look on, as long as the soak goes on: the block stays as high as it is.
                 lines.extend(view.live_url.map(|url| format!("          live at {url}")));
                 let mut bars = locked(bars);
@@ -140,19 +151,6 @@ pub(super) fn stderr_look() -> TerminalLook {
 /// Whether stderr is a terminal that can take back what it shows.
 fn is_drawn_on() -> bool {
     std::io::stderr().is_terminal() && !console::is_dumb()
-}
-
-fn standing<'a>(view: &ProgressView<'a>) -> SoakStanding<'a> {
-    let soak = view.soak;
-    SoakStanding {
-        plan: &soak.plan,
-        at_ms: soak.now_ms(),
-        runs: soak.history.totals.runs_started(),
-        streams: soak.history.totals.open_streams(),
-        phase: soak.history.timeline.phase.unwrap_or(Phase::Steady),
-        nearest: view.nearest,
-        reds: view.certain,
-    }
 }
 
 fn place_for_lines() -> ProgressBar {

@@ -4,7 +4,7 @@
 //! soak was compared with) alone: not on when, where or from which path it is judged. With those it was played with, they
 //! are to the byte what its session wrote.
 
-use std::{collections::BTreeMap, fmt, io, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use libtest_mimic::{Arguments, Conclusion, Trial};
 
@@ -16,17 +16,14 @@ use super::{
     progress,
     stored::{StoredError, StoredJournal},
     summary,
-    trials::{self, Ask, Subject, Waivers},
+    trials::{self, Ask, Subject},
 };
 use crate::{
     catalog::Suite,
     history::History,
     journal::{Header, Torn},
-    judge::{Verdicts, judge},
-    report::{
-        Glance, PageInput, ResultsInput, RunFolder, Stage, comparison_table, junit_xml, kpi_table, report_html,
-        results_json, summary_markdown,
-    },
+    report::{FileInput, Glance, Occasion, RunFolder, comparison_table, files, kpi_table, summary_markdown},
+    results::{Results, Stage, Waivers},
     session::{ArtifactError, replace, shown},
     settings::{Environment, Settings},
 };
@@ -66,9 +63,7 @@ pub(super) fn run(
 ) -> Result<Conclusion, RejudgeError> {
     let journal = StoredJournal::open(settings.journal.as_deref().ok_or(RejudgeError::NoJournal)?)?;
     let suite = journal.header().plan.suite;
-    let mut unsupported = journal.header().plan.unsupported.clone();
-    unsupported.kpis.extend(settings.waivers.clone());
-    let waivers = Waivers::from([(suite, unsupported)]);
+    let waivers = Waivers::new(settings.waivers.clone(), journal.header().plan.unsupported.clone());
     if args.list {
         let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
         return Ok(libtest_mimic::run(&args, trials_of(suite, &waivers, true, &nobody)));
@@ -91,8 +86,7 @@ pub(super) fn run(
         say(&Preamble { path: &path, suite, settings, torn, not_used: not_used(environment) });
     }
     if let Some(path) = environment.step_summary() {
-        let waived = waivers.get(&suite).cloned().unwrap_or_default();
-        let text = summary_markdown(suite, &outcome.verdicts, &waived, &outcome.folder);
+        let text = summary_markdown(&outcome.results, &outcome.folder);
         let folder = AttachFolder::make(&settings.out, &run_key(environment), suite)?;
         if let Err(error) = summary::append_once(&path, &folder, &text) {
             eprintln!("{error}");
@@ -103,15 +97,14 @@ pub(super) fn run(
     let ask: Arc<Ask> = Arc::new(move |subject| answer(subject, &told));
     let conclusion = libtest_mimic::run(&args, trials_of(suite, &waivers, false, &ask));
     if !is_nextest {
-        let waived = waivers.get(&suite).cloned().unwrap_or_default();
-        let table = kpi_table(&outcome.verdicts, &waived, progress::stderr_look());
+        let table = kpi_table(&outcome.results, progress::stderr_look());
         eprintln!("{suite}, judged again: {}\n\n{table}", shown(&results));
-        outcome.verdicts.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
+        outcome.results.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
     }
     Ok(conclusion)
 }
 
-/// The verdicts, which also stand in the results' file from now on.
+/// The outcome, which also stands in the output files from now on.
 fn judged(
     journal: StoredJournal,
     settings: &Settings,
@@ -121,41 +114,29 @@ fn judged(
     check_out(&settings.out)?;
     let (header, history, torn) = journal.fold(&settings.targets)?;
     let told = format!("judged again from {path}; results in {}", shown(&into.rejudged()));
-    let Rejudged { verdicts, json, junit, report } = rejudged(&header, &history, settings, &told);
-    replace(&into.rejudged(), &json)?;
-    replace(&into.rejudged_junit(), &junit)?;
-    replace(&into.rejudged_report(), &report)?;
-    Ok((SuiteOutcome { verdicts, folder: told, at_length: history.timeline.fatal().map(str::to_owned) }, torn))
+    let (results, rendered) = rejudged(&header, &history, settings, into, Occasion::JudgedAgain, &told);
+    rendered.iter().try_for_each(|(path, text)| replace(path, text))?;
+    Ok((SuiteOutcome { results, folder: told, at_length: history.timeline.fatal().map(str::to_owned) }, torn))
 }
 
-/// What is said of a record by today's targets and waivers, and the files that say so.
-pub(super) struct Rejudged {
-    pub(super) verdicts: Verdicts,
-    pub(super) json: String,
-    pub(super) junit: String,
-    pub(super) report: String,
-}
-
-/// Judges a record by today's settings. `folder` is where its failures say to read on.
-pub(super) fn rejudged(header: &Header, history: &History, settings: &Settings, folder: &str) -> Rejudged {
-    let verdicts = judge(&header.plan, &settings.targets, history);
-    let waived: BTreeMap<String, String> =
-        settings.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect();
-    let input = ResultsInput { header, history, verdicts: &verdicts, waived: &waived };
-    let (json, junit) = (results_json(&input), junit_xml(&input, folder, Stage::Over));
-    let (targets, glance) = (&settings.targets, &Glance::at(&header.plan, &settings.targets, history));
-    let page = PageInput {
-        header,
-        series: &history.charts,
-        timeline: &history.timeline,
-        glance,
-        verdicts: &verdicts,
-        targets,
-        waived: &waived,
-        folder,
-    };
-    let report = report_html(&page);
-    Rejudged { verdicts, json, junit, report }
+/// Judges a record by today's settings: the results, and the output files with their content. `folder` is where failures say to read
+/// on.
+pub(super) fn rejudged(
+    header: &Header,
+    history: &History,
+    settings: &Settings,
+    into: &RunFolder,
+    occasion: Occasion,
+    folder: &str,
+) -> (Results, Vec<(PathBuf, String)>) {
+    let (plan, targets) = (&header.plan, &settings.targets);
+    let waivers = Waivers::new(settings.waivers.clone(), plan.unsupported.clone());
+    let results = Results::of(plan, targets, history, &waivers, Stage::Over);
+    let glance = &Glance::at(plan, targets, history);
+    let (series, timeline) = (&history.charts, &history.timeline);
+    let input = FileInput { header, results: &results, glance, series, timeline, targets, folder };
+    let rendered = files(into, occasion).map(|file| file.rendered(&input)).into();
+    (results, rendered)
 }
 
 /// Every trial there is. Those of other suites are ignored, and of its own those that are waived today: in a list by
@@ -163,7 +144,7 @@ pub(super) fn rejudged(header: &Header, history: &History, settings: &Settings, 
 fn trials_of(suite: Suite, waivers: &Waivers, is_listed: bool, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
         let other = (subject.suite != suite).then(|| format!("the journal is of {suite}"));
-        let excuse = other.or_else(|| trials::waiver(subject, waivers));
+        let excuse = other.or_else(|| trials::excuse(subject, Some(waivers)));
         let is_ignored = is_listed && excuse.is_some();
         trials::trial(subject, excuse, is_ignored, Arc::clone(ask))
     };

@@ -22,7 +22,8 @@ use crate::{
         },
         judge,
     },
-    report::{ResultsInput, results_json},
+    report::{fixture::rendered, results_json},
+    results::{Stage, Waivers},
     settings::{Environment, Settings},
 };
 
@@ -110,8 +111,7 @@ struct Trials {
 
 /// What the session of a soak would have left.
 fn results_of(soak: &Soak) -> String {
-    let (history, verdicts) = (soak.history(), soak.judge());
-    results_json(&ResultsInput { header: &soak.header(), history: &history, verdicts: &verdicts, waived: &[].into() })
+    rendered(soak, &Waivers::default(), Stage::Over, results_json)
 }
 
 fn verdicts(stored: &Stored, soak: &Soak) -> Verdicts {

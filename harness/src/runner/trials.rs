@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite, Workload},
     judge::Judged,
-    plan::Unsupported,
+    results::Waivers,
 };
 
 /// One trial. CI reports and nextest's filters rely on its name.
@@ -44,19 +44,16 @@ impl Subject {
     }
 }
 
-/// What is not judged of each suite, and why.
-pub(super) type Waivers = BTreeMap<Suite, Unsupported>;
-
 /// Says what became of a subject. It waits for as long as that takes.
 pub(super) type Ask = dyn Fn(Subject) -> Result<(), String> + Send + Sync;
 
 /// The trials as libtest-mimic takes them. Those that are waived are ignored ones in a list, so that a runner that plays each
 /// by itself passes them over, and where ignored ones are asked for; where they are played, they say why.
-pub(super) fn trials(waivers: &Waivers, is_flagged: bool, ask: &Arc<Ask>) -> Vec<Trial> {
+pub(super) fn trials(waivers: &BTreeMap<Suite, Waivers>, is_flagged: bool, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
-        let waiver = waiver(subject, waivers);
-        let is_ignored = (is_flagged && waiver.is_some()) || subject.suite.is_ignored_by_default();
-        trial(subject, waiver, is_ignored, Arc::clone(ask))
+        let excuse = excuse(subject, waivers.get(&subject.suite));
+        let is_ignored = (is_flagged && excuse.is_some()) || subject.suite.is_ignored_by_default();
+        trial(subject, excuse, is_ignored, Arc::clone(ask))
     };
     Subject::all().map(trial).collect()
 }
@@ -72,21 +69,17 @@ pub(super) fn trial(subject: Subject, excuse: Option<String>, is_ignored: bool, 
 }
 
 /// Why a subject is not judged, where it is waived.
-pub(super) fn waiver(subject: Subject, waivers: &Waivers) -> Option<String> {
-    let waived = waivers.get(&subject.suite)?;
-    let of_workload = || Workload::from_name(subject.name).filter(|_| subject.kind == Judged::Workload);
-    let reason = match subject.kpi {
-        Some(kpi) => waived.kpis.get(&kpi),
-        None => of_workload().and_then(|workload| waived.workloads.get(&workload)),
-    };
-    reason.map(|reason| format!("waived: {reason}"))
+pub(super) fn excuse(subject: Subject, waivers: Option<&Waivers>) -> Option<String> {
+    waivers?.reason(subject.kind, subject.name).map(|reason| format!("waived: {reason}"))
 }
 
 /// The suites that these arguments will play.
-pub(super) fn suites_to_play(args: &Arguments, waivers: &Waivers) -> Vec<Suite> {
+pub(super) fn suites_to_play(args: &Arguments, waivers: &BTreeMap<Suite, Waivers>) -> Vec<Suite> {
     let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
     let is_played = |(subject, trial): &(Subject, Trial)| {
-        waiver(*subject, waivers).is_none() && !args.is_filtered_out(trial) && !args.is_ignored(trial)
+        excuse(*subject, waivers.get(&subject.suite)).is_none()
+            && !args.is_filtered_out(trial)
+            && !args.is_ignored(trial)
     };
     let all = Subject::all().zip(trials(waivers, true, &nobody));
     let mut suites: Vec<Suite> = all.filter(is_played).map(|(subject, _)| subject.suite).collect();
@@ -97,6 +90,7 @@ pub(super) fn suites_to_play(args: &Arguments, waivers: &Waivers) -> Vec<Suite> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Unsupported;
 
     fn args(line: &str) -> Arguments {
         Arguments::from_iter(std::iter::once("soak").chain(line.split_whitespace()))
@@ -106,9 +100,10 @@ mod tests {
         suites_to_play(&args(line), &waived_everywhere(waived))
     }
 
-    fn waived_everywhere(waived: &[Kpi]) -> Waivers {
+    fn waived_everywhere(waived: &[Kpi]) -> BTreeMap<Suite, Waivers> {
         let kpis: BTreeMap<Kpi, String> = waived.iter().map(|kpi| (*kpi, "because".to_owned())).collect();
-        Suite::ALL.iter().map(|suite| (*suite, Unsupported { kpis: kpis.clone(), ..Unsupported::default() })).collect()
+        let waivers = Waivers::new(kpis, Unsupported::default());
+        Suite::ALL.iter().map(|suite| (*suite, waivers.clone())).collect()
     }
 
     #[test]

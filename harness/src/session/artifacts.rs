@@ -1,7 +1,6 @@
 //! Writes what a soak leaves behind, each file replaced whole.
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     io::Write,
     path::{Path, PathBuf},
@@ -15,8 +14,8 @@ use crate::{
     gateway::{Exposition, is_out_of_descriptors},
     history::{ChartSeries, History, Timeline},
     journal::Header,
-    judge::{Verdicts, judge},
-    report::{Glance, PageInput, ResultsInput, Stage, junit_xml, results_json, snapshot_json},
+    report::{FileInput, Glance, snapshot_json},
+    results::{Results, Stage},
 };
 
 /// A file could not be written.
@@ -40,74 +39,40 @@ pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> 
     fs::create_dir_all(&logs).map_err(|source| ArtifactError { path: logs, source })
 }
 
-/// What is said of a soak as it stands. Judging is dear, and everything that is written at one moment says the same.
+/// A soak as it stands. Judging is dear, and everything that is rendered of one moment agrees.
 #[derive(Debug)]
 pub(super) struct Evaluation {
-    pub(super) verdicts: Verdicts,
-    pub(super) glance: Glance,
+    results: Results,
+    glance: Glance,
+    folder: String,
 }
 
 impl Evaluation {
-    pub(super) fn of(config: &SessionConfig, history: &History) -> Self {
-        let (plan, targets) = (&config.plan, &config.targets);
-        Self { verdicts: judge(plan, targets, history), glance: Glance::at(plan, targets, history) }
+    pub(super) fn of(config: &SessionConfig, history: &History, stage: Stage) -> Self {
+        let SessionConfig { plan, targets, waivers, .. } = config;
+        Self {
+            results: Results::of(plan, targets, history, waivers, stage),
+            glance: Glance::at(plan, targets, history),
+            folder: shown(&config.folder.path()),
+        }
     }
-}
 
-/// The results as they stand, for CI and for all others: each file with what is to be in it. Where the last of them is
-/// there, so is the other.
-pub(super) fn results(
-    config: &SessionConfig,
-    header: &Header,
-    history: &History,
-    said: &Evaluation,
-    stage: Stage,
-) -> [(PathBuf, String); 2] {
-    let input = ResultsInput { header, history, verdicts: &said.verdicts, waived: &waived(config) };
-    let folder = shown(&config.folder.path());
-    [(config.folder.junit(), junit_xml(&input, &folder, stage)), (config.folder.results(), results_json(&input))]
+    /// What output files and pages are rendered from, with the charts and the timeline of that moment or a later one.
+    pub(super) fn with<'a>(
+        &'a self,
+        config: &'a SessionConfig,
+        header: &'a Header,
+        (series, timeline): (&'a ChartSeries, &'a Timeline),
+    ) -> FileInput<'a> {
+        let Self { results, glance, folder } = self;
+        FileInput { header, results, glance, series, timeline, targets: &config.targets, folder }
+    }
 }
 
 /// A path below the current folder is named from here.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
-}
-
-/// What the settings waive, by name, and why.
-pub(super) fn waived(config: &SessionConfig) -> BTreeMap<String, String> {
-    config.waivers.iter().map(|(kpi, reason)| (kpi.name().to_owned(), reason.clone())).collect()
-}
-
-/// A soak as a page shows it: a copy, so that whoever measures does not wait until the page is drawn.
-#[derive(Debug)]
-pub(super) struct PageView {
-    pub(super) config: SessionConfig,
-    pub(super) header: Header,
-    pub(super) said: Evaluation,
-    pub(super) series: ChartSeries,
-    pub(super) timeline: Timeline,
-}
-
-impl PageView {
-    /// Which version of the record it shows.
-    pub(super) const fn version(&self) -> u64 {
-        self.series.version()
-    }
-
-    /// Draws it.
-    pub(super) fn draw(&self, page: fn(&PageInput<'_>) -> String) -> String {
-        page(&PageInput {
-            header: &self.header,
-            series: &self.series,
-            timeline: &self.timeline,
-            glance: &self.said.glance,
-            verdicts: &self.said.verdicts,
-            targets: &self.config.targets,
-            waived: &waived(&self.config),
-            folder: &shown(&self.config.folder.path()),
-        })
-    }
 }
 
 /// A snapshot, now.

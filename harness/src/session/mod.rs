@@ -66,10 +66,11 @@ pub use supervisor::{Fatal, TaskGroup, Worker};
 
 pub use crate::gateway::GatewayAccess;
 use crate::{
-    catalog::{Chaos, Kpi, Suite},
+    catalog::{Chaos, Suite},
     judge::Targets,
     plan::{Lever, Plan},
     report::RunFolder,
+    results::Waivers,
 };
 
 /// Makes the workers of a suite, each at the place where the session before left it.
@@ -88,8 +89,8 @@ pub struct SessionConfig {
     pub targets: Targets,
     /// How each chaos event is brought about; by a call of the gateway's where nothing is said.
     pub levers: BTreeMap<Chaos, Lever>,
-    /// KPIs that are not judged, and why.
-    pub waivers: BTreeMap<Kpi, String>,
+    /// What is not judged, and why.
+    pub waivers: Waivers,
     /// Settings as a reader of the journal may see them: no secrets.
     pub shown: BTreeMap<String, String>,
     /// The contract's routes that the dialect calls otherwise, each with what it calls it.

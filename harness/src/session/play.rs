@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::{
     ArtifactError, Calls, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, SharedRuns, Stop,
-    artifacts::{self, Evaluation, PageView},
+    artifacts::{self, Evaluation},
     begin::{StartedSession, begin},
     calls::WAIT_LIMIT,
     checkpoint::Checkpoint,
@@ -26,7 +27,8 @@ use crate::{
     journal::{Counter, End, EndReason, Finding, Record, clip},
     plan::{Lever, log_stream_name, millis},
     proxy::{ConnectMode, FaultProxy},
-    report::{Stage, report_html},
+    report::{Occasion, OutputFile, files},
+    results::Stage,
 };
 
 /// An interval of the journal, scenario time.
@@ -260,28 +262,33 @@ async fn settle_last(context: &Context) {
     let _ = tokio::time::timeout(LEDGER_LIMIT, settled).await;
 }
 
-/// Writes a snapshot and the results. A file that cannot be written does not stop the soak: the journal is the record, and
+/// Writes a snapshot and the output files. A file that cannot be written does not stop the soak: the journal is the record, and
 /// has it that whoever looks for the file finds an old one or none.
 fn write_down(begun: &StartedSession, context: &Context, minute: u64, drawing: &mut JoinSet<()>) {
     let StartedSession { config, header, .. } = begun;
     let exposition = context.shared_gateway.exposition();
+    let (slow, fast): (Vec<_>, Vec<_>) =
+        files(&config.folder, Occasion::Played).into_iter().partition(|file| file.is_slow);
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
-    let (snapshot, results, said) = context.recorder.with_history(|history| {
-        let said = Evaluation::of(config, history);
-        let results = artifacts::results(config, header, history, &said, Stage::Playing);
-        (artifacts::snapshot(history, exposition.as_ref(), minute), results, said)
+    let (rendered, said) = context.recorder.with_history(|history| {
+        let said = Evaluation::of(config, history, Stage::Playing);
+        let input = said.with(config, header, (&history.charts, &history.timeline));
+        let mut rendered: Vec<(PathBuf, String)> = fast.into_iter().map(|file| file.rendered(&input)).collect();
+        let snapshot = artifacts::snapshot(history, exposition.as_ref(), minute);
+        rendered.insert(0, (config.folder.snapshot(minute), snapshot));
+        (rendered, said)
     });
-    for (path, text) in std::iter::once((config.folder.snapshot(minute), snapshot)).chain(results) {
+    for (path, text) in rendered {
         if let Err(error) = artifacts::replace(&path, &text) {
             unwritten(&context.recorder, &error);
         }
     }
-    draw(begun, said, drawing);
+    draw(begun, said, slow, drawing);
 }
 
-/// Draws the report on a thread of its own: a scheduler that draws lets streams wait. Where the one before is still being
-/// drawn, that will do for now.
-fn draw(begun: &StartedSession, said: Evaluation, drawing: &mut JoinSet<()>) {
+/// Renders slow files on a thread of their own: a scheduler that draws lets streams wait. Where those before are still being
+/// drawn, they will do for now.
+fn draw(begun: &StartedSession, said: Evaluation, slow: Vec<OutputFile>, drawing: &mut JoinSet<()>) {
     while drawing.try_join_next().is_some() {}
     if !drawing.is_empty() {
         return;
@@ -292,10 +299,11 @@ fn draw(begun: &StartedSession, said: Evaluation, drawing: &mut JoinSet<()>) {
         // Copied here, and not where it is measured: what is allocated and freed beside what stays for hours leaves holes
         // in the heap.
         let (series, timeline) = recorder.with_history(|history| (history.charts.clone(), history.timeline.clone()));
-        let path = config.folder.report();
-        let view = PageView { config, header, said, series, timeline };
-        if let Err(error) = artifacts::replace(&path, &view.draw(report_html)) {
-            unwritten(&recorder, &error);
+        for file in slow {
+            let (path, text) = file.rendered(&said.with(&config, &header, (&series, &timeline)));
+            if let Err(error) = artifacts::replace(&path, &text) {
+                unwritten(&recorder, &error);
+            }
         }
     });
 }
@@ -312,7 +320,7 @@ fn unwritten(recorder: &Recorder, error: &ArtifactError) {
 
 /// The last records, and the results as they stand for good.
 fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
-    let StartedSession { config, header, recorder, .. } = begun;
+    let StartedSession { config, recorder, .. } = begun;
     recorder.say_last_words();
     let (reason, message) = stop.why().unwrap_or((EndReason::Played, "the plan was played to its end".into()));
     if reason == EndReason::Fatal {
@@ -323,13 +331,7 @@ fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
     }
     recorder.flush();
     // Once before the end, while the record can still say that it was not possible.
-    let results = || {
-        recorder.with_history(|history| {
-            let said = Evaluation::of(config, history);
-            (artifacts::results(config, header, history, &said, Stage::Over), said)
-        })
-    };
-    for (path, text) in results().0 {
+    for (path, text) in last_files(begun, |file| !file.is_slow) {
         if let Err(error) = artifacts::replace(&path, &text) {
             unwritten(recorder, &error);
         }
@@ -339,16 +341,23 @@ fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    let (results, said) = results();
-    let (series, timeline) = recorder.with_history(|history| (history.charts.clone(), history.timeline.clone()));
-    let report = PageView { config: config.clone(), header: header.clone(), said, series, timeline }.draw(report_html);
-    for (path, text) in results.into_iter().chain([(config.folder.report(), report)]) {
+    for (path, text) in last_files(begun, |_| true) {
         if let Err(error) = artifacts::replace(&path, &text) {
             tracing::error!("{error}");
         }
     }
     Checkpoint::remove(&config.folder.checkpoint());
     reason
+}
+
+/// Output files of a soak that is over, with their content.
+fn last_files(begun: &StartedSession, is_wanted: fn(&OutputFile) -> bool) -> Vec<(PathBuf, String)> {
+    let StartedSession { config, header, recorder, .. } = begun;
+    let (said, series, timeline) = recorder.with_history(|history| {
+        (Evaluation::of(config, history, Stage::Over), history.charts.clone(), history.timeline.clone())
+    });
+    let input = said.with(config, header, (&series, &timeline));
+    files(&config.folder, Occasion::Played).into_iter().filter(is_wanted).map(|file| file.rendered(&input)).collect()
 }
 
 impl Context {

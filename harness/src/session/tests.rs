@@ -48,7 +48,7 @@ pub(crate) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
         folder: RunFolder::new(out, Suite::Smoke, "2026-01-01T00-00-00"),
         targets: Targets::default(),
         levers: BTreeMap::new(),
-        waivers: BTreeMap::new(),
+        waivers: Waivers::default(),
         shown: BTreeMap::new(),
         routes: BTreeMap::new(),
         workers: crate::workload::workers,

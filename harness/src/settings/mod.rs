@@ -47,6 +47,7 @@ use crate::{
     gateway::{Dialect, TokenSource, Trust},
     judge::Targets,
     plan::{Lever, Plan, Scenario, Unsupported},
+    results::Waivers,
 };
 
 /// The file, relative to the package, that is read unless `S2_CONFIG` names another.
@@ -221,12 +222,10 @@ impl Settings {
         unsupported
     }
 
-    /// What is not judged of a suite, and why: by the settings, or for what its gateway lacks.
+    /// The waivers of a suite: of these settings, and for what its gateway does not support.
     #[must_use]
-    pub fn waivers_for(&self, suite: Suite) -> Unsupported {
-        let mut unsupported = self.unsupported_for(suite);
-        unsupported.kpis.extend(self.waivers.clone());
-        unsupported
+    pub fn waivers_for(&self, suite: Suite) -> Waivers {
+        Waivers::new(self.waivers.clone(), self.unsupported_for(suite))
     }
 
     /// The plan of a suite.

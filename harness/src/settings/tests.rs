@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::judge::Judged;
 
 const SHIPPED: &str = include_str!("../../../tests/soak.toml");
 
@@ -260,7 +261,8 @@ fn memory_is_not_judged_in_a_compressed_soak_of_a_gateway_of_yours_and_the_reaso
     let load = |pace: &'static str, drift: &str| {
         load(&[("S2_GATEWAY_URL", "http://127.0.0.1:3000"), ("S2_PACE", pace)], drift).unwrap()
     };
-    let why = |settings: &Settings, suite| settings.waivers_for(suite).kpis.get(&Kpi::RssDrift).cloned();
+    let why =
+        |settings: &Settings, suite| settings.waivers_for(suite).reason(Judged::Kpi, "rss_drift").map(str::to_owned);
     let settings = load("120", "");
     let reason = why(&settings, Suite::Full).unwrap();
     assert!(reason.starts_with("not judged at pace 120: ") && reason.contains("[drift] min_real_time"), "{reason}");
@@ -271,7 +273,7 @@ fn memory_is_not_judged_in_a_compressed_soak_of_a_gateway_of_yours_and_the_reaso
     );
     assert_eq!(None, why(&settings, Suite::Rehearsal), "the memory of the mock is known");
     assert_eq!(None, why(&settings, Suite::Smoke), "it does not judge memory at all");
-    assert!(!settings.waivers_for(Suite::Full).kpis.contains_key(&Kpi::FdDrift), "descriptors do not warm up");
+    assert!(settings.waivers_for(Suite::Full).reason(Judged::Kpi, "fd_drift").is_none(), "descriptors do not warm up");
     assert_eq!(None, why(&load("1", ""), Suite::Full));
     assert_eq!(None, why(&load("120", "[drift]\nmin_real_time = \"0s\"\n"), Suite::Full));
 }

@@ -80,7 +80,7 @@ pub(super) fn who_listens(at: &LocalPort) -> ListenerLookup {
 /// The sockets that listen on a port, by the kernel's numbers.
 fn sockets(at: &LocalPort) -> BTreeSet<u64> {
     let [v4, v6] = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| rows(Path::new(table)));
-    let all: Vec<Row> = v4.into_iter().chain(v6).filter(|row| row.port == at.port).collect();
+    let all: Vec<SocketRow> = v4.into_iter().chain(v6).filter(|row| row.port == at.port).collect();
     at.addresses.iter().flat_map(|address| answering(&all, *address)).collect()
 }
 
@@ -121,31 +121,31 @@ fn holding(pid: u32, sockets: &BTreeSet<u64>) -> Option<SocketOwner> {
 
 /// A listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Row {
+struct SocketRow {
     address: IpAddr,
     port: u16,
     socket: u64,
 }
 
-fn rows(table: &Path) -> Vec<Row> {
+fn rows(table: &Path) -> Vec<SocketRow> {
     let Ok(file) = File::open(table) else { return Vec::new() };
     listening(BufReader::new(file))
 }
 
 /// The rows at the head of a table that are of listening sockets.
-fn listening(table: impl BufRead) -> Vec<Row> {
+fn listening(table: impl BufRead) -> Vec<SocketRow> {
     let lines = table.lines().map_while(Result::ok).skip(1).take(ROWS_MAX);
     lines.map_while(|line| row(&line)).collect()
 }
 
 /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …`
-fn row(line: &str) -> Option<Row> {
+fn row(line: &str) -> Option<SocketRow> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (address, port) = fields.next()?.split_once(':')?;
     let state = fields.nth(1)?;
     let socket = fields.nth(5)?.parse().ok()?;
     let (address, port) = (address_of(address)?, u16::from_str_radix(port, 16).ok()?);
-    (state == LISTEN).then_some(Row { address, port, socket })
+    (state == LISTEN).then_some(SocketRow { address, port, socket })
 }
 
 /// An address as the kernel writes it: words of four bytes, each in the machine's own order.
@@ -162,7 +162,7 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 }
 
 /// Who takes a connection to an address: whoever listens just there, else on every address of its kind, else on every.
-fn answering(rows: &[Row], address: IpAddr) -> Vec<u64> {
+fn answering(rows: &[SocketRow], address: IpAddr) -> Vec<u64> {
     let v6: IpAddr = Ipv6Addr::UNSPECIFIED.into();
     let of_kind = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { v6 };
     let at = |there: IpAddr| rows.iter().filter(|row| row.address == there).map(|row| row.socket).collect::<Vec<_>>();
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn listening_sockets_are_read_and_what_stands_behind_them_is_not() {
-        let row = |address: [u8; 4], port, socket| Row { address: Ipv4Addr::from(address).into(), port, socket };
+        let row = |address: [u8; 4], port, socket| SocketRow { address: Ipv4Addr::from(address).into(), port, socket };
         assert_eq!(vec![row([0; 4], 3000, 11), row([127, 0, 0, 1], 3001, 12)], listening(TABLE.as_bytes()));
         let mapped = address_of("0000000000000000FFFF00000100007F");
         assert_eq!((Some(Ipv4Addr::LOCALHOST.into()), None), (mapped, address_of("0100007")));
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn who_listens_just_there_is_asked_before_who_listens_everywhere() {
-        let row = |address: &str, socket| Row { address: address.parse().unwrap(), port: 1, socket };
+        let row = |address: &str, socket| SocketRow { address: address.parse().unwrap(), port: 1, socket };
         let rows = [row("::", 1), row("0.0.0.0", 2), row("127.0.0.1", 3), row("127.0.0.1", 4), row("::1", 5)];
-        let at = |rows: &[Row], address: &str| answering(rows, address.parse().unwrap());
+        let at = |rows: &[SocketRow], address: &str| answering(rows, address.parse().unwrap());
         assert_eq!(vec![3, 4], at(&rows, "127.0.0.1"));
         assert_eq!(vec![2], at(&rows, "10.0.0.1"));
         assert_eq!((vec![1], vec![5]), (at(&rows[..1], "10.0.0.1"), at(&rows, "::1")));

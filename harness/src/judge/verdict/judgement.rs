@@ -38,12 +38,17 @@ impl Judged {
     /// The name of the trial that says what was judged: `smoke::kpi::availability`. CI reports and filters rely on it.
     #[must_use]
     pub fn trial_name(self, suite: Suite, name: &str) -> String {
-        let kind = match self {
+        format!("{suite}::{}::{name}", self.name())
+    }
+
+    /// The kind as trial names, pages and metrics spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Workload => "workload",
             Self::Kpi => "kpi",
             Self::Harness => "harness",
-        };
-        format!("{suite}::{kind}::{name}")
+        }
     }
 }
 

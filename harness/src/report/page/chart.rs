@@ -2,12 +2,10 @@
 
 use serde::Serialize;
 
-use super::Glance;
+use super::super::FileInput;
 use crate::{
     catalog::{Kpi, Unit},
-    history::{ChartSeries, Grid, Timeline},
-    judge::Targets,
-    plan::Plan,
+    history::{Grid, Timeline},
 };
 
 /// One chart.
@@ -56,21 +54,11 @@ impl Chart {
     }
 }
 
-/// What a chart is made of.
-#[derive(Clone, Copy)]
-pub(super) struct Drawn<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) targets: &'a Targets,
-    pub(super) glance: &'a Glance,
-    pub(super) series: &'a ChartSeries,
-    pub(super) timeline: &'a Timeline,
-}
-
 /// The lines at the targets of the KPIs that a chart shows, each with its name, in the chart's unit.
-pub(super) fn limits(drawn: Drawn<'_>, chart: &str) -> Vec<(&'static str, f64)> {
+pub(super) fn limits(input: &FileInput<'_>, chart: &str) -> Vec<(&'static str, f64)> {
     let of_kpi = |kpi: &Kpi| {
         let spec = kpi.spec();
-        let limit = drawn.targets.target(*kpi).limit();
+        let limit = input.targets.target(*kpi).limit();
         // Latencies are drawn in milliseconds.
         let limit = if spec.unit == Unit::Seconds { limit * 1_000.0 } else { limit };
         spec.chart_limit.filter(|_| spec.chart == chart).map(|name| (name, limit))

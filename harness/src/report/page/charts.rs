@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    chart::{Chart, ChartLine, Drawn, Trace, begun, limits, short, shown},
+    super::FileInput,
+    chart::{Chart, ChartLine, Trace, begun, limits, short, shown},
     latencies,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     plan::moment,
 };
 
-/// Everything that is drawn.
+/// Everything that is input.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Charts {
@@ -43,16 +44,16 @@ pub(super) fn chart_of(name: &str) -> Option<&'static str> {
 }
 
 /// All charts of a soak as it stands.
-pub(super) fn charts(drawn: Drawn<'_>) -> Charts {
-    let timeline = drawn.timeline;
+pub(super) fn charts(input: &FileInput<'_>) -> Charts {
+    let timeline = input.timeline;
     let windows = timeline.chart_windows.all().iter().map(|w| (minutes(w.from_ms), minutes(w.to_ms), w.phase.name()));
-    let mut charts = latencies::charts(drawn);
-    charts.extend(rates(drawn));
-    charts.extend(gauges(drawn));
+    let mut charts = latencies::charts(input);
+    charts.extend(rates(input));
+    charts.extend(gauges(input));
     let unmeasured = charts.iter().filter(|chart| !chart.has_data()).map(|chart| (chart.id, chart.title)).collect();
     Charts {
         reached: minutes(timeline.scenario_ms()),
-        duration: minutes(drawn.plan.duration_ms),
+        duration: minutes(input.header.plan.duration_ms),
         windows: windows.collect(),
         heartbeats: timeline.heartbeats.values().flatten().copied().map(minutes).collect(),
         holes: timeline.holes.iter().map(|(from, to, _)| (minutes(*from), minutes(*to))).collect(),
@@ -62,10 +63,10 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Charts {
 }
 
 /// What is counted, step by step.
-fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
-    let series = drawn.series;
+fn rates(input: &FileInput<'_>) -> Vec<Chart> {
+    let series = input.series;
     let grid = series.rate_grid;
-    let counted = |counter| begun(series.counter(counter), grid, drawn.timeline);
+    let counted = |counter| begun(series.counter(counter), grid, input.timeline);
     let line = |(name, counter): &(&str, Counter)| {
         let values = counted(*counter).iter().map(|n| Some(f64::from(*n))).collect();
         ChartLine { name: (*name).to_owned(), values }
@@ -73,7 +74,7 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
     let happened = |kinds: &[&str]| -> Vec<ChartLine> {
         let seen = kinds.iter().map(|kind| (*kind, series.incidents().by_step(kind))).filter(|(_, n)| !n.is_empty());
         seen.map(|(kind, steps)| {
-            let values = begun(steps, grid, drawn.timeline).iter().map(|n| Some(f64::from(*n))).collect();
+            let values = begun(steps, grid, input.timeline).iter().map(|n| Some(f64::from(*n))).collect();
             ChartLine { name: kind.replace('_', " "), values }
         })
         .collect()
@@ -98,7 +99,7 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
     let availability = Chart {
         unit: "%",
         says: extremes(std::slice::from_ref(&ready), grid, "%"),
-        targets: limits(drawn, "availability"),
+        targets: limits(input, "availability"),
         ..chart("availability", "Readiness probes answered 200", vec![ready])
     };
     let runs =
@@ -138,20 +139,20 @@ fn rates(drawn: Drawn<'_>) -> Vec<Chart> {
 }
 
 /// What is sampled.
-fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
+fn gauges(input: &FileInput<'_>) -> Vec<Chart> {
     const MB: f64 = 1e6;
-    let series = drawn.series;
+    let series = input.series;
     let grid = series.gauge_grid;
     let line = |name: &str, gauge: Gauge, per: f64| ChartLine {
         name: name.to_owned(),
-        values: begun(series.gauge(gauge), grid, drawn.timeline)
+        values: begun(series.gauge(gauge), grid, input.timeline)
             .iter()
             .map(|s| s.map(|s| short(s.last / per)))
             .collect(),
     };
     let greatest = |name: &str, gauge: Gauge| ChartLine {
         name: name.to_owned(),
-        values: begun(series.gauge(gauge), grid, drawn.timeline).iter().map(|s| s.map(|s| short(s.max))).collect(),
+        values: begun(series.gauge(gauge), grid, input.timeline).iter().map(|s| s.map(|s| short(s.max))).collect(),
     };
     let chart = |id, title, unit, lines: Vec<ChartLine>, traces: Vec<Trace>| Chart {
         id,
@@ -165,7 +166,7 @@ fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
         traces,
         heat: None,
     };
-    let traces = |gauge, per| traces(drawn, gauge, per);
+    let traces = |gauge, per| traces(input, gauge, per);
     vec![
         chart(
             "gateway_rss",
@@ -228,11 +229,11 @@ fn gauges(drawn: Drawn<'_>) -> Vec<Chart> {
 }
 
 /// What growth was judged by: the floors, and the line through them.
-fn traces(drawn: Drawn<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
+fn traces(input: &FileInput<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
     #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let place = |(minute, value): &(u64, f64)| (*minute as f64, short(value / per));
     let mut traces = Vec::new();
-    for trace in drawn.glance.traces(gauge) {
+    for trace in input.glance.traces(gauge) {
         let points = trace.floors.iter().map(place).collect();
         traces.push(Trace { name: "floors", points, joined: false });
         if let Some(line) = trace.line {

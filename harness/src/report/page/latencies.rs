@@ -1,6 +1,9 @@
 //! The charts of latencies: how many samples took how long, and quantiles of each step.
 
-use super::chart::{Chart, ChartLine, Drawn, Heat, begun, limits, short, shown};
+use super::{
+    super::FileInput,
+    chart::{Chart, ChartLine, Heat, begun, limits, short, shown},
+};
 use crate::{
     history::{LatencySource, LatencyStep, edge_ms},
     journal::{Source, Timing},
@@ -11,12 +14,12 @@ use crate::{
 const HEAT_BUCKETS: usize = 4;
 
 /// Latencies: how many took how long, and quantiles of each step.
-pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
+pub(super) fn charts(input: &FileInput<'_>) -> Vec<Chart> {
     let of = |timing| (LatencySource::Timing(timing), "");
     // What the gateway itself says comes first, as it does for the judges.
     let else_of = |source, timing| {
         let own = LatencySource::Source(source);
-        let has_own = drawn.series.latency(own).iter().any(|cell| cell.count() > 0);
+        let has_own = input.series.latency(own).iter().any(|cell| cell.count() > 0);
         if has_own { (own, ", by the upper ends of the gateway's own buckets") } else { of(timing) }
     };
     let all = [
@@ -29,13 +32,16 @@ pub(super) fn charts(drawn: Drawn<'_>) -> Vec<Chart> {
         ("publish_to_search", "From publishing a version to finding it", of(Timing::PublishToSearch)),
         ("away", "How long lost or closed streams were away", of(Timing::StreamAway)),
     ];
-    all.into_iter().map(|(id, title, (latency, by))| of_latency(drawn, (id, title), latency, by)).collect()
+    all.into_iter().map(|chart| of_latency(input, chart)).collect()
 }
 
-fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), latency: LatencySource, by: &str) -> Chart {
-    let series = drawn.series;
+/// Its id and its title; what it shows, and how that is known.
+type LatencyChart<'a> = (&'static str, &'static str, (LatencySource, &'a str));
+
+fn of_latency(input: &FileInput<'_>, (id, title, (latency, by)): LatencyChart<'_>) -> Chart {
+    let series = input.series;
     let grid = series.rate_grid;
-    let cells = begun(series.latency(latency), grid, drawn.timeline);
+    let cells = begun(series.latency(latency), grid, input.timeline);
     let line = |name: &str, value: fn(&LatencyStep) -> Option<f64>| ChartLine {
         name: name.to_owned(),
         values: cells.iter().map(|cell| value(cell).map(short)).collect(),
@@ -61,7 +67,7 @@ fn of_latency(drawn: Drawn<'_>, (id, title): (&'static str, &'static str), laten
         step_ms: grid.step_ms(),
         is_log: true,
         lines,
-        targets: limits(drawn, id),
+        targets: limits(input, id),
         traces: Vec::new(),
         heat: Some(heat(cells)),
     }

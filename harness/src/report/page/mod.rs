@@ -15,51 +15,21 @@
 
 mod chart;
 mod charts;
-mod glance;
 mod latencies;
 mod policy;
 mod sections;
 
-use std::collections::BTreeMap;
-
-use chart::Drawn;
 use charts::{Charts, charts};
-pub use glance::Glance;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
-use crate::{
-    history::{ChartSeries, Timeline},
-    journal::Header,
-    judge::{Targets, Verdicts},
-    plan::moment,
-};
+use super::FileInput;
+use crate::plan::moment;
 
 const UPLOT: &str = include_str!("vendor/uPlot.iife.min.js");
 const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
 const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
-
-/// What a page is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct PageInput<'a> {
-    /// What was to be played, against what.
-    pub header: &'a Header,
-    /// What it was like so far, step by step.
-    pub series: &'a ChartSeries,
-    /// What happened, and when.
-    pub timeline: &'a Timeline,
-    /// Where it stands.
-    pub glance: &'a Glance,
-    /// What is said of it.
-    pub verdicts: &'a Verdicts,
-    /// What it is held against.
-    pub targets: &'a Targets,
-    /// What is not judged, by name, and why.
-    pub waived: &'a BTreeMap<String, String>,
-    /// The soak's folder, as failures name it.
-    pub folder: &'a str,
-}
 
 /// What a live page is told when something is new.
 #[derive(Debug, Serialize)]
@@ -74,35 +44,30 @@ struct PageUpdate {
 
 /// The report of a soak, as it stands.
 #[must_use]
-pub fn report_html(input: &PageInput<'_>) -> String {
+pub fn report_html(input: &FileInput<'_>) -> String {
     page(input, false).into_string()
 }
 
 /// The page of a soak that goes on, which asks for what is new at `events`.
 #[must_use]
-pub fn live_html(input: &PageInput<'_>) -> String {
+pub fn live_html(input: &FileInput<'_>) -> String {
     page(input, true).into_string()
 }
 
 /// What has come of a soak by now, for its live page.
 #[must_use]
-pub fn live_json(input: &PageInput<'_>) -> String {
+pub fn live_json(input: &FileInput<'_>) -> String {
     let update = PageUpdate {
-        charts: drawn(input),
-        clock: sections::clock(input, true).into_string(),
-        verdicts: sections::verdicts(input, true).into_string(),
+        charts: charts(input),
+        clock: sections::clock(input).into_string(),
+        verdicts: sections::verdicts(input).into_string(),
         incidents: sections::incidents(input.series.incidents()).into_string(),
     };
     serde_json::to_string(&update).expect("charts are numbers and texts")
 }
 
-fn drawn(input: &PageInput<'_>) -> Charts {
-    let PageInput { header, series, timeline, glance, targets, .. } = *input;
-    charts(Drawn { plan: &header.plan, targets, glance, series, timeline })
-}
-
-fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
-    let charts = drawn(input);
+fn page(input: &FileInput<'_>, is_live: bool) -> Markup {
+    let charts = charts(input);
     let suite = input.header.plan.suite;
     let data = serde_json::to_string(&charts).expect("charts are numbers and texts");
     html! {
@@ -121,7 +86,7 @@ fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
                 a .skip href="#verdicts" { "To the verdicts" }
                 header {
                     h1 { "S2 " (suite) }
-                    div #clock { (sections::clock(input, is_live)) }
+                    div #clock { (sections::clock(input)) }
                     nav aria-label="Parts" {
                         a href="#verdicts" { "Verdicts" }
                         a href="#charts" { "Charts" }
@@ -130,7 +95,7 @@ fn page(input: &PageInput<'_>, is_live: bool) -> Markup {
                     }
                 }
                 main {
-                    section #verdicts aria-label="Verdicts" { (sections::verdicts(input, is_live)) }
+                    section #verdicts aria-label="Verdicts" { (sections::verdicts(input)) }
                     section #charts aria-label="Charts" {
                         h2 { "Charts" }
                         p .hint {

@@ -4,11 +4,12 @@ use maud::{Markup, html};
 
 use super::{
     super::{
+        FileInput,
         comparison::{HEAD, compared_with, row as comparison_row},
         failure_text, number,
         title::title,
     },
-    PageInput, at,
+    at,
     chart::Chart,
     charts::{Charts, chart_of},
 };
@@ -16,36 +17,31 @@ use crate::{
     catalog::Phase,
     history::{IncidentLog, ShownIncident},
     journal::clip,
-    judge::{Comparison, Judged, Judgement, Verdict},
+    judge::{Comparison, Judged},
     plan::moment,
+    results::Row,
 };
 
 /// From one row to the next in the tables for readers without scripts, scenario milliseconds: a heartbeat's.
 const NUMBERS_EVERY_MS: u64 = 300_000;
 
 /// How far the soak has come, and what is to be said of it in one line.
-pub(super) fn clock(input: &PageInput<'_>, is_live: bool) -> Markup {
-    let (plan, glance) = (&input.header.plan, input.glance);
-    let reached_ms = glance.scenario_ms.min(plan.duration_ms);
-    let standing = |standing: JudgementStanding| all(input, is_live).iter().filter(|(_, s)| *s == standing).count();
+pub(super) fn clock(input: &FileInput<'_>) -> Markup {
+    let (plan, timeline) = (&input.header.plan, input.timeline);
+    let reached_ms = timeline.scenario_ms().min(plan.duration_ms);
     html! {
-        p .counts {
-            @for (class, word) in [(JudgementStanding::Failed, "failed"), (JudgementStanding::Unproven, "unproven"), (JudgementStanding::Pending, "pending"), (JudgementStanding::Waived, "waived"), (JudgementStanding::Passed, "passed")] {
-                @let n = standing(class);
-                @if n > 0 || class == JudgementStanding::Passed { span .{ (class.word()) } { (n) " " (word) } " " }
-            }
-        }
+        p .counts { @for (word, count) in input.results.counts() { span .{ (word) } { (count) } " " } }
         p {
             (moment(reached_ms)) " of " (plan.duration_ms / 60_000) " min"
-            @match &glance.ended_at {
-                Some(ended_at) => { ", ended " (to_the_second(ended_at)) }
+            @match timeline.end() {
+                Some(end) => { ", ended " (to_the_second(&end.ended_at)) }
                 None => { ", not ended" }
             }
             ". Began " (to_the_second(&input.header.started_at)) ", pace " (plan.pace) ", at " (input.header.gateway_url)
             @if input.header.embedded { " (the embedded mock)" }
         }
         progress max=(plan.duration_ms) value=(reached_ms) aria-label="The scenario" { }
-        @if let Some(fatal) = &glance.fatal { p .fatal role="alert" { (fatal) } }
+        @if let Some(fatal) = timeline.fatal() { p .fatal role="alert" { (fatal) } }
     }
 }
 
@@ -57,70 +53,13 @@ fn to_the_second(instant: &str) -> String {
     }
 }
 
-/// Where a judgement stands, worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum JudgementStanding {
-    Failed,
-    Unproven,
-    /// The soak goes on, and it is too early to say.
-    Pending,
-    Waived,
-    Passed,
-}
-
-impl JudgementStanding {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Failed => "fail",
-            Self::Unproven => "unproven",
-            Self::Pending => "pending",
-            Self::Waived => "waived",
-            Self::Passed => "pass",
-        }
-    }
-}
-
-fn waiver<'a>(input: &PageInput<'a>, judgement: &Judgement) -> Option<&'a str> {
-    let unsupported = &input.header.plan.unsupported;
-    match judgement.kind {
-        Judged::Kpi => {
-            let lacking =
-                unsupported.kpis.iter().find(|(kpi, _)| kpi.name() == judgement.name).map(|(_, reason)| reason);
-            input.waived.get(&judgement.name).or(lacking).map(String::as_str)
-        }
-        Judged::Workload => {
-            unsupported.workloads.iter().find(|(w, _)| w.name() == judgement.name).map(|(_, reason)| reason.as_str())
-        }
-        Judged::Harness => None,
-    }
-}
-
-/// All judgements, worst first. While a soak goes on only a KPI can have failed: the rest has not been played yet.
-fn all<'a>(input: &PageInput<'a>, is_live: bool) -> Vec<(&'a Judgement, JudgementStanding)> {
-    let goes_on = is_live && input.glance.ended_at.is_none();
-    let standing = |judgement: &Judgement| match judgement.verdict {
-        _ if waiver(input, judgement).is_some() => JudgementStanding::Waived,
-        Verdict::Unproven if goes_on => JudgementStanding::Pending,
-        Verdict::Fail if goes_on && judgement.kind != Judged::Kpi => JudgementStanding::Pending,
-        Verdict::Fail => JudgementStanding::Failed,
-        Verdict::Unproven => JudgementStanding::Unproven,
-        Verdict::Pass => JudgementStanding::Passed,
-    };
-    let mut all: Vec<_> = input.verdicts.iter().map(|judgement| (judgement, standing(judgement))).collect();
-    all.sort_by_key(|(_, standing)| *standing);
-    all
-}
-
-pub(super) fn verdicts(input: &PageInput<'_>, is_live: bool) -> Markup {
-    let all = all(input, is_live);
-    let is_red =
-        |standing: JudgementStanding| matches!(standing, JudgementStanding::Failed | JudgementStanding::Unproven);
+pub(super) fn verdicts(input: &FileInput<'_>) -> Markup {
+    let rows = input.results.worst_first();
+    let reds = || rows.iter().filter(|row| row.status.is_red());
     html! {
         h2 { "Verdicts" }
-        @for (judgement, standing) in all.iter().filter(|(_, standing)| is_red(*standing)) {
-            (red(input, judgement, *standing))
-        }
-        @if !all.iter().any(|(_, standing)| is_red(*standing)) { p { "Nothing is red." } }
+        @for row in reds() { (red(input, row)) }
+        @if reds().next().is_none() { p { "Nothing is red." } }
         div .wide {
             table {
                 caption { "All that is judged" }
@@ -129,12 +68,12 @@ pub(super) fn verdicts(input: &PageInput<'_>, is_live: bool) -> Markup {
                     th scope="col" .number { "target" } th scope="col" .number { "samples" } th scope="col" { "in the charts" }
                 } }
                 tbody {
-                    @for (judgement, standing) in &all { (row(input, judgement, *standing)) }
+                    @for row in &rows { (judged(row)) }
                 }
             }
         }
-        @if let Some(comparison) = &input.verdicts.comparison { (compared(comparison)) }
-        @if !input.verdicts.chaos.is_empty() { (chaos(input)) }
+        @if let Some(comparison) = &input.results.comparison { (compared(comparison)) }
+        @if !input.results.chaos.is_empty() { (chaos(input)) }
     }
 }
 
@@ -162,14 +101,14 @@ fn compared(comparison: &Comparison) -> Markup {
 }
 
 /// A judgement that is not green, with all that is said of it.
-fn red(input: &PageInput<'_>, judgement: &Judgement, standing: JudgementStanding) -> Markup {
+fn red(input: &FileInput<'_>, Row { judgement, status }: &Row) -> Markup {
     let text = failure_text(judgement, input.header.plan.suite, input.folder);
     let mut lines = text.lines();
     let headline = lines.next().unwrap_or_default();
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
     html! {
-        article .red .{ (standing.word()) } id={ "verdict-" (id_of(judgement)) } {
-            h3 { span .badge { (standing.word()) } " " (judgement.name) }
+        article .red .{ (status.word()) } id={ "verdict-" (judgement.kind.name()) "-" (judgement.name) } {
+            h3 { span .badge { (status.word()) } " " (judgement.name) }
             p .headline { (headline) }
             @if let Some(first) = &judgement.evidence.first {
                 p {
@@ -184,18 +123,16 @@ fn red(input: &PageInput<'_>, judgement: &Judgement, standing: JudgementStanding
     }
 }
 
-fn row(input: &PageInput<'_>, judgement: &Judgement, standing: JudgementStanding) -> Markup {
+fn judged(Row { judgement, status }: &Row) -> Markup {
     let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
-    let kind = match judgement.kind {
-        Judged::Kpi => "",
-        Judged::Workload => "workload ",
-        Judged::Harness => "harness ",
-    };
     html! {
-        tr .{ (standing.word()) } {
-            th scope="row" title=(title(judgement)) { (kind) (judgement.name) }
-            td { span .badge { (standing.word()) } @if let Some(reason) = waiver(input, judgement) { " " (reason) } }
+        tr .{ (status.word()) } {
+            th scope="row" title=(title(judgement)) {
+                @if judgement.kind != Judged::Kpi { (judgement.kind.name()) " " }
+                (judgement.name)
+            }
+            td { span .badge { (status.word()) } @if let Some(reason) = status.waiver() { " " (reason) } }
             td .number { (value.as_deref().unwrap_or("–")) }
             td .number { (number::target_signed(judgement.target, judgement.unit)) }
             td .number { (number::count(judgement.samples)) " / " (number::count(judgement.promised)) }
@@ -204,21 +141,11 @@ fn row(input: &PageInput<'_>, judgement: &Judgement, standing: JudgementStanding
     }
 }
 
-/// The id of a judgement's part: names are unique within a kind only.
-fn id_of(judgement: &Judgement) -> String {
-    let kind = match judgement.kind {
-        Judged::Kpi => "kpi",
-        Judged::Workload => "workload",
-        Judged::Harness => "harness",
-    };
-    format!("{kind}-{}", judgement.name)
-}
-
-fn chaos(input: &PageInput<'_>) -> Markup {
+fn chaos(input: &FileInput<'_>) -> Markup {
     html! {
         h3 { "Chaos" }
         dl {
-            @for event in &input.verdicts.chaos {
+            @for event in &input.results.chaos {
                 dt { (event.chaos) ", " (at(event.at_ms, Some("availability"))) }
                 dd {
                     @match (&event.injected, event.effective) {
@@ -339,7 +266,7 @@ fn chart_of_kind(kind: &str) -> &'static str {
     }
 }
 
-pub(super) fn about(input: &PageInput<'_>) -> Markup {
+pub(super) fn about(input: &FileInput<'_>) -> Markup {
     let header = input.header;
     let plan = header.plan.to_string();
     html! {

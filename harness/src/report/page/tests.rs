@@ -1,6 +1,6 @@
 //! A page of a soak that is made up: its parts, its size, and that what a gateway says is only ever text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
@@ -8,34 +8,24 @@ use sha2::{Digest as _, Sha256};
 use super::{charts::chart_of, *};
 use crate::{
     catalog::{Kpi, Suite},
-    history::History,
     journal::Finding,
     judge::fixtures::{
         sick::{self, sick},
         soak::Soak,
     },
+    report::fixture::rendered,
+    results::{Stage, Waivers},
 };
 
 const MARKUP: &str = "</script><script>window.ran = true</script><img src=x onerror=\"window.ran = true\">";
 
-fn drawn_as(soak: &Soak, draw: fn(&PageInput<'_>) -> String) -> String {
-    let mut history = History::of(&soak.header(), &soak.targets.sample_limits());
-    soak.records().for_each(|record| history.absorb(&record));
-    let verdicts = soak.judge();
-    draw(&PageInput {
-        header: &soak.header(),
-        series: &history.charts,
-        timeline: &history.timeline,
-        glance: &Glance::at(&soak.plan, &soak.targets, &history),
-        verdicts: &verdicts,
-        targets: &soak.targets,
-        waived: &BTreeMap::new(),
-        folder: "target/soak/full-2026-11-23T10-00-00",
-    })
+/// A page of a soak that goes on, unless its record has an end.
+fn live(soak: &Soak, page: fn(&FileInput<'_>) -> String) -> String {
+    rendered(soak, &Waivers::default(), Stage::Playing, page)
 }
 
 fn report(soak: &Soak) -> String {
-    drawn_as(soak, report_html)
+    rendered(soak, &Waivers::default(), Stage::Over, report_html)
 }
 
 /// The data that the page's script reads.
@@ -98,11 +88,11 @@ fn what_a_gateway_says_is_text_wherever_it_stands() {
     soak.happens(1_000, Finding::RunFailed { run: said(), answer: said() });
     soak.happens(1_000, Finding::SourceFailed { source: said(), answer: said() });
     soak.happens(2_000, Finding::Fatal { message: said() });
-    for page in [report(&soak), drawn_as(&soak, live_html)] {
+    for page in [report(&soak), live(&soak, live_html)] {
         assert!(page.contains("&lt;/script&gt;&lt;script&gt;window.ran"), "it is shown");
         assert!(!page.contains("<img src=x") && !page.contains("<script>window.ran"), "it is only text");
     }
-    let update: serde_json::Value = serde_json::from_str(&drawn_as(&soak, live_json)).unwrap();
+    let update: serde_json::Value = serde_json::from_str(&live(&soak, live_json)).unwrap();
     for part in ["clock", "verdicts", "incidents"] {
         let html = update[part].as_str().unwrap();
         assert!(!html.contains("<img") && !html.contains("<script"), "{part}: {html}");
@@ -190,13 +180,13 @@ fn while_a_soak_goes_on_what_is_too_early_to_say_is_not_red() {
     let mut soak = Soak::healthy(Suite::Full);
     soak.intervals.truncate(60);
     soak.end = None;
-    let live = drawn_as(&soak, live_html);
-    assert!(!live.contains("<article class=\"red ") && live.contains(">pending</span>"), "it is too early to say");
+    let page = live(&soak, live_html);
+    assert!(!page.contains("<article class=\"red ") && page.contains(">pending</span>"), "it is too early to say");
     // A record without an end is another thing: nobody goes on with it.
     assert!(report(&soak).contains("<article class=\"red unproven\""));
     let mut sick = sick(Kpi::SseGaps);
     sick.end = None;
-    assert!(drawn_as(&sick, live_html).contains("id=\"verdict-kpi-sse_gaps\""), "what has failed has failed");
+    assert!(live(&sick, live_html).contains("id=\"verdict-kpi-sse_gaps\""), "what has failed has failed");
 }
 
 #[test]

@@ -7,15 +7,12 @@ use std::{
 
 use tokio::{task, time::Instant};
 
-use super::super::{
-    Recorder, SessionConfig,
-    artifacts::{Evaluation, PageView},
-};
+use super::super::{Recorder, SessionConfig, artifacts::Evaluation};
 use crate::{
     clock,
     journal::Header,
-    judge::judge,
-    report::{live_html, live_json, prometheus_text},
+    report::{FileInput, live_html, live_json, prometheus_text},
+    results::{Results, Stage},
 };
 
 /// What is shown is worked out no more often than this.
@@ -46,7 +43,7 @@ impl Showing {
 
     /// The whole page.
     pub(super) async fn page(self: Arc<Self>) -> String {
-        task::spawn_blocking(move || self.view().draw(live_html)).await.unwrap_or_default()
+        task::spawn_blocking(move || self.draw(live_html).1).await.unwrap_or_default()
     }
 
     /// What is new since a version of the record; none where nothing is.
@@ -68,26 +65,28 @@ impl Showing {
         {
             return known.clone();
         }
-        let view = self.view();
-        let update = LiveUpdate { version: view.version(), json: view.draw(live_json).into() };
+        let (version, json) = self.draw(live_json);
+        let update = LiveUpdate { version, json: json.into() };
         *shown = Some((now, update.clone()));
         update
     }
 
-    fn view(&self) -> PageView {
-        let (config, header) = (self.config.clone(), self.header.clone());
-        self.recorder.with_history(|history| {
-            let said = Evaluation::of(&config, history);
-            PageView { config, header, said, series: history.charts.clone(), timeline: history.timeline.clone() }
-        })
+    /// Draws the soak as it stands; and which version of the record that is. It draws from a copy, so that whoever measures does not
+    /// wait for it.
+    fn draw(&self, page: fn(&FileInput<'_>) -> String) -> (u64, String) {
+        let (said, series, timeline) = self.recorder.with_history(|history| {
+            let said = Evaluation::of(&self.config, history, Stage::Playing);
+            (said, history.charts.clone(), history.timeline.clone())
+        });
+        (series.version(), page(&said.with(&self.config, &self.header, (&series, &timeline))))
     }
 
     pub(super) async fn prometheus(self: Arc<Self>) -> String {
         let scrape = move || {
-            let plan = &self.config.plan;
+            let SessionConfig { plan, targets, waivers, .. } = &self.config;
             self.recorder.with_history(|history| {
-                let verdicts = judge(plan, &self.config.targets, history);
-                prometheus_text(plan.suite, plan.duration_ms, history, &verdicts)
+                let results = Results::of(plan, targets, history, waivers, Stage::Playing);
+                prometheus_text(&results, plan.duration_ms, history)
             })
         };
         task::spawn_blocking(scrape).await.unwrap_or_default()

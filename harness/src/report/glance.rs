@@ -1,25 +1,39 @@
-//! What a page wants of a history: little, so that whoever measures is held up for no longer than it takes to copy it.
+//! What renderers want of a history beside its charts and its timeline: little, so that whoever measures is held up for no longer than it takes to copy it.
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use super::process::ProcessStats;
 use crate::{
     catalog::{HarnessCheck, Kpi},
-    history::History,
-    journal::Gauge,
+    history::{History, Scope},
+    journal::{Counter, Gauge},
     judge::{DriftTrace, Targets, drift_traces},
     plan::Plan,
 };
 
-/// A soak at one moment, its course and verdicts aside.
+/// A soak at one moment.
 #[derive(Debug, Clone)]
 pub struct Glance {
-    /// How far it has come, scenario milliseconds.
-    pub(super) scenario_ms: u64,
-    /// When it ended, if it has; RFC 3339 UTC.
-    pub(super) ended_at: Option<String>,
-    /// What stopped it, if something did.
-    pub(super) fatal: Option<String>,
+    pub(super) activity: Activity,
+    pub(super) processes: ProcessStats,
     traces: BTreeMap<Gauge, Vec<DriftTrace>>,
+}
+
+/// What the soak did so far.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Activity {
+    runs_started: u64,
+    runs_ended: u64,
+    runs_succeeded: u64,
+    open_streams: u64,
+    streams_opened: u64,
+    events_delivered: u64,
+    requests: u64,
+    request_errors: u64,
+    requests_throttled: u64,
 }
 
 impl Glance {
@@ -39,10 +53,22 @@ impl Glance {
         let is_self_judged = HarnessCheck::of(plan.suite).any(|check| check == HarnessCheck::SelfDrift);
         let of_ours = is_self_judged.then(|| (Gauge::HarnessRss, targets.self_drift().limit()));
         let judged = of_gateway.chain(of_ours);
+        let totals = &history.totals;
+        let counter = |counter| totals.counter(counter, Scope::All);
+        let activity = Activity {
+            runs_started: totals.runs_started(),
+            runs_ended: counter(Counter::RunsEnded),
+            runs_succeeded: counter(Counter::RunsSucceeded),
+            open_streams: totals.open_streams(),
+            streams_opened: counter(Counter::StreamsOpened),
+            events_delivered: counter(Counter::EventsDelivered),
+            requests: totals.requests(),
+            request_errors: counter(Counter::RequestErrors),
+            requests_throttled: counter(Counter::RequestsThrottled),
+        };
         Self {
-            scenario_ms: history.timeline.scenario_ms(),
-            ended_at: history.timeline.end().map(|end| end.ended_at.clone()),
-            fatal: history.timeline.fatal().map(str::to_owned),
+            activity,
+            processes: ProcessStats::of(history),
             traces: judged.map(|(gauge, limit)| (gauge, drift_traces(gauge, plan, targets, limit, history))).collect(),
         }
     }
