@@ -58,12 +58,12 @@ pub fn needing(programs: &[Program], args: &Arguments, trials: Vec<Trial>) -> Ve
     let is_required = std::env::vars_os().any(|(name, _)| name == REQUIRE);
     let reason = if is_required { format!("{reason} ({REQUIRE} is set)") } else { reason };
     if args.list && !args.ignored && !is_required {
-        // A list has names only, and nextest, which goes by lists, does not run ignored trials.
+        // The list itself has names only.
         eprintln!("{} ignored trials: {reason}", trials.len());
     }
     let is_error = is_required || args.ignored;
-    // A trial that is ignored by its flag has no reason in the report. So only lists have the flag, and `--ignored`, which
-    // selects by it.
+    // A trial that is ignored by its flag has no reason in the report. So the flag is set only for lists, since nextest skips what
+    // a list says is ignored, and for `--ignored`, which selects by it.
     let is_flagged = !is_required && (args.list || args.ignored);
     let unplayed = trials.into_iter().map(|trial| {
         let reason = reason.clone();
