@@ -3,10 +3,8 @@
 
 #[path = "any_gateway/burrow.rs"]
 mod burrow;
-#[path = "support/end.rs"]
-mod end;
-#[path = "support/gateway.rs"]
-mod gateway_process;
+#[path = "any_gateway/node.rs"]
+mod node;
 #[path = "any_gateway/node_cluster.rs"]
 mod node_cluster;
 #[path = "any_gateway/orchard.rs"]
@@ -15,29 +13,23 @@ mod orchard;
 mod plant;
 #[path = "any_gateway/real_chaos.rs"]
 mod real_chaos;
-#[path = "support/reds.rs"]
-mod reds;
 #[path = "any_gateway/runtime.rs"]
 mod runtime;
 #[path = "any_gateway/server.rs"]
 mod server;
 #[path = "any_gateway/shapes.rs"]
 mod shapes;
-#[path = "support/soak.rs"]
-mod soak;
 #[path = "any_gateway/weir.rs"]
 mod weir;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use s2_harness::{runner::StartingGateway, workload};
-use soak::AnyError;
+use libtest_mimic::Arguments;
+use s2_harness::workload;
+use testkit::{NODE, REDIS_SERVER, needing, no_gateway, play_if_asked, trial};
 
 /// So many have room on two cores: a soak takes a third of a core, and its gateway as much again.
 const SIDE_BY_SIDE: usize = 4;
-
-type Test = fn() -> Result<(), AnyError>;
 
 fn main() -> ExitCode {
     // A command of a soak's has that soak's environment, so these come first.
@@ -45,44 +37,51 @@ fn main() -> ExitCode {
     if let Some(code) = roles.iter().find_map(|played| played()) {
         return code;
     }
-    // There is no gateway but the one that the environment names.
-    let gateway = || -> StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
-    if let Some(code) = soak::played(gateway, workload::workers) {
+    if let Some(code) = play_if_asked(no_gateway, workload::workers) {
         return code;
     }
     let mut args = Arguments::from_args();
     // Soaks wait more than they work.
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
     // The longest first: the others fit beside them.
-    let trials: Vec<(&str, Test)> = vec![
-        (
+    let on_redis = vec![
+        trial(
             "real_chaos::real_restarts_lose_nothing_that_redis_had",
             real_chaos::real_restarts_lose_nothing_that_redis_had,
         ),
-        ("real_chaos::a_redis_that_loses_its_data_is_found_out", real_chaos::a_redis_that_loses_its_data_is_found_out),
-        (
+        trial(
+            "real_chaos::a_redis_that_loses_its_data_is_found_out",
+            real_chaos::a_redis_that_loses_its_data_is_found_out,
+        ),
+    ];
+    let on_node = vec![
+        trial(
             "runtime::node_is_green_and_its_memory_is_not_judged_in_two_minutes",
             runtime::node_is_green_and_its_memory_is_not_judged_in_two_minutes,
         ),
-        (
+        trial(
             "runtime::what_node_retains_is_found_below_its_garbage",
             runtime::what_node_retains_is_found_below_its_garbage,
         ),
-        ("node_cluster::plays_the_two_hours", node_cluster::plays_the_two_hours),
-        ("node_cluster::goes_through_preflight", node_cluster::goes_through_preflight),
-        ("orchard::plays_the_two_hours", shapes::orchard_plays_the_two_hours),
-        ("burrow::plays_the_two_hours", shapes::burrow_plays_the_two_hours),
-        ("weir::plays_the_two_hours", shapes::weir_plays_the_two_hours),
-        ("orchard::goes_through_preflight", shapes::orchard_goes_through_preflight),
-        ("burrow::goes_through_preflight", shapes::burrow_goes_through_preflight),
-        ("weir::goes_through_preflight", shapes::weir_goes_through_preflight),
-        ("preflight::it_says_which_line_would_have_to_change", shapes::preflight_says_which_line_would_have_to_change),
-        (
+        trial("node_cluster::plays_the_two_hours", node_cluster::plays_the_two_hours),
+        trial("node_cluster::goes_through_preflight", node_cluster::goes_through_preflight),
+    ];
+    let others = vec![
+        trial("orchard::plays_the_two_hours", shapes::orchard_plays_the_two_hours),
+        trial("burrow::plays_the_two_hours", shapes::burrow_plays_the_two_hours),
+        trial("weir::plays_the_two_hours", shapes::weir_plays_the_two_hours),
+        trial("orchard::goes_through_preflight", shapes::orchard_goes_through_preflight),
+        trial("burrow::goes_through_preflight", shapes::burrow_goes_through_preflight),
+        trial("weir::goes_through_preflight", shapes::weir_goes_through_preflight),
+        trial(
+            "preflight::it_says_which_line_would_have_to_change",
+            shapes::preflight_says_which_line_would_have_to_change,
+        ),
+        trial(
             "preflight::it_says_what_is_not_told_and_what_is_not_counted",
             shapes::preflight_says_what_is_not_told_and_what_is_not_counted,
         ),
     ];
-    let trial =
-        |(name, test): (&str, Test)| Trial::test(name, move || test().map_err(|error| Failed::from(error.to_string())));
-    libtest_mimic::run(&args, trials.into_iter().map(trial).collect()).exit_code()
+    let trials = [needing(&[REDIS_SERVER], &args, on_redis), needing(&[NODE], &args, on_node), others];
+    libtest_mimic::run(&args, trials.into_iter().flatten().collect()).exit_code()
 }

@@ -14,22 +14,18 @@ mod front;
 mod metrics;
 #[path = "hostile_gateway/presence.rs"]
 mod presence;
-#[path = "support/processes.rs"]
-mod processes;
 #[path = "hostile_gateway/scene.rs"]
 mod scene;
 #[path = "hostile_gateway/secrets.rs"]
 mod secrets;
-#[path = "support/soak.rs"]
-mod soak;
 #[path = "hostile_gateway/streams.rs"]
 mod streams;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use s2_harness::{runner::StartingGateway, workload};
-use soak::AnyError;
+use libtest_mimic::Arguments;
+use s2_harness::workload;
+use testkit::{AnyError, CARGO_NEXTEST, needing, no_gateway, play_if_asked, trial};
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
 const SIDE_BY_SIDE: usize = 12;
@@ -91,20 +87,14 @@ tests! {
 }
 
 fn main() -> ExitCode {
-    // There is no gateway but the one that the environment names.
-    let gateway = || -> StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
-    if let Some(code) = soak::played(gateway, workload::workers) {
+    if let Some(code) = play_if_asked(no_gateway, workload::workers) {
         return code;
     }
     let mut args = Arguments::from_args();
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
-    let trials = TESTS.iter().map(|(name, test)| {
-        let (name, test) = (*name, *test);
-        Trial::test(name, move || test(name).map_err(|error| Failed::from(error.to_string())))
-    });
+    let trials = TESTS.iter().map(|(name, test)| trial(*name, || test(name)));
     let junit = "forging::no_element_of_the_junit_file_is_the_gateways";
-    let junit = Trial::ignorable_test(junit, move || {
-        forging::no_element_of_the_junit_file_is_the_gateways(junit).map_err(|error| Failed::from(error.to_string()))
-    });
-    libtest_mimic::run(&args, trials.chain([junit]).collect()).exit_code()
+    let junit = trial(junit, move || forging::no_element_of_the_junit_file_is_the_gateways(junit));
+    let trials = trials.chain(needing(&[CARGO_NEXTEST], &args, vec![junit]));
+    libtest_mimic::run(&args, trials.collect()).exit_code()
 }

@@ -15,22 +15,17 @@ use s2_harness::{
     catalog::{Phase, Suite},
     journal::{Counter, End, EndReason, Header, Interval, JOURNAL_VERSION, Record, Writer},
     plan::{Plan, Scenario},
-    runner::{self, Embedded, StartingGateway},
     workload,
 };
 use tempfile::TempDir;
-
-/// Set where this binary is to be the soak's.
-const AS_THE_SOAK: &str = "REJUDGE_TEST_AS_THE_SOAK";
+use testkit::{no_gateway, play_if_asked, rejudge};
 
 type Tested = Result<(), Failed>;
 type Test = fn() -> Tested;
 
 fn main() -> ExitCode {
-    #[expect(clippy::disallowed_methods, reason = "no setting of S2's: it is for this file alone")]
-    if std::env::var_os(AS_THE_SOAK).is_some() {
-        let gateway = || -> StartingGateway { Box::pin(async { Err("nobody needs a gateway".to_owned()) }) };
-        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });
+    if let Some(code) = play_if_asked(no_gateway, workload::workers) {
+        return code;
     }
     let tests: [(&str, Test); 7] = [
         ("a_kpi_that_was_green_is_green_again_and_leaves_results_alone", a_green_kpi),
@@ -191,16 +186,8 @@ impl Stored {
     }
 
     fn command(&self, line: &str, environment: &[(&str, &str)]) -> Command {
-        let binary = std::env::current_exe().expect("a process that runs has a binary");
-        let mut command = Command::new(binary);
-        // What is set where this test runs is not what is tested.
-        let is_ours = |name: &str| name.starts_with("S2_") || ["NEXTEST_RUN_ID", "GITHUB_STEP_SUMMARY"].contains(&name);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
-            command.env_remove(name);
-        }
-        command.args(line.split_whitespace()).current_dir(self.out.path());
-        command.env(AS_THE_SOAK, "").env("S2_OUT", self.out.path()).env("S2_JOURNAL", self.journal());
-        command.envs(environment.iter().copied());
+        let mut command = rejudge(&self.journal(), self.out.path()).expect("a process that runs has a binary");
+        command.args(line.split_whitespace()).current_dir(self.out.path()).envs(environment.iter().copied());
         command
     }
 

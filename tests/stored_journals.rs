@@ -10,18 +10,14 @@ use std::{
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use libtest_mimic::{Arguments, Failed, Trial};
-use s2_harness::{
-    runner::{self, Embedded, StartingGateway},
-    workload,
-};
+use s2_harness::workload;
+use testkit::{no_gateway, play_if_asked, rejudge};
 
-/// Set where this binary is to be the soak's.
-const AS_THE_SOAK: &str = "STORED_JOURNALS_AS_THE_SOAK";
 /// Set where the expected files are to be written anew.
 const UPDATE: &str = "STORED_JOURNALS_UPDATE";
 /// The journal, in its folder.
@@ -32,13 +28,11 @@ const FILES: [(&str, &str); 4] =
 /// Bytes around the first difference that are shown.
 const SHOWN_BYTES: usize = 160;
 
-#[expect(clippy::disallowed_methods, reason = "no settings of S2's: they are for this file alone")]
 fn main() -> ExitCode {
-    if std::env::var_os(AS_THE_SOAK).is_some() {
-        let gateway = || -> StartingGateway { Box::pin(async { Err("nobody needs a gateway".to_owned()) }) };
-        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });
+    if let Some(code) = play_if_asked(no_gateway, workload::workers) {
+        return code;
     }
-    let is_update = std::env::var_os(UPDATE).is_some();
+    let is_update = std::env::vars_os().any(|(name, _)| name == UPDATE);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stored_journals");
     let mut stored: Vec<PathBuf> = fs::read_dir(&folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
     stored.sort();
@@ -84,12 +78,6 @@ fn judged_as_then(stored: &Path, is_update: bool) -> Result<(), Failed> {
 
 /// Judges the journal in a folder again; the files that it wrote there.
 fn judge(out: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut command = Command::new(std::env::current_exe()?);
-    // What is set where this test runs is not what is tested.
-    let is_ours = |name: &str| name.starts_with("S2_") || name.starts_with("NEXTEST") || name.starts_with("GITHUB_");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ours)) {
-        command.env_remove(name);
-    }
     // One trial of the journal's suite is enough: all that is written is written for it. Of the other suites it says that they
     // cannot be judged.
     let journal = fs::read_to_string(out.join(JOURNAL))?;
@@ -98,12 +86,10 @@ fn judge(out: &Path) -> io::Result<Vec<PathBuf>> {
     } else {
         "full"
     };
+    let mut command = rejudge(Path::new(JOURNAL), out)?;
     command
         .args([&format!("{suite}::kpi::availability"), "--exact", "--include-ignored"])
         .current_dir(out)
-        .env(AS_THE_SOAK, "")
-        .env("S2_OUT", out)
-        .env("S2_JOURNAL", JOURNAL)
         .env("NEXTEST_RUN_ID", "x")
         .env("GITHUB_STEP_SUMMARY", out.join("summary.md"));
     let output = command.output()?;

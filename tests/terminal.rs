@@ -9,7 +9,7 @@ use std::{
     io::Read,
     num::NonZero,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Child, ExitCode, Stdio},
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -17,14 +17,13 @@ use mock_gateway::{Config, MockGateway};
 use pty_process::{Size, blocking::Command as OnTerminal};
 use roxmltree::Document;
 use s2_harness::{
-    runner::{self, Embedded, EmbeddedGateway, StartingGateway},
+    runner::{EmbeddedGateway, StartingGateway},
     workload,
 };
 use tempfile::TempDir;
+use testkit::{AS_THE_SOAK, foreign_variables, own_binary, play_if_asked};
 use vt100::Parser;
 
-/// Set where this binary is to be the soak's.
-const AS_THE_SOAK: &str = "TERMINAL_TEST_AS_THE_SOAK";
 /// So tall that nothing scrolls away: what was left behind anywhere is still there at the end.
 const ROWS: u16 = 400;
 /// The clock, the counts, and three KPIs; the smoke test has no chaos.
@@ -38,8 +37,8 @@ type Tested = Result<(), Failed>;
 type Test = fn() -> Tested;
 
 fn main() -> ExitCode {
-    if std::env::vars_os().any(|(name, _)| name == AS_THE_SOAK) {
-        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });
+    if let Some(code) = play_if_asked(gateway, workload::workers) {
+        return code;
     }
     let tests: [(&str, Test); 3] = [
         ("a_terminal_shows_one_steady_block_and_then_the_report_and_the_table", on_a_terminal),
@@ -88,10 +87,7 @@ fn in_a_ci_job() -> Tested {
     let folder = tempfile::tempdir()?;
     let summary = folder.path().join("summary.md");
     let said = |name: &str| File::create(folder.path().join(name));
-    let mut command = Command::new(std::env::current_exe()?);
-    for (name, _) in foreign() {
-        command.env_remove(name);
-    }
+    let mut command = own_binary()?;
     command.args(["smoke::"]).current_dir(folder.path()).envs(surroundings(folder.path()));
     command.env("GITHUB_STEP_SUMMARY", &summary).env("CLICOLOR_FORCE", "1");
     let status = command.stdin(Stdio::null()).stdout(said("stdout")?).stderr(said("stderr")?).status()?;
@@ -134,16 +130,10 @@ fn has_colour(bytes: &[u8]) -> bool {
     codes.into_iter().any(|code| code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
 }
 
-/// What is set where this test runs, and is not what is tested.
-fn foreign() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)> {
-    let prefixes = ["S2_", "NEXTEST", "GITHUB_", "NO_COLOR", "CLICOLOR", "TERM"];
-    let is_foreign = move |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    std::env::vars_os().filter(move |(name, _)| name.to_str().is_some_and(is_foreign))
-}
-
-fn surroundings(folder: &Path) -> Vec<(&'static str, String)> {
+fn surroundings(folder: &Path) -> [(&'static str, String); 3] {
+    let (variable, value) = AS_THE_SOAK;
     let out = folder.join("out").display().to_string();
-    vec![(AS_THE_SOAK, "1".to_owned()), ("S2_OUT", out), ("S2_PACE", PACE.to_owned())]
+    [(variable, value.to_owned()), ("S2_OUT", out), ("S2_PACE", PACE.to_owned())]
 }
 
 /// A soak that was watched on a terminal to its end.
@@ -163,7 +153,7 @@ impl Watched {
         let (mut pty, terminal) = pty_process::blocking::open()?;
         pty.resize(Size::new(ROWS, columns))?;
         let mut command = OnTerminal::new(std::env::current_exe()?);
-        for (name, _) in foreign() {
+        for name in foreign_variables() {
             command = command.env_remove(name);
         }
         command = command.arg("smoke::").current_dir(folder.path()).env("TERM", "xterm-256color");

@@ -7,26 +7,18 @@
 mod flat;
 #[path = "unkillable/gateway.rs"]
 mod gateway;
-#[path = "support/gateway.rs"]
-mod gateway_process;
 #[path = "unkillable/machine.rs"]
 mod machine;
 #[path = "unkillable/orphans.rs"]
 mod orphans;
 #[path = "unkillable/panics.rs"]
 mod panics;
-#[path = "support/processes.rs"]
-mod processes;
-#[path = "support/reds.rs"]
-mod reds;
 #[path = "unkillable/scene.rs"]
 mod scene;
 #[path = "unkillable/set_back.rs"]
 mod set_back;
 #[path = "unkillable/signals.rs"]
 mod signals;
-#[path = "support/soak.rs"]
-mod soak;
 #[path = "unkillable/stopped.rs"]
 mod stopped;
 #[path = "unkillable/takeover.rs"]
@@ -35,7 +27,7 @@ mod takeover;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use soak::AnyError;
+use testkit::{AnyError, play_if_asked, trial};
 
 /// Soaks wait more than they work.
 const SIDE_BY_SIDE: usize = 8;
@@ -44,7 +36,7 @@ fn main() -> ExitCode {
     if let Some(code) = gateway::served() {
         return code;
     }
-    if let Some(code) = soak::played(gateway::embedded, panics::workers) {
+    if let Some(code) = play_if_asked(gateway::embedded, panics::workers) {
         return code;
     }
     let mut args = Arguments::from_args();
@@ -90,7 +82,7 @@ fn main() -> ExitCode {
     ];
     let five_times = panics::WORKERS.iter().map(|worker| {
         let name = format!("panics::a_worker_that_panics_five_times::{worker}");
-        trial(&name, move || panics::a_worker_that_panics_five_times(worker))
+        trial(name, move || panics::a_worker_that_panics_five_times(worker))
     });
     libtest_mimic::run(&args, trials.into_iter().chain(of_machine).chain(five_times).collect()).exit_code()
 }
@@ -98,8 +90,4 @@ fn main() -> ExitCode {
 /// A trial that cannot be played everywhere says so.
 fn may_be_ignored(name: &str, holds: fn() -> Result<Completion, AnyError>) -> Trial {
     Trial::ignorable_test(name, move || holds().map_err(|error| Failed::from(error.to_string())))
-}
-
-fn trial(name: &str, holds: impl FnOnce() -> Result<(), AnyError> + Send + 'static) -> Trial {
-    Trial::test(name, move || holds().map_err(|error| Failed::from(error.to_string())))
 }

@@ -10,14 +10,10 @@ mod busy;
 mod dialects;
 #[path = "verdicts/gateway.rs"]
 mod gateway;
-#[path = "support/gateway.rs"]
-mod gateway_process;
 #[path = "verdicts/group.rs"]
 mod group;
 #[path = "verdicts/readme.rs"]
 mod readme;
-#[path = "support/reds.rs"]
-mod reds;
 #[path = "verdicts/room.rs"]
 mod room;
 #[path = "verdicts/rows.rs"]
@@ -39,17 +35,14 @@ use std::{
     time::Duration,
 };
 
-use gateway::AnyError;
 use group::Group;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 use room::Room;
 use rows::{AFRESH, DEFECTS, GONE, ODDITIES, Row, STARVED};
-use s2_harness::{
-    runner::{self, Embedded},
-    workload,
-};
+use s2_harness::workload;
 use serde_json::Value;
 use soak::Said;
+use testkit::{AnyError, no_gateway, play_if_asked, trial};
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
 const SIDE_BY_SIDE: u32 = 10;
@@ -74,9 +67,8 @@ fn main() -> ExitCode {
     if mock_gateway::work_if_asked() {
         return ExitCode::SUCCESS;
     }
-    if std::env::vars_os().any(|(name, _)| name == soak::ROLE) {
-        let gateway = || -> runner::StartingGateway { Box::pin(async { Err("there is one already".to_owned()) }) };
-        return runner::main(&Embedded { soak_toml: include_str!("soak.toml"), gateway, workers: workload::workers });
+    if let Some(code) = play_if_asked(no_gateway, workload::workers) {
+        return code;
     }
     let mut args = std::env::args().skip(1);
     if args.next().as_deref() == Some(gateway::ROLE) {
@@ -107,16 +99,12 @@ fn main() -> ExitCode {
     let rows = groups.iter().flat_map(|group| (0..group.rows.len()).map(move |nth| (group, nth)));
     let rows = rows.map(|(group, nth)| {
         let (begun, group) = (Arc::clone(&begun), Arc::clone(group));
-        trial(&group.rows[nth].0.clone(), move || hold(&group, nth, &begun))
+        trial(group.rows[nth].0.clone(), move || hold(&group, nth, &begun))
     });
     let trials: Vec<Trial> = rows.chain(others).collect();
     // A trial whose soak is being played for another waits for it, and there is room for so many soaks as there is.
     args.test_threads = args.test_threads.or(Some(trials.len()));
     libtest_mimic::run(&args, trials).exit_code()
-}
-
-fn trial(name: &str, holds: impl FnOnce() -> Result<(), AnyError> + Send + 'static) -> Trial {
-    Trial::test(name, move || holds().map_err(|error| Failed::from(error.to_string())))
 }
 
 /// Every row, under its trial's name.

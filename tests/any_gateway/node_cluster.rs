@@ -1,21 +1,11 @@
 //! A gateway with every habit at once, in Node: two workers, streams of runs alone that repeat neither what happened before nor
 //! the run's id, versions of three numbers, personal data refused, a paged search, metrics elsewhere. A dialect describes it.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process};
+use testkit::{AnyError, Left, Soak, reds};
 
-use crate::{
-    end::left_within,
-    reds::reds,
-    soak::{AnyError, Left, Soak},
-};
+use crate::node::Node;
 
 const GATEWAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtimes/cluster.mjs");
 /// Two hours at this pace are a minute; beyond the limit something hangs.
@@ -68,57 +58,26 @@ lever = "proxy"
 [drift]
 "#;
 
-/// The cluster; it ends with this.
-struct Cluster {
-    process: Child,
-    url: String,
-    metrics: String,
-}
-
-impl Cluster {
-    /// None where this machine has no Node.
-    fn start() -> Result<Option<Self>, AnyError> {
-        if Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-            eprintln!("skipped: there is no `node` on this machine, so no soak was played at a cluster of Node");
-            return Ok(None);
-        }
-        let mut command = Command::new("node");
-        let mut process = command.arg(GATEWAY).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let stdout = process.stdout.take().ok_or("it has no output")?;
-        let mut urls = String::new();
-        BufReader::new(stdout).read_line(&mut urls)?;
-        let (url, metrics) = urls.trim().split_once(' ').ok_or("the cluster did not start")?;
-        Ok(Some(Self { process, url: url.to_owned(), metrics: metrics.to_owned() }))
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // It ends its workers. It was ours to start, and is ours to wait for.
-        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
-        let _ = self.process.wait();
-    }
-}
-
-fn leave(suite: &'static str) -> Result<Option<Left>, AnyError> {
-    let Some(cluster) = Cluster::start()? else { return Ok(None) };
+fn leave(suite: &'static str) -> Result<Left, AnyError> {
+    let cluster = Node::start(&[GATEWAY])?;
+    let (url, metrics) = cluster.ready_line.split_once(' ').ok_or("the cluster did not start")?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node_cluster").join(suite);
     fs::create_dir_all(folder.with_extension("d"))?;
     let dialect = folder.with_extension("d").join("gateway.toml");
-    fs::write(&dialect, DIALECT.replace("METRICS", &cluster.metrics))?;
+    fs::write(&dialect, DIALECT.replace("METRICS", metrics))?;
     let settings = format!("dialect = {:?}\n{SETTINGS}", dialect.display().to_string());
-    let gateway_url = Some(cluster.url.clone());
+    let gateway_url = Some(url.to_owned());
     let soak = Soak { folder, suite, pace: PACE, settings, gateway_url, token: "", log: "info" };
-    left_within(LIMIT, soak.start()?).map(Some)
+    soak.start()?.left_within(LIMIT)
 }
 
 pub(crate) fn goes_through_preflight() -> Result<(), AnyError> {
-    let Some(left) = leave("preflight")? else { return Ok(()) };
+    let left = leave("preflight")?;
     if left.status.success() { Ok(()) } else { Err(fs::read_to_string(left.folder.join("stdout"))?.into()) }
 }
 
 pub(crate) fn plays_the_two_hours() -> Result<(), AnyError> {
-    let Some(left) = leave("full")? else { return Ok(()) };
+    let left = leave("full")?;
     let results = left.results()?;
     if left.status.success() {
         Ok(())

@@ -2,11 +2,9 @@
 //! test's process, asked by the command that a lever runs.
 
 use std::{
-    fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Child, ExitCode, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -14,53 +12,32 @@ use std::{
 
 use mock_gateway::{Config, MockGateway};
 use rustix::process::{Pid, Signal, kill_process};
-use s2_harness::clock;
+use testkit::{AnyError, Keeps, RedisServer, free_port, own_binary, wait};
 
-use crate::soak::{AnyError, forget_surroundings};
-
-/// Set where this binary is to be the gateway: port and Redis.
+/// Set where this binary is to be the gateway: port, and URL of the Redis.
 const BE_THE_GATEWAY: &str = "REAL_CHAOS_BE_THE_GATEWAY";
 /// By then anything has happened that will, on any machine.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Between looks.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Below the ports that the system gives to connections, so that one stays free while whoever has it is away.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-
-/// Whether Redis has what it acknowledged when it starts again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keeps {
-    Everything,
-    Nothing,
-}
 
 /// Both processes. They end with this.
 pub(crate) struct Plant {
-    processes: Arc<Mutex<Processes>>,
+    /// None once they have ended.
+    processes: Arc<Mutex<Option<Processes>>>,
     control: String,
     url: String,
 }
 
 struct Processes {
-    redis: Child,
+    redis: RedisServer,
     gateway: Child,
-    folder: PathBuf,
-    keeps: Keeps,
-    redis_port: u16,
     gateway_port: u16,
 }
 
 impl Plant {
-    pub(crate) fn start(folder: &Path, keeps: Keeps) -> Result<Self, AnyError> {
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
-        }
-        fs::create_dir_all(folder)?;
-        let (redis_port, gateway_port) = (free_port()?, free_port()?);
-        let redis = start_redis(folder, keeps, redis_port)?;
-        let gateway = start_gateway(gateway_port, redis_port)?;
-        let processes = Processes { redis, gateway, folder: folder.to_owned(), keeps, redis_port, gateway_port };
-        let processes = Arc::new(Mutex::new(processes));
+    pub(crate) fn start(keeps: Keeps) -> Result<Self, AnyError> {
+        let (redis, gateway_port) = (RedisServer::start(keeps)?, free_port()?);
+        let gateway = start_gateway(gateway_port, &redis.url())?;
+        let processes = Arc::new(Mutex::new(Some(Processes { redis, gateway, gateway_port })));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let control = listener.local_addr()?.to_string();
         let asked = Arc::clone(&processes);
@@ -69,10 +46,12 @@ impl Plant {
             for order in listener.incoming().flatten() {
                 let mut order = BufReader::new(order);
                 let mut what = String::new();
-                let done = order
-                    .read_line(&mut what)
-                    .map_err(AnyError::from)
-                    .and_then(|_| asked.lock().unwrap_or_else(PoisonError::into_inner).restart(what.trim()));
+                let done = order.read_line(&mut what).map_err(AnyError::from).and_then(|_| {
+                    match asked.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                        Some(processes) => processes.restart(what.trim()),
+                        None => Err("they have ended".into()),
+                    }
+                });
                 let said = done.map_or_else(|e| format!("failed: {e}"), |()| "done".to_owned());
                 let _ = order.get_mut().write_all(said.as_bytes());
             }
@@ -93,12 +72,15 @@ impl Plant {
 
 impl Drop for Plant {
     fn drop(&mut self) {
-        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Processes { redis, gateway, .. } = &mut *processes;
-        // They were ours to start. One that has ended cannot be killed, and has been waited for.
-        for child in [gateway, redis] {
-            let _ = child.kill().and_then(|()| child.wait());
-        }
+        // The thread has them, too.
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        // A gateway that has ended cannot be killed, and has been waited for.
+        let _ = self.gateway.kill().and_then(|()| self.gateway.wait());
     }
 }
 
@@ -111,12 +93,12 @@ impl Processes {
                 self.restart("gateway")?;
             }
             "redis" => {
-                terminate(&mut self.redis)?;
-                self.redis = start_redis(&self.folder, self.keeps, self.redis_port)?;
+                self.redis.end(Signal::TERM)?;
+                self.redis.start_again()?;
             }
             "gateway" => {
                 terminate(&mut self.gateway)?;
-                self.gateway = start_gateway(self.gateway_port, self.redis_port)?;
+                self.gateway = start_gateway(self.gateway_port, &self.redis.url())?;
             }
             other => return Err(format!("nothing here is called {other:?}").into()),
         }
@@ -126,69 +108,13 @@ impl Processes {
 
 fn terminate(child: &mut Child) -> Result<(), AnyError> {
     kill_process(Pid::from_child(child), Signal::TERM)?;
-    let began = clock::now().into_std();
-    while child.try_wait()?.is_none() {
-        if began.elapsed() > LIMIT {
-            return Err("it did not end".into());
-        }
-        thread::sleep(LOOK_EVERY);
-    }
-    Ok(())
-}
-
-fn free_port() -> Result<u16, AnyError> {
-    let start = std::process::id() as u16;
-    let ports = PORTS.cycle().skip(usize::from(start) % PORTS.len()).take(PORTS.len());
-    let mut free = ports.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
-    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let port = free.find(|port| !given.contains(port)).ok_or("no port is free")?;
-    given.push(port);
-    Ok(port)
-}
-
-/// A Redis that answers.
-fn start_redis(folder: &Path, keeps: Keeps, port: u16) -> Result<Child, AnyError> {
-    let append = if keeps == Keeps::Everything { "yes" } else { "no" };
-    let mut child = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no", "--save", "", "--dir"])
-        .arg(folder)
-        .args(["--appendonly", append, "--appendfsync", "always", "--logfile", "redis.log"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(|e| {
-            format!("cannot start redis-server: {e}; this test needs a real one: apt-get install redis-server")
-        })?;
-    let began = clock::now().into_std();
-    while !answers(port) {
-        if child.try_wait()?.is_some() || began.elapsed() > LIMIT {
-            let log = fs::read_to_string(folder.join("redis.log")).unwrap_or_default();
-            return Err(format!("redis-server does not answer:\n{log}").into());
-        }
-        thread::sleep(LOOK_EVERY);
-    }
-    Ok(child)
-}
-
-fn answers(port: u16) -> bool {
-    let ping = || -> io::Result<[u8; 5]> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.write_all(b"PING\r\n")?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer)?;
-        Ok(answer)
-    };
-    ping().is_ok_and(|answer| answer == *b"+PONG")
+    wait("the gateway ends", LIMIT, || child.try_wait().transpose())?.map(drop).map_err(AnyError::from)
 }
 
 /// A gateway that listens.
-fn start_gateway(port: u16, redis_port: u16) -> Result<Child, AnyError> {
-    let mut command = Command::new(std::env::current_exe()?);
-    forget_surroundings(&mut command);
-    let mut child = command
-        .env(BE_THE_GATEWAY, format!("{port} {redis_port}"))
+fn start_gateway(port: u16, redis_url: &str) -> Result<Child, AnyError> {
+    let mut child = own_binary()?
+        .env(BE_THE_GATEWAY, format!("{port} {redis_url}"))
         .stdout(Stdio::piped())
         .stdin(Stdio::null())
         .spawn()?;
@@ -203,14 +129,14 @@ fn start_gateway(port: u16, redis_port: u16) -> Result<Child, AnyError> {
 
 /// Is the gateway, where the environment asks for it, until it is told to end: as `mock-gateway --redis` is.
 pub(crate) fn served() -> Option<ExitCode> {
-    let (_, ports) = std::env::vars_os().find(|(name, _)| name == BE_THE_GATEWAY)?;
-    let ports = ports.to_string_lossy().into_owned();
-    let (port, redis_port) = ports.split_once(' ')?;
+    let (_, value) = std::env::vars_os().find(|(name, _)| name == BE_THE_GATEWAY)?;
+    let value = value.to_string_lossy().into_owned();
+    let (port, redis_url) = value.split_once(' ')?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().ok()?;
     let served = runtime.block_on(async {
         let mut end = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let listen = (Ipv4Addr::LOCALHOST, port.parse::<u16>()?).into();
-        let redis = Some(format!("redis://127.0.0.1:{redis_port}"));
+        let redis = Some(redis_url.to_owned());
         let gateway = MockGateway::start(Config { listen, redis, ..Config::default() }).await?;
         println!("listening");
         end.recv().await;

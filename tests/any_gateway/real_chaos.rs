@@ -3,12 +3,9 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::{
-    end::left_within,
-    plant::{Keeps, Plant},
-    reds::reds,
-    soak::{AnyError, Left, Soak},
-};
+use testkit::{AnyError, Keeps, Left, Soak, reds};
+
+use crate::plant::Plant;
 
 /// Two hours at this pace are a minute and a half; beyond the limit something hangs.
 const PACE: f64 = 80.0;
@@ -36,7 +33,7 @@ lever = "proxy"
 /// Plays `full`, compressed, at a real gateway on a real Redis.
 fn play(name: &str, keeps: Keeps) -> Result<Left, AnyError> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real_chaos").join(name);
-    let plant = Plant::start(&folder.with_extension("redis"), keeps)?;
+    let plant = Plant::start(keeps)?;
     let program = std::env::current_exe()?.display().to_string();
     let soak = Soak {
         folder,
@@ -50,7 +47,7 @@ fn play(name: &str, keeps: Keeps) -> Result<Left, AnyError> {
         token: "",
         log: "info",
     };
-    left_within(LIMIT, soak.start()?)
+    soak.start()?.left_within(LIMIT)
 }
 
 pub(crate) fn real_restarts_lose_nothing_that_redis_had() -> Result<(), AnyError> {

@@ -1,20 +1,11 @@
 //! A gateway of a runtime with a garbage collector: Node itself, with a heap as V8 keeps it.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
+use testkit::{AnyError, Left, Soak, reds};
 
-use crate::{
-    end::left_within,
-    reds::reds,
-    soak::{AnyError, Left, Soak},
-};
+use crate::node::Node;
 
 const GATEWAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runtimes/gateway.mjs");
 /// Two hours at this pace are two minutes; beyond the limit something hangs.
@@ -32,43 +23,9 @@ reason = "nobody starts this gateway again"
 "#;
 const COLLECTS: &str = "[calls.collect_garbage]\nmethod = \"POST\"\npath = \"/debug/gc\"\nyes = [200]\n";
 
-/// The gateway's process; it ends with this.
-struct Node {
-    process: Child,
-    url: String,
-}
-
-impl Node {
-    /// None where this machine has no Node.
-    fn start(flags: &[&str]) -> Result<Option<Self>, AnyError> {
-        if Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-            eprintln!("skipped: there is no `node` on this machine, so no soak was played at a gateway in Node");
-            return Ok(None);
-        }
-        let mut command = Command::new("node");
-        command
-            .args(["--expose-gc", GATEWAY, "--port", "0", "--parts", "200"])
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut process = command.spawn()?;
-        let stdout = process.stdout.take().ok_or("it has no output")?;
-        let mut url = String::new();
-        BufReader::new(stdout).read_line(&mut url)?;
-        Ok(Some(Self { process, url: url.trim().to_owned() }))
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It was ours to start. One that has ended cannot be killed, and has been waited for.
-        let _ = self.process.kill().and_then(|()| self.process.wait());
-    }
-}
-
-/// Plays `full`, compressed; none where this machine has no Node.
-fn play(name: &str, flags: &[&str], settings: &str) -> Result<Option<Left>, AnyError> {
-    let Some(node) = Node::start(flags)? else { return Ok(None) };
+/// Plays `full`, compressed, at the gateway with these flags.
+fn play(name: &str, flags: &[&str], settings: &str) -> Result<Left, AnyError> {
+    let node = Node::start(&[&["--expose-gc", GATEWAY, "--port", "0", "--parts", "200"], flags].concat())?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime").join(name);
     fs::create_dir_all(folder.with_extension("d"))?;
     let dialect = folder.with_extension("d").join("gateway.toml");
@@ -78,11 +35,11 @@ fn play(name: &str, flags: &[&str], settings: &str) -> Result<Option<Left>, AnyE
         suite: "full",
         pace: PACE,
         settings: format!("dialect = {:?}\n{SETTINGS}{settings}", dialect.display().to_string()),
-        gateway_url: Some(node.url.clone()),
+        gateway_url: Some(node.ready_line.clone()),
         token: "",
         log: "info",
     };
-    left_within(LIMIT, soak.start()?).map(Some)
+    soak.start()?.left_within(LIMIT)
 }
 
 fn rss_drift(results: &Value) -> Option<&Value> {
@@ -91,7 +48,7 @@ fn rss_drift(results: &Value) -> Option<&Value> {
 
 /// In two real minutes memory of Node says nothing; all else is green.
 pub(crate) fn node_is_green_and_its_memory_is_not_judged_in_two_minutes() -> Result<(), AnyError> {
-    let Some(left) = play("healthy", &[], "[drift]\n")? else { return Ok(()) };
+    let left = play("healthy", &[], "[drift]\n")?;
     let results = left.results()?;
     if !left.status.success() {
         return Err(format!("{}: {:#?}", left.folder.display(), reds(&results)?).into());
@@ -112,7 +69,7 @@ pub(crate) fn node_is_green_and_its_memory_is_not_judged_in_two_minutes() -> Res
 /// What is retained below the garbage is found, by the metrics of the heap.
 pub(crate) fn what_node_retains_is_found_below_its_garbage() -> Result<(), AnyError> {
     let judged = "[drift]\nmin_real_time = \"0s\"\n";
-    let Some(left) = play("leaking", &["--leak-mb-per-hour", "1200"], judged)? else { return Ok(()) };
+    let left = play("leaking", &["--leak-mb-per-hour", "1200"], judged)?;
     let results = left.results()?;
     let drift = rss_drift(&results).ok_or("memory was not judged")?;
     if drift["verdict"] != "fail" || !drift.to_string().contains("on the heap after full collections") {

@@ -12,9 +12,8 @@ use axum::{
 use futures_util::StreamExt;
 use mock_gateway::{Config, MockGateway};
 use serde_json::Value;
+use testkit::AnyError;
 use tokio::{net::TcpListener, task::JoinSet};
-
-use crate::soak::AnyError;
 
 /// No body here is larger.
 const BODY_BYTES_MAX: usize = 4 << 20;

@@ -4,20 +4,16 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
     time::Duration,
 };
 
 use serde_json::Value;
+use testkit::{AnyError, GatewayProcess, Left, Soak, own_binary, reds, serve};
 
 use crate::{
-    burrow,
-    end::left_within,
-    gateway_process::{GatewayProcess, serve},
-    orchard,
-    reds::reds,
+    burrow, orchard,
     server::{Shaped, client, speaks},
-    soak::{AnyError, Left, Soak, forget_surroundings},
     weir,
 };
 
@@ -75,10 +71,8 @@ fn folder(name: &str) -> PathBuf {
 /// What a soak at a gateway of this shape has left: the whole of `full`, compressed, or the preflight.
 fn leave(shape: &Shape, trial: &str, suite: &'static str) -> Result<Left, AnyError> {
     // In a process of its own, so that its memory and descriptors are its own.
-    let mut command = Command::new(std::env::current_exe()?);
-    forget_surroundings(&mut command);
-    let gateway = GatewayProcess::spawn(command.env(BE_THE_GATEWAY, shape.name))?;
-    let (url, behind) = gateway.url.split_once(' ').ok_or("the gateway did not start")?;
+    let gateway = GatewayProcess::spawn(own_binary()?.env(BE_THE_GATEWAY, shape.name))?;
+    let (url, behind) = gateway.ready_line.split_once(' ').ok_or("the gateway did not start")?;
     let folder = folder(&format!("{}-{trial}", shape.name));
     let dialects = folder.with_extension("dialects");
     fs::create_dir_all(&dialects)?;
@@ -95,7 +89,7 @@ fn leave(shape: &Shape, trial: &str, suite: &'static str) -> Result<Left, AnyErr
         token: shape.token,
         log: "info",
     };
-    let left = left_within(LIMIT, soak.start()?)?;
+    let left = soak.start()?.left_within(LIMIT)?;
     drop(gateway);
     for (path, bytes) in left.files()? {
         let is_there =
@@ -107,16 +101,10 @@ fn leave(shape: &Shape, trial: &str, suite: &'static str) -> Result<Left, AnyErr
     Ok(left)
 }
 
-/// What was said, on both outputs.
-fn said(left: &Left) -> Result<String, AnyError> {
-    let [stdout, stderr] = ["stdout", "stderr"].map(|name| fs::read_to_string(left.folder.join(name)));
-    Ok(stdout? + &stderr?)
-}
-
 /// Tries every call in the gateway's dialect.
 fn goes_through_preflight(shape: &Shape) -> Result<(), AnyError> {
     let left = leave(shape, "preflight", "preflight")?;
-    let said = said(&left)?;
+    let said = left.output()?;
     if left.status.success() && said.contains("test preflight::create_run") { Ok(()) } else { Err(said.into()) }
 }
 
@@ -265,7 +253,7 @@ pub(crate) fn preflight_says_what_is_not_told_and_what_is_not_counted() -> Resul
 
 /// What preflight says in this dialect, all of this among it.
 fn preflight_says(shape: &Shape, trial: &str, all: &[&str]) -> Result<String, AnyError> {
-    let said = said(&leave(shape, trial, "preflight")?)?;
+    let said = leave(shape, trial, "preflight")?.output()?;
     match all.iter().find(|says| !said.contains(**says)) {
         Some(says) => Err(format!("{says:?} is not said:\n{said}").into()),
         None => Ok(said),

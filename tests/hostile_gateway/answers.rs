@@ -10,12 +10,12 @@ use std::{
 
 use mock_gateway::Config;
 use s2_harness::clock;
+use testkit::AnyError;
 use tokio::time::Instant;
 
 use crate::{
     front::{Asked, answer, behaviour},
     scene::{self, Played},
-    soak::AnyError,
 };
 
 /// Plays at a gateway that answers so who asks after a run.

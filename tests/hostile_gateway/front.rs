@@ -4,14 +4,13 @@ use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Durati
 
 use mock_gateway::{Config, MockGateway};
 use serde_json::Value;
+use testkit::AnyError;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
 };
-
-use crate::soak::AnyError;
 
 /// No request of the harness has a longer head or body.
 const REQUEST_BYTES_MAX: u64 = 1 << 20;

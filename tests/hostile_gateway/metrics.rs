@@ -1,9 +1,10 @@
 //! Gateways whose metrics are too many, or mean nothing.
 
+use testkit::AnyError;
+
 use crate::{
     front::{Asked, answer, behaviour},
     scene::{self, Played},
-    soak::AnyError,
 };
 
 fn played_with(trial: &str, metrics: fn() -> String) -> Result<Played, AnyError> {

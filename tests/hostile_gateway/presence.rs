@@ -8,11 +8,11 @@ use std::{
 
 use mock_gateway::Config;
 use s2_harness::clock;
+use testkit::AnyError;
 
 use crate::{
     front::{Asked, answer, behaviour},
     scene::{self, Played, WELL_BYTES_MAX},
-    soak::AnyError,
 };
 
 pub(crate) fn a_well_gateway_is_green_and_sets_the_measure(trial: &str) -> Result<(), AnyError> {

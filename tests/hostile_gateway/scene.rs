@@ -4,25 +4,19 @@
 use std::{
     path::{Path, PathBuf},
     sync::LazyLock,
-    thread,
     time::Duration,
 };
 
 use mock_gateway::Config;
 use s2_harness::clock;
 use serde_json::Value;
+use testkit::{AnyError, Left, Playing, Soak, command_line, memory_peak_bytes, session_of};
 use tokio::runtime::Runtime;
 
-use crate::{
-    front::{Behaviour, Front},
-    processes,
-    soak::{AnyError, Left, Playing, Soak},
-};
+use crate::front::{Behaviour, Front};
 
 /// The token of every soak here. It must be found nowhere but in the environment and on the wire.
 pub(crate) const TOKEN: &str = "token-canary-5f1c9a77e03b";
-/// Between looks at the processes.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// No soak here takes longer.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -125,19 +119,10 @@ pub(crate) fn watch_own(soak: &Soak) -> Result<Played, AnyError> {
 }
 
 /// Keeps an eye on the processes of a soak, and holds what must hold of every one.
-pub(crate) fn watch(soak: &Soak, mut playing: Playing) -> Result<Played, AnyError> {
+pub(crate) fn watch(soak: &Soak, playing: Playing) -> Result<Played, AnyError> {
     let began = clock::now();
     let mut seen = Seen::default();
-    let left = loop {
-        if let Some(left) = playing.ended()? {
-            break left;
-        }
-        if clock::now().saturating_duration_since(began) > LIMIT {
-            return Err(format!("{} was not over within {} s", soak.folder.display(), LIMIT.as_secs()).into());
-        }
-        seen.look(&playing);
-        thread::sleep(LOOK_EVERY);
-    };
+    let left = playing.watch(LIMIT, |playing| seen.look(playing))?;
     let took = clock::now().saturating_duration_since(began);
     holds(&seen, &left).map_err(|wrong| format!("{wrong}\n{}", soak.folder.display()))?;
     let (journal, results) = (left.journal()?, left.results()?);
@@ -155,11 +140,11 @@ struct Seen {
 
 impl Seen {
     fn look(&mut self, playing: &Playing) {
-        self.session = self.session.or_else(|| processes::session_of(&playing.out()));
+        self.session = self.session.or_else(|| session_of(&playing.out()));
         for pid in self.session.into_iter().chain([playing.runner.id()]) {
-            self.shows_token |= contains(&processes::command_line(pid), TOKEN);
+            self.shows_token |= contains(&command_line(pid), TOKEN);
         }
-        let peak = self.session.and_then(processes::memory_peak_bytes);
+        let peak = self.session.and_then(memory_peak_bytes);
         self.memory_peak_bytes = self.memory_peak_bytes.max(peak.unwrap_or(0));
     }
 }

@@ -2,11 +2,11 @@
 
 use mock_gateway::Config;
 use serde_json::json;
+use testkit::{AnyError, Soak};
 
 use crate::{
     front::{Asked, STREAM, answer, behaviour},
     scene::{self, TOKEN},
-    soak::{AnyError, Soak},
 };
 
 pub(crate) fn a_gateway_that_repeats_the_token_brings_it_nowhere(trial: &str) -> Result<(), AnyError> {

@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use testkit::AnyError;
+
 use crate::{
     front::{Asked, STREAM, answer, behaviour},
     scene::{self, Played},
-    soak::AnyError,
 };
 
 /// Plays at a gateway all of whose streams begin so, and come in such pieces. They are as good as any.

@@ -18,8 +18,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Url;
 use s2_harness::clock;
 use serde_json::{Value, json};
-
-use crate::soak::AnyError;
+use testkit::AnyError;
 
 /// By then a page has done what it will.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,17 +1,13 @@
 //! The gateways that reports are of: healthy, with defects, and one that answers markup wherever it may answer anything.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use mock_gateway::{
     Config, Defect, MockGateway,
     wiremock::{Mock, ResponseTemplate, matchers},
 };
 use serde_json::json;
-
-use crate::{
-    gateway_process::{GatewayProcess, serve},
-    soak::{AnyError, forget_surroundings},
-};
+use testkit::{AnyError, GatewayProcess, own_binary, serve};
 
 /// Set where this binary is to be a gateway: to which.
 const BE_THE_GATEWAY: &str = "REPORT_BE_THE_GATEWAY";
@@ -40,9 +36,7 @@ impl Kind {
     }
 
     pub(crate) fn start(self) -> Result<GatewayProcess, AnyError> {
-        let mut command = Command::new(std::env::current_exe()?);
-        forget_surroundings(&mut command);
-        Ok(GatewayProcess::spawn(command.env(BE_THE_GATEWAY, self.name()))?)
+        Ok(GatewayProcess::spawn(own_binary()?.env(BE_THE_GATEWAY, self.name()))?)
     }
 }
 

@@ -7,16 +7,10 @@ use std::{
     time::Duration,
 };
 
-use s2_harness::clock;
 use serde_json::Value;
+use testkit::{AnyError, Left, Playing, Soak, reds, wait};
 
-use crate::{
-    browser::Browser,
-    end::left_within,
-    gateways::Kind,
-    reds::reds,
-    soak::{AnyError, Left, Playing, Soak},
-};
+use crate::{browser::Browser, gateways::Kind};
 
 /// Two hours at this pace are a minute; beyond the limit something hangs.
 const PACE: f64 = 120.0;
@@ -157,21 +151,13 @@ pub(crate) async fn opened(browser: &Browser, report: &Path, width: u32) -> Resu
 
 /// A file that a session is to write.
 pub(crate) fn awaited(playing: &Playing, name: &str) -> Result<String, AnyError> {
-    let began = clock::now();
-    loop {
-        if let Ok(text) = fs::read_to_string(playing.out().join(name)) {
-            return Ok(text);
-        }
-        if clock::now().saturating_duration_since(began) > LIMIT {
-            return Err(format!("there is no {name} in {}", playing.out().display()).into());
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
+    let path = playing.out().join(name);
+    wait(&format!("{} is written", path.display()), LIMIT, || fs::read_to_string(&path).ok())
 }
 
 pub(crate) fn a_healthy_soak() -> Result<(), AnyError> {
     let gateway = Kind::Healthy.start()?;
-    let soak = soak(Kind::Healthy, PACE, &gateway.url);
+    let soak = soak(Kind::Healthy, PACE, &gateway.ready_line);
     let mut command = soak.command()?;
     command.env("S2_LIVE", "127.0.0.1:0");
     let playing = soak.start_by(command)?;
@@ -182,7 +168,7 @@ pub(crate) fn a_healthy_soak() -> Result<(), AnyError> {
         live(&browser, &url).await?;
         Ok::<_, AnyError>(browser)
     })?;
-    let left = left_within(LIMIT, playing)?;
+    let left = playing.left_within(LIMIT)?;
     if left.folder.join("out/latest-full/live-url").exists() {
         return Err("the address of a page that is gone was left".into());
     }
@@ -269,7 +255,7 @@ async fn live(browser: &Browser, url: &str) -> Result<(), AnyError> {
 
 pub(crate) fn three_defects() -> Result<(), AnyError> {
     let gateway = Kind::Sick.start()?;
-    let left = left_within(LIMIT, soak(Kind::Sick, PACE, &gateway.url).start()?)?;
+    let left = soak(Kind::Sick, PACE, &gateway.ready_line).start()?.left_within(LIMIT)?;
     let reds = reds(&left.results()?)?;
     if left.status.success() || ["rss_drift", "start_to_log_p99", "sse_gaps"].iter().any(|kpi| !reds.contains_key(*kpi))
     {

@@ -4,18 +4,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use s2_harness::journal::Record;
 use serde_json::{Value, json};
+use testkit::{AnyError, Left, rejudge};
 
 use crate::{
     browser::Browser,
-    end::left_within,
     gateways::{Kind, MARKUP},
     looks::{LIMIT, awaited, look, nothing_went_wrong, opened, report_of, soak, text_is_readable},
-    soak::{AS_THE_SOAK, AnyError, Left, forget_surroundings},
 };
 
 /// The two hours in fifteen seconds: it is texts that are looked at.
@@ -49,7 +47,7 @@ fn incidents() -> [Value; 19] {
 
 pub(crate) fn what_a_gateway_says() -> Result<(), AnyError> {
     let gateway = Kind::Markup.start()?;
-    let soak = soak(Kind::Markup, PACE, &gateway.url);
+    let soak = soak(Kind::Markup, PACE, &gateway.ready_line);
     let mut command = soak.command()?;
     command.env("S2_LIVE", "127.0.0.1:0");
     let playing = soak.start_by(command)?;
@@ -60,7 +58,7 @@ pub(crate) fn what_a_gateway_says() -> Result<(), AnyError> {
         browser.until("the session speaks", "return document.body.dataset.live === 'open'").await?;
         browser.until("what it said is shown", &rows(5)).await?;
         only_text(&browser, &live).await?;
-        let left = left_within(LIMIT, playing)?;
+        let left = playing.left_within(LIMIT)?;
         let report = report_of(&left)?;
         let url = opened(&browser, &report, 1280).await?;
         browser.until("what it said is shown", &rows(5)).await?;
@@ -130,11 +128,8 @@ fn report_of_markup(left: &Left) -> Result<PathBuf, AnyError> {
     let folder = left.folder.join("everywhere");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("journal.ndjson"), lines)?;
-    let mut command = Command::new(std::env::current_exe()?);
-    forget_surroundings(&mut command);
-    command.env(AS_THE_SOAK, "1").env("S2_OUT", &folder).env("S2_JOURNAL", folder.join("journal.ndjson"));
-    command.env("S2_CONFIG", left.folder.join("soak.toml"));
-    let said = command.output()?;
+    let mut command = rejudge(&folder.join("journal.ndjson"), &folder)?;
+    let said = command.env("S2_CONFIG", left.folder.join("soak.toml")).output()?;
     let files = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
     let is_page = |path: &Path| path.extension().is_some_and(|extension| extension == "html");
     let mut pages = files.filter(|path| is_page(path));

@@ -3,11 +3,11 @@
 use std::fs;
 
 use s2_harness::clock;
+use testkit::AnyError;
 
 use crate::{
     browser::Browser,
     looks::{LIMIT, LOOK_EVERY, folder, look},
-    soak::AnyError,
 };
 
 /// A page on which everything goes wrong that reports are looked through for.

@@ -3,11 +3,9 @@
 use std::{fs, thread, time::Duration};
 
 use serde_json::Value;
+use testkit::{AnyError, Left, memory_bytes};
 
-use crate::{
-    scene::{Play, end_reason},
-    soak::{AnyError, Left},
-};
+use crate::scene::{Play, end_reason};
 
 /// At pace 720 the rates of two hours would be thousands of requests a second: fewer of each, and all of them.
 const DAY: Play = Play {
@@ -56,10 +54,10 @@ struct Look {
 
 impl Look {
     fn at(pid: u32) -> Option<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let memory_bytes = resident.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1_024;
-        Some(Self { memory_bytes, descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() })
+        Some(Self {
+            memory_bytes: memory_bytes(pid)?,
+            descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+        })
     }
 }
 

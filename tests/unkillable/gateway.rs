@@ -1,23 +1,17 @@
 //! The gateways of a trial: one in a process of its own, so that its memory is its own, and the embedded one.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use mock_gateway::{Config, MockGateway};
 use s2_harness::runner::{EmbeddedGateway, StartingGateway};
-
-use crate::{
-    gateway_process::{GatewayProcess, serve},
-    soak::{AnyError, forget_surroundings},
-};
+use testkit::{AnyError, GatewayProcess, own_binary, serve};
 
 /// Set where this binary is to be a gateway: to the token that opens it.
 const BE_THE_GATEWAY: &str = "UNKILLABLE_BE_THE_GATEWAY";
 
 /// Starts a gateway that a token opens.
 pub(crate) fn start(token: &str) -> Result<GatewayProcess, AnyError> {
-    let mut command = Command::new(std::env::current_exe()?);
-    forget_surroundings(&mut command);
-    Ok(GatewayProcess::spawn(command.env(BE_THE_GATEWAY, token))?)
+    Ok(GatewayProcess::spawn(own_binary()?.env(BE_THE_GATEWAY, token))?)
 }
 
 /// Is a gateway, where the environment asks for one.

@@ -8,11 +8,9 @@ use std::{
 };
 
 use libtest_mimic::Completion;
+use testkit::AnyError;
 
-use crate::{
-    scene::{Play, Scene, end_reason},
-    soak::{AnyError, Left},
-};
+use crate::scene::{Play, Scene, end_reason};
 
 const SMOKE: Play = Play { suite: "smoke", pace: 20.0, settings: "" };
 
@@ -76,12 +74,6 @@ fn make_read_only(folder: &Path) -> Result<(), AnyError> {
     Ok(())
 }
 
-/// What the runner said, on both of its outputs.
-fn said(left: &Left) -> Result<String, AnyError> {
-    let [stdout, stderr] = ["stdout", "stderr"].map(|name| fs::read_to_string(left.folder.join(name)));
-    Ok(stdout? + &stderr?)
-}
-
 pub(crate) fn a_folder_that_is_read_only_is_said_at_the_start() -> Result<Completion, AnyError> {
     let Some(disk) = Disk::mount("read-only-at-the-start")? else { return Ok(unmounted()) };
     let (soak, gateway) = SMOKE.soak_on(disk.0.join("soak"))?;
@@ -89,7 +81,7 @@ pub(crate) fn a_folder_that_is_read_only_is_said_at_the_start() -> Result<Comple
     make_read_only(&disk.0.join("soak/out"))?;
     let left = Scene::of(soak.start_by(command)?, gateway).end()?;
     assert!(!left.status.success());
-    let said = said(&left)?;
+    let said = left.output()?;
     assert!(said.contains("soak/out") && said.contains("Read-only file system"), "{said}");
     assert!(said.contains("S2_OUT"), "what would help is said: {said}");
     Ok(Completion::Completed)
@@ -104,7 +96,7 @@ pub(crate) fn a_folder_that_becomes_read_only_leaves_the_record_and_the_verdicts
     assert!(!left.status.success());
     // Played to its end, and said by the trial whose business it is; no KPI of the gateway's is red for it.
     assert_eq!("played", end_reason(&left)?);
-    let said = said(&left)?;
+    let said = left.output()?;
     assert!(said.contains("-results-") && said.contains("Read-only file system"), "{said}");
     let failed: Vec<&str> = said.lines().filter(|line| line.ends_with("FAILED")).collect();
     assert!(failed.iter().any(|line| line.contains("smoke::harness::no_fatal_errors")), "{failed:?}");

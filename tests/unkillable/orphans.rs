@@ -4,11 +4,9 @@ use std::{fs, time::Duration};
 
 use rustix::process::Signal;
 use s2_harness::clock;
+use testkit::AnyError;
 
-use crate::{
-    scene::{Play, journal, signal, wait, within},
-    soak::AnyError,
-};
+use crate::scene::{Play, journal, signal, wait, within};
 
 /// With the embedded gateway, which must not be left over either. Long enough not to end by itself.
 const SMOKE: Play = Play { suite: "smoke", pace: 10.0, settings: "" };

@@ -10,11 +10,9 @@ use s2_harness::{
     session::{BoxFuture, Context, Fatal, ResumeState, TaskGroup, Worker},
     workload,
 };
+use testkit::{AnyError, Left};
 
-use crate::{
-    scene::{Play, Scene, incidents, reds as reds_of},
-    soak::{AnyError, Left},
-};
+use crate::scene::{Play, Scene, incidents, reds as reds_of};
 
 /// Which workers panic how often: `name=times,…`. Only this test's binary knows it.
 const PANICS: &str = "UNKILLABLE_PANICS";

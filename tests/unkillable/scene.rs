@@ -4,27 +4,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    thread,
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use s2_harness::clock;
 use serde_json::Value;
+use testkit::{AnyError, GatewayProcess, Left, Playing, Soak, command_line, memory_peak_bytes, session_of};
 
-use crate::{
-    gateway,
-    gateway_process::GatewayProcess,
-    processes::{command_line, memory_peak_bytes, session_of},
-    soak::{AnyError, Left, Playing, Soak},
-};
+use crate::gateway;
 
 /// Must be found nowhere.
 const TOKEN: &str = "token-canary-4b1d";
 /// Four times what a session has that nobody disturbs.
 const MEMORY_BYTES_MAX: u64 = 128_000_000;
-/// Between looks.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// By then anything has happened that will, on any machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -47,7 +40,7 @@ impl Play {
     /// The soak, at a gateway of its own.
     pub(crate) fn soak(self, name: &str) -> Result<(Soak, GatewayProcess), AnyError> {
         let gateway = gateway::start(TOKEN)?;
-        Ok((self.soak_at(name, Some(gateway.url.clone())), gateway))
+        Ok((self.soak_at(name, Some(gateway.ready_line.clone())), gateway))
     }
 
     /// The soak, at a gateway.
@@ -63,7 +56,7 @@ impl Play {
     /// The soak in a folder, at a gateway of its own.
     pub(crate) fn soak_on(self, folder: PathBuf) -> Result<(Soak, GatewayProcess), AnyError> {
         let gateway = gateway::start(TOKEN)?;
-        Ok((self.soak_in(folder, Some(gateway.url.clone())), gateway))
+        Ok((self.soak_in(folder, Some(gateway.ready_line.clone())), gateway))
     }
 
     /// Starts it in a folder, at a gateway of its own.
@@ -133,17 +126,8 @@ pub(crate) fn signal(pid: u32, signal: Signal) -> Result<(), AnyError> {
 }
 
 /// Waits for a condition.
-pub(crate) fn wait<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> Result<T, AnyError> {
-    let began = clock::now().into_std();
-    loop {
-        if let Some(met) = condition() {
-            return Ok(met);
-        }
-        if began.elapsed() > LIMIT {
-            return Err(format!("{what} was waited for in vain, {} s long", LIMIT.as_secs()).into());
-        }
-        thread::sleep(LOOK_EVERY);
-    }
+pub(crate) fn wait<T>(what: &str, condition: impl FnMut() -> Option<T>) -> Result<T, AnyError> {
+    testkit::wait(what, LIMIT, condition)
 }
 
 /// How long something took that began at a moment; an error where that is too long.
@@ -178,7 +162,7 @@ pub(crate) fn end_reason(left: &Left) -> Result<String, AnyError> {
 
 /// Of each judgement that is not green, the name and all that is said of it.
 pub(crate) fn reds(left: &Left) -> Result<BTreeMap<String, Value>, AnyError> {
-    Ok(crate::reds::reds(&left.results()?)?)
+    Ok(testkit::reds(&left.results()?)?)
 }
 
 /// Fails where other judgements are red than these.

@@ -4,13 +4,12 @@
 use std::{
     fs::{self, File},
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use crate::{
-    scene::{Play, Scene, end_reason, incidents, only_red},
-    soak::AnyError,
-};
+use testkit::AnyError;
+
+use crate::scene::{Play, Scene, end_reason, incidents, only_red};
 
 const FULL: Play = Play { suite: "full", pace: 120.0, settings: "" };
 /// By then all that is measured at intervals has been measured a few times.
@@ -22,9 +21,7 @@ pub(crate) fn a_clock_that_is_set_back_turns_nothing_red() -> Result<(), AnyErro
     let library = preloaded(&soak.folder)?;
     let file = soak.folder.join("set-back");
     command.env("LD_PRELOAD", library).env("SET_BACK_WHEN", &file);
-    let log = |name: &str| File::create(soak.folder.join(name));
-    command.stdin(Stdio::null()).stdout(log("stdout")?).stderr(log("stderr")?);
-    let scene = Scene::of(soak.started(command.spawn()?), gateway);
+    let scene = Scene::of(soak.start_by(command)?, gateway);
     scene.wait_until_recorded(SET_BACK_AT_MS)?;
     File::create(file)?;
     // A session that takes over afterwards keeps the timeline all the same.

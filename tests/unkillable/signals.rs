@@ -5,10 +5,9 @@ use std::time::Duration;
 pub(crate) use rustix::process::Signal;
 use s2_harness::clock;
 
-use crate::{
-    scene::{Play, end_reason, signal, wait, within},
-    soak::AnyError,
-};
+use testkit::{AnyError, session_of};
+
+use crate::scene::{Play, end_reason, signal, wait, within};
 
 pub(crate) const INTERRUPT: Signal = Signal::INT;
 pub(crate) const TERMINATE: Signal = Signal::TERM;
@@ -48,5 +47,5 @@ pub(crate) fn a_second_interrupt_leaves_at_once() -> Result<(), AnyError> {
     signal(session, Signal::CONT)?;
     within(Duration::from_secs(2), asked, "leaving")?;
     assert_eq!(Some(INTERRUPTED), status?.code());
-    wait("the session's end", || crate::processes::session_of(&scene.playing.out()).is_none().then_some(()))
+    wait("the session's end", || session_of(&scene.playing.out()).is_none().then_some(()))
 }

@@ -3,12 +3,9 @@
 use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use s2_harness::clock;
+use testkit::{AnyError, Left, own_binary, session_of};
 
-use crate::{
-    processes::session_of,
-    scene::{Play, Scene, end_reason, incidents, journal, only_red, signal, wait},
-    soak::{AnyError, Left, forget_surroundings},
-};
+use crate::scene::{Play, Scene, end_reason, incidents, journal, only_red, signal, wait};
 use rustix::process::Signal;
 
 const MINUTE_MS: u64 = 60_000;
@@ -18,6 +15,8 @@ const FULL: Play = Play { suite: "full", pace: 60.0, settings: "" };
 const SMOKE: Play = Play { suite: "smoke", pace: 60.0, settings: "" };
 /// Another session is there within half a second where the machine has room; a busy one is given more.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(5);
+/// Between looks for a session that has taken over.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Memory of lives that are too short to have one is unproven, and rightly; all else has to be green.
 const OWN_MEMORY: &str = "self_drift";
 
@@ -75,8 +74,7 @@ pub(crate) fn trials_in_processes_of_their_own() -> Result<(), AnyError> {
     // The command makes the folder anew, so each trial's is the same one.
     let mut command = soak.command()?;
     for trial in TRIALS {
-        let mut one = std::process::Command::new(std::env::current_exe()?);
-        forget_surroundings(&mut one);
+        let mut one = own_binary()?;
         let set = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         one.envs(set).env("NEXTEST_RUN_ID", "0b7a9c1e").args(["--exact", trial, "--nocapture", "--color", "never"]);
         trials.push((trial, one.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?));
@@ -118,7 +116,7 @@ pub(crate) fn after_ten_takeovers_it_gives_up() -> Result<(), AnyError> {
         if holes < killed {
             // It has not taken over yet.
             assert!(began.elapsed() < Duration::from_secs(120), "{killed} were killed, and {holes} took over");
-            std::thread::sleep(crate::scene::LOOK_EVERY);
+            std::thread::sleep(LOOK_EVERY);
             continue;
         }
         signal(pid, Signal::KILL)?;

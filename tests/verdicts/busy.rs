@@ -17,9 +17,10 @@ use std::{
 };
 
 use s2_harness::clock;
+use testkit::AnyError;
 
 use crate::{
-    gateway::{self, AnyError},
+    gateway,
     soak::{self, Scene, Suite},
 };
 

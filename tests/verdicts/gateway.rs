@@ -1,27 +1,19 @@
 //! The gateway of a row, in a process of its own.
 
-use std::{
-    error::Error,
-    fs,
-    process::{Command, ExitCode},
-    thread,
-    time::Duration,
-};
+use std::{fs, process::ExitCode, thread, time::Duration};
 
 use mock_gateway::{Config, MockGateway};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::{AnyError, GatewayProcess, own_binary};
 
-pub(crate) use crate::gateway_process::GatewayProcess;
-use crate::{gateway_process, group::Group, out};
-
-pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
+use crate::{group::Group, out};
 
 /// The first argument of a process that is to be a gateway; the second is the soak's name.
 pub(crate) const ROLE: &str = "gateway";
 
 /// Starts the gateway of a soak.
 pub(crate) fn start(soak: &str) -> Result<GatewayProcess, AnyError> {
-    Ok(GatewayProcess::spawn(Command::new(std::env::current_exe()?).args([ROLE, soak]))?)
+    Ok(GatewayProcess::spawn(own_binary()?.args([ROLE, soak]))?)
 }
 
 /// What a gateway says first: where it is, and what has to be known of it.
@@ -34,9 +26,9 @@ pub(crate) struct Says<'a> {
 
 impl<'a> Says<'a> {
     pub(crate) fn of(gateway: &'a GatewayProcess) -> Result<Self, AnyError> {
-        let mut words = gateway.url.splitn(3, ' ');
+        let mut words = gateway.ready_line.splitn(3, ' ');
         let (Some(url), Some(metrics_url)) = (words.next(), words.next()) else {
-            return Err(format!("the gateway says {:?}", gateway.url).into());
+            return Err(format!("the gateway says {:?}", gateway.ready_line).into());
         };
         Ok(Self { url, metrics_url, ca_file: words.next() })
     }
@@ -55,7 +47,7 @@ pub(crate) fn stop_for(gateway: &GatewayProcess, how_long: Duration) -> Result<(
 pub(crate) fn serve(group: Option<&Group>) -> Result<ExitCode, AnyError> {
     let defects = group.map(Group::defects).unwrap_or_default();
     let without = group.into_iter().flat_map(Group::without).map(str::parse).collect::<Result<_, _>>()?;
-    Ok(gateway_process::serve(async {
+    Ok(testkit::serve(async {
         let gateway = MockGateway::start(Config { defects, without, ..Config::default() }).await?;
         let mut says = format!("{} {}", gateway.url(), gateway.metrics_url());
         if let (Some(group), Some(pem)) = (group, gateway.certificate()) {

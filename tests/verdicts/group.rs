@@ -11,10 +11,10 @@ use std::{
 };
 
 use mock_gateway::Defects;
+use testkit::AnyError;
 use toml::{Table, Value as Toml};
 
 use crate::{
-    gateway::AnyError,
     rows::Row,
     soak::{Said, Scene},
 };

@@ -3,11 +3,9 @@
 use std::fmt::Write;
 
 use mock_gateway::Defect;
+use testkit::AnyError;
 
-use crate::{
-    gateway::AnyError,
-    rows::{AFRESH, DEFECTS, ODDITIES, Row, STARVED},
-};
+use crate::rows::{AFRESH, DEFECTS, ODDITIES, Row, STARVED};
 
 const BEGIN: &str = "<!-- the matrix -->\n";
 const END: &str = "<!-- the end of the matrix -->";

@@ -8,9 +8,10 @@ use s2_harness::{
     journal::{Reader, Record},
     plan::Plan,
 };
+use testkit::{AnyError, GatewayProcess};
 
 use crate::{
-    gateway::{self, AnyError, GatewayProcess},
+    gateway,
     soak::{self, Scene, Suite},
 };
 
@@ -34,16 +35,16 @@ struct Stalled {
     to_ms: f64,
 }
 
-pub(crate) fn a_stall_is_felt_by_all_who_came_meanwhile(trial: &str, out: &Path) -> Result<(), AnyError> {
+pub(crate) fn a_stall_is_felt_by_all_who_came_meanwhile(trial: &str, folder: &Path) -> Result<(), AnyError> {
     // The journal of an earlier run of this trial is not the one to wait for.
-    if out.exists() {
-        fs::remove_dir_all(out)?;
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
     }
     let gateway = gateway::start(trial)?;
     let smoke = Suite { name: "smoke", pace: PACE };
     let (said, stalled) = thread::scope(|scope| {
-        let soak = scope.spawn(|| soak::play(&gateway, &Scene::plain(), smoke, out));
-        let stalled = stall(&gateway, out);
+        let soak = scope.spawn(|| soak::play(&gateway, &Scene::plain(), smoke, folder));
+        let stalled = stall(&gateway, folder);
         let said = soak.join().map_err(|_| "the soak panicked")?;
         Ok::<_, AnyError>((said?, stalled?))
     })?;
@@ -61,8 +62,8 @@ pub(crate) fn a_stall_is_felt_by_all_who_came_meanwhile(trial: &str, out: &Path)
 }
 
 /// Stops the gateway's process for a while, once the scenario has come to the moment; when that was.
-fn stall(gateway: &GatewayProcess, out: &Path) -> Result<(Plan, Stalled), AnyError> {
-    let journal = out.join("latest-smoke").join("journal.ndjson");
+fn stall(gateway: &GatewayProcess, folder: &Path) -> Result<(Plan, Stalled), AnyError> {
+    let journal = folder.join("out/latest-smoke/journal.ndjson");
     let (plan, began) = (0..BEGIN_LIMIT)
         .find_map(|_| {
             thread::sleep(LOOK_EVERY);

@@ -4,21 +4,27 @@
 mod answers;
 mod backend;
 mod caller;
-mod calls;
-mod chaos;
 mod defects;
 mod habits;
 mod lapses;
 mod leaks;
 mod lines;
-mod metrics;
 mod oddities;
-mod registry;
-mod runs;
-mod safety;
+mod on_any_store;
 mod side_by_side;
 mod store;
-mod streams;
 mod stubs;
 mod telling;
-mod tenure;
+
+macro_rules! tests {
+    ($($module:ident { $($test:ident $(($threads:literal))?)* })*) => {
+        $(mod $module {
+            $(#[tokio::test $((flavor = "multi_thread", worker_threads = $threads))?]
+            async fn $test() {
+                crate::on_any_store::$module::$test().await;
+            })*
+        })*
+    };
+}
+
+on_any_store::on_any_store!(tests);

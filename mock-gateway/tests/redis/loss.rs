@@ -22,8 +22,7 @@ async fn versions(caller: &Caller) -> u64 {
     caller.get("/api/registry/agents?q=soak-agent").await.json()["total"].as_u64().unwrap()
 }
 
-#[tokio::test]
-async fn whoever_was_away_misses_what_was_lost_and_the_gateway_goes_on() {
+pub(crate) async fn whoever_was_away_misses_what_was_lost_and_the_gateway_goes_on() {
     let mut redis = RedisServer::start(Keeps::Nothing);
     let long = Duration::from_secs(1);
     let config = Config { redis: Some(redis.url()), run_duration: long..=long, ..quick() };
@@ -65,8 +64,7 @@ async fn whoever_was_away_misses_what_was_lost_and_the_gateway_goes_on() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_loss_without_a_restart_is_noticed_too() {
+pub(crate) async fn a_loss_without_a_restart_is_noticed_too() {
     let redis = RedisServer::start(Keeps::Nothing);
     let gateway = MockGateway::start(Config { redis: Some(redis.url()), ..quick() }).await.unwrap();
     let caller = Caller::new(&gateway, "w");
@@ -77,8 +75,7 @@ async fn a_loss_without_a_restart_is_noticed_too() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn ids_go_on_ascending_even_when_both_have_forgotten_everything() {
+pub(crate) async fn ids_go_on_ascending_even_when_both_have_forgotten_everything() {
     let mut redis = RedisServer::start(Keeps::Nothing);
     let (mut gateway, caller) = GatewayProcess::start(&redis.url()).await;
     let mut client = Client::open(&caller).await;

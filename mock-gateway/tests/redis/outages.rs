@@ -33,8 +33,7 @@ async fn is_unready(caller: &Caller) {
     eventually("the gateway is not ready", async || caller.get("/ready").await.status != StatusCode::OK).await;
 }
 
-#[tokio::test]
-async fn runs_and_streams_go_on_across_restarts_of_redis() {
+pub(crate) async fn runs_and_streams_go_on_across_restarts_of_redis() {
     for signal in [Signal::TERM, Signal::KILL] {
         let mut redis = RedisServer::start(Keeps::Everything);
         let (gateway, caller) = start(&redis).await;
@@ -64,8 +63,7 @@ async fn runs_and_streams_go_on_across_restarts_of_redis() {
     }
 }
 
-#[tokio::test]
-async fn while_redis_is_away_the_gateway_says_so() {
+pub(crate) async fn while_redis_is_away_the_gateway_says_so() {
     let mut redis = RedisServer::start(Keeps::Everything);
     let (gateway, caller) = start(&redis).await;
     let run = caller.play("hello").await;
@@ -98,8 +96,7 @@ async fn while_redis_is_away_the_gateway_says_so() {
 }
 
 /// A Redis that is stopped accepts connections and commands, answers none, and carries them all out later.
-#[tokio::test]
-async fn a_redis_that_answers_nothing_for_a_while_is_away_and_nothing_is_written_twice() {
+pub(crate) async fn a_redis_that_answers_nothing_for_a_while_is_away_and_nothing_is_written_twice() {
     let redis = RedisServer::start(Keeps::Everything);
     let (gateway, caller) = start(&redis).await;
     let mut client = Client::open(&caller).await;
@@ -116,8 +113,7 @@ async fn a_redis_that_answers_nothing_for_a_while_is_away_and_nothing_is_written
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn nothing_is_answered_as_done_before_redis_has_it() {
+pub(crate) async fn nothing_is_answered_as_done_before_redis_has_it() {
     let redis = RedisServer::start(Keeps::Everything);
     let (gateway, caller) = start(&redis).await;
     let id = caller.create("hello").await;
@@ -146,8 +142,7 @@ async fn nothing_is_answered_as_done_before_redis_has_it() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn no_event_is_handed_out_before_redis_has_it() {
+pub(crate) async fn no_event_is_handed_out_before_redis_has_it() {
     let mut redis = RedisServer::start(Keeps::Everything);
     let long = Duration::from_secs(2);
     let config = Config { redis: Some(redis.url()), run_duration: long..=long, ..quick() };
@@ -168,8 +163,7 @@ async fn no_event_is_handed_out_before_redis_has_it() {
     }
 }
 
-#[tokio::test]
-async fn both_may_end_at_once() {
+pub(crate) async fn both_may_end_at_once() {
     let mut redis = RedisServer::start(Keeps::Everything);
     let (mut gateway, caller) = GatewayProcess::start(&redis.url()).await;
     let mut client = Client::open(&caller).await;
@@ -187,8 +181,7 @@ async fn both_may_end_at_once() {
     client.has_seen_all_of(&runs).await;
 }
 
-#[tokio::test]
-async fn a_real_redis_is_not_restarted_by_a_call() {
+pub(crate) async fn a_real_redis_is_not_restarted_by_a_call() {
     let redis = RedisServer::start(Keeps::Everything);
     let (gateway, caller) = start(&redis).await;
     let refused = caller.post("/api/chaos/redis-restart", &json!({})).await;

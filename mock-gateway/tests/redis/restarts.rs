@@ -17,8 +17,7 @@ use crate::server::{Keeps, RedisServer};
 /// What a stop in good order may take.
 const STOP_MAX: Duration = Duration::from_secs(2);
 
-#[tokio::test]
-async fn runs_and_streams_go_on_across_ends_of_the_process_at_any_moment() {
+pub(crate) async fn runs_and_streams_go_on_across_ends_of_the_process_at_any_moment() {
     for signal in [Signal::TERM, Signal::KILL] {
         let redis = RedisServer::start(Keeps::Everything);
         let (mut gateway, caller) = GatewayProcess::start(&redis.url()).await;
@@ -48,8 +47,7 @@ async fn runs_and_streams_go_on_across_ends_of_the_process_at_any_moment() {
     }
 }
 
-#[tokio::test]
-async fn versions_stay_found_and_hash_only_stays_on() {
+pub(crate) async fn versions_stay_found_and_hash_only_stays_on() {
     for signal in [Signal::TERM, Signal::KILL] {
         let redis = RedisServer::start(Keeps::Everything);
         let (mut gateway, caller) = GatewayProcess::start(&redis.url()).await;
@@ -89,8 +87,7 @@ async fn is_hashed(caller: &Caller, canary: &str) {
     .await;
 }
 
-#[tokio::test]
-async fn a_stop_is_quick_even_while_redis_is_away_or_answers_nothing() {
+pub(crate) async fn a_stop_is_quick_even_while_redis_is_away_or_answers_nothing() {
     for signal in [Signal::KILL, Signal::STOP] {
         let redis = RedisServer::start(Keeps::Everything);
         let (mut gateway, caller) = GatewayProcess::start(&redis.url()).await;
@@ -103,8 +100,7 @@ async fn a_stop_is_quick_even_while_redis_is_away_or_answers_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_gateway_whose_redis_is_taken_over_closes_and_writes_no_more() {
+pub(crate) async fn a_gateway_whose_redis_is_taken_over_closes_and_writes_no_more() {
     let redis = RedisServer::start(Keeps::Everything);
     let slow = Duration::from_secs(600);
     let config = Config { redis: Some(redis.url()), run_duration: slow..=slow, ..quick() };
@@ -124,8 +120,7 @@ async fn a_gateway_whose_redis_is_taken_over_closes_and_writes_no_more() {
 }
 
 /// One that is busy has no time to look whether it is still the one that writes.
-#[tokio::test]
-async fn a_busy_gateway_is_taken_over_between_two_events() {
+pub(crate) async fn a_busy_gateway_is_taken_over_between_two_events() {
     const LINES: usize = 1_000;
     let redis = RedisServer::start(Keeps::EverySecond);
     let at_once = Duration::ZERO..=Duration::ZERO;
@@ -150,8 +145,7 @@ async fn a_busy_gateway_is_taken_over_between_two_events() {
     new.shutdown().await;
 }
 
-#[tokio::test]
-async fn gateways_with_prefixes_of_their_own_share_a_redis() {
+pub(crate) async fn gateways_with_prefixes_of_their_own_share_a_redis() {
     let redis = RedisServer::start(Keeps::Everything);
     let config = Config { redis: Some(redis.url()), ..quick() };
     let one = MockGateway::start(config.clone()).await.unwrap();

@@ -13,8 +13,7 @@ fn start(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
-#[test]
-fn without_its_redis_it_does_not_start_and_says_what_was_tried() {
+pub(crate) async fn without_its_redis_it_does_not_start_and_says_what_was_tried() {
     let address = format!("127.0.0.1:{}", free_port());
     let since = now();
     let (code, error) = start(&["--redis", &format!("redis://:secret@{address}")]);
@@ -24,8 +23,7 @@ fn without_its_redis_it_does_not_start_and_says_what_was_tried() {
     assert!(since.elapsed().as_secs() < 15, "{:?}", since.elapsed());
 }
 
-#[test]
-fn what_is_no_address_of_a_redis_is_said_without_repeating_it() {
+pub(crate) async fn what_is_no_address_of_a_redis_is_said_without_repeating_it() {
     for url in ["http://:secret@127.0.0.1", "127.0.0.1:6379", "secret", ""] {
         let (code, error) = start(&["--redis", url]);
         assert_eq!(code, 1, "{url}");
@@ -33,8 +31,7 @@ fn what_is_no_address_of_a_redis_is_said_without_repeating_it() {
     }
 }
 
-#[tokio::test]
-async fn what_something_else_has_kept_there_is_left_alone() {
+pub(crate) async fn what_something_else_has_kept_there_is_left_alone() {
     let redis = RedisServer::start(Keeps::Everything);
     let _: u64 = redis.query(&["RPUSH", "mock-gateway:versions", "not ours"]);
     let started = MockGateway::start(Config { redis: Some(redis.url()), ..quick() }).await;
@@ -43,16 +40,14 @@ async fn what_something_else_has_kept_there_is_left_alone() {
     assert_eq!(redis.query::<Vec<String>>(&["LRANGE", "mock-gateway:versions", "0", "-1"]), ["not ours"]);
 }
 
-#[tokio::test]
-async fn a_defect_that_would_do_nothing_is_refused() {
+pub(crate) async fn a_defect_that_would_do_nothing_is_refused() {
     let defects = Defect::RestartLosesEvents.into();
     let started = MockGateway::start(Config { redis: Some("redis://127.0.0.1".into()), defects, ..quick() }).await;
     let Err(error @ StartError::DefectOfMemory(_)) = started else { panic!("it does not start") };
     assert!(error.to_string().contains("restart-loses-events"), "{error}");
 }
 
-#[tokio::test]
-async fn defects_are_those_of_the_gateway_with_a_redis_too() {
+pub(crate) async fn defects_are_those_of_the_gateway_with_a_redis_too() {
     let redis = RedisServer::start(Keeps::EverySecond);
     let defects = [Defect::UnorderedEvents, Defect::RedeliverNewId, Defect::DuplicateEvents].into_iter().collect();
     let config = Config { redis: Some(redis.url()), defects, log_lines: 200, ..quick() };

@@ -11,8 +11,7 @@ use crate::caller::{Caller, DEADLINE, Event, eventually, ids, parse, quick, star
 
 const WORKSPACE_LOGS: &str = "/api/runs/logs/stream";
 
-#[tokio::test]
-async fn the_stream_of_a_run_opened_before_its_start_tells_it_all() {
+pub(crate) async fn the_stream_of_a_run_opened_before_its_start_tells_it_all() {
     let (gateway, caller) = start(quick()).await;
     let id = caller.create("hello").await;
     let mut logs = caller.open(&format!("/api/runs/{id}/logs/stream")).await;
@@ -42,8 +41,7 @@ async fn the_stream_of_a_run_opened_before_its_start_tells_it_all() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_workspace_stream_carries_its_workspace_and_no_other() {
+pub(crate) async fn a_workspace_stream_carries_its_workspace_and_no_other() {
     let (gateway, caller) = start(quick()).await;
     let other = caller.of_workspace("another");
     let (mut ours, mut theirs) = (caller.open(WORKSPACE_LOGS).await, other.open(WORKSPACE_LOGS).await);
@@ -55,8 +53,7 @@ async fn a_workspace_stream_carries_its_workspace_and_no_other() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_stream_without_a_run_or_with_a_foreign_id_is_refused() {
+pub(crate) async fn a_stream_without_a_run_or_with_a_foreign_id_is_refused() {
     let (gateway, caller) = start(quick()).await;
     let unknown = caller.get("/api/runs/00000000-0000-4000-8000-000000000000/logs/stream").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
@@ -64,8 +61,7 @@ async fn a_stream_without_a_run_or_with_a_foreign_id_is_refused() {
     gateway.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_comes_and_goes_gets_every_event_once_and_in_order() {
+pub(crate) async fn a_client_that_comes_and_goes_gets_every_event_once_and_in_order() {
     let (gateway, caller) = start(Config { log_lines: 12, ..quick() }).await;
     const RUNS: usize = 60;
     const EVENTS: usize = RUNS * 13;
@@ -104,8 +100,7 @@ async fn come_and_go(caller: &Caller, first: crate::caller::Stream, few: usize, 
     }
 }
 
-#[tokio::test]
-async fn an_idle_stream_is_kept_alive_by_comments() {
+pub(crate) async fn an_idle_stream_is_kept_alive_by_comments() {
     let (gateway, caller) = start(Config { keep_alive: Duration::from_millis(20), ..quick() }).await;
     let mut logs = caller.open(WORKSPACE_LOGS).await;
     assert_eq!(logs.block().await.unwrap(), ": open\n\n");
@@ -114,8 +109,7 @@ async fn an_idle_stream_is_kept_alive_by_comments() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn no_more_streams_are_open_than_allowed() {
+pub(crate) async fn no_more_streams_are_open_than_allowed() {
     let (gateway, caller) = start(Config { stream_capacity: 1, ..quick() }).await;
     let first = caller.open(WORKSPACE_LOGS).await;
     assert_eq!(caller.get(WORKSPACE_LOGS).await.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -125,8 +119,7 @@ async fn no_more_streams_are_open_than_allowed() {
     gateway.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_lags_is_disconnected_and_loses_nothing_by_coming_back() {
+pub(crate) async fn a_stream_that_lags_is_disconnected_and_loses_nothing_by_coming_back() {
     const RUNS: usize = 10;
     const LINES: usize = 4_000;
     let config = Config {

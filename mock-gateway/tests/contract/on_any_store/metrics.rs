@@ -2,8 +2,7 @@ use http::StatusCode;
 
 use crate::caller::{eventually, quick, start};
 
-#[tokio::test]
-async fn streams_are_counted_while_they_are_open() {
+pub(crate) async fn streams_are_counted_while_they_are_open() {
     let (gateway, caller) = start(quick()).await;
     let mut streams = Vec::new();
     for open in 1..=5 {
@@ -18,8 +17,7 @@ async fn streams_are_counted_while_they_are_open() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn the_histograms_are_those_of_the_events() {
+pub(crate) async fn the_histograms_are_those_of_the_events() {
     let (gateway, caller) = start(quick()).await;
     let (mut logs, mut guard) =
         (caller.open("/api/runs/logs/stream").await, caller.open("/api/runs/guard/stream").await);
@@ -47,8 +45,7 @@ async fn the_histograms_are_those_of_the_events() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn runs_are_counted_where_they_are() {
+pub(crate) async fn runs_are_counted_where_they_are() {
     let (gateway, caller) = start(quick()).await;
     let id = caller.create("hello").await;
     assert_eq!(caller.metric("run_queue_depth").await, 1.0);
@@ -61,8 +58,7 @@ async fn runs_are_counted_where_they_are() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn the_process_is_told_as_the_system_sees_it() {
+pub(crate) async fn the_process_is_told_as_the_system_sees_it() {
     let (gateway, caller) = start(quick()).await;
     let answer = caller.get("/metrics").await;
     assert_eq!(answer.status, StatusCode::OK);

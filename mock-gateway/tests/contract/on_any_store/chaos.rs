@@ -10,8 +10,7 @@ use crate::caller::{eventually, ids, now, quick, start};
 
 const WORKSPACE_LOGS: &str = "/api/runs/logs/stream";
 
-#[tokio::test]
-async fn a_gateway_restart_drops_connections_refuses_new_ones_and_comes_back_with_its_state() {
+pub(crate) async fn a_gateway_restart_drops_connections_refuses_new_ones_and_comes_back_with_its_state() {
     let config = Config {
         run_duration: Duration::from_millis(600)..=Duration::from_millis(600),
         restart_warmup: Duration::from_millis(300),
@@ -47,8 +46,7 @@ async fn a_gateway_restart_drops_connections_refuses_new_ones_and_comes_back_wit
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_gateway_restarts_again_and_again() {
+pub(crate) async fn a_gateway_restarts_again_and_again() {
     let config = Config { restart_downtime: Duration::from_millis(50), ..quick() };
     let (gateway, caller) = start(config).await;
     for _ in 0..5 {
@@ -64,8 +62,7 @@ async fn a_gateway_restarts_again_and_again() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn added_latency_delays_every_answer_and_ends() {
+pub(crate) async fn added_latency_delays_every_answer_and_ends() {
     let (gateway, caller) = start(quick()).await;
     let delay = Duration::from_millis(80);
     let timed = async |path: &str| {

@@ -4,8 +4,7 @@ use uuid::Uuid;
 
 use crate::caller::{eventually, quick, start};
 
-#[tokio::test]
-async fn an_injection_is_refused_and_the_refusal_is_told() {
+pub(crate) async fn an_injection_is_refused_and_the_refusal_is_told() {
     let (gateway, caller) = start(quick()).await;
     let mut guard = caller.open("/api/runs/guard/stream").await;
     let id = Uuid::new_v4().to_string();
@@ -22,8 +21,7 @@ async fn an_injection_is_refused_and_the_refusal_is_told() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn personal_data_is_nowhere_in_a_run_its_logs_or_its_streams() {
+pub(crate) async fn personal_data_is_nowhere_in_a_run_its_logs_or_its_streams() {
     let (gateway, caller) = start(quick()).await;
     let (mut logs, mut guard) =
         (caller.open("/api/runs/logs/stream").await, caller.open("/api/runs/guard/stream").await);
@@ -49,8 +47,7 @@ async fn personal_data_is_nowhere_in_a_run_its_logs_or_its_streams() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_hash_only_workspace_keeps_hashes_until_it_is_toggled_back() {
+pub(crate) async fn a_hash_only_workspace_keeps_hashes_until_it_is_toggled_back() {
     let (gateway, caller) = start(quick()).await;
     let canary = "canary-7f3a";
     assert!(caller.play(canary).await.to_string().contains(canary));

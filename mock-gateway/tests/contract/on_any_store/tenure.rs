@@ -9,8 +9,7 @@ use tokio::time::timeout;
 
 use crate::caller::{DEADLINE, quick, start};
 
-#[tokio::test]
-async fn with_a_token_only_its_bearer_gets_in() {
+pub(crate) async fn with_a_token_only_its_bearer_gets_in() {
     let (gateway, caller) = start(Config { token: Some("secret".into()), ..quick() }).await;
     for path in ["/health", "/ready", "/metrics", "/api/runs/logs/stream", "/nowhere"] {
         assert_eq!(caller.get(path).await.status, StatusCode::UNAUTHORIZED, "{path}");
@@ -22,8 +21,7 @@ async fn with_a_token_only_its_bearer_gets_in() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
+pub(crate) async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
     let (gateway, caller) = start(quick()).await;
     let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
     let request = "POST /api/runs HTTP/1.1\r\nHost: x\r\nX-Workspace-ID: w\r\nContent-Length: 1048577\r\n\r\n";
@@ -39,8 +37,7 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_workspace_gets_its_plan() {
+pub(crate) async fn a_workspace_gets_its_plan() {
     let (gateway, caller) = start(Config { workspace_capacity: 1, ..quick() }).await;
     let plan = async |workspace: &str| {
         caller.post("/api/workspace/plan", &json!({ "workspace_id": workspace, "plan": "pro" })).await.status
@@ -51,8 +48,7 @@ async fn a_workspace_gets_its_plan() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_shutdown_ends_streams_in_good_order_and_frees_the_port() {
+pub(crate) async fn a_shutdown_ends_streams_in_good_order_and_frees_the_port() {
     let (gateway, caller) = start(quick()).await;
     let mut logs = caller.open("/api/runs/logs/stream").await;
     let id = caller.create("given up").await;
@@ -65,8 +61,7 @@ async fn a_shutdown_ends_streams_in_good_order_and_frees_the_port() {
     again.shutdown().await;
 }
 
-#[tokio::test]
-async fn an_address_that_is_taken_is_a_clear_error() {
+pub(crate) async fn an_address_that_is_taken_is_a_clear_error() {
     let (gateway, _) = start(quick()).await;
     let taken = MockGateway::start(Config { listen: gateway.address(), ..quick() }).await;
     let Err(error @ StartError::Listen { .. }) = taken else { panic!("two gateways at one address") };

@@ -16,8 +16,7 @@ fn manifest(version: &str) -> Value {
     })
 }
 
-#[tokio::test]
-async fn a_published_version_is_found_from_another_workspace_and_stays_found() {
+pub(crate) async fn a_published_version_is_found_from_another_workspace_and_stays_found() {
     let (gateway, caller) = start(quick()).await;
     let other = caller.of_workspace("another");
     for version in ["1.0.0-1", "1.0.0-2"] {
@@ -39,8 +38,7 @@ async fn a_published_version_is_found_from_another_workspace_and_stays_found() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_tampered_manifest_is_refused_and_never_found() {
+pub(crate) async fn a_tampered_manifest_is_refused_and_never_found() {
     let (gateway, caller) = start(quick()).await;
     let mut tampered = manifest("1.0.0-3");
     tampered["signature"] = "0".repeat(64).into();
@@ -51,8 +49,7 @@ async fn a_tampered_manifest_is_refused_and_never_found() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn the_demo_agents_exist_and_others_do_not() {
+pub(crate) async fn the_demo_agents_exist_and_others_do_not() {
     let (gateway, caller) = start(quick()).await;
     for slug in ["demo-enricher", "demo-scraper", "demo-emailer"] {
         let agent = caller.get(&format!("/api/agents/{slug}")).await;

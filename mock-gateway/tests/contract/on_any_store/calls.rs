@@ -13,8 +13,7 @@ async fn ask(caller: &Caller, call: Call) -> Answer {
     caller.try_send(method.parse().unwrap(), &path, b"{}".to_vec()).await.unwrap()
 }
 
-#[tokio::test]
-async fn a_call_that_the_gateway_is_without_is_not_found_and_the_others_are() {
+pub(crate) async fn a_call_that_the_gateway_is_without_is_not_found_and_the_others_are() {
     for call in Call::all() {
         let (gateway, caller) = start(Config { without: vec![call], ..quick() }).await;
         let is_asked = |other: &Call| {

@@ -7,8 +7,7 @@ use uuid::Uuid;
 
 use crate::caller::{eventually, quick, start};
 
-#[tokio::test]
-async fn a_run_is_created_then_under_way_then_completed() {
+pub(crate) async fn a_run_is_created_then_under_way_then_completed() {
     let config = Config { run_duration: Duration::from_millis(100)..=Duration::from_millis(100), ..quick() };
     let (gateway, caller) = start(config).await;
     let id = Uuid::new_v4().to_string();
@@ -35,8 +34,7 @@ async fn a_run_is_created_then_under_way_then_completed() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_run_is_created_once_and_started_once() {
+pub(crate) async fn a_run_is_created_once_and_started_once() {
     let (gateway, caller) = start(quick()).await;
     let id = caller.create("hello").await;
     assert_eq!(caller.post("/api/runs", &caller.run(&id, "again")).await.status, StatusCode::CONFLICT);
@@ -47,8 +45,7 @@ async fn a_run_is_created_once_and_started_once() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn what_is_malformed_is_refused_with_an_error() {
+pub(crate) async fn what_is_malformed_is_refused_with_an_error() {
     let (gateway, caller) = start(quick()).await;
     let id = Uuid::new_v4().to_string();
     let bodies = [
@@ -73,8 +70,7 @@ async fn what_is_malformed_is_refused_with_an_error() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn to_another_workspace_a_run_does_not_exist() {
+pub(crate) async fn to_another_workspace_a_run_does_not_exist() {
     let (gateway, caller) = start(quick()).await;
     let other = caller.of_workspace("another");
     let id = caller.create("hello").await;
@@ -86,8 +82,7 @@ async fn to_another_workspace_a_run_does_not_exist() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn runs_beyond_the_workers_are_queued_until_there_is_one() {
+pub(crate) async fn runs_beyond_the_workers_are_queued_until_there_is_one() {
     let (gateway, caller) = start(Config { worker_capacity: 1, ..quick() }).await;
     let mut ids = Vec::new();
     for _ in 0..4 {
@@ -102,8 +97,7 @@ async fn runs_beyond_the_workers_are_queued_until_there_is_one() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_run_that_nobody_starts_is_canceled_and_waits_no_more() {
+pub(crate) async fn a_run_that_nobody_starts_is_canceled_and_waits_no_more() {
     let (gateway, caller) = start(Config { start_timeout: Duration::from_millis(50), ..quick() }).await;
     let id = caller.create("hello").await;
     let mut logs = caller.open(&format!("/api/runs/{id}/logs/stream")).await;
@@ -113,8 +107,7 @@ async fn a_run_that_nobody_starts_is_canceled_and_waits_no_more() {
     gateway.shutdown().await;
 }
 
-#[tokio::test]
-async fn no_more_runs_live_than_allowed_and_only_the_last_ended_are_kept() {
+pub(crate) async fn no_more_runs_live_than_allowed_and_only_the_last_ended_are_kept() {
     let (gateway, caller) = start(Config { live_run_capacity: 1, finished_run_capacity: 1, ..quick() }).await;
     let first = caller.create("hello").await;
     let refused = caller.post("/api/runs", &caller.run(&Uuid::new_v4().to_string(), "hello")).await;
