@@ -15,6 +15,8 @@ mod process_readings;
 mod readiness_series;
 mod sample_limits;
 mod series;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod totals;
 mod violation;

@@ -13,7 +13,7 @@ pub(super) struct OpenAsABrowser(Context);
 
 impl OpenAsABrowser {
     pub(super) fn begin(context: &Context) -> Self {
-        context.board.as_a_browser().opened(clock::now());
+        context.shared_streams.as_a_browser().opened(clock::now());
         Self(context.clone())
     }
 }
@@ -22,7 +22,7 @@ impl Drop for OpenAsABrowser {
     fn drop(&mut self) {
         let Self(context) = self;
         let closed = clock::now();
-        for first in context.board.as_a_browser().closed() {
+        for first in context.shared_streams.as_a_browser().closed() {
             context.held_back(first, closed);
         }
     }
@@ -34,7 +34,7 @@ impl Context {
         let mut hasher = DefaultHasher::new();
         (&log.stamp, &log.unstamped).hash(&mut hasher);
         let content = hasher.finish();
-        let browser = self.board.as_a_browser();
+        let browser = self.shared_streams.as_a_browser();
         if is_browser {
             if let Some(first) = browser.shows(content) {
                 self.held_back(first, arrived);

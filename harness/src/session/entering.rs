@@ -30,7 +30,7 @@ impl Context {
             // run's end in between would settle the run without that line.
             let mut ledger = self.ledger();
             let delivered = ledger.saw(client, self.ledger_ms(), &got);
-            (delivered, self.board.saw(log, event.arrived, Some((client, delivered))))
+            (delivered, self.shared_runs.saw(log, event.arrived, Some((client, delivered))))
         };
         self.recorder.count(Counter::EventsDelivered, mark);
         self.hold_against_browser(kept.as_a_browser, delivered.is_first, log, event.arrived);
@@ -63,7 +63,7 @@ impl Context {
     ) -> Option<Duration> {
         let written_at = log.timestamp.filter(is_told_finely)?;
         // Without the gateway's clock, told finely, nothing can be said of how long an event was on its way.
-        let written_us = written_at.as_microsecond() - self.board.gateway_clock().fine_offset_us()?;
+        let written_us = written_at.as_microsecond() - self.shared_gateway.clock().fine_offset_us()?;
         // What was written before the stream opened was replayed, and says nothing about how long writing takes.
         if written_us < opened_at.as_microsecond() {
             return None;

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{Board, Context};
+use super::{Context, SharedStreams};
 
 impl Context {
     /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
     #[must_use]
     pub fn hold_open(&self, client: Option<usize>) -> OpenStreamGuard {
-        self.board.stream_opened(client.is_some());
+        self.shared_streams.stream_opened(client.is_some());
         OpenStreamGuard { context: self.clone(), client, unasked: false }
     }
 }
@@ -25,7 +25,7 @@ pub struct OpenStreamGuard {
 
 impl Drop for OpenStreamGuard {
     fn drop(&mut self) {
-        self.context.board.stream_closed(self.client.is_some(), self.unasked);
+        self.context.shared_streams.stream_closed(self.client.is_some(), self.unasked);
         if let Some(client) = self.client {
             self.context.ledger().lost(client);
         }
@@ -34,12 +34,12 @@ impl Drop for OpenStreamGuard {
 
 /// A workspace log stream that we closed and that waits for its turn, for as long as this lives.
 #[derive(Debug)]
-pub(super) struct PendingReconnect(Arc<Board>);
+pub(super) struct PendingReconnect(Arc<SharedStreams>);
 
 impl PendingReconnect {
-    pub(super) fn begin(board: &Arc<Board>) -> Self {
-        board.stream_rests();
-        Self(Arc::clone(board))
+    pub(super) fn begin(shared_streams: &Arc<SharedStreams>) -> Self {
+        shared_streams.stream_rests();
+        Self(Arc::clone(shared_streams))
     }
 }
 
@@ -55,26 +55,30 @@ mod tests {
 
     #[test]
     fn a_stream_that_we_closed_is_well_until_it_has_been_asked_for_again() {
-        let board = Arc::new(Board::default());
-        (0..2).for_each(|_| board.stream_opened(true));
-        let rest = PendingReconnect::begin(&board);
-        board.stream_closed(true, false);
-        board.stream_closed(true, true);
-        assert_eq!((board.log_streams_open(), board.log_streams_well()), (0, 1), "the gateway has lost the other");
+        let shared_streams = Arc::new(SharedStreams::default());
+        (0..2).for_each(|_| shared_streams.stream_opened(true));
+        let rest = PendingReconnect::begin(&shared_streams);
+        shared_streams.stream_closed(true, false);
+        shared_streams.stream_closed(true, true);
+        assert_eq!(
+            (shared_streams.log_streams_open(), shared_streams.log_streams_well()),
+            (0, 1),
+            "the gateway has lost the other"
+        );
         drop(rest);
-        assert_eq!(board.log_streams_well(), 0, "it was asked for and has not come");
-        (0..2).for_each(|_| board.stream_opened(true));
-        assert_eq!(board.log_streams_well(), 2);
+        assert_eq!(shared_streams.log_streams_well(), 0, "it was asked for and has not come");
+        (0..2).for_each(|_| shared_streams.stream_opened(true));
+        assert_eq!(shared_streams.log_streams_well(), 2);
     }
 
     #[test]
     fn the_fewest_streams_are_those_since_they_were_asked_for_before() {
-        let board = Board::default();
-        (0..5).for_each(|_| board.stream_opened(true));
-        let _ = board.take_least_streams_open();
-        (0..3).for_each(|_| board.stream_closed(true, false));
-        (0..2).for_each(|_| board.stream_opened(false));
-        assert_eq!(board.take_least_streams_open(), 2, "two were left before others came");
-        assert_eq!(board.take_least_streams_open(), 4);
+        let shared_streams = SharedStreams::default();
+        (0..5).for_each(|_| shared_streams.stream_opened(true));
+        let _ = shared_streams.take_least_streams_open();
+        (0..3).for_each(|_| shared_streams.stream_closed(true, false));
+        (0..2).for_each(|_| shared_streams.stream_opened(false));
+        assert_eq!(shared_streams.take_least_streams_open(), 2, "two were left before others came");
+        assert_eq!(shared_streams.take_least_streams_open(), 4);
     }
 }

@@ -134,7 +134,7 @@ impl Context {
             held.unasked = closing.is_some_and(ending::Closing::is_unasked);
             // Before it counts as closed: in between it would look like one that the gateway has lost.
             let rests = matches!(over, ReadEnd::Churned(_)) || closing.is_some_and(|closing| !closing.is_unasked());
-            life.rest = (kept.client.is_some() && rests).then(|| PendingReconnect::begin(&self.board));
+            life.rest = (kept.client.is_some() && rests).then(|| PendingReconnect::begin(&self.shared_streams));
             drop(held);
             let mark = self.recorder.mark();
             match over {
@@ -157,13 +157,13 @@ impl Context {
     }
 
     fn route(&self, kept: &StreamSpec) -> &str {
-        self.client.dialect().route(kept.call)
+        self.calls.client.dialect().route(kept.call)
     }
 
     /// A stream that shows what it should not.
     fn stream_failed(&self, kept: &StreamSpec, subject: &str, answer: String) {
         if kept.workload.counts_in_error_rate() {
-            self.request_failed(kept.workload, self.route(kept), subject, &answer, self.recorder.mark());
+            self.calls.request_failed(kept.workload, self.route(kept), subject, &answer, self.recorder.mark());
         } else {
             self.recorder.incident(Finding::SourceFailed { source: self.route(kept).to_owned(), answer });
         }

@@ -11,11 +11,11 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tracing::instrument::WithSubscriber;
 
 use super::{
-    ArtifactError, Board, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, Stop,
+    ArtifactError, Calls, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, SharedRuns, Stop,
     artifacts::{self, Evaluation},
     begin::{StartedSession, begin},
+    calls::WAIT_LIMIT,
     checkpoint::Checkpoint,
-    context::WAIT_LIMIT,
     crew::Crew,
     descriptors,
     live::{Live, Showing},
@@ -164,16 +164,16 @@ fn context(
         recorder: recorder.clone(),
         stop: stop.clone(),
         closing: stop.child(),
-        gate,
-        board: Arc::new(
-            Board::with_runs_started(runs_started).where_names_are_given(config.gateway.dialect.gives_run_ids()),
+        calls: Calls::new((client, streams), gate, recorder.clone(), stop.clone()),
+        shared_runs: Arc::new(
+            SharedRuns::with_runs_started(runs_started).where_names_are_given(config.gateway.dialect.gives_run_ids()),
         ),
+        shared_streams: Arc::default(),
+        shared_gateway: Arc::default(),
         ledger: Arc::new(Mutex::new(ledger)),
         levers: Arc::new(config.levers.clone()),
         proxy: proxy.cloned(),
         live: None,
-        client,
-        streams,
         nonce: header.nonce.as_str().into(),
         began: if resumed.is_there() { clock::now() } else { recorder.clock().instant(0) },
         resumed: Arc::clone(resumed),
@@ -211,7 +211,7 @@ async fn play_plan(begun: &StartedSession, context: &Context) {
             }
             _ = checkpoints.tick() => {
                 let checkpoint =
-                    Checkpoint { unwritten: context.recorder.unwritten(), last_ids: context.board.last_ids() };
+                    Checkpoint { unwritten: context.recorder.unwritten(), last_ids: context.shared_streams.last_ids() };
                 if let Err(error) = checkpoint.write(&config.folder.checkpoint()) {
                     tracing::debug!("no checkpoint: {error}");
                 }
@@ -266,7 +266,7 @@ async fn settle_last(context: &Context) {
 /// has it that whoever looks for the file finds an old one or none.
 fn write_down(begun: &StartedSession, context: &Context, minute: u64, drawing: &mut JoinSet<()>) {
     let StartedSession { config, header, .. } = begun;
-    let exposition = context.board.exposition();
+    let exposition = context.shared_gateway.exposition();
     let (slow, fast): (Vec<_>, Vec<_>) =
         files(&config.folder, Occasion::Played).into_iter().partition(|file| file.is_slow);
     // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.

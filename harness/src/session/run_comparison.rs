@@ -67,13 +67,13 @@ impl Context {
         let known_ms = self.ledger_ms();
         let ended = EndedRun { run: run.to_owned(), watch: Arc::clone(watch), due, known_ms, record };
         if self.settle(&ended) || !self.keep_waiting(ended) {
-            self.board.forget(run);
+            self.shared_runs.forget(run);
         }
     }
 
     /// Looks away from a run whose record nobody will see.
     pub fn forget_run(&self, run: &str) {
-        if let Some(watch) = self.board.forget(run) {
+        if let Some(watch) = self.shared_runs.forget(run) {
             let equal = watch.with_heard(|heard, _| heard.lines().equal());
             self.recorder.add(Counter::LinesEqualUndecided, equal, self.recorder.mark());
         }
@@ -86,7 +86,7 @@ impl Context {
 
     /// Whether there was room for another.
     fn keep_waiting(&self, ended: EndedRun) -> bool {
-        let mut waiting = self.board.pending_runs().lock();
+        let mut waiting = self.shared_runs.pending_runs().lock();
         let bytes = ended.bytes();
         let has_room = waiting.runs.len() < WAITING_MAX && waiting.bytes + bytes <= WAITING_BYTES_MAX;
         if has_room {
@@ -103,13 +103,13 @@ impl Context {
 
     /// Takes down what has become certain by now of runs that have ended.
     pub(super) fn settle_runs(&self) {
-        let mut waiting = self.board.pending_runs().lock();
+        let mut waiting = self.shared_runs.pending_runs().lock();
         let mut settled_bytes = 0;
         waiting.runs.retain(|ended| {
             let is_settled = self.settle(ended);
             if is_settled {
                 settled_bytes += ended.bytes();
-                self.board.forget(&ended.run);
+                self.shared_runs.forget(&ended.run);
             }
             !is_settled
         });
@@ -118,7 +118,7 @@ impl Context {
 
     /// How many runs have ended that may still be shown. At the end of a soak this is waited for.
     pub(super) fn runs_waiting(&self) -> usize {
-        self.board.pending_runs().lock().runs.len()
+        self.shared_runs.pending_runs().lock().runs.len()
     }
 
     /// Judges a run; `false` where its streams may have more to show.
@@ -152,8 +152,8 @@ impl Context {
             let is_shown_out = heard.ended_by() & (if is_witnessed { observation.there } else { u128::MAX }) != 0;
             let may_come = !is_shown_out && !is_over;
             // A gateway without ends: what has come in full need not be waited for.
-            let has_ends = self.client.dialect().events.has_ends();
-            if may_come && has_ends && self.board.ends_shown() > 0 {
+            let has_ends = self.calls.client.dialect().events.has_ends();
+            if may_come && has_ends && self.shared_runs.ends_shown() > 0 {
                 return None;
             }
             let lines = heard.lines();
@@ -167,7 +167,7 @@ impl Context {
             let end = match () {
                 () if !is_witnessed || !has_ends => EndShown::Unjudged,
                 () if end_was_shown => EndShown::Shown,
-                () if self.board.ends_shown() > 0 && is_over => EndShown::Missing,
+                () if self.shared_runs.ends_shown() > 0 && is_over => EndShown::Missing,
                 () => EndShown::NeverShown,
             };
             Some(RunFindings {

@@ -27,7 +27,7 @@ impl Soak {
         let context = context(&config);
         (0..2).for_each(|client| context.ledger().opened(client, 0, false));
         passes(3).await;
-        let watch = context.board.watch("run").unwrap();
+        let watch = context.shared_runs.watch("run").unwrap();
         let due = context.recorder.mark();
         passes(1).await;
         Self { context, config, watch, due, _out: out }
@@ -45,14 +45,14 @@ impl Soak {
     }
 
     fn delivers(&self, client: usize, kind: &str, data: &serde_json::Value, sighting: DeliveryKind) {
-        let event = LogEvent::read(&self.context.client.dialect().events, kind, &data.to_string()).unwrap();
+        let event = LogEvent::read(&self.context.calls.client.dialect().events, kind, &data.to_string()).unwrap();
         let delivered = Delivered { sighting, is_first: true };
-        self.context.board.saw(&event, crate::clock::now(), Some((client, delivered)));
+        self.context.shared_runs.saw(&event, crate::clock::now(), Some((client, delivered)));
     }
 
     /// The end of another run, so that ends are known to come.
     fn shows_another_end(&self) {
-        let _watched = self.context.board.watch("another").unwrap();
+        let _watched = self.context.shared_runs.watch("another").unwrap();
         let data = serde_json::json!({ "type": "end", "run_id": "another" });
         self.delivers(1, "end", &data, DeliveryKind::New);
     }
@@ -218,11 +218,11 @@ async fn what_waits_is_bounded_and_a_run_is_watched_only_while_it_waits() {
     let soak = Soak::begin().await;
     for number in 0..=WAITING_MAX {
         let run = number.to_string();
-        let watch = soak.context.board.watch(&run).unwrap();
+        let watch = soak.context.shared_runs.watch(&run).unwrap();
         soak.context.compare_with_streams(&run, &watch, vec!["a".to_owned()], soak.due);
     }
     assert_eq!(WAITING_MAX, soak.context.runs_waiting());
-    let watched = |run: usize| Arc::strong_count(&soak.context.board.watch(&run.to_string()).unwrap()) > 2;
+    let watched = |run: usize| Arc::strong_count(&soak.context.shared_runs.watch(&run.to_string()).unwrap()) > 2;
     assert!(watched(0) && !watched(WAITING_MAX));
     passes(60).await;
     soak.context.settle_ledger();
@@ -317,8 +317,8 @@ async fn an_end_is_not_missed_where_no_stream_of_the_workspace_ever_shows_one() 
     soak.shows_another_end();
     soak.shows(0, "log", Some("a"));
     let data = serde_json::json!({ "type": "end", "run_id": "run" });
-    let event = LogEvent::read(&soak.context.client.dialect().events, "end", &data.to_string()).unwrap();
-    soak.context.board.saw(&event, crate::clock::now(), None);
+    let event = LogEvent::read(&soak.context.calls.client.dialect().events, "end", &data.to_string()).unwrap();
+    soak.context.shared_runs.saw(&event, crate::clock::now(), None);
     soak.ends_with(&["a"]);
     passes(60).await;
     assert!(soak.missed().is_empty());

@@ -53,7 +53,7 @@ async fn asked(answers: Vec<Outcome>, is_again: bool) -> (Result<u16, String>, u
         is_again,
     };
     let next = || async { answers.lock().unwrap().next().unwrap_or(answer(500, None)) };
-    let outcome = context.outcome(call, next).await.map(|answer| answer.status);
+    let outcome = context.calls.outcome(call, next).await.map(|answer| answer.status);
     let took = began.elapsed();
     context.recorder.flush();
     let counters = [Counter::Requests, Counter::RequestErrors, Counter::RequestsThrottled];
@@ -103,7 +103,7 @@ async fn the_time_that_a_gateway_asks_for_is_time_that_its_user_waits() {
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
     let answers = Mutex::new(vec![answer(200, None), answer(429, Some(5))]);
-    context.call(CALL, || async { answers.lock().unwrap().pop().unwrap() }).await.unwrap();
+    context.calls.call(CALL, || async { answers.lock().unwrap().pop().unwrap() }).await.unwrap();
     context.recorder.flush();
     let journal = std::fs::read_to_string(config.folder.journal()).unwrap();
     let timed = format!("\"{}\"", Timing::Request.name());
@@ -121,7 +121,7 @@ async fn a_stop_does_not_wait_for_what_a_gateway_asks() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         context.stop.request(crate::journal::EndReason::Signal, "SIGTERM");
     };
-    let (answered, ()) = tokio::join!(context.call(CALL, || async { answer(429, Some(30)) }), stop);
+    let (answered, ()) = tokio::join!(context.calls.call(CALL, || async { answer(429, Some(30)) }), stop);
     assert_eq!((true, 1), (answered.is_none(), began.elapsed().as_secs()));
 }
 
@@ -139,7 +139,7 @@ async fn what_has_a_deadline_is_sent_a_last_time_then_and_waits_no_longer() {
     let until = Some(began + Duration::from_secs(10));
     // A run that a replica does not know is asked for again and again, and no longer than the run may take.
     let unknown = Call { wait: &[404], until, ..CALL };
-    let answered = context.outcome(unknown, || async { answer(404, None) }).await;
+    let answered = context.calls.outcome(unknown, || async { answer(404, None) }).await;
     assert_eq!((true, 10), (answered.is_err(), began.elapsed().as_secs()));
 
     // Who is told to come later than that comes at the deadline.
@@ -147,11 +147,11 @@ async fn what_has_a_deadline_is_sent_a_last_time_then_and_waits_no_longer() {
     let until = Some(began + Duration::from_secs(10));
     let answers = Mutex::new(vec![answer(200, None), answer(429, Some(60))]);
     let next = || async { answers.lock().unwrap().pop().unwrap() };
-    let answered = context.outcome(Call { until, ..CALL }, next).await;
+    let answered = context.calls.outcome(Call { until, ..CALL }, next).await;
     assert_eq!((Some(200), 10), (answered.ok().map(|answer| answer.status), began.elapsed().as_secs()));
     let answers = Mutex::new(vec![answer(200, None), answer(429, Some(60))]);
     let next = || async { answers.lock().unwrap().pop().unwrap() };
     let until = Some(crate::clock::now() + Duration::from_secs(5));
-    let answered = context.outcome(Call { wait: &[429], until, ..CALL }, next).await;
+    let answered = context.calls.outcome(Call { wait: &[429], until, ..CALL }, next).await;
     assert_eq!(Some(200), answered.ok().map(|answer| answer.status));
 }

@@ -47,7 +47,7 @@ pub(super) async fn latency(
         if given_up(context, ends_at) {
             let (now, before) = (show(now.0[call]), show(before.0[call]));
             let slow = || format!("{} still takes {now}; before, it took {before}", route_of(context, call));
-            let ready = context.client.dialect().route(CallName::Ready);
+            let ready = context.calls.client.dialect().route(CallName::Ready);
             return Err(answer.map_or_else(slow, |answer| format!("{ready}: {answer}")));
         }
     }
@@ -82,7 +82,7 @@ async fn look_at_latency(context: &Context, before: &RoundTrips) {
 
 /// The route of one of the calls that are timed.
 fn route_of(context: &Context, number: usize) -> &str {
-    calls(context).nth(number).map_or("", |call| context.client.dialect().route(call))
+    calls(context).nth(number).map_or("", |call| context.calls.client.dialect().route(call))
 }
 
 /// How long it was asked to last, real time.

@@ -66,7 +66,7 @@ impl Worker for Availability {
                 };
                 let one = context.clone();
                 self.probes.play(&context, Workload::Availability, async move {
-                    let outcome = one.client.ready().await;
+                    let outcome = one.calls.client.ready().await;
                     if outcome.is_err() && !one.recorder.stalls().within(mark.at, clock::now()).is_zero() {
                         // This process stood still when an answer was due, so that the lack of one says nothing. An answer is an
                         // answer, whenever it is read.
@@ -74,11 +74,11 @@ impl Worker for Availability {
                         return one.recorder.cycle_finished(Workload::Availability, mark);
                     }
                     one.recorder.count(Counter::ReadyProbes, mark);
-                    one.recorder.time(Timing::ReadyRoundTrip, mark, one.client.dialect().route(CallName::Ready));
+                    one.recorder.time(Timing::ReadyRoundTrip, mark, one.calls.client.dialect().route(CallName::Ready));
                     let repeated = outcome.as_ref().ok().and_then(|answer| answer.repeated.as_ref());
                     one.recorder.add(Counter::ProbesRepeated, u64::from(repeated.is_some()), mark);
                     let answer = match outcome {
-                        Ok(answer) if one.client.says_ready(&answer) => {
+                        Ok(answer) if one.calls.client.says_ready(&answer) => {
                             one.recorder.count(Counter::ReadyOk, mark);
                             None
                         }

@@ -44,11 +44,11 @@ pub(super) async fn inject(context: &Context, name: &'static str, prompt: String
 /// What was accepted, if anything was.
 async fn try_to_inject(context: &Context, name: &'static str, prompt: String, is_layer_up: bool) -> Option<Accepted> {
     let new = run::new_run(context.agent(), format!("safety-{name}"), prompt);
-    let dialect = context.client.dialect();
+    let dialect = context.calls.client.dialect();
     let (workload, route) = (Workload::Safety, &format!("{} (injection)", dialect.route(CallName::CreateRun)));
     let expected = dialect.call(CallName::CreateRun).map_or(&[][..], |spec| &spec.refused);
-    let call = Call { route, expected, ..context.of(workload, CallName::CreateRun, name) };
-    let Sent { outcome: sent, mark, .. } = context.send(call, || context.client.create_run(&new)).await;
+    let call = Call { route, expected, ..context.calls.of(workload, CallName::CreateRun, name) };
+    let Sent { outcome: sent, mark, .. } = context.calls.send(call, || context.calls.client.create_run(&new)).await;
     match sent {
         Ok(answer) if answer.is(expected) => {
             context.recorder.add(Counter::InjectionsSent, u64::from(is_layer_up), mark);
@@ -67,9 +67,9 @@ async fn try_to_inject(context: &Context, name: &'static str, prompt: String, is
         }
         Ok(answer) => {
             let answer = format!("{answer} (expected a refusal)");
-            context.request_failed(workload, route, name, &answer, mark);
+            context.calls.request_failed(workload, route, name, &answer, mark);
         }
-        Err(trouble) => context.request_failed(workload, route, name, &trouble.text, mark),
+        Err(trouble) => context.calls.request_failed(workload, route, name, &trouble.text, mark),
     }
     None
 }
@@ -93,8 +93,8 @@ impl Accepted {
         };
         let finding = match self::follow(context, &id).await {
             InjectedRun::NotStarted(answer) => {
-                let route = context.client.dialect().route(CallName::StartRun);
-                context.request_failed(Workload::Safety, &format!("{route} (injection)"), name, &answer, mark);
+                let route = context.calls.client.dialect().route(CallName::StartRun);
+                context.calls.request_failed(Workload::Safety, &format!("{route} (injection)"), name, &answer, mark);
                 return;
             }
             InjectedRun::Blocked(what) => {
@@ -127,10 +127,10 @@ enum InjectedRun {
 
 /// Starts a run that was created with an injection, and looks what becomes of it.
 async fn follow(context: &Context, id: &str) -> InjectedRun {
-    let client = &context.client;
+    let client = &context.calls.client;
     let dialect = client.dialect();
     // The streams show it: it is one of ours.
-    context.board.created(id, client.workspace());
+    context.shared_runs.created(id, client.workspace());
     if client.has(CallName::StartRun) {
         let refused = dialect.call(CallName::CreateRun).map_or(&[][..], |spec| &spec.refused);
         match client.start_run(id).await {
@@ -166,13 +166,14 @@ fn says_no(answer: &Answer) -> bool {
 
 /// Whether a run that was refused goes on all the same, and how it stands. A gateway may well keep one that it refused.
 async fn is_there(context: &Context, id: &str) -> Option<&'static str> {
-    let dialect = context.client.dialect();
+    let dialect = context.calls.client.dialect();
     let spec = dialect.call(CallName::Run)?;
     let expected: Vec<u16> = spec.refused.iter().chain(&spec.yes).copied().collect();
     let route = &format!("{} (refused)", spec.route);
-    let call = Call { route, expected: &expected, ..context.of(Workload::Safety, CallName::Run, id) };
+    let call = Call { route, expected: &expected, ..context.calls.of(Workload::Safety, CallName::Run, id) };
     for _ in 0..LOOKS {
-        let answer = context.call(call, || context.client.run(id)).await.filter(|answer| answer.is(&spec.yes))?;
+        let answer =
+            context.calls.call(call, || context.calls.client.run(id)).await.filter(|answer| answer.is(&spec.yes))?;
         match dialect.standing(&dialect.run_view(&answer.json()?)) {
             RunStanding::UnderWay => return Some("under way"),
             RunStanding::Succeeded => return Some("completed"),

@@ -93,13 +93,13 @@ impl LeakScan {
             LeakReader { context: context.clone(), workload, client, stream, run: run.map(str::to_owned), watched };
         let is_to_start = run.is_some() && !self.watched.is_under_way.is_cancelled();
         let tolerated = if is_to_start { &TOO_EARLY[..] } else { &[] };
-        let connection = if is_to_start && !context.board.earliness().is_of_use() {
+        let connection = if is_to_start && !context.shared_streams.earliness().is_of_use() {
             None
         } else {
             match reader.open(None, tolerated).await {
                 Ok(connection) => Some(connection),
                 Err(Some(_)) => None,
-                Err(None) => return self.watched.not_seen(context.client.dialect().route(stream)),
+                Err(None) => return self.watched.not_seen(context.calls.client.dialect().route(stream)),
             }
         };
         self.readers.play(&context, workload, reader.read(connection));
@@ -107,15 +107,15 @@ impl LeakScan {
 
     /// Looks at the run itself.
     pub(super) async fn look_at_run(&self, context: &Context, workload: Workload, client: &Client, id: &str) {
-        let call = context.of(workload, CallName::Run, id);
+        let call = context.calls.of(workload, CallName::Run, id);
         let (route, dialect) = (call.route, client.dialect());
-        match context.call(call, || client.run(id)).await {
+        match context.calls.call(call, || client.run(id)).await {
             Some(answer) => {
                 self.look_at(route, &answer.text());
                 if let Some(RunStanding::Unknown(what)) =
                     answer.json().map(|json| dialect.standing(&dialect.run_view(&json)))
                 {
-                    context.request_failed(workload, route, id, &what, context.recorder.mark());
+                    context.calls.request_failed(workload, route, id, &what, context.recorder.mark());
                 }
             }
             None => self.watched.not_seen(route),

@@ -177,7 +177,7 @@ impl LeakReader {
             let tolerated = if is_last { &[][..] } else { &TOO_EARLY };
             match self.open(None, tolerated).await {
                 Ok(connection) => {
-                    self.context.board.earliness().opened_only_after_start();
+                    self.context.shared_streams.earliness().opened_only_after_start();
                     return Some(connection);
                 }
                 Err(None) => return None,
@@ -189,9 +189,9 @@ impl LeakReader {
 
     /// Opens the stream; the status that it was refused with where that is one of these, else none.
     pub(super) async fn open(&self, last_id: Option<&str>, tolerated: &[u16]) -> Result<Connection, Option<u16>> {
-        let call = self.context.of(self.workload, self.stream, self.client.workspace());
+        let call = self.context.calls.of(self.workload, self.stream, self.client.workspace());
         let path = self.client.stream_path(self.stream, self.run.as_deref());
-        self.context.open_stream(call, self.stream, &path, (self.client.workspace(), last_id), tolerated).await
+        self.context.calls.open_stream(call, self.stream, &path, (self.client.workspace(), last_id), tolerated).await
     }
 
     fn route(&self) -> &str {

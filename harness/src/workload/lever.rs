@@ -73,10 +73,10 @@ async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
         Chaos::Latency => CallName::Latency,
     };
     let added_ms = millis(context.plan.scenario.chaos.latency_added);
-    let route = context.client.dialect().route(call);
-    match context.client.chaos(call, added_ms, millis(lasts)).await {
+    let route = context.calls.client.dialect().route(call);
+    match context.calls.client.chaos(call, added_ms, millis(lasts)).await {
         Ok(answer) => {
-            Pulled { accepted: Some(context.client.is_yes(call, &answer)), answer: format!("{route}: {answer}") }
+            Pulled { accepted: Some(context.calls.client.is_yes(call, &answer)), answer: format!("{route}: {answer}") }
         }
         Err(trouble) => Pulled { accepted: None, answer: format!("{route}: {trouble}") },
     }

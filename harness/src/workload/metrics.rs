@@ -111,14 +111,16 @@ impl Metrics {
 
     /// Opens the safety layer's stream, once: a restarted worker finds it there.
     fn keep_guard_stream(&self, context: &Context) {
-        if !context.client.has(CallName::GuardStream) || std::mem::replace(&mut lock(&self.state).guard_is_open, true) {
+        if !context.calls.client.has(CallName::GuardStream)
+            || std::mem::replace(&mut lock(&self.state).guard_is_open, true)
+        {
             return;
         }
         let one = context.clone();
         self.scrapes.play(context, Workload::Metrics, async move {
             let kept = StreamSpec {
                 name: "guard".into(),
-                path: one.client.stream_path(CallName::GuardStream, None),
+                path: one.calls.client.stream_path(CallName::GuardStream, None),
                 call: CallName::GuardStream,
                 workload: Workload::Metrics,
                 client: None,
@@ -149,13 +151,13 @@ async fn scrape(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: Start
     look_at_processes(context, state, mark, is_collected).await;
     #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.kept_streams_open() as f64, mark);
-    let runs = context.board.runs_started();
-    let has_metrics = context.client.has(CallName::Metrics);
+    let runs = context.shared_runs.runs_started();
+    let has_metrics = context.calls.client.has(CallName::Metrics);
     let ask = async {
         if !has_metrics {
             return None;
         }
-        let outcome = context.client.metrics().await;
+        let outcome = context.calls.client.metrics().await;
         Some((outcome, count_connections(context, state).await))
     };
     let (metrics, ()) = tokio::join!(ask, read_clock(context, state, mark));
@@ -179,11 +181,11 @@ async fn count_connections(context: &Context, state: &Arc<Mutex<MetricsState>>) 
 
 /// Asks the gateway to collect its garbage, where it has a call for that and nothing disturbs it: whether it did.
 async fn collect_garbage(context: &Context, mark: StartPoint) -> bool {
-    let Some(spec) = context.client.dialect().call(CallName::CollectGarbage) else { return false };
+    let Some(spec) = context.calls.client.dialect().call(CallName::CollectGarbage) else { return false };
     if mark.phase != Phase::Steady {
         return false;
     }
-    let answer = match context.client.collect_garbage().await {
+    let answer = match context.calls.client.collect_garbage().await {
         Ok(answer) if answer.is(&spec.yes) => return true,
         Ok(answer) => answer.to_string(),
         Err(trouble) => trouble.text,
@@ -207,16 +209,16 @@ async fn look_at_processes(context: &Context, state: &Arc<Mutex<MetricsState>>, 
 
 /// The gateway's clock less ours: what `/health` says, against the middle of the round trip (Cristian's algorithm).
 async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: StartPoint) {
-    let Some(spec) = context.client.dialect().call(CallName::Health) else { return };
+    let Some(spec) = context.calls.client.dialect().call(CallName::Health) else { return };
     let sent = clock::wall_now();
-    let outcome = context.client.health().await;
+    let outcome = context.calls.client.health().await;
     let received = clock::wall_now();
     let answer = match outcome {
         Ok(answer) if answer.is(&spec.yes) => {
             let json = answer.json();
             let time = json.as_ref().and_then(|json| spec.find("time", json)).and_then(time_of);
             if let Some(time) = time {
-                let clock = context.board.gateway_clock();
+                let clock = context.shared_gateway.clock();
                 let ClockReading { offset_us, unsure_us, step_us, is_sound } = clock.read(time, sent, received);
                 let before_us = lock(state).clock_offset_us.replace(offset_us);
                 if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, unsure_us)) {

@@ -30,7 +30,7 @@ async fn newer(context: &Context, last: Option<&str>) -> Option<String> {
     tokio::select! {
         biased;
         () = context.closing.cancelled() => None,
-        run = context.board.newer_run(last) => Some(run),
+        run = context.shared_runs.newer_run(last) => Some(run),
     }
 }
 
@@ -49,9 +49,11 @@ async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<St
         return;
     }
     // It may have come back after a churn: what it has not shown then, it has missed.
-    let call = context.of(Workload::Churn, CallName::Run, run);
-    if let Some(record) = context.call(call, || context.client.run(run)).await.and_then(|answer| answer.json()) {
-        let record = context.client.dialect().run_view(&record);
+    let call = context.calls.of(Workload::Churn, CallName::Run, run);
+    if let Some(record) =
+        context.calls.call(call, || context.calls.client.run(run)).await.and_then(|answer| answer.json())
+    {
+        let record = context.calls.client.dialect().run_view(&record);
         run_stream::compare(context, Workload::Churn, run, &followed, &record, since);
     }
 }

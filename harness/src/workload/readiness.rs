@@ -15,8 +15,8 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What the gateway answers that is not ready; none where it is.
 pub(super) async fn not_ready(context: &Context) -> Option<String> {
-    match context.client.ready().await {
-        Ok(answer) if context.client.says_ready(&answer) => None,
+    match context.calls.client.ready().await {
+        Ok(answer) if context.calls.client.says_ready(&answer) => None,
         Ok(answer) => Some(answer.to_string()),
         Err(trouble) => Some(trouble.text),
     }

@@ -47,12 +47,12 @@ fn narrow_texts(slug: &str, version: &str) -> [String; 3] {
 pub(super) async fn list(context: &Context, client: &Client, slug: &str, version: &str) -> Result<Listing, String> {
     let dialect = client.dialect();
     let pages_max = dialect.call(CallName::Search).map_or(1, |spec| spec.habits.paging.pages_max);
-    let call = context.of(Workload::Registry, CallName::Search, client.workspace());
+    let call = context.calls.of(Workload::Registry, CallName::Search, client.workspace());
     let mut listing = Listing { hits: Vec::new(), entries: 0, cut: None, may_be_a_page: false, answer: String::new() };
     let mut start = PageStart::default();
     let mut first: Option<Vec<SearchHit>> = None;
     for page_number in 1..=pages_max {
-        let answer = context.outcome(call, || client.search_page(slug, slug, version, &start)).await?;
+        let answer = context.calls.outcome(call, || client.search_page(slug, slug, version, &start)).await?;
         listing.answer = answer.to_string();
         let Some(page) = answer.json().and_then(|json| dialect.search_page(&json, &start)) else { return Ok(listing) };
         if first.as_ref().is_some_and(|first| *first == page.hits && !first.is_empty()) {
@@ -178,7 +178,7 @@ async fn finds_alone(context: &Context, client: &Client, slug: &str, version: &s
         return false;
     }
     for text in narrow_texts(slug, version) {
-        context.gate.pass().await;
+        context.calls.gate.pass().await;
         let start = PageStart::default();
         let answer = client.search_page(&text, slug, version, &start).await.ok();
         let json: Option<Value> =

@@ -51,10 +51,10 @@ impl RestartLook {
             // One event may have held up the next.
             limit: context.plan.effect_limit(
                 planned.at_ms.max(context.clock.now_ms()),
-                context.client.dialect().limits.restart_effect,
+                context.calls.client.dialect().limits.restart_effect,
             ),
-            dropped_before: context.board.log_streams_dropped(),
-            open_before: context.board.log_streams_open(),
+            dropped_before: context.shared_streams.log_streams_dropped(),
+            open_before: context.shared_streams.log_streams_open(),
             reads,
             ready_in_a_row: 0,
             lost: None,
@@ -83,13 +83,13 @@ impl RestartLook {
             if shown_at.is_none() && self.lost.is_none() {
                 self.failed = reads.failed();
             }
-            let dropped = context.board.log_streams_dropped().saturating_sub(self.dropped_before);
+            let dropped = context.shared_streams.log_streams_dropped().saturating_sub(self.dropped_before);
             let effective = is_seen || self.lost.is_some() || self.failed.is_some() || self.is_cut(dropped);
             if effective && shown_at.is_none() {
                 shown_at = Some(clock::now());
                 // It may have gone on serving until now: from here on it is down, and what it answered before counts for
                 // nothing.
-                context.gate.hold(true);
+                context.calls.gate.hold(true);
                 self.ready_in_a_row = 0;
                 reads.start_over();
             }
@@ -102,7 +102,7 @@ impl RestartLook {
             let is_waited_for = waited < self.limit;
             if shown_at.is_none() && waited >= HELD_BEFORE_EFFECT {
                 // It goes on serving, so its users go on, too: what they have begun would not wait for ever.
-                context.gate.hold(false);
+                context.calls.gate.hold(false);
             }
             if effective || !is_waited_for {
                 effect.send_if_modified(|told| {
@@ -121,7 +121,7 @@ impl RestartLook {
                 return Ok(());
             }
             if given_up(context, shown_at.unwrap_or(injected_at)) {
-                let route = |call| context.client.dialect().route(call);
+                let route = |call| context.calls.client.dialect().route(call);
                 return Err(match (answer, reads.not_back()) {
                     (Some(answer), _) => format!("{}: {answer}", route(CallName::Ready)),
                     (None, Some(read)) if is_ready => {

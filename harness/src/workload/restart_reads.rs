@@ -42,7 +42,7 @@ impl RestartReads {
     /// The reads that are answered now.
     pub(super) async fn answered_now(context: &Context) -> Self {
         let mut answered = Vec::new();
-        for call in READS.into_iter().filter(|call| context.client.has(*call)) {
+        for call in READS.into_iter().filter(|call| context.calls.client.has(*call)) {
             if failure(context, call).await.is_none() {
                 answered.push(call);
             }
@@ -62,7 +62,7 @@ impl RestartReads {
             for call in calls {
                 let failure = failure(context, call).await;
                 let took_ms = millis(clock::now().saturating_duration_since(injected_at));
-                self.take_in(call, failure, context.client.dialect().route(call), took_ms);
+                self.take_in(call, failure, context.calls.client.dialect().route(call), took_ms);
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -104,7 +104,7 @@ impl RestartReads {
 
 /// How a read fails; none where it is answered as it should be.
 async fn failure(context: &Context, call: CallName) -> Option<String> {
-    let client = &context.client;
+    let client = &context.calls.client;
     let read = async {
         match call {
             CallName::Agent => client.agent(context.agent()).await,
@@ -121,7 +121,7 @@ async fn failure(context: &Context, call: CallName) -> Option<String> {
 
 /// Whether a read is answered as it should be. To be told to wait is no sign of a restart.
 fn is_fine(context: &Context, call: CallName, answer: &Answer) -> bool {
-    context.client.is_yes(call, answer) || answer.status == 429
+    context.calls.client.is_yes(call, answer) || answer.status == 429
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ const CALLS: [CallName; 3] = [CallName::Ready, CallName::Health, CallName::Agent
 
 /// Those of them that the gateway has.
 pub(super) fn calls(context: &Context) -> impl Iterator<Item = CallName> {
-    CALLS.into_iter().filter(|call| context.client.has(*call))
+    CALLS.into_iter().filter(|call| context.calls.client.has(*call))
 }
 
 /// The fastest round trip of each of the [`calls`]; none where none was answered.
@@ -89,9 +89,9 @@ pub(super) async fn round_trips(context: &Context) -> RoundTrips {
     let mut round_trips = RoundTrips::default();
     for call in calls(context) {
         round_trips.0.push(match call {
-            CallName::Ready => fastest(|| context.client.ready()).await,
-            CallName::Health => fastest(|| context.client.health()).await,
-            _ => fastest(|| context.client.agent(agent)).await,
+            CallName::Ready => fastest(|| context.calls.client.ready()).await,
+            CallName::Health => fastest(|| context.calls.client.health()).await,
+            _ => fastest(|| context.calls.client.agent(agent)).await,
         });
     }
     round_trips

@@ -85,12 +85,12 @@ pub(super) async fn create_unless_refused(
     refused: &[u16],
 ) -> Result<Created, String> {
     // Watched before it is created: a stream may be faster than the answer.
-    context.board.created(&run.id, client.workspace());
-    let watch = context.board.watch(&run.id);
-    let usual = context.of(workload, CallName::CreateRun, &run.id);
+    context.shared_runs.created(&run.id, client.workspace());
+    let watch = context.shared_runs.watch(&run.id);
+    let usual = context.calls.of(workload, CallName::CreateRun, &run.id);
     let expected: Vec<u16> = usual.expected.iter().chain(refused).copied().collect();
     let call = Call { since: Some(since), expected: &expected, ..usual };
-    let (created, waited) = context.outcome_and_wait(call, || client.create_run(run)).await;
+    let (created, waited) = context.calls.outcome_and_wait(call, || client.create_run(run)).await;
     let answer = match created {
         Ok(answer) => answer,
         Err(why) => {
@@ -99,7 +99,7 @@ pub(super) async fn create_unless_refused(
         }
     };
     if !answer.is(usual.expected) {
-        context.board.forget(&run.id);
+        context.shared_runs.forget(&run.id);
         return Ok(Created::Refused(answer));
     }
     let dialect = client.dialect();
@@ -108,7 +108,7 @@ pub(super) async fn create_unless_refused(
         None if dialect.gives_run_ids() => {
             context.forget_run(&run.id);
             let why = format!("{answer} (expected the run's id)");
-            context.request_failed(workload, call.route, &run.id, &why, since);
+            context.calls.request_failed(workload, call.route, &run.id, &why, since);
             return Err(why);
         }
         None => run.id.clone(),
@@ -117,8 +117,8 @@ pub(super) async fn create_unless_refused(
         watch
     } else {
         context.forget_run(&run.id);
-        context.board.created(&id, client.workspace());
-        context.board.watch(&id)
+        context.shared_runs.created(&id, client.workspace());
+        context.shared_runs.watch(&id)
     };
     Ok(Created::Run(Run { id, watch, since, waited }, answer))
 }
@@ -129,18 +129,18 @@ pub(super) async fn start(context: &Context, workload: Workload, client: &Client
         // It was started when it was created.
         return Ok(());
     }
-    let call = Call { since: Some(run.since), ..context.of(workload, CallName::StartRun, &run.id) };
-    context.outcome(call, || client.start_run(&run.id)).await.map(drop)
+    let call = Call { since: Some(run.since), ..context.calls.of(workload, CallName::StartRun, &run.id) };
+    context.calls.outcome(call, || client.start_run(&run.id)).await.map(drop)
 }
 
 /// Looks away from a run, or holds what the workspace streams showed of it against its record: that of one that ended in
 /// success. What may still come is waited for elsewhere, since it is no part of the run.
 pub(super) fn compare_with_streams(context: &Context, run: &Run, record: Option<RunView>, due: StartPoint) {
     match (&run.watch, record) {
-        (Some(watch), Some(record)) if context.client.has(CallName::LogsStream) => {
+        (Some(watch), Some(record)) if context.calls.client.has(CallName::LogsStream) => {
             context.compare_with_streams(&run.id, watch, record.into_messages(), due);
         }
-        (None, Some(_)) if context.client.has(CallName::LogsStream) => context.run_uncompared(due),
+        (None, Some(_)) if context.calls.client.has(CallName::LogsStream) => context.run_uncompared(due),
         _ => context.forget_run(&run.id),
     }
 }
@@ -171,10 +171,10 @@ pub(super) async fn wait_for_end(
                 }
             }
         }
-        let looks = context.of(workload, CallName::Run, &run.id);
+        let looks = context.calls.of(workload, CallName::Run, &run.id);
         let call = Call { since: Some(run.since), until: Some(deadline), is_again: has_looked, ..looks };
         has_looked = true;
-        let standing = match context.look(call, || client.run(&run.id)).await {
+        let standing = match context.calls.look(call, || client.run(&run.id)).await {
             Ok(answer) => {
                 let standing = answer.json().map_or_else(
                     || RunStanding::Unknown(format!("an answer that is no JSON: {answer}")),

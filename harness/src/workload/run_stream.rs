@@ -49,7 +49,7 @@ pub(super) fn compare(
     record: &RunView,
     due: StartPoint,
 ) {
-    let dialect = context.client.dialect();
+    let dialect = context.calls.client.dialect();
     judge_end(context, run, followed, due);
     let messages = record.messages();
     let is_owed_all = followed.is_whole || dialect.events.replay == Replay::Yes;
@@ -71,21 +71,21 @@ pub(super) fn compare(
     context.take_down_comparison(run, &name(run), &lines, !may_lack, due);
     if is_out_of_order {
         let answer = "log lines in another order than the run has them";
-        context.request_failed(workload, dialect.route(CallName::RunLogsStream), run, answer, due);
+        context.calls.request_failed(workload, dialect.route(CallName::RunLogsStream), run, answer, due);
     }
 }
 
 /// Judges whether the stream has shown the end of a run that is over, where no stream of the workspace does. A gateway
 /// whose streams have shown no end at all may have no such event.
 fn judge_end(context: &Context, run: &str, followed: &Followed, due: StartPoint) {
-    if context.client.has(CallName::LogsStream) || !context.client.dialect().events.has_ends() {
+    if context.calls.client.has(CallName::LogsStream) || !context.calls.client.dialect().events.has_ends() {
         return;
     }
     if followed.end_was_shown {
-        context.board.own_end_shown();
+        context.shared_runs.own_end_shown();
         context.recorder.count(Counter::EndsShown, due);
     } else if followed.is_waited_out && followed.is_whole && context.was_calm_since(due) {
-        match context.board.own_ends_shown() {
+        match context.shared_runs.own_ends_shown() {
             0 => context.recorder.count(Counter::EndsNotShown, due),
             _ => context.end_missed(run, &name(run), due),
         }
@@ -94,7 +94,7 @@ fn judge_end(context: &Context, run: &str, followed: &Followed, due: StartPoint)
 
 /// So many lines came while no connection of their run's own stream was open.
 fn not_replayed(context: &Context, lines: u64, due: StartPoint) {
-    match context.client.dialect().events.replay {
+    match context.calls.client.dialect().events.replay {
         Replay::No => context.recorder.add(Counter::LinesNotReplayed, lines, due),
         Replay::Unknown | Replay::Yes => context.recorder.count(Counter::RunsHalfShown, due),
     }
@@ -117,14 +117,14 @@ pub(super) async fn follow(
     let mut followed = Followed::default();
     let kept = StreamSpec {
         name: name(run),
-        path: context.client.stream_path(CallName::RunLogsStream, Some(run)),
+        path: context.calls.client.stream_path(CallName::RunLogsStream, Some(run)),
         call: CallName::RunLogsStream,
         workload,
         client: None,
         as_a_browser: false,
         run: Some(run.to_owned()),
     };
-    let ids_are_the_connections = context.client.dialect().events.ids_are_the_connections;
+    let ids_are_the_connections = context.calls.client.dialect().events.ids_are_the_connections;
     // Whether what came before is shown again: nothing was asked for by an id.
     let (mut connection, mut has_id) = (0, false);
     let mut on_event = |event: &StreamEvent, log: &LogEvent| {
@@ -151,7 +151,7 @@ pub(super) async fn follow(
     };
     let long_over = async {
         over.cancelled().await;
-        let is_alone = !context.client.has(CallName::LogsStream);
+        let is_alone = !context.calls.client.has(CallName::LogsStream);
         tokio::time::sleep(if is_alone { END_GRACE } else { LOG_GRACE }).await;
     };
     let (until, is_waited_out) = tokio::select! {

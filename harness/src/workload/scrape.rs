@@ -69,12 +69,14 @@ impl Intake {
     pub(super) fn take_in(&mut self, context: &Context, outcome: Outcome, asked: ScrapeContext) {
         let mark = asked.mark;
         context.recorder.count(Counter::Scrapes, mark);
-        self.streams.push(clock::now(), context.board.take_least_streams_open());
+        self.streams.push(clock::now(), context.shared_streams.take_least_streams_open());
         let exposition = match outcome {
-            Ok(answer) if context.client.is_yes(CallName::Metrics, &answer) => match read_metrics(context, &answer) {
-                Some(exposition) => exposition,
-                None => return scrape_failed(context, format!("{answer} (no metrics in it)"), mark),
-            },
+            Ok(answer) if context.calls.client.is_yes(CallName::Metrics, &answer) => {
+                match read_metrics(context, &answer) {
+                    Some(exposition) => exposition,
+                    None => return scrape_failed(context, format!("{answer} (no metrics in it)"), mark),
+                }
+            }
             Ok(answer) => return scrape_failed(context, answer.to_string(), mark),
             Err(trouble) => return scrape_failed(context, trouble.text, mark),
         };
@@ -94,7 +96,7 @@ impl Intake {
         if is_after {
             self.tell_apart(context, &exposition, asked, &mut missing);
         } else if self.instances.are_several() {
-            return context.board.set_exposition(exposition);
+            return context.shared_gateway.set_exposition(exposition);
         } else {
             missing.extend(self.missing.get(STARTED));
         }
@@ -113,12 +115,12 @@ impl Intake {
         missing.extend(
             Source::ALL.iter().map(|source| source.name()).filter(|name| !exposition.histograms.contains_key(*name)),
         );
-        missing.retain(|name| !context.client.dialect().metrics.absent.contains_key(*name));
+        missing.retain(|name| !context.calls.client.dialect().metrics.absent.contains_key(*name));
         for name in missing.difference(&self.missing) {
             context.recorder.incident_since(Finding::MetricMissing { name: (*name).to_owned() }, mark);
         }
         self.missing = missing;
-        context.board.set_exposition(exposition);
+        context.shared_gateway.set_exposition(exposition);
     }
 
     /// Of ours, what the gateway's counts are held against. A sum over several processes has values of earlier scrapes in it.
@@ -147,7 +149,7 @@ impl Intake {
         let mark = asked.mark;
         // What it has counted since it began is of the soak where it began within it.
         let started_s = exposition.value(STARTED).map(|started_s| self.starts.known(started_s));
-        let offset_us = context.board.gateway_clock().offset_us().unwrap_or(0);
+        let offset_us = context.shared_gateway.clock().offset_us().unwrap_or(0);
         let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
         let part = |name: &&'static str| Some((*name, exposition.value(name)?));
         let gauges: BTreeMap<&'static str, f64> = PARTS.iter().filter_map(part).collect();
@@ -249,14 +251,14 @@ fn take_in_gauges(
 
 /// The metrics under the contract's names, however the gateway calls and writes them.
 fn read_metrics(context: &Context, answer: &Answer) -> Option<Exposition> {
-    let names = &context.client.dialect().metrics;
+    let names = &context.calls.client.dialect().metrics;
     let exposition =
         if names.is_json { Exposition::read_json(&answer.json()?, names) } else { Exposition::read(&answer.text()) };
     exposition.map(|exposition| exposition.under(names))
 }
 
 fn scrape_failed(context: &Context, answer: String, mark: StartPoint) {
-    let source = context.client.dialect().route(CallName::Metrics).to_owned();
+    let source = context.calls.client.dialect().route(CallName::Metrics).to_owned();
     let finding = Finding::SourceFailed { source, answer: clip(&answer) };
     context.recorder.incident_since(finding, mark);
 }

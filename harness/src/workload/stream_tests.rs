@@ -71,15 +71,16 @@ impl Soak {
         let (context, over, first) = (&self.context, CancellationToken::new(), FirstOpening::default());
         let new = run::new_run("demo-enricher", "a run".into(), "hello".into());
         let due = context.recorder.mark();
-        let (run, _) = run::create(context, Workload::Runs, &context.client, &new, due).await.unwrap();
+        let (run, _) = run::create(context, Workload::Runs, &context.calls.client, &new, due).await.unwrap();
         let play = async {
             if is_early {
-                first.before_start(context.board.earliness()).await;
+                first.before_start(context.shared_streams.earliness()).await;
             }
-            run::start(context, Workload::Runs, &context.client, &run).await.unwrap();
+            run::start(context, Workload::Runs, &context.calls.client, &run).await.unwrap();
             first.run_is_under_way();
             let deadline = clock::now() + Duration::from_secs(20);
-            let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.client, &run, deadline).await;
+            let (ending, last) =
+                run::wait_for_end(context, Workload::Runs, &context.calls.client, &run, deadline).await;
             over.cancel();
             assert_eq!(Ending::Success, ending);
             last.unwrap().json().unwrap()
@@ -93,14 +94,14 @@ impl Soak {
             run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, &first).await
         };
         let (followed, record) = tokio::join!(follow, play);
-        let view = context.client.dialect().run_view(&record);
+        let view = context.calls.client.dialect().run_view(&record);
         run_stream::compare(context, Workload::Runs, &run.id, &followed, &view, due);
         (followed, first, record)
     }
 
     /// Looks for a text that stands nowhere, wherever a run shows; where it could not look.
     async fn unseen(&self) -> Vec<String> {
-        let (context, client) = (&self.context, &self.context.client);
+        let (context, client) = (&self.context, &self.context.calls.client);
         let patterns = SearchPatterns::verbatim("stands nowhere");
         let places = LeakScan::watch(context, Workload::Safety, client, patterns).await;
         let new = run::new_run("demo-enricher", "a run".into(), "hello".into());
@@ -205,7 +206,7 @@ async fn a_stream_that_came_back_and_showed_nothing_is_no_proof_of_a_gap() {
     let restart = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         // It drops the connections, and the run goes on.
-        soak.context.client.attempt(CallName::GatewayRestart, &[]).await
+        soak.context.calls.client.attempt(CallName::GatewayRestart, &[]).await
     };
     let ((followed, ..), restarted) = tokio::join!(soak.follow(true), restart);
     assert!(restarted.is_ok() && !followed.is_complete());
@@ -222,7 +223,7 @@ async fn a_stream_that_was_lost_and_is_gone_once_its_run_is_over_is_no_proof_of_
     let restart = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         // It drops the connections, and the run is over before its stream is opened again.
-        soak.context.client.attempt(CallName::GatewayRestart, &[]).await
+        soak.context.calls.client.attempt(CallName::GatewayRestart, &[]).await
     };
     let ((followed, ..), restarted) = tokio::join!(soak.follow(true), restart);
     assert!(restarted.is_ok() && !followed.is_complete());

@@ -67,11 +67,11 @@ async fn look(context: &Context, run: &str, due: StartPoint) {
         return;
     }
     // Not counted as a request: S2 alone wants to know, and the gateway may have forgotten the run by now.
-    let Ok(Ok(answer)) = tokio::time::timeout(LOOK_LIMIT, context.client.run(run)).await else { return };
-    if !context.client.is_yes(CallName::Run, &answer) {
+    let Ok(Ok(answer)) = tokio::time::timeout(LOOK_LIMIT, context.calls.client.run(run)).await else { return };
+    if !context.calls.client.is_yes(CallName::Run, &answer) {
         return;
     }
-    let dialect = context.client.dialect();
+    let dialect = context.calls.client.dialect();
     let standing = answer.json().map(|json| dialect.standing(&dialect.run_view(&json)));
     let word = match standing {
         Some(RunStanding::Waiting) => "waiting",

@@ -86,7 +86,7 @@ impl Worker for RealisticRuns {
 async fn heard(context: &Context) -> Instant {
     if context.resumed.is_there() {
         let limit = clock::now() + STREAMS_BACK_LIMIT;
-        while context.board.log_streams_open() < context.plan.scenario.streams.count as usize
+        while context.shared_streams.log_streams_open() < context.plan.scenario.streams.count as usize
             && clock::now() < limit
             && !context.stop.is_requested()
         {
@@ -107,13 +107,13 @@ fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> 
 }
 
 async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unended: &UnendedRuns) {
-    context.gate.pass().await;
+    context.calls.gate.pass().await;
     // From here on a user waits. A hold is ours, and so is a late start: no answer of the gateway can delay this moment, since
     // runs are started by the plan's timer alone. How late it is stands in the record as `start_lateness`.
     let due = context.recorder.mark();
     let message = format!("Soak run {number}: look up the order and sum up its state.");
     let new = run::new_run(&planned.agent, format!("soak-run-{number}"), message);
-    match run::create(context, Workload::Runs, &context.client, &new, due).await {
+    match run::create(context, Workload::Runs, &context.calls.client, &new, due).await {
         Err(why) => take_down(context, &new.id, Ending::Failure(format!("not created: {why}")), due),
         Ok((run, _)) => {
             // What a plan's limit made it wait, no user waited for.
@@ -155,9 +155,10 @@ async fn under_way(
 ) -> Option<RunView> {
     let over = CancellationToken::new();
     // Where no stream shows every run, each is listened to by its own.
-    let is_heard_otherwise = context.client.has(CallName::LogsStream);
-    let has_own_stream = (planned.own_stream || !is_heard_otherwise) && context.client.has(CallName::RunLogsStream);
-    let is_heard_by_all = context.board.log_streams_open() > 0;
+    let is_heard_otherwise = context.calls.client.has(CallName::LogsStream);
+    let has_own_stream =
+        (planned.own_stream || !is_heard_otherwise) && context.calls.client.has(CallName::RunLogsStream);
+    let is_heard_by_all = context.shared_streams.log_streams_open() > 0;
     if !has_own_stream {
         let played = start_and_wait(context, run, due, None, unended).await?;
         if is_heard_by_all {
@@ -200,7 +201,7 @@ impl Played {
     /// The record of a run that ended in success.
     fn record(self, context: &Context) -> Option<RunView> {
         let json = self.last.filter(|_| self.ending == Ending::Success)?.json()?;
-        Some(context.client.dialect().run_view(&json))
+        Some(context.calls.client.dialect().run_view(&json))
     }
 }
 
@@ -221,22 +222,22 @@ async fn start_and_wait(
 ) -> Option<Played> {
     let mut due = due;
     if let Some(first) = first
-        && context.client.has(CallName::StartRun)
+        && context.calls.client.has(CallName::StartRun)
     {
         // What is not replayed is heard only by a stream that is open by then. That wait is ours: no user waits for it.
-        due.at += first.before_start(context.board.earliness()).await;
+        due.at += first.before_start(context.shared_streams.earliness()).await;
     }
     let deadline = due.at + context.plan.scenario.runs.timeout;
-    if let Err(why) = run::start(context, Workload::Runs, &context.client, run).await {
+    if let Err(why) = run::start(context, Workload::Runs, &context.calls.client, run).await {
         take_down(context, &run.id, Ending::Failure(format!("not started: {why}")), due);
         return None;
     }
     if let Some(first) = first {
         first.run_is_under_way();
     }
-    context.board.run_started(&run.id);
+    context.shared_runs.run_started(&run.id);
     context.recorder.count(Counter::RunsStarted, due);
-    let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.client, run, deadline).await;
+    let (ending, last) = run::wait_for_end(context, Workload::Runs, &context.calls.client, run, deadline).await;
     if ending != Ending::Left {
         context.recorder.time(Timing::RunDuration, due, &run.id);
     }
@@ -264,7 +265,7 @@ async fn time_first_log(context: &Context, run: &Run, played: &Played, own: Opti
     } else if let Some(first) = watch.first_log().filter(|_| is_shown) {
         let took = context.recorder.between(due.at, first);
         context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
-    } else if context.board.log_streams_open() > 0 || own.is_some_and(|own| own.followed.is_complete()) {
+    } else if context.shared_streams.log_streams_open() > 0 || own.is_some_and(|own| own.followed.is_complete()) {
         context.recorder.time(Timing::StartToLog, due, &run.id);
     }
 }
@@ -272,7 +273,7 @@ async fn time_first_log(context: &Context, run: &Run, played: &Played, own: Opti
 /// When the stream was open, where the run's record shows that its first line had come by then: the stream was opened after
 /// the start of the run, and begins with a later line.
 fn line_before(context: &Context, own: &OwnStream, played: &Played) -> Option<Instant> {
-    let dialect = context.client.dialect();
+    let dialect = context.calls.client.dialect();
     let (opened, is_early) = own.opened?;
     if is_early || dialect.events.replay == Replay::Yes {
         return None;

@@ -83,7 +83,7 @@ impl SseChurn {
                 let (order, mut ordered) = mpsc::channel(1);
                 orders.push(order);
                 let one = context.clone();
-                if !context.client.has(CallName::LogsStream) {
+                if !context.calls.client.has(CallName::LogsStream) {
                     self.streams.play(
                         context,
                         Workload::Churn,
@@ -94,7 +94,7 @@ impl SseChurn {
                 self.streams.play(context, Workload::Churn, async move {
                     let kept = StreamSpec {
                         name: log_stream_name(number, count),
-                        path: one.client.stream_path(CallName::LogsStream, None),
+                        path: one.calls.client.stream_path(CallName::LogsStream, None),
                         call: CallName::LogsStream,
                         workload: Workload::Churn,
                         client: Some(number),
@@ -118,9 +118,9 @@ impl SseChurn {
 async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender<StreamCommand>]) {
     let _quiet = tokio::select! {
         () = context.stop.requested() => return,
-        quiet = context.gate.quiet_streams() => quiet,
+        quiet = context.calls.gate.quiet_streams() => quiet,
     };
-    let is_kept_for_hours = context.client.has(CallName::LogsStream);
+    let is_kept_for_hours = context.calls.client.has(CallName::LogsStream);
     let returns = planned.streams.iter().filter_map(|number| orders.get(*number as usize)).map(|order| async move {
         loop {
             let (back, returned) = oneshot::channel();

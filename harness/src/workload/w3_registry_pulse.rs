@@ -113,11 +113,11 @@ impl Worker for RegistryPulse {
 
 async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registry: &Registry) {
     let slug = format!("s2-soak-{}", context.nonce);
-    let second = context.client.for_workspace(&format!("{}-second", context.client.workspace()));
+    let second = context.calls.client.for_workspace(&format!("{}-second", context.calls.client.workspace()));
     let tampered = if planned.tampered { tamper(context, registry, &slug, number).await } else { None };
     let published_now = publish(context, registry, &slug, number).await;
     let tampered = tampered.and_then(|tampered| tampered.judge(context, published_now.is_some()));
-    if !context.client.has(CallName::Search) {
+    if !context.calls.client.has(CallName::Search) {
         // What is published cannot be looked for, and the KPIs that are about that are waived.
         return;
     }
@@ -155,7 +155,7 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
         let published = registry.published.lock().unwrap_or_else(PoisonError::into_inner);
         published.range(..number).map(|(_, version)| version.clone()).collect()
     };
-    for workspace in [&context.client, &second] {
+    for workspace in [&context.calls.client, &second] {
         look_again(context, workspace, &slug, &earlier).await;
     }
     if let Some(version) = tampered {
@@ -165,7 +165,13 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
 
 /// How the gateway writes versions.
 fn form(context: &Context) -> VersionForm {
-    context.client.dialect().call(CallName::Publish).map(|spec| spec.habits.version_form.clone()).unwrap_or_default()
+    context
+        .calls
+        .client
+        .dialect()
+        .call(CallName::Publish)
+        .map(|spec| spec.habits.version_form.clone())
+        .unwrap_or_default()
 }
 
 /// Publishes a version, each try a new one: what a failed try left behind at the gateway, nobody knows. The version that
@@ -175,8 +181,8 @@ async fn publish(context: &Context, registry: &Registry, slug: &str, number: usi
         let version = registry.new_version(&form(context), number);
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: false };
-        let call = context.of(Workload::Registry, CallName::Publish, &label);
-        if let Some(answer) = context.call(call, || context.client.publish(&manifest)).await {
+        let call = context.calls.of(Workload::Registry, CallName::Publish, &label);
+        if let Some(answer) = context.calls.call(call, || context.calls.client.publish(&manifest)).await {
             return Some(named_by_the_gateway(context, &answer).unwrap_or(version));
         }
         if !may_try_again(context, attempt).await {
@@ -188,7 +194,7 @@ async fn publish(context: &Context, registry: &Registry, slug: &str, number: usi
 
 /// The version as the gateway names it, where the dialect says where that is in the answer.
 fn named_by_the_gateway(context: &Context, answer: &Answer) -> Option<String> {
-    let spec = context.client.dialect().call(CallName::Publish)?;
+    let spec = context.calls.client.dialect().call(CallName::Publish)?;
     match spec.find("version", &answer.json()?)? {
         Value::String(version) => Some(version.clone()),
         Value::Number(version) => Some(version.to_string()),
@@ -225,11 +231,12 @@ async fn tamper(context: &Context, registry: &Registry, slug: &str, number: usiz
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: true };
         let workload = Workload::Registry;
-        let dialect = context.client.dialect();
+        let dialect = context.calls.client.dialect();
         let route = &format!("{} (tampered)", dialect.route(CallName::Publish));
         let expected = dialect.call(CallName::Publish).map_or(&[][..], |spec| &spec.refused);
-        let call = Call { route, expected, ..context.of(workload, CallName::Publish, &label) };
-        let Sent { outcome: sent, mark, .. } = context.send(call, || context.client.publish(&manifest)).await;
+        let call = Call { route, expected, ..context.calls.of(workload, CallName::Publish, &label) };
+        let Sent { outcome: sent, mark, .. } =
+            context.calls.send(call, || context.calls.client.publish(&manifest)).await;
         let is_refused = match &sent {
             Ok(answer) if answer.is(expected) => true,
             Ok(answer) if (200..300).contains(&answer.status) => {
@@ -241,7 +248,7 @@ async fn tamper(context: &Context, registry: &Registry, slug: &str, number: usiz
             _ => {
                 let answer =
                     sent.map_or_else(|trouble| trouble.text, |answer| format!("{answer} (expected a refusal)"));
-                context.request_failed(workload, route, &label, &answer, mark);
+                context.calls.request_failed(workload, route, &label, &answer, mark);
                 if may_try_again(context, attempt).await {
                     continue;
                 }
@@ -259,7 +266,7 @@ async fn look_for_tampered(context: &Context, client: &Client, slug: &str, versi
     let searched = if client.dialect().searches_by_version() { version } else { "" };
     let Ok(listing) = list(context, client, slug, searched).await else { return };
     if look(context, client, (slug, version), &listing, &[]).await == SearchResult::Found {
-        let route = context.client.dialect().route(CallName::Search);
+        let route = context.calls.client.dialect().route(CallName::Search);
         let answer = format!("refused, and found by {route}: {}", listing.answer);
         let finding = Finding::TamperAccepted { version: format!("{slug}@{version}"), answer: clip(&answer) };
         context.recorder.incident_since(finding, mark);

@@ -53,7 +53,7 @@ impl Worker for PrivacySlice {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             self.place.again();
-            let client = context.client.for_workspace(&format!("{}-privacy", context.client.workspace()));
+            let client = context.calls.client.for_workspace(&format!("{}-privacy", context.calls.client.workspace()));
             while let Some(due_ms) = context.plan.privacy_ms.get(self.place.next()).copied() {
                 if !context.until(due_ms).await {
                     break;
@@ -78,8 +78,8 @@ impl Worker for PrivacySlice {
 }
 
 async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
-    let call = context.of(Workload::Privacy, CallName::TogglePrivacy, client.workspace());
-    context.call(call, || client.toggle_privacy(store_plain)).await.is_some()
+    let call = context.calls.of(Workload::Privacy, CallName::TogglePrivacy, client.workspace());
+    context.calls.call(call, || client.toggle_privacy(store_plain)).await.is_some()
 }
 
 /// The same, tried again where it failed.
@@ -88,7 +88,7 @@ async fn toggle_until_done(context: &Context, client: &Client, store_plain: bool
         if toggle(context, client, store_plain).await {
             return true;
         }
-        if tries == TRIES_MAX || !context.pause(TRY_AGAIN_AFTER).await {
+        if tries == TRIES_MAX || !context.calls.pause(TRY_AGAIN_AFTER).await {
             break;
         }
     }
@@ -137,7 +137,7 @@ async fn look_after_toggle_back(context: &Context, client: &Client, canaries: Ve
     if !toggle_until_done(context, client, true).await {
         return;
     }
-    if canaries.is_empty() || !context.pause(context.plan.scenario.privacy.toggle_delay).await {
+    if canaries.is_empty() || !context.calls.pause(context.plan.scenario.privacy.toggle_delay).await {
         return;
     }
     for canary in canaries {
@@ -167,7 +167,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
         ending = run::wait_for_end(context, Workload::Privacy, client, &run, deadline).await.0;
     }
     // Its workspace is not the one whose streams are compared.
-    let _watch = context.board.forget(&run.id);
+    let _watch = context.shared_runs.forget(&run.id);
     if context.stop.is_requested() {
         return None;
     }
@@ -217,13 +217,13 @@ impl Canary {
     async fn look_at_run_again(&self, context: &Context, client: &Client) -> bool {
         let Some(spec) = client.dialect().call(CallName::Run) else { return true };
         let expected: Vec<u16> = spec.yes.iter().copied().chain([GONE]).collect();
-        let call = Call { expected: &expected, ..context.of(Workload::Privacy, CallName::Run, &self.run) };
+        let call = Call { expected: &expected, ..context.calls.of(Workload::Privacy, CallName::Run, &self.run) };
         for tries in 1..=TRIES_MAX {
-            if let Some(answer) = context.call(call, || client.run(&self.run)).await {
+            if let Some(answer) = context.calls.call(call, || client.run(&self.run)).await {
                 self.places.look_at(&format!("{} after the toggle back", call.route), &answer.text());
                 return true;
             }
-            if tries < TRIES_MAX && !context.pause(TRY_AGAIN_AFTER).await {
+            if tries < TRIES_MAX && !context.calls.pause(TRY_AGAIN_AFTER).await {
                 break;
             }
         }
@@ -236,8 +236,8 @@ async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places
     let dialect = client.dialect();
     // A search that takes no text cannot be asked for the canary.
     if let Some(spec) = dialect.call(CallName::Search).filter(|spec| spec.has_place("text")) {
-        let call = context.of(Workload::Privacy, CallName::Search, client.workspace());
-        if let Some(answer) = context.call(call, || client.search(canary)).await {
+        let call = context.calls.of(Workload::Privacy, CallName::Search, client.workspace());
+        if let Some(answer) = context.calls.call(call, || client.search(canary)).await {
             // An answer may well repeat the question; only what was found counts.
             let found = answer.json().and_then(|json| spec.find("hits", &json).map(ToString::to_string));
             places.look_at(call.route, &found.unwrap_or_default());

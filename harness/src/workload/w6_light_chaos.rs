@@ -96,7 +96,7 @@ impl LightChaos {
         let mut look = RestartLook::before(context, planned, injected.is_none() && restarts).await;
         context.recorder.set_phase(Phase::from(chaos));
         // While the gateway is down by our own hand, or is about to be, what is due waits.
-        context.gate.hold(restarts);
+        context.calls.gate.hold(restarts);
         let window = OpenWindow::open(context, chaos);
         let (effect, mut effect_seen) = watch::channel(None);
         let (injected_at, is_seen) = match injected {
@@ -132,14 +132,14 @@ impl LightChaos {
                     Some(recovered) => recovered,
                     None => latency(context, before, injected_at, is_seen).await,
                 };
-                context.gate.hold(false);
+                context.calls.gate.hold(false);
                 match recovered {
                     // What a gateway does before the effect, it does as ever: the way back begins with the effect.
                     Ok(()) => self.streams_back(context, chaos, (*effect.borrow()).unwrap_or(injected_at)),
                     Err(still) => not_recovered(context, chaos, injected_at, &still),
                 }
             }
-            context.gate.hold(false);
+            context.calls.gate.hold(false);
         };
         tokio::pin!(well_again);
         let ends_ms = window_ends_ms(context, planned, injected_at);
@@ -171,12 +171,12 @@ impl LightChaos {
         let one = context.clone();
         self.windows.play(context, Workload::Chaos, async move {
             // Streams of single runs are not waited for: they come with the runs.
-            let is_kept = one.client.has(CallName::LogsStream);
+            let is_kept = one.calls.client.has(CallName::LogsStream);
             let all = if is_kept { one.plan.scenario.streams.count as usize } else { 0 };
             // Nor are those that a churn has just closed: with many churns some client is always away.
-            while one.board.log_streams_well() < all {
+            while one.shared_streams.log_streams_well() < all {
                 if given_up(&one, ready_at) {
-                    let still = format!("{} of {all} streams are back", one.board.log_streams_well());
+                    let still = format!("{} of {all} streams are back", one.shared_streams.log_streams_well());
                     return not_recovered(&one, chaos, injected_at, &still);
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -207,7 +207,8 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
     let is_seen = resumed.is_seen;
     if chaos != Chaos::Latency {
         // A gateway that is down still shows what was done to it.
-        let is_down = !matches!(context.client.ready().await, Ok(answer) if context.client.says_ready(&answer));
+        let is_down =
+            !matches!(context.calls.client.ready().await, Ok(answer) if context.calls.client.says_ready(&answer));
         let before = RoundTrips::default();
         return if is_seen || is_down { EventStage::Injected { at, is_seen, before } } else { EventStage::Due };
     }
@@ -249,7 +250,7 @@ impl<'a> OpenWindow<'a> {
 impl Drop for OpenWindow<'_> {
     fn drop(&mut self) {
         let Self { context, chaos, from_ms } = *self;
-        context.gate.hold(false);
+        context.calls.gate.hold(false);
         context.recorder.incident(Finding::WindowClosed { chaos, from_ms });
         context.recorder.set_phase(Phase::Steady);
     }

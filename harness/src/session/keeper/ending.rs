@@ -68,7 +68,7 @@ impl Closing {
 impl Context {
     pub(super) fn closing_of(&self, kept: &StreamSpec, life: &StreamLife, ended: &Ended, age: Duration) -> Closing {
         let last = life.closed.map(|at| clock::now().saturating_duration_since(at));
-        Closing::of(ended, age, &self.client.dialect().limits, kept.run.is_some(), last)
+        Closing::of(ended, age, &self.calls.client.dialect().limits, kept.run.is_some(), last)
     }
 
     /// Takes down how a stream ended without our asking. Without a closing it ended because its run is over.
@@ -104,10 +104,10 @@ impl Context {
     /// Whether it is the stream of a run that is over, as the gateway says when it is asked. Then the stream had to end.
     pub(super) async fn is_run_over(&self, kept: &StreamSpec) -> bool {
         let Some(run) = &kept.run else { return false };
-        match self.client.run(run).await {
+        match self.calls.client.run(run).await {
             Ok(answer) if answer.status == 404 || answer.status == 410 => true,
             Ok(answer) => answer.json().is_some_and(|json| {
-                let dialect = self.client.dialect();
+                let dialect = self.calls.client.dialect();
                 matches!(dialect.standing(&dialect.run_view(&json)), RunStanding::Succeeded | RunStanding::Failed(_))
             }),
             Err(_) => false,

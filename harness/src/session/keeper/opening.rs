@@ -39,16 +39,16 @@ impl Context {
             *attempts += 1;
             tokio::time::sleep(delay).await;
         } else if let Some(first) = first.filter(|_| life.tries_after_start == 0)
-            && !self.board.earliness().is_of_use()
+            && !self.shared_streams.earliness().is_of_use()
         {
             first.until_run_is_under_way().await;
         }
-        self.gate.pass().await;
+        self.calls.gate.pass().await;
         life.rest = None;
         // What is lost in a window comes back on that window's account, however late.
         let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| StartPoint { at: clock::now(), ..lost });
-        let streams = if kept.as_a_browser { self.streams.as_a_browser() } else { self.streams.clone() };
-        let opened = streams.open(kept.call, &kept.path, self.client.workspace(), life.last_id.as_deref()).await;
+        let streams = if kept.as_a_browser { self.calls.streams.as_a_browser() } else { self.calls.streams.clone() };
+        let opened = streams.open(kept.call, &kept.path, self.calls.client.workspace(), life.last_id.as_deref()).await;
         if let Err(refusal) = &opened
             && self.is_no_error(kept, life, first, refusal).await
         {
@@ -77,7 +77,7 @@ impl Context {
             first.has_opened();
         }
         if std::mem::take(&mut life.tries_after_start) > 0 {
-            self.board.earliness().opened_only_after_start();
+            self.shared_streams.earliness().opened_only_after_start();
         }
         self.recorder.count(Counter::StreamsOpened, mark);
         if let Some((lost, _)) = life.lost.take() {
@@ -86,7 +86,7 @@ impl Context {
         }
         if let Some(client) = kept.client {
             // One that has seen events is owed what came since, whether or not the gateway gave it an id.
-            let has_asked = life.has_seen_events && !self.client.dialect().events.ids_are_the_connections;
+            let has_asked = life.has_seen_events && !self.calls.client.dialect().events.ids_are_the_connections;
             self.ledger().opened(client, self.ledger_ms(), has_asked);
         }
         if let Some(back) = life.back.take() {
@@ -135,7 +135,7 @@ impl Context {
         let counts = kept.workload.counts_in_error_rate();
         if counts {
             self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
-            self.request_failed(kept.workload, self.route(kept), &kept.name, &refusal.answer, mark);
+            self.calls.request_failed(kept.workload, self.route(kept), &kept.name, &refusal.answer, mark);
         }
         let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
         if !counts {

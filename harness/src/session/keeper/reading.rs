@@ -80,13 +80,13 @@ impl Context {
             }
             let entered = kept.client.map(|client| self.enter(kept, client, &event, &log, opened_at));
             if entered.is_none() {
-                self.board.saw(&log, event.arrived, None);
+                self.shared_runs.saw(&log, event.arrived, None);
             }
             if entered.is_some_and(|(delivered, is_watched)| !is_watched && delivered.is_first_equal()) {
                 // No record will say how often the run has it.
                 self.recorder.count(Counter::LinesEqualUndecided, self.recorder.mark());
             }
-            if kept.client.is_none() && kept.run.is_some() && !self.client.has(CallName::LogsStream) {
+            if kept.client.is_none() && kept.run.is_some() && !self.calls.client.has(CallName::LogsStream) {
                 // There are no others that could be measured.
                 self.recorder.count(Counter::EventsDelivered, self.recorder.mark());
                 self.time_delivery(&event, &log, opened_at);
@@ -106,7 +106,7 @@ impl Context {
         let Some(id) = &event.id else { return };
         life.last_id = fit_for_a_header(id).then(|| id.clone());
         if kept.run.is_none() {
-            self.board.gave_id(&kept.name, life.last_id.as_deref());
+            self.shared_streams.gave_id(&kept.name, life.last_id.as_deref());
         }
         if life.last_id.is_none() {
             let answer = format!("an id that no header can carry back: {}", clip(id));
@@ -128,7 +128,7 @@ impl Context {
 
     /// The event, where it is about a run. What is about none is counted, and is wrong where its type says otherwise.
     fn about_a_run(&self, kept: &StreamSpec, event: &StreamEvent) -> Option<LogEvent> {
-        match self.client.dialect().events.reading(kept.run.as_deref(), &event.name, &event.data) {
+        match self.calls.client.dialect().events.reading(kept.run.as_deref(), &event.name, &event.data) {
             EventReading::OfRun(log) => Some(*log),
             EventReading::Ignored => None,
             EventReading::Other { kind, run_id } => {
@@ -148,7 +148,8 @@ impl Context {
 
     /// Whether an event is about a run of another workspace. That is taken down.
     fn is_foreign(&self, kept: &StreamSpec, run: &str) -> bool {
-        let Some(owner) = self.board.workspace_of(run).filter(|owner| **owner != *self.client.workspace()) else {
+        let Some(owner) = self.shared_runs.workspace_of(run).filter(|owner| **owner != *self.calls.client.workspace())
+        else {
             return false;
         };
         self.recorder.count(Counter::EventsForeign, self.recorder.mark());
@@ -161,7 +162,7 @@ impl Context {
         if kept.run.as_ref().is_some_and(|run| *run != log.run_id) {
             return Some("an event of another run than the stream's".to_owned());
         }
-        match log.status.as_deref().map(|word| self.client.dialect().standing_of(word)) {
+        match log.status.as_deref().map(|word| self.calls.client.dialect().standing_of(word)) {
             Some(RunStanding::Unknown(what)) if log.kind == "end" => Some(format!("an end with {what}")),
             _ => None,
         }

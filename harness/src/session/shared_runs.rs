@@ -1,17 +1,17 @@
-//! What the workers know of one another: who holds a stream, what runs have been seen to do, the gateway's clock.
+//! What workers know of one another's runs: which are watched, what streams have shown of them, who created them.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{AsABrowser, Delivered, GatewayClock, RunWatch, keeper::Earliness, pending_runs::PendingRuns};
-use crate::gateway::{Exposition, LogEvent};
+use super::{Delivered, RunWatch, pending_runs::PendingRuns};
+use crate::gateway::LogEvent;
 
 /// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
 const WATCHED_MAX: usize = 10_000;
@@ -20,39 +20,27 @@ const STRANGERS_MAX: usize = 256;
 /// Runs whose workspace is remembered; the oldest is forgotten first.
 const OWNED_MAX: usize = 1_024;
 
-/// Shared by the workers of a session.
+/// The runs of a session, as its workers know them.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct SharedRuns {
     runs: Mutex<HashMap<String, Arc<RunWatch>>>,
     /// The workspaces that runs were created in, oldest first.
     owners: Mutex<VecDeque<(String, Arc<str>)>>,
-    log_streams_open: AtomicUsize,
-    all_streams_open: AtomicUsize,
-    /// The fewest that were open since somebody asked for that.
-    least_streams_open: AtomicUsize,
-    log_streams_dropped: AtomicU64,
-    log_streams_resting: AtomicUsize,
     runs_started: AtomicU64,
     /// The run of W1 that was started last.
     newest_run: watch::Sender<Option<Arc<str>>>,
     /// Whether runs get their ids from the gateway, and what streams have shown of those that nobody knew yet.
     names_are_given: bool,
     strangers: Mutex<VecDeque<(String, Arc<RunWatch>)>>,
-    gateway_clock: GatewayClock,
-    as_a_browser: AsABrowser,
-    exposition: Mutex<Option<Exposition>>,
-    /// The last ids of the streams that are kept for hours, by name.
-    last_ids: Mutex<BTreeMap<String, String>>,
     /// Runs that have ended, and that the workspace streams have not shown in full.
     pending_runs: PendingRuns,
-    earliness: Earliness,
     /// Runs whose end a workspace stream has shown, and those whose own stream has where there are no others.
     ends_shown: AtomicU64,
     own_ends_shown: AtomicU64,
 }
 
-impl Board {
-    /// A board of a soak in which so many runs of W1 were started already.
+impl SharedRuns {
+    /// Of a soak in which so many runs of W1 were started already.
     #[must_use]
     pub fn with_runs_started(runs_started: u64) -> Self {
         Self { runs_started: AtomicU64::new(runs_started), ..Self::default() }
@@ -62,22 +50,6 @@ impl Board {
     #[must_use]
     pub fn where_names_are_given(self, names_are_given: bool) -> Self {
         Self { names_are_given, ..self }
-    }
-
-    /// A stream that is kept for hours gave an id, or one that cannot be sent back (`None`).
-    pub fn gave_id(&self, stream: &str, id: Option<&str>) {
-        let mut last_ids = self.last_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        match (last_ids.get_mut(stream), id) {
-            (Some(last), Some(id)) => id.clone_into(last),
-            (None, Some(id)) => drop(last_ids.insert(stream.to_owned(), id.to_owned())),
-            (_, None) => drop(last_ids.remove(stream)),
-        }
-    }
-
-    /// The last ids of the streams that are kept for hours, by name.
-    #[must_use]
-    pub fn last_ids(&self) -> BTreeMap<String, String> {
-        self.last_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Watches a run; `None` where too many are watched already.
@@ -174,68 +146,6 @@ impl Board {
         self.ends_shown.load(Ordering::Relaxed)
     }
 
-    /// A stream opened.
-    pub fn stream_opened(&self, is_workspace_logs: bool) {
-        self.all_streams_open.fetch_add(1, Ordering::SeqCst);
-        if is_workspace_logs {
-            self.log_streams_open.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// A stream ended.
-    pub fn stream_closed(&self, is_workspace_logs: bool, unasked: bool) {
-        let before = self.all_streams_open.fetch_sub(1, Ordering::SeqCst);
-        self.least_streams_open.fetch_min(before.saturating_sub(1), Ordering::SeqCst);
-        if is_workspace_logs {
-            self.log_streams_open.fetch_sub(1, Ordering::Relaxed);
-            self.log_streams_dropped.fetch_add(u64::from(unasked), Ordering::Relaxed);
-        }
-    }
-
-    /// Workspace log streams that are open.
-    #[must_use]
-    pub fn log_streams_open(&self) -> usize {
-        self.log_streams_open.load(Ordering::Relaxed)
-    }
-
-    /// A workspace log stream that we closed waits for its turn to come back.
-    pub fn stream_rests(&self) {
-        self.log_streams_resting.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Its turn has come, or nobody keeps it any more.
-    pub fn stream_has_rested(&self) {
-        self.log_streams_resting.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Workspace log streams that are open, or that only we keep from it: a churned one has not even been asked for again.
-    #[must_use]
-    pub fn log_streams_well(&self) -> usize {
-        self.log_streams_open() + self.log_streams_resting.load(Ordering::Relaxed)
-    }
-
-    /// All streams that are open, runs' own and the safety layer's among them.
-    #[must_use]
-    pub fn all_streams_open(&self) -> usize {
-        self.all_streams_open.load(Ordering::Relaxed)
-    }
-
-    /// The fewest streams that were open at once since this was asked before.
-    pub fn take_least_streams_open(&self) -> usize {
-        let open = || self.all_streams_open.load(Ordering::SeqCst);
-        let least = self.least_streams_open.swap(open(), Ordering::SeqCst);
-        // One that closed in between counts for the next time, too.
-        let now = open();
-        self.least_streams_open.fetch_min(now, Ordering::SeqCst);
-        least.min(now)
-    }
-
-    /// Workspace log streams that ended without our asking, so far.
-    #[must_use]
-    pub fn log_streams_dropped(&self) -> u64 {
-        self.log_streams_dropped.load(Ordering::Relaxed)
-    }
-
     /// A run of W1 was started.
     pub fn run_started(&self, run: &str) {
         self.runs_started.fetch_add(1, Ordering::Relaxed);
@@ -246,7 +156,7 @@ impl Board {
     pub async fn newer_run(&self, than: Option<&str>) -> String {
         let mut newest = self.newest_run.subscribe();
         let newer = newest.wait_for(|run| run.as_deref().is_some_and(|run| Some(run) != than)).await;
-        // The sender lives as long as the board.
+        // The sender lives as long as this.
         newer.ok().and_then(|run| run.as_deref().map(str::to_owned)).unwrap_or_default()
     }
 
@@ -254,32 +164,6 @@ impl Board {
     #[must_use]
     pub fn runs_started(&self) -> u64 {
         self.runs_started.load(Ordering::Relaxed)
-    }
-
-    /// How far the stream that asks as a browser does is behind the others.
-    pub const fn as_a_browser(&self) -> &AsABrowser {
-        &self.as_a_browser
-    }
-
-    /// What is known of the gateway's clock.
-    pub const fn gateway_clock(&self) -> &GatewayClock {
-        &self.gateway_clock
-    }
-
-    /// The gateway's metrics as last scraped.
-    pub fn set_exposition(&self, exposition: Exposition) {
-        *self.exposition.lock().unwrap_or_else(PoisonError::into_inner) = Some(exposition);
-    }
-
-    /// The gateway's metrics as last scraped.
-    #[must_use]
-    pub fn exposition(&self) -> Option<Exposition> {
-        self.exposition.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// What the gateway was seen to do with streams of runs that have not been started.
-    pub const fn earliness(&self) -> &Earliness {
-        &self.earliness
     }
 
     /// Runs that have ended, and that the workspace streams have not shown in full.

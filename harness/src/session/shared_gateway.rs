@@ -1,0 +1,31 @@
+//! What workers know of the gateway: its clock, and its metrics as last scraped.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::GatewayClock;
+use crate::gateway::Exposition;
+
+/// The gateway of a session, as its workers know it.
+#[derive(Debug, Default)]
+pub struct SharedGateway {
+    clock: GatewayClock,
+    exposition: Mutex<Option<Exposition>>,
+}
+
+impl SharedGateway {
+    /// What is known of the gateway's clock.
+    pub const fn clock(&self) -> &GatewayClock {
+        &self.clock
+    }
+
+    /// The gateway's metrics as last scraped.
+    pub fn set_exposition(&self, exposition: Exposition) {
+        *self.exposition.lock().unwrap_or_else(PoisonError::into_inner) = Some(exposition);
+    }
+
+    /// The gateway's metrics as last scraped.
+    #[must_use]
+    pub fn exposition(&self) -> Option<Exposition> {
+        self.exposition.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,116 @@
+//! What workers know of the streams: how many are open, which ids they gave last, how they come to a browser.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use super::{AsABrowser, keeper::Earliness};
+
+/// The streams of a session, as its workers know them.
+#[derive(Debug, Default)]
+pub struct SharedStreams {
+    log_streams_open: AtomicUsize,
+    all_streams_open: AtomicUsize,
+    /// The fewest that were open since somebody asked for that.
+    least_streams_open: AtomicUsize,
+    log_streams_dropped: AtomicU64,
+    log_streams_resting: AtomicUsize,
+    as_a_browser: AsABrowser,
+    /// The last ids of the streams that are kept for hours, by name.
+    last_ids: Mutex<BTreeMap<String, String>>,
+    earliness: Earliness,
+}
+
+impl SharedStreams {
+    /// A stream that is kept for hours gave an id, or one that cannot be sent back (`None`).
+    pub fn gave_id(&self, stream: &str, id: Option<&str>) {
+        let mut last_ids = self.last_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        match (last_ids.get_mut(stream), id) {
+            (Some(last), Some(id)) => id.clone_into(last),
+            (None, Some(id)) => drop(last_ids.insert(stream.to_owned(), id.to_owned())),
+            (_, None) => drop(last_ids.remove(stream)),
+        }
+    }
+
+    /// The last ids of the streams that are kept for hours, by name.
+    #[must_use]
+    pub fn last_ids(&self) -> BTreeMap<String, String> {
+        self.last_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A stream opened.
+    pub fn stream_opened(&self, is_workspace_logs: bool) {
+        self.all_streams_open.fetch_add(1, Ordering::SeqCst);
+        if is_workspace_logs {
+            self.log_streams_open.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A stream ended.
+    pub fn stream_closed(&self, is_workspace_logs: bool, unasked: bool) {
+        let before = self.all_streams_open.fetch_sub(1, Ordering::SeqCst);
+        self.least_streams_open.fetch_min(before.saturating_sub(1), Ordering::SeqCst);
+        if is_workspace_logs {
+            self.log_streams_open.fetch_sub(1, Ordering::Relaxed);
+            self.log_streams_dropped.fetch_add(u64::from(unasked), Ordering::Relaxed);
+        }
+    }
+
+    /// Workspace log streams that are open.
+    #[must_use]
+    pub fn log_streams_open(&self) -> usize {
+        self.log_streams_open.load(Ordering::Relaxed)
+    }
+
+    /// A workspace log stream that we closed waits for its turn to come back.
+    pub fn stream_rests(&self) {
+        self.log_streams_resting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its turn has come, or nobody keeps it any more.
+    pub fn stream_has_rested(&self) {
+        self.log_streams_resting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Workspace log streams that are open, or that only we keep from it: a churned one has not even been asked for again.
+    #[must_use]
+    pub fn log_streams_well(&self) -> usize {
+        self.log_streams_open() + self.log_streams_resting.load(Ordering::Relaxed)
+    }
+
+    /// All streams that are open, runs' own and the safety layer's among them.
+    #[must_use]
+    pub fn all_streams_open(&self) -> usize {
+        self.all_streams_open.load(Ordering::Relaxed)
+    }
+
+    /// The fewest streams that were open at once since this was asked before.
+    pub fn take_least_streams_open(&self) -> usize {
+        let open = || self.all_streams_open.load(Ordering::SeqCst);
+        let least = self.least_streams_open.swap(open(), Ordering::SeqCst);
+        // One that closed in between counts for the next time, too.
+        let now = open();
+        self.least_streams_open.fetch_min(now, Ordering::SeqCst);
+        least.min(now)
+    }
+
+    /// Workspace log streams that ended without our asking, so far.
+    #[must_use]
+    pub fn log_streams_dropped(&self) -> u64 {
+        self.log_streams_dropped.load(Ordering::Relaxed)
+    }
+
+    /// How far the stream that asks as a browser does is behind the others.
+    pub const fn as_a_browser(&self) -> &AsABrowser {
+        &self.as_a_browser
+    }
+
+    /// What the gateway was seen to do with streams of runs that have not been started.
+    pub const fn earliness(&self) -> &Earliness {
+        &self.earliness
+    }
+}
