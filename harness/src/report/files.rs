@@ -36,7 +36,7 @@ impl OutputFile {
 pub fn files(folder: &RunFolder, occasion: Occasion) -> [OutputFile; 3] {
     let [junit, report, results] = match occasion {
         Occasion::Played => [folder.junit(), folder.report(), folder.results()],
-        Occasion::JudgedAgain => [folder.rejudged_junit(), folder.rejudged_report(), folder.rejudged()],
+        Occasion::JudgedAgain => [folder.rejudged_junit(), folder.rejudged().with_extension("html"), folder.rejudged()],
     };
     [
         OutputFile { path: junit, is_slow: false, render: junit_xml },

@@ -102,12 +102,6 @@ impl RunFolder {
         Suite::from_name(suite).map(|_| stamp)
     }
 
-    /// The report of judging the journal again, likewise.
-    #[must_use]
-    pub fn rejudged_report(&self) -> PathBuf {
-        self.rejudged().with_extension("html")
-    }
-
     /// The same as JUnit, beside them.
     #[must_use]
     pub fn rejudged_junit(&self) -> PathBuf {

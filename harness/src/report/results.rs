@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{FileInput, glance::Activity, process::ProcessStats, rounded};
+use super::{FileInput, file_input::Activity, process::ProcessStats, rounded};
 use crate::{
     catalog::{Suite, Target},
     journal::EndReason,

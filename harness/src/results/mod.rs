@@ -42,8 +42,8 @@ impl Results {
             let kpi = Kpi::from_name(&judgement.name).filter(|_| judgement.kind == Judged::Kpi);
             judgement.verdict == Verdict::Fail && kpi.is_some_and(|kpi| is_already_certain(kpi, targets, history))
         };
-        let is_final = |judgement: &Judgement| is_over || is_missed_for_good(judgement);
-        Self::new(plan.suite, judge(plan, targets, history), waivers, is_final)
+        let verdicts = judge(plan, targets, history);
+        Self::new(plan.suite, verdicts, waivers, |judgement| is_over || is_missed_for_good(judgement))
     }
 
     /// Gives each verdict its status.

@@ -40,8 +40,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word of each status, and the word for the number of rows that have it. The worst comes first, and waived rows last:
-    /// nobody has to act on them.
+    /// The word of each status, and the word for its count. The worst is first; nobody has to act on a waiver, which is last.
     pub const WORDS: [(&'static str, &'static str); 5] = [
         ("fail", "failed"),
         ("unproven", "unproven"),

@@ -39,8 +39,7 @@ impl Waivers {
         reason.map(String::as_str)
     }
 
-    /// Everything that is waived, by name, with the reason: by the settings, in the order of the names, and then what the gateway
-    /// does not support.
+    /// The name and the reason of everything that is waived: by the settings first, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let Self { settings, unsupported } = self;
         let by_settings: BTreeMap<&str, &String> = settings.iter().map(|(kpi, reason)| (kpi.name(), reason)).collect();

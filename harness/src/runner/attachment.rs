@@ -251,29 +251,25 @@ impl Attachment {
             !is_waived && !certain.contains_key(kpi) && is_already_certain(*kpi, &self.shared.targets, &soak.history)
         };
         let news: Vec<Kpi> = Kpi::of(self.suite).filter(is_news).collect();
-        let has_news = !news.is_empty();
-        if has_news {
-            let results = Arc::new(self.results(soak, Stage::Playing));
-            // Who watches is shown the same at the same moment.
-            *lock(&self.latest) = Some((clock::now(), Arc::clone(&results)));
-            let run = shown(folder.run_folder().ok().flatten().as_ref());
-            for kpi in news {
-                // The soak goes on, and what is told here is told at once.
-                let at = moment(soak.history.timeline.scenario_ms());
-                let as_of = |text: String| {
-                    format!("{text}\n  as of {at}, when it was missed for good; the results have the final figures")
-                };
-                let row = results.row(Judged::Kpi, kpi.name());
-                let text = row.map(|row| as_of(failure_text(&row.judgement, self.suite, &run)));
-                certain.insert(kpi, text.unwrap_or_default());
-            }
+        if news.is_empty() {
+            return;
+        }
+        let results = Arc::new(self.results(soak, Stage::Playing));
+        // Who watches is shown the same at the same moment.
+        *lock(&self.latest) = Some((clock::now(), Arc::clone(&results)));
+        let run = shown(folder.run_folder().ok().flatten().as_ref());
+        // The soak goes on, and what is told here is told at once.
+        let at = moment(soak.history.timeline.scenario_ms());
+        let as_of = format!("as of {at}, when it was missed for good; the results have the final figures");
+        for kpi in news {
+            let row = results.row(Judged::Kpi, kpi.name());
+            let text = row.map(|row| failure_text(&row.judgement, self.suite, &run)).unwrap_or_default();
+            certain.insert(kpi, format!("{text}\n  {as_of}"));
         }
         drop(certain);
-        if has_news {
-            // A trial between looking and waiting holds the state; whoever tells it now has been heard.
-            drop(lock(&self.state));
-            self.changed.notify_all();
-        }
+        // A trial between looking and waiting holds the state; whoever tells it now has been heard.
+        drop(lock(&self.state));
+        self.changed.notify_all();
     }
 }
 

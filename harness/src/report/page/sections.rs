@@ -128,10 +128,7 @@ fn judged(Row { judgement, status }: &Row) -> Markup {
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
     html! {
         tr .{ (status.word()) } {
-            th scope="row" title=(title(judgement)) {
-                @if judgement.kind != Judged::Kpi { (judgement.kind.name()) " " }
-                (judgement.name)
-            }
+            th scope="row" title=(title(judgement)) { @if judgement.kind != Judged::Kpi { (judgement.kind.name()) " " } (judgement.name) }
             td { span .badge { (status.word()) } @if let Some(reason) = status.waiver() { " " (reason) } }
             td .number { (value.as_deref().unwrap_or("–")) }
             td .number { (number::target_signed(judgement.target, judgement.unit)) }
