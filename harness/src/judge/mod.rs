@@ -1,7 +1,7 @@
 //! Pure functions from plan and journal to verdicts: no clock, no file, no network. A stored journal can be judged
 //! again, with other targets, years later.
 //!
-//! Records are folded into a [`History`], and [`judge`] reads it: one family of KPIs a file.
+//! Records are folded into a [`History`](crate::history::History), and [`judge`] reads it: one family of KPIs a file.
 //!
 //! # Drift
 //!
