@@ -21,6 +21,7 @@ mod keeper;
 mod ledger;
 mod live;
 mod log;
+mod output_files;
 mod pending_runs;
 mod play;
 mod preflight;

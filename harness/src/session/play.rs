@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -11,15 +10,14 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tracing::instrument::WithSubscriber;
 
 use super::{
-    ArtifactError, Calls, Context, FATAL_TARGET, Gate, Ledger, Recorder, SessionConfig, SharedRuns, Stop,
-    artifacts::{self, Evaluation},
+    Calls, Context, FATAL_TARGET, Gate, Ledger, SessionConfig, SharedRuns, Stop, artifacts,
     begin::{StartedSession, begin},
     calls::WAIT_LIMIT,
     checkpoint::Checkpoint,
     crew::Crew,
-    descriptors,
     live::{Live, Showing},
     log,
+    output_files::{last_files, unwritten, write_down},
 };
 use crate::{
     clock::{self, Clock, wall_now},
@@ -27,8 +25,6 @@ use crate::{
     journal::{Counter, End, EndReason, Finding, Record, clip},
     plan::{Lever, log_stream_name, millis},
     proxy::{ConnectMode, FaultProxy},
-    report::{Occasion, OutputFile, files},
-    results::Stage,
 };
 
 /// An interval of the journal, scenario time.
@@ -262,62 +258,6 @@ async fn settle_last(context: &Context) {
     let _ = tokio::time::timeout(LEDGER_LIMIT, settled).await;
 }
 
-/// Writes a snapshot and the output files. A file that cannot be written does not stop the soak: the journal is the record, and
-/// has it that whoever looks for the file finds an old one or none.
-fn write_down(begun: &StartedSession, context: &Context, minute: u64, drawing: &mut JoinSet<()>) {
-    let StartedSession { config, header, .. } = begun;
-    let exposition = context.shared_gateway.exposition();
-    let (slow, fast): (Vec<_>, Vec<_>) =
-        files(&config.folder, Occasion::Played).into_iter().partition(|file| file.is_slow);
-    // Rendered under the recorder's lock, written outside it: a slow disk must not look like a slow gateway.
-    let (rendered, said) = context.recorder.with_history(|history| {
-        let said = Evaluation::of(config, history, Stage::Playing);
-        let input = said.with(config, header, (&history.charts, &history.timeline));
-        let mut rendered: Vec<(PathBuf, String)> = fast.into_iter().map(|file| file.rendered(&input)).collect();
-        let snapshot = artifacts::snapshot(history, exposition.as_ref(), minute);
-        rendered.insert(0, (config.folder.snapshot(minute), snapshot));
-        (rendered, said)
-    });
-    for (path, text) in rendered {
-        if let Err(error) = artifacts::replace(&path, &text) {
-            unwritten(&context.recorder, &error);
-        }
-    }
-    draw(begun, said, slow, drawing);
-}
-
-/// Renders slow files on a thread of their own: a scheduler that draws lets streams wait. Where those before are still being
-/// drawn, they will do for now.
-fn draw(begun: &StartedSession, said: Evaluation, slow: Vec<OutputFile>, drawing: &mut JoinSet<()>) {
-    while drawing.try_join_next().is_some() {}
-    if !drawing.is_empty() {
-        return;
-    }
-    let StartedSession { config, header, recorder, .. } = begun;
-    let (config, header, recorder) = (config.clone(), header.clone(), recorder.clone());
-    drawing.spawn_blocking(move || {
-        // Copied here, and not where it is measured: what is allocated and freed beside what stays for hours leaves holes
-        // in the heap.
-        let (series, timeline) = recorder.with_history(|history| (history.charts.clone(), history.timeline.clone()));
-        for file in slow {
-            let (path, text) = file.rendered(&said.with(&config, &header, (&series, &timeline)));
-            if let Err(error) = artifacts::replace(&path, &text) {
-                unwritten(&recorder, &error);
-            }
-        }
-    });
-}
-
-fn unwritten(recorder: &Recorder, error: &ArtifactError) {
-    tracing::error!("{error}");
-    let message = if error.is_out_of_descriptors() {
-        descriptors::exhausted(&error.to_string())
-    } else {
-        clip(&error.to_string())
-    };
-    recorder.incident(Finding::Fatal { message });
-}
-
 /// The last records, and the results as they stand for good.
 fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
     let StartedSession { config, recorder, .. } = begun;
@@ -348,16 +288,6 @@ fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
     }
     Checkpoint::remove(&config.folder.checkpoint());
     reason
-}
-
-/// Output files of a soak that is over, with their content.
-fn last_files(begun: &StartedSession, is_wanted: fn(&OutputFile) -> bool) -> Vec<(PathBuf, String)> {
-    let StartedSession { config, header, recorder, .. } = begun;
-    let (said, series, timeline) = recorder.with_history(|history| {
-        (Evaluation::of(config, history, Stage::Over), history.charts.clone(), history.timeline.clone())
-    });
-    let input = said.with(config, header, (&series, &timeline));
-    files(&config.folder, Occasion::Played).into_iter().filter(is_wanted).map(|file| file.rendered(&input)).collect()
 }
 
 impl Context {
