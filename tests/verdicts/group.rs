@@ -61,7 +61,12 @@ impl Group {
         })
     }
 
-    /// All that may be red.
+    /// Whether a KPI may be unproven by chance.
+    pub(crate) fn may_be_unproven(&self, name: &str) -> bool {
+        self.rows.iter().any(|(_, row)| row.unproven_by_chance.contains(&name))
+    }
+
+    /// All that is red.
     pub(crate) fn expected(&self) -> BTreeSet<&'static str> {
         self.rows.iter().flat_map(|(_, row)| row.reds()).collect()
     }
