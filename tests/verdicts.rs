@@ -16,6 +16,8 @@ mod group;
 mod readme;
 #[path = "verdicts/room.rs"]
 mod room;
+#[path = "verdicts/row.rs"]
+mod row;
 #[path = "verdicts/rows.rs"]
 mod rows;
 #[path = "verdicts/soak.rs"]
@@ -38,7 +40,8 @@ use std::{
 use group::Group;
 use libtest_mimic::{Arguments, Trial};
 use room::Room;
-use rows::{AFRESH, DEFECTS, GONE, ODDITIES, Row, STARVED};
+use row::{GONE, Row};
+use rows::{AFRESH, DEFECTS, ODDITIES, STARVED};
 use s2_harness::workload;
 use serde_json::Value;
 use soak::Said;

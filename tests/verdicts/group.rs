@@ -15,7 +15,7 @@ use testkit::AnyError;
 use toml::{Table, Value as Toml};
 
 use crate::{
-    rows::Row,
+    row::Row,
     soak::{Said, Scene},
 };
 

@@ -5,7 +5,10 @@ use std::fmt::Write;
 use mock_gateway::Defect;
 use testkit::AnyError;
 
-use crate::rows::{AFRESH, DEFECTS, ODDITIES, Row, STARVED};
+use crate::{
+    row::Row,
+    rows::{AFRESH, DEFECTS, ODDITIES, STARVED},
+};
 
 const BEGIN: &str = "<!-- the matrix -->\n";
 const END: &str = "<!-- the end of the matrix -->";

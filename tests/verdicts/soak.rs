@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use serde_json::Value;
 use testkit::{AnyError, GatewayProcess, Soak, reds};
 
-use crate::{gateway::Says, rows::METRICS_URL};
+use crate::{gateway::Says, row::METRICS_URL};
 
 /// A soak takes a minute. Beyond the limit something hangs.
 const LIMIT: Duration = Duration::from_secs(600);

@@ -25,7 +25,7 @@ const FLOORED: [Gauge; 9] = [
     Gauge::GatewayQueueDepth,
     Gauge::HarnessRss,
 ];
-/// Records may overrun the plan by so many scenario minutes before they are no longer believed.
+/// Maximum time that records may overrun the plan, scenario minutes. Later records are left out.
 const OVERRUN_MINUTES_MAX: u64 = 60;
 
 /// The soak minute by minute.
@@ -39,7 +39,7 @@ pub(crate) struct Series {
     pub(crate) clock: MinuteMedians,
     /// The same against our clock as if nobody had set it.
     pub(crate) unset_clock: MinuteMedians,
-    /// Between which the gateway's clock was ahead of ours, steady.
+    /// The least and the most by which the gateway's clock was ahead of ours, in steady phases; milliseconds.
     clock_bounds: GaugeTotal,
 }
 

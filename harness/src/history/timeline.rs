@@ -9,7 +9,7 @@ use crate::{
     plan::Plan,
 };
 
-/// Of things that a journal may name without end, so many names are kept.
+/// Maximum number of names that are kept of each kind: a journal may name workers, sources and routes without end.
 const NAMES_MAX: usize = 32;
 /// Holes kept; of all, the length is summed up. No session is taken over more often.
 const HOLES_MAX: usize = 64;

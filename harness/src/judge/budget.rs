@@ -1,4 +1,4 @@
-//! How much of the budget that its target allows a KPI has used, and how many samples it lacks.
+//! The share of the budget of its target that a KPI has used, and the number of samples that it lacks.
 
 use crate::{
     catalog::{Target, Unit},

@@ -18,7 +18,7 @@ use crate::{
     plan::Plan,
 };
 
-/// Where more requests than this are told to come later, percent of all, what was played is not the load that was planned.
+/// Maximum share of requests that are throttled, percent. With more, the load that was played is not the load of the plan.
 const THROTTLED_PERCENT_MAX: f64 = 10.0;
 /// The harness may stand still for this share of the plan.
 const STALLED_PERCENT_MAX: f64 = 1.0;

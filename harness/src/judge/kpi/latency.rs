@@ -178,23 +178,23 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
 /// are as many as were promised, it is missed. (How long an event was on its way is no word of the gateway's, and holds the
 /// network and us: [`arrivals`] says when that is certain all the same.)
 fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: Source, timing: Timing) {
-    let told = case.history.totals.histogram(timing, Scope::All);
+    let reported = case.history.totals.histogram(timing, Scope::All);
     let max_us = case.history.totals.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);
-    if is_too_few(told.len(), found.promised) {
+    if is_too_few(reported.len(), found.promised) {
         return;
     }
-    let told_ms = ms(value_us(&told, quantile, max_us));
-    if told_ms > case.limit() {
+    let reported_ms = ms(value_us(&reported, quantile, max_us));
+    if reported_ms > case.limit() {
         let limit_us = limit_us(case.limit());
         found.fault = Some(format!(
-            "{source} puts it at {} ms at most, and events say {told_ms:.0} ms",
+            "{source} puts it at {} ms at most, and events say {reported_ms:.0} ms",
             found.value.unwrap_or(0.0)
         ));
-        found.value = Some(told_ms);
-        found.evidence.over = told.count_above(limit_us);
+        found.value = Some(reported_ms);
+        found.evidence.over = reported.count_above(limit_us);
         found.evidence.first = first_over(case.history, timing, Scope::All, limit_us);
         found.evidence.worst = worst_over(case.history, timing, Scope::All, limit_us);
-        bound(found, &told, quantile, max_us);
+        bound(found, &reported, quantile, max_us);
     }
 }
 
