@@ -24,8 +24,8 @@ pub(crate) struct Row {
     pub(crate) fails: &'static [&'static str],
     /// What cannot be proven.
     pub(crate) unproven: &'static [&'static str],
-    /// KPIs that the defect leaves unproven by chance: its dice decide whether anything of their few samples is left. None of
-    /// them may fail.
+    /// KPIs that the defect's dice may leave without enough samples. Where that is all that is wrong, the soak is played again, and
+    /// the next one has to prove them.
     pub(crate) unproven_by_chance: &'static [&'static str],
     /// What is to stand in what is said of a red one, by its name.
     pub(crate) says: &'static [(&'static str, &'static str)],
