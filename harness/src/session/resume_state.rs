@@ -118,3 +118,31 @@ impl ResumeState {
         self.last_ids.get(stream).map(String::as_str)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog::Suite, journal::Finding, judge::fixtures::soak::Soak};
+
+    #[test]
+    fn each_hole_is_a_life_and_ends_where_the_next_one_measures() {
+        let mut soak = Soak::healthy(Suite::Full).cut_at(40 * 60_000);
+        let lives_and_reach = |soak: &Soak| {
+            let history = soak.history();
+            (ResumeState::of(&history, BTreeMap::new()).life, history.timeline.measured_to_ms)
+        };
+        assert_eq!((0, 40 * 60_000), lives_and_reach(&soak));
+        let started = ResumeState::of(&soak.history(), BTreeMap::new()).started(Workload::Runs);
+        for (n, to_minute) in [(1, 42), (2, 45)] {
+            let why = "the session's process died".to_owned();
+            let (from_ms, to_ms) = ((to_minute - 1) * 60_000, to_minute * 60_000);
+            let cut = BTreeMap::from([(Workload::Runs, 2)]);
+            soak.happens(to_ms, Finding::Hole { from_ms, to_ms, why, cut });
+            assert_eq!((n, to_ms), lives_and_reach(&soak));
+        }
+        let resumed = ResumeState::of(&soak.history(), BTreeMap::new());
+        assert!(resumed.is_there() && resumed.has_beaten(5 * 60_000) && !resumed.has_beaten(60 * 60_000));
+        // What was finished stays finished, whatever was cut.
+        assert_eq!(started, resumed.started(Workload::Runs));
+    }
+}
