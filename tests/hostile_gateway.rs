@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 use s2_harness::workload;
-use testkit::{AnyError, CARGO_NEXTEST, needing, no_gateway, play_if_asked, trial};
+use testkit::{AnyError, CARGO_NEXTEST, again_if_stalled, needing, no_gateway, play_if_asked, trial};
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room.
 const SIDE_BY_SIDE: usize = 12;
@@ -92,7 +92,8 @@ fn main() -> ExitCode {
     }
     let mut args = Arguments::from_args();
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
-    let trials = TESTS.iter().map(|(name, test)| trial(*name, || test(name)));
+    let trials =
+        TESTS.iter().map(|(name, test)| trial(*name, || again_if_stalled(&scene::folder(name), || test(name))));
     let junit = "forging::no_element_of_the_junit_file_is_the_gateways";
     let junit = trial(junit, move || forging::no_element_of_the_junit_file_is_the_gateways(junit));
     let trials = trials.chain(needing(&[CARGO_NEXTEST], &args, vec![junit]));

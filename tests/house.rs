@@ -22,9 +22,9 @@ const IMPORTS: [(&str, &[&str]); 16] = [
     ("judge", &["catalog", "plan", "journal", "history"]),
     ("results", &["catalog", "plan", "history", "judge"]),
     ("report", &["catalog", "plan", "journal", "history", "judge", "results"]),
-    ("streams", &[]),
+    ("streams", &["plan", "journal"]),
     ("proxy", &["clock"]),
-    ("gateway", &["catalog", "clock", "plan", "journal"]),
+    ("gateway", &["catalog", "clock", "plan", "journal", "streams"]),
     (
         "session",
         &[

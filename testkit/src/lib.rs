@@ -12,6 +12,7 @@
 //! | `gateway` | a gateway in a process of its own |
 //! | `redis_server` | a Redis server that a test starts, ends, and starts again |
 //! | `processes` | other processes, as `/proc` shows them |
+//! | `standing_still` | soaks on a machine that stands still now and then |
 //! | `trials` | trials, and trials that need a program which the machine may lack |
 //! | `wait` | waits for a condition, up to a limit |
 
@@ -21,6 +22,7 @@ mod left;
 mod processes;
 mod redis_server;
 mod soak;
+mod standing_still;
 mod trials;
 mod wait;
 
@@ -30,6 +32,7 @@ pub use left::{Left, reds};
 pub use processes::{command_line, memory_bytes, memory_peak_bytes, session_of};
 pub use redis_server::{Keeps, RedisServer, free_port};
 pub use soak::{Playing, Soak};
+pub use standing_still::again_if_stalled;
 pub use trials::{CARGO_NEXTEST, CHROMEDRIVER, CHROMIUM, NODE, Program, REDIS_SERVER, needing, trial};
 pub use wait::wait;
 

@@ -61,8 +61,8 @@ impl Worker for Shaky {
         self.inner.name()
     }
 
-    fn beside(&self) -> Option<&TaskGroup> {
-        self.inner.beside()
+    fn background_tasks(&self) -> Option<&TaskGroup> {
+        self.inner.background_tasks()
     }
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {

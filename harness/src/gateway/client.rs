@@ -176,7 +176,7 @@ impl Client {
 
     /// A request as it would be sent, for people: method and URL, headers but for what opens the gateway, body.
     #[must_use]
-    pub fn shown(&self, call: CallName, fill: &Fill<'_>) -> String {
+    pub fn describe(&self, call: CallName, fill: &Fill<'_>) -> String {
         let token = self.token.as_ref().map(Token::current);
         let request = match self.request_at(call, fill, None, token.as_ref()) {
             Ok(request) => request,

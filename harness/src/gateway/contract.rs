@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::dialect::{Dialect, EventKind, Events, RunState};
 use crate::catalog::CallName;
 use crate::journal::clip;
+use crate::streams::Delivery;
 
 /// A run to be created.
 #[derive(Debug, Clone)]
@@ -170,10 +171,11 @@ pub struct LogEvent {
 }
 
 impl LogEvent {
-    /// What a person reads of it: its message, else what kind of event it is.
+    /// The event as a client got it, under the id that its stream gave it.
     #[must_use]
-    pub fn line(&self) -> &str {
-        self.message.as_deref().unwrap_or(&self.kind)
+    pub fn delivery<'a>(&'a self, id: &'a str) -> Delivery<'a> {
+        let message = self.message.as_deref();
+        Delivery { stamp: &self.stamp, unstamped: &self.unstamped, run: &self.run_id, id, kind: &self.kind, message }
     }
 
     /// An event of this kind, about this run.

@@ -85,7 +85,7 @@ impl TokenSource {
 
     /// Where it comes from, as the journal says it.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Text(_) => "set, not shown".to_owned(),
             Self::File(path) => format!("in the file {}", path.display()),
@@ -233,7 +233,7 @@ mod tests {
             let source = TokenSource::Command(command.into());
             let error = told(&source).await.unwrap_err();
             assert!(error.contains(what) && !error.contains("secret"), "{error}");
-            assert!(!format!("{source:?}{}", source.shown()).contains("secret"));
+            assert!(!format!("{source:?}{}", source.describe()).contains("secret"));
         }
     }
 }

@@ -196,8 +196,8 @@ impl Timeline {
             }
             Finding::WorkerGaveUp { worker } => self.worker(worker, |record| record.gave_up_ms = Some(at_ms)),
             Finding::WorkerDone { worker } => self.worker(worker, |record| record.is_done = true),
-            Finding::SourceFailed { source, answer } => tell(&mut self.sources, source, incident, answer),
-            Finding::RequestFailed { route, answer, .. } => tell(&mut self.routes, route, incident, answer),
+            Finding::SourceFailed { source, answer } => note_failure(&mut self.sources, source, incident, answer),
+            Finding::RequestFailed { route, answer, .. } => note_failure(&mut self.routes, route, incident, answer),
             Finding::MetricMissing { name } if self.missing_metrics.len() < NAMES_MAX => {
                 self.missing_metrics.insert(name.clone());
             }
@@ -265,7 +265,7 @@ impl Timeline {
     }
 }
 
-fn tell(records: &mut BTreeMap<String, FailureRecord>, name: &str, incident: &Incident, answer: &str) {
+fn note_failure(records: &mut BTreeMap<String, FailureRecord>, name: &str, incident: &Incident, answer: &str) {
     if !records.contains_key(name) && records.len() >= NAMES_MAX {
         return;
     }

@@ -99,23 +99,25 @@ impl Violations {
 
 /// The offence, whose it is, what was answered, and the value where it has one.
 fn offence(finding: &Finding, ready: &str) -> Option<(ViolationKind, String, String, Option<f64>)> {
-    let said = |offence, subject: String, answer: &str| Some((offence, subject, answer.to_owned(), None));
+    let of_answer = |offence, subject: String, answer: &str| Some((offence, subject, answer.to_owned(), None));
     match finding {
-        Finding::NotReady { answer } => said(ViolationKind::NotReady, ready.into(), answer),
-        Finding::RunFailed { run, answer } => said(ViolationKind::RunFailed, run_named(run), answer),
-        Finding::RunUnended { run, answer } => said(ViolationKind::RunUnended, run_named(run), answer),
+        Finding::NotReady { answer } => of_answer(ViolationKind::NotReady, ready.into(), answer),
+        Finding::RunFailed { run, answer } => of_answer(ViolationKind::RunFailed, run_named(run), answer),
+        Finding::RunUnended { run, answer } => of_answer(ViolationKind::RunUnended, run_named(run), answer),
         Finding::RequestFailed { route, subject, answer, .. } => {
             let about = if subject.is_empty() { route.clone() } else { format!("{route} ({})", named(subject)) };
-            said(ViolationKind::RequestFailed, about, answer)
+            of_answer(ViolationKind::RequestFailed, about, answer)
         }
-        Finding::StreamDropped { stream, answer } => said(ViolationKind::StreamDropped, stream_named(stream), answer),
+        Finding::StreamDropped { stream, answer } => {
+            of_answer(ViolationKind::StreamDropped, stream_named(stream), answer)
+        }
         Finding::ReconnectFailed { stream, attempt, answer } => {
-            said(ViolationKind::ReconnectFailed, stream_named(stream), &format!("attempt {attempt}: {answer}"))
+            of_answer(ViolationKind::ReconnectFailed, stream_named(stream), &format!("attempt {attempt}: {answer}"))
         }
         Finding::EventDuplicated { stream, run, id, same_id, line, why } => {
             let how = if *same_id { "again under the same id" } else { "again under a new id" };
             let text = format!("event {id}{} {how}{}", quoted(line), because(why));
-            said(ViolationKind::EventDuplicated, of_stream(run, stream), &text)
+            of_answer(ViolationKind::EventDuplicated, of_stream(run, stream), &text)
         }
         Finding::EventMissed { stream, run, id, seen_by, line, why } => {
             let seen = match seen_by {
@@ -123,7 +125,7 @@ fn offence(finding: &Finding, ready: &str) -> Option<(ViolationKind, String, Str
                 0 => format!("the run has the log line '{id}', and the stream did not show it"),
                 _ => format!("event {id}{} was seen by {seen_by} other clients{}", quoted(line), because(why)),
             };
-            said(ViolationKind::EventMissed, of_stream(run, stream), &seen)
+            of_answer(ViolationKind::EventMissed, of_stream(run, stream), &seen)
         }
         Finding::VersionNotFound { version, waited_ms, answer } => {
             #[expect(clippy::cast_precision_loss, reason = "no wait is 285 thousand years long")]
@@ -131,25 +133,27 @@ fn offence(finding: &Finding, ready: &str) -> Option<(ViolationKind, String, Str
             Some((ViolationKind::VersionNotFound, version.clone(), answer.clone(), Some(waited_seconds)))
         }
         Finding::VersionLost { version, workspace, answer } => {
-            said(ViolationKind::VersionLost, format!("{version} from workspace {workspace}"), answer)
+            of_answer(ViolationKind::VersionLost, format!("{version} from workspace {workspace}"), answer)
         }
         Finding::SearchCut { version, is_new, workspace, why, .. } => {
             let offence = if *is_new { ViolationKind::NewVersionCut } else { ViolationKind::VersionCut };
-            said(offence, format!("{version} from workspace {workspace}"), why)
+            of_answer(offence, format!("{version} from workspace {workspace}"), why)
         }
-        Finding::TamperAccepted { version, answer } => said(ViolationKind::TamperAccepted, version.clone(), answer),
+        Finding::TamperAccepted { version, answer } => {
+            of_answer(ViolationKind::TamperAccepted, version.clone(), answer)
+        }
         Finding::InjectionAccepted { probe, run, answer } => {
-            said(ViolationKind::InjectionAccepted, format!("{probe}, {}", run_named(run)), answer)
+            of_answer(ViolationKind::InjectionAccepted, format!("{probe}, {}", run_named(run)), answer)
         }
         Finding::InjectionUnclear { probe, run, answer } => {
-            said(ViolationKind::InjectionUnclear, format!("{probe}, {}", run_named(run)), answer)
+            of_answer(ViolationKind::InjectionUnclear, format!("{probe}, {}", run_named(run)), answer)
         }
-        Finding::PiiRefused { probe, answer } => said(ViolationKind::PiiRefused, probe.clone(), answer),
+        Finding::PiiRefused { probe, answer } => of_answer(ViolationKind::PiiRefused, probe.clone(), answer),
         Finding::PiiLeaked { probe, run, place } => {
-            said(ViolationKind::PiiLeaked, format!("{probe}, {}", run_named(run)), &format!("shown in {place}"))
+            of_answer(ViolationKind::PiiLeaked, format!("{probe}, {}", run_named(run)), &format!("shown in {place}"))
         }
         Finding::PlaintextLeaked { run, place } => {
-            said(ViolationKind::PlaintextLeaked, run_named(run), &format!("shown in {place}"))
+            of_answer(ViolationKind::PlaintextLeaked, run_named(run), &format!("shown in {place}"))
         }
         _ => None,
     }

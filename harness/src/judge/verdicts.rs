@@ -31,7 +31,7 @@ pub struct Verdicts {
 pub fn judge(plan: &Plan, targets: &Targets, history: &History) -> Verdicts {
     let mut kpis: Vec<Judgement> = Kpi::of(plan.suite).map(|kpi| kpi::judge(kpi, plan, targets, history)).collect();
     let baseline = targets.baseline().filter(|baseline| baseline.suite() == plan.suite);
-    let comparison = baseline.map(|baseline| baseline.hold(plan, &mut kpis));
+    let comparison = baseline.map(|baseline| baseline.apply(plan, &mut kpis));
     Verdicts {
         kpis,
         workloads: Workload::of(plan.suite).map(|workload| workload::judge(workload, plan, history)).collect(),

@@ -38,7 +38,7 @@ impl Plan {
     /// gateway that drains before it restarts keeps its window open for longer than planned. At least half of what was planned
     /// is asked for, however long the windows were.
     #[must_use]
-    pub fn promised(&self, kpi: Kpi, windows_ms: &[(u64, u64)]) -> u64 {
+    pub fn expected_samples(&self, kpi: Kpi, windows_ms: &[(u64, u64)]) -> u64 {
         let planned = self.promises.get(kpi);
         if windows_ms.is_empty() {
             return planned;

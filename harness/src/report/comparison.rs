@@ -41,9 +41,9 @@ pub(super) fn compared_with(comparison: &Comparison) -> String {
 
 /// Name, then, now, change, and whether that is more than noise.
 pub(super) fn row(kpi: &Compared) -> [String; 5] {
-    let told =
+    let format_value =
         |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| number::value(value, kpi.unit, kpi.target));
-    [kpi.name.clone(), told(kpi.then), told(kpi.now), change(kpi), moved(kpi)]
+    [kpi.name.clone(), format_value(kpi.then), format_value(kpi.now), change(kpi), moved(kpi)]
 }
 
 /// In percent of the old value. A share of what went well has hardly any: its change is one of points, and so is that of

@@ -110,7 +110,7 @@ fn offenders(judgement: &Judgement) -> Vec<String> {
     let is_latency = matches!(judgement.unit, Unit::Millis | Unit::Seconds);
     let first_line = first.map(|first| {
         let over = if has_values || is_latency { "first over at" } else { "first at" };
-        format!("{over} {}", told(first))
+        format!("{over} {}", describe(first))
     });
     let mut rest = worst.iter().filter(|offender| Some(*offender) != first);
     let worst_line = if has_values { rest.next() } else { None };
@@ -129,11 +129,11 @@ fn offenders(judgement: &Judgement) -> Vec<String> {
 /// `2,540 ms at T+61:40, run 9c1e`, or without a value `at T+61:40, …`.
 fn valued(offender: &Violation, judgement: &Judgement) -> String {
     let value = offender.value.map(|value| number::value(value, judgement.unit, judgement.target));
-    value.map_or_else(|| format!("at {}", told(offender)), |value| format!("{value} at {}", told(offender)))
+    value.map_or_else(|| format!("at {}", describe(offender)), |value| format!("{value} at {}", describe(offender)))
 }
 
 /// When, who, in which window, and what was answered.
-fn told(offender: &Violation) -> String {
+fn describe(offender: &Violation) -> String {
     let mut told = moment(offender.at_ms);
     if !offender.subject.is_empty() {
         told.push_str(", ");

@@ -28,7 +28,7 @@ pub fn summary_markdown(results: &Results, folder: &str) -> String {
         let kind = row.judgement.kind;
         let [name, value, target, samples, _] = table::cells(row).map(|cell| escaped(&cell));
         let name = if kind == Judged::Kpi { name } else { escaped(&kind.trial_name(suite, &name)) };
-        text.push_str(&format!("| {} | {name} | {value} | {target} | {samples} |\n", shown(&row.status)));
+        text.push_str(&format!("| {} | {name} | {value} | {target} | {samples} |\n", status_word(&row.status)));
     }
     let reds: Vec<&Row> = rows.iter().filter(|row| row.status.is_red()).copied().collect();
     text.push_str(&texts(&reds, suite, folder));
@@ -40,7 +40,7 @@ pub fn summary_markdown(results: &Results, folder: &str) -> String {
     text
 }
 
-const fn shown(status: &Status) -> &'static str {
+const fn status_word(status: &Status) -> &'static str {
     match status {
         Status::Fail => "🔴 **FAIL**",
         Status::Unproven => "🟠 **UNPROVEN**",

@@ -78,7 +78,7 @@ pub enum AttachError {
 ///
 /// # Errors
 /// Where no session could be started, its journal cannot be read, or it does not end.
-pub(super) fn attend(
+pub(super) fn wait_for_session(
     folder: &AttachFolder,
     follower: &mut Follower,
     spawner: &mut dyn Spawner,
@@ -92,7 +92,7 @@ pub(super) fn attend(
         let has_news = run.map_or(Ok(false), |run| follower.poll(&run.journal()))?;
         seen(follower, has_news);
         if follower.has_ended() {
-            see_off(folder, spawner)?;
+            wait_for_exit(folder, spawner)?;
             return Ok(WaitOutcome::Ended);
         }
         if let Some(why) = folder.failure()? {
@@ -154,7 +154,7 @@ fn take_turn(
 }
 
 /// Who reads the results when a trial has spoken finds all of them, and nothing of ours still runs.
-fn see_off(folder: &AttachFolder, spawner: &mut dyn Spawner) -> Result<(), LockError> {
+fn wait_for_exit(folder: &AttachFolder, spawner: &mut dyn Spawner) -> Result<(), LockError> {
     let began = clock::now();
     while spawner.reap() || folder.is_session_alive()? {
         if clock::now().saturating_duration_since(began) > LEAVE_LIMIT {

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    attach::{AttachError, WaitOutcome, attend},
+    attach::{AttachError, WaitOutcome, wait_for_session},
     folder::AttachFolder,
     follow::{Follower, PollMode, Soak},
     last_results,
@@ -98,7 +98,7 @@ impl Attachment {
                     let us = Arc::clone(self);
                     *state = AttachmentState::Waiting;
                     let interest = us.interest(subject);
-                    thread::spawn(move || us.attend(interest));
+                    thread::spawn(move || us.wait_for_session(interest));
                 }
                 AttachmentState::Waiting => {
                     if let Some(why) = subject.kpi.and_then(|kpi| lock(&self.certain).get(&kpi).cloned()) {
@@ -128,8 +128,8 @@ impl Attachment {
     }
 
     /// Says a thing to who watches.
-    pub(super) fn say(&self, line: &str) {
-        self.shared.progress.say(line);
+    pub(super) fn print(&self, line: &str) {
+        self.shared.progress.print(line);
     }
 
     /// A process that shows no progress looks at the journal before its end only for a trial that may go red by then.
@@ -138,7 +138,7 @@ impl Attachment {
         if self.shared.is_nextest && !may_go_red { PollMode::End } else { PollMode::News }
     }
 
-    fn attend(&self, interest: PollMode) {
+    fn wait_for_session(&self, interest: PollMode) {
         // A panic that nobody hears of would leave every trial waiting.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_judge(interest)))
             .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
@@ -154,7 +154,7 @@ impl Attachment {
         let plays_on_mock = settings.gateway_for(self.suite).is_none();
         let mut processes = ProcessSpawner::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
         let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
-        let attended = attend(&folder, &mut follower, &mut processes, &mut |follower, has_news| {
+        let attended = wait_for_session(&folder, &mut follower, &mut processes, &mut |follower, has_news| {
             self.seen(&folder, follower, has_news);
         })?;
         // The first judges, and tells the others: of one soak there is one verdict. On a disk that takes nothing any more
@@ -175,7 +175,7 @@ impl Attachment {
         if let Some(path) = &self.shared.step_summary {
             let text = summary_markdown(&outcome.results, &outcome.folder);
             if let Err(error) = summary::append_once(path, &folder, &text) {
-                self.say(&error.to_string());
+                self.print(&error.to_string());
             }
         }
         Ok(outcome)
@@ -197,7 +197,7 @@ impl Attachment {
                 Some(tail)
             }
         };
-        SuiteOutcome { results: self.results(&soak, Stage::Over), folder: shown(run), at_length }
+        SuiteOutcome { results: self.results(&soak, Stage::Over), folder: describe_folder(run), at_length }
     }
 
     fn results(&self, soak: &Soak, stage: Stage) -> Results {
@@ -257,7 +257,7 @@ impl Attachment {
         let results = Arc::new(self.results(soak, Stage::Playing));
         // Who watches is shown the same at the same moment.
         *lock(&self.latest) = Some((clock::now(), Arc::clone(&results)));
-        let run = shown(folder.run_folder().ok().flatten().as_ref());
+        let run = describe_folder(folder.run_folder().ok().flatten().as_ref());
         // The soak goes on, and what is told here is told at once.
         let at = moment(soak.history.timeline.scenario_ms());
         let as_of = format!("as of {at}, when it was missed for good; the results have the final figures");
@@ -273,8 +273,8 @@ impl Attachment {
     }
 }
 
-fn shown(run: Option<&RunFolder>) -> String {
-    run.map_or_else(|| "no folder was made".to_owned(), |run| session::shown(&run.path()))
+fn describe_folder(run: Option<&RunFolder>) -> String {
+    run.map_or_else(|| "no folder was made".to_owned(), |run| session::display_path(&run.path()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -32,7 +32,7 @@ pub(super) fn listen(attachments: Arc<BTreeMap<Suite, Arc<Attachment>>>) {
                 }
                 has_asked = true;
                 if let Some(attachment) = attachments.values().next() {
-                    attachment.say("stopping the soak in good order; once more leaves at once");
+                    attachment.print("stopping the soak in good order; once more leaves at once");
                 }
                 for attachment in attachments.values() {
                     attachment.ask_to_stop();

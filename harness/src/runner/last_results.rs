@@ -7,7 +7,7 @@ use crate::{
     catalog::Phase,
     journal::{Finding, Incident, Record},
     report::{Occasion, RunFolder},
-    session::{replace, shown},
+    session::{display_path, replace},
     settings::Settings,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn leave(run: &RunFolder, attended: &WaitOutcome, folder: &AttachFold
     if let WaitOutcome::Died { what, .. } = attended {
         history.absorb(&of_death(history.timeline.scenario_ms(), what, folder));
     }
-    let folder = shown(&run.path());
+    let folder = display_path(&run.path());
     for (path, text) in rejudged(&header, &history, settings, run, Occasion::Played, &folder).1 {
         if let Err(error) = replace(&path, &text) {
             eprintln!("{error}");

@@ -52,7 +52,7 @@ impl Lock {
     }
 
     /// Leaves a word for those who find the lock taken.
-    pub(super) fn say(&mut self, words: &str) -> io::Result<()> {
+    pub(super) fn write(&mut self, words: &str) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all(words.as_bytes())
@@ -66,7 +66,7 @@ pub(super) fn is_held(path: &Path) -> Result<bool, LockError> {
 }
 
 /// What the holder of a lock left as a word.
-pub(super) fn said(path: &Path) -> String {
+pub(super) fn holder(path: &Path) -> String {
     let mut words = String::new();
     let read = File::open(path).and_then(|file| file.take(4_096).read_to_string(&mut words));
     if read.is_ok() { words } else { String::new() }
@@ -111,8 +111,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.lock");
         let mut lock = Lock::try_exclusive(&path).unwrap().unwrap();
-        lock.say("a long first word").unwrap();
-        lock.say("second").unwrap();
-        assert_eq!(said(&path), "second");
+        lock.write("a long first word").unwrap();
+        lock.write("second").unwrap();
+        assert_eq!(holder(&path), "second");
     }
 }

@@ -131,7 +131,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
         carried.finish();
     }
     if !is_nextest {
-        conclude(&attachments);
+        finish(&attachments);
     }
     conclusion.exit_code()
 }
@@ -166,7 +166,7 @@ fn check_out(out: &Path) -> io::Result<()> {
 }
 
 /// What a person wants to see at the end of it, on stderr: stdout is the test report's.
-fn conclude(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
+fn finish(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
     for (suite, attachment) in attachments {
         if let Some(outcome) = attachment.outcome() {
             let table = kpi_table(&outcome.results, progress::stderr_look());

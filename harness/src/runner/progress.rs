@@ -130,7 +130,7 @@ impl Progress {
     }
 
     /// Says a thing on stderr, around the blocks.
-    pub(super) fn say(&self, line: &str) {
+    pub(super) fn print(&self, line: &str) {
         match self {
             Self::Blocks { all, .. } => all.suspend(|| eprintln!("{line}")),
             Self::Lines(_) | Self::Silent => eprintln!("{line}"),

@@ -24,7 +24,7 @@ use crate::{
     journal::{Header, Torn},
     report::{FileInput, Glance, Occasion, RunFolder, comparison_table, files, kpi_table, summary_markdown},
     results::{Results, Stage, Waivers},
-    session::{ArtifactError, replace, shown},
+    session::{ArtifactError, display_path, replace},
     settings::{Environment, Settings},
 };
 
@@ -74,7 +74,7 @@ pub(super) fn run(
     if let Some(other) = of_other_suite(settings, std::iter::once(suite)) {
         return Err(other.into());
     }
-    let path = shown(journal.path());
+    let path = display_path(journal.path());
     if !is_any_selected(&args, suite) {
         return Err(RejudgeError::NoneSelected { journal: path, suite });
     }
@@ -83,7 +83,7 @@ pub(super) fn run(
     let (outcome, torn) = judged(journal, settings, &path, &folder)?;
     let is_nextest = environment.nextest_run_id().is_some();
     if !is_nextest {
-        say(&Preamble { path: &path, suite, settings, torn, not_used: not_used(environment) });
+        print_preamble(&Preamble { path: &path, suite, settings, torn, not_used: not_used(environment) });
     }
     if let Some(path) = environment.step_summary() {
         let text = summary_markdown(&outcome.results, &outcome.folder);
@@ -98,7 +98,7 @@ pub(super) fn run(
     let conclusion = libtest_mimic::run(&args, trials_of(suite, &waivers, false, &ask));
     if !is_nextest {
         let table = kpi_table(&outcome.results, progress::stderr_look());
-        eprintln!("{suite}, judged again: {}\n\n{table}", shown(&results));
+        eprintln!("{suite}, judged again: {}\n\n{table}", display_path(&results));
         outcome.results.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
     }
     Ok(conclusion)
@@ -113,7 +113,7 @@ fn judged(
 ) -> Result<(SuiteOutcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
     let (header, history, torn) = journal.fold(&settings.targets)?;
-    let told = format!("judged again from {path}; results in {}", shown(&into.rejudged()));
+    let told = format!("judged again from {path}; results in {}", display_path(&into.rejudged()));
     let (results, rendered) = rejudged(&header, &history, settings, into, Occasion::JudgedAgain, &told);
     rendered.iter().try_for_each(|(path, text)| replace(path, text))?;
     Ok((SuiteOutcome { results, folder: told, at_length: history.timeline.fatal().map(str::to_owned) }, torn))
@@ -172,7 +172,7 @@ struct Preamble<'a> {
     not_used: Vec<&'static str>,
 }
 
-fn say(said: &Preamble<'_>) {
+fn print_preamble(said: &Preamble<'_>) {
     eprint!("{said}");
 }
 

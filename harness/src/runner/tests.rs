@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    attach::{AttachError, LIVES_MAX, WaitOutcome, attend},
+    attach::{AttachError, LIVES_MAX, WaitOutcome, wait_for_session},
     folder::{AttachFolder, GatewayAddress, remove_old, run_key},
     follow::{Follower, PollMode, has_end},
     lock::{self, Lock},
@@ -103,7 +103,7 @@ impl Spawner for Broken {
 
 fn attend_with(folder: &AttachFolder, spawner: &mut dyn Spawner) -> (Result<WaitOutcome, AttachError>, Follower) {
     let mut follower = follower();
-    let attended = attend(folder, &mut follower, spawner, &mut |_, _| {});
+    let attended = wait_for_session(folder, &mut follower, spawner, &mut |_, _| {});
     (attended, follower)
 }
 
@@ -197,7 +197,7 @@ fn whoever_waits_holds_the_attached_lock() {
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
     let mut was_held = false;
     let mut seen = |_: &Follower, _| was_held = lock::is_held(&folder.attached_lock()).unwrap();
-    attend(&folder, &mut follower(), &mut spawner, &mut seen).unwrap();
+    wait_for_session(&folder, &mut follower(), &mut spawner, &mut seen).unwrap();
     assert!(was_held);
     assert!(!lock::is_held(&folder.attached_lock()).unwrap());
 }
@@ -257,7 +257,7 @@ fn who_only_wants_the_end_has_all_of_a_journal_that_will_have_none() {
     let records = vec![header(), heartbeat(300_000)];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
     let mut follower = Follower::new(Arc::new(Targets::default()), PollMode::End);
-    let attended = attend(&folder, &mut follower, &mut spawner, &mut |_, _| {}).unwrap();
+    let attended = wait_for_session(&folder, &mut follower, &mut spawner, &mut |_, _| {}).unwrap();
     assert!(matches!(attended, WaitOutcome::Died { .. }));
     assert!(follower.soak().unwrap().history.timeline.heartbeat.is_some());
 }

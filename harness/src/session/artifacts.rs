@@ -53,7 +53,7 @@ impl Evaluation {
         Self {
             results: Results::of(plan, targets, history, waivers, stage),
             glance: Glance::at(plan, targets, history),
-            folder: shown(&config.folder.path()),
+            folder: display_path(&config.folder.path()),
         }
     }
 
@@ -70,7 +70,7 @@ impl Evaluation {
 }
 
 /// A path below the current folder is named from here.
-pub(crate) fn shown(path: &Path) -> String {
+pub(crate) fn display_path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }

@@ -35,12 +35,12 @@ pub(super) struct StartedSession {
 /// In words, where there can be no journal.
 pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
     match Takeover::read(&config.folder, &config.targets).map_err(|e| e.to_string())? {
-        Some(takeover) => again(config, takeover, stop),
-        None => anew(config, stop).await,
+        Some(takeover) => resume(config, takeover, stop),
+        None => start_new(config, stop).await,
     }
 }
 
-async fn anew(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
+async fn start_new(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
     // What asked it to stop before it began says why; the gateway may be another's.
     let ready = tokio::select! {
         biased;
@@ -84,7 +84,7 @@ fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> O
 }
 
 /// Goes on where the clock is by now. The gateway may be down at the moment, by our own hand even: it is not waited for.
-fn again(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<StartedSession, String> {
+fn resume(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<StartedSession, String> {
     let (header, clock) = (takeover.header.clone(), takeover.clock());
     config.plan = header.plan.clone();
     let Opened { writer, history, resumed, hole_ms: (from_ms, to_ms) } =

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -10,21 +10,23 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tracing::instrument::WithSubscriber;
 
 use super::{
-    Calls, Context, FATAL_TARGET, Gate, Ledger, SessionConfig, SharedRuns, Stop, artifacts,
+    Calls, Context, Deliveries, Disturbance, FATAL_TARGET, Gate, Schedule, SessionConfig, SessionFacts, SharedRuns,
+    Stop, artifacts,
     begin::{StartedSession, begin},
     calls::WAIT_LIMIT,
     checkpoint::Checkpoint,
-    crew::Crew,
     live::{Live, Showing},
     log,
     output_files::{last_files, unwritten, write_down},
+    running_workers::RunningWorkers,
 };
 use crate::{
     clock::{self, Clock, wall_now},
     gateway::{Client, Streams},
-    journal::{Counter, End, EndReason, Finding, Record, clip},
-    plan::{Lever, log_stream_name, millis},
+    journal::{End, EndReason, Finding, Record},
+    plan::{Lever, millis},
     proxy::{ConnectMode, FaultProxy},
+    streams::Ledger,
 };
 
 /// An interval of the journal, scenario time.
@@ -91,14 +93,12 @@ pub(super) async fn play_logged(
     let _ = scenario_clock.set(begun.recorder.clock().clone());
     let live = show(&begun).await;
     if let Some(gateway) = begun.gateway.clone() {
-        let live = live.as_ref().map(Live::url);
-        let context = Context { live: live.map(Arc::from), ..context(&begun, &stop, proxy.as_ref(), gateway) };
-        play_plan(&begun, &context).await;
+        play_plan(&begun, &context(&begun, &stop, (proxy.clone(), live.as_ref()), gateway)).await;
     }
     if let Some(proxy) = proxy.and_then(Arc::into_inner) {
         proxy.shutdown().await;
     }
-    let reason = conclude(&begun, &stop);
+    let reason = finish(&begun, &stop);
     if let Some(live) = live {
         live.shutdown().await;
         // One that stays says where nobody is any more, which a look shows.
@@ -142,7 +142,7 @@ async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<Fault
 fn context(
     begun: &StartedSession,
     stop: &Stop,
-    proxy: Option<&Arc<FaultProxy>>,
+    (proxy, live): (Option<Arc<FaultProxy>>, Option<&Live>),
     (client, streams): (Client, Streams),
 ) -> Context {
     let StartedSession { config, header, recorder, resumed, .. } = begun;
@@ -153,35 +153,42 @@ fn context(
     // Where the gateway may still be down by our own hand, what is due waits until W6 knows.
     gate.hold(matches!(resumed.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
     let runs_started = recorder.with_history(|history| history.totals.runs_started());
-    Context {
+    let schedule = Schedule {
         plan: Arc::new(config.plan.clone()),
-        access: Arc::new(config.gateway.clone()),
         clock: recorder.clock().clone(),
-        recorder: recorder.clone(),
         stop: stop.clone(),
         closing: stop.child(),
-        calls: Calls::new((client, streams), gate, recorder.clone(), stop.clone()),
-        shared_runs: Arc::new(
-            SharedRuns::with_runs_started(runs_started).where_names_are_given(config.gateway.dialect.gives_run_ids()),
-        ),
-        shared_streams: Arc::default(),
-        shared_gateway: Arc::default(),
-        ledger: Arc::new(Mutex::new(ledger)),
-        levers: Arc::new(config.levers.clone()),
-        proxy: proxy.cloned(),
-        live: None,
-        nonce: header.nonce.as_str().into(),
         began: if resumed.is_there() { clock::now() } else { recorder.clock().instant(0) },
         resumed: Arc::clone(resumed),
+    };
+    Context {
+        schedule,
+        calls: Calls::new((client, streams), gate, recorder.clone(), stop.clone()),
+        recorder: recorder.clone(),
+        deliveries: Arc::new(Deliveries::new(
+            (recorder, stop),
+            (ledger, clients),
+            config.gateway.dialect.events.has_ends(),
+            config.gateway.dialect.gives_run_ids(),
+        )),
+        shared_runs: Arc::new(SharedRuns::with_runs_started(runs_started)),
+        shared_streams: Arc::default(),
+        shared_gateway: Arc::default(),
+        disturbance: Disturbance { levers: Arc::new(config.levers.clone()), proxy },
+        facts: SessionFacts {
+            access: Arc::new(config.gateway.clone()),
+            nonce: header.nonce.as_str().into(),
+            live: live.map(|live| live.url().into()),
+        },
     }
 }
 
 /// Starts the workers, and writes down what they measure until all are done or a stop was asked for.
 async fn play_plan(begun: &StartedSession, context: &Context) {
     let config = &begun.config;
-    let mut crew = Crew::start(config, context);
+    let mut crew = RunningWorkers::start(config, context);
     let mut drawing = JoinSet::new();
-    let (clock, stop) = (&context.clock, &context.stop);
+    let (clock, stop) = (&context.schedule.clock, &context.schedule.stop);
     let deadline = clock.instant(config.plan.duration_ms) + config.plan.scenario.runs.timeout + OVERTIME;
     let is_due = |at_ms: &u64| !(begun.resumed.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
     let mut snapshots = config.plan.snapshots_ms.iter().copied().filter(is_due).peekable();
@@ -229,10 +236,10 @@ async fn play_plan(begun: &StartedSession, context: &Context) {
             write_down(begun, context, minute / 60_000, &mut drawing);
         }
     }
-    context.settle_ledger();
-    context.closing.cancel();
+    context.deliveries.settle();
+    context.schedule.closing.cancel();
     let closed = async {
-        for side in crew.all.iter().filter_map(|worker| worker.beside()) {
+        for side in crew.all.iter().filter_map(|worker| worker.background_tasks()) {
             side.over().await;
         }
     };
@@ -247,8 +254,8 @@ async fn play_plan(begun: &StartedSession, context: &Context) {
 async fn settle_last(context: &Context) {
     let settled = async {
         loop {
-            context.settle_ledger();
-            if context.ledger().outstanding() == 0 && context.runs_waiting() == 0 {
+            context.deliveries.settle();
+            if context.deliveries.is_settled() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -259,9 +266,9 @@ async fn settle_last(context: &Context) {
 }
 
 /// The last records, and the results as they stand for good.
-fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
+fn finish(begun: &StartedSession, stop: &Stop) -> EndReason {
     let StartedSession { config, recorder, .. } = begun;
-    recorder.say_last_words();
+    recorder.release_reserve();
     let (reason, message) = stop.why().unwrap_or((EndReason::Played, "the plan was played to its end".into()));
     if reason == EndReason::Fatal {
         tracing::error!(target: FATAL_TARGET, "{message}");
@@ -288,45 +295,4 @@ fn conclude(begun: &StartedSession, stop: &Stop) -> EndReason {
     }
     Checkpoint::remove(&config.folder.checkpoint());
     reason
-}
-
-impl Context {
-    /// Takes down what the ledger is certain of by now, and what is of runs that no client was shown in full.
-    pub(crate) fn settle_ledger(&self) {
-        self.settle_runs();
-        let (now_ms, streams) = (self.ledger_ms(), self.plan.scenario.streams.count as usize);
-        let (settled, evicted) = {
-            let mut ledger = self.ledger();
-            (ledger.settle(now_ms), ledger.take_evicted())
-        };
-        let mark = self.recorder.mark();
-        self.recorder.add(Counter::EventsMissed, settled.missed.len() as u64, mark);
-        self.recorder.add(Counter::EventsDuplicated, settled.repeated.len() as u64, mark);
-        self.recorder.add(Counter::LedgerEvicted, evicted, mark);
-        for missed in settled.missed {
-            tracing::debug!("stream {} missed event {} of run {}", missed.client, missed.id, missed.run);
-            self.recorder.incident(Finding::EventMissed {
-                stream: log_stream_name(missed.client, streams),
-                run: clip(&missed.run),
-                id: clip(&missed.id),
-                seen_by: missed.seen_by,
-                line: missed.line,
-                why: String::new(),
-            });
-        }
-        for repeated in settled.repeated {
-            let why = match repeated.others {
-                0 => String::new(),
-                others => format!("{others} other clients did not get it so often"),
-            };
-            self.recorder.incident(Finding::EventDuplicated {
-                stream: log_stream_name(repeated.client, streams),
-                run: clip(&repeated.run),
-                id: clip(&repeated.id),
-                same_id: repeated.same_id,
-                line: repeated.line,
-                why,
-            });
-        }
-    }
 }

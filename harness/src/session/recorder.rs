@@ -139,6 +139,12 @@ impl Recorder {
         state.phase == Phase::Steady && state.calm_since.is_none_or(|since| since <= at)
     }
 
+    /// Whether no chaos window and no stall of the harness lies between then and now.
+    #[must_use]
+    pub fn was_calm_since(&self, mark: StartPoint) -> bool {
+        self.stalls.within(mark.at, crate::clock::now()).is_zero() && self.is_calm_since(mark.at)
+    }
+
     /// A beginning, now.
     #[must_use]
     pub fn mark(&self) -> StartPoint {
@@ -312,7 +318,7 @@ impl Recorder {
     }
 
     /// Gives up the room that is kept for last words: the last of them follow.
-    pub(super) fn say_last_words(&self) {
+    pub(super) fn release_reserve(&self) {
         self.lock().reserve.give_up();
     }
 

@@ -1,79 +1,35 @@
-//! What the workspace streams showed of a run, held against the run's record. The ledger's clients are each other's oracle:
-//! what none of them was shown, none of them misses; what all of them were shown twice, none of them had too often. Only
-//! the run's own record tells of that.
-//!
-//! A run is judged when its streams have nothing more to show of it: a client that was there all the time has shown its
-//! end, after which nothing comes any more; or the grace of the ledger is over.
-//!
-//! - **Missing** lines, and a missing end, are judged only if some client was there all the time, from before the run was
-//!   due until it is judged, and if no chaos window and no stall of ours lies in that time.
-//! - **Repeated** lines are judged in any case: no outage delivers a line more often than the run has it.
-//! - A missing **end** is judged only where the streams have shown the end of other runs. Some gateways have no such event,
-//!   or have it only on the streams of single runs.
+//! Runs that have ended are compared with what the workspace streams showed of them, and the findings are recorded.
 //!
 //! Runs beyond the limits are counted, and the evidence says how many.
 
 use std::sync::Arc;
 
 use super::{
-    Context, RunWatch, StartPoint, ledger,
+    Deliveries, RunWatch, StartPoint,
     pending_runs::{EndedRun, WAITING_BYTES_MAX, WAITING_MAX},
 };
 use crate::{
     journal::{Counter, Finding, clip},
-    streams::{LineComparison, compare},
+    streams::{EndShown, GRACE_MS, LineComparison, Observation, RunFindings, settle_run},
 };
 
 /// What a stream of any client is called.
 const STREAM: &str = "of the workspace";
 
-/// What was going on while a run was played, and since.
-#[derive(Debug, Clone, Copy)]
-struct Observation {
-    /// The clients that were there all the time, a bit each.
-    there: u128,
-    /// No window was open, and we were there ourselves.
-    is_calm: bool,
-    now_ms: u64,
-}
-
-/// What a run's streams have shown, once they have nothing more to show.
-struct RunFindings {
-    comparison: Option<LineComparison>,
-    /// Whether what is missing can be judged.
-    is_witnessed: bool,
-    has_unreadable: bool,
-    /// Equal lines that no record decides.
-    equal_undecided: u64,
-    end: EndShown,
-}
-
-/// Whether streams have shown the end of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EndShown {
-    /// The gateway has none, or nobody was there to see it.
-    Unjudged,
-    Shown,
-    /// Not this one, nor that of any other run.
-    NeverShown,
-    /// Not this one, although it could have come.
-    Missing,
-}
-
-impl Context {
+impl Deliveries {
     /// A watched run has ended in success, and these are the log lines that it has. What the workspace streams showed of
     /// it is compared with them, now or once all could have come. The run is forgotten then.
-    pub fn compare_with_streams(&self, run: &str, watch: &Arc<RunWatch>, record: Vec<String>, due: StartPoint) {
-        let known_ms = self.ledger_ms();
+    pub fn compare(&self, run: &str, watch: &Arc<RunWatch>, record: Vec<String>, due: StartPoint) {
+        let known_ms = self.now_ms();
         let ended = EndedRun { run: run.to_owned(), watch: Arc::clone(watch), due, known_ms, record };
-        if self.settle(&ended) || !self.keep_waiting(ended) {
-            self.shared_runs.forget(run);
+        if self.settle_run(&ended) || !self.keep_waiting(ended) {
+            self.forget(run);
         }
     }
 
     /// Looks away from a run whose record nobody will see.
-    pub fn forget_run(&self, run: &str) {
-        if let Some(watch) = self.shared_runs.forget(run) {
+    pub fn give_up(&self, run: &str) {
+        if let Some(watch) = self.forget(run) {
             let equal = watch.with_heard(|heard, _| heard.lines().equal());
             self.recorder.add(Counter::LinesEqualUndecided, equal, self.recorder.mark());
         }
@@ -86,7 +42,7 @@ impl Context {
 
     /// Whether there was room for another.
     fn keep_waiting(&self, ended: EndedRun) -> bool {
-        let mut waiting = self.shared_runs.pending_runs().lock();
+        let mut waiting = self.pending_runs.lock();
         let bytes = ended.bytes();
         let has_room = waiting.runs.len() < WAITING_MAX && waiting.bytes + bytes <= WAITING_BYTES_MAX;
         if has_room {
@@ -103,13 +59,13 @@ impl Context {
 
     /// Takes down what has become certain by now of runs that have ended.
     pub(super) fn settle_runs(&self) {
-        let mut waiting = self.shared_runs.pending_runs().lock();
+        let mut waiting = self.pending_runs.lock();
         let mut settled_bytes = 0;
         waiting.runs.retain(|ended| {
-            let is_settled = self.settle(ended);
+            let is_settled = self.settle_run(ended);
             if is_settled {
                 settled_bytes += ended.bytes();
-                self.shared_runs.forget(&ended.run);
+                self.forget(&ended.run);
             }
             !is_settled
         });
@@ -118,66 +74,31 @@ impl Context {
 
     /// How many runs have ended that may still be shown. At the end of a soak this is waited for.
     pub(super) fn runs_waiting(&self) -> usize {
-        self.shared_runs.pending_runs().lock().runs.len()
+        self.pending_runs.lock().runs.len()
     }
 
     /// Judges a run; `false` where its streams may have more to show.
-    fn settle(&self, ended: &EndedRun) -> bool {
+    fn settle_run(&self, ended: &EndedRun) -> bool {
         if self.stop.is_requested() {
             return true;
         }
-        let observation = Observation {
-            there: self.ledger().there_since(self.ledger_ms_at(ended.due.at)),
-            is_calm: self.was_calm_since(ended.due),
-            now_ms: self.ledger_ms(),
-        };
-        let Some(outcome) = self.outcome_of(ended, observation) else { return false };
-        self.take_down(ended, &outcome);
-        true
-    }
-
-    /// Whether no chaos window and no stall of ours lies between then and now.
-    #[must_use]
-    pub fn was_calm_since(&self, mark: StartPoint) -> bool {
-        let is_ours = !self.recorder.stalls().within(mark.at, crate::clock::now()).is_zero();
-        !is_ours && self.recorder.is_calm_since(mark.at)
-    }
-
-    /// `None` where the streams may have more to show.
-    fn outcome_of(&self, ended: &EndedRun, observation: Observation) -> Option<RunFindings> {
-        let is_witnessed = observation.is_calm && observation.there != 0;
-        let is_over = observation.now_ms >= ended.known_ms.saturating_add(ledger::GRACE_MS);
-        ended.watch.with_heard(|heard, end_was_shown| {
-            // Where nothing that is missing can be judged, any client's end will do.
-            let is_shown_out = heard.ended_by() & (if is_witnessed { observation.there } else { u128::MAX }) != 0;
-            let may_come = !is_shown_out && !is_over;
-            // A gateway without ends: what has come in full need not be waited for.
-            let has_ends = self.calls.client.dialect().events.has_ends();
-            if may_come && has_ends && self.shared_runs.ends_shown() > 0 {
-                return None;
-            }
-            let lines = heard.lines();
-            let record: Vec<&str> = ended.record.iter().map(String::as_str).collect();
-            let has_record = !record.is_empty() && lines.unreadable() == 0;
-            let comparison = has_record.then(|| compare(lines, &record));
-            let is_complete = comparison.as_ref().is_none_or(LineComparison::is_complete);
-            if may_come && (!is_complete || lines.equal() > 0) {
-                return None;
-            }
-            let end = match () {
-                () if !is_witnessed || !has_ends => EndShown::Unjudged,
-                () if end_was_shown => EndShown::Shown,
-                () if self.shared_runs.ends_shown() > 0 && is_over => EndShown::Missing,
-                () => EndShown::NeverShown,
+        let there = self.ledger().there_since(self.ms_at(ended.due.at));
+        let is_calm = self.recorder.was_calm_since(ended.due);
+        let is_over = self.now_ms() >= ended.known_ms.saturating_add(GRACE_MS);
+        let findings = ended.watch.with_heard(|seen, end_was_shown| {
+            let observation = Observation {
+                there,
+                is_calm,
+                is_over,
+                end_was_shown,
+                has_ends: self.has_ends,
+                ends_are_shown: self.ends_shown() > 0,
             };
-            Some(RunFindings {
-                is_witnessed,
-                has_unreadable: lines.unreadable() > 0,
-                equal_undecided: comparison.as_ref().map_or(lines.equal(), |found| found.equal_undecided),
-                end,
-                comparison,
-            })
-        })
+            settle_run(seen, &ended.record, &observation)
+        });
+        let Some(findings) = findings else { return false };
+        self.take_down(ended, &findings);
+        true
     }
 
     fn take_down(&self, ended: &EndedRun, outcome: &RunFindings) {

@@ -6,9 +6,10 @@ use crate::{
     gateway::LogEvent,
     history::Scope,
     session::{
-        Delivered, DeliveryKind,
+        Context,
         tests::{config, context, findings, short},
     },
+    streams::{Delivered, DeliveryKind},
 };
 
 /// A run that became due a few seconds ago, with two clients that were there before.
@@ -25,9 +26,9 @@ impl Soak {
         let out = tempfile::tempdir().unwrap();
         let config = config(out.path(), "http://127.0.0.1:9", &short(2));
         let context = context(&config);
-        (0..2).for_each(|client| context.ledger().opened(client, 0, false));
+        (0..2).for_each(|client| context.deliveries.stream_opened(client, false));
         passes(3).await;
-        let watch = context.shared_runs.watch("run").unwrap();
+        let watch = context.deliveries.watch("run").unwrap();
         let due = context.recorder.mark();
         passes(1).await;
         Self { context, config, watch, due, _out: out }
@@ -47,19 +48,19 @@ impl Soak {
     fn delivers(&self, client: usize, kind: &str, data: &serde_json::Value, sighting: DeliveryKind) {
         let event = LogEvent::read(&self.context.calls.client.dialect().events, kind, &data.to_string()).unwrap();
         let delivered = Delivered { sighting, is_first: true };
-        self.context.shared_runs.saw(&event, crate::clock::now(), Some((client, delivered)));
+        self.context.deliveries.enter_as(&event.delivery(""), crate::clock::now(), (client, delivered));
     }
 
     /// The end of another run, so that ends are known to come.
     fn shows_another_end(&self) {
-        let _watched = self.context.shared_runs.watch("another").unwrap();
+        let _watched = self.context.deliveries.watch("another").unwrap();
         let data = serde_json::json!({ "type": "end", "run_id": "another" });
         self.delivers(1, "end", &data, DeliveryKind::New);
     }
 
     fn ends_with(&self, lines: &[&str]) {
         let record = lines.iter().map(|line| (*line).to_owned()).collect();
-        self.context.compare_with_streams("run", &self.watch, record, self.due);
+        self.context.deliveries.compare("run", &self.watch, record, self.due);
     }
 
     fn count(&self, counter: Counter) -> u64 {
@@ -69,7 +70,7 @@ impl Soak {
 
     /// The lines that were missed so far, each a finding and counted once.
     fn missed(&self) -> Vec<String> {
-        self.context.settle_ledger();
+        self.context.deliveries.settle();
         self.context.recorder.flush();
         let counted =
             self.context.recorder.with_history(|history| history.totals.counter(Counter::EventsMissed, Scope::All));
@@ -97,7 +98,7 @@ async fn a_run_that_the_streams_have_shown_between_them_lacks_nothing() {
     soak.shows(1, "log", Some("b"));
     soak.shows(0, "end", None);
     soak.ends_with(&["a", "b"]);
-    assert_eq!(0, soak.context.runs_waiting());
+    assert_eq!(0, soak.context.deliveries.runs_waiting());
     passes(60).await;
     assert!(soak.missed().is_empty());
 }
@@ -113,7 +114,7 @@ async fn a_line_that_only_the_run_has_is_missed_once_as_soon_as_its_end_is_shown
     soak.shows(1, "end", None);
     assert_eq!(vec!["c"], soak.missed());
     passes(60).await;
-    assert_eq!((vec!["c".to_owned()], 0), (soak.missed(), soak.context.runs_waiting()));
+    assert_eq!((vec!["c".to_owned()], 0), (soak.missed(), soak.context.deliveries.runs_waiting()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,18 +130,18 @@ async fn a_run_whose_end_no_stream_shows_is_waited_for_as_long_as_a_client_may_l
 #[tokio::test(start_paused = true)]
 async fn nothing_is_said_where_no_client_was_there_all_through() {
     let soak = Soak::begin().await;
-    soak.context.ledger().lost(0);
-    soak.context.ledger().opened(0, soak.context.ledger_ms(), true);
-    soak.context.ledger().lost(1);
+    soak.context.deliveries.stream_lost(0);
+    soak.context.deliveries.stream_opened(0, true);
+    soak.context.deliveries.stream_lost(1);
     soak.shows(0, "end", None);
     soak.ends_with(&["a"]);
-    assert_eq!(0, soak.context.runs_waiting());
+    assert_eq!(0, soak.context.deliveries.runs_waiting());
     passes(60).await;
     assert!(soak.missed().is_empty());
 
     let soak = Soak::begin().await;
     soak.ends_with(&["a"]);
-    (0..2).for_each(|client| soak.context.ledger().lost(client));
+    (0..2).for_each(|client| soak.context.deliveries.stream_lost(client));
     passes(60).await;
     assert!(soak.missed().is_empty(), "nor where all have left before the line could come");
 }
@@ -148,8 +149,8 @@ async fn nothing_is_said_where_no_client_was_there_all_through() {
 #[tokio::test(start_paused = true)]
 async fn the_end_that_one_was_shown_who_came_later_settles_nothing() {
     let soak = Soak::begin().await;
-    soak.context.ledger().lost(1);
-    soak.context.ledger().opened(1, soak.context.ledger_ms(), false);
+    soak.context.deliveries.stream_lost(1);
+    soak.context.deliveries.stream_opened(1, false);
     soak.shows(1, "end", None);
     soak.ends_with(&["a"]);
     assert!(soak.missed().is_empty());
@@ -194,7 +195,7 @@ async fn nothing_is_said_where_we_were_not_there_ourselves_or_are_to_stop() {
 
     let soak = Soak::begin().await;
     soak.ends_with(&["a"]);
-    soak.context.stop.request(crate::journal::EndReason::Signal, "enough");
+    soak.context.schedule.stop.request(crate::journal::EndReason::Signal, "enough");
     passes(60).await;
     assert!(soak.missed().is_empty());
 }
@@ -218,15 +219,15 @@ async fn what_waits_is_bounded_and_a_run_is_watched_only_while_it_waits() {
     let soak = Soak::begin().await;
     for number in 0..=WAITING_MAX {
         let run = number.to_string();
-        let watch = soak.context.shared_runs.watch(&run).unwrap();
-        soak.context.compare_with_streams(&run, &watch, vec!["a".to_owned()], soak.due);
+        let watch = soak.context.deliveries.watch(&run).unwrap();
+        soak.context.deliveries.compare(&run, &watch, vec!["a".to_owned()], soak.due);
     }
-    assert_eq!(WAITING_MAX, soak.context.runs_waiting());
-    let watched = |run: usize| Arc::strong_count(&soak.context.shared_runs.watch(&run.to_string()).unwrap()) > 2;
+    assert_eq!(WAITING_MAX, soak.context.deliveries.runs_waiting());
+    let watched = |run: usize| Arc::strong_count(&soak.context.deliveries.watch(&run.to_string()).unwrap()) > 2;
     assert!(watched(0) && !watched(WAITING_MAX));
     passes(60).await;
-    soak.context.settle_ledger();
-    assert_eq!((0, false), (soak.context.runs_waiting(), watched(0)));
+    soak.context.deliveries.settle();
+    assert_eq!((0, false), (soak.context.deliveries.runs_waiting(), watched(0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,7 +252,7 @@ async fn a_line_that_all_were_shown_more_often_than_the_run_has_it_is_repeated_a
         soak.shows(0, "log", Some("b"));
         soak.shows(0, "end", None);
         soak.ends_with(&["a", "b"]);
-        soak.context.settle_ledger();
+        soak.context.deliveries.settle();
         soak.context.recorder.flush();
         let [Finding::EventDuplicated { stream, line, why, .. }] = &findings(&soak.config.folder)[..] else { panic!() };
         assert_eq!(
@@ -278,7 +279,7 @@ async fn equal_lines_without_a_complete_record_are_undecided() {
     let soak = Soak::begin().await;
     soak.shows(0, "log", Some("a"));
     soak.shows_equal("a");
-    soak.context.forget_run("run");
+    soak.context.deliveries.give_up("run");
     assert_eq!(1, soak.count(Counter::LinesEqualUndecided), "nor without any");
 }
 
@@ -300,7 +301,7 @@ async fn an_end_that_no_stream_shows_is_missed_once_the_grace_is_over() {
     passes(9).await;
     soak.shows(1, "end", None);
     assert!(soak.missed().is_empty());
-    assert_eq!((1, 0), (soak.count(Counter::EndsShown), soak.context.runs_waiting()));
+    assert_eq!((1, 0), (soak.count(Counter::EndsShown), soak.context.deliveries.runs_waiting()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -318,7 +319,7 @@ async fn an_end_is_not_missed_where_no_stream_of_the_workspace_ever_shows_one() 
     soak.shows(0, "log", Some("a"));
     let data = serde_json::json!({ "type": "end", "run_id": "run" });
     let event = LogEvent::read(&soak.context.calls.client.dialect().events, "end", &data.to_string()).unwrap();
-    soak.context.shared_runs.saw(&event, crate::clock::now(), None);
+    soak.context.deliveries.enter_beside(&event, crate::clock::now());
     soak.ends_with(&["a"]);
     passes(60).await;
     assert!(soak.missed().is_empty());

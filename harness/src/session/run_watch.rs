@@ -7,20 +7,20 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::seen_lines::SeenLines;
+use crate::streams::{Delivered, Delivery, SeenLines};
 
 /// What the streams have shown of one run.
 #[derive(Debug, Default)]
 pub struct RunWatch {
     seen: Mutex<RunSeen>,
-    pub(super) changed: Notify,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct RunSeen {
-    pub(super) first_log: Option<Instant>,
-    pub(super) ended: bool,
-    pub(super) heard: SeenLines,
+struct RunSeen {
+    first_log: Option<Instant>,
+    ended: bool,
+    heard: SeenLines,
 }
 
 impl RunWatch {
@@ -38,6 +38,28 @@ impl RunWatch {
     /// Waits until a stream has shown the run's first log line, or the time is over.
     pub async fn logged_within(&self, limit: Duration) -> bool {
         self.wait_for(limit, |seen| seen.first_log.is_some()).await
+    }
+
+    /// A stream showed an event of the run; `client`: one of the workspace streams, and how it came to it. Says whether that
+    /// is the first workspace stream that shows the run's end.
+    pub(super) fn enter(&self, got: &Delivery<'_>, arrived: Instant, client: Option<(usize, Delivered)>) -> bool {
+        let mut seen = self.seen();
+        let is_first_end = match (got.kind, client) {
+            ("log", Some((_, delivered))) => {
+                seen.heard.line(got.message, delivered);
+                false
+            }
+            ("end", Some((client, _))) => seen.heard.end(client),
+            _ => false,
+        };
+        match got.kind {
+            "log" if seen.first_log.is_none_or(|first| arrived < first) => seen.first_log = Some(arrived),
+            "end" => seen.ended = true,
+            _ => return is_first_end,
+        }
+        drop(seen);
+        self.changed.notify_waiters();
+        is_first_end
     }
 
     /// Looks at what the workspace streams have shown of the run, and whether any stream has shown its end.
@@ -61,7 +83,7 @@ impl RunWatch {
         tokio::time::timeout(limit, wait).await.is_ok()
     }
 
-    pub(super) fn seen(&self) -> MutexGuard<'_, RunSeen> {
+    fn seen(&self) -> MutexGuard<'_, RunSeen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

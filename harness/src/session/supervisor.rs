@@ -30,8 +30,8 @@ pub trait Worker: Send + Sync + 'static {
     /// Plays until its part of the plan is over or the session is to stop.
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>>;
 
-    /// What is still played beside it after its part of the plan is over: streams, until [`Context::closing`].
-    fn beside(&self) -> Option<&TaskGroup> {
+    /// What is still played beside it after its part of the plan is over: streams, until [`Schedule::closing`](super::Schedule::closing).
+    fn background_tasks(&self) -> Option<&TaskGroup> {
         None
     }
 }
@@ -44,14 +44,14 @@ pub(super) async fn supervise(worker: Arc<dyn Worker>, context: Context) {
         let played = AssertUnwindSafe(worker.play(context.clone())).catch_unwind().await;
         let panic = match played {
             Ok(Ok(())) => {
-                if !context.stop.is_requested() {
+                if !context.schedule.stop.is_requested() {
                     context.recorder.incident(Finding::WorkerDone { worker: name.into() });
                 }
                 tracing::debug!("{name} is done");
                 return;
             }
             Ok(Err(Fatal(message))) => {
-                context.stop.request(EndReason::Fatal, format!("{name}: {message}"));
+                context.schedule.stop.request(EndReason::Fatal, format!("{name}: {message}"));
                 return;
             }
             Err(panic) => panic,
@@ -65,7 +65,7 @@ pub(super) async fn supervise(worker: Arc<dyn Worker>, context: Context) {
         }
         let backoff = BACKOFF_MIN * 2_u32.pow(panics - 1);
         tokio::select! {
-            () = context.stop.requested() => return,
+            () = context.schedule.stop.requested() => return,
             () = tokio::time::sleep(backoff) => {}
         }
     }

@@ -2,10 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -24,6 +21,7 @@ use crate::{
     history::History,
     journal::{EndReason, Finding, Incident, Reader, Record, Writer},
     plan::{Plan, Scenario},
+    streams::{Delivery, Ledger},
 };
 
 pub(super) const TOKEN: &str = "token-canary-7f3a9c";
@@ -229,29 +227,35 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
     let history = History::of(&header, &config.targets.sample_limits());
     let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), history);
     recorder.write(Record::Header(Box::new(header)));
+    let calls = Calls::new(
+        (Client::new(&config.gateway).unwrap(), Streams::new(&config.gateway).unwrap()),
+        Gate::default(),
+        recorder.clone(),
+        stop.clone(),
+    );
     Context {
-        levers: std::sync::Arc::default(),
-        proxy: None,
-        live: None,
-        plan: config.plan.clone().into(),
-        access: config.gateway.clone().into(),
-        calls: Calls::new(
-            (Client::new(&config.gateway).unwrap(), Streams::new(&config.gateway).unwrap()),
-            Gate::default(),
-            recorder.clone(),
-            stop.clone(),
-        ),
+        calls,
+        deliveries: Deliveries::new(
+            (&recorder, &stop),
+            (Ledger::new(2), config.plan.scenario.streams.count as usize),
+            true,
+            false,
+        )
+        .into(),
         shared_runs: std::sync::Arc::default(),
         shared_streams: std::sync::Arc::default(),
         shared_gateway: std::sync::Arc::default(),
-        closing: stop.child(),
-        ledger: Mutex::new(Ledger::new(2)).into(),
-        nonce: "test".into(),
-        began: clock.instant(0),
-        resumed: ResumeState::default().into(),
-        clock,
+        disturbance: Disturbance::default(),
+        facts: SessionFacts { access: config.gateway.clone().into(), nonce: "test".into(), live: None },
+        schedule: Schedule {
+            plan: config.plan.clone().into(),
+            closing: stop.child(),
+            began: clock.instant(0),
+            resumed: ResumeState::default().into(),
+            clock,
+            stop,
+        },
         recorder,
-        stop,
     }
 }
 
@@ -262,7 +266,7 @@ async fn supervise_shaky(panics: u32) -> (Vec<Finding>, u32) {
     let worker = std::sync::Arc::new(Shaky { panics, played: AtomicU32::new(0) });
     let context = context(&config);
     supervisor::supervise(worker.clone(), context.clone()).await;
-    assert!(!context.stop.is_requested(), "a worker's panic stops nobody else");
+    assert!(!context.schedule.stop.is_requested(), "a worker's panic stops nobody else");
     (findings(&config.folder), worker.played.load(Ordering::Relaxed))
 }
 
@@ -330,16 +334,17 @@ async fn what_the_ledger_is_certain_of_only_later_is_counted_and_told_all_the_sa
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
     let context = context(&config);
-    let got = |id, stamp| Delivery { stamp, unstamped: "{}", run: "run", id, line: "a line", is_end: false };
-    (0..2).for_each(|client| context.ledger().opened(client, 0, false));
+    let got = |id, stamp| Delivery { stamp, unstamped: "{}", run: "run", id, kind: "log", message: Some("a line") };
+    let deliveries = &context.deliveries;
+    (0..2).for_each(|client| deliveries.stream_opened(client, false));
     tokio::time::advance(Duration::from_secs(3)).await;
-    let now_ms = context.ledger_ms();
-    (0..2).for_each(|client| _ = context.ledger().saw(client, now_ms, &got("1", "noon")));
-    context.ledger().opened(0, now_ms, true);
-    context.ledger().saw(0, now_ms, &got("1", "later"));
-    context.ledger().saw(0, now_ms, &got("2", "later still"));
+    let enter = |client, got| _ = deliveries.enter(client, &got, crate::clock::now());
+    (0..2).for_each(|client| enter(client, got("1", "noon")));
+    deliveries.stream_opened(0, true);
+    enter(0, got("1", "later"));
+    enter(0, got("2", "later still"));
     tokio::time::advance(Duration::from_secs(10)).await;
-    context.settle_ledger();
+    deliveries.settle();
     context.recorder.flush();
 
     let count =

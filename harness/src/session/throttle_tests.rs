@@ -119,7 +119,7 @@ async fn a_stop_does_not_wait_for_what_a_gateway_asks() {
     let began = crate::clock::now();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        context.stop.request(crate::journal::EndReason::Signal, "SIGTERM");
+        context.schedule.stop.request(crate::journal::EndReason::Signal, "SIGTERM");
     };
     let (answered, ()) = tokio::join!(context.calls.call(CALL, || async { answer(429, Some(30)) }), stop);
     assert_eq!((true, 1), (answered.is_none(), began.elapsed().as_secs()));

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use bytesize::ByteSize;
 
-use super::table::{TableReader, shown};
+use super::table::{TableReader, format_duration};
 use crate::{judge::Targets, plan::SOAK_MAX};
 
 /// Measured, see `s2_harness::judge`: by then Node, Python and a JVM have taken the memory that they need for the load.
@@ -31,8 +31,8 @@ impl Drift {
                 "not judged at pace {pace}: the soak takes {} of real time, and in less than {} a runtime is still taking \
                  the memory that it works with; play at a lower pace, or set [drift] min_real_time = \"0s\" for a gateway \
                  whose memory does not warm up",
-                shown(real_time),
-                shown(least)
+                format_duration(real_time),
+                format_duration(least)
             )
         })
     }

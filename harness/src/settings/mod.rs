@@ -236,7 +236,7 @@ impl Settings {
 
     /// What a reader of a journal may want to know of the settings; no secrets.
     #[must_use]
-    pub fn shown(&self) -> BTreeMap<String, String> {
+    pub fn without_secrets(&self) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::from([("config".to_owned(), self.source.to_string())]);
         place::show(self, &mut shown);
         if let Some(baseline) = self.targets.baseline() {

@@ -111,7 +111,7 @@ pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>
         }
         None => say("gateway", "the embedded mock".to_owned()),
     }
-    say("token", place.token.as_ref().map_or_else(|| "none".to_owned(), TokenSource::shown));
+    say("token", place.token.as_ref().map_or_else(|| "none".to_owned(), TokenSource::describe));
     if let Some(file) = &place.ca_file {
         say("caFile", file.display().to_string());
     }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use super::{
     levers::lever,
     problem::suggestion,
-    table::{TableReader, shown},
+    table::{TableReader, format_duration},
 };
 use crate::{
     catalog::{Chaos, HarnessCheck, Kpi, Suite, Workload},
@@ -102,7 +102,7 @@ fn streams(mut table: TableReader<'_>, default: &StreamLoad) -> StreamLoad {
         reconnect_delay_max: table.duration("reconnect_delay_max", delay, default.reconnect_delay_max),
     };
     if load.reconnect_delay_min > load.reconnect_delay_max {
-        let (least, most) = (shown(load.reconnect_delay_min), shown(load.reconnect_delay_max));
+        let (least, most) = (format_duration(load.reconnect_delay_min), format_duration(load.reconnect_delay_max));
         table.problem("reconnect_delay_min", format!("is {least:?}, above `reconnect_delay_max`, which is {most:?}"));
     }
     table.done();
@@ -175,12 +175,12 @@ fn make_sense(scenario: &Scenario, file: &TableReader<'_>) {
     ];
     for (key, first_at) in firsts {
         if first_at >= shortest {
-            let (first_at, shortest) = (shown(first_at), shown(shortest));
+            let (first_at, shortest) = (format_duration(first_at), format_duration(shortest));
             file.problem(key, format!("comes due at {first_at}, but the shortest suite is over at {shortest}"));
         }
     }
     if scenario.warm_up * 2 > scenario.full_duration {
-        let (warm_up, full) = (shown(scenario.warm_up), shown(scenario.full_duration));
+        let (warm_up, full) = (format_duration(scenario.warm_up), format_duration(scenario.full_duration));
         let what =
             format!("is {warm_up:?}, more than half of `full_duration` ({full:?}): drifts would have too little");
         file.problem("suites.warm_up", what);
@@ -195,7 +195,7 @@ fn make_sense(scenario: &Scenario, file: &TableReader<'_>) {
     for (n, (key, at, lasts)) in events.iter().enumerate() {
         let next = events.get(n + 1).map_or(("the end of the suite", scenario.full_duration), |next| (next.0, next.1));
         if *at + *lasts >= next.1 {
-            let (end, next_at) = (shown(*at + *lasts), shown(next.1));
+            let (end, next_at) = (format_duration(*at + *lasts), format_duration(next.1));
             let what = format!("and its settling end at {end} at the earliest, not before {} at {next_at}", next.0);
             file.problem(&format!("{}.{key}", Workload::Chaos), what);
         }

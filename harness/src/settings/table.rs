@@ -42,7 +42,7 @@ impl<'a> TableReader<'a> {
         let Some(value) = self.take(key) else { return default };
         let duration = value.as_str().and_then(|text| humantime::parse_duration(text).ok());
         duration.filter(|duration| bounds.contains(duration)).unwrap_or_else(|| {
-            let (least, most) = (shown(*bounds.start()), shown(*bounds.end()));
+            let (least, most) = (format_duration(*bounds.start()), format_duration(*bounds.end()));
             self.wrong(key, &value, &format!("a duration from {least:?} to {most:?}"));
             default
         })
@@ -54,7 +54,7 @@ impl<'a> TableReader<'a> {
         let text = value.as_str().unwrap_or("?");
         let duration = humantime::parse_duration(text).ok().filter(|duration| bounds.contains(duration));
         if duration.is_none() && !text.is_empty() {
-            let (least, most) = (shown(*bounds.start()), shown(*bounds.end()));
+            let (least, most) = (format_duration(*bounds.start()), format_duration(*bounds.end()));
             self.wrong(key, &value, &format!("\"\" for none, or a duration from {least:?} to {most:?}"));
         }
         duration
@@ -164,6 +164,6 @@ impl<'a> TableReader<'a> {
 }
 
 /// A duration as a person would write it.
-pub(super) fn shown(duration: Duration) -> String {
+pub(super) fn format_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }

@@ -113,7 +113,7 @@ fn a_token_is_never_shown() {
     assert!(!bad.contains("hunter2"), "{bad}");
     let environment = Environment::new(nowhere(), [("S2_TOKEN", "hunter2")]);
     let settings = Settings::load(&environment, SHIPPED).unwrap();
-    let shown = format!("{environment:?} {settings:?} {:?}", settings.shown());
+    let shown = format!("{environment:?} {settings:?} {:?}", settings.without_secrets());
     assert!(!shown.contains("hunter2"), "{shown}");
     let Some(TokenSource::Text(token)) = &settings.token else { panic!("{:?}", settings.token) };
     assert_eq!(token.expose(), "hunter2");
@@ -186,7 +186,7 @@ fn the_process_of_a_gateway_on_this_machine_is_known_unless_it_is_not_to_be_look
     let (here, there) = ("http://127.0.0.1:3000", "https://gateway.example");
     assert!(!unsupported(here, None) && !unsupported(here, Some("17")) && !unsupported(there, Some("17")));
     assert!(unsupported(there, None) && unsupported(here, Some("off")));
-    let shown = |url, pid| settings(url, pid).shown().get("gatewayPid").cloned().unwrap_or_default();
+    let shown = |url, pid| settings(url, pid).without_secrets().get("gatewayPid").cloned().unwrap_or_default();
     assert_eq!(["of who listens", "17", ""], [shown(here, None), shown(here, Some("17")), shown(here, Some("off"))]);
     let text = problems(&[("S2_GATEWAY_PID", "off")], SHIPPED);
     assert!(text.contains("is set, but S2_GATEWAY_URL is not"), "{text}");
@@ -196,7 +196,7 @@ fn the_process_of_a_gateway_on_this_machine_is_known_unless_it_is_not_to_be_look
 fn a_waived_kpi_keeps_its_reason() {
     let settings = load(&[], "[waive]\njudge_p95 = \"  no judge  \"").unwrap();
     assert_eq!(settings.waivers, BTreeMap::from([(Kpi::JudgeP95, "no judge".to_owned())]));
-    assert_eq!(settings.shown()["waive.judge_p95"], "no judge");
+    assert_eq!(settings.without_secrets()["waive.judge_p95"], "no judge");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn an_earlier_run_is_found_by_its_results_or_its_folder_and_is_to_be_one() {
     assert_eq!(Suite::Smoke, load(&run).unwrap().targets.baseline().unwrap().suite());
     assert_eq!(
         Some("s2-smoke-results-2026-11-23T10-00-00.json"),
-        load(&run).unwrap().shown().get("baseline").map(String::as_str)
+        load(&run).unwrap().without_secrets().get("baseline").map(String::as_str)
     );
     let again = root.path().join("s2-smoke-rejudged-2026-11-23T10-00-00.json");
     std::fs::write(&again, results("2026-11-23T10:00:00Z")).unwrap();

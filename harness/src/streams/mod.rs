@@ -1,33 +1,33 @@
-//! What streams delivered of a run, compared with the run's own record.
+//! What streams delivered: whether an event was lost, repeated, or out of order.
 //!
-//! - [`Lines`]: the log lines that streams delivered, with multiplicity, in bounded memory.
-//! - [`compare`]: those lines against the lines of the record.
-//! - `alike`: when two different texts are the same line, because one of the two is cut or has a prefix.
+//! - [`Ledger`]: the clients of the workspace streams compared with each other.
+//! - [`SeenLines`], [`settle_run`]: what the workspace streams showed of one run, compared with the run's record.
+//! - [`ShownLines`]: what the run's own stream showed, compared with the run's record.
+//! - [`Lines`]: the log lines that streams delivered, with multiplicity, in bounded memory; [`compare`]: those lines against the
+//!   lines of a record; `alike`: when two different texts are the same line, because one of the two is cut or has a prefix.
 //!
 //! One content hash serves all comparisons: XXH3 (64 bits). It is stable across builds and machines, which the standard
-//! library's hasher does not promise.
+//! library's hasher does not promise. The module has no clock, no socket and no journal: its caller passes moments in, and
+//! records the findings.
 
 mod alike;
 mod compare;
+mod content_hash;
+mod delivery;
+#[cfg(test)]
+mod fuzz_tests;
+mod ledger;
 mod lines;
+mod own_stream;
+mod run_findings;
+mod seen_lines;
+mod sightings;
 
 pub use compare::{LineComparison, RepeatedLine, compare};
+pub use content_hash::{content_hash, event_hash};
+pub use delivery::{Delivered, Delivery, DeliveryKind, Missed, RepeatedEvent, Settlement};
+pub use ledger::{GRACE_MS, Ledger};
 pub use lines::Lines;
-
-/// The content hash of a text.
-#[must_use]
-pub fn content_hash(text: &str) -> u64 {
-    twox_hash::XxHash3_64::oneshot(text.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_content_hash_is_xxh3_of_64_bits() {
-        // Known values of the reference implementation. Other builds compare theirs with these.
-        assert_eq!(0x2d06_8005_38d3_94c2, content_hash(""));
-        assert_eq!(0xe6c6_32b6_1e96_4e1f, content_hash("a"));
-    }
-}
+pub use own_stream::{Difference, ShownLines};
+pub use run_findings::{EndShown, Observation, RunFindings, settle_run};
+pub use seen_lines::SeenLines;

@@ -26,13 +26,13 @@ pub(super) async fn latency(
     injected_at: Instant,
     is_seen: bool,
 ) -> Result<(), String> {
-    let asked = context.plan.scenario.chaos.latency_added;
+    let asked = context.schedule.plan.scenario.chaos.latency_added;
     if !is_seen {
         look_at_latency(context, &before).await;
     }
     let ends_at = injected_at + latency_lasts(context);
     tokio::select! {
-        () = context.stop.requested() => return Ok(()),
+        () = context.schedule.stop.requested() => return Ok(()),
         () = tokio::time::sleep_until(ends_at) => {}
     }
     lever::release(context, Chaos::Latency);
@@ -55,7 +55,7 @@ pub(super) async fn latency(
 
 /// Says what latency was really added.
 async fn look_at_latency(context: &Context, before: &RoundTrips) {
-    let asked = context.plan.scenario.chaos.latency_added;
+    let asked = context.schedule.plan.scenario.chaos.latency_added;
     let enough = asked.mul_f64(LATENCY_SHARE_MIN);
     let held_before = lever::bytes_held_back(context);
     let during = round_trips(context).await;
@@ -87,5 +87,5 @@ fn route_of(context: &Context, number: usize) -> &str {
 
 /// How long it was asked to last, real time.
 pub(super) fn latency_lasts(context: &Context) -> Duration {
-    context.clock.real(millis(context.plan.scenario.chaos.latency_duration))
+    context.schedule.clock.real(millis(context.schedule.plan.scenario.chaos.latency_duration))
 }

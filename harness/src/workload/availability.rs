@@ -41,22 +41,22 @@ impl Worker for Availability {
         Workload::Availability.name()
     }
 
-    fn beside(&self) -> Option<&TaskGroup> {
+    fn background_tasks(&self) -> Option<&TaskGroup> {
         Some(&self.probes)
     }
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
-            let every_ms = millis(context.plan.scenario.availability_every).max(1);
+            let every_ms = millis(context.schedule.plan.scenario.availability_every).max(1);
             // What was due while no session was there is a sample that nobody can take any more.
-            self.place.skip_to(context.first_tick(every_ms));
+            self.place.skip_to(context.schedule.first_tick(every_ms));
             loop {
                 let due_ms = self.place.next() as u64 * every_ms;
-                if due_ms >= context.plan.duration_ms || !context.until(due_ms).await {
+                if due_ms >= context.schedule.plan.duration_ms || !context.schedule.until(due_ms).await {
                     break;
                 }
                 self.place.advance();
-                let mark = context.recorder.cycle_started(Workload::Availability, context.due(due_ms));
+                let mark = context.recorder.cycle_started(Workload::Availability, context.schedule.due(due_ms));
                 let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
                     context.recorder.count(Counter::ReadyProbes, mark);
                     let answer = format!("not sent: {UNDER_WAY_MAX} probes are waiting for an answer");

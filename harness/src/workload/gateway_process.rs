@@ -128,7 +128,7 @@ impl GatewayProcess {
             _ if self.is_away(now) => ProcessLookup::Away,
             _ => {
                 if let Some(why) = self.why_unseen() {
-                    self.tell(why);
+                    self.log_once(why);
                 }
                 ProcessLookup::Unseen
             }
@@ -162,7 +162,7 @@ impl GatewayProcess {
         if !is_known {
             let (port, descendants) = (self.port.as_ref()?.port, view.processes() - 1);
             let (name, pid) = (&view.name, view.root);
-            self.tell(format!(
+            self.log_once(format!(
                 "the gateway's process is pid {pid} ({name}) with {descendants} descendants, by listening on port {port}"
             ));
         }
@@ -191,7 +191,7 @@ impl GatewayProcess {
     }
 
     /// Tells the log what it was not told last.
-    fn tell(&mut self, what: String) {
+    fn log_once(&mut self, what: String) {
         if self.told != what {
             tracing::info!("{what}");
             self.told = what;

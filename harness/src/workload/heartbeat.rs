@@ -22,18 +22,18 @@ impl Worker for Heartbeat {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
-            while let Some(due_ms) = context.plan.heartbeats_ms.get(self.place.next()).copied() {
-                if !context.until(due_ms).await {
+            while let Some(due_ms) = context.schedule.plan.heartbeats_ms.get(self.place.next()).copied() {
+                if !context.schedule.until(due_ms).await {
                     break;
                 }
                 self.place.advance();
-                if context.resumed.has_beaten(due_ms) {
+                if context.schedule.resumed.has_beaten(due_ms) {
                     continue;
                 }
                 let open_streams = u32::try_from(context.kept_streams_open()).unwrap_or(u32::MAX);
                 let runs_started = context.shared_runs.runs_started();
                 let line = heartbeat_line(due_ms / 60_000, u64::from(open_streams), runs_started);
-                let live = context.live.as_deref().map_or_else(String::new, |url| format!(", live at {url}"));
+                let live = context.facts.live.as_deref().map_or_else(String::new, |url| format!(", live at {url}"));
                 tracing::info!(target: HEARTBEAT_TARGET, "{line}{live}");
                 context.recorder.incident(Finding::Heartbeat { due_ms, open_streams, runs_started });
             }

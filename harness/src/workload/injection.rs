@@ -43,7 +43,7 @@ pub(super) async fn inject(context: &Context, name: &'static str, prompt: String
 
 /// What was accepted, if anything was.
 async fn try_to_inject(context: &Context, name: &'static str, prompt: String, is_layer_up: bool) -> Option<Accepted> {
-    let new = run::new_run(context.agent(), format!("safety-{name}"), prompt);
+    let new = run::new_run(context.schedule.agent(), format!("safety-{name}"), prompt);
     let dialect = context.calls.client.dialect();
     let (workload, route) = (Workload::Safety, &format!("{} (injection)", dialect.route(CallName::CreateRun)));
     let expected = dialect.call(CallName::CreateRun).map_or(&[][..], |spec| &spec.refused);

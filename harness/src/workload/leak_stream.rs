@@ -16,7 +16,7 @@ use crate::{
     catalog::{CallName, Workload},
     gateway::{Client, Connection, Ended, EventReading},
     journal::Finding,
-    session::Context,
+    session::{Context, OpenStreamGuard},
 };
 
 /// How often a run's own stream is opened again.
@@ -101,7 +101,7 @@ impl LeakReader {
         };
         for _ in 0..OPENINGS_MAX {
             let was_over = self.watched.is_over.is_cancelled();
-            let held = self.context.hold_open(None);
+            let held = OpenStreamGuard::begin(&self.context, None);
             let (asked, events) = (known.last_id.is_some(), known.events);
             let ended = self.read_connection(&mut connection, &mut known).await;
             drop(held);

@@ -34,10 +34,10 @@ pub(super) struct Pulled {
 
 /// Pulls the lever of an event; latency is to last so long, real time.
 pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
-    match context.levers.get(&chaos).unwrap_or(&Lever::Http) {
+    match context.disturbance.levers.get(&chaos).unwrap_or(&Lever::Http) {
         Lever::Http => call(context, chaos, lasts).await,
         Lever::Command { program, arguments, timeout } => {
-            let added_ms = millis(context.plan.scenario.chaos.latency_added);
+            let added_ms = millis(context.schedule.plan.scenario.chaos.latency_added);
             let fill = |argument: &String| {
                 let delayed = argument.replace("{delay_ms}", &added_ms.to_string());
                 delayed.replace("{duration_ms}", &millis(lasts).to_string())
@@ -45,7 +45,7 @@ pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pu
             let arguments: Vec<String> = arguments.iter().map(fill).collect();
             run(program, &arguments, *timeout).await
         }
-        Lever::Proxy { jitter } => match context.proxy.as_deref() {
+        Lever::Proxy { jitter } => match context.disturbance.proxy.as_deref() {
             Some(proxy) => disturb(proxy, context, chaos, millis(*jitter)),
             None => Pulled { accepted: Some(false), answer: "there is no fault proxy".into() },
         },
@@ -55,15 +55,17 @@ pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pu
 
 /// Ends what stands until it is ended.
 pub(super) fn release(context: &Context, chaos: Chaos) {
-    if let (Some(Lever::Proxy { .. }), Some(proxy)) = (context.levers.get(&chaos), context.proxy.as_deref()) {
+    if let (Some(Lever::Proxy { .. }), Some(proxy)) =
+        (context.disturbance.levers.get(&chaos), context.disturbance.proxy.as_deref())
+    {
         proxy.clear();
     }
 }
 
 /// What our own proxy has held back so far, where it is what adds latency; bytes.
 pub(super) fn bytes_held_back(context: &Context) -> Option<u64> {
-    let is_proxy = matches!(context.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
-    context.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed)
+    let is_proxy = matches!(context.disturbance.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
+    context.disturbance.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed)
 }
 
 async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
@@ -72,7 +74,7 @@ async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
         Chaos::GatewayRestart => CallName::GatewayRestart,
         Chaos::Latency => CallName::Latency,
     };
-    let added_ms = millis(context.plan.scenario.chaos.latency_added);
+    let added_ms = millis(context.schedule.plan.scenario.chaos.latency_added);
     let route = context.calls.client.dialect().route(call);
     match context.calls.client.chaos(call, added_ms, millis(lasts)).await {
         Ok(answer) => {
@@ -85,7 +87,7 @@ async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
 fn disturb(proxy: &FaultProxy, context: &Context, chaos: Chaos, jitter_ms: u64) -> Pulled {
     let answer = match chaos {
         Chaos::Latency => {
-            let delay_ms = millis(context.plan.scenario.chaos.latency_added);
+            let delay_ms = millis(context.schedule.plan.scenario.chaos.latency_added);
             proxy.set(Fault::Latency { delay_ms, jitter_ms });
             format!("the fault proxy: every answer {delay_ms} ms later, give or take {jitter_ms} ms")
         }

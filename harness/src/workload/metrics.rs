@@ -18,7 +18,7 @@ use crate::{
     gateway::time_of,
     journal::{Finding, Gauge, Timing},
     plan::millis,
-    session::{ClockReading, Context, Fatal, StartPoint, StreamSpec, TaskGroup, Worker},
+    session::{ClockReading, Context, Fatal, StartPoint, StreamSpec, TaskGroup, Worker, keep},
 };
 
 /// Scrapes under way at once. At a high pace one may take longer than the time to the next.
@@ -68,26 +68,26 @@ impl Worker for Metrics {
         Workload::Metrics.name()
     }
 
-    fn beside(&self) -> Option<&TaskGroup> {
+    fn background_tasks(&self) -> Option<&TaskGroup> {
         Some(&self.scrapes)
     }
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             self.keep_guard_stream(&context);
-            let every_ms = millis(context.plan.scenario.metrics_every).max(1);
-            self.place.skip_to(context.first_tick(every_ms));
+            let every_ms = millis(context.schedule.plan.scenario.metrics_every).max(1);
+            self.place.skip_to(context.schedule.first_tick(every_ms));
             loop {
                 let due_ms = self.place.next() as u64 * every_ms;
-                if due_ms >= context.plan.duration_ms || !context.until(due_ms).await {
+                if due_ms >= context.schedule.plan.duration_ms || !context.schedule.until(due_ms).await {
                     break;
                 }
                 self.place.advance();
-                let mark = context.recorder.cycle_started(Workload::Metrics, context.due(due_ms));
+                let mark = context.recorder.cycle_started(Workload::Metrics, context.schedule.due(due_ms));
                 self.scrape_aside(&context, mark, due_ms % COLLECT_EVERY_MS < every_ms);
             }
-            let _ = context.until(context.plan.duration_ms).await;
-            if !context.stop.is_requested() {
+            let _ = context.schedule.until(context.schedule.plan.duration_ms).await;
+            if !context.schedule.stop.is_requested() {
                 // What the histograms gained since the last scrape belongs to the soak.
                 scrape(&context, &self.state, context.recorder.mark(), false).await;
             }
@@ -129,7 +129,7 @@ impl Metrics {
             };
             // The sender lives as long as the stream is kept: nobody gives it orders.
             let (_orders, mut ordered) = mpsc::channel(1);
-            one.keep(&kept, &mut ordered, None, &mut |_, event| {
+            keep(&one, &kept, &mut ordered, None, &mut |_, event| {
                 let timing = match event.kind.as_str() {
                     "judge.verdict" => Timing::JudgeEvent,
                     "shield.decision" => Timing::ShieldEvent,
@@ -232,7 +232,7 @@ async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: StartP
                 context.recorder.gauge(Gauge::ClockStep, step_us as f64 / 1_000.0, mark);
                 if is_sound {
                     context.recorder.gauge(Gauge::ClockOffset, ms(offset_us), mark);
-                    let unset_ms = ms(offset_us) + context.clock.own_shift_ms();
+                    let unset_ms = ms(offset_us) + context.schedule.clock.own_shift_ms();
                     context.recorder.gauge(Gauge::UnsetClockOffset, unset_ms, mark);
                 }
                 // Of whatever reading events are timed by from now on.

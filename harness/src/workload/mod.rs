@@ -24,7 +24,6 @@ mod lever;
 mod listeners;
 mod metrics;
 mod newest_runs;
-mod own_record;
 mod own_sockets;
 mod place;
 mod process;
@@ -42,7 +41,6 @@ mod run;
 mod run_stream;
 mod scrape;
 mod search_patterns;
-mod sightings;
 #[cfg(test)]
 mod stream_tests;
 mod tally;

@@ -29,7 +29,7 @@ pub(super) async fn follow(context: &Context, mut orders: mpsc::Receiver<StreamC
 async fn newer(context: &Context, last: Option<&str>) -> Option<String> {
     tokio::select! {
         biased;
-        () = context.closing.cancelled() => None,
+        () = context.schedule.closing.cancelled() => None,
         run = context.shared_runs.newer_run(last) => Some(run),
     }
 }
@@ -37,7 +37,7 @@ async fn newer(context: &Context, last: Option<&str>) -> Option<String> {
 async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<StreamCommand>) {
     let since = context.recorder.mark();
     let over = CancellationToken::new();
-    let limit = context.plan.scenario.runs.timeout + BEYOND;
+    let limit = context.schedule.plan.scenario.runs.timeout + BEYOND;
     let first = FirstOpening::default();
     first.run_is_under_way();
     let following = run_stream::follow(context, Workload::Churn, run, orders, &over, &first);
@@ -45,7 +45,7 @@ async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<St
         followed = following => followed,
         () = tokio::time::sleep_until(clock::now() + limit) => return,
     };
-    if context.closing.is_cancelled() {
+    if context.schedule.closing.is_cancelled() {
         return;
     }
     // It may have come back after a churn: what it has not shown then, it has missed.

@@ -63,7 +63,7 @@ impl ProcessWatch {
             None => not_there(context, own, mark),
         }
         self.sockets.begin(of_proxy(context));
-        let gateway = self.gateway.get_or_insert_with(|| GatewayProcess::new(&context.access));
+        let gateway = self.gateway.get_or_insert_with(|| GatewayProcess::new(&context.facts.access));
         let sight = gateway.look(&mut self.processes);
         self.by_metrics = matches!(sight, ProcessLookup::Unseen | ProcessLookup::Gone(_));
         match sight {
@@ -164,7 +164,7 @@ fn sample(
 
 /// The fault proxy has two sockets for each connection, which are no concern of the gateway's.
 fn of_proxy(context: &Context) -> usize {
-    let open = context.proxy.as_ref().map_or(0, |proxy| proxy.counters().open);
+    let open = context.disturbance.proxy.as_ref().map_or(0, |proxy| proxy.counters().open);
     usize::try_from(open).unwrap_or(usize::MAX).saturating_mul(2)
 }
 
@@ -225,7 +225,7 @@ fn is_same_start(one_s: f64, other_s: f64) -> bool {
 pub(super) fn began_within(context: &Context, started_s: f64, offset_us: i64) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970")]
     let now_s = clock::wall_now().as_microsecond().saturating_add(offset_us) as f64 / 1_000_000.0;
-    now_s - started_s < clock::now().saturating_duration_since(context.clock.instant(0)).as_secs_f64()
+    now_s - started_s < clock::now().saturating_duration_since(context.schedule.clock.instant(0)).as_secs_f64()
 }
 
 #[cfg(test)]

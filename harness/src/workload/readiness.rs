@@ -25,6 +25,7 @@ pub(super) async fn not_ready(context: &Context) -> Option<String> {
 /// Whether a gateway that was waited for since a moment is given up: after the limit, or sooner if the plan is over.
 pub(super) fn given_up(context: &Context, since: Instant) -> bool {
     let waited = clock::now().saturating_duration_since(since);
-    let plan_is_over = context.clock.now_ms() >= context.plan.duration_ms;
-    waited >= if plan_is_over { RECOVERY_LIMIT_AFTERWARDS } else { RECOVERY_LIMIT } || context.stop.is_requested()
+    let plan_is_over = context.schedule.clock.now_ms() >= context.schedule.plan.duration_ms;
+    waited >= if plan_is_over { RECOVERY_LIMIT_AFTERWARDS } else { RECOVERY_LIMIT }
+        || context.schedule.stop.is_requested()
 }

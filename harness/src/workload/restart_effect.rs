@@ -49,8 +49,8 @@ impl RestartLook {
         Self {
             chaos: planned.chaos,
             // One event may have held up the next.
-            limit: context.plan.effect_limit(
-                planned.at_ms.max(context.clock.now_ms()),
+            limit: context.schedule.plan.effect_limit(
+                planned.at_ms.max(context.schedule.clock.now_ms()),
                 context.calls.client.dialect().limits.restart_effect,
             ),
             dropped_before: context.shared_streams.log_streams_dropped(),
@@ -77,7 +77,7 @@ impl RestartLook {
         // Beside: a gateway may hold a read for as long as its store is away, while it says that it is not ready.
         let mut looking = pin!(reads.look(context, injected_at));
         loop {
-            let answer = beside(looking.as_mut(), not_ready(context)).await;
+            let answer = alongside(looking.as_mut(), not_ready(context)).await;
             let took_ms = millis(clock::now().saturating_duration_since(injected_at));
             self.look(answer.as_ref(), took_ms);
             if shown_at.is_none() && self.lost.is_none() {
@@ -130,7 +130,7 @@ impl RestartLook {
                     (None, _) => format!("{}: 200, but not three times in a row", route(CallName::Ready)),
                 });
             }
-            beside(looking.as_mut(), tokio::time::sleep(LOOK_EVERY)).await;
+            alongside(looking.as_mut(), tokio::time::sleep(LOOK_EVERY)).await;
         }
     }
 
@@ -162,7 +162,7 @@ impl RestartLook {
 }
 
 /// What comes of something, and the reads are looked at meanwhile.
-async fn beside<T>(looking: Pin<&mut impl Future<Output = Infallible>>, of: impl Future<Output = T>) -> T {
+async fn alongside<T>(looking: Pin<&mut impl Future<Output = Infallible>>, of: impl Future<Output = T>) -> T {
     tokio::select! {
         biased;
         outcome = of => outcome,
@@ -187,7 +187,7 @@ mod tests {
             failed: None,
         };
         let mut looking = pin!(std::future::pending());
-        let ready = beside(looking.as_mut(), async { "503 warming up" });
+        let ready = alongside(looking.as_mut(), async { "503 warming up" });
         let answer = tokio::time::timeout(Duration::from_secs(2), ready).await.expect("it does not wait for the read");
         look.look(Some(&answer.to_owned()), 4);
         assert_eq!(Some("readiness was lost after 4 ms (503 warming up)"), look.lost.as_deref());

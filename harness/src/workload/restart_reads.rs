@@ -107,8 +107,8 @@ async fn failure(context: &Context, call: CallName) -> Option<String> {
     let client = &context.calls.client;
     let read = async {
         match call {
-            CallName::Agent => client.agent(context.agent()).await,
-            _ => client.search(context.agent()).await,
+            CallName::Agent => client.agent(context.schedule.agent()).await,
+            _ => client.search(context.schedule.agent()).await,
         }
     };
     match tokio::time::timeout(READ_LIMIT, read).await {

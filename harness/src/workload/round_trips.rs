@@ -68,10 +68,10 @@ impl RoundTrips {
 /// Times each call before anything is added. A machine that is busy at the moment would hide what is added later, so it
 /// is timed again, a few times, until it takes far less than that.
 pub(super) async fn undisturbed(context: &Context) -> RoundTrips {
-    let little = context.plan.scenario.chaos.latency_added / 5;
+    let little = context.schedule.plan.scenario.chaos.latency_added / 5;
     let mut fastest = round_trips(context).await;
     for _ in 1..ROUNDS_MAX {
-        if fastest.0.iter().all(|took| took.is_some_and(|took| took < little)) || context.stop.is_requested() {
+        if fastest.0.iter().all(|took| took.is_some_and(|took| took < little)) || context.schedule.stop.is_requested() {
             break;
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -85,7 +85,7 @@ pub(super) async fn undisturbed(context: &Context) -> RoundTrips {
 
 /// Times each call a few times, one after another.
 pub(super) async fn round_trips(context: &Context) -> RoundTrips {
-    let agent = context.agent();
+    let agent = context.schedule.agent();
     let mut round_trips = RoundTrips::default();
     for call in calls(context) {
         round_trips.0.push(match call {

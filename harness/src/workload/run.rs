@@ -86,7 +86,7 @@ pub(super) async fn create_unless_refused(
 ) -> Result<Created, String> {
     // Watched before it is created: a stream may be faster than the answer.
     context.shared_runs.created(&run.id, client.workspace());
-    let watch = context.shared_runs.watch(&run.id);
+    let watch = context.deliveries.watch(&run.id);
     let usual = context.calls.of(workload, CallName::CreateRun, &run.id);
     let expected: Vec<u16> = usual.expected.iter().chain(refused).copied().collect();
     let call = Call { since: Some(since), expected: &expected, ..usual };
@@ -94,19 +94,19 @@ pub(super) async fn create_unless_refused(
     let answer = match created {
         Ok(answer) => answer,
         Err(why) => {
-            context.forget_run(&run.id);
+            context.deliveries.give_up(&run.id);
             return Err(why);
         }
     };
     if !answer.is(usual.expected) {
-        context.shared_runs.forget(&run.id);
+        context.deliveries.forget(&run.id);
         return Ok(Created::Refused(answer));
     }
     let dialect = client.dialect();
     let id = match answer.json().as_ref().and_then(|json| dialect.run_id_of(json)) {
         Some(id) => id,
         None if dialect.gives_run_ids() => {
-            context.forget_run(&run.id);
+            context.deliveries.give_up(&run.id);
             let why = format!("{answer} (expected the run's id)");
             context.calls.request_failed(workload, call.route, &run.id, &why, since);
             return Err(why);
@@ -116,9 +116,9 @@ pub(super) async fn create_unless_refused(
     let watch = if id == run.id {
         watch
     } else {
-        context.forget_run(&run.id);
+        context.deliveries.give_up(&run.id);
         context.shared_runs.created(&id, client.workspace());
-        context.shared_runs.watch(&id)
+        context.deliveries.watch(&id)
     };
     Ok(Created::Run(Run { id, watch, since, waited }, answer))
 }
@@ -138,10 +138,10 @@ pub(super) async fn start(context: &Context, workload: Workload, client: &Client
 pub(super) fn compare_with_streams(context: &Context, run: &Run, record: Option<RunView>, due: StartPoint) {
     match (&run.watch, record) {
         (Some(watch), Some(record)) if context.calls.client.has(CallName::LogsStream) => {
-            context.compare_with_streams(&run.id, watch, record.into_messages(), due);
+            context.deliveries.compare(&run.id, watch, record.into_messages(), due);
         }
-        (None, Some(_)) if context.calls.client.has(CallName::LogsStream) => context.run_uncompared(due),
-        _ => context.forget_run(&run.id),
+        (None, Some(_)) if context.calls.client.has(CallName::LogsStream) => context.deliveries.run_uncompared(due),
+        _ => context.deliveries.give_up(&run.id),
     }
 }
 
@@ -161,7 +161,7 @@ pub(super) async fn wait_for_end(
         let left = deadline.saturating_duration_since(clock::now());
         tokio::select! {
             biased;
-            () = context.stop.requested() => return (Ending::Left, last),
+            () = context.schedule.stop.requested() => return (Ending::Left, last),
             shown = shown_within(run, poll_every.min(left), looked_when_shown) => {
                 if shown && !looked_when_shown {
                     looked_when_shown = true;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::own_record::{Difference, ShownLines};
 use crate::{
     catalog::{CallName, Workload},
     gateway::{LogEvent, RunView, StreamEvent, dialect::Replay},
     journal::{Counter, Finding, clip},
-    session::{Context, FirstOpening, KeptUntil, StartPoint, StreamCommand, StreamSpec},
+    session::{Context, FirstOpening, KeptUntil, StartPoint, StreamCommand, StreamSpec, keep},
+    streams::{Difference, ShownLines},
 };
 
 /// How long a stream may take to show the end of a run that is over.
@@ -68,7 +68,7 @@ pub(super) fn compare(
         not_replayed(context, lines.missing_count, due);
     }
     context.recorder.add(Counter::LinesEqualUndecided, lines.equal_undecided, due);
-    context.take_down_comparison(run, &name(run), &lines, !may_lack, due);
+    context.deliveries.take_down_comparison(run, &name(run), &lines, !may_lack, due);
     if is_out_of_order {
         let answer = "log lines in another order than the run has them";
         context.calls.request_failed(workload, dialect.route(CallName::RunLogsStream), run, answer, due);
@@ -82,12 +82,12 @@ fn judge_end(context: &Context, run: &str, followed: &Followed, due: StartPoint)
         return;
     }
     if followed.end_was_shown {
-        context.shared_runs.own_end_shown();
+        context.deliveries.own_end_shown();
         context.recorder.count(Counter::EndsShown, due);
-    } else if followed.is_waited_out && followed.is_whole && context.was_calm_since(due) {
-        match context.shared_runs.own_ends_shown() {
+    } else if followed.is_waited_out && followed.is_whole && context.recorder.was_calm_since(due) {
+        match context.deliveries.own_ends_shown() {
             0 => context.recorder.count(Counter::EndsNotShown, due),
-            _ => context.end_missed(run, &name(run), due),
+            _ => context.deliveries.end_missed(run, &name(run), due),
         }
     }
 }
@@ -135,15 +135,16 @@ pub(super) async fn follow(
         has_id |= event.id.is_some();
         // A stream that shows other runs too is not over with one of theirs.
         let is_own = log.run_id == run;
-        if is_own && let Some(same_id) = followed.shown.event(event, log) {
+        let got = log.delivery(event.id.as_deref().unwrap_or_default());
+        if is_own && let Some(same_id) = followed.shown.event(&got) {
             let mark = context.recorder.mark();
             context.recorder.count(Counter::EventsDuplicated, mark);
             context.recorder.incident(Finding::EventDuplicated {
                 stream: kept.name.clone(),
                 run: clip(run),
-                id: clip(event.id.as_deref().unwrap_or_default()),
+                id: clip(got.id),
                 same_id,
-                line: clip(log.line()),
+                line: clip(got.line()),
                 why: String::new(),
             });
         }
@@ -155,7 +156,7 @@ pub(super) async fn follow(
         tokio::time::sleep(if is_alone { END_GRACE } else { LOG_GRACE }).await;
     };
     let (until, is_waited_out) = tokio::select! {
-        until = context.keep(&kept, orders, Some(first), &mut on_event) => (until, false),
+        until = keep(context, &kept, orders, Some(first), &mut on_event) => (until, false),
         () = long_over => (KeptUntil::Enough, true),
     };
     followed.is_waited_out = is_waited_out;

@@ -48,7 +48,7 @@ impl UnendedRuns {
         };
         tokio::select! {
             biased;
-            () = context.stop.requested() => {}
+            () = context.schedule.stop.requested() => {}
             _ = tokio::time::timeout(LOOKS_LIMIT, looks) => {}
         }
     }
@@ -56,13 +56,13 @@ impl UnendedRuns {
 
 /// Whether a chaos event was planned between two moments. A run that takes longer than its timeout may be lost in it.
 fn is_disturbed(context: &Context, from: Instant, to: Instant) -> bool {
-    let (from_ms, to_ms) = (context.clock.at_ms(from), context.clock.at_ms(to));
-    context.plan.chaos.iter().any(|event| (from_ms..=to_ms).contains(&event.at_ms))
+    let (from_ms, to_ms) = (context.schedule.clock.at_ms(from), context.schedule.clock.at_ms(to));
+    context.schedule.plan.chaos.iter().any(|event| (from_ms..=to_ms).contains(&event.at_ms))
 }
 
 async fn look(context: &Context, run: &str, due: StartPoint) {
     let age = clock::now().saturating_duration_since(due.at);
-    let counts_from = due.at + context.plan.scenario.runs.timeout * TIMEOUTS_MIN;
+    let counts_from = due.at + context.schedule.plan.scenario.runs.timeout * TIMEOUTS_MIN;
     if clock::now() < counts_from || is_disturbed(context, due.at, counts_from) {
         return;
     }

@@ -50,15 +50,15 @@ impl Worker for RealisticRuns {
         Workload::Runs.name()
     }
 
-    fn beside(&self) -> Option<&TaskGroup> {
+    fn background_tasks(&self) -> Option<&TaskGroup> {
         Some(&self.runs)
     }
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let heard_from = heard(&context).await;
-            while let Some(planned) = context.plan.runs.get(self.place.next()) {
-                if !context.until(planned.at_ms).await {
+            while let Some(planned) = context.schedule.plan.runs.get(self.place.next()) {
+                if !context.schedule.until(planned.at_ms).await {
                     break;
                 }
                 let number = self.place.next();
@@ -66,7 +66,7 @@ impl Worker for RealisticRuns {
                 if came_too_long_ago(&context, number, planned) {
                     continue;
                 }
-                let due = context.due(planned.at_ms).max(heard_from);
+                let due = context.schedule.due(planned.at_ms).max(heard_from);
                 let started = context.recorder.cycle_started(Workload::Runs, due);
                 let (planned, one, unended) = (planned.clone(), context.clone(), Arc::clone(&self.unended));
                 self.runs.play(&context, Workload::Runs, async move {
@@ -84,26 +84,26 @@ impl Worker for RealisticRuns {
 /// From when on runs are listened to. A session that takes over opens its streams first: a run that nobody hears proves
 /// little. Where they do not come at once, it goes on without them.
 async fn heard(context: &Context) -> Instant {
-    if context.resumed.is_there() {
+    if context.schedule.resumed.is_there() {
         let limit = clock::now() + STREAMS_BACK_LIMIT;
-        while context.shared_streams.log_streams_open() < context.plan.scenario.streams.count as usize
+        while context.shared_streams.log_streams_open() < context.schedule.plan.scenario.streams.count as usize
             && clock::now() < limit
-            && !context.stop.is_requested()
+            && !context.schedule.stop.is_requested()
         {
             tokio::time::sleep(STREAMS_BACK_EVERY).await;
         }
         return clock::now();
     }
-    context.began
+    context.schedule.began
 }
 
 /// Whether a run was due while no session was there, longer ago than a hole may be: what came to nobody in that time is
 /// not played all at once, which no gateway was promised. A run that was under way when its session died is played again.
 fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> bool {
-    let was_begun = number < context.resumed.started(Workload::Runs);
-    let waited = context.began.saturating_duration_since(context.clock.instant(planned.at_ms));
-    let allowed = context.clock.real(context.plan.duration_ms / 100).max(MADE_UP_MIN);
-    context.resumed.is_there() && !was_begun && waited > allowed
+    let was_begun = number < context.schedule.resumed.started(Workload::Runs);
+    let waited = context.schedule.began.saturating_duration_since(context.schedule.clock.instant(planned.at_ms));
+    let allowed = context.schedule.clock.real(context.schedule.plan.duration_ms / 100).max(MADE_UP_MIN);
+    context.schedule.resumed.is_there() && !was_begun && waited > allowed
 }
 
 async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unended: &UnendedRuns) {
@@ -227,7 +227,7 @@ async fn start_and_wait(
         // What is not replayed is heard only by a stream that is open by then. That wait is ours: no user waits for it.
         due.at += first.before_start(context.shared_streams.earliness()).await;
     }
-    let deadline = due.at + context.plan.scenario.runs.timeout;
+    let deadline = due.at + context.schedule.plan.scenario.runs.timeout;
     if let Err(why) = run::start(context, Workload::Runs, &context.calls.client, run).await {
         take_down(context, &run.id, Ending::Failure(format!("not started: {why}")), due);
         return None;

@@ -10,7 +10,7 @@ use crate::{
     catalog::{CallName, Workload},
     clock,
     plan::{PlannedChurn, asks_as_a_browser, log_stream_name},
-    session::{Context, Fatal, ResumeState, StreamCommand, StreamSpec, TaskGroup, Worker},
+    session::{Context, Fatal, ResumeState, StreamCommand, StreamSpec, TaskGroup, Worker, keep},
 };
 
 /// How long a churn waits for its streams to come back before it is over without them.
@@ -36,19 +36,19 @@ impl Worker for SseChurn {
         Workload::Churn.name()
     }
 
-    fn beside(&self) -> Option<&TaskGroup> {
+    fn background_tasks(&self) -> Option<&TaskGroup> {
         Some(&self.streams)
     }
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let orders = self.open_streams(&context);
-            while let Some(planned) = context.plan.churns.get(self.place.next()) {
-                if !context.until(planned.at_ms).await {
+            while let Some(planned) = context.schedule.plan.churns.get(self.place.next()) {
+                if !context.schedule.until(planned.at_ms).await {
                     break;
                 }
                 self.place.advance();
-                let due = context.due(planned.at_ms);
+                let due = context.schedule.due(planned.at_ms);
                 let cycle = context.recorder.cycle_started(Workload::Churn, due);
                 // Beside: at a high pace the one before may still wait for its streams, or for a safety probe.
                 let (one, planned, orders) = (context.clone(), planned.clone(), orders.clone());
@@ -59,7 +59,7 @@ impl Worker for SseChurn {
             }
             self.churns.over().await;
             // The streams stay for the runs that are still to come.
-            let _ = context.until(context.plan.duration_ms).await;
+            let _ = context.schedule.until(context.schedule.plan.duration_ms).await;
             Ok(())
         })
     }
@@ -76,9 +76,9 @@ impl SseChurn {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         if orders.is_empty() {
             // A session that takes over opens them too, and only the first opening is a cycle of the plan.
-            let is_first = context.resumed.finished(Workload::Churn) == 0;
-            let cycle = is_first.then(|| context.recorder.cycle_started(Workload::Churn, context.due(0)));
-            let count = context.plan.scenario.streams.count as usize;
+            let is_first = context.schedule.resumed.finished(Workload::Churn) == 0;
+            let cycle = is_first.then(|| context.recorder.cycle_started(Workload::Churn, context.schedule.due(0)));
+            let count = context.schedule.plan.scenario.streams.count as usize;
             for number in 0..count {
                 let (order, mut ordered) = mpsc::channel(1);
                 orders.push(order);
@@ -101,7 +101,7 @@ impl SseChurn {
                         as_a_browser: asks_as_a_browser(number, count),
                         run: None,
                     };
-                    one.keep(&kept, &mut ordered, None, &mut |_, _| true).await;
+                    keep(&one, &kept, &mut ordered, None, &mut |_, _| true).await;
                 });
             }
             let one = context.clone();
@@ -117,7 +117,7 @@ impl SseChurn {
 /// Closes the churn's streams, and waits until all are back. No safety probe is under way meanwhile.
 async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender<StreamCommand>]) {
     let _quiet = tokio::select! {
-        () = context.stop.requested() => return,
+        () = context.schedule.stop.requested() => return,
         quiet = context.calls.gate.quiet_streams() => quiet,
     };
     let is_kept_for_hours = context.calls.client.has(CallName::LogsStream);
@@ -126,7 +126,7 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
             let (back, returned) = oneshot::channel();
             // A keeper whose stream was away drops its answer, and so does one that ends with the session.
             let is_over = order.send(StreamCommand::Churn(back)).await.is_err() || returned.await.is_ok();
-            if is_over || is_kept_for_hours || context.closing.is_cancelled() {
+            if is_over || is_kept_for_hours || context.schedule.closing.is_cancelled() {
                 return;
             }
             // A stream of a run that was just over, or not open yet: the next one will do.
@@ -135,19 +135,19 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
     });
     let limit = if is_kept_for_hours { RETURN_TIMEOUT } else { NEXT_RUN_TIMEOUT };
     tokio::select! {
-        () = context.stop.requested() => {}
+        () = context.schedule.stop.requested() => {}
         _ = tokio::time::timeout(limit, join_all(returns)) => {}
     }
 }
 
 /// Asks the ledger, again and again, what has been missed by now.
 async fn settle_ledger(context: &Context) {
-    while !context.closing.is_cancelled() {
+    while !context.schedule.closing.is_cancelled() {
         tokio::select! {
             biased;
-            () = context.closing.cancelled() => {}
+            () = context.schedule.closing.cancelled() => {}
             () = tokio::time::sleep_until(clock::now() + SETTLE_EVERY) => {}
         }
-        context.settle_ledger();
+        context.deliveries.settle();
     }
 }

@@ -91,13 +91,13 @@ impl Worker for RegistryPulse {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
-            while let Some(planned) = context.plan.pulses.get(self.place.next()) {
-                if !context.until(planned.at_ms).await {
+            while let Some(planned) = context.schedule.plan.pulses.get(self.place.next()) {
+                if !context.schedule.until(planned.at_ms).await {
                     break;
                 }
                 let number = self.place.next();
                 self.place.advance();
-                let cycle = context.recorder.cycle_started(Workload::Registry, context.due(planned.at_ms));
+                let cycle = context.recorder.cycle_started(Workload::Registry, context.schedule.due(planned.at_ms));
                 // Beside: at a high pace the one before may still be searching for its version.
                 let (one, planned, registry) = (context.clone(), planned.clone(), Arc::clone(&self.registry));
                 self.pulses.play(&context, Workload::Registry, async move {
@@ -112,7 +112,7 @@ impl Worker for RegistryPulse {
 }
 
 async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registry: &Registry) {
-    let slug = format!("s2-soak-{}", context.nonce);
+    let slug = format!("s2-soak-{}", context.facts.nonce);
     let second = context.calls.client.for_workspace(&format!("{}-second", context.calls.client.workspace()));
     let tampered = if planned.tampered { tamper(context, registry, &slug, number).await } else { None };
     let published_now = publish(context, registry, &slug, number).await;
@@ -139,7 +139,7 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
                     published.pop_first();
                 }
             }
-            Err(_) if context.stop.is_requested() => {}
+            Err(_) if context.schedule.stop.is_requested() => {}
             Err(NotFound { unclear: Some(why), answer }) => {
                 let workspace = second.workspace().to_owned();
                 let finding = Finding::SearchCut { version: label, is_new: true, workspace, why, answer };
@@ -279,7 +279,7 @@ async fn may_try_again(context: &Context, attempt: u32) -> bool {
         return false;
     }
     tokio::select! {
-        () = context.stop.requested() => false,
+        () = context.schedule.stop.requested() => false,
         () = tokio::time::sleep(TRY_AGAIN_AFTER) => true,
     }
 }
@@ -305,7 +305,7 @@ async fn search_until_found(context: &Context, client: &Client, slug: &str, vers
             },
             Err(why) => NotFound { unclear: None, answer: why },
         };
-        if clock::now() + SEARCH_EVERY >= deadline || context.stop.is_requested() {
+        if clock::now() + SEARCH_EVERY >= deadline || context.schedule.stop.is_requested() {
             return Err(NotFound { answer: clip(&last.answer), ..last });
         }
         tokio::time::sleep(SEARCH_EVERY).await;

@@ -54,15 +54,15 @@ impl Worker for PrivacySlice {
         Box::pin(async move {
             self.place.again();
             let client = context.calls.client.for_workspace(&format!("{}-privacy", context.calls.client.workspace()));
-            while let Some(due_ms) = context.plan.privacy_ms.get(self.place.next()).copied() {
-                if !context.until(due_ms).await {
+            while let Some(due_ms) = context.schedule.plan.privacy_ms.get(self.place.next()).copied() {
+                if !context.schedule.until(due_ms).await {
                     break;
                 }
                 self.place.advance();
-                let due = self.place.due(context.due(due_ms));
+                let due = self.place.due(context.schedule.due(due_ms));
                 let cycle = context.recorder.cycle_started(Workload::Privacy, due);
                 if toggle_until_done(&context, &client, false).await {
-                    tokio::time::sleep(context.plan.scenario.privacy.toggle_delay).await;
+                    tokio::time::sleep(context.schedule.plan.scenario.privacy.toggle_delay).await;
                     let canaries = send_canaries(&context, &client).await;
                     look_after_toggle_back(&context, &client, canaries).await;
                 } else {
@@ -123,7 +123,7 @@ async fn send_canaries(context: &Context, client: &Client) -> Vec<Canary> {
         let canary = send_canary(context, client).await;
         let is_proven = canary.as_ref().is_some_and(|canary| canary.standing != CanaryStanding::Unproven);
         canaries.extend(canary);
-        if is_proven || context.stop.is_requested() || clock::now() >= until {
+        if is_proven || context.schedule.stop.is_requested() || clock::now() >= until {
             break;
         }
     }
@@ -137,7 +137,7 @@ async fn look_after_toggle_back(context: &Context, client: &Client, canaries: Ve
     if !toggle_until_done(context, client, true).await {
         return;
     }
-    if canaries.is_empty() || !context.calls.pause(context.plan.scenario.privacy.toggle_delay).await {
+    if canaries.is_empty() || !context.calls.pause(context.schedule.plan.scenario.privacy.toggle_delay).await {
         return;
     }
     for canary in canaries {
@@ -149,7 +149,7 @@ async fn look_after_toggle_back(context: &Context, client: &Client, canaries: Ve
 async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     let canary = format!("canary-{}", Uuid::new_v4().simple());
     let new = run::new_run(
-        context.agent(),
+        context.schedule.agent(),
         "privacy-canary".into(),
         format!("The code word is {canary}, keep it to yourself."),
     );
@@ -158,7 +158,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     let (run, created) = run::create(context, Workload::Privacy, client, &new, since).await.ok()?;
     places.look_at(client.dialect().route(CallName::CreateRun), &created.text());
     places.watch_run(context, Workload::Privacy, client, &run.id).await;
-    let deadline = clock::now() + context.plan.scenario.runs.timeout;
+    let deadline = clock::now() + context.schedule.plan.scenario.runs.timeout;
     let mut ending = Ending::Left;
     if run::start(context, Workload::Privacy, client, &run).await.is_ok() {
         places.run_is_under_way();
@@ -167,8 +167,8 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
         ending = run::wait_for_end(context, Workload::Privacy, client, &run, deadline).await.0;
     }
     // Its workspace is not the one whose streams are compared.
-    let _watch = context.shared_runs.forget(&run.id);
-    if context.stop.is_requested() {
+    let _watch = context.deliveries.forget(&run.id);
+    if context.schedule.stop.is_requested() {
         return None;
     }
     places.look_at_run(context, Workload::Privacy, client, &run.id).await;

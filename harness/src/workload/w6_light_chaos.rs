@@ -36,20 +36,22 @@ impl Worker for LightChaos {
         Workload::Chaos.name()
     }
 
-    fn beside(&self) -> Option<&TaskGroup> {
+    fn background_tasks(&self) -> Option<&TaskGroup> {
         Some(&self.windows)
     }
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             self.place.again();
-            while let Some(planned) = context.plan.chaos.get(self.place.next()) {
+            while let Some(planned) = context.schedule.plan.chaos.get(self.place.next()) {
                 // What would come after the plan's end, because the gateway never came back, is not played any more.
-                if !context.until(planned.at_ms).await || context.clock.now_ms() >= context.plan.duration_ms {
+                if !context.schedule.until(planned.at_ms).await
+                    || context.schedule.clock.now_ms() >= context.schedule.plan.duration_ms
+                {
                     break;
                 }
                 self.place.advance();
-                let due = self.place.due(context.due(planned.at_ms));
+                let due = self.place.due(context.schedule.due(planned.at_ms));
                 let cycle = context.recorder.cycle_started(Workload::Chaos, due);
                 self.disturb(&context, planned).await;
                 context.recorder.cycle_finished(Workload::Chaos, cycle);
@@ -80,12 +82,15 @@ impl LightChaos {
 
     async fn disturb(&self, context: &Context, planned: &PlannedChaos) {
         let chaos = planned.chaos;
-        let settle_ms = millis(context.plan.scenario.chaos.settle);
+        let settle_ms = millis(context.schedule.plan.scenario.chaos.settle);
         let (injected, before) = match stage(context, chaos).await {
             EventStage::Over(at_ms) => {
                 context.recorder.set_phase(Phase::from(chaos));
                 let _window = OpenWindow::open(context, chaos);
-                let _ = context.until((at_ms + settle_ms).min(context.plan.window_ends_ms(planned))).await;
+                let _ = context
+                    .schedule
+                    .until((at_ms + settle_ms).min(context.schedule.plan.window_ends_ms(planned)))
+                    .await;
                 return;
             }
             EventStage::Injected { at, is_seen, before } => (Some((at, is_seen)), before),
@@ -146,10 +151,10 @@ impl LightChaos {
         let window_over = async {
             let mut ends_ms = ends_ms;
             if restarts && let Ok(seen) = effect_seen.wait_for(Option::is_some).await {
-                let seen_ms = seen.map_or(0, |at| context.clock.at_ms(at));
-                ends_ms = ends_ms.max(context.plan.restart_window_ends_ms(seen_ms));
+                let seen_ms = seen.map_or(0, |at| context.schedule.clock.at_ms(at));
+                ends_ms = ends_ms.max(context.schedule.plan.restart_window_ends_ms(seen_ms));
             }
-            context.until(ends_ms).await
+            context.schedule.until(ends_ms).await
         };
         tokio::select! {
             biased;
@@ -161,7 +166,7 @@ impl LightChaos {
             }
         }
         // Two scenario minutes to settle, then the window closes. The way back is measured above, on real time.
-        let _ = context.until(context.clock.now_ms() + settle_ms).await;
+        let _ = context.schedule.until(context.schedule.clock.now_ms() + settle_ms).await;
         drop(window);
     }
 
@@ -172,7 +177,7 @@ impl LightChaos {
         self.windows.play(context, Workload::Chaos, async move {
             // Streams of single runs are not waited for: they come with the runs.
             let is_kept = one.calls.client.has(CallName::LogsStream);
-            let all = if is_kept { one.plan.scenario.streams.count as usize } else { 0 };
+            let all = if is_kept { one.schedule.plan.scenario.streams.count as usize } else { 0 };
             // Nor are those that a churn has just closed: with many churns some client is always away.
             while one.shared_streams.log_streams_well() < all {
                 if given_up(&one, ready_at) {
@@ -195,15 +200,17 @@ impl LightChaos {
 /// Where an event stands. One whose effect the session before did not see is injected again: chaos that nobody saw proves
 /// nothing. What still lasts of an added latency is waited for first.
 async fn stage(context: &Context, chaos: Chaos) -> EventStage {
-    let resumed = context.resumed.chaos(chaos);
+    let resumed = context.schedule.resumed.chaos(chaos);
     if let Some(over_ms) = resumed.over_ms {
         return EventStage::Over(over_ms);
     }
-    if matches!(context.levers.get(&chaos), Some(Lever::Proxy { .. })) {
+    if matches!(context.disturbance.levers.get(&chaos), Some(Lever::Proxy { .. })) {
         // What the proxy of the session before did ended with it.
         return EventStage::Due;
     }
-    let Some(at) = resumed.injected_ms.map(|at_ms| context.clock.instant(at_ms)) else { return EventStage::Due };
+    let Some(at) = resumed.injected_ms.map(|at_ms| context.schedule.clock.instant(at_ms)) else {
+        return EventStage::Due;
+    };
     let is_seen = resumed.is_seen;
     if chaos != Chaos::Latency {
         // A gateway that is down still shows what was done to it.
@@ -218,7 +225,7 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
         Some(before) if is_seen || left > MEASURED_WITHIN => EventStage::Injected { at, is_seen, before },
         _ => {
             tokio::select! {
-                () = context.stop.requested() => {}
+                () = context.schedule.stop.requested() => {}
                 () = tokio::time::sleep_until(ends_at) => {}
             }
             EventStage::Due
@@ -229,8 +236,9 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
 /// When the window of an event closes at the latest. One that is injected again by a session that took over has the time
 /// that the plan sets aside from then on.
 fn window_ends_ms(context: &Context, planned: &PlannedChaos, injected_at: Instant) -> u64 {
-    let at_ms = if context.resumed.is_there() { context.clock.at_ms(injected_at) } else { planned.at_ms };
-    context.plan.window_ends_ms(&PlannedChaos { at_ms: at_ms.max(planned.at_ms), chaos: planned.chaos })
+    let at_ms =
+        if context.schedule.resumed.is_there() { context.schedule.clock.at_ms(injected_at) } else { planned.at_ms };
+    context.schedule.plan.window_ends_ms(&PlannedChaos { at_ms: at_ms.max(planned.at_ms), chaos: planned.chaos })
 }
 
 /// A window that is open. However it comes to be closed, nothing is held after it.
@@ -243,7 +251,7 @@ struct OpenWindow<'a> {
 impl<'a> OpenWindow<'a> {
     /// Of an event whose phase has begun.
     fn open(context: &'a Context, chaos: Chaos) -> Self {
-        Self { context, chaos, from_ms: context.clock.now_ms() }
+        Self { context, chaos, from_ms: context.schedule.clock.now_ms() }
     }
 }
 

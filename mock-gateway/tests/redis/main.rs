@@ -34,8 +34,12 @@ macro_rules! trials {
     };
 }
 
+/// Trials wait more than they work.
+const SIDE_BY_SIDE: usize = 8;
+
 fn main() -> ExitCode {
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
     let without_redis = trials! {
         starts {
             without_its_redis_it_does_not_start_and_says_what_was_tried

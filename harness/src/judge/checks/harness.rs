@@ -55,7 +55,7 @@ fn no_fatal_errors(plan: &Plan, history: &History) -> Judgement {
             found.fault = missing_samples::of_early_end(plan, history);
         }
     }
-    missing_samples::conclude(found, plan, history)
+    missing_samples::into_judgement(found, plan, history)
 }
 
 /// Every planned heartbeat came, and none was late.
@@ -87,7 +87,7 @@ fn heartbeats(plan: &Plan, history: &History) -> Judgement {
         });
         found.offenders(wrong.into_iter().take(crate::history::WORST_MAX + 1).collect());
     }
-    missing_samples::conclude(found, plan, history)
+    missing_samples::into_judgement(found, plan, history)
 }
 
 /// The plan was played to its end, with holes under a hundredth of it or five real seconds.
@@ -95,7 +95,7 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement
     let mut found = open(HarnessCheck::FullDuration, Unit::YesNo, Target::AtLeast(1.0), "scenario minutes");
     found.promised = plan.duration_ms / 60_000;
     if history.is_empty() {
-        return missing_samples::conclude(found, plan, history);
+        return missing_samples::into_judgement(found, plan, history);
     }
     let holes_ms = history.timeline.holes_ms;
     let holes_percent = percent(holes_ms, plan.duration_ms).unwrap_or(0.0);
@@ -119,7 +119,7 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement
         .or_else(|| is_cut.then(|| format!("the record stops at {}", moment(history.timeline.scenario_ms()))))
         .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
     found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
-    missing_samples::conclude(found, plan, history)
+    missing_samples::into_judgement(found, plan, history)
 }
 
 /// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.

@@ -49,7 +49,7 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
     if is_short {
         let early = missing_samples::of_early_end(plan, history);
         found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")));
-        return missing_samples::conclude(found, plan, history);
+        return missing_samples::into_judgement(found, plan, history);
     }
 
     let (throttled, requests) = (
@@ -66,14 +66,14 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
              this load; raise its limits, or lower the rates in soak.toml"
         ));
         found.value = None;
-        return missing_samples::conclude(found, plan, history);
+        return missing_samples::into_judgement(found, plan, history);
     }
 
     let lateness = Lateness::of(history, targets);
     if is_too_few(lateness.starts(), plan.runs.len() as u64) {
         found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.starts()));
         found.value = None;
-        return missing_samples::conclude(found, plan, history);
+        return missing_samples::into_judgement(found, plan, history);
     }
     let (p99_ms, starts) = (lateness.at_ms(0.99), lateness.starts());
     found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {starts} starts"));
@@ -87,7 +87,7 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
         found.evidence.first = first_over(history, Timing::StartLateness, Scope::All, limit_us);
         found.evidence.worst = worst_over(history, Timing::StartLateness, Scope::All, limit_us);
     }
-    missing_samples::conclude(found, plan, history)
+    missing_samples::into_judgement(found, plan, history)
 }
 
 /// Why the harness's lateness makes the soak worth less; none where it could not have changed a verdict.

@@ -41,7 +41,7 @@ pub(in crate::judge) fn judge(workload: Workload, plan: &Plan, history: &History
     if !history.is_empty() {
         found.fault = fault(&mut found, workload, plan, history);
     }
-    missing_samples::conclude(found, plan, history)
+    missing_samples::into_judgement(found, plan, history)
 }
 
 /// Probes and scrapes that were due while no session was there: a sample of a moment cannot be made up for. Holes are

@@ -47,7 +47,7 @@ struct Proof {
 }
 
 /// Notes what arrivals say, whatever the verdict.
-pub(in crate::judge) fn tell(found: &mut Assessment, case: Case<'_>) {
+pub(in crate::judge) fn note(found: &mut Assessment, case: Case<'_>) {
     let p99 = |timing| case.history.totals.quantiles(timing, Scope::Steady).map(|of| whole(of.p99_ms));
     let arrivals = p99(Timing::EventDelivery).map_or_else(
         || {

@@ -22,7 +22,7 @@ impl Case<'_> {
         let target = self.targets.target(self.kpi);
         let mut findings = Assessment::new(Judged::Kpi, self.kpi.name(), self.kpi.spec().unit, target, sample_name);
         let planned = self.plan.promises.get(self.kpi);
-        findings.promised = self.plan.promised(self.kpi, &self.history.timeline.windows_ms);
+        findings.promised = self.plan.expected_samples(self.kpi, &self.history.timeline.windows_ms);
         if findings.promised < planned {
             let promised = findings.promised;
             let note = format!(

@@ -70,7 +70,7 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
             (*at_ms, waited, Some(answer.clone()))
         } else if let Some(back) = way_back(case.history, record) {
             let seconds = seconds(back.took_ms);
-            let told = back.relapse.as_ref().map(|relapse| told(relapse, back.well_ms));
+            let told = back.relapse.as_ref().map(|relapse| describe(relapse, back.well_ms));
             if let (Some(told), false) = (&told, back.is_well()) {
                 at_fault = Some(format!("the gateway was not seen to be well again after {chaos}: it {told}"));
             }
@@ -127,7 +127,7 @@ fn way_back(history: &History, record: &ChaosRecord) -> Option<WayBack> {
 }
 
 /// What a relapse was, after "the gateway".
-fn told(relapse: &Relapse, well_ms: u64) -> String {
+fn describe(relapse: &Relapse, well_ms: u64) -> String {
     let Relapse { unready, since_ms, last_ms, answer, .. } = relapse;
     let (well, since, last) = (moment(well_ms), moment(*since_ms), moment(*last_ms));
     let when = if since == last { format!("at {since}") } else { format!("from {since} to {last}") };

@@ -54,9 +54,9 @@ pub(in crate::judge) fn of_harness(plan: &Plan, targets: &Targets, history: &His
     let name = HarnessCheck::SelfDrift.name();
     let target = targets.self_drift();
     let mut found = Assessment::new(Judged::Harness, name, Unit::Percent, target, "steady minutes");
-    found.promised = plan.promised(Kpi::ClockDrift, &history.timeline.windows_ms);
+    found.promised = plan.expected_samples(Kpi::ClockDrift, &history.timeline.windows_ms);
     measure(&mut found, Gauge::HarnessRss, plan, targets, history);
-    missing_samples::conclude(found, plan, history)
+    missing_samples::into_judgement(found, plan, history)
 }
 
 /// Judges each segment, and takes the worst.
@@ -79,11 +79,11 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
             if !is_worse || found.value.is_none() {
                 continue;
             }
-            found.evidence.notes.push(format!("over all lives: {}", lived.told(limit)));
+            found.evidence.notes.push(format!("over all lives: {}", lived.describe(limit)));
         } else {
             told += 1;
             if told <= SEGMENTS_TOLD_MAX {
-                found.evidence.notes.push(lived.told(limit));
+                found.evidence.notes.push(lived.describe(limit));
             }
         }
         let (Some(grown), Some(rise), Some(teeth)) = (grown, rise, teeth) else { continue };

@@ -9,10 +9,10 @@ use crate::{
         PhaseValue,
         kpi::{
             arrivals,
+            backdate::backdate_to_window,
             case::Case,
             held_back,
             lateness::{self, Lateness},
-            lead_up::lead_up,
             missing_samples,
             quantiles::{bound, by_timing, first_over, ms, value_us, worst_over},
         },
@@ -27,7 +27,7 @@ pub(in crate::judge) fn start_to_log(case: Case<'_>) -> Assessment {
     let mut found = case.open("runs");
     by_timing(&mut found, case, quantile, Timing::StartToLog, Scope::Steady);
     let limit_us = limit_us(case.limit());
-    lead_up(&mut found, case.history, |phase| {
+    backdate_to_window(&mut found, case.history, |phase| {
         let worst = case.history.totals.worst_in(Timing::StartToLog, phase)?;
         worst.first_over(limit_us).cloned()
     });
@@ -83,7 +83,7 @@ fn unless_late(found: &mut Assessment, case: Case<'_>) {
 /// where it puts the quantile all the same, if it has enough samples.
 fn decisive_bounds(case: Case<'_>, source: Source) -> Result<Bounds, Option<Bounds>> {
     let cells = case.history.totals.cells(source, Scope::All);
-    let promised = case.plan.promised(case.kpi, &case.history.timeline.windows_ms);
+    let promised = case.plan.expected_samples(case.kpi, &case.history.timeline.windows_ms);
     let bounds = cells.quantile(case.quantile()).map(in_ms).filter(|_| !is_too_few(cells.total(), promised));
     match bounds {
         Some(Bounds { lower, upper }) if upper <= case.limit() || lower >= case.limit() => Ok(Bounds { lower, upper }),
@@ -121,7 +121,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         }
         let is_of_writes = timing == Timing::EventDelivery;
         if is_of_writes {
-            arrivals::tell(&mut found, case);
+            arrivals::note(&mut found, case);
         }
         match (upper <= limit_ms, is_of_writes) {
             (true, true) => {
@@ -164,7 +164,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         found.evidence.notes.push(format!("by {events}: {histogram_says}"));
     }
     if timing == Timing::EventDelivery {
-        arrivals::tell(&mut found, case);
+        arrivals::note(&mut found, case);
         held_back::from_browsers(&mut found, case, quantile);
         unless_late(&mut found, case);
     }

@@ -9,13 +9,13 @@ use crate::{
 };
 
 /// Concludes findings. Where there are too few samples, the cause is said.
-pub(in crate::judge) fn conclude(found: Assessment, plan: &Plan, history: &History) -> Judgement {
-    found.conclude(|known| of_lack(known, plan, history))
+pub(in crate::judge) fn into_judgement(found: Assessment, plan: &Plan, history: &History) -> Judgement {
+    found.into_judgement(|known| explain(known, plan, history))
 }
 
 /// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
 /// knows of its source, then holes.
-fn of_lack(known: Option<String>, plan: &Plan, history: &History) -> String {
+fn explain(known: Option<String>, plan: &Plan, history: &History) -> String {
     let early = of_early_end(plan, history);
     if let (true, Some(early)) = (history.is_empty(), &early) {
         return early.clone();
@@ -53,15 +53,15 @@ pub(in crate::judge) fn of_early_end(plan: &Plan, history: &History) -> Option<S
 /// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)". `route` is what
 /// the contract calls it.
 pub(in crate::judge) fn of_source(route: &str, history: &History) -> Option<String> {
-    history.timeline.sources.get_key_value(&*history.route(route)).map(told)
+    history.timeline.sources.get_key_value(&*history.route(route)).map(describe)
 }
 
 /// The same of a process that was looked at.
 pub(in crate::judge) fn of_process(history: &History) -> Option<String> {
-    history.timeline.sources.iter().find(|(source, _)| source.starts_with("process ")).map(told)
+    history.timeline.sources.iter().find(|(source, _)| source.starts_with("process ")).map(describe)
 }
 
-fn told((source, record): (&String, &FailureRecord)) -> String {
+fn describe((source, record): (&String, &FailureRecord)) -> String {
     let (count, whence) =
         if record.steady_count > 0 { (record.steady_count, "") } else { (record.count, ", in chaos windows only") };
     let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };

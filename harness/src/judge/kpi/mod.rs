@@ -1,6 +1,7 @@
 //! Which judge a KPI has, and which failures no further data can undo.
 
 pub(in crate::judge) mod arrivals;
+pub(in crate::judge) mod backdate;
 pub(in crate::judge) mod case;
 pub(in crate::judge) mod chaos;
 pub(in crate::judge) mod clock;
@@ -8,7 +9,6 @@ pub(in crate::judge) mod drift;
 pub(in crate::judge) mod held_back;
 pub(in crate::judge) mod latency;
 pub(in crate::judge) mod lateness;
-pub(in crate::judge) mod lead_up;
 pub(in crate::judge) mod missing_samples;
 pub(in crate::judge) mod process_segment;
 pub(in crate::judge) mod processes;
@@ -92,9 +92,9 @@ pub(in crate::judge) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, history:
     let causes: Vec<String> =
         found.lack.take().into_iter().chain(missing_samples::of_routes(kpi, plan, history)).collect();
     found.lack = (!causes.is_empty()).then(|| causes.join("; "));
-    processes::tell(&mut found, kpi, history);
-    restarts::tell(&history.timeline.lives, &mut found, kpi);
-    missing_samples::conclude(found, plan, history)
+    processes::note(&mut found, kpi, history);
+    restarts::note(&history.timeline.lives, &mut found, kpi);
+    missing_samples::into_judgement(found, plan, history)
 }
 
 /// Whether the KPI can be missed for good before the end of the soak. For the others there is no need to look.

@@ -114,10 +114,10 @@ impl Lived {
         self.grown.is_some_and(|grown| matches!(grown.by, By::Teeth(3..) | By::Floors | By::Ends))
     }
 
-    pub(in crate::judge) fn told(&self, limit: f64) -> String {
-        let told = self.scale.told(&self.segment, &self.life.warm, self.grown);
+    pub(in crate::judge) fn describe(&self, limit: f64) -> String {
+        let told = self.scale.describe(&self.segment, &self.life.warm, self.grown);
         let resident = || {
-            let value = |floor: Option<&(u64, f64)>| floor.map_or_else(String::new, |floor| self.scale.shown(floor.1));
+            let value = |floor: Option<&(u64, f64)>| floor.map_or_else(String::new, |floor| self.scale.format(floor.1));
             let began = self.life.began.max(self.life.warm.first().map_or(0, |first| first.0));
             let warm = self.segment.iter().find(|floor| floor.0 >= began);
             format!("resident memory {} to {}", value(warm), value(self.segment.last()))

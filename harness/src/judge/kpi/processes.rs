@@ -13,7 +13,7 @@ use crate::{
 const SURPLUS_MIN: f64 = -5.0;
 
 /// Says in the evidence which processes the samples of a KPI are of.
-pub(in crate::judge) fn tell(found: &mut Assessment, kpi: Kpi, history: &History) {
+pub(in crate::judge) fn note(found: &mut Assessment, kpi: Kpi, history: &History) {
     let readings = &history.timeline.processes;
     let is_read = history.totals.gauge(Gauge::GatewayProcesses).is_some();
     let source = kpi.spec().source;

@@ -8,7 +8,7 @@ use crate::{
     journal::{Counter, Timing},
     judge::{
         PhaseValue,
-        kpi::{case::Case, lead_up::lead_up},
+        kpi::{backdate::backdate_to_window, case::Case},
         stats::confidence,
         verdict::assessment::{Assessment, percent},
     },
@@ -272,7 +272,9 @@ impl Share {
             .collect();
         found.offenders(case.history.violations.first(self.offence, self.scope));
         if self.scope == Scope::Steady {
-            lead_up(&mut found, case.history, |phase| case.history.violations.first_in(self.offence, phase).cloned());
+            backdate_to_window(&mut found, case.history, |phase| {
+                case.history.violations.first_in(self.offence, phase).cloned()
+            });
         }
         found
     }

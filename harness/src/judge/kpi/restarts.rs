@@ -16,7 +16,7 @@ const TOLD_MAX: usize = 2;
 const NEAR_MS: u64 = 2 * 60_000;
 
 /// Says which lives ended without our asking, of those that may be why the KPI is as it was found.
-pub(in crate::judge) fn tell(lives: &ProcessInstances, found: &mut Assessment, kpi: Kpi) {
+pub(in crate::judge) fn note(lives: &ProcessInstances, found: &mut Assessment, kpi: Kpi) {
     let first_ms = found.evidence.first.as_ref().map(|first| first.at_ms);
     let Some(when_ms) = may_be_why(kpi, first_ms) else { return };
     let ended: Vec<&ProcessChange> = lives.unasked().filter(|change| when_ms.contains(&change.at_ms)).collect();

@@ -14,7 +14,7 @@ use crate::{
 pub(in crate::judge) fn injections_blocked(case: Case<'_>) -> Assessment {
     let (tried, blocked) = (Counter::InjectionsSent, Counter::InjectionsBlocked);
     let mut found = refused(case, tried, blocked, ViolationKind::InjectionAccepted, "prompt injections");
-    found.undecided = told(case, ViolationKind::InjectionUnclear, |count, answer| {
+    found.undecided = describe(case, ViolationKind::InjectionUnclear, |count, answer| {
         format!(
             "{count} prompt injections were accepted when their runs were created, and the runs did not succeed: {answer}. If \
              the safety layer did that, the dialect can say so: the word belongs into run_states.refused"
@@ -24,7 +24,7 @@ pub(in crate::judge) fn injections_blocked(case: Case<'_>) -> Assessment {
 }
 
 /// What is not clear of what was tried, in words; none where all is.
-fn told(case: Case<'_>, offence: ViolationKind, words: impl FnOnce(u64, &str) -> String) -> Option<String> {
+fn describe(case: Case<'_>, offence: ViolationKind, words: impl FnOnce(u64, &str) -> String) -> Option<String> {
     let count = case.history.violations.count(offence, Scope::All);
     let first = case.history.violations.first(offence, Scope::All).into_iter().next()?;
     Some(words(count, &format!("{}: {}", first.subject, first.answer.unwrap_or_default())))
@@ -34,7 +34,7 @@ fn told(case: Case<'_>, offence: ViolationKind, words: impl FnOnce(u64, &str) ->
 pub(in crate::judge) fn pii_masked(case: Case<'_>) -> Assessment {
     let (sent, masked) = (Counter::PiiSent, Counter::PiiMasked);
     let mut found = refused(case, sent, masked, ViolationKind::PiiLeaked, "pieces of personal data");
-    found.undecided = told(case, ViolationKind::PiiRefused, |count, answer| {
+    found.undecided = describe(case, ViolationKind::PiiRefused, |count, answer| {
         format!(
             "{count} runs with personal data were refused ({answer}). If that is how the gateway protects such data, the \
              dialect can say so: calls.create_run.personal_data = \"refused\""

@@ -104,7 +104,7 @@ impl Scale {
         Some(Range { low: (rise - reach).max(0.0), high: rise + reach })
     }
 
-    pub(in crate::judge) fn shown(self, value: f64) -> String {
+    pub(in crate::judge) fn format(self, value: f64) -> String {
         match self {
             Self::Memory { .. } => format!("{:.1} MB", value / 1_000_000.0),
             Self::Count => format!("{value:.1}"),
@@ -112,16 +112,16 @@ impl Scale {
     }
 
     /// A segment in words: what was judged of it, or that nothing was.
-    pub(in crate::judge) fn told(self, segment: &Segment, warm: &Segment, grown: Option<Growth>) -> String {
+    pub(in crate::judge) fn describe(self, segment: &Segment, warm: &Segment, grown: Option<Growth>) -> String {
         let at = |minute: u64| moment(minute * MINUTE_MS);
         let minutes = warm.len();
         match (grown, segment.first(), segment.last()) {
             (Some(Growth { line, by }), ..) => {
                 let (from, to) = (at(line.from_minute), at(line.to_minute));
-                let (start, end) = (self.shown(line.start), self.shown(line.end));
+                let (start, end) = (self.format(line.start), self.format(line.end));
                 let held = match self {
                     Self::Memory { base_min } if line.start < base_min => {
-                        format!("; a share of {}, since it is smaller", self.shown(base_min))
+                        format!("; a share of {}, since it is smaller", self.format(base_min))
                     }
                     _ => String::new(),
                 };
@@ -162,14 +162,14 @@ impl Scale {
             Self::Count => limit,
         };
         let is_of_floors = matches!(grown.by, By::Floors | By::Ends);
-        let level_until = if is_of_floors { change_point::level_until(teeth.smooth()) } else { None };
+        let change_point_of = if is_of_floors { change_point::change_point_of(teeth.smooth()) } else { None };
         let over = teeth.least().max(line.start) + limit;
-        let by_floors = || change_point::over_for_good(teeth.smooth(), over);
-        let seen = if level_until.is_some() || grown.by == By::Ends { by_floors() } else { None };
+        let by_floors = || change_point::first_permanent_excess(teeth.smooth(), over);
+        let seen = if change_point_of.is_some() || grown.by == By::Ends { by_floors() } else { None };
         let first_over = teeth.smooth().iter().find(|floor| floor.1 > over).map_or(0, |floor| floor.0);
         let by_line = || Some(line.minute_of_rise(limit)?.max(first_over));
         let over_at = seen.or_else(by_line).unwrap_or(line.to_minute);
-        let since = level_until.filter(|minute| *minute < over_at);
+        let since = change_point_of.filter(|minute| *minute < over_at);
         let since = since.map_or_else(String::new, |minute| format!("level until {}", moment(minute * MINUTE_MS)));
         let offender = |minute: u64, subject: String, value: Option<f64>| Violation {
             at_ms: minute * MINUTE_MS,
@@ -178,8 +178,8 @@ impl Scale {
             value,
             answer: None,
         };
-        let from = format!("from {} at {}", self.shown(line.start), moment(line.from_minute * MINUTE_MS));
-        let worst = offender(line.to_minute, format!("{from} to {}", self.shown(line.end)), Some(rise));
+        let from = format!("from {} at {}", self.format(line.start), moment(line.from_minute * MINUTE_MS));
+        let worst = offender(line.to_minute, format!("{from} to {}", self.format(line.end)), Some(rise));
         (offender(over_at, since, None), worst)
     }
 }

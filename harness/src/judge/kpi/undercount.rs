@@ -42,26 +42,26 @@ mod tests {
     use super::*;
 
     #[expect(clippy::cast_precision_loss, reason = "a few minutes")]
-    fn told(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<String> {
+    fn describe(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<String> {
         let segment: Segment = (0..70_u64).map(|minute| (minute, of(minute as f64))).collect();
         undercounted(gauge, &segment, 5.0)
     }
 
     #[test]
     fn a_count_that_falls_below_what_we_hold_is_too_low() {
-        let said = told(Gauge::GatewaySseSurplus, |minute| -(2.0 * minute).min(20.0)).unwrap();
+        let said = describe(Gauge::GatewaySseSurplus, |minute| -(2.0 * minute).min(20.0)).unwrap();
         let expected = "the gateway's count of streams, less those that we hold, was -2 at T+00:00, and is -20 from T+60:00 on: \
                         what it takes off too often hides what it never takes off";
         assert_eq!(expected, said);
-        assert!(told(Gauge::GatewayQueueDepth, |minute| -minute).unwrap().contains("waiting runs"));
+        assert!(describe(Gauge::GatewayQueueDepth, |minute| -minute).unwrap().contains("waiting runs"));
     }
 
     #[test]
     fn who_counts_fewer_from_the_beginning_counts_something_else_and_others_may_leave() {
-        assert_eq!(None, told(Gauge::GatewaySseSurplus, |_| -10.0), "half of the streams are another process's");
-        assert_eq!(None, told(Gauge::GatewaySseSurplus, |minute| (50.0 - minute).max(-3.0)), "others left");
-        assert_eq!(None, told(Gauge::GatewaySseSurplus, |minute| minute % 4.0 - 4.0));
-        assert_eq!(None, told(Gauge::GatewayFdSurplus, |minute| -minute));
+        assert_eq!(None, describe(Gauge::GatewaySseSurplus, |_| -10.0), "half of the streams are another process's");
+        assert_eq!(None, describe(Gauge::GatewaySseSurplus, |minute| (50.0 - minute).max(-3.0)), "others left");
+        assert_eq!(None, describe(Gauge::GatewaySseSurplus, |minute| minute % 4.0 - 4.0));
+        assert_eq!(None, describe(Gauge::GatewayFdSurplus, |minute| -minute));
     }
 
     #[test]

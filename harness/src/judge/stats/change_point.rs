@@ -19,7 +19,7 @@ const FIRST_FLOORS: usize = 3;
 const LAST_FLOORS: usize = 10;
 
 /// The first of the floors that came after the last one at or under a value; none where the very last one is.
-pub(in crate::judge) fn over_for_good(floors: &Segment, value: f64) -> Option<u64> {
+pub(in crate::judge) fn first_permanent_excess(floors: &Segment, value: f64) -> Option<u64> {
     let last_under = floors.iter().rposition(|floor| floor.1 <= value);
     floors.get(last_under.map_or(0, |at| at + 1)).map(|floor| floor.0)
 }
@@ -28,7 +28,7 @@ pub(in crate::judge) fn over_for_good(floors: &Segment, value: f64) -> Option<u6
 ///
 /// A Theil–Sen line is level where seven floors in ten are: of a step, or of growth that begins late, it tells nothing.
 /// This is the least that a gauge has risen by, whatever it did in between.
-pub(in crate::judge) fn stands_over(floors: &Segment) -> Option<TrendLine> {
+pub(in crate::judge) fn end_above_start(floors: &Segment) -> Option<TrendLine> {
     let last = floors.len().checked_sub(LAST_FLOORS).filter(|last| *last >= FIRST_FLOORS)?;
     let start = floors[..FIRST_FLOORS].iter().map(|floor| floor.1).fold(f64::NEG_INFINITY, f64::max);
     let end = floors[last..].iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
@@ -40,7 +40,7 @@ pub(in crate::judge) fn stands_over(floors: &Segment) -> Option<TrendLine> {
 ///
 /// Segmented regression with one change point, by least squares: of all minutes the one where a level, and a straight line
 /// on from there or another level, leave the least.
-pub(in crate::judge) fn level_until(floors: &Segment) -> Option<u64> {
+pub(in crate::judge) fn change_point_of(floors: &Segment) -> Option<u64> {
     let (first, last) = (floors.first()?, floors.last()?);
     #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let minute = |at: u64| (at - first.0) as f64;
@@ -128,7 +128,7 @@ mod tests {
         for from in [30.0, 60.0, 85.0] {
             for seed in 0..50 {
                 let floors = wobbling(8.0, seed, |minute| (minute - from).max(0.0));
-                let until = level_until(&floors).unwrap_or_else(|| panic!("{from}, seed {seed}: not seen"));
+                let until = change_point_of(&floors).unwrap_or_else(|| panic!("{from}, seed {seed}: not seen"));
                 assert!((until as f64 - from).abs() <= 8.0, "{from}, seed {seed}: {until}");
             }
         }
@@ -138,7 +138,7 @@ mod tests {
     fn a_step_is_dated_to_the_minute() {
         for seed in 0..50 {
             let floors = wobbling(4.0, seed, |minute| if minute > 60.0 { 40.0 } else { 0.0 });
-            assert_eq!(Some(60), level_until(&floors), "seed {seed}");
+            assert_eq!(Some(60), change_point_of(&floors), "seed {seed}");
         }
     }
 
@@ -146,11 +146,12 @@ mod tests {
     fn what_rose_and_stayed_is_told_at_the_least_and_what_came_back_is_not() {
         for seed in 0..50 {
             for from in [14.0, 50.0, 86.0, 99.0] {
-                let line = stands_over(&wobbling(4.0, seed, |minute| if minute > from { 40.0 } else { 0.0 })).unwrap();
+                let line =
+                    end_above_start(&wobbling(4.0, seed, |minute| if minute > from { 40.0 } else { 0.0 })).unwrap();
                 assert!((36.0..=40.0).contains(&line.rise()), "from {from}, seed {seed}: {line:?}");
             }
             let over =
-                |grown: &dyn Fn(f64) -> f64| stands_over(&wobbling(8.0, seed, grown)).map_or(0.0, TrendLine::rise);
+                |grown: &dyn Fn(f64) -> f64| end_above_start(&wobbling(8.0, seed, grown)).map_or(0.0, TrendLine::rise);
             assert!(over(&|minute| (minute - 80.0).max(0.0) * 5.0) > 80.0, "seed {seed}: 20 to 29 minutes of 5");
             assert!(over(&|_| 0.0) < 8.0, "seed {seed}: a wobble is no rise");
             assert!(over(&|minute| if minute > 100.0 { 40.0 } else { 0.0 }) < 8.0, "seed {seed}: for nine minutes");
@@ -159,26 +160,26 @@ mod tests {
                 "seed {seed}: back"
             );
         }
-        assert_eq!((None, None), (stands_over(&Vec::new()), stands_over(&vec![(1, 1.0), (2, 9.0)])));
-        assert_eq!(None, stands_over(&(0..12).map(|minute| (minute, minute as f64)).collect()), "the same floors");
+        assert_eq!((None, None), (end_above_start(&Vec::new()), end_above_start(&vec![(1, 1.0), (2, 9.0)])));
+        assert_eq!(None, end_above_start(&(0..12).map(|minute| (minute, minute as f64)).collect()), "the same floors");
     }
 
     #[test]
     fn what_grew_all_along_or_not_at_all_was_level_for_no_time() {
         for seed in 0..50 {
-            assert_eq!(None, level_until(&wobbling(8.0, seed, |minute| minute * 0.4)), "seed {seed}");
-            assert_eq!(None, level_until(&wobbling(0.0, seed, |minute| minute)), "seed {seed}");
-            assert_eq!(None, level_until(&wobbling(0.0, seed, |minute| -minute)), "seed {seed}");
+            assert_eq!(None, change_point_of(&wobbling(8.0, seed, |minute| minute * 0.4)), "seed {seed}");
+            assert_eq!(None, change_point_of(&wobbling(0.0, seed, |minute| minute)), "seed {seed}");
+            assert_eq!(None, change_point_of(&wobbling(0.0, seed, |minute| -minute)), "seed {seed}");
         }
-        assert_eq!(None, level_until(&wobbling(0.0, 0, |_| 0.0)));
-        assert_eq!(None, level_until(&Vec::new()));
-        assert_eq!(None, level_until(&vec![(1, 1.0), (2, 9.0)]));
+        assert_eq!(None, change_point_of(&wobbling(0.0, 0, |_| 0.0)));
+        assert_eq!(None, change_point_of(&Vec::new()));
+        assert_eq!(None, change_point_of(&vec![(1, 1.0), (2, 9.0)]));
     }
 
     #[test]
     fn what_comes_back_is_not_over_for_good() {
         let floors = vec![(1, 1.0), (2, 9.0), (3, 2.0), (4, 7.0), (6, 8.0)];
-        assert_eq!(Some(4), over_for_good(&floors, 2.0));
-        assert_eq!((Some(1), None), (over_for_good(&floors, 0.5), over_for_good(&floors, 8.0)));
+        assert_eq!(Some(4), first_permanent_excess(&floors, 2.0));
+        assert_eq!((Some(1), None), (first_permanent_excess(&floors, 0.5), first_permanent_excess(&floors, 8.0)));
     }
 }

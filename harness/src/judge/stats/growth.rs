@@ -72,9 +72,9 @@ pub(in crate::judge) fn growth(floors: &Segment, teeth: &Sawtooth, began: u64, h
         Growth { line, by: if is_tooth { By::OneTooth } else { by } }
     };
     let plain = unless_tooth(all, all.rise().min(teeth.band()), By::Floors);
-    let stands_over = change_point::stands_over(teeth.smooth());
+    let end_above_start = change_point::end_above_start(teeth.smooth());
     if teeth.falls.is_empty() {
-        return Some(match stands_over.filter(|line| line.rise() > all.rise()) {
+        return Some(match end_above_start.filter(|line| line.rise() > all.rise()) {
             Some(line) => unless_tooth(line, line.rise().min(teeth.band()), By::Ends),
             None => plain,
         });
@@ -92,7 +92,7 @@ pub(in crate::judge) fn growth(floors: &Segment, teeth: &Sawtooth, began: u64, h
         if settled.len() < 2 { unless_tooth(line, teeth.band(), by) } else { Growth { line, by } }
     };
     // What has no slow teeth that could hide it stands where it stands.
-    let told = match stands_over.filter(|line| healthy.tooth <= 0.0 && line.rise() > told.rise()) {
+    let told = match end_above_start.filter(|line| healthy.tooth <= 0.0 && line.rise() > told.rise()) {
         Some(line) => Growth { line, by: By::Ends },
         None => told,
     };

@@ -78,7 +78,7 @@ impl Assessment {
 
     /// The verdict. Proof of bad comes first, then too few samples, then the target. `explain` says why there are too few, from
     /// what the judge knows of that.
-    pub(in crate::judge) fn conclude(self, explain: impl FnOnce(Option<String>) -> String) -> Judgement {
+    pub(in crate::judge) fn into_judgement(self, explain: impl FnOnce(Option<String>) -> String) -> Judgement {
         let is_met = self.value.is_some_and(|value| self.target.is_met_by(value));
         let is_missed = self.value.is_some() && !is_met;
         let (verdict, reason) = if self.fault.is_some() {

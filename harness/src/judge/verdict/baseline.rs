@@ -183,7 +183,7 @@ impl Baseline {
     }
 
     /// Compares each KPI, and turns those red that are worse than is allowed.
-    pub(in crate::judge) fn hold(&self, plan: &Plan, judged: &mut [Judgement]) -> Comparison {
+    pub(in crate::judge) fn apply(&self, plan: &Plan, judged: &mut [Judgement]) -> Comparison {
         let comparison = Comparison {
             baseline: self.name.clone(),
             started_at: self.told.started_at.clone(),
@@ -207,9 +207,10 @@ impl Baseline {
         #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
         let minutes = plan.duration_ms as f64 / 60_000.0;
         let differs = |then: f64, now: f64| (then - now).abs() > 0.001;
-        let pace = differs(*pace, plan.pace).then(|| format!("pace {} then, {} now", shown(*pace), shown(plan.pace)));
+        let pace = differs(*pace, plan.pace)
+            .then(|| format!("pace {} then, {} now", format_value(*pace), format_value(plan.pace)));
         let minutes = differs(*planned_minutes, minutes)
-            .then(|| format!("{} minutes planned then, {} now", shown(*planned_minutes), shown(minutes)));
+            .then(|| format!("{} minutes planned then, {} now", format_value(*planned_minutes), format_value(minutes)));
         let cut = ended_at.is_none().then(|| "the earlier run had not ended when its results were written".to_owned());
         [pace, minutes, cut].into_iter().flatten().collect()
     }
@@ -349,31 +350,31 @@ impl Comparison {
     fn reason(&self, compared: &Compared) -> Option<String> {
         let (then, now) = compared.then.zip(compared.now)?;
         let unit = compared.unit;
-        let told = |value: f64, range: Option<Range>| {
+        let format_range = |value: f64, range: Option<Range>| {
             let range = range.map_or_else(
                 || "no range".to_owned(),
-                |range| format!("{} to {}", shown(range.low), with_unit(range.high, unit)),
+                |range| format!("{} to {}", format_value(range.low), with_unit(range.high, unit)),
             );
             format!("{} ({range})", with_unit(value, unit))
         };
         Some(format!(
             "the target of {} is met, and the regression limit of {} % is not: {} then, {} now, worse by {:.0} %",
             with_unit(compared.target.limit(), unit),
-            shown(self.max_regression_percent?),
-            told(then, compared.then_range),
-            told(now, compared.now_range),
+            format_value(self.max_regression_percent?),
+            format_range(then, compared.then_range),
+            format_range(now, compared.now_range),
             compared.worse_percent?,
         ))
     }
 }
 
 /// A number with three decimals at most.
-fn shown(value: f64) -> String {
+fn format_value(value: f64) -> String {
     ((value * 1_000.0).round() / 1_000.0).to_string()
 }
 
 fn with_unit(value: f64, unit: Unit) -> String {
-    let value = shown(value);
+    let value = format_value(value);
     match unit {
         Unit::Percent => format!("{value} %"),
         Unit::Millis => format!("{value} ms"),

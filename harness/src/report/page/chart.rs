@@ -80,6 +80,6 @@ pub(super) fn short(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-pub(super) fn shown(value: f64) -> String {
+pub(super) fn format_value(value: f64) -> String {
     format!("{}", short(value))
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     super::FileInput,
-    chart::{Chart, ChartLine, Trace, begun, limits, short, shown},
+    chart::{Chart, ChartLine, Trace, begun, format_value, limits, short},
     latencies,
 };
 use crate::{
@@ -245,7 +245,7 @@ fn traces(input: &FileInput<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
 
 fn totals(lines: &[ChartLine]) -> String {
     let total = |line: &ChartLine| line.values.iter().flatten().sum::<f64>();
-    let totals = lines.iter().map(|line| format!("{} {}", shown(total(line)), line.name));
+    let totals = lines.iter().map(|line| format!("{} {}", format_value(total(line)), line.name));
     format!("In all {}.", totals.collect::<Vec<_>>().join(", "))
 }
 
@@ -260,11 +260,11 @@ fn extremes(lines: &[ChartLine], grid: Grid, unit: &str) -> String {
         Some(format!(
             "{}: least {}{unit} at {}, most {}{unit} at {}, last {}{unit}",
             line.name,
-            shown(least.1),
+            format_value(least.1),
             at(least.0),
-            shown(most.1),
+            format_value(most.1),
             at(most.0),
-            shown(last.1)
+            format_value(last.1)
         ))
     });
     let said: Vec<String> = said.collect();

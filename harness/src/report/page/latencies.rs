@@ -2,7 +2,7 @@
 
 use super::{
     super::FileInput,
-    chart::{Chart, ChartLine, Heat, begun, limits, short, shown},
+    chart::{Chart, ChartLine, Heat, begun, format_value, limits, short},
 };
 use crate::{
     history::{LatencySource, LatencyStep, edge_ms},
@@ -56,7 +56,7 @@ fn of_latency(input: &FileInput<'_>, (id, title, (latency, by)): LatencyChart<'_
     let slowest = cells.iter().enumerate().filter_map(|(step, cell)| Some((step, cell.max_ms()?)));
     let slowest = slowest.max_by(|a, b| a.1.total_cmp(&b.1));
     let worst = slowest.map_or_else(String::new, |(step, ms)| {
-        format!(", the slowest {} ms in the step at {}", shown(ms), moment(step as u64 * grid.step_ms()))
+        format!(", the slowest {} ms in the step at {}", format_value(ms), moment(step as u64 * grid.step_ms()))
     });
     let says = format!("{samples} samples{worst}{by}. Colour: how many took how long.");
     Chart {

@@ -75,7 +75,7 @@ impl Attempts {
     }
 
     /// All of it, for a person: an error where anything is wrong.
-    pub(super) fn told(self) -> Result<String, String> {
+    pub(super) fn into_result(self) -> Result<String, String> {
         let is_wrong = self.has_wrong();
         let told = self.to_string();
         if is_wrong { Err(told) } else { Ok(told) }

@@ -48,7 +48,7 @@ pub(super) async fn check(call: CallName, access: &GatewayAccess, settings: &Set
     let mut check = Check { access: access.clone(), client, streams, settings, attempts: Attempts::default() };
     // Whoever finds nothing wrong says so by leaving nothing.
     let _ = check.of(call).await;
-    check.attempts.told()
+    check.attempts.into_result()
 }
 
 impl Check<'_> {
@@ -110,7 +110,7 @@ impl Check<'_> {
         let spec = self.spec(call)?;
         let give_up_at = clock::now() + WAIT_PATIENCE;
         let outcome = loop {
-            let (sent, began) = (self.client.shown(call, fill), clock::now());
+            let (sent, began) = (self.client.describe(call, fill), clock::now());
             let outcome = self.client.attempt(call, fill).await;
             self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
             // What is told to wait comes again, as in a soak.
@@ -180,7 +180,7 @@ impl Check<'_> {
 
     /// Makes a call once, whatever its answer; none where no whole answer came.
     pub(super) async fn try_once(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
-        let (sent, began) = (self.client.shown(call, fill), clock::now());
+        let (sent, began) = (self.client.describe(call, fill), clock::now());
         let outcome = self.client.attempt(call, fill).await;
         self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
         outcome.ok()

@@ -74,7 +74,7 @@ impl Check<'_> {
     pub(super) async fn once_the_run_is_over(&mut self, call: CallName, id: &str, seen: &[StreamEvent]) {
         self.until_over(id).await;
         let path = self.client.stream_path(call, Some(id));
-        let sent = format!("{} (once its run was over)", self.client.shown(call, &[("id", json!(id))]));
+        let sent = format!("{} (once its run was over)", self.client.describe(call, &[("id", json!(id))]));
         let mut connection = match self.streams.open(call, &path, self.client.workspace(), None).await {
             Ok(connection) => connection,
             Err(refusal) => {

@@ -40,7 +40,7 @@ impl Check<'_> {
         run: Option<&str>,
         opened: Result<Connection, Refusal>,
     ) -> Option<Connection> {
-        let sent = self.client.shown(call, &[("id", json!(run.unwrap_or_default()))]);
+        let sent = self.client.describe(call, &[("id", json!(run.unwrap_or_default()))]);
         match opened {
             Ok(connection) => {
                 self.attempts.came(sent, "200, a stream".into());

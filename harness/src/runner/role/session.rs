@@ -109,7 +109,7 @@ async fn attended(
         routes: gateway.dialect.routes_other_than(&built_in_dialect()),
         gateway,
         folder: run,
-        shown: settings.shown(),
+        shown: settings.without_secrets(),
         levers: settings.levers_for(suite),
         waivers: settings.waivers_for(suite),
         targets: settings.targets,

@@ -70,14 +70,14 @@ pub(super) async fn take(
     let began = clock::now();
     let mut has_said = false;
     loop {
-        let before = || serde_json::from_str::<Holder>(&lock::said(&path)).ok();
+        let before = || serde_json::from_str::<Holder>(&lock::holder(&path)).ok();
         let is_theirs = || {
             let other = before().filter(|holder| holder.run == us.run && holder.folder != us.folder);
             other.is_some_and(|holder| holder.is_about_to_come_back())
         };
         if let Some(mut lock) = Lock::try_exclusive(&path)?.filter(|_| !is_theirs()) {
             // Words that cannot be left make another's error poorer, and nothing else.
-            let _ = lock.say(&serde_json::to_string(&us).unwrap_or_default());
+            let _ = lock.write(&serde_json::to_string(&us).unwrap_or_default());
             return Ok(GatewayLock::Ours { lock });
         }
         // Between taking a lock and leaving words there is a moment without them, or with another's.

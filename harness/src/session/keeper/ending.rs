@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::{StreamLife, StreamSpec};
+use super::Keeper;
 use crate::{
     catalog::Phase,
     clock,
     gateway::{Ended, Limits, RunStanding},
     journal::{Counter, Finding, Timing},
-    session::{Context, StartPoint},
+    session::StartPoint,
 };
 
 /// A gateway may close a stream in good order for reasons of its own, as when its process is replaced: once in this time.
@@ -65,49 +65,49 @@ impl Closing {
     }
 }
 
-impl Context {
-    pub(super) fn closing_of(&self, kept: &StreamSpec, life: &StreamLife, ended: &Ended, age: Duration) -> Closing {
-        let last = life.closed.map(|at| clock::now().saturating_duration_since(at));
-        Closing::of(ended, age, &self.calls.client.dialect().limits, kept.run.is_some(), last)
+impl Keeper<'_> {
+    pub(super) fn closing_of(&self, ended: &Ended, age: Duration) -> Closing {
+        let last = self.life.closed.map(|at| clock::now().saturating_duration_since(at));
+        Closing::of(ended, age, &self.context.calls.client.dialect().limits, self.kept.run.is_some(), last)
     }
 
     /// Takes down how a stream ended without our asking. Without a closing it ended because its run is over.
     pub(super) fn take_down_ending(
-        &self,
-        kept: &StreamSpec,
-        life: &mut StreamLife,
+        &mut self,
         (ended, age, closing): (&Ended, Duration, Option<Closing>),
         mark: StartPoint,
     ) {
-        tracing::debug!("stream {} ended after {} ms: {} ({closing:?})", kept.name, age.as_millis(), ended.answer);
-        let Some(closing) = closing else { return self.recorder.count(Counter::StreamsClosed, mark) };
+        tracing::debug!("stream {} ended after {} ms: {} ({closing:?})", self.kept.name, age.as_millis(), ended.answer);
+        let Some(closing) = closing else { return self.context.recorder.count(Counter::StreamsClosed, mark) };
         if ended.in_good_order && closing != Closing::Idle {
-            self.recorder.time_of(Timing::StreamAge, age, mark, &kept.name);
+            self.context.recorder.time_of(Timing::StreamAge, age, mark, &self.kept.name);
         }
         match closing {
-            Closing::Ours => self.recorder.count(Counter::StreamsSilent, mark),
-            Closing::OfAge | Closing::Idle => self.recorder.count(Counter::StreamsClosed, mark),
+            Closing::Ours => self.context.recorder.count(Counter::StreamsSilent, mark),
+            Closing::OfAge | Closing::Idle => self.context.recorder.count(Counter::StreamsClosed, mark),
             Closing::Seldom => {
                 if mark.phase == Phase::Steady {
-                    life.closed = Some(mark.at);
+                    self.life.closed = Some(mark.at);
                 }
-                self.recorder.count(Counter::StreamsClosed, mark);
+                self.context.recorder.count(Counter::StreamsClosed, mark);
             }
             Closing::Dropped => {
-                self.recorder.count(Counter::StreamsDropped, mark);
+                self.context.recorder.count(Counter::StreamsDropped, mark);
                 let answer = format!("{}, {}", ended.answer, described(age, ended.silent_for));
-                self.recorder.incident_since(Finding::StreamDropped { stream: kept.name.clone(), answer }, mark);
+                self.context
+                    .recorder
+                    .incident_since(Finding::StreamDropped { stream: self.kept.name.clone(), answer }, mark);
             }
         }
     }
 
     /// Whether it is the stream of a run that is over, as the gateway says when it is asked. Then the stream had to end.
-    pub(super) async fn is_run_over(&self, kept: &StreamSpec) -> bool {
-        let Some(run) = &kept.run else { return false };
-        match self.calls.client.run(run).await {
+    pub(super) async fn is_run_over(&self) -> bool {
+        let Some(run) = &self.kept.run else { return false };
+        match self.context.calls.client.run(run).await {
             Ok(answer) if answer.status == 404 || answer.status == 410 => true,
             Ok(answer) => answer.json().is_some_and(|json| {
-                let dialect = self.calls.client.dialect();
+                let dialect = self.context.calls.client.dialect();
                 matches!(dialect.standing(&dialect.run_view(&json)), RunStanding::Succeeded | RunStanding::Failed(_))
             }),
             Err(_) => false,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::{FirstOpening, StreamLife, StreamSpec};
+use super::Keeper;
 use crate::{
     clock,
     gateway::{Connection, Refusal},
     journal::{Counter, Finding, Timing},
-    session::{Context, StartPoint},
+    session::StartPoint,
 };
 
 /// No attempt waits longer for its turn.
@@ -25,140 +25,139 @@ const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
 const TRIES_AFTER_START: u32 = 4;
 const TRY_AFTER_START: Duration = Duration::from_millis(100);
 
-impl Context {
+impl Keeper<'_> {
     /// One attempt to open the stream, after its delay.
-    pub(super) async fn open(
-        &self,
-        kept: &StreamSpec,
-        life: &mut StreamLife,
-        first: Option<&FirstOpening>,
-    ) -> Option<Connection> {
-        let asked = life.retry.max(life.retry_after.take());
-        if let Some((_, attempts)) = &mut life.lost {
-            let delay = self.reconnect_delay(*attempts, asked);
-            *attempts += 1;
-            tokio::time::sleep(delay).await;
-        } else if let Some(first) = first.filter(|_| life.tries_after_start == 0)
-            && !self.shared_streams.earliness().is_of_use()
+    pub(super) async fn open(&mut self) -> Option<Connection> {
+        let asked = self.life.retry.max(self.life.retry_after.take());
+        if let Some((lost, attempts)) = self.life.lost {
+            self.life.lost = Some((lost, attempts + 1));
+            tokio::time::sleep(self.reconnect_delay(attempts, asked)).await;
+        } else if let Some(first) = self.first.filter(|_| self.life.tries_after_start == 0)
+            && !self.context.shared_streams.earliness().is_of_use()
         {
             first.until_run_is_under_way().await;
         }
-        self.calls.gate.pass().await;
-        life.rest = None;
+        self.context.calls.gate.pass().await;
+        self.life.rest = None;
         // What is lost in a window comes back on that window's account, however late.
-        let mark = life.lost.map_or_else(|| self.recorder.mark(), |(lost, _)| StartPoint { at: clock::now(), ..lost });
-        let streams = if kept.as_a_browser { self.calls.streams.as_a_browser() } else { self.calls.streams.clone() };
-        let opened = streams.open(kept.call, &kept.path, self.calls.client.workspace(), life.last_id.as_deref()).await;
+        let mark = self
+            .life
+            .lost
+            .map_or_else(|| self.context.recorder.mark(), |(lost, _)| StartPoint { at: clock::now(), ..lost });
+        let streams = if self.kept.as_a_browser {
+            self.context.calls.streams.as_a_browser()
+        } else {
+            self.context.calls.streams.clone()
+        };
+        let opened = streams
+            .open(self.kept.call, &self.kept.path, self.context.calls.client.workspace(), self.life.last_id.as_deref())
+            .await;
         if let Err(refusal) = &opened
-            && self.is_no_error(kept, life, first, refusal).await
+            && self.is_no_error(refusal).await
         {
             return None;
         }
-        if kept.workload.counts_in_error_rate() {
-            self.recorder.count(Counter::Requests, mark);
+        if self.kept.workload.counts_in_error_rate() {
+            self.context.recorder.count(Counter::Requests, mark);
         }
-        if life.lost.is_some() {
-            self.recorder.count(Counter::ReconnectAttempts, mark);
+        if self.life.lost.is_some() {
+            self.context.recorder.count(Counter::ReconnectAttempts, mark);
         }
         match opened {
             Ok(connection) => {
-                self.opened(kept, life, first, mark);
+                self.opened(mark);
                 Some(connection)
             }
             Err(refusal) => {
-                self.refused(kept, life, refusal, mark).await;
+                self.refused(refusal, mark).await;
                 None
             }
         }
     }
 
-    fn opened(&self, kept: &StreamSpec, life: &mut StreamLife, first: Option<&FirstOpening>, mark: StartPoint) {
-        if let Some(first) = first {
+    fn opened(&mut self, mark: StartPoint) {
+        if let Some(first) = self.first {
             first.has_opened();
         }
-        if std::mem::take(&mut life.tries_after_start) > 0 {
-            self.shared_streams.earliness().opened_only_after_start();
+        if std::mem::take(&mut self.life.tries_after_start) > 0 {
+            self.context.shared_streams.earliness().opened_only_after_start();
         }
-        self.recorder.count(Counter::StreamsOpened, mark);
-        if let Some((lost, _)) = life.lost.take() {
-            self.recorder.count(Counter::ReconnectsOk, mark);
-            self.recorder.time(Timing::StreamAway, lost, &kept.name);
+        self.context.recorder.count(Counter::StreamsOpened, mark);
+        if let Some((lost, _)) = self.life.lost.take() {
+            self.context.recorder.count(Counter::ReconnectsOk, mark);
+            self.context.recorder.time(Timing::StreamAway, lost, &self.kept.name);
         }
-        if let Some(client) = kept.client {
+        if let Some(client) = self.kept.client {
             // One that has seen events is owed what came since, whether or not the gateway gave it an id.
-            let has_asked = life.has_seen_events && !self.calls.client.dialect().events.ids_are_the_connections;
-            self.ledger().opened(client, self.ledger_ms(), has_asked);
+            let has_asked =
+                self.life.has_seen_events && !self.context.calls.client.dialect().events.ids_are_the_connections;
+            self.context.deliveries.stream_opened(client, has_asked);
         }
-        if let Some(back) = life.back.take() {
+        if let Some(back) = self.life.back.take() {
             // Whoever waited may have stopped waiting.
             let _ = back.send(());
         }
     }
 
     /// Whether a refusal only says that it is too early or too late for the stream of a run.
-    async fn is_no_error(
-        &self,
-        kept: &StreamSpec,
-        life: &mut StreamLife,
-        first: Option<&FirstOpening>,
-        refusal: &Refusal,
-    ) -> bool {
-        let Some(status) = refusal.status.filter(|_| kept.run.is_some()) else { return false };
-        if let Some(first) = first
-            && life.connections == 0
+    async fn is_no_error(&mut self, refusal: &Refusal) -> bool {
+        let Some(status) = refusal.status.filter(|_| self.kept.run.is_some()) else { return false };
+        if let Some(first) = self.first
+            && self.life.connections == 0
             && TOO_EARLY.contains(&status)
         {
             if first.was_refused() {
-                tracing::debug!("stream {} refused before the start: {}", kept.name, refusal.answer);
+                tracing::debug!("stream {} refused before the start: {}", self.kept.name, refusal.answer);
                 first.until_run_is_under_way().await;
-                life.tries_after_start = 1;
+                self.life.tries_after_start = 1;
                 return true;
             }
-            if (1..=TRIES_AFTER_START).contains(&life.tries_after_start) {
-                tokio::time::sleep(TRY_AFTER_START * 2_u32.pow(life.tries_after_start - 1)).await;
-                life.tries_after_start += 1;
+            if (1..=TRIES_AFTER_START).contains(&self.life.tries_after_start) {
+                tokio::time::sleep(TRY_AFTER_START * 2_u32.pow(self.life.tries_after_start - 1)).await;
+                self.life.tries_after_start += 1;
                 return true;
             }
         }
-        if NOT_THERE.contains(&status) && self.is_run_over(kept).await {
-            if let Some(first) = first {
+        if NOT_THERE.contains(&status) && self.is_run_over().await {
+            if let Some(first) = self.first {
                 first.is_gone();
             }
-            life.is_over = true;
+            self.life.is_over = true;
             return true;
         }
         false
     }
 
-    async fn refused(&self, kept: &StreamSpec, life: &mut StreamLife, refusal: Refusal, mark: StartPoint) {
-        life.retry_after = refusal.retry_after;
+    async fn refused(&mut self, refusal: Refusal, mark: StartPoint) {
+        self.life.retry_after = refusal.retry_after;
         if refusal.is_out_of_descriptors {
-            self.calls.stop_without_descriptors(&refusal.answer);
+            self.context.calls.stop_without_descriptors(&refusal.answer);
         }
-        let counts = kept.workload.counts_in_error_rate();
+        let counts = self.kept.workload.counts_in_error_rate();
         if counts {
-            self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
-            self.calls.request_failed(kept.workload, self.route(kept), &kept.name, &refusal.answer, mark);
+            self.context.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
+            self.context.calls.request_failed(self.kept.workload, self.route(), &self.kept.name, &refusal.answer, mark);
         }
-        let attempt = life.lost.map_or(0, |(_, attempts)| attempts);
+        let attempt = self.life.lost.map_or(0, |(_, attempts)| attempts);
         if !counts {
-            let (source, answer) = (self.route(kept).to_owned(), refusal.answer.clone());
-            self.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
+            let (source, answer) = (self.route().to_owned(), refusal.answer.clone());
+            self.context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
         }
         if attempt > 0 {
-            let finding = Finding::ReconnectFailed { stream: kept.name.clone(), attempt, answer: refusal.answer };
-            self.recorder.incident_since(finding, mark);
+            let finding = Finding::ReconnectFailed { stream: self.kept.name.clone(), attempt, answer: refusal.answer };
+            self.context.recorder.incident_since(finding, mark);
         }
-        if life.lost.is_none() {
+        if self.life.lost.is_none() {
             // A first opening that fails is no reconnect, but the next attempt waits all the same.
-            tokio::time::sleep(self.reconnect_delay(0, life.retry_after.take())).await;
+            let asked = self.life.retry_after.take();
+            tokio::time::sleep(self.reconnect_delay(0, asked)).await;
         }
     }
 
     /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. What a gateway asks
     /// for, by `retry:` (up to 30 s) or `Retry-After` (up to two minutes), is a floor.
     fn reconnect_delay(&self, attempts: u32, asked: Option<Duration>) -> Duration {
-        let streams = &self.plan.scenario.streams;
+        let streams = &self.context.schedule.plan.scenario.streams;
         let (low, high) = (streams.reconnect_delay_min, streams.reconnect_delay_max);
         let jittered = low + high.saturating_sub(low).mul_f64(rand::rng().random_range(0.0..=1.0));
         let backed_off = jittered.saturating_mul(2_u32.saturating_pow(attempts.min(6)));

@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
-use super::{ReadEnd, StreamCommand, StreamLife, StreamSpec};
+use super::{Keeper, ReadEnd, StreamCommand};
 use crate::{
     catalog::CallName,
     clock,
     gateway::{Connection, EventReading, LogEvent, Oversized, RunStanding, StreamEvent},
     journal::{Counter, Finding, clip},
-    session::Context,
 };
 
 /// No id that is sent back is longer.
@@ -38,11 +37,9 @@ impl Ends {
     }
 }
 
-impl Context {
+impl Keeper<'_> {
     pub(super) async fn read(
-        &self,
-        kept: &StreamSpec,
-        life: &mut StreamLife,
+        &mut self,
         connection: &mut Connection,
         orders: &mut mpsc::Receiver<StreamCommand>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
@@ -55,7 +52,7 @@ impl Context {
             let is_whole = !connection.is_within_an_event();
             let event = tokio::select! {
                 biased;
-                () = self.closing.cancelled() => return ReadEnd::Finished,
+                () = self.context.schedule.closing.cancelled() => return ReadEnd::Finished,
                 order = orders.recv(), if orders_open && is_whole => match order {
                     Some(StreamCommand::Churn(back)) => return ReadEnd::Churned(back),
                     // Nobody gives orders any more; the stream is kept all the same.
@@ -64,36 +61,39 @@ impl Context {
                 event = connection.next() => event,
             };
             let event = match event {
-                Ok(event) => StreamEvent { connection: life.connections, ..event },
+                Ok(event) => StreamEvent { connection: self.life.connections, ..event },
                 Err(ended) => return ReadEnd::Dropped(ended),
             };
-            self.take_id(kept, life, &event);
+            self.take_id(&event);
             if let Some(skipped) = &event.oversized {
-                self.skipped(kept, skipped);
+                self.skipped(skipped);
                 continue;
             }
-            let Some(log) = self.about_a_run(kept, &event) else { continue };
-            life.has_seen_events = true;
-            if self.is_foreign(kept, &log.run_id) {
+            let Some(log) = self.about_a_run(&event) else { continue };
+            self.life.has_seen_events = true;
+            if self.is_foreign(&log.run_id) {
                 // No other client owes it, and no run of this workspace is shown by it.
                 continue;
             }
-            let entered = kept.client.map(|client| self.enter(kept, client, &event, &log, opened_at));
+            let entered = self.kept.client.map(|client| self.enter(client, &event, &log, opened_at));
             if entered.is_none() {
-                self.shared_runs.saw(&log, event.arrived, None);
+                self.context.deliveries.enter_beside(&log, event.arrived);
             }
             if entered.is_some_and(|(delivered, is_watched)| !is_watched && delivered.is_first_equal()) {
                 // No record will say how often the run has it.
-                self.recorder.count(Counter::LinesEqualUndecided, self.recorder.mark());
+                self.context.recorder.count(Counter::LinesEqualUndecided, self.context.recorder.mark());
             }
-            if kept.client.is_none() && kept.run.is_some() && !self.calls.client.has(CallName::LogsStream) {
+            if self.kept.client.is_none()
+                && self.kept.run.is_some()
+                && !self.context.calls.client.has(CallName::LogsStream)
+            {
                 // There are no others that could be measured.
-                self.recorder.count(Counter::EventsDelivered, self.recorder.mark());
+                self.context.recorder.count(Counter::EventsDelivered, self.context.recorder.mark());
                 self.time_delivery(&event, &log, opened_at);
             }
             let is_new = entered.is_none_or(|(delivered, _)| delivered.is_new());
-            if is_new && let Some(wrong) = self.is_out_of_place(kept, &log).or_else(|| ends.is_late(&log)) {
-                self.stream_failed(kept, &log.run_id, wrong);
+            if is_new && let Some(wrong) = self.is_out_of_place(&log).or_else(|| ends.is_late(&log)) {
+                self.stream_failed(&log.run_id, wrong);
             }
             if !on_event(&event, &log) {
                 return ReadEnd::Finished;
@@ -102,67 +102,71 @@ impl Context {
     }
 
     /// Keeps the id that the stream has given last, whatever the event is about.
-    fn take_id(&self, kept: &StreamSpec, life: &mut StreamLife, event: &StreamEvent) {
+    fn take_id(&mut self, event: &StreamEvent) {
         let Some(id) = &event.id else { return };
-        life.last_id = fit_for_a_header(id).then(|| id.clone());
-        if kept.run.is_none() {
-            self.shared_streams.gave_id(&kept.name, life.last_id.as_deref());
+        self.life.last_id = fit_for_a_header(id).then(|| id.clone());
+        if self.kept.run.is_none() {
+            self.context.shared_streams.gave_id(&self.kept.name, self.life.last_id.as_deref());
         }
-        if life.last_id.is_none() {
+        if self.life.last_id.is_none() {
             let answer = format!("an id that no header can carry back: {}", clip(id));
-            self.stream_failed(kept, &kept.name, answer);
+            self.stream_failed(&self.kept.name, answer);
         }
     }
 
     /// Takes down an event that was larger than the limit. That is a limit of S2's, and no fault of the gateway's.
-    fn skipped(&self, kept: &StreamSpec, event: &Oversized) {
+    fn skipped(&self, event: &Oversized) {
         let finding = Finding::EventOversized {
-            stream: kept.name.clone(),
+            stream: self.kept.name.clone(),
             bytes: event.bytes,
             beginning: clip(&format!("{}: {}", event.name, event.beginning)),
         };
-        let mark = self.recorder.mark();
-        self.recorder.count(Counter::EventsOversized, mark);
-        self.recorder.incident_since(finding, mark);
+        let mark = self.context.recorder.mark();
+        self.context.recorder.count(Counter::EventsOversized, mark);
+        self.context.recorder.incident_since(finding, mark);
     }
 
     /// The event, where it is about a run. What is about none is counted, and is wrong where its type says otherwise.
-    fn about_a_run(&self, kept: &StreamSpec, event: &StreamEvent) -> Option<LogEvent> {
-        match self.calls.client.dialect().events.reading(kept.run.as_deref(), &event.name, &event.data) {
+    fn about_a_run(&self, event: &StreamEvent) -> Option<LogEvent> {
+        match self.context.calls.client.dialect().events.reading(self.kept.run.as_deref(), &event.name, &event.data) {
             EventReading::OfRun(log) => Some(*log),
             EventReading::Ignored => None,
             EventReading::Other { kind, run_id } => {
-                self.recorder.other_event(&kind, self.recorder.mark());
+                self.context.recorder.other_event(&kind, self.context.recorder.mark());
                 // Of a type that nobody knows only this is certain: it may not be about a run of another workspace.
                 if let Some(run) = &run_id {
-                    self.is_foreign(kept, run);
+                    self.is_foreign(run);
                 }
                 None
             }
             EventReading::Wrong(why) => {
-                self.stream_failed(kept, &kept.name, why);
+                self.stream_failed(&self.kept.name, why);
                 None
             }
         }
     }
 
     /// Whether an event is about a run of another workspace. That is taken down.
-    fn is_foreign(&self, kept: &StreamSpec, run: &str) -> bool {
-        let Some(owner) = self.shared_runs.workspace_of(run).filter(|owner| **owner != *self.calls.client.workspace())
+    fn is_foreign(&self, run: &str) -> bool {
+        let Some(owner) = self
+            .context
+            .shared_runs
+            .workspace_of(run)
+            .filter(|owner| **owner != *self.context.calls.client.workspace())
         else {
             return false;
         };
-        self.recorder.count(Counter::EventsForeign, self.recorder.mark());
-        self.stream_failed(kept, run, format!("an event of a run of the workspace {owner}"));
+        self.context.recorder.count(Counter::EventsForeign, self.context.recorder.mark());
+        self.stream_failed(run, format!("an event of a run of the workspace {owner}"));
         true
     }
 
     /// Whether an event has no place on a stream, and why.
-    fn is_out_of_place(&self, kept: &StreamSpec, log: &LogEvent) -> Option<String> {
-        if kept.run.as_ref().is_some_and(|run| *run != log.run_id) {
+    fn is_out_of_place(&self, log: &LogEvent) -> Option<String> {
+        if self.kept.run.as_ref().is_some_and(|run| *run != log.run_id) {
             return Some("an event of another run than the stream's".to_owned());
         }
-        match log.status.as_deref().map(|word| self.calls.client.dialect().standing_of(word)) {
+        match log.status.as_deref().map(|word| self.context.calls.client.dialect().standing_of(word)) {
             Some(RunStanding::Unknown(what)) if log.kind == "end" => Some(format!("an end with {what}")),
             _ => None,
         }

@@ -2,54 +2,47 @@
 
 use std::time::Duration;
 
-use super::{Context, Delivered, Delivery, DeliveryKind, StreamSpec};
+use super::{Keeper, browser_delay::compare_with_browser};
 use crate::{
     clock,
     gateway::{LogEvent, StreamEvent},
     journal::{Counter, Finding, Timing, clip},
+    streams::{Delivered, DeliveryKind},
 };
 
-impl Context {
+impl Keeper<'_> {
     /// Enters an event of a workspace log stream in the ledger and in what is known of its run, and times its way here. Says
     /// whether the run is watched, too.
     pub(super) fn enter(
         &self,
-        kept: &StreamSpec,
         client: usize,
         event: &StreamEvent,
         log: &LogEvent,
         opened_at: jiff::Timestamp,
     ) -> (Delivered, bool) {
-        let mark = self.recorder.mark();
+        let mark = self.context.recorder.mark();
         // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
         let id = &clip(event.id.as_deref().unwrap_or_default());
-        let (line, is_end) = (log.line(), log.kind == "end");
-        let got = Delivery { stamp: &log.stamp, unstamped: &log.unstamped, run: &log.run_id, id, line, is_end };
-        let (delivered, is_watched) = {
-            // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
-            // run's end in between would settle the run without that line.
-            let mut ledger = self.ledger();
-            let delivered = ledger.saw(client, self.ledger_ms(), &got);
-            (delivered, self.shared_runs.saw(log, event.arrived, Some((client, delivered))))
-        };
-        self.recorder.count(Counter::EventsDelivered, mark);
-        self.hold_against_browser(kept.as_a_browser, delivered.is_first, log, event.arrived);
+        let got = log.delivery(id);
+        let (delivered, is_watched) = self.context.deliveries.enter(client, &got, event.arrived);
+        self.context.recorder.count(Counter::EventsDelivered, mark);
+        compare_with_browser(self.context, self.kept.as_a_browser, delivered.is_first, log, event.arrived);
         if let DeliveryKind::Again { same_id } = delivered.sighting {
-            self.recorder.count(Counter::EventsDuplicated, mark);
-            self.recorder.incident(Finding::EventDuplicated {
-                stream: kept.name.clone(),
+            self.context.recorder.count(Counter::EventsDuplicated, mark);
+            self.context.recorder.incident(Finding::EventDuplicated {
+                stream: self.kept.name.clone(),
                 run: clip(&log.run_id),
                 id: clip(id),
                 same_id,
-                line: clip(line),
+                line: clip(got.line()),
                 why: String::new(),
             });
         }
         if let Some(took) = self.time_delivery(event, log, opened_at)
             && delivered.is_first
         {
-            let first_shown = if is_end { Timing::EndFirstShown } else { Timing::LineFirstShown };
-            self.recorder.time_of(first_shown, took, mark, &log.run_id);
+            let first_shown = if got.is_end() { Timing::EndFirstShown } else { Timing::LineFirstShown };
+            self.context.recorder.time_of(first_shown, took, mark, &log.run_id);
         }
         (delivered, is_watched)
     }
@@ -63,7 +56,7 @@ impl Context {
     ) -> Option<Duration> {
         let written_at = log.timestamp.filter(is_told_finely)?;
         // Without the gateway's clock, told finely, nothing can be said of how long an event was on its way.
-        let written_us = written_at.as_microsecond() - self.shared_gateway.clock().fine_offset_us()?;
+        let written_us = written_at.as_microsecond() - self.context.shared_gateway.clock().fine_offset_us()?;
         // What was written before the stream opened was replayed, and says nothing about how long writing takes.
         if written_us < opened_at.as_microsecond() {
             return None;
@@ -72,8 +65,8 @@ impl Context {
         let arrived_us = clock::wall_now().as_microsecond() - i64::try_from(waited.as_micros()).unwrap_or(0);
         let took = Duration::from_micros(u64::try_from(arrived_us - written_us).unwrap_or(0));
         let written = event.arrived.checked_sub(took).unwrap_or(event.arrived);
-        let took = self.recorder.between(written, event.arrived);
-        self.recorder.time_of(Timing::EventDelivery, took, self.recorder.mark(), &log.run_id);
+        let took = self.context.recorder.between(written, event.arrived);
+        self.context.recorder.time_of(Timing::EventDelivery, took, self.context.recorder.mark(), &log.run_id);
         Some(took)
     }
 }

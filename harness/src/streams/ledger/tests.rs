@@ -17,8 +17,8 @@ fn saw(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, id: &str) ->
 }
 
 fn saw_stamped(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, stamp: &str, id: &str) -> DeliveryKind {
-    let is_end = said == "end";
-    ledger.saw(client, now_ms, &Delivery { stamp, unstamped: said, run: "run", id, line: said, is_end }).sighting
+    let kind = if said == "end" { "end" } else { "log" };
+    ledger.saw(client, now_ms, &Delivery { stamp, unstamped: said, run: "run", id, kind, message: Some(said) }).sighting
 }
 
 fn missed_by(missed: &[Missed]) -> Vec<(usize, String)> {

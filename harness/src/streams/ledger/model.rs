@@ -276,7 +276,7 @@ impl World {
         self.stamped += usize::from(is_stamped_anew);
         let stamp = if is_stamped_anew { format!("stamp {}", self.stamped) } else { format!("stamp of {event}") };
         let (said, run) = (format!("line {}", event / self.alike), event.to_string());
-        let got = Delivery { stamp: &stamp, unstamped: &said, run: &run, id: &id, line: &said, is_end: false };
+        let got = Delivery { stamp: &stamp, unstamped: &said, run: &run, id: &id, kind: "log", message: Some(&said) };
         match self.ledger.saw(client, self.now, &got).sighting {
             DeliveryKind::Again { same_id } => self.found.1.push((client, event, same_id)),
             // Equal to what the client had: what the others get of it will tell.

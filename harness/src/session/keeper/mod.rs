@@ -1,7 +1,10 @@
 //! Keeps one stream open: reads it, and comes back when it is lost, every attempt counted.
 
+mod browser_delay;
 mod ending;
+mod entering;
 mod first_opening;
+mod held;
 mod opening;
 mod reading;
 
@@ -9,7 +12,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Context, StartPoint, browser_delay::OpenAsABrowser, held::PendingReconnect};
+use browser_delay::OpenAsABrowser;
+use held::PendingReconnect;
+
+use super::{Context, StartPoint};
 use crate::{
     catalog::{CallName, Workload},
     clock,
@@ -18,6 +24,7 @@ use crate::{
 };
 
 pub use first_opening::{Earliness, FirstOpening};
+pub use held::OpenStreamGuard;
 
 /// Which stream is kept, for whom.
 #[derive(Debug, Clone)]
@@ -93,79 +100,103 @@ async fn refuse(orders: &mut mpsc::Receiver<StreamCommand>) {
     std::future::pending::<()>().await;
 }
 
-impl Context {
-    /// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`), or it is the
-    /// stream of a run that is over and the gateway has ended it. `first` is told of the first opening.
-    pub async fn keep(
-        &self,
-        kept: &StreamSpec,
+/// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`), or it is the
+/// stream of a run that is over and the gateway has ended it. `first` is told of the first opening.
+pub async fn keep(
+    context: &Context,
+    kept: &StreamSpec,
+    orders: &mut mpsc::Receiver<StreamCommand>,
+    first: Option<&FirstOpening>,
+    on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
+) -> KeptUntil {
+    let last_id = context.schedule.resumed.last_id(&kept.name).map(str::to_owned);
+    let life = StreamLife { last_id, ..StreamLife::default() };
+    Keeper { context, kept, first, life }.keep(orders, on_event).await
+}
+
+/// Keeps one stream.
+struct Keeper<'a> {
+    context: &'a Context,
+    kept: &'a StreamSpec,
+    first: Option<&'a FirstOpening>,
+    life: StreamLife,
+}
+
+impl Keeper<'_> {
+    async fn keep(
+        &mut self,
         orders: &mut mpsc::Receiver<StreamCommand>,
-        first: Option<&FirstOpening>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> KeptUntil {
-        let last_id = self.resumed.last_id(&kept.name).map(str::to_owned);
-        let mut life = StreamLife { last_id, ..StreamLife::default() };
-        while !self.closing.is_cancelled() {
+        let context = self.context;
+        while !context.schedule.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;
-                () = self.closing.cancelled() => break,
+                () = context.schedule.closing.cancelled() => break,
                 () = refuse(orders) => break,
-                opened = self.open(kept, &mut life, first) => opened,
+                opened = self.open() => opened,
             };
             let Some(mut connection) = opened else {
-                if life.is_over {
+                if self.life.is_over {
                     return KeptUntil::ReadToItsEnd;
                 }
                 continue;
             };
-            life.connections += 1;
+            self.life.connections += 1;
             let opened_at = clock::now();
-            let mut held = self.hold_open(kept.client);
-            let browser = kept.as_a_browser.then(|| OpenAsABrowser::begin(self));
-            let over = self.read(kept, &mut life, &mut connection, orders, on_event).await;
+            let mut held = OpenStreamGuard::begin(self.context, self.kept.client);
+            let browser = self.kept.as_a_browser.then(|| OpenAsABrowser::begin(self.context));
+            let over = self.read(&mut connection, orders, on_event).await;
             let retry = connection.retry().map(|retry| retry.clamp(opening::RETRY_MIN, opening::RECONNECT_DELAY_MAX));
-            life.retry = retry.or(life.retry);
+            self.life.retry = retry.or(self.life.retry);
             drop((connection, browser));
             let age = clock::now().saturating_duration_since(opened_at);
             let closing = match &over {
-                ReadEnd::Dropped(ended) => Some(self.closing_of(kept, &life, ended, age)),
+                ReadEnd::Dropped(ended) => Some(self.closing_of(ended, age)),
                 ReadEnd::Churned(_) | ReadEnd::Finished => None,
             };
             held.unasked = closing.is_some_and(ending::Closing::is_unasked);
             // Before it counts as closed: in between it would look like one that the gateway has lost.
             let rests = matches!(over, ReadEnd::Churned(_)) || closing.is_some_and(|closing| !closing.is_unasked());
-            life.rest = (kept.client.is_some() && rests).then(|| PendingReconnect::begin(&self.shared_streams));
+            self.life.rest =
+                (self.kept.client.is_some() && rests).then(|| PendingReconnect::begin(&self.context.shared_streams));
             drop(held);
-            let mark = self.recorder.mark();
+            let mark = self.context.recorder.mark();
             match over {
                 ReadEnd::Finished => break,
-                ReadEnd::Churned(back) => life.back = Some(back),
+                ReadEnd::Churned(back) => self.life.back = Some(back),
                 ReadEnd::Dropped(ended) => {
                     // What came between the last event and the end of the run is asked for once more.
-                    let was_over = life.is_over;
-                    life.is_over = ended.in_good_order && self.is_run_over(kept).await;
-                    if was_over && life.is_over {
+                    let was_over = self.life.is_over;
+                    self.life.is_over = ended.in_good_order && self.is_run_over().await;
+                    if was_over && self.life.is_over {
                         return KeptUntil::ReadToItsEnd;
                     }
-                    let closing = closing.filter(|_| !life.is_over);
-                    self.take_down_ending(kept, &mut life, (&ended, age, closing), mark);
+                    let closing = closing.filter(|_| !self.life.is_over);
+                    self.take_down_ending((&ended, age, closing), mark);
                 }
             }
-            life.lost = Some((mark, 0));
+            self.life.lost = Some((mark, 0));
         }
         KeptUntil::Enough
     }
 
-    fn route(&self, kept: &StreamSpec) -> &str {
-        self.calls.client.dialect().route(kept.call)
+    fn route(&self) -> &str {
+        self.context.calls.client.dialect().route(self.kept.call)
     }
 
     /// A stream that shows what it should not.
-    fn stream_failed(&self, kept: &StreamSpec, subject: &str, answer: String) {
-        if kept.workload.counts_in_error_rate() {
-            self.calls.request_failed(kept.workload, self.route(kept), subject, &answer, self.recorder.mark());
+    fn stream_failed(&self, subject: &str, answer: String) {
+        if self.kept.workload.counts_in_error_rate() {
+            self.context.calls.request_failed(
+                self.kept.workload,
+                self.route(),
+                subject,
+                &answer,
+                self.context.recorder.mark(),
+            );
         } else {
-            self.recorder.incident(Finding::SourceFailed { source: self.route(kept).to_owned(), answer });
+            self.context.recorder.incident(Finding::SourceFailed { source: self.route().to_owned(), answer });
         }
     }
 }

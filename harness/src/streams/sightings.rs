@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    gateway::{LogEvent, StreamEvent},
-    streams::content_hash,
-};
+use super::{Delivery, content_hash, event_hash};
 
 /// Events of one run that are remembered. A repeat of an event beyond is found by the run's record only.
 const EVENTS_MAX: usize = 4_096;
@@ -49,11 +46,12 @@ impl Sightings {
     }
 
     /// Takes in an event.
-    pub(super) fn see(&mut self, event: &StreamEvent, log: &LogEvent) -> Sighted {
-        let content = content_hash(&format!("{}\n{}", log.stamp, log.unstamped));
+    pub(super) fn see(&mut self, got: &Delivery<'_>) -> Sighted {
+        let content = event_hash(got.stamp, content_hash(got.unstamped));
         let before = self.contents.get(&content).copied().unwrap_or(0);
         let has_come = before > 0;
-        if let Some(id) = event.id.as_deref().map(content_hash) {
+        if !got.id.is_empty() {
+            let id = content_hash(got.id);
             match self.ids.get(&id) {
                 // A stream that gives no ids goes on with the last one there was.
                 Some(named) if *named != content => self.has_shared_ids = true,
@@ -80,14 +78,11 @@ impl Sightings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
 
     fn sees(sightings: &mut Sightings, id: Option<&str>, message: &str) -> Sighted {
-        let data = format!(r#"{{"run_id":"7","timestamp":"2026-11-23T10:00:00.001Z","message":"{message}"}}"#);
-        let log = LogEvent::read(&crate::settings::built_in_dialect().events, "log", &data).unwrap();
-        let (id, name) = (id.map(str::to_owned), "log".to_owned());
-        let event = StreamEvent { id, name, data, arrived: clock::now(), connection: 0, oversized: None };
-        sightings.see(&event, &log)
+        let (run, id) = ("7", id.unwrap_or_default());
+        let got = Delivery { stamp: "noon", unstamped: message, run, id, kind: "log", message: Some(message) };
+        sightings.see(&got)
     }
 
     #[test]

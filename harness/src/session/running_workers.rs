@@ -9,17 +9,17 @@ use super::{Context, SessionConfig, Worker, supervisor::supervise};
 use crate::{clock::micros, journal::Finding};
 
 /// The workers, as they play.
-pub(super) struct Crew {
+pub(super) struct RunningWorkers {
     pub(super) all: Vec<Arc<dyn Worker>>,
     pub(super) playing: JoinSet<()>,
     /// Ends with the crew.
     watch: JoinSet<()>,
 }
 
-impl Crew {
+impl RunningWorkers {
     /// Starts the workers.
     pub(super) fn start(config: &SessionConfig, context: &Context) -> Self {
-        let all = (config.workers)(config.plan.suite, &context.resumed);
+        let all = (config.workers)(config.plan.suite, &context.schedule.resumed);
         let mut crew = Self { all, playing: JoinSet::new(), watch: JoinSet::new() };
         crew.watch_over(context);
         for worker in crew.all.clone() {

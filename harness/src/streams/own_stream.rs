@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::sightings::{Sighted, Sightings};
-use crate::{
-    gateway::{LogEvent, StreamEvent},
-    streams::{LineComparison, Lines, compare, content_hash},
+use super::{
+    Delivery, LineComparison, Lines, compare, content_hash,
+    sightings::{Sighted, Sightings},
 };
 
 /// Lines of one run whose order is compared. That of a longer run is not.
@@ -13,7 +12,7 @@ const ORDERED_MAX: usize = 4_096;
 
 /// What the log stream of one run has shown.
 #[derive(Debug, Default)]
-pub(super) struct ShownLines {
+pub struct ShownLines {
     sightings: Sightings,
     lines: Lines,
     /// The lines in order, as hashes.
@@ -23,27 +22,27 @@ pub(super) struct ShownLines {
 
 /// How a run's own stream differs from the run.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Difference {
+pub struct Difference {
     /// Line by line.
-    pub(super) lines: LineComparison,
+    pub lines: LineComparison,
     /// Whether the lines that both have are in another order.
-    pub(super) is_out_of_order: bool,
+    pub is_out_of_order: bool,
 }
 
 impl ShownLines {
     /// The stream has shown an event of its run. Says whether it had shown it before: then whether under the same id.
-    pub(super) fn event(&mut self, event: &StreamEvent, log: &LogEvent) -> Option<bool> {
-        let sighted = self.sightings.see(event, log);
+    pub fn event(&mut self, got: &Delivery<'_>) -> Option<bool> {
+        let sighted = self.sightings.see(got);
         match sighted {
             Sighted::Again { same_id } => return Some(same_id),
             Sighted::Replayed => return None,
             Sighted::New | Sighted::Equal => {}
         }
         // A run ends once.
-        if log.kind == "end" && self.has_ended {
+        if got.is_end() && self.has_ended {
             return Some(false);
         }
-        match (log.kind.as_str(), log.message.as_deref()) {
+        match (got.kind, got.message) {
             ("log", Some(message)) => self.line(message, sighted == Sighted::Equal),
             ("log", None) => self.lines.add_unreadable(),
             ("end", _) => self.end(),
@@ -53,7 +52,7 @@ impl ShownLines {
     }
 
     /// The stream has shown a line; `is_equal`: one with the same time came before, under another id.
-    pub(super) fn line(&mut self, message: &str, is_equal: bool) {
+    pub fn line(&mut self, message: &str, is_equal: bool) {
         self.lines.add(message, is_equal);
         if self.order.len() <= ORDERED_MAX {
             self.order.push(content_hash(message));
@@ -61,30 +60,32 @@ impl ShownLines {
     }
 
     /// The stream has shown the run's end.
-    pub(super) const fn end(&mut self) {
+    pub const fn end(&mut self) {
         self.has_ended = true;
     }
 
     /// Another connection of the stream begins; `begins_again`: what was shown before is shown again, since nothing was
     /// asked for by an id.
-    pub(super) fn reconnected(&mut self, begins_again: bool) {
+    pub fn reconnected(&mut self, begins_again: bool) {
         self.sightings.reconnected(begins_again);
     }
 
     /// The first log line that the stream has shown.
     #[cfg(test)]
-    pub(super) fn first(&self) -> Option<&str> {
+    pub(crate) fn first(&self) -> Option<&str> {
         self.lines.first()
     }
 
     /// Whether the stream was read to its end.
-    pub(super) const fn has_ended(&self) -> bool {
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
         self.has_ended
     }
 
     /// How many of the lines that the run has came before the first that the stream has shown. `None` where it cannot be
     /// told: the record has none of the lines in the same form.
-    pub(super) fn lines_before(&self, run: &[&str]) -> Option<usize> {
+    #[must_use]
+    pub fn lines_before(&self, run: &[&str]) -> Option<usize> {
         let before = run.len().saturating_sub(self.order.len());
         // Where a line comes more than once, the last of them are the ones that were shown.
         if run[before..].iter().map(|line| content_hash(line)).eq(self.order.iter().copied()) {
@@ -95,13 +96,15 @@ impl ShownLines {
     }
 
     /// Equal lines that the stream has shown.
-    pub(super) const fn equal(&self) -> u64 {
+    #[must_use]
+    pub const fn equal(&self) -> u64 {
         self.lines.equal()
     }
 
     /// How the stream differs from the lines that the run has. A run may keep fewer than it showed; one without lines
     /// says nothing, nor does a stream that was left before its end.
-    pub(super) fn differs(&self, run: &[&str]) -> Option<Difference> {
+    #[must_use]
+    pub fn differs(&self, run: &[&str]) -> Option<Difference> {
         if !self.has_ended || self.lines.unreadable() > 0 || run.is_empty() {
             return None;
         }

@@ -13,7 +13,7 @@ const SOON_MS: u64 = 2 * 60_000;
 
 /// If the first offender comes right after a window that missed the target, too, the window's first is shown, and the first
 /// that counts is told beside it. `first_in` gives the first of a window.
-pub(in crate::judge) fn lead_up(
+pub(in crate::judge) fn backdate_to_window(
     found: &mut Assessment,
     history: &History,
     first_in: impl Fn(Phase) -> Option<Violation>,

@@ -42,7 +42,8 @@ proptest! {
                 Step::Opened(client, resumed) => ledger.opened(*client, now_ms, *resumed),
                 Step::Lost(client) => ledger.lost(*client),
                 Step::Saw(client, stamp, unstamped, id) => {
-                    let got = Delivery { stamp, unstamped, run: "run", id, line: unstamped, is_end: unstamped == "b" };
+                    let kind = if unstamped == "b" { "end" } else { "log" };
+                    let got = Delivery { stamp, unstamped, run: "run", id, kind, message: None };
                     let sighting = ledger.saw(*client, now_ms, &got).sighting;
                     // A client that there is not has seen nothing, now or before.
                     prop_assert!(*client < clients.min(CLIENTS_MAX) || sighting == DeliveryKind::New);

@@ -1,4 +1,4 @@
-//! What the ledger is given, and what it says.
+//! An event as a client got it, and the findings of the ledger.
 
 /// An event as a client got it.
 #[derive(Debug, Clone, Copy)]
@@ -11,10 +11,24 @@ pub struct Delivery<'a> {
     pub run: &'a str,
     /// What the stream called it; empty where it had no id.
     pub id: &'a str,
-    /// What a person reads of it: the text of a log line, or what kind of event it is.
-    pub line: &'a str,
+    /// The kind of the event: `log`, `end`.
+    pub kind: &'a str,
+    /// Its message, where it has one.
+    pub message: Option<&'a str>,
+}
+
+impl Delivery<'_> {
+    /// What a person reads of it: its message, else its kind.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        self.message.unwrap_or(self.kind)
+    }
+
     /// Whether it is the end of the run.
-    pub is_end: bool,
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        self.kind == "end"
+    }
 }
 
 /// What a client saw.

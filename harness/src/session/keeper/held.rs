@@ -3,16 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, SharedStreams};
-
-impl Context {
-    /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
-    #[must_use]
-    pub fn hold_open(&self, client: Option<usize>) -> OpenStreamGuard {
-        self.shared_streams.stream_opened(client.is_some());
-        OpenStreamGuard { context: self.clone(), client, unasked: false }
-    }
-}
+use crate::session::{Context, SharedStreams};
 
 /// A stream that is counted as open.
 #[derive(Debug)]
@@ -23,11 +14,20 @@ pub struct OpenStreamGuard {
     pub(super) unasked: bool,
 }
 
+impl OpenStreamGuard {
+    /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
+    #[must_use]
+    pub fn begin(context: &Context, client: Option<usize>) -> Self {
+        context.shared_streams.stream_opened(client.is_some());
+        Self { context: context.clone(), client, unasked: false }
+    }
+}
+
 impl Drop for OpenStreamGuard {
     fn drop(&mut self) {
         self.context.shared_streams.stream_closed(self.client.is_some(), self.unasked);
         if let Some(client) = self.client {
-            self.context.ledger().lost(client);
+            self.context.deliveries.stream_lost(client);
         }
     }
 }

@@ -24,19 +24,18 @@
 //! of these the oldest are forgotten beyond [`REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`].
 
 mod entry;
-mod events;
 mod numbering;
 mod room;
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use entry::{Copy, Entry};
-pub use events::{Delivered, Delivery, DeliveryKind, Missed, RepeatedEvent, Settlement};
 use numbering::{Named, Numbering, OwnIds};
 
+use super::{
+    Delivered, Delivery, DeliveryKind, Missed, RepeatedEvent, Settlement,
+    content_hash::{content_hash, event_hash, nth_hash},
+};
 use crate::journal::clip;
 
 /// Clients of one ledger: as many as an integer has bits.
@@ -44,7 +43,7 @@ const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
 /// Events first seen so shortly after a client's first opening are not owed: they may have been sent before it.
 const OPENING_MARGIN_MS: u64 = 2_000;
 /// How long a connected client may lag behind the others, or behind its own return, before it has missed an event.
-pub(super) const GRACE_MS: u64 = 10_000;
+pub const GRACE_MS: u64 = 10_000;
 /// Events that not all debtors have seen. Beyond it the oldest are given up, counted.
 const OPEN_MAX: usize = 20_000;
 /// Hashes of events that all debtors have seen. Beyond it the oldest are forgotten: repeated after that, an event looks
@@ -136,16 +135,17 @@ impl Ledger {
         let Some(state) = self.clients.get_mut(client) else {
             return Delivered { sighting: DeliveryKind::New, is_first: false };
         };
-        let named = Named { id: (!got.id.is_empty()).then(|| hash(&got.id)), unstamped: hash(&got.unstamped) };
+        let id = (!got.id.is_empty()).then(|| content_hash(got.id));
+        let named = Named { id, unstamped: content_hash(got.unstamped) };
         let before = self.numbering.note(&mut state.ids, bit, named);
         let is_repeat = before.on_this_connection || before.had && before.shown;
-        let content = hash(&(got.stamp, got.unstamped));
+        let content = event_hash(got.stamp, named.unstamped);
         let had_content = self.has_seen(content, bit);
         let is_after_end = self.note_end(got, bit);
         // What comes again under the same id, or when the run is over, is no event of its own.
         let is_again = is_repeat || had_content && (before.had || is_after_end);
         let number = if had_content && !is_again { self.times_seen(content, bit) + 1 } else { 1 };
-        let content = if number > 1 { hash(&(content, number)) } else { content };
+        let content = if number > 1 { nth_hash(content, number) } else { content };
         // The others owe an event as they knew it, not as it was stamped anew.
         let owed = if is_repeat { 0 } else { self.debtors(now_ms) };
         let mut is_first = false;
@@ -164,7 +164,7 @@ impl Ledger {
             }
             (None, None) => {
                 is_first = true;
-                let (run, id, line) = (got.run.to_owned(), got.id.to_owned(), clip(got.line));
+                let (run, id, line) = (got.run.to_owned(), got.id.to_owned(), clip(got.line()));
                 let mut copies = Vec::new();
                 if number > 1 {
                     copies.push(Copy { client, id: id.clone(), same_id: before.here });
@@ -199,7 +199,7 @@ impl Ledger {
     /// How often a client has seen a content that it has seen. Of a line that comes a thousand times only a few are looked
     /// up: whoever has seen the n-th has seen those before it.
     fn times_seen(&self, content: u64, bit: u128) -> u32 {
-        let has_seen = |number: u32| number == 1 || self.has_seen(hash(&(content, number)), bit);
+        let has_seen = |number: u32| number == 1 || self.has_seen(nth_hash(content, number), bit);
         let mut over = 2_u32;
         while has_seen(over) {
             over = over.saturating_mul(2);
@@ -214,12 +214,12 @@ impl Ledger {
 
     /// Notes the end of a run. Says whether the client had got it before.
     fn note_end(&mut self, got: &Delivery<'_>, bit: u128) -> bool {
-        let run = hash(&got.run);
+        let run = content_hash(got.run);
         let ended = self.ended.get_mut(&run);
         let had_end = ended.as_ref().is_some_and(|ended| **ended & bit != 0);
         match ended {
-            Some(ended) if got.is_end => *ended |= bit,
-            None if got.is_end => {
+            Some(ended) if got.is_end() => *ended |= bit,
+            None if got.is_end() => {
                 self.ended.insert(run, bit);
                 self.ended_order.push_back(run);
                 if self.ended_order.len() > ENDED_MAX
@@ -287,7 +287,8 @@ impl Ledger {
 
     /// The clients that have been connected since before a moment, a bit each: so long before it that what was sent from
     /// then on was sent to them.
-    pub(super) fn there_since(&self, since_ms: u64) -> u128 {
+    #[must_use]
+    pub fn there_since(&self, since_ms: u64) -> u128 {
         let from_ms = |c: &LedgerClient| c.connected_since_ms.map(|at| at.saturating_add(self.opening_margin_ms));
         self.mask(|client| from_ms(client).is_some_and(|from_ms| from_ms <= since_ms))
     }
@@ -352,12 +353,6 @@ impl Ledger {
             }
         }
     }
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

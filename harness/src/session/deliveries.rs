@@ -1,0 +1,179 @@
+//! What the streams have delivered: one handle for whoever reads a stream, and for whoever plays a run.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::time::Instant;
+
+use super::{Recorder, RunWatch, Stop, pending_runs::PendingRuns, watched_runs::WatchedRuns};
+use crate::{
+    clock::{self, Clock},
+    gateway::LogEvent,
+    journal::{Counter, Finding, clip},
+    plan::log_stream_name,
+    streams::{Delivered, Delivery, Ledger},
+};
+
+/// The deliveries of a session: the ledger of its workspace streams, and the runs that are compared with their records.
+#[derive(Debug)]
+pub struct Deliveries {
+    pub(super) recorder: Recorder,
+    pub(super) stop: Stop,
+    clock: Clock,
+    /// How many workspace streams there are.
+    streams: usize,
+    /// Whether the gateway has an event that ends a run.
+    pub(super) has_ends: bool,
+    ledger: Mutex<Ledger>,
+    pub(super) watched: WatchedRuns,
+    /// Runs that have ended, and that the workspace streams have not shown in full.
+    pub(super) pending_runs: PendingRuns,
+    /// Runs whose end a workspace stream has shown, and those whose own stream has where there are no others.
+    ends_shown: AtomicU64,
+    own_ends_shown: AtomicU64,
+}
+
+impl Deliveries {
+    /// Nothing delivered yet, to this many workspace streams. `ids_are_given`: runs get their ids from the gateway.
+    pub(super) fn new(
+        (recorder, stop): (&Recorder, &Stop),
+        (ledger, streams): (Ledger, usize),
+        has_ends: bool,
+        ids_are_given: bool,
+    ) -> Self {
+        Self {
+            clock: recorder.clock().clone(),
+            recorder: recorder.clone(),
+            stop: stop.clone(),
+            streams,
+            has_ends,
+            ledger: Mutex::new(ledger),
+            watched: WatchedRuns::new(ids_are_given),
+            pending_runs: PendingRuns::default(),
+            ends_shown: AtomicU64::new(0),
+            own_ends_shown: AtomicU64::new(0),
+        }
+    }
+
+    /// A workspace stream opened; `resumed` if it is owed what came since it was lost.
+    pub fn stream_opened(&self, client: usize, resumed: bool) {
+        self.ledger().opened(client, self.now_ms(), resumed);
+    }
+
+    /// A workspace stream ended.
+    pub fn stream_lost(&self, client: usize) {
+        self.ledger().lost(client);
+    }
+
+    /// A workspace stream showed an event: enters it in the ledger and for its run. Says whether the run is watched, too.
+    pub fn enter(&self, client: usize, got: &Delivery<'_>, arrived: Instant) -> (Delivered, bool) {
+        // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
+        // run's end in between would settle the run without that line.
+        let mut ledger = self.ledger();
+        let delivered = ledger.saw(client, self.now_ms(), got);
+        (delivered, self.enter_as(got, arrived, (client, delivered)))
+    }
+
+    /// Enters an event for its run. Says whether the run is watched.
+    pub(super) fn enter_as(&self, got: &Delivery<'_>, arrived: Instant, client: (usize, Delivered)) -> bool {
+        let Some(watch) = self.watched.find(got.run) else { return false };
+        if watch.enter(got, arrived, Some(client)) {
+            self.ends_shown.fetch_add(1, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// A stream of another kind showed an event.
+    pub fn enter_beside(&self, log: &LogEvent, arrived: Instant) {
+        if let Some(watch) = self.watched.find(&log.run_id) {
+            watch.enter(&log.delivery(""), arrived, None);
+        }
+    }
+
+    /// Watches a run; `None` where too many are watched already.
+    pub fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
+        self.watched.watch(run)
+    }
+
+    /// Stops watching a run. Gives what the streams have shown of it.
+    pub fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
+        self.watched.forget(run)
+    }
+
+    /// The run's own stream has shown its end, where no stream of the workspace does.
+    pub fn own_end_shown(&self) {
+        self.own_ends_shown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs whose own stream has shown their end.
+    #[must_use]
+    pub fn own_ends_shown(&self) -> u64 {
+        self.own_ends_shown.load(Ordering::Relaxed)
+    }
+
+    /// Runs whose end a workspace stream has shown, of those that were watched.
+    pub(super) fn ends_shown(&self) -> u64 {
+        self.ends_shown.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is owed any more: neither an event to a connected client, nor a line of a run that has ended.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.ledger().outstanding() == 0 && self.runs_waiting() == 0
+    }
+
+    /// Records what has become certain by now, of the ledger and of runs that have ended.
+    pub fn settle(&self) {
+        self.settle_runs();
+        let (settled, evicted) = {
+            let mut ledger = self.ledger();
+            (ledger.settle(self.now_ms()), ledger.take_evicted())
+        };
+        let mark = self.recorder.mark();
+        self.recorder.add(Counter::EventsMissed, settled.missed.len() as u64, mark);
+        self.recorder.add(Counter::EventsDuplicated, settled.repeated.len() as u64, mark);
+        self.recorder.add(Counter::LedgerEvicted, evicted, mark);
+        for missed in settled.missed {
+            tracing::debug!("stream {} missed event {} of run {}", missed.client, missed.id, missed.run);
+            self.recorder.incident(Finding::EventMissed {
+                stream: log_stream_name(missed.client, self.streams),
+                run: clip(&missed.run),
+                id: clip(&missed.id),
+                seen_by: missed.seen_by,
+                line: missed.line,
+                why: String::new(),
+            });
+        }
+        for repeated in settled.repeated {
+            let why = match repeated.others {
+                0 => String::new(),
+                others => format!("{others} other clients did not get it so often"),
+            };
+            self.recorder.incident(Finding::EventDuplicated {
+                stream: log_stream_name(repeated.client, self.streams),
+                run: clip(&repeated.run),
+                id: clip(&repeated.id),
+                same_id: repeated.same_id,
+                line: repeated.line,
+                why,
+            });
+        }
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Real milliseconds since the start of the soak, as the ledger counts them.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.ms_at(clock::now())
+    }
+
+    /// The same, at a moment.
+    pub(super) fn ms_at(&self, at: Instant) -> u64 {
+        let elapsed = at.saturating_duration_since(self.clock.instant(0));
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}
