@@ -73,11 +73,12 @@ impl Deliveries {
         // run's end in between would settle the run without that line.
         let mut ledger = self.ledger();
         let delivered = ledger.saw(client, self.now_ms(), got);
-        (delivered, self.enter_as(got, arrived, (client, delivered)))
+        let there_since_ms = ledger.witness_since(client).unwrap_or(u64::MAX);
+        (delivered, self.enter_as(got, arrived, (there_since_ms, delivered)))
     }
 
     /// Enters an event for its run. Says whether the run is watched.
-    pub(super) fn enter_as(&self, got: &Delivery<'_>, arrived: Instant, client: (usize, Delivered)) -> bool {
+    pub(super) fn enter_as(&self, got: &Delivery<'_>, arrived: Instant, client: (u64, Delivered)) -> bool {
         let Some(watch) = self.watched.find(got.run) else { return false };
         if watch.enter(got, arrived, Some(client)) {
             self.ends_shown.fetch_add(1, Ordering::Relaxed);

@@ -82,12 +82,14 @@ impl Deliveries {
         if self.stop.is_requested() {
             return true;
         }
-        let there = self.ledger().there_since(self.ms_at(ended.due.at));
+        let due_ms = self.ms_at(ended.due.at);
+        let has_witness = self.ledger().is_witnessed_since(due_ms);
         let is_calm = self.recorder.was_calm_since(ended.due);
         let is_over = self.now_ms() >= ended.known_ms.saturating_add(GRACE_MS);
         let findings = ended.watch.with_heard(|seen, end_was_shown| {
             let observation = Observation {
-                there,
+                due_ms,
+                has_witness,
                 is_calm,
                 is_over,
                 end_was_shown,

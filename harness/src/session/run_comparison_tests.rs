@@ -48,7 +48,8 @@ impl Soak {
     fn delivers(&self, client: usize, kind: &str, data: &serde_json::Value, sighting: DeliveryKind) {
         let event = LogEvent::read(&self.context.calls.client.dialect().events, kind, &data.to_string()).unwrap();
         let delivered = Delivered { sighting, is_first: true };
-        self.context.deliveries.enter_as(&event.delivery(""), crate::clock::now(), (client, delivered));
+        let since_ms = self.context.deliveries.ledger().witness_since(client).unwrap_or(u64::MAX);
+        self.context.deliveries.enter_as(&event.delivery(""), crate::clock::now(), (since_ms, delivered));
     }
 
     /// The end of another run, so that ends are known to come.

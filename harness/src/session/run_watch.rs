@@ -40,16 +40,16 @@ impl RunWatch {
         self.wait_for(limit, |seen| seen.first_log.is_some()).await
     }
 
-    /// A stream showed an event of the run; `client`: one of the workspace streams, and how it came to it. Says whether that
-    /// is the first workspace stream that shows the run's end.
-    pub(super) fn enter(&self, got: &Delivery<'_>, arrived: Instant, client: Option<(usize, Delivered)>) -> bool {
+    /// A stream showed an event of the run; `client`: since when a workspace stream has been there, and how the event came
+    /// to it. Says whether that is the first workspace stream that shows the run's end.
+    pub(super) fn enter(&self, got: &Delivery<'_>, arrived: Instant, client: Option<(u64, Delivered)>) -> bool {
         let mut seen = self.seen();
         let is_first_end = match (got.kind, client) {
             ("log", Some((_, delivered))) => {
                 seen.heard.line(got.message, delivered);
                 false
             }
-            ("end", Some((client, _))) => seen.heard.end(client),
+            ("end", Some((there_since_ms, _))) => seen.heard.end(there_since_ms),
             _ => false,
         };
         match got.kind {

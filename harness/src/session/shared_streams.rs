@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use super::{AsABrowser, keeper::Earliness};
+use super::{
+    AsABrowser,
+    keeper::{Earliness, KnownEvents},
+};
 
 /// The streams of a session, as its workers know them.
 #[derive(Debug, Default)]
@@ -23,6 +26,7 @@ pub struct SharedStreams {
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, String>>,
     earliness: Earliness,
+    known_events: KnownEvents,
 }
 
 impl SharedStreams {
@@ -107,6 +111,11 @@ impl SharedStreams {
     /// How far the stream that asks as a browser does is behind the others.
     pub const fn as_a_browser(&self) -> &AsABrowser {
         &self.as_a_browser
+    }
+
+    /// The events that workspace streams have shown last.
+    pub(super) const fn known_events(&self) -> &KnownEvents {
+        &self.known_events
     }
 
     /// What the gateway was seen to do with streams of runs that have not been started.

@@ -16,8 +16,10 @@ use super::{LineComparison, SeenLines, compare};
 /// The circumstances in which a run was played, and since.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation {
-    /// The clients that were there all the time, a bit each.
-    pub there: u128,
+    /// When the run was due; milliseconds as the ledger counts them.
+    pub due_ms: u64,
+    /// Whether some client has been there since before that.
+    pub has_witness: bool,
     /// Whether no window was open, and the harness did not stand still.
     pub is_calm: bool,
     /// Whether the grace since the run's end is over.
@@ -61,9 +63,9 @@ pub enum EndShown {
 /// Compares what workspace streams have shown of a run with its record. `None` where they may have more to show.
 #[must_use]
 pub fn settle_run(seen: &SeenLines, record: &[String], run: &Observation) -> Option<RunFindings> {
-    let is_witnessed = run.is_calm && run.there != 0;
+    let is_witnessed = run.is_calm && run.has_witness;
     // Where nothing that is missing can be judged, any client's end will do.
-    let is_shown_out = seen.ended_by() & (if is_witnessed { run.there } else { u128::MAX }) != 0;
+    let is_shown_out = seen.end_shown_since().is_some_and(|since_ms| !is_witnessed || since_ms <= run.due_ms);
     let may_come = !is_shown_out && !run.is_over;
     // A gateway without ends: a run whose lines have all come need not be waited for.
     if may_come && run.has_ends && run.ends_are_shown {

@@ -6,8 +6,8 @@ use super::{Delivered, Lines};
 #[derive(Debug, Default)]
 pub struct SeenLines {
     lines: Lines,
-    /// The clients that were shown its end, a bit each.
-    ended_by: u128,
+    /// Of the clients that were shown its end: since when the first of them had been there.
+    end_shown_since_ms: Option<u64>,
 }
 
 impl SeenLines {
@@ -23,11 +23,11 @@ impl SeenLines {
         }
     }
 
-    /// A client was shown the run's end. Says whether it is the first.
-    pub fn end(&mut self, client: usize) -> bool {
-        let is_first = self.ended_by == 0;
-        self.ended_by |= u32::try_from(client).ok().and_then(|client| 1_u128.checked_shl(client)).unwrap_or(0);
-        is_first
+    /// A client that has been there since a moment was shown the run's end. Says whether it is the first client.
+    pub fn end(&mut self, there_since_ms: u64) -> bool {
+        let before = self.end_shown_since_ms;
+        self.end_shown_since_ms = Some(before.map_or(there_since_ms, |before| before.min(there_since_ms)));
+        before.is_none()
     }
 
     /// The lines that clients were shown.
@@ -36,9 +36,9 @@ impl SeenLines {
         &self.lines
     }
 
-    /// The clients that were shown its end, a bit each.
+    /// Since when a client had been there that was shown the run's end; of several the longest. `None` where none was.
     #[must_use]
-    pub const fn ended_by(&self) -> u128 {
-        self.ended_by
+    pub const fn end_shown_since(&self) -> Option<u64> {
+        self.end_shown_since_ms
     }
 }

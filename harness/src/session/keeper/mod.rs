@@ -5,6 +5,7 @@ mod ending;
 mod entering;
 mod first_opening;
 mod held;
+mod known_events;
 mod opening;
 mod reading;
 
@@ -25,6 +26,7 @@ use crate::{
 
 pub use first_opening::{Earliness, FirstOpening};
 pub use held::OpenStreamGuard;
+pub(super) use known_events::KnownEvents;
 
 /// Which stream is kept, for whom.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Reads a connection of a stream that is kept: what each event is, and what it is entered in.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use tokio::sync::mpsc;
 
@@ -127,23 +127,29 @@ impl Keeper<'_> {
     }
 
     /// The event, where it is about a run. What is about none is counted, and is wrong where its type says otherwise.
-    fn about_a_run(&self, event: &StreamEvent) -> Option<LogEvent> {
-        match self.context.calls.client.dialect().events.reading(self.kept.run.as_deref(), &event.name, &event.data) {
-            EventReading::OfRun(log) => Some(*log),
-            EventReading::Ignored => None,
-            EventReading::Other { kind, run_id } => {
+    fn about_a_run(&self, event: &StreamEvent) -> Option<Arc<LogEvent>> {
+        let own_run = self.kept.run.as_deref();
+        let read = || self.context.calls.client.dialect().events.reading(own_run, &event.name, &event.data);
+        let log = match own_run {
+            Some(_) => match read() {
+                EventReading::OfRun(log) => Ok(log.into()),
+                other => Err(other),
+            },
+            None => self.context.shared_streams.known_events().of_run(&event.name, &event.data, read),
+        };
+        match log {
+            Ok(log) => return Some(log),
+            Err(EventReading::OfRun(_) | EventReading::Ignored) => {}
+            Err(EventReading::Other { kind, run_id }) => {
                 self.context.recorder.other_event(&kind, self.context.recorder.mark());
                 // Of a type that nobody knows only this is certain: it may not be about a run of another workspace.
                 if let Some(run) = &run_id {
                     self.is_foreign(run);
                 }
-                None
             }
-            EventReading::Wrong(why) => {
-                self.stream_failed(&self.kept.name, why);
-                None
-            }
+            Err(EventReading::Wrong(why)) => self.stream_failed(&self.kept.name, why),
         }
+        None
     }
 
     /// Whether an event is about a run of another workspace. That is taken down.

@@ -20,35 +20,42 @@
 //! as it was stamped anew. A gateway that loses nothing is so never accused, however it numbers. What the harness cannot
 //! know is whether a log that is stamped anew for everyone, and sent again to everyone, is not one that begins anew.
 //!
-//! Memory is bounded: an event that all its debtors have seen leaves only hashes behind, its content's and its id's, and
-//! of these the oldest are forgotten beyond [`REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`].
+//! Events are numbered in the order of their first arrival ([`sequence`]). A client has a position, before which nothing more is to
+//! be said of it, and the numbers of the events that it has seen, as ranges: like the selective acknowledgements of TCP. So a
+//! delivery takes constant time, however many clients there are. An event is closed when all clients have passed it.
+//!
+//! Memory is bounded: an event that all its debtors have passed leaves only hashes behind, its content's and its id's, and
+//! of these the oldest are forgotten beyond [`sequence::REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`]. A client that lacks events in
+//! more than [`GAPS_MAX`] places is given up for the oldest of them, counted.
 
-mod entry;
 mod numbering;
+mod range_set;
 mod room;
+mod sequence;
+mod settling;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use entry::{Copy, Entry};
-use numbering::{Named, Numbering, OwnIds};
+use numbering::{ClientIds, Named, Numbering};
+use range_set::RangeSet;
+use sequence::{Copy, Entry, Owed, Sequence};
 
 use super::{
-    Delivered, Delivery, DeliveryKind, Missed, RepeatedEvent, Settlement,
+    Delivered, Delivery, DeliveryKind,
     content_hash::{content_hash, event_hash, nth_hash},
 };
 use crate::journal::clip;
 
-/// Clients of one ledger: as many as an integer has bits.
+/// Clients of one ledger.
 const CLIENTS_MAX: usize = crate::plan::STREAMS_MAX as usize;
 /// Events first seen so shortly after a client's first opening are not owed: they may have been sent before it.
 const OPENING_MARGIN_MS: u64 = 2_000;
 /// How long a connected client may lag behind the others, or behind its own return, before it has missed an event.
 pub const GRACE_MS: u64 = 10_000;
-/// Events that not all debtors have seen. Beyond it the oldest are given up, counted.
-const OPEN_MAX: usize = 20_000;
-/// Hashes of events that all debtors have seen. Beyond it the oldest are forgotten: repeated after that, an event looks
-/// like one that the others missed.
-const REMEMBERED_MAX: usize = 28_000;
+/// Places in the sequence at which a client may lack events that may still come.
+const GAPS_MAX: usize = 256;
+/// Clients of which it is remembered that they got an event as an equal one. Of a further one nothing is said.
+const COPIES_MAX: usize = 256;
 /// Runs of which it is remembered who got their end. Beyond it the oldest are forgotten: what comes again of such a run
 /// under another id then looks like an equal event.
 const ENDED_MAX: usize = 7_000;
@@ -58,34 +65,51 @@ const ENDED_MAX: usize = 7_000;
 pub struct Ledger {
     clients: Vec<LedgerClient>,
     numbering: Numbering,
-    open: HashMap<u64, Entry>,
-    /// The open events, oldest first.
-    order: VecDeque<u64>,
-    /// Who saw what was closed.
-    closed: HashMap<u64, u128>,
-    closed_order: VecDeque<u64>,
-    /// Who got the end of a run.
-    ended: HashMap<u64, u128>,
+    sequence: Sequence,
+    /// The runs whose end was seen: each a number, in the order of their ends.
+    ended: HashMap<u64, u64>,
+    /// The same, oldest first. The first has the number `first_ended`.
     ended_order: VecDeque<u64>,
-    evicted: u64,
+    first_ended: u64,
+    /// Since when clients have been connected: how many since each moment.
+    connected: BTreeMap<u64, usize>,
+    /// How many clients owe what is first seen now.
+    owing: u32,
+    /// From when on further clients owe: how many from each moment.
+    will_owe: BTreeMap<u64, usize>,
     /// Events first seen so shortly after a client's first opening are not owed.
     opening_margin_ms: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LedgerClient {
     /// Since when it owes events; `None` before it was ever there.
     owes_since_ms: Option<u64>,
     /// Since when it has been connected; `None` while it is away.
     connected_since_ms: Option<u64>,
-    ids: OwnIds,
+    /// The number of the first event of which there is more to say: it may come, or be missed.
+    position: u64,
+    /// The numbers of the events that it saw.
+    seen: RangeSet,
+    /// The numbers of the ends that it saw.
+    ends: RangeSet,
+    ids: ClientIds,
 }
 
 impl Ledger {
     /// A ledger of so many clients, at most `STREAMS_MAX` of the plan.
     #[must_use]
     pub fn new(clients: usize) -> Self {
-        let clients = (0..clients.min(CLIENTS_MAX)).map(|_| LedgerClient::default()).collect();
+        let clients = clients.min(CLIENTS_MAX);
+        let client = || LedgerClient {
+            owes_since_ms: None,
+            connected_since_ms: None,
+            position: 0,
+            seen: RangeSet::default(),
+            ends: RangeSet::default(),
+            ids: ClientIds::of(clients),
+        };
+        let clients = (0..clients).map(|_| client()).collect();
         Self { clients, opening_margin_ms: OPENING_MARGIN_MS, ..Self::default() }
     }
 
@@ -96,13 +120,12 @@ impl Ledger {
         Self { opening_margin_ms: GRACE_MS, ..Self::new(clients) }
     }
 
-    /// The same, with all the room that what it remembers will ever take, taken now: some four megabytes.
+    /// The same, with all the room that what it remembers will ever take, taken now: some three megabytes.
     #[must_use]
     pub fn with_room(mut self) -> Self {
-        self.closed = room::table(REMEMBERED_MAX, || 0);
-        self.closed_order = room::queue(REMEMBERED_MAX);
+        self.sequence = self.sequence.with_room();
         self.ended = room::table(ENDED_MAX, || 0);
-        self.ended_order = room::queue(ENDED_MAX);
+        self.ended_order = room::queue(ENDED_MAX, 0);
         self.numbering = self.numbering.with_room();
         self
     }
@@ -110,75 +133,112 @@ impl Ledger {
     /// A client's stream opened; `resumed` if it sent a `Last-Event-ID`.
     pub fn opened(&mut self, client: usize, now_ms: u64, resumed: bool) {
         let Some(state) = self.clients.get_mut(client) else { return };
-        state.connected_since_ms = Some(now_ms);
+        if let Some(before) = state.connected_since_ms.replace(now_ms) {
+            forget_moment(&mut self.connected, before);
+        }
+        *self.connected.entry(now_ms).or_default() += 1;
         state.ids.reconnected();
         if !resumed || state.owes_since_ms.is_none() {
-            state.owes_since_ms = Some(now_ms.saturating_add(self.opening_margin_ms));
-            // Without a Last-Event-ID the gateway owes nothing of what went by.
-            let bit = 1_u128 << client;
-            for entry in self.open.values_mut() {
-                entry.owed &= !bit;
-            }
+            self.owes_nothing_before(client, now_ms.saturating_add(self.opening_margin_ms));
         }
+    }
+
+    /// Without a Last-Event-ID the gateway owes a client nothing of what went by.
+    fn owes_nothing_before(&mut self, client: usize, moment: u64) {
+        self.pass(client, u64::MAX);
+        if let Some(before) = self.clients[client].owes_since_ms.replace(moment)
+            && !forget_moment(&mut self.will_owe, before)
+        {
+            self.owing = self.owing.saturating_sub(1);
+        }
+        *self.will_owe.entry(moment).or_default() += 1;
+    }
+
+    /// Of events before a number nothing more is said of a client. Gives how many it lacked.
+    fn pass(&mut self, client: usize, before: u64) -> u64 {
+        let mut passed = 0;
+        let mut number = self.clients[client].position;
+        while let Some((at, _)) = self.lacking(client, number).filter(|(at, _)| *at < before) {
+            if let Some(entry) = self.sequence.entry_mut(at) {
+                entry.lacking = entry.lacking.saturating_sub(1);
+            }
+            passed += 1;
+            number = at + 1;
+        }
+        self.clients[client].position = number;
+        passed
+    }
+
+    /// How many clients owe an event that is first seen at a moment. Moments do not go back.
+    fn owing_at(&mut self, now_ms: u64) -> u32 {
+        while let Some(first) = self.will_owe.first_entry().filter(|first| *first.key() <= now_ms) {
+            self.owing += u32::try_from(first.remove()).unwrap_or(u32::MAX);
+        }
+        self.owing
     }
 
     /// A client's stream ended, by whomever.
     pub fn lost(&mut self, client: usize) {
-        if let Some(state) = self.clients.get_mut(client) {
-            state.connected_since_ms = None;
+        if let Some(before) = self.clients.get_mut(client).and_then(|state| state.connected_since_ms.take()) {
+            forget_moment(&mut self.connected, before);
         }
     }
 
     /// A client got an event.
     pub fn saw(&mut self, client: usize, now_ms: u64, got: &Delivery<'_>) -> Delivered {
-        let bit = 1_u128.checked_shl(u32::try_from(client).unwrap_or(u32::MAX)).unwrap_or(0);
+        let is_end = got.is_end();
         let Some(state) = self.clients.get_mut(client) else {
             return Delivered { sighting: DeliveryKind::New, is_first: false };
         };
         let id = (!got.id.is_empty()).then(|| content_hash(got.id));
         let named = Named { id, unstamped: content_hash(got.unstamped) };
-        let before = self.numbering.note(&mut state.ids, bit, named);
+        let before = self.numbering.note(&mut state.ids, named);
         let is_repeat = before.on_this_connection || before.had && before.shown;
         let content = event_hash(got.stamp, named.unstamped);
-        let had_content = self.has_seen(content, bit);
-        let is_after_end = self.note_end(got, bit);
+        let had_content = self.has_seen(client, content);
+        let is_after_end = self.note_end(client, content_hash(got.run), is_end);
         // What comes again under the same id, or when the run is over, is no event of its own.
         let is_again = is_repeat || had_content && (before.had || is_after_end);
-        let number = if had_content && !is_again { self.times_seen(content, bit) + 1 } else { 1 };
+        let number = if had_content && !is_again { self.times_seen(client, content) + 1 } else { 1 };
         let content = if number > 1 { nth_hash(content, number) } else { content };
         // The others owe an event as they knew it, not as it was stamped anew.
-        let owed = if is_repeat { 0 } else { self.debtors(now_ms) };
-        let mut is_first = false;
-        let seen = match (self.closed.get_mut(&content), self.open.get_mut(&content)) {
-            (Some(seen), _) => seen,
-            (None, Some(entry)) => {
-                if entry.named.id != named.id && entry.seen & bit == 0 {
-                    // Others name it otherwise: so its id proves nothing, neither that it was there before.
-                    entry.is_stamped_anew = false;
-                    self.numbering.doubt(entry.named);
-                }
-                if number > 1 {
-                    entry.copies.push(Copy { client, id: got.id.to_owned(), same_id: before.here });
-                }
-                &mut entry.seen
+        let (owed, lacking) = if is_repeat { (Owed::ByNone, 0) } else { (Owed::ByAll, self.owing_at(now_ms)) };
+        let copy = || Copy { client, id: got.id.to_owned(), same_id: before.here };
+        let known = self.sequence.number_of(content);
+        let place = known.unwrap_or_else(|| {
+            let entry = Entry {
+                first_seen_ms: now_ms,
+                run: got.run.to_owned(),
+                id: got.id.to_owned(),
+                line: clip(got.line()),
+                named,
+                seen_by: 0,
+                lacking,
+                is_passed: false,
+                copies: Vec::new(),
+                owed,
+                is_stamped_anew: before.known && number == 1,
+            };
+            self.sequence.append(content, entry)
+        });
+        let state = &mut self.clients[client];
+        let is_new_here = state.seen.insert(place);
+        if let Some(entry) = self.sequence.entry_mut(place).filter(|entry| !entry.is_passed) {
+            let is_owed = entry.owed == Owed::ByAll
+                && place >= state.position
+                && state.owes_since_ms.is_some_and(|since_ms| since_ms <= entry.first_seen_ms);
+            entry.lacking = entry.lacking.saturating_sub(u32::from(is_new_here && is_owed));
+            entry.seen_by += u32::from(is_new_here);
+            if is_new_here && entry.named.id != named.id {
+                // Others name it otherwise: so its id proves nothing, neither that it was there before.
+                entry.is_stamped_anew = false;
+                self.numbering.doubt(entry.named);
             }
-            (None, None) => {
-                is_first = true;
-                let (run, id, line) = (got.run.to_owned(), got.id.to_owned(), clip(got.line()));
-                let mut copies = Vec::new();
-                if number > 1 {
-                    copies.push(Copy { client, id: id.clone(), same_id: before.here });
-                }
-                let (passed, is_stamped_anew) = (0, before.known && number == 1);
-                let seen = 0;
-                let entry =
-                    Entry { first_seen_ms: now_ms, run, id, line, named, copies, seen, owed, passed, is_stamped_anew };
-                self.order.push_back(content);
-                &mut self.open.entry(content).or_insert(entry).seen
+            if number > 1 && entry.copies.len() < COPIES_MAX {
+                entry.copies.push(copy());
             }
-        };
-        *seen |= bit;
-        self.evict();
+        }
+        let is_first = known.is_none();
         if is_again {
             return Delivered { sighting: DeliveryKind::Again { same_id: before.here }, is_first: false };
         }
@@ -191,15 +251,15 @@ impl Ledger {
         Delivered { sighting: DeliveryKind::New, is_first }
     }
 
-    fn has_seen(&self, content: u64, bit: u128) -> bool {
-        let closed = self.closed.get(&content).copied();
-        closed.or_else(|| self.open.get(&content).map(|entry| entry.seen)).is_some_and(|seen| seen & bit != 0)
+    fn has_seen(&self, client: usize, content: u64) -> bool {
+        let Some(number) = self.sequence.number_of(content) else { return false };
+        self.clients[client].seen.contains(number) || self.sequence.is_void(number)
     }
 
     /// How often a client has seen a content that it has seen. Of a line that comes a thousand times only a few are looked
     /// up: whoever has seen the n-th has seen those before it.
-    fn times_seen(&self, content: u64, bit: u128) -> u32 {
-        let has_seen = |number: u32| number == 1 || self.has_seen(nth_hash(content, number), bit);
+    fn times_seen(&self, client: usize, content: u64) -> u32 {
+        let has_seen = |number: u32| number == 1 || self.has_seen(client, nth_hash(content, number));
         let mut over = 2_u32;
         while has_seen(over) {
             over = over.saturating_mul(2);
@@ -213,151 +273,45 @@ impl Ledger {
     }
 
     /// Notes the end of a run. Says whether the client had got it before.
-    fn note_end(&mut self, got: &Delivery<'_>, bit: u128) -> bool {
-        let run = content_hash(got.run);
-        let ended = self.ended.get_mut(&run);
-        let had_end = ended.as_ref().is_some_and(|ended| **ended & bit != 0);
-        match ended {
-            Some(ended) if got.is_end() => *ended |= bit,
-            None if got.is_end() => {
-                self.ended.insert(run, bit);
-                self.ended_order.push_back(run);
-                if self.ended_order.len() > ENDED_MAX
-                    && let Some(oldest) = self.ended_order.pop_front()
-                {
-                    self.ended.remove(&oldest);
-                }
-            }
-            _ => {}
+    fn note_end(&mut self, client: usize, run: u64, is_end: bool) -> bool {
+        let known = self.ended.get(&run).copied();
+        let ends = &mut self.clients[client].ends;
+        if !is_end {
+            return known.is_some_and(|number| ends.contains(number));
         }
-        had_end
-    }
-
-    /// Says what has become certain by now, and lets go of what everyone has passed.
-    pub fn settle(&mut self, now_ms: u64) -> Settlement {
-        let mut settled = Settlement::default();
-        for content in &self.order {
-            let Some(entry) = self.open.get_mut(content) else { continue };
-            // If ids begin anew, it is an event of its own after all.
-            entry.is_stamped_anew &= self.numbering.is_for_good();
-            let lacking = entry.lacking();
-            let first_seen_ms = entry.first_seen_ms;
-            let is_over =
-                |connected_since_ms: u64| now_ms >= connected_since_ms.max(first_seen_ms).saturating_add(GRACE_MS);
-            let late = self
-                .clients
-                .iter()
-                .enumerate()
-                .filter(|(n, client)| lacking & (1 << n) != 0 && client.connected_since_ms.is_some_and(is_over));
-            let late = late.fold(0_u128, |mask, (n, _)| mask | 1 << n);
-            if late == 0 {
-                continue;
+        let number = known.unwrap_or_else(|| {
+            let number = self.first_ended + self.ended_order.len() as u64;
+            self.ended.insert(run, number);
+            self.ended_order.push_back(run);
+            if self.ended_order.len() > ENDED_MAX
+                && let Some(oldest) = self.ended_order.pop_front()
+            {
+                self.ended.remove(&oldest);
+                self.first_ended += 1;
             }
-            if !entry.copies.is_empty() && entry.seen.count_ones() <= late.count_ones() {
-                // Most got it less often. It is none of theirs, nor of whoever gets it later.
-                for copy in std::mem::take(&mut entry.copies) {
-                    settled.repeated.push(entry.repeated(copy, late.count_ones()));
-                }
-                (entry.owed, entry.seen) = (0, u128::MAX);
-                continue;
-            }
-            for client in (0..self.clients.len()).filter(|n| late & (1 << n) != 0) {
-                entry.passed |= 1 << client;
-                if entry.is_stamped_anew || self.numbering.had(entry.named) & (1 << client) != 0 {
-                    // It lacks the event only as it was stamped here. So that is what the event was: stamped anew.
-                    for client in self.numbering.show(entry.named) {
-                        let copy = Copy { client, id: entry.id.clone(), same_id: true };
-                        settled.repeated.push(entry.repeated(copy, 0));
-                    }
-                    continue;
-                }
-                settled.missed.push(Missed {
-                    client,
-                    run: entry.run.clone(),
-                    id: entry.id.clone(),
-                    line: entry.line.clone(),
-                    seen_by: entry.seen.count_ones(),
-                    first_seen_ms: entry.first_seen_ms,
-                });
-            }
-        }
-        self.close_passed();
-        settled
-    }
-
-    /// The clients that have been connected since before a moment, a bit each: so long before it that what was sent from
-    /// then on was sent to them.
-    #[must_use]
-    pub fn there_since(&self, since_ms: u64) -> u128 {
-        let from_ms = |c: &LedgerClient| c.connected_since_ms.map(|at| at.saturating_add(self.opening_margin_ms));
-        self.mask(|client| from_ms(client).is_some_and(|from_ms| from_ms <= since_ms))
-    }
-
-    /// How many events some connected client still lacks. At the end of a soak this is waited for.
-    #[must_use]
-    pub fn outstanding(&self) -> usize {
-        let connected = self.connected();
-        self.open.values().filter(|entry| entry.lacking() & connected != 0).count()
-    }
-
-    /// Events that were given up because too many were open at once, since the last call.
-    pub fn take_evicted(&mut self) -> u64 {
-        std::mem::take(&mut self.evicted)
-    }
-
-    fn debtors(&self, now_ms: u64) -> u128 {
-        self.mask(|client| client.owes_since_ms.is_some_and(|since| since <= now_ms))
-    }
-
-    fn connected(&self) -> u128 {
-        self.mask(|client| client.connected_since_ms.is_some())
-    }
-
-    fn mask(&self, is_meant: impl Fn(&LedgerClient) -> bool) -> u128 {
-        self.clients.iter().enumerate().filter(|(_, c)| is_meant(c)).fold(0, |mask, (n, _)| mask | 1 << n)
-    }
-
-    /// Closes what every debtor has seen or was said to have missed.
-    fn close_passed(&mut self) {
-        let passed: HashSet<u64> =
-            self.open.iter().filter(|(_, entry)| entry.lacking() == 0).map(|(hash, _)| *hash).collect();
-        if passed.is_empty() {
-            return;
-        }
-        // Oldest first, so that the oldest is forgotten first.
-        let (passed, open) = std::mem::take(&mut self.order).into_iter().partition(|hash| passed.contains(hash));
-        self.order = open;
-        for hash in Vec::from(passed) {
-            if let Some(entry) = self.open.remove(&hash) {
-                self.remember(hash, entry.seen);
-            }
-        }
-    }
-
-    fn evict(&mut self) {
-        while self.open.len() > OPEN_MAX {
-            let Some(hash) = self.order.pop_front() else { return };
-            if let Some(entry) = self.open.remove(&hash) {
-                self.evicted += 1;
-                self.remember(hash, entry.seen);
-            }
-        }
-    }
-
-    fn remember(&mut self, hash: u64, seen: u128) {
-        self.closed.insert(hash, seen);
-        self.closed_order.push_back(hash);
-        while self.closed_order.len() > REMEMBERED_MAX {
-            if let Some(oldest) = self.closed_order.pop_front() {
-                self.closed.remove(&oldest);
-            }
-        }
+            number
+        });
+        !ends.insert(number)
     }
 }
 
+/// One client less at a moment. Says whether there was one.
+fn forget_moment(moments: &mut BTreeMap<u64, usize>, moment: u64) -> bool {
+    let Some(count) = moments.get_mut(&moment) else { return false };
+    *count -= 1;
+    if *count == 0 {
+        moments.remove(&moment);
+    }
+    true
+}
+
+#[cfg(test)]
+mod bounds_tests;
 #[cfg(test)]
 mod fuzz_tests;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! The ledger against a simple model: a gateway with a log, and clients that come and go. What is done to each client is
-//! drawn; what the ledger should find follows from it; and it has to find just that.
+//! The ledger against two models: a gateway with a log, whose clients come and go, and the [`reference`] ledger. What is done to each
+//! client is drawn; what the ledger should find follows from it; and it has to find just that, as the reference does.
 //!
 //! `PROPTEST_CASES=100000 cargo test -p s2-harness ledger::model` plays more of them.
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{reference, *};
 
 const CLIENTS: usize = 5;
 
@@ -125,6 +125,8 @@ struct World {
     alike: usize,
     now: u64,
     ledger: Ledger,
+    /// It has to find the same.
+    reference: reference::Ledger,
     clients: Vec<Peer>,
     /// What each event's clients are in for.
     log: Vec<Vec<Fate>>,
@@ -157,7 +159,11 @@ impl World {
     fn new(drawn: &Drawn) -> Self {
         let mut ledger = Ledger::new(CLIENTS);
         let peer = || Peer { since: Some(0), owes_since: OPENING_MARGIN_MS, ..Peer::default() };
-        (0..CLIENTS).for_each(|client| ledger.opened(client, 0, false));
+        let mut reference = reference::Ledger::new(CLIENTS);
+        (0..CLIENTS).for_each(|client| {
+            ledger.opened(client, 0, false);
+            reference.opened(client, 0, false);
+        });
         Self {
             ids: drawn.ids,
             holes: drawn.holes,
@@ -165,6 +171,7 @@ impl World {
             alike: drawn.alike,
             now: OPENING_MARGIN_MS,
             ledger,
+            reference,
             clients: (0..CLIENTS).map(|_| peer()).collect(),
             log: Vec::new(),
             first_seen: BTreeMap::new(),
@@ -209,12 +216,14 @@ impl World {
         if self.clients[client].since.take().is_some() {
             self.clients[client].back = Some(away);
             self.ledger.lost(client);
+            self.reference.lost(client);
         }
     }
 
     fn come_back(&mut self, client: usize, resume: Resume) {
         let is_fresh = resume == Resume::Fresh && !self.stamps;
         self.ledger.opened(client, self.now, !is_fresh);
+        self.reference.opened(client, self.now, !is_fresh);
         let peer = &mut self.clients[client];
         (peer.since, peer.back, peer.number) = (Some(self.now), None, 0);
         if is_fresh {
@@ -277,7 +286,9 @@ impl World {
         let stamp = if is_stamped_anew { format!("stamp {}", self.stamped) } else { format!("stamp of {event}") };
         let (said, run) = (format!("line {}", event / self.alike), event.to_string());
         let got = Delivery { stamp: &stamp, unstamped: &said, run: &run, id: &id, kind: "log", message: Some(&said) };
-        match self.ledger.saw(client, self.now, &got).sighting {
+        let delivered = self.ledger.saw(client, self.now, &got);
+        assert_eq!(self.reference.saw(client, self.now, &got), delivered);
+        match delivered.sighting {
             DeliveryKind::Again { same_id } => self.found.1.push((client, event, same_id)),
             // Equal to what the client had: what the others get of it will tell.
             DeliveryKind::Equal => *self.equal.entry(event).or_default() |= 1 << client,
@@ -299,6 +310,8 @@ impl World {
 
     fn settle(&mut self) {
         let settled = self.ledger.settle(self.now);
+        assert_eq!(self.reference.settle(self.now), settled);
+        assert_eq!(self.reference.outstanding(), self.ledger.outstanding());
         self.found.0.extend(settled.missed.iter().map(|m| (m.client, m.run.parse::<usize>().unwrap())));
         self.found.1.extend(settled.repeated.iter().map(|r| (r.client, r.run.parse::<usize>().unwrap(), r.same_id)));
 
@@ -354,7 +367,7 @@ proptest! {
             made.1.clone_from(&found.1);
         }
         prop_assert_eq!(found, made);
-        prop_assert_eq!((ledger.outstanding(), ledger.open.len(), ledger.order.len()), (0, 0, 0));
+        prop_assert_eq!((ledger.outstanding(), ledger.sequence.open()), (0, 0));
     }
 
     #[test]

@@ -13,21 +13,27 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::room;
+use super::{range_set::RangeSet, room};
 
 /// Ids that are remembered for all clients. Beyond it the oldest are forgotten: a repeat of what it named, stamped anew,
 /// then looks like an event that one client saw and the others missed.
 pub(super) const KNOWN_MAX: usize = 7_000;
 /// Suspicions that are remembered of one id. Beyond it there are no more; one of them is enough to say what is wrong.
 pub(super) const SUSPECTS_MAX: usize = 64;
-/// Ids that a client remembers as its own. Beyond it the oldest are forgotten: a repeat then looks as if it had a new id.
+/// Ids that the clients of a ledger remember as their own, together; and one client, at least and at most. Beyond it the oldest are
+/// forgotten: a repeat then looks as if it had a new id.
+const OWN_ALL_MAX: usize = 256 * 128;
+const OWN_MIN: usize = 32;
 pub(super) const OWN_MAX: usize = 256;
 
 /// The ids of one ledger's streams.
 #[derive(Debug, Default)]
 pub(super) struct Numbering {
     known: HashMap<u64, KnownId>,
-    order: VecDeque<u64>,
+    /// The ids, oldest first, each with the number that it had at first.
+    order: VecDeque<(u64, u64)>,
+    /// The number of the id that is learnt next.
+    next: u64,
     /// An id came on another connection with something else.
     is_anew: bool,
     /// An id came on one connection with something else.
@@ -38,8 +44,8 @@ pub(super) struct Numbering {
 #[derive(Debug)]
 struct KnownId {
     unstamped: u64,
-    /// Who had it.
-    had: u128,
+    /// Its place among the ids, by which clients remember that they had it.
+    number: u64,
     /// Clients that had it again, stamped otherwise, if it is the same event.
     suspects: Vec<usize>,
     /// It is the same event, however stamped.
@@ -70,29 +76,32 @@ pub(super) struct Before {
     pub(super) shown: bool,
 }
 
-/// The last ids of one client.
-#[derive(Debug, Default)]
-pub(super) struct OwnIds {
+/// The ids that one client had.
+#[derive(Debug)]
+pub(super) struct ClientIds {
+    /// The numbers of known ids that it had.
+    had: RangeSet,
     connection: u32,
-    ids: HashMap<u64, (u64, u32)>,
-    order: VecDeque<u64>,
+    /// Its last ids, oldest first: the id, the data that came with it last, and on which connection.
+    own: VecDeque<(u64, u64, u32)>,
+    own_max: usize,
 }
 
 impl Numbering {
     /// The same, with all the room that it will ever take.
     pub(super) fn with_room(mut self) -> Self {
-        let filler = || KnownId { unstamped: 0, had: 0, suspects: Vec::new(), is_shown: false };
+        let filler = || KnownId { unstamped: 0, number: 0, suspects: Vec::new(), is_shown: false };
         self.known = room::table(KNOWN_MAX, filler);
-        self.order = room::queue(KNOWN_MAX);
+        self.order = room::queue(KNOWN_MAX, (0, 0));
         self
     }
 
     /// A client got an event: notes its id, and says what had come under it.
-    pub(super) fn note(&mut self, own: &mut OwnIds, bit: u128, named: Named) -> Before {
+    pub(super) fn note(&mut self, client: &mut ClientIds, named: Named) -> Before {
         let Some(id) = named.id else { return Before::default() };
         let mut before = Before::default();
-        if let Some((unstamped, connection)) = own.note(id, named.unstamped) {
-            let on_this_connection = connection == own.connection;
+        if let Some((unstamped, connection)) = client.note(id, named.unstamped) {
+            let on_this_connection = connection == client.connection;
             before.here = unstamped == named.unstamped;
             self.is_lacking |= on_this_connection && !before.here;
             before.on_this_connection = on_this_connection && before.here && !self.is_lacking;
@@ -103,9 +112,8 @@ impl Numbering {
         match self.known.get_mut(&id) {
             Some(known) if known.unstamped == named.unstamped => {
                 before.known = true;
-                before.had = known.had & bit != 0;
+                before.had = !client.had.insert(known.number);
                 before.shown = known.is_shown;
-                known.had |= bit;
             }
             Some(_) => {
                 self.is_anew = true;
@@ -114,8 +122,8 @@ impl Numbering {
                 self.order = VecDeque::new();
             }
             None => {
-                let known = KnownId { unstamped: named.unstamped, had: bit, suspects: Vec::new(), is_shown: false };
-                self.learn(id, known);
+                let number = self.learn(id, named.unstamped);
+                client.had.insert(number);
             }
         }
         before.here |= before.had;
@@ -127,10 +135,10 @@ impl Numbering {
         !self.is_anew
     }
 
-    /// Who had this under this id, stamped whichever way.
-    pub(super) fn had(&self, named: Named) -> u128 {
+    /// Whether a client had this under this id, stamped whichever way.
+    pub(super) fn has_had(&self, client: &ClientIds, named: Named) -> bool {
         let known = named.id.and_then(|id| self.known.get(&id)).filter(|known| known.unstamped == named.unstamped);
-        known.map_or(0, |known| known.had)
+        known.is_some_and(|known| client.had.contains(known.number))
     }
 
     /// A client may have had this again.
@@ -150,47 +158,69 @@ impl Numbering {
         })
     }
 
-    /// This event has other ids, too, so that this one proves nothing.
+    /// This event has other ids, too, so that this one proves nothing: nobody had it, from now on.
     pub(super) fn doubt(&mut self, named: Named) {
+        let next = self.next;
         if let Some(known) = self.known_mut(named) {
-            known.had = 0;
+            known.number = next;
             known.suspects.clear();
+            self.next += 1;
         }
+    }
+
+    /// Ids with lower numbers are forgotten.
+    pub(super) fn first_remembered(&self) -> u64 {
+        self.order.front().map_or(self.next, |(_, number)| *number)
     }
 
     fn known_mut(&mut self, named: Named) -> Option<&mut KnownId> {
         self.known.get_mut(&named.id?).filter(|known| known.unstamped == named.unstamped)
     }
 
-    fn learn(&mut self, id: u64, known: KnownId) {
-        self.known.insert(id, known);
-        self.order.push_back(id);
+    fn learn(&mut self, id: u64, unstamped: u64) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.known.insert(id, KnownId { unstamped, number, suspects: Vec::new(), is_shown: false });
+        self.order.push_back((id, number));
         if self.order.len() > KNOWN_MAX
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((oldest, _)) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
+        number
     }
 }
 
-impl OwnIds {
+impl ClientIds {
+    /// The ids of one of this many clients.
+    pub(super) fn of(clients: usize) -> Self {
+        let own_max = (OWN_ALL_MAX / clients.max(1)).clamp(OWN_MIN, OWN_MAX);
+        Self { had: RangeSet::default(), connection: 0, own: VecDeque::new(), own_max }
+    }
+
     /// Another connection begins.
     pub(super) fn reconnected(&mut self) {
         self.connection = self.connection.wrapping_add(1);
     }
 
+    /// Forgets ids that nobody remembers.
+    pub(super) fn forget_before(&mut self, number: u64) {
+        self.had.forget_before(number);
+    }
+
     /// Notes what an id came with; says with what it came before, and on which connection.
     fn note(&mut self, id: u64, unstamped: u64) -> Option<(u64, u32)> {
-        let before = self.ids.insert(id, (unstamped, self.connection));
-        if before.is_none() {
-            self.order.push_back(id);
-            if self.order.len() > OWN_MAX
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.ids.remove(&oldest);
-            }
+        // The newest first: what comes again comes soon.
+        if let Some(own) = self.own.iter_mut().rev().find(|(own, ..)| *own == id) {
+            let before = (own.1, own.2);
+            (own.1, own.2) = (unstamped, self.connection);
+            return Some(before);
         }
-        before
+        if self.own.len() == self.own_max {
+            self.own.pop_front();
+        }
+        self.own.push_back((id, unstamped, self.connection));
+        None
     }
 }
 
@@ -204,46 +234,47 @@ mod tests {
 
     #[test]
     fn an_id_is_the_events_own_until_it_comes_with_something_else() {
-        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
-        assert_eq!(numbering.note(&mut own, 1, named(7, 70)), Before::default());
+        let (mut numbering, mut own) = (Numbering::default(), ClientIds::of(2));
+        assert_eq!(numbering.note(&mut own, named(7, 70)), Before::default());
         own.reconnected();
-        let before = numbering.note(&mut own, 1, named(7, 70));
+        let before = numbering.note(&mut own, named(7, 70));
         assert_eq!(before, Before { here: true, had: true, known: true, ..Before::default() });
         own.reconnected();
-        assert_eq!(numbering.note(&mut own, 1, named(7, 71)), Before::default());
+        assert_eq!(numbering.note(&mut own, named(7, 71)), Before::default());
         assert!(!numbering.is_for_good());
-        assert_eq!((numbering.had(named(7, 71)), numbering.known.capacity()), (0, 0));
+        assert_eq!((numbering.has_had(&own, named(7, 71)), numbering.known.capacity()), (false, 0));
     }
 
     #[test]
     fn an_id_that_names_two_events_of_one_connection_proves_no_repeat() {
-        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
-        numbering.note(&mut own, 1, named(7, 70));
-        numbering.note(&mut own, 1, named(7, 71));
-        assert!(!numbering.note(&mut own, 1, named(7, 71)).on_this_connection);
+        let (mut numbering, mut own) = (Numbering::default(), ClientIds::of(2));
+        numbering.note(&mut own, named(7, 70));
+        numbering.note(&mut own, named(7, 71));
+        assert!(!numbering.note(&mut own, named(7, 71)).on_this_connection);
     }
 
     #[test]
     fn ids_are_forgotten_oldest_first() {
-        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
+        let (mut numbering, mut own) = (Numbering::default(), ClientIds::of(2));
         for id in 0..=KNOWN_MAX as u64 {
-            numbering.note(&mut own, 1, named(id, id));
+            numbering.note(&mut own, named(id, id));
         }
         assert_eq!((numbering.known.len(), numbering.order.len()), (KNOWN_MAX, KNOWN_MAX));
-        assert_eq!((own.ids.len(), own.order.len()), (OWN_MAX, OWN_MAX));
-        assert_eq!((numbering.had(named(0, 0)), numbering.had(named(1, 1))), (0, 1));
+        assert_eq!((own.own.len(), own.had.ranges()), (OWN_MAX, 1));
+        let has_had = |id| numbering.has_had(&own, named(id, id));
+        assert_eq!((has_had(0), has_had(1)), (false, true));
         // What a client forgot of its own ids, is known all the same.
-        assert!(numbering.note(&mut own, 1, named(1, 1)).here);
+        assert!(numbering.note(&mut own, named(1, 1)).here);
     }
 
     #[test]
     fn suspicions_are_bounded_and_told_once() {
-        let (mut numbering, mut own) = (Numbering::default(), OwnIds::default());
-        numbering.note(&mut own, 1, named(7, 70));
+        let (mut numbering, mut own) = (Numbering::default(), ClientIds::of(2));
+        numbering.note(&mut own, named(7, 70));
         (0..=SUSPECTS_MAX).for_each(|client| numbering.suspect(named(7, 70), client));
         assert_eq!(numbering.show(named(7, 70)).len(), SUSPECTS_MAX);
         assert!(numbering.show(named(7, 70)).is_empty());
-        assert!(numbering.note(&mut own, 1, named(7, 70)).shown);
+        assert!(numbering.note(&mut own, named(7, 70)).shown);
         numbering.suspect(named(7, 70), 0);
         numbering.doubt(named(7, 70));
         assert!(numbering.show(named(7, 70)).is_empty());

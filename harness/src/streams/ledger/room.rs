@@ -12,8 +12,8 @@ pub(super) fn table<V>(entries_max: usize, filler: impl Fn() -> V) -> HashMap<u6
 }
 
 /// A queue of so many entries, and one more before the oldest is dropped.
-pub(super) fn queue(entries_max: usize) -> VecDeque<u64> {
-    let mut queue = VecDeque::from(vec![1; entries_max + 1]);
+pub(super) fn queue<V: Clone>(entries_max: usize, filler: V) -> VecDeque<V> {
+    let mut queue = VecDeque::from(vec![filler; entries_max + 1]);
     queue.clear();
     queue
 }
@@ -24,7 +24,7 @@ mod tests {
 
     #[test]
     fn what_comes_and_goes_for_long_takes_no_more_room_than_there_was() {
-        let (mut table, mut queue) = (table(100, || 0_u8), queue(100));
+        let (mut table, mut queue) = (table(100, || 0_u8), queue(100, 1));
         let room = (table.capacity(), queue.capacity());
         for key in 0..100_000_u64 {
             table.insert(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), 1);

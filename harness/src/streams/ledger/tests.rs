@@ -1,9 +1,10 @@
 use super::*;
+use crate::streams::{Missed, RepeatedEvent, Settlement};
 
 /// After every opening margin.
-const T: u64 = OPENING_MARGIN_MS + 1;
+pub(super) const T: u64 = OPENING_MARGIN_MS + 1;
 
-fn ledger(clients: usize) -> Ledger {
+pub(super) fn ledger(clients: usize) -> Ledger {
     let mut ledger = Ledger::new(clients);
     for client in 0..clients {
         ledger.opened(client, 0, false);
@@ -12,11 +13,18 @@ fn ledger(clients: usize) -> Ledger {
 }
 
 /// An event of always the same stamp.
-fn saw(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, id: &str) -> DeliveryKind {
+pub(super) fn saw(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, id: &str) -> DeliveryKind {
     saw_stamped(ledger, client, now_ms, said, "noon", id)
 }
 
-fn saw_stamped(ledger: &mut Ledger, client: usize, now_ms: u64, said: &str, stamp: &str, id: &str) -> DeliveryKind {
+pub(super) fn saw_stamped(
+    ledger: &mut Ledger,
+    client: usize,
+    now_ms: u64,
+    said: &str,
+    stamp: &str,
+    id: &str,
+) -> DeliveryKind {
     let kind = if said == "end" { "end" } else { "log" };
     ledger.saw(client, now_ms, &Delivery { stamp, unstamped: said, run: "run", id, kind, message: Some(said) }).sighting
 }
@@ -83,7 +91,7 @@ fn an_event_is_a_duplicate_under_the_same_id_and_under_a_new_one() {
     let (run, id, line) = ("run".into(), "9".into(), "a".into());
     let repeated = RepeatedEvent { client: 0, run, id, line, same_id: false, others: 1 };
     assert_eq!(settled, Settlement { missed: Vec::new(), repeated: vec![repeated] });
-    assert_eq!((ledger.outstanding(), ledger.open.len()), (0, 0));
+    assert_eq!((ledger.outstanding(), ledger.sequence.open()), (0, 0));
     assert_eq!(
         saw(&mut ledger, 1, T + GRACE_MS, "a", "1"),
         DeliveryKind::Again { same_id: true },
@@ -302,7 +310,7 @@ fn an_event_that_one_had_stamped_otherwise_is_missed_by_nobody() {
     saw(&mut ledger, 1, T, "a", "1");
     assert_eq!(saw_stamped(&mut ledger, 2, T, "a", "later", "1"), DeliveryKind::New);
     assert!(ledger.settle(T + GRACE_MS) == Settlement::default());
-    assert_eq!((ledger.outstanding(), ledger.open.len()), (0, 0));
+    assert_eq!((ledger.outstanding(), ledger.sequence.open()), (0, 0));
 }
 
 #[test]
@@ -320,50 +328,4 @@ fn a_repeat_under_a_number_of_its_connection_is_found_after_ids_have_begun_anew(
     assert_eq!(saw(&mut ledger, 0, T, "event 25", "2"), DeliveryKind::Equal);
     let settled = ledger.settle(T + GRACE_MS);
     assert_eq!((settled.repeated.len(), settled.repeated[0].id.as_str(), settled.missed.len()), (1, "2", 0));
-}
-
-#[test]
-fn a_flood_that_one_never_takes_is_bounded_and_said() {
-    let mut ledger = ledger(2);
-    ledger.lost(1);
-    for n in 0..=OPEN_MAX {
-        saw(&mut ledger, 0, T, &n.to_string(), &n.to_string());
-    }
-    assert_eq!(ledger.open.len(), OPEN_MAX);
-    assert_eq!(ledger.order.len(), OPEN_MAX);
-    assert_eq!((ledger.take_evicted(), ledger.take_evicted()), (1, 0));
-}
-
-#[test]
-fn events_stamped_anew_are_bounded_with_the_others_that_are_open() {
-    let mut ledger = ledger(2);
-    // Each remembered under its id, so each comes again, stamped anew, to one that is back.
-    for round in 0..=OPEN_MAX / numbering::KNOWN_MAX {
-        for n in 0..numbering::KNOWN_MAX {
-            saw_stamped(&mut ledger, 0, T, &n.to_string(), &round.to_string(), &n.to_string());
-        }
-        ledger.lost(0);
-        ledger.opened(0, T, true);
-    }
-    assert_eq!((ledger.open.len(), ledger.order.len()), (OPEN_MAX, OPEN_MAX));
-    assert!(ledger.take_evicted() > 0);
-    // What the other lacks is owed once, as it was first stamped, and not given up.
-    assert_eq!(ledger.settle(T + GRACE_MS).missed.len(), OPEN_MAX - 2 * numbering::KNOWN_MAX);
-}
-
-#[test]
-fn of_what_all_have_seen_the_oldest_is_forgotten_first() {
-    let mut ledger = ledger(1);
-    for n in 0..=REMEMBERED_MAX {
-        saw(&mut ledger, 0, T, &n.to_string(), "");
-        if n % 1_000 == 0 || n == REMEMBERED_MAX {
-            ledger.settle(T);
-        }
-    }
-    assert_eq!(
-        (ledger.open.len(), ledger.closed.len(), ledger.closed_order.len()),
-        (0, REMEMBERED_MAX, REMEMBERED_MAX)
-    );
-    assert_eq!(saw(&mut ledger, 0, T, "1", ""), DeliveryKind::Equal);
-    assert_eq!(saw(&mut ledger, 0, T, "0", ""), DeliveryKind::New);
 }

@@ -1,6 +1,9 @@
 //! An event that not all clients that owe it have seen.
 
-use super::{RepeatedEvent, numbering::Named};
+use crate::streams::{
+    RepeatedEvent,
+    ledger::{numbering::Named, sequence::Copy},
+};
 
 /// An event, and who saw it.
 #[derive(Debug)]
@@ -19,14 +22,6 @@ pub(super) struct Entry {
     /// It came under a known id, and only its timestamp was new: that of an earlier event, if ids are the events' own.
     /// Then what is owed is the earlier one.
     pub(super) is_stamped_anew: bool,
-}
-
-/// An event that is equal to one that the client had.
-#[derive(Debug)]
-pub(super) struct Copy {
-    pub(super) client: usize,
-    pub(super) id: String,
-    pub(super) same_id: bool,
 }
 
 impl Entry {
