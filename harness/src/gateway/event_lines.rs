@@ -60,8 +60,8 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
             }
             let passed = match ready!(Pin::new(&mut this.chunks).poll_next(cx)) {
                 Some(Ok(chunk)) => {
-                    let passed = this.lines.take_in(&chunk);
-                    this.meta.came(chunk.len(), this.lines.retry_ms.take(), this.lines.skipped.drain(..));
+                    let (bytes, passed) = (chunk.len(), this.lines.take_in(chunk));
+                    this.meta.came(bytes, this.lines.retry_ms.take(), this.lines.skipped.drain(..));
                     passed
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -107,26 +107,47 @@ struct EventBuffer {
 
 impl EventBuffer {
     /// Takes in some bytes; the events that they complete, and the comments.
-    fn take_in(&mut self, chunk: &[u8]) -> Bytes {
+    fn take_in(&mut self, chunk: Bytes) -> Bytes {
         let mut passed = Vec::new();
-        for piece in chunk.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
-            let (text, end) = match piece {
-                [text @ .., end @ (b'\n' | b'\r')] => (text, Some(*end)),
-                text => (text, None),
-            };
-            if std::mem::replace(&mut self.is_after_cr, end == Some(b'\r')) && piece == b"\n" {
-                continue;
-            }
-            self.extend(text);
-            if end.is_some() {
-                // Taken, so that a long line does not leave its room behind for hours.
-                let line = std::mem::take(&mut self.line);
-                if !std::mem::take(&mut self.is_cut) {
-                    self.pass(&line, &mut passed);
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            if self.is_between_events() {
+                let plain = plain_events(rest, self.event_bytes_max);
+                if plain == chunk.len() {
+                    return chunk;
                 }
+                passed.extend_from_slice(&rest[..plain]);
+                rest = &rest[plain..];
             }
+            let end = memchr::memchr2(b'\n', b'\r', rest);
+            let (piece, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+            rest = after;
+            self.take_piece(piece, end, &mut passed);
         }
         passed.into()
+    }
+
+    /// Takes in a line up to its end at `end`, or a part of one that does not end.
+    fn take_piece(&mut self, piece: &[u8], end: Option<usize>, passed: &mut Vec<u8>) {
+        let is_after_cr = std::mem::replace(&mut self.is_after_cr, piece.ends_with(b"\r"));
+        if is_after_cr && piece == b"\n" {
+            return;
+        }
+        self.extend(&piece[..end.unwrap_or(piece.len())]);
+        if end.is_some() {
+            // Taken, so that a long line does not leave its room behind for hours.
+            let line = std::mem::take(&mut self.line);
+            if !std::mem::take(&mut self.is_cut) {
+                self.pass(&line, passed);
+            }
+        }
+    }
+
+    /// Whether nothing is held of an event or of a line.
+    fn is_between_events(&self) -> bool {
+        let holds_nothing = self.line.is_empty() && self.event.is_empty() && self.name.is_empty() && self.id.is_none();
+        let is_clean = !self.is_cut && !self.has_data && self.oversized.is_none() && self.event_bytes == 0;
+        holds_nothing && is_clean && !self.is_first && !self.is_after_cr
     }
 
     /// Adds to the line that has not ended yet, as far as there is room.
@@ -227,6 +248,33 @@ impl EventBuffer {
         }
         rest.into()
     }
+}
+
+/// How many bytes at the beginning are whole events that can be passed on as they are: of lines of data, an id and a name that end
+/// with a line feed, with data, within the limit. Most streams have no others, so these are not taken apart.
+fn plain_events(text: &[u8], event_bytes_max: usize) -> usize {
+    let (mut plain, mut from, mut has_data) = (0, 0, false);
+    for end in memchr::memchr_iter(b'\n', text) {
+        let line = &text[from..end];
+        from = end + 1;
+        match line.split_first() {
+            None if has_data && end - plain <= event_bytes_max && std::str::from_utf8(&text[plain..end]).is_ok() => {
+                (plain, has_data) = (from, false);
+            }
+            None => break,
+            Some(_) if is_plain(line) => has_data |= line.starts_with(b"data:"),
+            Some(_) => break,
+        }
+    }
+    plain
+}
+
+/// Whether a line is data, or an id or a name that is not empty.
+fn is_plain(line: &[u8]) -> bool {
+    let value_of = |field: &[u8]| line.strip_prefix(field).map(|value| value.strip_prefix(b" ").unwrap_or(value));
+    let named = || value_of(b"event:").or_else(|| value_of(b"id:")).filter(|value| !value.is_empty());
+    let value = value_of(b"data:").or_else(named);
+    value.is_some_and(|value| memchr::memchr2(b'\r', b'\0', value).is_none())
 }
 
 fn write_field(passed: &mut Vec<u8>, field: &str, value: &str) {

@@ -15,7 +15,7 @@ pub const JOURNAL_VERSION: u32 = 1;
 
 /// No line is longer but the first. A reader takes no more of one into memory.
 const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The header holds the whole plan: a quarter of a million runs.
+/// The header holds the plan, in which journals of earlier versions list every run: a quarter of a million of them.
 const HEADER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How long a line may be, its line feed included.

@@ -12,7 +12,7 @@ use super::{Finding, Incident, ReadError, Reader, Record, Torn, WriteError, Writ
 use crate::{
     catalog::{Phase, Suite},
     fuzzing::within,
-    plan::{Plan, Scenario},
+    plan::{Arrivals, PER_MINUTE_MAX, Plan, SOAK_MAX, Scenario},
 };
 
 fn said(at_ms: u64, answer: &str) -> Record {
@@ -147,21 +147,23 @@ fn a_record_that_no_reader_would_take_is_refused_and_those_after_it_are_written(
 }
 
 #[test]
-fn a_plan_of_very_many_runs_makes_a_header_that_is_read_again() {
+fn the_header_of_a_plan_of_very_many_runs_is_small_and_a_list_that_is_too_long_is_refused() {
     let (_folder, path) = folder();
-    let mut scenario = Scenario::default();
-    let header = |scenario: &Scenario| {
+    let header = |plan: Plan| {
         let Record::Header(mut header) = super::tests::header() else { panic!("it is one") };
-        header.plan = Plan::new(Suite::Full, scenario, 1, 1.0);
+        header.plan = plan;
         Record::Header(header)
     };
-    scenario.runs.per_minute = 1_500;
-    let mut writer = Writer::open(&path).unwrap();
-    writer.append(&header(&scenario)).unwrap();
-    assert!(Reader::open(&path).unwrap().next_record().unwrap().is_some());
+    let mut scenario = Scenario { full_duration: SOAK_MAX, ..Scenario::default() };
+    scenario.runs.per_minute = PER_MINUTE_MAX;
+    let mut plan = Plan::new(Suite::Full, &scenario, 1, 1.0);
+    Writer::open(&path).unwrap().append(&header(plan.clone())).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() < 256 * 1_024);
+    assert_eq!(Some(header(plan.clone())), Reader::open(&path).unwrap().next_record().unwrap());
 
-    scenario.runs.per_minute = 6_000;
+    // As an earlier version would have written it.
+    plan.runs = Arrivals::Listed(plan.runs.iter().take(300_000).collect());
     let (_folder, path) = self::folder();
-    let error = Writer::open(&path).unwrap().append(&header(&scenario)).unwrap_err();
+    let error = Writer::open(&path).unwrap().append(&header(plan)).unwrap_err();
     assert!(matches!(error, WriteError::TooLong { bytes_max: 16_777_216, .. }), "{error}");
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Plan, SOAK_MAX, STREAMS_MAX, Scenario, millis};
+use super::{Plan, SHARES_MAX, SOAK_MAX, STREAMS_MAX, Scenario, millis};
 use crate::catalog::Chaos;
 
 /// No scenario is played faster.
@@ -37,9 +37,12 @@ pub enum PlanError {
         /// The length of the soak, scenario milliseconds.
         duration_ms: u64,
     },
-    /// More streams than a ledger has bits.
+    /// More streams than a session holds.
     #[error("it holds {0} streams; there may be {STREAMS_MAX}")]
     Streams(u32),
+    /// Agents whose shares make a deck that is too large.
+    #[error("the shares of its agents add up to {0}; there may be {SHARES_MAX}")]
+    Shares(u64),
     /// A churn of streams that there are not.
     #[error("the churn at {at_ms} ms closes streams that there are not")]
     Churn {
@@ -66,6 +69,10 @@ impl Plan {
                 return Err(PlanError::Long { name, millis });
             }
         }
+        let shares = self.runs.shares();
+        if shares > SHARES_MAX {
+            return Err(PlanError::Shares(shares));
+        }
         self.check_moments()?;
         let count = self.scenario.streams.count;
         if count > STREAMS_MAX {
@@ -85,7 +92,7 @@ impl Plan {
     }
 
     fn check_moments(&self) -> Result<(), PlanError> {
-        let runs = self.runs.iter().map(|run| ("a run", run.at_ms));
+        let runs = self.runs.last_ms().map(|at_ms| ("a run", at_ms)).into_iter();
         let churns = self.churns.iter().map(|churn| ("a churn", churn.at_ms));
         let pulses = self.pulses.iter().map(|pulse| ("a pulse", pulse.at_ms));
         let chaos = self.chaos.iter().map(|event| (event.chaos.name(), event.at_ms));
@@ -173,7 +180,7 @@ mod tests {
             wrong(|plan| plan.chaos[0].at_ms = u64::MAX)
         );
         assert_eq!(
-            "it holds 4000000000 streams; there may be 128",
+            "it holds 4000000000 streams; there may be 1024",
             wrong(|p| p.scenario.streams.count = 4_000_000_000)
         );
         assert_eq!(

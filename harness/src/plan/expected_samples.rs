@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, PlannedChaos, PlannedRun, millis};
+use super::{Arrivals, Plan, PlannedChaos, millis};
 use crate::catalog::{Chaos, Kpi, Workload};
 
 /// Prompts that each safety probe tries to inject.
@@ -53,26 +53,28 @@ fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
     let count = |n: usize| n as u64;
     match kpi {
         Kpi::Availability => steady.of_evenly_spread(plan.cycles(Workload::Availability)),
-        Kpi::RunSuccess | Kpi::JudgeP95 | Kpi::ShieldP95 => count(plan.runs.len()),
-        Kpi::StartToLogP95 | Kpi::StartToLogP99 => steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
+        Kpi::RunSuccess | Kpi::JudgeP95 | Kpi::ShieldP95 => plan.runs.count(),
+        Kpi::StartToLogP95 | Kpi::StartToLogP99 => steady.arrivals(&plan.runs),
         Kpi::SseReconnectSuccess => steady.returns(plan),
         // The first opening of every stream, the streams of their own that steady runs have, and those that come back.
         Kpi::SseReconnectRate => {
             let unsupported = &plan.unsupported;
             let kept = if unsupported.workspace_stream { 0 } else { u64::from(plan.scenario.streams.count) };
-            // Where no other shows a run, each has its own.
-            let has_own =
-                |run: &&PlannedRun| (run.own_stream || unsupported.workspace_stream) && !unsupported.run_streams;
-            let own = plan.runs.iter().filter(|run| steady.contains(run.at_ms)).filter(has_own).count();
-            kept + count(own) + steady.returns(plan)
+            let own = match () {
+                () if unsupported.run_streams => 0,
+                // Where no other shows a run, each has its own.
+                () if unsupported.workspace_stream => steady.arrivals(&plan.runs),
+                () => steady.own_streams(&plan.runs),
+            };
+            kept + own + steady.returns(plan)
         }
         // Every run writes at least a line and an end to each workspace stream.
         Kpi::SseWriteP99 | Kpi::SseDuplicates | Kpi::SseGaps => {
             let streams = if plan.unsupported.workspace_stream { 1 } else { u64::from(plan.scenario.streams.count) };
-            count(plan.runs.len()) * 2 * streams
+            plan.runs.count() * 2 * streams
         }
         // A run is at least created, started and looked at.
-        Kpi::ErrorRateSteady => 3 * steady.of_moments(plan.runs.iter().map(|run| run.at_ms)),
+        Kpi::ErrorRateSteady => 3 * steady.arrivals(&plan.runs),
         // Windows close when the gateway is well, so only the settling time after each event is certain.
         Kpi::ErrorRateChaos => 3 * chaos_runs(plan),
         Kpi::PublishSearchDelay => count(plan.pulses.len()),
@@ -92,16 +94,31 @@ fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
 /// Runs that arrive while a window is certainly open.
 fn chaos_runs(plan: &Plan) -> u64 {
     let settle_ms = millis(plan.scenario.chaos.settle);
-    let certain = |at_ms: u64| {
-        plan.chaos.iter().any(|event| {
-            let lasts_ms = match event.chaos {
-                Chaos::Latency => millis(plan.scenario.chaos.latency_duration) + settle_ms,
-                Chaos::RedisRestart | Chaos::GatewayRestart => settle_ms,
-            };
-            (event.at_ms..event.at_ms + lasts_ms).contains(&at_ms)
-        })
-    };
-    plan.runs.iter().filter(|run| certain(run.at_ms)).count() as u64
+    let certain = plan.chaos.iter().map(|event| {
+        let lasts_ms = match event.chaos {
+            Chaos::Latency => millis(plan.scenario.chaos.latency_duration) + settle_ms,
+            Chaos::RedisRestart | Chaos::GatewayRestart => settle_ms,
+        };
+        (event.at_ms, event.at_ms + lasts_ms)
+    });
+    merged(certain.collect()).into_iter().map(|(from_ms, to_ms)| arrivals_within(&plan.runs, from_ms, to_ms)).sum()
+}
+
+fn arrivals_within(runs: &Arrivals, from_ms: u64, to_ms: u64) -> u64 {
+    runs.before(to_ms).saturating_sub(runs.before(from_ms))
+}
+
+/// The same time as spans in order that do not overlap.
+fn merged(mut spans: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    spans.sort_unstable();
+    let mut merged: Vec<(u64, u64)> = Vec::new();
+    for (from, to) in spans.into_iter().filter(|(from, to)| from < to) {
+        match merged.last_mut() {
+            Some((_, last)) if from <= *last => *last = to.max(*last),
+            _ => merged.push((from, to)),
+        }
+    }
+    merged
 }
 
 /// The scenario less the time that chaos windows are expected to take.
@@ -120,6 +137,28 @@ impl Steady {
 
     fn contains(&self, at_ms: u64) -> bool {
         at_ms < self.duration_ms && !self.windows_ms.iter().any(|(from, to)| (*from..*to).contains(&at_ms))
+    }
+
+    /// The time that no window takes.
+    fn spans(&self) -> Vec<(u64, u64)> {
+        let mut spans = Vec::new();
+        let mut from_ms = 0;
+        for (begins, ends) in merged(self.windows_ms.clone()) {
+            spans.push((from_ms, begins.min(self.duration_ms)));
+            from_ms = ends;
+        }
+        spans.push((from_ms, self.duration_ms));
+        spans.retain(|(from, to)| from < to);
+        spans
+    }
+
+    fn arrivals(&self, runs: &Arrivals) -> u64 {
+        self.spans().into_iter().map(|(from_ms, to_ms)| arrivals_within(runs, from_ms, to_ms)).sum()
+    }
+
+    fn own_streams(&self, runs: &Arrivals) -> u64 {
+        let numbers = self.spans().into_iter().map(|(from_ms, to_ms)| runs.before(from_ms)..runs.before(to_ms));
+        numbers.map(|numbers| runs.own_streams(numbers)).sum()
     }
 
     fn of_moments(&self, moments_ms: impl Iterator<Item = u64>) -> u64 {

@@ -3,6 +3,7 @@
 //! Two plans with the same suite, scenario, seed and pace are the same plan. Moments are milliseconds of scenario time
 //! from the start of the soak; [`Plan::pace`] says how much faster than real time the scenario runs.
 
+mod arrivals;
 mod check;
 mod expected_samples;
 mod lever;
@@ -17,13 +18,16 @@ mod windows;
 
 use std::time::Duration;
 
+use arrivals::SHARES_MAX;
+pub use arrivals::{Arrivals, DrawnArrivals};
 pub use check::PlanError;
 pub use expected_samples::{ExpectedSamples, INJECTIONS_PER_PROBE, PII_PER_PROBE};
 pub use lever::Lever;
 pub use log_streams::{asks_as_a_browser, log_stream_name};
 pub use render::moment;
 pub use scenario::{
-    ChaosLoad, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad, millis,
+    ChaosLoad, PER_MINUTE_MAX, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad,
+    millis,
 };
 use serde::{Deserialize, Serialize};
 pub use unsupported::Unsupported;
@@ -44,7 +48,7 @@ pub struct Plan {
     /// The scenario it was drawn from.
     pub scenario: Scenario,
     /// W1, in order of arrival.
-    pub runs: Vec<PlannedRun>,
+    pub runs: Arrivals,
     /// W2, in order.
     pub churns: Vec<PlannedChurn>,
     /// W3, in order.
@@ -105,7 +109,9 @@ pub struct PlannedChaos {
 }
 
 /// When a workload plays its cycles.
-enum Moments {
+enum Moments<'a> {
+    /// At those of the arrivals.
+    Of(&'a Arrivals),
     /// Scenario milliseconds.
     At(Vec<u64>),
     /// Evenly spread, the first at 0.
@@ -141,14 +147,15 @@ impl Plan {
     #[must_use]
     pub fn cycles(&self, workload: Workload) -> u64 {
         match self.moments(workload) {
+            Moments::Of(arrivals) => arrivals.count(),
             Moments::At(moments_ms) => moments_ms.len() as u64,
             Moments::Every(every) => self.ticks(every),
         }
     }
 
-    fn moments(&self, workload: Workload) -> Moments {
+    fn moments(&self, workload: Workload) -> Moments<'_> {
         match workload {
-            Workload::Runs => Moments::At(self.runs.iter().map(|run| run.at_ms).collect()),
+            Workload::Runs => Moments::Of(&self.runs),
             Workload::Churn => {
                 Moments::At(std::iter::once(0).chain(self.churns.iter().map(|churn| churn.at_ms)).collect())
             }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{Moments, Plan};
+use super::{Arrivals, Moments, Plan};
 use crate::catalog::Workload;
+
+/// Moments that are listed in full.
+const LISTED_MAX: u64 = 12;
 
 /// A moment of scenario time as `T+45:00` (minutes and seconds).
 #[must_use]
@@ -37,14 +40,13 @@ impl Plan {
     fn when(&self, workload: Workload) -> String {
         match workload {
             Workload::Runs => {
-                let own = self.runs.iter().filter(|run| run.own_stream).count();
+                let own = self.runs.own_streams(0..self.runs.count());
                 let agents = self.scenario.runs.agents.iter().map(|(agent, _)| {
-                    let count = self.runs.iter().filter(|run| run.agent == *agent).count();
+                    let count = self.runs.of_agent(agent);
                     format!("{agent} {count}")
                 });
                 let agents: Vec<String> = agents.collect();
-                let first: Vec<u64> = self.runs.iter().map(|run| run.at_ms).collect();
-                format!("{}; {own} with a stream of their own; {}", list(&first), agents.join(", "))
+                format!("{}; {own} with a stream of their own; {}", arrivals(&self.runs), agents.join(", "))
             }
             Workload::Churn => {
                 let churns = self.churns.iter().map(|churn| {
@@ -71,6 +73,7 @@ impl Plan {
                 events.collect::<Vec<_>>().join(", ")
             }
             other => match self.moments(other) {
+                Moments::Of(runs) => arrivals(runs),
                 Moments::At(moments_ms) => list(&moments_ms),
                 Moments::Every(every) => format!("every {every:?}"),
             },
@@ -78,11 +81,22 @@ impl Plan {
     }
 }
 
+/// The moments of arrivals, of which there may be millions.
+fn arrivals(runs: &Arrivals) -> String {
+    let last = runs.count().saturating_sub(1);
+    let numbers =
+        if last > LISTED_MAX { (0..LISTED_MAX).chain([last]).collect() } else { (0..=last).collect::<Vec<_>>() };
+    let moments_ms: Vec<u64> = numbers.into_iter().filter_map(|number| runs.get(number)).map(|run| run.at_ms).collect();
+    list(&moments_ms)
+}
+
 /// Up to a dozen moments in full, else the first three and the last.
 fn list(moments_ms: &[u64]) -> String {
     let shown = |moments: &[u64]| moments.iter().map(|at| moment(*at)).collect::<Vec<_>>().join(", ");
     match moments_ms {
-        [first @ .., last] if first.len() >= 12 => format!("{}, … {}", shown(&first[..3]), moment(*last)),
+        [first @ .., last] if first.len() as u64 >= LISTED_MAX => {
+            format!("{}, … {}", shown(&first[..3]), moment(*last))
+        }
         all => shown(all),
     }
 }

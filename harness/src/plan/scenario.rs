@@ -40,7 +40,9 @@ pub struct Scenario {
 /// A day: longer than any leak that drifts look for needs. Nothing in a scenario takes more.
 pub const SOAK_MAX: Duration = minutes(24 * 60);
 /// No soak holds more workspace log streams than this: the ledger has a bit for each.
-pub const STREAMS_MAX: u32 = 128;
+pub const STREAMS_MAX: u32 = 1_024;
+/// Runs of W1 a minute.
+pub const PER_MINUTE_MAX: u32 = 120_000;
 
 /// A first time, and every so often from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

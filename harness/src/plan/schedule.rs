@@ -1,16 +1,15 @@
 //! Draws a plan: dice, spread so that counts are exact and only moments and order are random.
 
-use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand::{SeedableRng, seq::SliceRandom};
 use rand_pcg::Pcg64;
 
 use super::{
-    ExpectedSamples, Plan, PlannedChaos, PlannedChurn, PlannedPulse, PlannedRun, Pulse, RunLoad, Scenario, StreamLoad,
+    Arrivals, ExpectedSamples, Plan, PlannedChaos, PlannedChurn, PlannedPulse, Pulse, Scenario, StreamLoad,
     Unsupported, millis,
 };
 use crate::catalog::{Chaos, Suite};
 
-/// Salts keep the dice of one workload from moving when another draws more or fewer.
-const RUNS_SALT: u64 = 0x7275_6e73;
+/// Keeps the dice of churns from moving when others draw more or fewer.
 const CHURN_SALT: u64 = 0x6368_7572;
 
 /// At most this share of the streams is away at once, whatever the settings say.
@@ -25,7 +24,7 @@ pub(super) fn draw(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> P
         pace,
         duration_ms,
         scenario: scenario.clone(),
-        runs: runs(&scenario.runs, duration_ms, seed),
+        runs: Arrivals::draw(&scenario.runs, duration_ms, seed),
         churns: churns(&scenario.streams, end, seed),
         pulses: pulses(scenario, end),
         safety_ms: scenario.safety.moments_ms(end).collect(),
@@ -38,52 +37,6 @@ pub(super) fn draw(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> P
     };
     plan.promises = ExpectedSamples::of(&plan);
     plan
-}
-
-/// One arrival a slot, somewhere in the middle half of it: the rate is exact, the moments are not.
-fn runs(load: &RunLoad, duration_ms: u64, seed: u64) -> Vec<PlannedRun> {
-    let mut dice = Pcg64::seed_from_u64(seed ^ RUNS_SALT);
-    let slot_ms = 60_000 / u64::from(load.per_minute.max(1));
-    let count = duration_ms / slot_ms.max(1);
-    let weights: u32 = load.agents.iter().map(|(_, weight)| weight).sum();
-    let mut agents = Deck::new(load.agents.iter().map(|(name, weight)| (name.as_str(), *weight)));
-    let mut streams = Deck::new([(true, load.own_stream_percent), (false, 100 - load.own_stream_percent.min(100))]);
-    (0..count)
-        .map(|n| PlannedRun {
-            at_ms: n * slot_ms + slot_ms / 4 + dice.random_range(0..=slot_ms / 2),
-            agent: if weights == 0 { String::new() } else { agents.deal(&mut dice).to_owned() },
-            own_stream: streams.deal(&mut dice),
-        })
-        .collect()
-}
-
-/// Cards in their shares, shuffled and dealt to the last before they are shuffled again. Ten hands of 70/15/15 hold
-/// seven, one or two, and one or two; a die would give five or nine.
-struct Deck<T> {
-    cards: Vec<T>,
-    dealt: usize,
-}
-
-impl<T: Copy> Deck<T> {
-    fn new(shares: impl IntoIterator<Item = (T, u32)>) -> Self {
-        let shares: Vec<(T, u32)> = shares.into_iter().filter(|(_, share)| *share > 0).collect();
-        let divisor = shares.iter().map(|(_, share)| *share).fold(0, greatest_common_divisor).max(1);
-        let cards = shares.into_iter().flat_map(|(card, share)| std::iter::repeat_n(card, (share / divisor) as usize));
-        Self { cards: cards.collect(), dealt: usize::MAX }
-    }
-
-    fn deal(&mut self, dice: &mut Pcg64) -> T {
-        if self.dealt >= self.cards.len() {
-            self.cards.shuffle(dice);
-            self.dealt = 0;
-        }
-        self.dealt += 1;
-        self.cards[self.dealt - 1]
-    }
-}
-
-fn greatest_common_divisor(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 /// Each churn closes other streams than the one before, so that all take their turn.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Plan, Scenario, moment};
+use super::{Plan, PlannedRun, Scenario, moment};
 use crate::catalog::{Kpi, Suite, Workload};
 use crate::snapshots::assert_snapshot;
 
@@ -18,15 +18,15 @@ fn the_plan_of_each_suite_reads_as_the_design_has_it() {
 
 #[test]
 fn a_smoke_test_starts_45_runs_and_a_full_soak_360() {
-    let runs = |suite| Plan::new(suite, &Scenario::default(), 7, 1.0).runs.len();
+    let runs = |suite| Plan::new(suite, &Scenario::default(), 7, 1.0).runs.count();
     assert_eq!((45, 360, 360), (runs(Suite::Smoke), runs(Suite::Rehearsal), runs(Suite::Full)));
 }
 
 #[test]
 fn of_a_hundred_runs_thirty_have_their_own_stream_and_agents_share_70_15_15() {
     let plan = Plan::new(Suite::Full, &Scenario::default(), 7, 1.0);
-    let of = |agent: &str| plan.runs.iter().filter(|run| run.agent == agent).count();
-    assert_eq!(108, plan.runs.iter().filter(|run| run.own_stream).count());
+    let of = |agent: &str| plan.runs.of_agent(agent);
+    assert_eq!(108, plan.runs.own_streams(0..360));
     assert_eq!((252, 54, 54), (of("demo-enricher"), of("demo-scraper"), of("demo-emailer")));
 }
 
@@ -98,10 +98,10 @@ proptest! {
         suite in suite(), scenario in scenario(), seed: u64,
     ) {
         let plan = Plan::new(suite, &scenario, seed, 1.0);
-        let slot_ms = 60_000 / u64::from(scenario.runs.per_minute);
-        prop_assert_eq!(plan.runs.len() as u64, plan.duration_ms / slot_ms);
-        prop_assert!(plan.runs.windows(2).all(|pair| pair[0].at_ms < pair[1].at_ms));
-        prop_assert!(plan.runs.iter().all(|run| run.at_ms < plan.duration_ms));
+        let runs: Vec<PlannedRun> = plan.runs.iter().collect();
+        prop_assert_eq!(runs.len() as u64, plan.duration_ms * u64::from(scenario.runs.per_minute) / 60_000);
+        prop_assert!(runs.windows(2).all(|pair| pair[0].at_ms < pair[1].at_ms));
+        prop_assert!(runs.iter().all(|run| run.at_ms < plan.duration_ms));
     }
 
     #[test]

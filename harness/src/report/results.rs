@@ -45,7 +45,7 @@ struct Summary<'a> {
     seed: u64,
     pace: f64,
     planned_minutes: f64,
-    runs_planned: usize,
+    runs_planned: u64,
     #[serde(flatten)]
     activity: &'a Activity,
 }
@@ -98,7 +98,7 @@ fn summary<'a>(input: &FileInput<'a>) -> Summary<'a> {
         seed: header.plan.seed,
         pace: rounded(header.plan.pace),
         planned_minutes: minutes(header.plan.duration_ms),
-        runs_planned: header.plan.runs.len(),
+        runs_planned: header.plan.runs.count(),
         activity: &glance.activity,
     }
 }

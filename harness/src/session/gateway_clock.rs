@@ -11,6 +11,10 @@ use jiff::Timestamp;
 const READINGS: usize = 8;
 /// A reading that took no longer than twice the fastest and this is one to go by.
 const ROUND_TRIP_SLACK_US: u64 = 10_000;
+/// A reading that is less sure than this is none to go by, unless the gateway was never read more surely: on a machine that stands
+/// still for a while all readings in a row are slow, and the fastest of them says little. It is two fifths of the drift that
+/// `clock_drift` allows by default, and an offset is wrong by half of it at most.
+const UNSURE_MAX_US: u64 = 200_000;
 /// The steps that a clock may be told in, microseconds, the coarsest first. RFC 3339 allows a time without fractions.
 const STEPS_US: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 /// A clock that is told in such steps, or in larger ones, times no event: these take milliseconds.
@@ -24,6 +28,8 @@ pub struct GatewayClock(Mutex<KnownOffset>);
 struct KnownOffset {
     /// The last readings: how long each took, and the offset, microseconds.
     readings: VecDeque<(u64, i64)>,
+    /// How long the fastest of all took; none before the first.
+    fastest_us: Option<u64>,
     /// The steps in which the clock is told; none before the first reading.
     step_us: Option<u64>,
 }
@@ -98,8 +104,11 @@ impl KnownOffset {
             self.readings.pop_front();
         }
         self.readings.push_back((unsure_us, offset_us));
+        let fastest_us = self.fastest_us.map_or(unsure_us, |fastest_us| fastest_us.min(unsure_us));
+        self.fastest_us = Some(fastest_us);
         let best_us = self.readings.iter().map(|(unsure_us, _)| *unsure_us).min().unwrap_or(0);
-        unsure_us <= best_us.saturating_mul(2).saturating_add(ROUND_TRIP_SLACK_US)
+        let near = |best_us: u64| best_us.saturating_mul(2).saturating_add(ROUND_TRIP_SLACK_US);
+        unsure_us <= near(best_us) && unsure_us <= near(fastest_us).max(UNSURE_MAX_US)
     }
 
     fn fastest(&self) -> Option<(u64, i64)> {
@@ -157,5 +166,20 @@ mod tests {
         let read = |told_us| clock.read(at(told_us), at(told_us), at(told_us + 1_000)).step_us;
         assert_eq!([1_000_000, 1_000, 1_000], [read(7_000_000), read(8_123_000), read(9_000_000)]);
         assert!(clock.fine_offset_us().is_some());
+    }
+
+    #[test]
+    fn slow_readings_in_a_row_are_none_to_go_by_unless_there_were_never_faster_ones() {
+        let clock = GatewayClock::default();
+        assert!((0..3).all(|_| read(&clock, 0, 4_000).is_sound));
+        // Longer than it remembers which was the fastest of the last.
+        assert!((0..2 * READINGS).all(|_| !read(&clock, 0, 500_000).is_sound));
+        assert!(read(&clock, 0, 4_000).is_sound);
+        assert!(
+            (0..2 * READINGS).map(|_| read(&clock, 0, 150_000)).last().is_some_and(|last| last.is_sound),
+            "a slower way"
+        );
+        let far = GatewayClock::default();
+        assert!((0..2 * READINGS).all(|_| read(&far, 0, 600_000).is_sound), "it is always that far away");
     }
 }

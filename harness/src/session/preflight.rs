@@ -68,7 +68,8 @@ pub(super) async fn prepare(config: &SessionConfig, client: &Client) {
             Err(trouble) => tracing::error!("{route} for {workspace}: {trouble}"),
         }
     }
-    let agents: BTreeSet<&String> = config.plan.runs.iter().map(|run| &run.agent).collect();
+    let shares = config.plan.scenario.runs.agents.iter();
+    let agents: BTreeSet<&String> = shares.filter(|(_, share)| *share > 0).map(|(agent, _)| agent).collect();
     for agent in agents.into_iter().filter(|_| client.has(CallName::Agent)) {
         let route = client.dialect().route(CallName::Agent);
         match within(client.agent(agent)).await {

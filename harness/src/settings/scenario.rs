@@ -13,7 +13,10 @@ use super::{
 use crate::{
     catalog::{Chaos, HarnessCheck, Kpi, Suite, Workload},
     judge::Targets,
-    plan::{ChaosLoad, Lever, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad},
+    plan::{
+        ChaosLoad, Lever, PER_MINUTE_MAX, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario,
+        StreamLoad,
+    },
 };
 
 /// Each agent's runs must show up in a plan.
@@ -70,7 +73,7 @@ pub(super) fn scenario(file: &mut TableReader<'_>) -> (Scenario, BTreeMap<Chaos,
 
 fn runs(mut table: TableReader<'_>, default: &RunLoad) -> RunLoad {
     let load = RunLoad {
-        per_minute: table.number("per_minute", 1..=6_000, default.per_minute),
+        per_minute: table.number("per_minute", 1..=PER_MINUTE_MAX, default.per_minute),
         timeout: table.duration("timeout", seconds(1)..=minutes(10), default.timeout),
         own_stream_percent: table.number("own_stream_percent", 0..=100, default.own_stream_percent),
         agents: agents(table.table("agents")).unwrap_or_else(|| default.agents.clone()),

@@ -43,7 +43,7 @@ fn all_problems_are_reported_at_once_each_with_what_would_be_right() {
         smoke_duration = "10 parsecs"
         warm_up = "100m"
         [w1_realistic_runs]
-        per_minute = 6001
+        per_minute = 120001
         own_stream_percent = "30 %"
         agents = { demo-enricher = 0 }
         [w2_sse_churn]

@@ -57,18 +57,18 @@ impl Worker for RealisticRuns {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let heard_from = heard(&context).await;
-            while let Some(planned) = context.schedule.plan.runs.get(self.place.next()) {
+            while let Some(planned) = context.schedule.plan.runs.get(self.place.next() as u64) {
                 if !context.schedule.until(planned.at_ms).await {
                     break;
                 }
                 let number = self.place.next();
                 self.place.advance();
-                if came_too_long_ago(&context, number, planned) {
+                if came_too_long_ago(&context, number, &planned) {
                     continue;
                 }
                 let due = context.schedule.due(planned.at_ms).max(heard_from);
                 let started = context.recorder.cycle_started(Workload::Runs, due);
-                let (planned, one, unended) = (planned.clone(), context.clone(), Arc::clone(&self.unended));
+                let (one, unended) = (context.clone(), Arc::clone(&self.unended));
                 self.runs.play(&context, Workload::Runs, async move {
                     play_run(&one, number, &planned, &unended).await;
                     one.recorder.cycle_finished(Workload::Runs, started);

@@ -70,7 +70,7 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
     }
 
     let lateness = Lateness::of(history, targets);
-    if is_too_few(lateness.starts(), plan.runs.len() as u64) {
+    if is_too_few(lateness.starts(), plan.runs.count()) {
         found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.starts()));
         found.value = None;
         return missing_samples::into_judgement(found, plan, history);
