@@ -78,7 +78,8 @@ fn stayed_away(played: &Played) -> Result<(), AnyError> {
     let worst = played.journal.iter().filter_map(|record| record["timings"]["stream_away"]["worst"].as_array());
     let away_ms: Vec<u64> =
         worst.flatten().filter_map(|exemplar| Some(exemplar["value_us"].as_u64()? / 1_000)).collect();
-    if !away_ms.is_empty() && away_ms.iter().all(|ms| (2_500..10_000).contains(ms)) {
+    // Less the time in which a busy machine let nothing run. One that was not asked comes back within 800 ms.
+    if !away_ms.is_empty() && away_ms.iter().all(|ms| (1_500..10_000).contains(ms)) {
         return Ok(());
     }
     Err(format!("streams were asked to stay away for 2,500 ms, and did for {away_ms:?}").into())

@@ -120,3 +120,23 @@ fn a_restart_that_nothing_was_seen_of_fails_and_names_what_would_do_and_the_leve
         assert!(reason.contains(part), "{part}: {reason}");
     }
 }
+
+#[test]
+fn probes_that_a_harness_which_stood_still_did_not_hear_prove_nothing_unless_the_others_are_bad_enough() {
+    // Of the probes of each minute: those without an answer that count, and those that do not.
+    let soak = |lost: u64, unheard: u64| {
+        Soak::healthy(Suite::Smoke).each(|interval| {
+            let Some(probes) = interval.counters.get(&Counter::ReadyProbes).copied() else { return };
+            interval.counters.insert(Counter::ReadyProbes, probes - unheard);
+            interval.counters.insert(Counter::ReadyOk, probes - unheard - lost);
+            interval.counters.insert(Counter::ReadyUnheard, unheard);
+        })
+    };
+    assert_eq!(Verdict::Pass, verdict(&soak(0, 1), Kpi::Availability).0, "a few");
+    assert_eq!(
+        Verdict::Unproven,
+        verdict(&soak(0, 20), Kpi::Availability).0,
+        "too many, and they may be those that were lost"
+    );
+    assert_eq!(Verdict::Fail, verdict(&soak(20, 20), Kpi::Availability).0, "it is missed even if these were answered");
+}

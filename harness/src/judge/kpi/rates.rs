@@ -48,6 +48,10 @@ pub(in crate::judge) fn availability(case: Case<'_>) -> Assessment {
         found.evidence.notes.push(format!(
             "{unheard} probes without an answer are not counted: the harness itself stood still while they waited"
         ));
+        // Too few samples prove nothing, unless it is missed although all of these were answered.
+        let counted = |counter| case.history.totals.counter(counter, Scope::Steady);
+        let at_best = percent(counted(Counter::ReadyOk) + unheard, counted(Counter::ReadyProbes) + unheard);
+        found.one_is_proof |= at_best.is_some_and(|at_best| !found.target.is_met_by(at_best));
     }
     found
 }
