@@ -58,19 +58,24 @@ impl TroubleKind {
             if refused(error).is_some() {
                 return Self::CertificateRefused;
             }
-            if error.downcast_ref::<io::Error>().is_some_and(is_out_of_descriptors) {
-                return Self::OutOfDescriptors;
-            }
             cause = error.source();
         }
-        Self::NoAnswer
+        if is_out_of_descriptors(error) { Self::OutOfDescriptors } else { Self::NoAnswer }
     }
 }
 
-/// Whether an error says that this process has no file descriptor left.
+/// Whether an error, or one of its causes, says that this process has no file descriptor left.
 #[must_use]
-pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::MFILE.raw_os_error())
+pub(crate) fn is_out_of_descriptors(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        if code == Some(Errno::MFILE.raw_os_error()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -85,6 +90,9 @@ mod tests {
     fn the_kind_is_that_of_the_innermost_cause() {
         let of = |code| TroubleKind::of(&NoConnection(io::Error::from_raw_os_error(code)));
         assert_eq!(TroubleKind::OutOfDescriptors, of(Errno::MFILE.raw_os_error()));
+        // As `tempfile` wraps an error with the path.
+        let wrapped = io::Error::other(NoConnection(io::Error::from_raw_os_error(Errno::MFILE.raw_os_error())));
+        assert!(is_out_of_descriptors(&wrapped));
         assert_eq!(TroubleKind::NoAnswer, of(Errno::CONNREFUSED.raw_os_error()));
         assert_eq!(TroubleKind::NoAnswer, TroubleKind::of(&io::Error::other("Too many open files (os error 24)")));
     }

@@ -107,4 +107,6 @@ pub(crate) mod tests;
 #[cfg(test)]
 mod throttle_tests;
 #[cfg(test)]
+mod token_tests;
+#[cfg(test)]
 mod trust_tests;

@@ -22,7 +22,7 @@ const ERROR_IN_200_SHARE: f64 = 0.02;
 /// Of latency, for every second of the gateway's life: 1.6 s in a minute.
 const GROWING_LATENCY: f64 = 1.6 / 60.0;
 const COLD_FIRST_LINE: Duration = Duration::from_millis(2_500);
-const COLD_AFTER_RESTART: Duration = Duration::from_secs(5);
+const COLD_AFTER_RESTART: Duration = Duration::from_secs(4);
 const HIDDEN_OUTAGE: Duration = Duration::from_secs(5);
 const NOT_UP_AFTER_RESTART: Duration = Duration::from_secs(5);
 /// Since a restart: later than the streams that it dropped are back, and a harness has taken the gateway for well.

@@ -132,7 +132,7 @@ defects! {
         ForeignEvents "foreign-events" "the streams of a workspace carry the events of every workspace"
         MixedRuns "mixed-runs" "20 % of the streams of a run carry the events of every run of its workspace"
         GrowingLatency "growing-latency" "first log lines are later and later, by 1.6 s in a minute"
-        SlowAfterRestart "slow-after-restart" "for 5 s from a gateway restart, runs log their first line 2.5 s late"
+        SlowAfterRestart "slow-after-restart" "for 4 s from a gateway restart, runs log their first line 2.5 s late"
         SlowCreate "slow-create" "4 % of runs are created after 3 s"
         LyingHistogram "lying-histogram" "events are written after 400 ms, and the histogram says at once"
         ShortSignature "short-signature" "a signature is compared by its first 8 digits"

@@ -5,19 +5,19 @@
 #[derive(Debug, Default, Clone)]
 pub(super) struct RangeSet {
     /// The last range; empty where the set is.
-    last: Range,
+    last: NumberRange,
     /// The ranges before it, ascending. None of two touch.
-    before: Vec<Range>,
+    before: Vec<NumberRange>,
 }
 
 /// Numbers from `from` up to, and without, `to`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Range {
+struct NumberRange {
     from: u64,
     to: u64,
 }
 
-impl Range {
+impl NumberRange {
     const fn contains(self, number: u64) -> bool {
         self.from <= number && number < self.to
     }
@@ -40,11 +40,11 @@ impl RangeSet {
             return true;
         }
         if self.last.from == self.last.to {
-            self.last = Range { from: number, to: number + 1 };
+            self.last = NumberRange { from: number, to: number + 1 };
             return true;
         }
         if number > self.last.to {
-            self.before.push(std::mem::replace(&mut self.last, Range { from: number, to: number + 1 }));
+            self.before.push(std::mem::replace(&mut self.last, NumberRange { from: number, to: number + 1 }));
             return true;
         }
         if self.contains(number) {
@@ -68,7 +68,7 @@ impl RangeSet {
             }
             (true, false) => self.before[at - 1].to += 1,
             (false, true) => self.before[at].from = number,
-            (false, false) => self.before.insert(at, Range { from: number, to: number + 1 }),
+            (false, false) => self.before.insert(at, NumberRange { from: number, to: number + 1 }),
         }
         self.last = self.before.pop().unwrap_or_default();
     }
