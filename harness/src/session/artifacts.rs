@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
-
 use super::SessionConfig;
 use crate::{
     clock::wall_now,
@@ -90,7 +88,14 @@ pub(super) fn snapshot(history: &History, exposition: Option<&Exposition>, minut
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
     let failed = |source| ArtifactError { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
+    // `tempfile` hides the system's error behind one of its own, and why there is no file has to be told.
+    let mut code = None;
+    let create = |path: &Path| {
+        let created = fs::File::options().write(true).create_new(true).open(path);
+        created.inspect_err(|error| code = error.raw_os_error())
+    };
+    let created = tempfile::Builder::new().make_in(folder, create);
+    let mut file = created.map_err(|error| failed(code.map_or(error, io::Error::from_raw_os_error)))?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     // A temporary file is its owner's alone; results are for everyone who may read the folder.
     #[cfg(unix)]
