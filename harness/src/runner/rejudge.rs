@@ -93,8 +93,8 @@ pub(super) fn run(
         }
     }
     let outcome = Arc::new(outcome);
-    let told = Arc::clone(&outcome);
-    let ask: Arc<Ask> = Arc::new(move |subject| answer(subject, &told));
+    let judged = Arc::clone(&outcome);
+    let ask: Arc<Ask> = Arc::new(move |subject| answer(subject, &judged));
     let conclusion = libtest_mimic::run(&args, trials_of(suite, &waivers, false, &ask));
     if !is_nextest {
         let table = kpi_table(&outcome.results, progress::stderr_look());
@@ -113,10 +113,10 @@ fn judged(
 ) -> Result<(SuiteOutcome, Option<Torn>), RejudgeError> {
     check_out(&settings.out)?;
     let (header, history, torn) = journal.fold(&settings.targets)?;
-    let told = format!("judged again from {path}; results in {}", display_path(&into.rejudged()));
-    let (results, rendered) = rejudged(&header, &history, settings, into, Occasion::JudgedAgain, &told);
+    let description = format!("judged again from {path}; results in {}", display_path(&into.rejudged()));
+    let (results, rendered) = rejudged(&header, &history, settings, into, Occasion::JudgedAgain, &description);
     rendered.iter().try_for_each(|(path, text)| replace(path, text))?;
-    Ok((SuiteOutcome { results, folder: told, at_length: history.timeline.fatal().map(str::to_owned) }, torn))
+    Ok((SuiteOutcome { results, folder: description, at_length: history.timeline.fatal().map(str::to_owned) }, torn))
 }
 
 /// Judges a record by today's settings: the results, and the output files with their content. `folder` is where failures say to read

@@ -88,7 +88,7 @@ pub(super) fn snapshot(history: &History, exposition: Option<&Exposition>, minut
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
     let failed = |source| ArtifactError { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
-    // `tempfile` hides the system's error behind one of its own, and why there is no file has to be told.
+    // `tempfile` replaces the system's error by one of its own, without the error code. The message needs the code.
     let mut code = None;
     let create = |path: &Path| {
         let created = fs::File::options().write(true).create_new(true).open(path);

@@ -70,11 +70,11 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
             (*at_ms, waited, Some(answer.clone()))
         } else if let Some(back) = way_back(case.history, record) {
             let seconds = seconds(back.took_ms);
-            let told = back.relapse.as_ref().map(|relapse| describe(relapse, back.well_ms));
-            if let (Some(told), false) = (&told, back.is_well()) {
-                at_fault = Some(format!("the gateway was not seen to be well again after {chaos}: it {told}"));
+            let description = back.relapse.as_ref().map(|relapse| describe(relapse, back.well_ms));
+            if let (Some(description), false) = (&description, back.is_well()) {
+                at_fault = Some(format!("the gateway was not seen to be well again after {chaos}: it {description}"));
             }
-            (back.relapse.map_or(back.well_ms, |relapse| relapse.since_ms), seconds, told)
+            (back.relapse.map_or(back.well_ms, |relapse| relapse.since_ms), seconds, description)
         } else {
             continue;
         };
@@ -85,8 +85,8 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
             let subject = chaos.name().to_owned();
             let answer = what.or_else(|| record.injected.as_ref().map(asked));
             slow.push(Violation { at_ms, phase, subject, value: Some(seconds), answer });
-        } else if let Some(told) = what {
-            found.evidence.notes.push(format!("after {chaos} the gateway {told}"));
+        } else if let Some(description) = what {
+            found.evidence.notes.push(format!("after {chaos} the gateway {description}"));
         }
         faults.extend(at_fault);
     }
@@ -142,11 +142,11 @@ fn asked((at_ms, _, answer): &(u64, bool, String)) -> String {
 
 /// Events that prove nothing, in one line; none where there are none.
 pub(in crate::judge) fn in_words(empty: &[Violation]) -> Option<String> {
-    let told = empty
+    let description = empty
         .iter()
         .map(|offender| format!("{} {}", offender.subject, offender.answer.as_deref().unwrap_or("proves nothing")));
-    let told: Vec<String> = told.collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let description: Vec<String> = description.collect();
+    (!description.is_empty()).then(|| description.join("; "))
 }
 
 /// Whether an event was recovered from too slowly, or not at all.

@@ -115,7 +115,7 @@ impl Lived {
     }
 
     pub(in crate::judge) fn describe(&self, limit: f64) -> String {
-        let told = self.scale.describe(&self.segment, &self.life.warm, self.grown);
+        let growth = self.scale.describe(&self.segment, &self.life.warm, self.grown);
         let resident = || {
             let value = |floor: Option<&(u64, f64)>| floor.map_or_else(String::new, |floor| self.scale.format(floor.1));
             let began = self.life.began.max(self.life.warm.first().map_or(0, |first| first.0));
@@ -125,19 +125,19 @@ impl Lived {
         let count = self.life.warm.len();
         match self.way {
             RetainedBy::Heap => {
-                format!("{told}: in use on the heap after full collections, by its metrics; {}", resident())
+                format!("{growth}: in use on the heap after full collections, by its metrics; {}", resident())
             }
             RetainedBy::HeapAndRest => {
-                format!("{told}: in use after full collections, by the metrics of the heap; {}", resident())
+                format!("{growth}: in use after full collections, by the metrics of the heap; {}", resident())
             }
-            RetainedBy::HeapFloors => format!("{told}: in use at most, by the metrics of the heap; {}", resident()),
+            RetainedBy::HeapFloors => format!("{growth}: in use at most, by the metrics of the heap; {}", resident()),
             RetainedBy::Requested => {
-                format!("{told}: right after {count} collections that were asked for; {}", resident())
+                format!("{growth}: right after {count} collections that were asked for; {}", resident())
             }
             RetainedBy::Resident if self.needed_allowance(limit) => {
-                format!("{told}; whether that is garbage is not known: {SETTLES}")
+                format!("{growth}; whether that is garbage is not known: {SETTLES}")
             }
-            RetainedBy::Resident => told,
+            RetainedBy::Resident => growth,
         }
     }
 

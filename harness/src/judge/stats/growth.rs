@@ -83,7 +83,7 @@ pub(in crate::judge) fn growth(floors: &Segment, teeth: &Sawtooth, began: u64, h
         teeth.falls.iter().filter(|fall| !fall.is_floor_cut).map(|fall| fall.floor).collect();
     let by_floors = over_the_life(from_floor_to_floor(teeth, &settled), all);
     let start = teeth.least();
-    let told = if let Some(line) = through_floors(&settled, all, start).filter(|line| line.rise() >= by_floors) {
+    let growth = if let Some(line) = through_floors(&settled, all, start).filter(|line| line.rise() >= by_floors) {
         Growth { line: within(band, line), by: By::Teeth(settled.len()) }
     } else {
         let rise = by_floors.max(over_the_life(from_peak_to_peak(teeth, healthy), all));
@@ -92,13 +92,13 @@ pub(in crate::judge) fn growth(floors: &Segment, teeth: &Sawtooth, began: u64, h
         if settled.len() < 2 { unless_tooth(line, teeth.band(), by) } else { Growth { line, by } }
     };
     // What has no slow teeth that could hide it stands where it stands.
-    let told = match end_above_start.filter(|line| healthy.tooth <= 0.0 && line.rise() > told.rise()) {
+    let growth = match end_above_start.filter(|line| healthy.tooth <= 0.0 && line.rise() > growth.rise()) {
         Some(line) => Growth { line, by: By::Ends },
-        None => told,
+        None => growth,
     };
     // A step down in a long climb does not hide the climb.
     let is_step = settled.len() < 2 && teeth.highest_climb() > CLIMB_PER_FALL_MAX * teeth.deepest_fall();
-    Some(if is_step && plain.rise() > told.rise() { plain } else { told })
+    Some(if is_step && plain.rise() > growth.rise() { plain } else { growth })
 }
 
 /// From the least floor to the greatest.

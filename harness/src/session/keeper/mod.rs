@@ -103,7 +103,7 @@ async fn refuse(orders: &mut mpsc::Receiver<StreamCommand>) {
 }
 
 /// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`), or it is the
-/// stream of a run that is over and the gateway has ended it. `first` is told of the first opening.
+/// stream of a run that is over and the gateway has ended it. `first` is notified of the first opening.
 pub async fn keep(
     context: &Context,
     kept: &StreamSpec,

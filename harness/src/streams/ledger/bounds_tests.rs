@@ -31,7 +31,7 @@ fn events_stamped_anew_are_bounded_with_the_others_that_are_open() {
     }
     assert_eq!(ledger.sequence.open(), OPEN_MAX);
     assert!(ledger.take_evicted() > 0);
-    // What the other lacks is owed once, as it was first stamped, and not given up.
+    // The other client owes each event once, with its first timestamp. None of these is given up.
     assert_eq!(ledger.settle(T + GRACE_MS).missed.len(), OPEN_MAX - 2 * numbering::KNOWN_MAX);
 }
 

@@ -25,8 +25,8 @@
 //! delivery takes constant time, however many clients there are. An event is closed when all clients have passed it.
 //!
 //! Memory is bounded: an event that all its debtors have passed leaves only hashes behind, its content's and its id's, and
-//! of these the oldest are forgotten beyond [`sequence::REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`]. A client that lacks events in
-//! more than [`GAPS_MAX`] places is given up for the oldest of them, counted.
+//! of these the oldest are forgotten beyond [`sequence::REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`]. If a client
+//! lacks events in more than [`GAPS_MAX`] places, the oldest of these events are given up for it, and are counted.
 
 mod numbering;
 mod range_set;

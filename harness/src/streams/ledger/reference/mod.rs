@@ -148,20 +148,9 @@ impl Ledger {
         closed.or_else(|| self.open.get(&content).map(|entry| entry.seen)).is_some_and(|seen| seen & bit != 0)
     }
 
-    /// How often a client has seen a content that it has seen. Of a line that comes a thousand times only a few are looked
-    /// up: whoever has seen the n-th has seen those before it.
+    /// How often a client has seen a content that it has seen.
     fn times_seen(&self, content: u64, bit: u128) -> u32 {
-        let has_seen = |number: u32| number == 1 || self.has_seen(nth_hash(content, number), bit);
-        let mut over = 2_u32;
-        while has_seen(over) {
-            over = over.saturating_mul(2);
-        }
-        let (mut seen, mut unseen) = (over / 2, over);
-        while unseen - seen > 1 {
-            let middle = seen + (unseen - seen) / 2;
-            if has_seen(middle) { seen = middle } else { unseen = middle }
-        }
-        seen
+        (2..).take_while(|number| self.has_seen(nth_hash(content, *number), bit)).last().unwrap_or(1)
     }
 
     /// Notes the end of a run. Says whether the client had got it before.
