@@ -73,15 +73,15 @@ pub(crate) fn a_retry_without_an_event_is_heeded(trial: &str) -> Result<(), AnyE
     stayed_away(&odd(trial, "retry: 2500\n\n", Duration::ZERO, |bytes| vec![bytes.to_vec()])?)
 }
 
-/// Whether streams that were closed stayed away for as long as they were asked to. The record counts no time in which a busy machine
-/// let nothing run, so that some may seem to have come back earlier: half of them are proof enough. One that was not asked is back
-/// within 800 ms.
+/// Whether every stream that was closed stayed away for as long as it was asked to. The journal leaves out the time in which a busy
+/// machine ran nothing, so a stream may seem to come back earlier. Each must have stayed away for longer than a stream that was not
+/// asked, which is back within 800 ms, and half of them for the full time.
 fn stayed_away(played: &Played) -> Result<(), AnyError> {
     let worst = played.journal.iter().filter_map(|record| record["timings"]["stream_away"]["worst"].as_array());
     let away_ms: Vec<u64> =
         worst.flatten().filter_map(|exemplar| Some(exemplar["value_us"].as_u64()? / 1_000)).collect();
     let heeded = away_ms.iter().filter(|ms| **ms >= 2_500).count();
-    if !away_ms.is_empty() && heeded * 2 >= away_ms.len() && away_ms.iter().all(|ms| *ms < 10_000) {
+    if !away_ms.is_empty() && heeded * 2 >= away_ms.len() && away_ms.iter().all(|ms| (801..10_000).contains(ms)) {
         return Ok(());
     }
     Err(format!("streams were asked to stay away for 2,500 ms, and did for {away_ms:?}").into())
