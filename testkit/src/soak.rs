@@ -17,7 +17,8 @@ use crate::{
     left::Left,
 };
 
-/// The gateways of most tests are native: their memory neither warms up nor has garbage, so a compressed soak may judge it.
+/// The gateways of most tests are native: their memory neither warms up nor has garbage, there is nothing behind them, and they
+/// notice at once that a client has left. So a compressed soak may judge their growth.
 const NATIVE_MEMORY: &str = "\n[drift]\nmin_real_time = \"0s\"\nrss_base_min = \"32 MB\"\n";
 /// Between looks at the runner.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

@@ -54,7 +54,8 @@ reason = "its store is its own"
 lever = "proxy"
 [w6_light_chaos.latency]
 lever = "proxy"
-# Its heap warms up as that of any Node gateway: what holds of the mock does not hold here.
+# Its heap warms up as that of any Node gateway, and each of its streams has another one behind it: what holds of the mock does
+# not hold here.
 [drift]
 "#;
 

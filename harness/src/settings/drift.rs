@@ -1,40 +1,61 @@
-//! The table `[drift]` of `soak.toml`: when the growth of memory means something, and of which size it is a share.
+//! The table `[drift]` of `soak.toml`: when the growth of a gauge means something, and of which size of memory it is a share.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use bytesize::ByteSize;
 
 use super::table::{TableReader, format_duration};
-use crate::{judge::Targets, plan::SOAK_MAX};
+use crate::{catalog::Kpi, judge::Targets, plan::SOAK_MAX};
 
 /// Measured, see `s2_harness::judge`: by then Node, Python and a JVM have taken the memory that they need for the load.
 const MIN_REAL_TIME: Duration = Duration::from_secs(30 * 60);
 const REAL_TIME: RangeInclusive<Duration> = RangeInclusive::new(Duration::ZERO, SOAK_MAX);
 const BASE: RangeInclusive<ByteSize> = RangeInclusive::new(ByteSize::b(0), ByteSize::gb(100));
 
-/// When the growth of memory means something.
+/// When the growth of a gauge means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drift {
-    /// A compressed soak that is shorter than this does not judge the memory of a gateway of yours.
+    /// A compressed soak that is shorter than this does not judge what a gateway of yours gains or keeps by real time.
     pub min_real_time: Duration,
 }
 
 impl Drift {
-    /// Why the growth of memory over a soak is not judged; none where it is. A soak in real time is always judged, however
+    /// Why a compressed soak does not judge this KPI; none where it does. A soak in real time is always judged, however
     /// short: then too few minutes make it unproven.
     #[must_use]
-    pub fn why_memory_is_not_judged(self, pace: f64, duration: Duration) -> Option<String> {
+    pub fn why_not_judged(self, kpi: Kpi, pace: f64, duration: Duration) -> Option<String> {
+        let (why, of_gateway) = needs_real_time(kpi)?;
         let real_time = duration.div_f64(pace.max(f64::MIN_POSITIVE));
         (pace > 1.0 && real_time < self.min_real_time).then(|| {
             let (real_time, least) = (Duration::from_secs(real_time.as_secs()), self.min_real_time);
             format!(
-                "not judged at pace {pace}: the soak takes {} of real time, and in less than {} a runtime is still taking \
-                 the memory that it works with; play at a lower pace, or set [drift] min_real_time = \"0s\" for a gateway \
-                 whose memory does not warm up",
+                "not judged at pace {pace}: the soak takes {} of real time, and in less than {} {why}; play at a lower pace, \
+                 or set [drift] min_real_time = \"0s\" for a gateway {of_gateway}",
                 format_duration(real_time),
                 format_duration(least)
             )
         })
+    }
+}
+
+/// What a healthy gateway does by real time and not by the load, so that a compressed soak sees it begin and takes
+/// it for growth; and the gateway that does not. None for a KPI that real time has no part in.
+const fn needs_real_time(kpi: Kpi) -> Option<(&'static str, &'static str)> {
+    match kpi {
+        Kpi::RssDrift => {
+            Some(("a runtime is still taking the memory that it works with", "whose memory does not warm up"))
+        }
+        // A proxy has two or three for each stream, and keeps connections to what is behind it for 5 to 90 seconds.
+        Kpi::FdDrift => Some((
+            "descriptors that a gateway keeps for what is behind it, for as long as its idle limit, cannot be told from a leak",
+            "that has one descriptor for each connection",
+        )),
+        // Many notice a client that has left only when they write to it, with a comment every 15 to 30 seconds.
+        Kpi::SseConnectionDrift => Some((
+            "streams whose end a gateway notices with its next comment cannot be told from a leak",
+            "that notices at once that a client has left",
+        )),
+        _ => None,
     }
 }
 
@@ -53,15 +74,22 @@ mod tests {
     const TWO_HOURS: Duration = Duration::from_secs(7_200);
 
     #[test]
-    fn memory_of_a_compressed_soak_is_judged_only_where_it_takes_long_enough() {
+    fn what_goes_by_real_time_is_judged_in_a_compressed_soak_only_where_it_takes_long_enough() {
         let drift = Drift { min_real_time: Duration::from_secs(1_800) };
-        let why = drift.why_memory_is_not_judged(120.0, TWO_HOURS).unwrap();
-        assert!(
-            why.starts_with("not judged at pace 120: the soak takes 1m of real time, and in less than 30m "),
-            "{why}"
+        for kpi in [Kpi::RssDrift, Kpi::FdDrift, Kpi::SseConnectionDrift] {
+            let why = drift.why_not_judged(kpi, 120.0, TWO_HOURS).unwrap();
+            assert!(
+                why.starts_with("not judged at pace 120: the soak takes 1m of real time, and in less than 30m "),
+                "{why}"
+            );
+            assert_eq!(None, drift.why_not_judged(kpi, 4.0, TWO_HOURS));
+            assert_eq!(None, drift.why_not_judged(kpi, 1.0, Duration::from_secs(60)), "real time is always judged");
+            assert_eq!(None, Drift { min_real_time: Duration::ZERO }.why_not_judged(kpi, 120.0, TWO_HOURS));
+        }
+        assert_eq!(
+            None,
+            drift.why_not_judged(Kpi::QueueDrift, 120.0, TWO_HOURS),
+            "runs wait for workers, not for time"
         );
-        assert_eq!(None, drift.why_memory_is_not_judged(4.0, TWO_HOURS));
-        assert_eq!(None, drift.why_memory_is_not_judged(1.0, Duration::from_secs(60)), "real time is always judged");
-        assert_eq!(None, Drift { min_real_time: Duration::ZERO }.why_memory_is_not_judged(120.0, TWO_HOURS));
     }
 }

@@ -213,11 +213,11 @@ impl Settings {
         }
         let scenario = &self.scenario;
         let duration = if suite == Suite::Smoke { scenario.smoke_duration } else { scenario.full_duration };
-        if let Some(why) = self.drift.why_memory_is_not_judged(self.pace_for(suite), duration)
-            && Kpi::of(suite).any(|kpi| kpi == Kpi::RssDrift)
-        {
-            // What it lacks altogether says more.
-            unsupported.kpis.entry(Kpi::RssDrift).or_insert(why);
+        for kpi in Kpi::of(suite) {
+            if let Some(why) = self.drift.why_not_judged(kpi, self.pace_for(suite), duration) {
+                // What it lacks altogether says more.
+                unsupported.kpis.entry(kpi).or_insert(why);
+            }
         }
         unsupported
     }
