@@ -29,7 +29,7 @@ mod wait;
 pub use binary::{AS_THE_SOAK, foreign_variables, no_gateway, own_binary, play_if_asked, rejudge};
 pub use gateway::{GatewayProcess, serve};
 pub use left::{Left, reds};
-pub use processes::{command_line, memory_bytes, memory_peak_bytes, session_of};
+pub use processes::{command_line, cpu_ms, memory_bytes, memory_peak_bytes, session_of};
 pub use redis_server::{Keeps, RedisServer, free_port};
 pub use soak::{Playing, Soak};
 pub use standing_still::again_if_stalled;

@@ -35,6 +35,16 @@ fn status_bytes(pid: u32, field: &str) -> Option<u64> {
     Some(size.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1_024)
 }
 
+/// Processor time that a process has used, milliseconds, to a hundredth of a second.
+#[must_use]
+pub fn cpu_ms(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in brackets and may hold spaces. After it, user and system time are the 12th and the 13th field.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Some(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+}
+
 /// The command line of a process, as `ps` shows it to every user.
 #[must_use]
 pub fn command_line(pid: u32) -> Vec<u8> {

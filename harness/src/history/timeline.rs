@@ -115,7 +115,7 @@ pub(crate) struct FailureRecord {
 
 impl Timeline {
     pub(crate) fn of(plan: &Plan) -> Self {
-        Self { heartbeats: plan.heartbeats_ms.iter().map(|due| (*due, None)).collect(), ..Self::default() }
+        Self { heartbeats: plan.heartbeats_ms.iter().map(|due_ms| (due_ms, None)).collect(), ..Self::default() }
     }
 
     pub(crate) fn absorb(&mut self, record: &Record) {

@@ -172,7 +172,7 @@ impl DrawnArrivals {
 }
 
 /// The dice of the n-th draw.
-fn dice(seed: u64, salt: u64, number: u64) -> Pcg64 {
+pub(super) fn dice(seed: u64, salt: u64, number: u64) -> Pcg64 {
     Pcg64::seed_from_u64(seed ^ salt ^ number.wrapping_mul(SPREAD))
 }
 

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use super::{Plan, SHARES_MAX, SOAK_MAX, STREAMS_MAX, Scenario, millis};
+use super::{Plan, PlannedChurn, SHARES_MAX, SOAK_MAX, STREAMS_MAX, Scenario, Sequence, millis};
 use crate::catalog::Chaos;
 
 /// No scenario is played faster.
 const PACE_MAX: f64 = 1_000_000.0;
 /// Nor slower: a day would take three years.
 const PACE_MIN: f64 = 0.001;
+/// Nothing that is computed comes more often.
+const EVERY_MS_MIN: u64 = 1_000;
 
 /// No settings make such a plan.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -19,8 +21,8 @@ pub enum PlanError {
     /// Nothing can be played at this pace.
     #[error("its pace is {0}; it must be a number from {PACE_MIN} to {PACE_MAX}")]
     Pace(f64),
-    /// Longer than a day.
-    #[error("{name} is {millis} ms; nothing takes longer than a day")]
+    /// Longer than a week.
+    #[error("{name} is {millis} ms; nothing takes longer than a week")]
     Long {
         /// What.
         name: &'static str,
@@ -36,6 +38,14 @@ pub enum PlanError {
         at_ms: u64,
         /// The length of the soak, scenario milliseconds.
         duration_ms: u64,
+    },
+    /// Closer together than anything may be.
+    #[error("{name} comes every {every_ms} ms; nothing comes more often than every {EVERY_MS_MIN} ms")]
+    Dense {
+        /// What.
+        name: &'static str,
+        /// From one to the next, scenario milliseconds.
+        every_ms: u64,
     },
     /// More streams than a session holds.
     #[error("it holds {0} streams; there may be {STREAMS_MAX}")]
@@ -78,11 +88,7 @@ impl Plan {
         if count > STREAMS_MAX {
             return Err(PlanError::Streams(count));
         }
-        for churn in &self.churns {
-            if churn.streams.len() > count as usize || churn.streams.iter().any(|stream| *stream >= count) {
-                return Err(PlanError::Churn { at_ms: churn.at_ms });
-            }
-        }
+        self.check_churns()?;
         for (n, event) in self.chaos.iter().enumerate() {
             if self.chaos[..n].iter().any(|other| other.chaos == event.chaos) {
                 return Err(PlanError::Chaos(event.chaos));
@@ -92,22 +98,41 @@ impl Plan {
     }
 
     fn check_moments(&self) -> Result<(), PlanError> {
-        let runs = self.runs.last_ms().map(|at_ms| ("a run", at_ms)).into_iter();
-        let churns = self.churns.iter().map(|churn| ("a churn", churn.at_ms));
-        let pulses = self.pulses.iter().map(|pulse| ("a pulse", pulse.at_ms));
-        let chaos = self.chaos.iter().map(|event| (event.chaos.name(), event.at_ms));
-        let named = |name, moments: &'_ [u64]| moments.iter().map(move |at_ms| (name, *at_ms)).collect::<Vec<_>>();
-        let mut moments = runs
-            .chain(churns)
-            .chain(pulses)
-            .chain(chaos)
-            .chain(named("a safety probe", &self.safety_ms))
-            .chain(named("a privacy slice", &self.privacy_ms))
-            .chain(named("a heartbeat", &self.heartbeats_ms))
-            .chain(named("a snapshot", &self.snapshots_ms));
         let duration_ms = self.duration_ms;
-        let late = moments.find(|(_, at_ms)| *at_ms > duration_ms);
-        late.map_or(Ok(()), |(name, at_ms)| Err(PlanError::Late { name, at_ms, duration_ms }))
+        let check = |name, latest_ms: Option<u64>, every_ms: Option<u64>| match (latest_ms, every_ms) {
+            (Some(at_ms), _) if at_ms > duration_ms => Err(PlanError::Late { name, at_ms, duration_ms }),
+            (Some(_), Some(every_ms)) if every_ms < EVERY_MS_MIN => Err(PlanError::Dense { name, every_ms }),
+            _ => Ok(()),
+        };
+        check("a run", self.runs.last_ms(), None)?;
+        for event in &self.chaos {
+            check(event.chaos.name(), Some(event.at_ms), None)?;
+        }
+        check("a churn", self.churns.latest_ms(), self.churns.every_ms())?;
+        check("a pulse", self.pulses.latest_ms(), self.pulses.every_ms())?;
+        let moments = [
+            ("a safety probe", &self.safety_ms),
+            ("a privacy slice", &self.privacy_ms),
+            ("a heartbeat", &self.heartbeats_ms),
+            ("a snapshot", &self.snapshots_ms),
+        ];
+        moments.into_iter().try_for_each(|(name, moments)| check(name, moments.latest_ms(), moments.every_ms()))
+    }
+
+    fn check_churns(&self) -> Result<(), PlanError> {
+        let count = self.scenario.streams.count;
+        match &self.churns {
+            Sequence::Listed(churns) => {
+                let is_wrong = |churn: &&PlannedChurn| {
+                    churn.streams.len() > count as usize || churn.streams.iter().any(|stream| *stream >= count)
+                };
+                churns.iter().find(is_wrong).map_or(Ok(()), |churn| Err(PlanError::Churn { at_ms: churn.at_ms }))
+            }
+            Sequence::Computed(rule) if rule.streams > count || rule.closed > rule.streams => {
+                Err(PlanError::Churn { at_ms: rule.when.first_ms })
+            }
+            Sequence::Computed(_) => Ok(()),
+        }
     }
 }
 
@@ -145,7 +170,10 @@ fn durations(scenario: &Scenario) -> [(&'static str, Duration); 24] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalog::Suite, plan::PlannedChaos};
+    use crate::{
+        catalog::Suite,
+        plan::{PlannedChaos, Regular},
+    };
 
     fn plan(suite: Suite) -> Plan {
         Plan::new(suite, &Scenario::default(), 1, 120.0)
@@ -170,7 +198,7 @@ mod tests {
             assert!(wrong(|plan| plan.pace = pace).starts_with("its pace is"), "{pace}");
         }
         assert_eq!(
-            "the soak is 18446744073709551615 ms; nothing takes longer than a day",
+            "the soak is 18446744073709551615 ms; nothing takes longer than a week",
             wrong(|plan| plan.duration_ms = u64::MAX)
         );
         assert!(wrong(|plan| plan.scenario.warm_up = Duration::MAX).starts_with("warm_up is"));
@@ -180,12 +208,26 @@ mod tests {
             wrong(|plan| plan.chaos[0].at_ms = u64::MAX)
         );
         assert_eq!(
-            "it holds 4000000000 streams; there may be 1024",
+            "it holds 4000000000 streams; there may be 20000",
             wrong(|p| p.scenario.streams.count = 4_000_000_000)
         );
         assert_eq!(
             "the churn at 300000 ms closes streams that there are not",
-            wrong(|p| p.churns[0].streams = vec![20])
+            wrong(|p| p.churns = Sequence::Listed(vec![PlannedChurn { at_ms: 300_000, streams: vec![20] }]))
+        );
+        let churns = wrong(|plan| {
+            let Sequence::Computed(rule) = &mut plan.churns else { panic!("{:?}", plan.churns) };
+            rule.streams = 21;
+        });
+        assert_eq!("the churn at 300000 ms closes streams that there are not", churns);
+        let moments = |first_ms, every_ms, count| Sequence::Computed(Regular { first_ms, every_ms, count });
+        assert_eq!(
+            "a heartbeat comes every 1 ms; nothing comes more often than every 1000 ms",
+            wrong(|plan| plan.heartbeats_ms = moments(0, 1, 7_000_000))
+        );
+        assert_eq!(
+            "a snapshot is due at 18446744073709551615 ms, and the soak is over at 7200000 ms",
+            wrong(|plan| plan.snapshots_ms = moments(0, 60_000, u64::MAX))
         );
         assert_eq!(
             "latency comes more than once",

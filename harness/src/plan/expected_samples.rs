@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, Plan, PlannedChaos, millis};
+use super::{Arrivals, Plan, PlannedChaos, Regular, Sequence, millis};
 use crate::catalog::{Chaos, Kpi, Workload};
 
 /// Prompts that each safety probe tries to inject.
 pub const INJECTIONS_PER_PROBE: u64 = 3;
 /// Kinds of personal data that each safety probe sends.
 pub const PII_PER_PROBE: u64 = 3;
+/// Published versions that are looked for again, the new one among them. Beyond it the oldest are let go.
+pub const VERSIONS_MAX: u64 = 256;
+const MINUTE_MS: u64 = 60_000;
 /// Samples promised, by KPI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedSamples(BTreeMap<Kpi, u64>);
@@ -50,7 +53,6 @@ impl Plan {
 }
 
 fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
-    let count = |n: usize| n as u64;
     match kpi {
         Kpi::Availability => steady.of_evenly_spread(plan.cycles(Workload::Availability)),
         Kpi::RunSuccess | Kpi::JudgeP95 | Kpi::ShieldP95 => plan.runs.count(),
@@ -71,23 +73,27 @@ fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
         // Every run writes at least a line and an end to each workspace stream.
         Kpi::SseWriteP99 | Kpi::SseDuplicates | Kpi::SseGaps => {
             let streams = if plan.unsupported.workspace_stream { 1 } else { u64::from(plan.scenario.streams.count) };
-            plan.runs.count() * 2 * streams
+            plan.runs.count().saturating_mul(2 * streams)
         }
         // A run is at least created, started and looked at.
         Kpi::ErrorRateSteady => 3 * steady.arrivals(&plan.runs),
         // Windows close when the gateway is well, so only the settling time after each event is certain.
         Kpi::ErrorRateChaos => 3 * chaos_runs(plan),
-        Kpi::PublishSearchDelay => count(plan.pulses.len()),
-        // Each pulse looks for every earlier version from two workspaces: none, two, four, …
-        Kpi::RegistryConsistency => count(plan.pulses.len()) * count(plan.pulses.len()).saturating_sub(1),
-        Kpi::TamperedManifests => count(plan.pulses.iter().filter(|pulse| pulse.tampered).count()),
-        Kpi::InjectionsBlocked => INJECTIONS_PER_PROBE * count(plan.safety_ms.len()),
-        Kpi::PiiMasked => PII_PER_PROBE * count(plan.safety_ms.len()),
-        Kpi::PlaintextLeaks => count(plan.privacy_ms.len()),
+        Kpi::PublishSearchDelay => plan.pulses.count(),
+        // Each pulse looks for the earlier versions from two workspaces: none, two, four, … up to all that are looked for.
+        Kpi::RegistryConsistency => {
+            let growing = plan.pulses.count().min(VERSIONS_MAX);
+            let full = plan.pulses.count() - growing;
+            growing * growing.saturating_sub(1) + full.saturating_mul(2 * (VERSIONS_MAX - 1))
+        }
+        Kpi::TamperedManifests => plan.pulses.tampered(),
+        Kpi::InjectionsBlocked => INJECTIONS_PER_PROBE * plan.safety_ms.count(),
+        Kpi::PiiMasked => PII_PER_PROBE * plan.safety_ms.count(),
+        Kpi::PlaintextLeaks => plan.privacy_ms.count(),
         Kpi::RssDrift | Kpi::FdDrift | Kpi::SseConnectionDrift | Kpi::QueueDrift | Kpi::ClockDrift => {
             steady.minutes_after(millis(plan.scenario.warm_up))
         }
-        Kpi::ChaosRecovery => count(plan.chaos.len()),
+        Kpi::ChaosRecovery => plan.chaos.len() as u64,
     }
 }
 
@@ -135,10 +141,6 @@ impl Steady {
         Self { duration_ms: plan.duration_ms, windows_ms }
     }
 
-    fn contains(&self, at_ms: u64) -> bool {
-        at_ms < self.duration_ms && !self.windows_ms.iter().any(|(from, to)| (*from..*to).contains(&at_ms))
-    }
-
     /// The time that no window takes.
     fn spans(&self) -> Vec<(u64, u64)> {
         let mut spans = Vec::new();
@@ -161,22 +163,24 @@ impl Steady {
         numbers.map(|numbers| runs.own_streams(numbers)).sum()
     }
 
-    fn of_moments(&self, moments_ms: impl Iterator<Item = u64>) -> u64 {
-        moments_ms.filter(|at| self.contains(*at)).count() as u64
+    fn of_regular(&self, moments: Regular) -> u64 {
+        let moments = Sequence::Computed(moments);
+        self.spans().into_iter().map(|(from_ms, to_ms)| moments.within(from_ms, to_ms)).sum()
     }
 
     fn of_evenly_spread(&self, count: u64) -> u64 {
         let every_ms = (self.duration_ms / count.max(1)).max(1);
-        self.of_moments((0..count).map(|n| n * every_ms))
+        self.of_regular(Regular { first_ms: 0, every_ms, count })
     }
 
     /// Streams that a churn closes, and that come back.
     fn returns(&self, plan: &Plan) -> u64 {
-        let churns = plan.churns.iter().filter(|churn| self.contains(churn.at_ms));
-        churns.map(|churn| churn.streams.len() as u64).sum()
+        self.spans().into_iter().map(|(from_ms, to_ms)| plan.churns.closed_within(from_ms, to_ms)).sum()
     }
 
     fn minutes_after(&self, warm_up_ms: u64) -> u64 {
-        self.of_moments((0..self.duration_ms / 60_000).map(|n| n * 60_000).filter(|at| *at >= warm_up_ms))
+        let first_ms = warm_up_ms.next_multiple_of(MINUTE_MS);
+        let whole_minutes_ms = self.duration_ms / MINUTE_MS * MINUTE_MS;
+        self.of_regular(Regular::before(first_ms, MINUTE_MS, whole_minutes_ms))
     }
 }

@@ -11,6 +11,7 @@ mod log_streams;
 mod render;
 mod scenario;
 mod schedule;
+mod sequence;
 #[cfg(test)]
 mod tests;
 mod unsupported;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use arrivals::SHARES_MAX;
 pub use arrivals::{Arrivals, DrawnArrivals};
 pub use check::PlanError;
-pub use expected_samples::{ExpectedSamples, INJECTIONS_PER_PROBE, PII_PER_PROBE};
+pub use expected_samples::{ExpectedSamples, INJECTIONS_PER_PROBE, PII_PER_PROBE, VERSIONS_MAX};
 pub use lever::Lever;
 pub use log_streams::{asks_as_a_browser, log_stream_name};
 pub use render::moment;
@@ -29,6 +30,7 @@ pub use scenario::{
     ChaosLoad, PER_MINUTE_MAX, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad,
     millis,
 };
+pub use sequence::{ChurnRule, PulseRule, Regular, Rule, Sequence};
 use serde::{Deserialize, Serialize};
 pub use unsupported::Unsupported;
 
@@ -50,19 +52,19 @@ pub struct Plan {
     /// W1, in order of arrival.
     pub runs: Arrivals,
     /// W2, in order.
-    pub churns: Vec<PlannedChurn>,
+    pub churns: Sequence<ChurnRule>,
     /// W3, in order.
-    pub pulses: Vec<PlannedPulse>,
+    pub pulses: Sequence<PulseRule>,
     /// W4.
-    pub safety_ms: Vec<u64>,
+    pub safety_ms: Sequence<Regular>,
     /// W5.
-    pub privacy_ms: Vec<u64>,
+    pub privacy_ms: Sequence<Regular>,
     /// W6, in order; empty without chaos.
     pub chaos: Vec<PlannedChaos>,
     /// Heartbeats, the last at the very end.
-    pub heartbeats_ms: Vec<u64>,
+    pub heartbeats_ms: Sequence<Regular>,
     /// Snapshots, the first at the start.
-    pub snapshots_ms: Vec<u64>,
+    pub snapshots_ms: Sequence<Regular>,
     /// How many samples each KPI is promised.
     pub promises: ExpectedSamples,
     /// What is not played and not judged, because the gateway does not have what it needs.
@@ -108,16 +110,6 @@ pub struct PlannedChaos {
     pub chaos: Chaos,
 }
 
-/// When a workload plays its cycles.
-enum Moments<'a> {
-    /// At those of the arrivals.
-    Of(&'a Arrivals),
-    /// Scenario milliseconds.
-    At(Vec<u64>),
-    /// Evenly spread, the first at 0.
-    Every(Duration),
-}
-
 impl Plan {
     /// Draws the plan of a suite from a scenario.
     #[must_use]
@@ -146,30 +138,20 @@ impl Plan {
     /// first cycle.
     #[must_use]
     pub fn cycles(&self, workload: Workload) -> u64 {
-        match self.moments(workload) {
-            Moments::Of(arrivals) => arrivals.count(),
-            Moments::At(moments_ms) => moments_ms.len() as u64,
-            Moments::Every(every) => self.ticks(every),
-        }
-    }
-
-    fn moments(&self, workload: Workload) -> Moments<'_> {
         match workload {
-            Workload::Runs => Moments::Of(&self.runs),
-            Workload::Churn => {
-                Moments::At(std::iter::once(0).chain(self.churns.iter().map(|churn| churn.at_ms)).collect())
-            }
-            Workload::Registry => Moments::At(self.pulses.iter().map(|pulse| pulse.at_ms).collect()),
-            Workload::Safety => Moments::At(self.safety_ms.clone()),
-            Workload::Privacy => Moments::At(self.privacy_ms.clone()),
-            Workload::Chaos => Moments::At(self.chaos.iter().map(|event| event.at_ms).collect()),
-            Workload::Availability => Moments::Every(self.scenario.availability_every),
-            Workload::Metrics => Moments::Every(self.scenario.metrics_every),
+            Workload::Runs => self.runs.count(),
+            Workload::Churn => 1 + self.churns.count(),
+            Workload::Registry => self.pulses.count(),
+            Workload::Safety => self.safety_ms.count(),
+            Workload::Privacy => self.privacy_ms.count(),
+            Workload::Chaos => self.chaos.len() as u64,
+            Workload::Availability => self.ticks(self.scenario.availability_every),
+            Workload::Metrics => self.ticks(self.scenario.metrics_every),
         }
     }
 
     /// How often something that starts at 0 and comes every so often happens before the end.
     fn ticks(&self, every: Duration) -> u64 {
-        self.duration_ms.div_ceil(millis(every).max(1))
+        Regular::before(0, millis(every), self.duration_ms).count
     }
 }

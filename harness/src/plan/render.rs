@@ -2,11 +2,16 @@
 
 use std::fmt;
 
-use super::{Arrivals, Moments, Plan};
+use super::{Plan, PlannedChurn, Regular, Sequence};
 use crate::catalog::Workload;
 
 /// Moments that are listed in full.
 const LISTED_MAX: u64 = 12;
+/// Churns that are, one line each, and the streams of one of them.
+const CHURNS_LISTED_MAX: u64 = 48;
+const STREAMS_LISTED_MAX: usize = 12;
+/// Of more, so many of the first, and the last.
+const FIRST_LISTED: u64 = 3;
 
 /// A moment of scenario time as `T+45:00` (minutes and seconds).
 #[must_use]
@@ -25,8 +30,8 @@ impl fmt::Display for Plan {
             let unit = if cycles == 1 { "cycle" } else { "cycles" };
             writeln!(f, "{workload:<20} {cycles:>5} {unit:<6}  {}", self.when(workload))?;
         }
-        writeln!(f, "{:<20} {:>5}         {}", "heartbeat", self.heartbeats_ms.len(), list(&self.heartbeats_ms))?;
-        writeln!(f, "{:<20} {:>5}         {}", "snapshot", self.snapshots_ms.len(), list(&self.snapshots_ms))?;
+        writeln!(f, "{:<20} {:>5}         {}", "heartbeat", self.heartbeats_ms.count(), moments(&self.heartbeats_ms))?;
+        writeln!(f, "{:<20} {:>5}         {}", "snapshot", self.snapshots_ms.count(), moments(&self.snapshots_ms))?;
         writeln!(f)?;
         writeln!(f, "samples promised")?;
         for (kpi, samples) in self.promises.iter() {
@@ -46,57 +51,49 @@ impl Plan {
                     format!("{agent} {count}")
                 });
                 let agents: Vec<String> = agents.collect();
-                format!("{}; {own} with a stream of their own; {}", arrivals(&self.runs), agents.join(", "))
+                let when =
+                    list(self.runs.count(), LISTED_MAX, ", ", |number| Some(moment(self.runs.get(number)?.at_ms)));
+                format!("{when}; {own} with a stream of their own; {}", agents.join(", "))
             }
             Workload::Churn => {
-                let churns = self.churns.iter().map(|churn| {
-                    let streams: Vec<String> = churn.streams.iter().map(u32::to_string).collect();
-                    format!("{} closes {}", moment(churn.at_ms), streams.join(" "))
-                });
-                let churns: Vec<String> = churns.collect();
-                format!(
-                    "T+00:00 opens {}\n{:35}{}",
-                    self.scenario.streams.count,
-                    "",
-                    churns.join(&format!("\n{:35}", ""))
-                )
+                let line = |number| self.churns.get(number).map(|churn| churn_line(&churn));
+                let next_line = format!("\n{:35}", "");
+                let churns = list(self.churns.count(), CHURNS_LISTED_MAX, &next_line, line);
+                format!("T+00:00 opens {}{next_line}{churns}", self.scenario.streams.count)
             }
-            Workload::Registry => {
-                let pulses = self.pulses.iter().map(|pulse| {
-                    let tampered = if pulse.tampered { " and a tampered manifest" } else { "" };
-                    format!("{}{tampered}", moment(pulse.at_ms))
-                });
-                pulses.collect::<Vec<_>>().join(", ")
-            }
+            Workload::Registry => list(self.pulses.count(), LISTED_MAX, ", ", |number| {
+                let pulse = self.pulses.get(number)?;
+                let tampered = if pulse.tampered { " and a tampered manifest" } else { "" };
+                Some(format!("{}{tampered}", moment(pulse.at_ms)))
+            }),
+            Workload::Safety => moments(&self.safety_ms),
+            Workload::Privacy => moments(&self.privacy_ms),
+            Workload::Availability => format!("every {:?}", self.scenario.availability_every),
+            Workload::Metrics => format!("every {:?}", self.scenario.metrics_every),
             Workload::Chaos => {
                 let events = self.chaos.iter().map(|event| format!("{} {}", moment(event.at_ms), event.chaos));
                 events.collect::<Vec<_>>().join(", ")
             }
-            other => match self.moments(other) {
-                Moments::Of(runs) => arrivals(runs),
-                Moments::At(moments_ms) => list(&moments_ms),
-                Moments::Every(every) => format!("every {every:?}"),
-            },
         }
     }
 }
 
-/// The moments of arrivals, of which there may be millions.
-fn arrivals(runs: &Arrivals) -> String {
-    let last = runs.count().saturating_sub(1);
-    let numbers =
-        if last > LISTED_MAX { (0..LISTED_MAX).chain([last]).collect() } else { (0..=last).collect::<Vec<_>>() };
-    let moments_ms: Vec<u64> = numbers.into_iter().filter_map(|number| runs.get(number)).map(|run| run.at_ms).collect();
-    list(&moments_ms)
+fn churn_line(churn: &PlannedChurn) -> String {
+    let closed = churn.streams.len();
+    let streams: Vec<String> = churn.streams.iter().take(STREAMS_LISTED_MAX).map(u32::to_string).collect();
+    let more = if closed > streams.len() { format!(" … ({closed} streams)") } else { String::new() };
+    format!("{} closes {}{more}", moment(churn.at_ms), streams.join(" "))
 }
 
-/// Up to a dozen moments in full, else the first three and the last.
-fn list(moments_ms: &[u64]) -> String {
-    let shown = |moments: &[u64]| moments.iter().map(|at| moment(*at)).collect::<Vec<_>>().join(", ");
-    match moments_ms {
-        [first @ .., last] if first.len() as u64 >= LISTED_MAX => {
-            format!("{}, … {}", shown(&first[..3]), moment(*last))
-        }
-        all => shown(all),
+fn moments(sequence: &Sequence<Regular>) -> String {
+    list(sequence.count(), LISTED_MAX, ", ", |number| sequence.get(number).map(moment))
+}
+
+/// Up to `max` items and one more in full, else the first few and the last. There may be millions.
+fn list(count: u64, max: u64, between: &str, item: impl Fn(u64) -> Option<String>) -> String {
+    let join = |numbers: std::ops::Range<u64>| numbers.filter_map(&item).collect::<Vec<_>>().join(between);
+    if count <= max + 1 {
+        return join(0..count);
     }
+    format!("{}{between}… {}", join(0..FIRST_LISTED), join(count - 1..count))
 }

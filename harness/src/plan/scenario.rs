@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Regular;
+
 /// The shape of a soak. `tests/soak.toml` sets it; [`Scenario::default`] is what design calls for.
 ///
 /// Durations are scenario time, which pace divides, except where a field says that it belongs to the wire.
@@ -37,10 +39,10 @@ pub struct Scenario {
     pub metrics_every: Duration,
 }
 
-/// A day: longer than any leak that drifts look for needs. Nothing in a scenario takes more.
-pub const SOAK_MAX: Duration = minutes(24 * 60);
-/// No soak holds more workspace log streams than this: the ledger has a bit for each.
-pub const STREAMS_MAX: u32 = 1_024;
+/// A week: longer than any leak that drifts look for needs. Nothing in a scenario takes more.
+pub const SOAK_MAX: Duration = minutes(7 * 24 * 60);
+/// Workspace log streams: twice as many as one session is made for.
+pub const STREAMS_MAX: u32 = 20_000;
 /// Runs of W1 a minute.
 pub const PER_MINUTE_MAX: u32 = 120_000;
 
@@ -54,10 +56,15 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// The moments of the pulse before `end`, in milliseconds.
-    pub fn moments_ms(self, end: Duration) -> impl Iterator<Item = u64> {
-        let (first, every, end) = (millis(self.first_at), millis(self.every).max(1), millis(end));
-        (0..).map(move |n: u64| first.saturating_add(n.saturating_mul(every))).take_while(move |at| *at < end)
+    /// The moments of the pulse before `end`.
+    pub(super) fn before(self, end: Duration) -> Regular {
+        Regular::before(millis(self.first_at), millis(self.every), millis(end))
+    }
+
+    /// How often it comes before `end`.
+    #[must_use]
+    pub fn count(self, end: Duration) -> u64 {
+        self.before(end).count
     }
 }
 

@@ -83,7 +83,7 @@ proptest! {
         suite in suite(), scenario in scenario(), seed: u64,
     ) {
         let count = scenario.streams.count;
-        for churn in Plan::new(suite, &scenario, seed, 1.0).churns {
+        for churn in Plan::new(suite, &scenario, seed, 1.0).churns.iter() {
             let closed = churn.streams.len() as u32;
             // One of a few is more than three in ten, and a churn that closes none would be none.
             prop_assert!(closed * 100 <= count * 30 || closed == 1, "{closed} of {count}");

@@ -191,7 +191,7 @@ async fn play_plan(begun: &StartedSession, context: &Context) {
     let (clock, stop) = (&context.schedule.clock, &context.schedule.stop);
     let deadline = clock.instant(config.plan.duration_ms) + config.plan.scenario.runs.timeout + OVERTIME;
     let is_due = |at_ms: &u64| !(begun.resumed.is_there() && config.folder.snapshot(at_ms / 60_000).exists());
-    let mut snapshots = config.plan.snapshots_ms.iter().copied().filter(is_due).peekable();
+    let mut snapshots = config.plan.snapshots_ms.iter().filter(is_due).peekable();
     let mut next_flush_ms = (clock.now_ms() / INTERVAL_MS + 1) * INTERVAL_MS;
     let mut checkpoints = tokio::time::interval(CHECKPOINT_EVERY);
     checkpoints.set_missed_tick_behavior(MissedTickBehavior::Delay);

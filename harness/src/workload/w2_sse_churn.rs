@@ -43,7 +43,7 @@ impl Worker for SseChurn {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let orders = self.open_streams(&context);
-            while let Some(planned) = context.schedule.plan.churns.get(self.place.next()) {
+            while let Some(planned) = context.schedule.plan.churns.get(self.place.next() as u64) {
                 if !context.schedule.until(planned.at_ms).await {
                     break;
                 }
@@ -51,7 +51,7 @@ impl Worker for SseChurn {
                 let due = context.schedule.due(planned.at_ms);
                 let cycle = context.recorder.cycle_started(Workload::Churn, due);
                 // Beside: at a high pace the one before may still wait for its streams, or for a safety probe.
-                let (one, planned, orders) = (context.clone(), planned.clone(), orders.clone());
+                let (one, orders) = (context.clone(), orders.clone());
                 self.churns.play(&context, Workload::Churn, async move {
                     churn(&one, &planned, &orders).await;
                     one.recorder.cycle_finished(Workload::Churn, cycle);

@@ -21,7 +21,7 @@ use crate::{
     clock,
     gateway::{Answer, Client, Manifest, dialect::VersionForm},
     journal::{Counter, Finding, Timing, clip},
-    plan::PlannedPulse,
+    plan::{PlannedPulse, VERSIONS_MAX},
     session::{Call, Context, Fatal, ResumeState, Sent, StartPoint, TaskGroup, Worker},
 };
 
@@ -34,8 +34,6 @@ const SEARCH_EVERY: Duration = Duration::from_millis(200);
 const TRIES_MAX: u32 = 3;
 /// Between tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// Versions that are looked for again. Beyond it the oldest are let go.
-const VERSIONS_MAX: usize = 256;
 
 /// W3.
 #[derive(Debug, Default)]
@@ -91,7 +89,7 @@ impl Worker for RegistryPulse {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
-            while let Some(planned) = context.schedule.plan.pulses.get(self.place.next()) {
+            while let Some(planned) = context.schedule.plan.pulses.get(self.place.next() as u64) {
                 if !context.schedule.until(planned.at_ms).await {
                     break;
                 }
@@ -99,7 +97,7 @@ impl Worker for RegistryPulse {
                 self.place.advance();
                 let cycle = context.recorder.cycle_started(Workload::Registry, context.schedule.due(planned.at_ms));
                 // Beside: at a high pace the one before may still be searching for its version.
-                let (one, planned, registry) = (context.clone(), planned.clone(), Arc::clone(&self.registry));
+                let (one, registry) = (context.clone(), Arc::clone(&self.registry));
                 self.pulses.play(&context, Workload::Registry, async move {
                     pulse(&one, number, &planned, &registry).await;
                     one.recorder.cycle_finished(Workload::Registry, cycle);
@@ -135,7 +133,7 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
                 context.recorder.incident_since(Finding::VersionFound { pulse, version: version.clone() }, since);
                 let mut published = registry.published.lock().unwrap_or_else(PoisonError::into_inner);
                 published.insert(number, version);
-                if published.len() > VERSIONS_MAX {
+                if published.len() as u64 > VERSIONS_MAX {
                     published.pop_first();
                 }
             }

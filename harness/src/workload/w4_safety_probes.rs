@@ -51,7 +51,7 @@ impl Worker for SafetyProbes {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             self.place.again();
-            while let Some(due_ms) = context.schedule.plan.safety_ms.get(self.place.next()).copied() {
+            while let Some(due_ms) = context.schedule.plan.safety_ms.get(self.place.next() as u64) {
                 if !context.schedule.until(due_ms).await {
                     break;
                 }

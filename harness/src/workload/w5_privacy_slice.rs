@@ -54,7 +54,7 @@ impl Worker for PrivacySlice {
         Box::pin(async move {
             self.place.again();
             let client = context.calls.client.for_workspace(&format!("{}-privacy", context.calls.client.workspace()));
-            while let Some(due_ms) = context.schedule.plan.privacy_ms.get(self.place.next()).copied() {
+            while let Some(due_ms) = context.schedule.plan.privacy_ms.get(self.place.next() as u64) {
                 if !context.schedule.until(due_ms).await {
                     break;
                 }

@@ -60,7 +60,7 @@ fn no_fatal_errors(plan: &Plan, history: &History) -> Judgement {
 
 /// Every planned heartbeat came, and none was late.
 fn heartbeats(plan: &Plan, history: &History) -> Judgement {
-    let planned = plan.heartbeats_ms.len() as u64;
+    let planned = plan.heartbeats_ms.count();
     let target = Target::AtLeast(as_value(planned));
     let mut found = open(HarnessCheck::Heartbeats, Unit::Count, target, "heartbeats");
     found.promised = planned;

@@ -3,6 +3,9 @@
 //! No well-kept crate has it: `robust-rs` is a first release on top of a linear algebra stack, and `u-analytics` gives a
 //! slope over even steps only, where floors have holes.
 
+/// A day of minutes.
+const POINTS_MAX: usize = 24 * 60;
+
 /// A straight line through a series, by its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::judge) struct TrendLine {
@@ -47,21 +50,24 @@ impl TrendLine {
 /// The Theil–Sen line through minutes and floors: the median of the slopes between all pairs, and the median of what
 /// that leaves. A quarter of the floors may lie anywhere before it bends (H. Theil, 1950; P. K. Sen, 1968).
 ///
+/// Its cost grows with the square of the points: of more than a day of minutes the least of each few stands for them.
+///
 /// None with fewer than two minutes.
 pub(in crate::judge) fn line(floors: &[(u64, f64)]) -> Option<TrendLine> {
     #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-    let points: Vec<(f64, f64)> = floors.iter().map(|(minute, floor)| (*minute as f64, *floor)).collect();
+    let points: Vec<(f64, f64)> = floors
+        .chunks(floors.len().div_ceil(POINTS_MAX).max(1))
+        .filter_map(|few| few.iter().min_by(|a, b| a.1.total_cmp(&b.1)))
+        .map(|(minute, floor)| (*minute as f64, *floor))
+        .collect();
     let pairs = points.iter().enumerate().flat_map(|(n, a)| points[n + 1..].iter().map(move |b| (a, b)));
     let slopes = pairs.filter(|(a, b)| a.0 < b.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0));
     let slope = median(slopes.collect())?;
     let offset = median(points.iter().map(|(minute, floor)| floor - slope * minute).collect())?;
-    let (first, last) = (points.first()?.0, points.last()?.0);
-    Some(TrendLine {
-        from_minute: floors.first()?.0,
-        to_minute: floors.last()?.0,
-        start: offset + slope * first,
-        end: offset + slope * last,
-    })
+    let (from_minute, to_minute) = (floors.first()?.0, floors.last()?.0);
+    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
+    let at = |minute: u64| slope.mul_add(minute as f64, offset);
+    Some(TrendLine { from_minute, to_minute, start: at(from_minute), end: at(to_minute) })
 }
 
 /// The median; the mean of the middle two where there are two.
@@ -82,6 +88,14 @@ mod tests {
     fn series(minutes: u64, of: impl FnMut(u64) -> f64) -> Vec<(u64, f64)> {
         let mut of = of;
         (0..minutes).map(|minute| (minute, of(minute))).collect()
+    }
+
+    #[test]
+    fn a_week_of_minutes_has_the_line_of_its_floors() {
+        let week = series(7 * 24 * 60, |minute| 100.0 + minute as f64 * 0.01 + (minute % 7) as f64);
+        let line = line(&week).unwrap();
+        assert!((line.rise() - 100.79).abs() < 0.1, "{line:?}");
+        assert_eq!((0, 7 * 24 * 60 - 1), (line.from_minute, line.to_minute));
     }
 
     #[test]

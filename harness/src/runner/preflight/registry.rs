@@ -122,7 +122,8 @@ impl Check<'_> {
     /// Publishes further versions, up to as many as a soak does.
     async fn publish_more(&mut self, first: String) -> Vec<String> {
         let scenario = &self.settings.scenario;
-        let planned = scenario.registry.pulse.moments_ms(scenario.full_duration).count().min(VERSIONS_MAX);
+        let planned = scenario.registry.pulse.count(scenario.full_duration);
+        let planned = usize::try_from(planned).unwrap_or(VERSIONS_MAX).min(VERSIONS_MAX);
         let form = self.spec(CallName::Publish).map(|spec| spec.habits.version_form).unwrap_or_default();
         let mut versions = vec![first];
         let mut stamp_ms = now_ms().saturating_add(3 * form.step_ms());

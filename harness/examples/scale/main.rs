@@ -1,0 +1,126 @@
+//! What S2 costs with many streams or many runs, beside a program that only reads the same bytes:
+//!
+//! ```sh
+//! cargo run --release -p s2-harness --example scale
+//! ```
+//!
+//! Each round of a row plays two soaks at one mock gateway, which is a process of its own: one with the row's streams, and one with
+//! two streams and the same runs, beside a [reader](reader) of the row's streams. So both sides read the same events in one run.
+//! Processor time is that of the whole process, by `/proc`, between the same moments of both soaks. The table has the medians of the
+//! rounds, and their ranges.
+//!
+//! `ROUNDS`, `SECONDS` (of a soak) and `ROWS` (numbers, from 1) in the environment change what is measured. Only on Linux.
+
+mod measure;
+mod reader;
+
+use std::{env, process::ExitCode, time::Duration};
+
+use measure::{Measured, measure};
+use mock_gateway::{Config, MockGateway};
+use s2_harness::workload;
+use testkit::AnyError;
+
+/// Set where this program is to be the gateway, or the reader.
+const ROLE: &str = "SCALE_ROLE";
+
+/// What is measured: streams, runs a minute.
+const ROWS: [Row; 5] = [
+    Row { streams: 20, runs_per_minute: 3 },
+    Row { streams: 128, runs_per_minute: 1_200 },
+    Row { streams: 1_000, runs_per_minute: 300 },
+    Row { streams: 10_000, runs_per_minute: 60 },
+    Row { streams: 2, runs_per_minute: 60_000 },
+];
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    streams: u32,
+    runs_per_minute: u32,
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = testkit::play_if_asked(testkit::no_gateway, workload::workers) {
+        return code;
+    }
+    match env::var(ROLE).as_deref() {
+        Ok("gateway") => testkit::serve(start_gateway()),
+        Ok("reader") => ended(reader::run()),
+        _ => ended(bench()),
+    }
+}
+
+fn ended(outcome: Result<(), AnyError>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scale: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A mock gateway with room for the largest row.
+async fn start_gateway() -> Result<(String, impl Future<Output = ()>), AnyError> {
+    let config = Config {
+        event_log_capacity: 20_000,
+        stream_queue_capacity: 2_048,
+        stream_capacity: 24_000,
+        connection_capacity: 28_000,
+        finished_run_capacity: 20_000,
+        live_run_capacity: 8_192,
+        worker_capacity: 4_096,
+        ..Config::default()
+    };
+    let gateway = MockGateway::start(config).await?;
+    Ok((gateway.url(), async move { gateway.shutdown().await }))
+}
+
+fn number<T: std::str::FromStr>(name: &str, default: T) -> Result<T, AnyError> {
+    match env::var(name) {
+        Ok(text) => text.parse().map_err(|_| format!("{name} is {text:?}, which is no number").into()),
+        Err(_) => Ok(default),
+    }
+}
+
+fn bench() -> Result<(), AnyError> {
+    let rounds: usize = number("ROUNDS", 3)?;
+    let duration = Duration::from_secs(number("SECONDS", 90)?);
+    let rows = env::var("ROWS").unwrap_or_default();
+    let is_asked = |n: usize| rows.is_empty() || rows.split(',').any(|asked| asked.trim() == n.to_string());
+    println!(
+        "| streams | runs a minute | delivered a second | S2, events per core second | reader | S2 to reader | session | per stream | lateness p99 | gateway |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for (_, row) in ROWS.iter().enumerate().filter(|(n, _)| is_asked(n + 1)) {
+        let measured: Vec<Measured> = (0..rounds).map(|_| measure(*row, duration)).collect::<Result<_, _>>()?;
+        let of = |value: fn(&Measured) -> f64, digits: usize| spread(measured.iter().map(value).collect(), digits);
+        println!(
+            "| {} | {} | {} | {} | {} | {} | {} MB, {} % | {} KiB | {} ms | {} % |",
+            row.streams,
+            row.runs_per_minute,
+            of(|it| it.delivered_per_second, 0),
+            of(|it| it.session_events_per_core_second, 0),
+            of(|it| it.reader_events_per_core_second, 0),
+            of(|it| it.session_events_per_core_second / it.reader_events_per_core_second, 2),
+            of(|it| it.session_bytes / 1e6, 1),
+            of(|it| it.session_processor_percent, 2),
+            of(|it| it.bytes_per_stream / 1024.0, 1),
+            of(|it| it.lateness_p99_ms, 1),
+            of(|it| it.gateway_processor_percent, 0),
+        );
+    }
+    Ok(())
+}
+
+/// The median, and the range where there are several.
+fn spread(mut values: Vec<f64>, digits: usize) -> String {
+    values.sort_by(f64::total_cmp);
+    let (low, median, high) = (values[0], values[values.len() / 2], values[values.len() - 1]);
+    if values.len() == 1 {
+        format!("{median:.digits$}")
+    } else {
+        format!("{median:.digits$} ({low:.digits$}–{high:.digits$})")
+    }
+}

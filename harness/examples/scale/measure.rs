@@ -1,0 +1,202 @@
+//! One round of a row: both soaks, and what the processes used between the same moments.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use s2_harness::journal::{self, Counter, LatencyHistogram, Record, Timing};
+use testkit::{AnyError, GatewayProcess, Soak, cpu_ms, memory_bytes, own_binary, session_of};
+
+use crate::{ROLE, Row, reader};
+
+/// Streams are open and pages are warm by then, scenario time of the soak.
+const FROM_MS: u64 = 30_000;
+/// Before the end, when streams are closed.
+const BEFORE_END_MS: u64 = 10_000;
+/// Between looks at the processes.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What one round has shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Measured {
+    pub(crate) delivered_per_second: f64,
+    pub(crate) session_events_per_core_second: f64,
+    pub(crate) reader_events_per_core_second: f64,
+    pub(crate) session_bytes: f64,
+    pub(crate) session_processor_percent: f64,
+    /// By how much the session is larger than with two streams, for each further stream.
+    pub(crate) bytes_per_stream: f64,
+    pub(crate) lateness_p99_ms: f64,
+    pub(crate) gateway_processor_percent: f64,
+}
+
+/// A process at a moment.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at_ms: f64,
+    cpu_ms: f64,
+    bytes: f64,
+    /// Events that the reader has read.
+    events: f64,
+}
+
+/// What a soak has shown between the two moments.
+struct Played {
+    session: [Look; 2],
+    gateway: [Look; 2],
+    reader: Option<[Look; 2]>,
+    delivered: f64,
+    lateness_p99_ms: f64,
+}
+
+pub(crate) fn measure(row: Row, duration: Duration) -> Result<Measured, AnyError> {
+    let with = play(row, row.streams, None, duration)?;
+    let without = play(row, 2, Some(row.streams), duration)?;
+    let core_seconds = |looks: [Look; 2]| (looks[1].cpu_ms - looks[0].cpu_ms) / 1_000.0;
+    let seconds = |looks: [Look; 2]| (looks[1].at_ms - looks[0].at_ms) / 1_000.0;
+    let reader = without.reader.ok_or("there was no reader")?;
+    let events_read = reader[1].events - reader[0].events;
+    // What the runs cost is no cost of streams.
+    let streams_cost = (core_seconds(with.session) - core_seconds(without.session)).max(0.001);
+    let is_by_streams = row.streams > 20;
+    let (delivered, cost) = if is_by_streams {
+        (with.delivered - without.delivered, streams_cost)
+    } else {
+        (with.delivered, core_seconds(with.session))
+    };
+    Ok(Measured {
+        delivered_per_second: with.delivered / seconds(with.session),
+        session_events_per_core_second: delivered / cost,
+        reader_events_per_core_second: events_read / core_seconds(reader).max(0.001),
+        session_bytes: with.session[1].bytes,
+        session_processor_percent: core_seconds(with.session) / seconds(with.session) * 100.0,
+        bytes_per_stream: (with.session[1].bytes - without.session[1].bytes) / f64::from((row.streams - 2).max(1)),
+        lateness_p99_ms: with.lateness_p99_ms,
+        gateway_processor_percent: core_seconds(with.gateway) / seconds(with.gateway) * 100.0,
+    })
+}
+
+/// Plays a soak with so many streams, beside a reader of others.
+fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result<Played, AnyError> {
+    let gateway = GatewayProcess::spawn(own_binary()?.env(ROLE, "gateway"))?;
+    let reader = read.map(|streams| Reader::start(&gateway.ready_line, streams)).transpose()?;
+    let folder = env::temp_dir().join("s2-scale").join(format!("{streams}-streams"));
+    let soak = Soak {
+        folder,
+        suite: "smoke",
+        pace: 1.0,
+        settings: settings(row, streams, duration),
+        gateway_url: Some(gateway.ready_line.clone()),
+        token: "",
+        log: "info",
+    };
+    let mut playing = soak.start()?;
+    let out = playing.out();
+    let mut looks: [Vec<Look>; 3] = Default::default();
+    let left = loop {
+        if let Some(left) = playing.ended()? {
+            break left;
+        }
+        let reader_pid = reader.as_ref().map(|reader| reader.process.id());
+        let events = reader.as_ref().map_or(0, Reader::events);
+        for (looks, pid) in looks.iter_mut().zip([session_of(&out), Some(gateway.child.id()), reader_pid]) {
+            let Some((cpu_ms, bytes)) = pid.and_then(|pid| Some((cpu_ms(pid)?, memory_bytes(pid)?))) else { continue };
+            let at_ms = jiff::Timestamp::now().as_millisecond();
+            looks.push(Look { at_ms: at_ms as f64, cpu_ms: cpu_ms as f64, bytes: bytes as f64, events: events as f64 });
+        }
+        thread::sleep(LOOK_EVERY);
+    };
+    if !left.status.success() {
+        eprintln!("a soak was red: {}", left.folder.display());
+    }
+    let to_ms = u64::try_from(duration.as_millis())?.saturating_sub(BEFORE_END_MS);
+    let (started, delivered, lateness) = recorded(&out.join("latest-smoke/journal.ndjson"), to_ms)?;
+    let between = |looks: &[Look]| -> Result<[Look; 2], AnyError> {
+        let nearest = |scenario_ms: u64| {
+            let at_ms = started.as_millisecond() as f64 + scenario_ms as f64;
+            looks.iter().copied().min_by(|a, b| (a.at_ms - at_ms).abs().total_cmp(&(b.at_ms - at_ms).abs()))
+        };
+        let ends = nearest(FROM_MS).zip(nearest(to_ms)).ok_or("a process was never seen")?;
+        Ok([ends.0, ends.1])
+    };
+    let reader = if reader.is_some() { Some(between(&looks[2])?) } else { None };
+    let (session, gateway) = (between(&looks[0])?, between(&looks[1])?);
+    let lateness_p99_ms = lateness.quantile_us(0.99) as f64 / 1_000.0;
+    Ok(Played { session, gateway, reader, delivered: delivered as f64, lateness_p99_ms })
+}
+
+/// A short smoke test with all its workloads.
+fn settings(row: Row, streams: u32, duration: Duration) -> String {
+    let churn_s = (duration.as_secs() / 3).max(10);
+    format!(
+        "[suites]\nsmoke_duration = \"{}s\"\nheartbeat_every = \"30s\"\n\
+         [w1_realistic_runs]\nper_minute = {}\n\
+         [w2_sse_churn]\nstreams = {streams}\nchurn_every = \"{churn_s}s\"\n\
+         [w3_registry_pulse]\nfirst_at = \"5s\"\nevery = \"20s\"\n\
+         [w4_safety_probes]\nfirst_at = \"10s\"\n\
+         [w5_privacy_slice]\nfirst_at = \"15s\"\n",
+        duration.as_secs(),
+        row.runs_per_minute,
+    )
+}
+
+/// When a soak began, how many events were delivered between the two moments, and how late the starts of runs were.
+fn recorded(journal: &Path, to_ms: u64) -> Result<(jiff::Timestamp, u64, LatencyHistogram), AnyError> {
+    let mut reader = journal::Reader::open(journal)?;
+    let (mut started, mut delivered, mut lateness) = (None, 0, LatencyHistogram::new());
+    while let Some(record) = reader.next_record()? {
+        match record {
+            Record::Header(header) => started = Some(header.started_at.parse()?),
+            Record::Interval(interval) if interval.from_ms >= FROM_MS && interval.to_ms <= to_ms => {
+                delivered += interval.counters.get(&Counter::EventsDelivered).copied().unwrap_or(0);
+                if let Some(timing) = interval.timings.get(&Timing::StartLateness) {
+                    lateness.merge(&timing.histogram);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((started.ok_or("the journal has no header")?, delivered, lateness))
+}
+
+/// A reader in a process of its own. It ends when this is dropped.
+struct Reader {
+    process: Child,
+    events: Arc<Mutex<u64>>,
+}
+
+impl Reader {
+    fn start(url: &str, streams: u32) -> Result<Self, AnyError> {
+        let mut command = own_binary()?;
+        command.env(ROLE, "reader").env(reader::URL, url).env(reader::STREAMS, streams.to_string());
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let stdout = process.stdout.take().ok_or("its output is piped")?;
+        let events = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&events);
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let read = line.parse().unwrap_or(0);
+                *counted.lock().unwrap_or_else(PoisonError::into_inner) = read;
+            }
+        });
+        Ok(Self { process, events })
+    }
+
+    fn events(&self) -> u64 {
+        *self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
