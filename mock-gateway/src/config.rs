@@ -71,9 +71,9 @@ pub struct Config {
     /// Events that wait for one stream's connection; a stream that lags further is disconnected, and can resume by
     /// its `Last-Event-ID`. Default 256.
     pub stream_queue_capacity: usize,
-    /// Streams open at a time; 503 beyond. Default 1,024.
+    /// Streams open at a time; 503 beyond. Default 24,000.
     pub stream_capacity: usize,
-    /// Connections open at a time; further ones wait in the listener's backlog. Default 2,048.
+    /// Connections open at a time; further ones wait in the listener's backlog. Default 28,000.
     pub connection_capacity: usize,
     /// Ended runs kept for `GET`; the oldest goes first. Default 128.
     pub finished_run_capacity: usize,
@@ -116,8 +116,8 @@ impl Default for Config {
             keep_alive: Duration::from_secs(15),
             event_log_capacity: 2_048,
             stream_queue_capacity: 256,
-            stream_capacity: 1_024,
-            connection_capacity: 2_048,
+            stream_capacity: 24_000,
+            connection_capacity: 28_000,
             finished_run_capacity: 128,
             live_run_capacity: 1_024,
             worker_capacity: 256,

@@ -137,7 +137,11 @@ pub(crate) const AFRESH: &[Row] = &[
         ],
         ..defect(&[Defect::CompressedStreams], &["sse_gaps", "sse_write_p99"]).shares("b")
     },
-    defect(&[Defect::NoEnd], &["sse_gaps"]).shares("content"),
+    Row {
+        // The run whose end does not come may be the one that carries a canary: then its stream cannot be looked at.
+        unproven_by_chance: &["plaintext_leaks"],
+        ..defect(&[Defect::NoEnd], &["sse_gaps"]).shares("content")
+    },
     // Long runs are many events; on a few streams they are no load.
     Row { settings: "[w2_sse_churn]\nstreams = 5\n", ..defect(&[Defect::LongRunsLose], &["sse_gaps"]) },
     defect(&[Defect::RedeliverToOne], &["sse_duplicates"]).shares("content"),

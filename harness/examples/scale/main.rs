@@ -9,20 +9,23 @@
 //! Processor time is that of the whole process, by `/proc`, between the same moments of both soaks. The table has the medians of the
 //! rounds, and their ranges.
 //!
-//! `ROUNDS`, `SECONDS` (of a soak) and `ROWS` (numbers, from 1) in the environment change what is measured. Only on Linux.
+//! `-- --rounds 1 --seconds 60 --rows 2,4` measures less. Only on Linux.
 
 mod measure;
 mod reader;
 
-use std::{env, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
+use lexopt::prelude::*;
 use measure::{Measured, measure};
 use mock_gateway::{Config, MockGateway};
 use s2_harness::workload;
 use testkit::AnyError;
 
-/// Set where this program is to be the gateway, or the reader.
-const ROLE: &str = "SCALE_ROLE";
+/// The argument with which this program is the gateway.
+pub(crate) const GATEWAY: &str = "gateway";
+/// With this one, the URL of a gateway and a number of streams it is the reader.
+pub(crate) const READER: &str = "reader";
 
 /// What is measured: streams, runs a minute.
 const ROWS: [Row; 5] = [
@@ -44,9 +47,10 @@ fn main() -> ExitCode {
     if let Some(code) = testkit::play_if_asked(testkit::no_gateway, workload::workers) {
         return code;
     }
-    match env::var(ROLE).as_deref() {
-        Ok("gateway") => testkit::serve(start_gateway()),
-        Ok("reader") => ended(reader::run()),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [GATEWAY] => testkit::serve(start_gateway()),
+        [READER, url, streams] => ended(reader::run(url, streams)),
         _ => ended(bench()),
     }
 }
@@ -77,23 +81,26 @@ async fn start_gateway() -> Result<(String, impl Future<Output = ()>), AnyError>
     Ok((gateway.url(), async move { gateway.shutdown().await }))
 }
 
-fn number<T: std::str::FromStr>(name: &str, default: T) -> Result<T, AnyError> {
-    match env::var(name) {
-        Ok(text) => text.parse().map_err(|_| format!("{name} is {text:?}, which is no number").into()),
-        Err(_) => Ok(default),
-    }
-}
-
 fn bench() -> Result<(), AnyError> {
-    let rounds: usize = number("ROUNDS", 3)?;
-    let duration = Duration::from_secs(number("SECONDS", 90)?);
-    let rows = env::var("ROWS").unwrap_or_default();
-    let is_asked = |n: usize| rows.is_empty() || rows.split(',').any(|asked| asked.trim() == n.to_string());
+    let (mut rounds, mut seconds, mut rows) = (3_usize, 90_u64, (1..=ROWS.len()).collect::<Vec<_>>());
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("rounds") => rounds = arguments.value()?.parse::<usize>()?.max(1),
+            Long("seconds") => seconds = arguments.value()?.parse::<u64>()?.max(60),
+            Long("rows") => {
+                rows =
+                    arguments.value()?.parse_with(|text| text.split(',').map(str::parse).collect::<Result<_, _>>())?;
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let duration = Duration::from_secs(seconds);
     println!(
         "| streams | runs a minute | delivered a second | S2, events per core second | reader | S2 to reader | session | per stream | lateness p99 | gateway |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    for (_, row) in ROWS.iter().enumerate().filter(|(n, _)| is_asked(n + 1)) {
+    for (_, row) in ROWS.iter().enumerate().filter(|(n, _)| rows.contains(&(n + 1))) {
         let measured: Vec<Measured> = (0..rounds).map(|_| measure(*row, duration)).collect::<Result<_, _>>()?;
         let of = |value: fn(&Measured) -> f64, digits: usize| spread(measured.iter().map(value).collect(), digits);
         println!(

@@ -10,10 +10,13 @@ use std::{
     time::Duration,
 };
 
-use s2_harness::journal::{self, Counter, LatencyHistogram, Record, Timing};
+use s2_harness::{
+    clock,
+    journal::{self, Counter, LatencyHistogram, Record, Timing},
+};
 use testkit::{AnyError, GatewayProcess, Soak, cpu_ms, memory_bytes, own_binary, session_of};
 
-use crate::{ROLE, Row, reader};
+use crate::{GATEWAY, READER, Row};
 
 /// Streams are open and pages are warm by then, scenario time of the soak.
 const FROM_MS: u64 = 30_000;
@@ -84,7 +87,7 @@ pub(crate) fn measure(row: Row, duration: Duration) -> Result<Measured, AnyError
 
 /// Plays a soak with so many streams, beside a reader of others.
 fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result<Played, AnyError> {
-    let gateway = GatewayProcess::spawn(own_binary()?.env(ROLE, "gateway"))?;
+    let gateway = GatewayProcess::spawn(own_binary()?.arg(GATEWAY))?;
     let reader = read.map(|streams| Reader::start(&gateway.ready_line, streams)).transpose()?;
     let folder = env::temp_dir().join("s2-scale").join(format!("{streams}-streams"));
     let soak = Soak {
@@ -107,7 +110,7 @@ fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result
         let events = reader.as_ref().map_or(0, Reader::events);
         for (looks, pid) in looks.iter_mut().zip([session_of(&out), Some(gateway.child.id()), reader_pid]) {
             let Some((cpu_ms, bytes)) = pid.and_then(|pid| Some((cpu_ms(pid)?, memory_bytes(pid)?))) else { continue };
-            let at_ms = jiff::Timestamp::now().as_millisecond();
+            let at_ms = clock::wall_now().as_millisecond();
             looks.push(Look { at_ms: at_ms as f64, cpu_ms: cpu_ms as f64, bytes: bytes as f64, events: events as f64 });
         }
         thread::sleep(LOOK_EVERY);
@@ -116,19 +119,19 @@ fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result
         eprintln!("a soak was red: {}", left.folder.display());
     }
     let to_ms = u64::try_from(duration.as_millis())?.saturating_sub(BEFORE_END_MS);
-    let (started, delivered, lateness) = recorded(&out.join("latest-smoke/journal.ndjson"), to_ms)?;
+    let recorded = Recorded::read(&out.join("latest-smoke/journal.ndjson"), to_ms)?;
     let between = |looks: &[Look]| -> Result<[Look; 2], AnyError> {
         let nearest = |scenario_ms: u64| {
-            let at_ms = started.as_millisecond() as f64 + scenario_ms as f64;
+            let at_ms = recorded.started.as_millisecond() as f64 + scenario_ms as f64;
             looks.iter().copied().min_by(|a, b| (a.at_ms - at_ms).abs().total_cmp(&(b.at_ms - at_ms).abs()))
         };
-        let ends = nearest(FROM_MS).zip(nearest(to_ms)).ok_or("a process was never seen")?;
+        let ends = nearest(recorded.from_ms).zip(nearest(recorded.to_ms)).ok_or("a process was never seen")?;
         Ok([ends.0, ends.1])
     };
     let reader = if reader.is_some() { Some(between(&looks[2])?) } else { None };
     let (session, gateway) = (between(&looks[0])?, between(&looks[1])?);
-    let lateness_p99_ms = lateness.quantile_us(0.99) as f64 / 1_000.0;
-    Ok(Played { session, gateway, reader, delivered: delivered as f64, lateness_p99_ms })
+    let lateness_p99_ms = recorded.lateness.quantile_us(0.99) as f64 / 1_000.0;
+    Ok(Played { session, gateway, reader, delivered: recorded.delivered as f64, lateness_p99_ms })
 }
 
 /// A short smoke test with all its workloads.
@@ -146,23 +149,40 @@ fn settings(row: Row, streams: u32, duration: Duration) -> String {
     )
 }
 
-/// When a soak began, how many events were delivered between the two moments, and how late the starts of runs were.
-fn recorded(journal: &Path, to_ms: u64) -> Result<(jiff::Timestamp, u64, LatencyHistogram), AnyError> {
-    let mut reader = journal::Reader::open(journal)?;
-    let (mut started, mut delivered, mut lateness) = (None, 0, LatencyHistogram::new());
-    while let Some(record) = reader.next_record()? {
-        match record {
-            Record::Header(header) => started = Some(header.started_at.parse()?),
-            Record::Interval(interval) if interval.from_ms >= FROM_MS && interval.to_ms <= to_ms => {
-                delivered += interval.counters.get(&Counter::EventsDelivered).copied().unwrap_or(0);
-                if let Some(timing) = interval.timings.get(&Timing::StartLateness) {
-                    lateness.merge(&timing.histogram);
-                }
+/// What a journal says of the time that is measured.
+struct Recorded {
+    started: jiff::Timestamp,
+    /// The intervals that are measured, scenario milliseconds.
+    from_ms: u64,
+    to_ms: u64,
+    delivered: u64,
+    lateness: LatencyHistogram,
+}
+
+impl Recorded {
+    /// Reads the intervals up to a moment.
+    fn read(journal: &Path, to_ms: u64) -> Result<Self, AnyError> {
+        let mut reader = journal::Reader::open(journal)?;
+        let Some(Record::Header(header)) = reader.next_record()? else {
+            return Err("the journal has no header".into());
+        };
+        let lateness = LatencyHistogram::new();
+        let started = header.started_at.parse()?;
+        let mut read = Self { started, from_ms: u64::MAX, to_ms: 0, delivered: 0, lateness };
+        while let Some(record) = reader.next_record()? {
+            let Record::Interval(interval) = record else { continue };
+            // An interval ends a little later than it should.
+            if interval.from_ms + 1_000 < FROM_MS || interval.to_ms > to_ms + 1_000 {
+                continue;
             }
-            _ => {}
+            (read.from_ms, read.to_ms) = (read.from_ms.min(interval.from_ms), read.to_ms.max(interval.to_ms));
+            read.delivered += interval.counters.get(&Counter::EventsDelivered).copied().unwrap_or(0);
+            if let Some(timing) = interval.timings.get(&Timing::StartLateness) {
+                read.lateness.merge(&timing.histogram);
+            }
         }
+        Ok(read)
     }
-    Ok((started.ok_or("the journal has no header")?, delivered, lateness))
 }
 
 /// A reader in a process of its own. It ends when this is dropped.
@@ -174,7 +194,7 @@ struct Reader {
 impl Reader {
     fn start(url: &str, streams: u32) -> Result<Self, AnyError> {
         let mut command = own_binary()?;
-        command.env(ROLE, "reader").env(reader::URL, url).env(reader::STREAMS, streams.to_string());
+        command.args([READER, url, &streams.to_string()]);
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().ok_or("its output is piped")?;
         let events = Arc::new(Mutex::new(0));

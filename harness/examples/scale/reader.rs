@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     io::{self, Read, Write},
     net::TcpStream,
     os::fd::AsRawFd,
@@ -14,16 +13,13 @@ use rustix::event::epoll;
 use s2_harness::clock;
 use testkit::AnyError;
 
-/// The variables that say where, and how many.
-pub(crate) const URL: &str = "SCALE_READER_URL";
-pub(crate) const STREAMS: &str = "SCALE_READER_STREAMS";
 /// Streams that are opened before the next look at what came.
 const OPENED_AT_ONCE: usize = 50;
 
 /// Reads until it is killed. Once a second it writes a line: how many events it has read so far.
-pub(crate) fn run() -> Result<(), AnyError> {
-    let authority = env::var(URL)?.trim_start_matches("http://").trim_end_matches('/').to_owned();
-    let streams: usize = env::var(STREAMS)?.parse()?;
+pub(crate) fn run(url: &str, streams: &str) -> Result<(), AnyError> {
+    let authority = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let streams: usize = streams.parse()?;
     let request = format!(
         "GET /api/runs/logs/stream HTTP/1.1\r\nhost: {authority}\r\nx-workspace-id: s2-soak\r\naccept: text/event-stream\r\n\r\n"
     );

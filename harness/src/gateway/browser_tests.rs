@@ -39,7 +39,7 @@ async fn play(access: &GatewayAccess) -> String {
 /// What comes until a run's end.
 async fn until_end(connection: &mut Connection) -> Vec<StreamEvent> {
     let mut events: Vec<StreamEvent> = Vec::new();
-    while events.last().is_none_or(|event| event.name != "end") {
+    while events.last().is_none_or(|event| event.content.name != "end") {
         events.push(timeout(PATIENCE, connection.next()).await.expect("an event before the deadline").unwrap());
     }
     events
@@ -54,7 +54,7 @@ async fn a_stream_that_is_flushed_after_every_event_shows_a_browser_each_before_
     for _ in 0..3 {
         let id = play(&access).await;
         let event = timeout(PATIENCE, browser.next()).await.expect("an event before the deadline").unwrap();
-        assert!(event.data.contains(&id) && event.data.contains("starts"), "{event:?}");
+        assert!(event.content.data.contains(&id) && event.content.data.contains("starts"), "{event:?}");
     }
     gateway.shutdown().await;
 }
@@ -79,7 +79,7 @@ async fn a_gateway_that_speaks_http2_over_tls_and_nothing_else_is_spoken_to_so()
     let access = GatewayAccess { trust, ..stranger.clone() };
     let mut logs = open(&Streams::new(&access).unwrap(), &access).await;
     let id = play(&access).await;
-    assert!(until_end(&mut logs).await.iter().all(|event| event.data.contains(&id)));
+    assert!(until_end(&mut logs).await.iter().all(|event| event.content.data.contains(&id)));
     let trouble = Client::new(&stranger).unwrap().ready().await.unwrap_err();
     assert!(trouble.text.contains("S2_CA_FILE"), "{}", trouble.text);
     gateway.shutdown().await;

@@ -14,6 +14,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -21,12 +22,20 @@ use bytes::Bytes;
 use futures_util::Stream;
 use launchdarkly_sdk_transport::TransportError;
 
-use super::response_meta::{Oversized, ResponseMeta};
+use super::{
+    EventContent, KnownEvents,
+    plain_event::plain_event,
+    response_meta::{Oversized, ResponseMeta},
+};
 
 /// Of an event that is too large so much is kept of the beginning of its data, to say which it was.
 const BEGINNING_BYTES_MAX: usize = 512;
 /// An event of more than so many times the limit has no end that is worth waiting for.
 const ENDLESS: usize = 32;
+/// The parser takes it for a comment. Comments of the gateway are passed without their text.
+pub(super) const KNOWN: &[u8] = b"k";
+const KNOWN_MARK: &[u8] = b":k\n";
+const MARKS: &[u8] = b":k\n:k\n:k\n:k\n:k\n:k\n:k\n:k\n";
 /// In an event that is too large, no line but one of data is longer.
 const SHORT_LINE_BYTES_MAX: usize = 4 * 1024;
 
@@ -39,9 +48,15 @@ pub(super) struct EventLines<S> {
 }
 
 impl<S> EventLines<S> {
-    /// The lines of these chunks, with events of up to so many bytes. What they say beyond events is told there.
-    pub(super) fn of(chunks: S, meta: ResponseMeta, event_bytes_max: usize) -> Self {
-        let lines = EventBuffer { is_first: true, event_bytes_max, ..EventBuffer::default() };
+    /// The lines of these chunks, with events of up to so many bytes. What they say beyond events is told there, and so are events
+    /// that are known: the parser is given a [mark](KNOWN_MARK) in place of each.
+    pub(super) fn of(
+        chunks: S,
+        meta: ResponseMeta,
+        event_bytes_max: usize,
+        known_events: Option<Arc<KnownEvents>>,
+    ) -> Self {
+        let lines = EventBuffer { is_first: true, event_bytes_max, known_events, ..EventBuffer::default() };
         Self { chunks, meta, lines }
     }
 }
@@ -61,7 +76,12 @@ impl<S: Stream<Item = Result<Bytes, TransportError>> + Unpin> Stream for EventLi
             let passed = match ready!(Pin::new(&mut this.chunks).poll_next(cx)) {
                 Some(Ok(chunk)) => {
                     let (bytes, passed) = (chunk.len(), this.lines.take_in(chunk));
-                    this.meta.came(bytes, this.lines.retry_ms.take(), this.lines.skipped.drain(..));
+                    this.meta.came(
+                        bytes,
+                        this.lines.retry_ms.take(),
+                        this.lines.skipped.drain(..),
+                        this.lines.known.drain(..),
+                    );
                     passed
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -103,28 +123,64 @@ struct EventBuffer {
     /// The delay that was asked for, and not told yet.
     retry_ms: Option<u64>,
     has_data: bool,
+    /// Events that need not be parsed.
+    known_events: Option<Arc<KnownEvents>>,
+    /// Those that came, and were not handed out yet.
+    known: Vec<Arc<EventContent>>,
+    /// The id of the last of them, of which the parser does not know.
+    known_id: Option<String>,
+    /// Whether an event has given an id.
+    has_id: bool,
 }
 
 impl EventBuffer {
-    /// Takes in some bytes; the events that they complete, and the comments.
+    /// Takes in some bytes; the events that they complete, and the comments. In place of an event that is known there is a mark.
     fn take_in(&mut self, chunk: Bytes) -> Bytes {
-        let mut passed = Vec::new();
+        let mut passed = Passed::of(&chunk);
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             if self.is_between_events() {
-                let plain = plain_events(rest, self.event_bytes_max);
-                if plain == chunk.len() {
-                    return chunk;
+                rest = self.take_plain_events(rest, &mut passed);
+                if rest.is_empty() {
+                    break;
                 }
-                passed.extend_from_slice(&rest[..plain]);
-                rest = &rest[plain..];
             }
             let end = memchr::memchr2(b'\n', b'\r', rest);
             let (piece, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
             rest = after;
-            self.take_piece(piece, end, &mut passed);
+            self.give_known_id(passed.bytes());
+            self.take_piece(piece, end, passed.bytes());
         }
-        passed.into()
+        passed.into_bytes(&chunk)
+    }
+
+    /// Takes in the plain events at the beginning; what comes after them.
+    fn take_plain_events<'a>(&mut self, mut rest: &'a [u8], passed: &mut Passed<'_>) -> &'a [u8] {
+        while let Some(event) = plain_event(rest, self.event_bytes_max) {
+            rest = &rest[event.length..];
+            // Without an id of its own an event has the last one.
+            let may_be_known = event.has_id || !self.has_id;
+            self.has_id |= event.has_id;
+            let known = self.known_events.as_ref().zip(event.fields.filter(|_| may_be_known));
+            if let Some(known) = known.and_then(|(known, fields)| known.find(&fields)) {
+                self.known_id = known.id.clone().or(self.known_id.take());
+                self.known.push(known);
+                passed.mark();
+                continue;
+            }
+            if self.known_id.is_some() {
+                self.give_known_id(passed.bytes());
+            }
+            passed.pass(event.length, rest);
+        }
+        rest
+    }
+
+    /// Tells the parser the id of the last event that it was not given.
+    fn give_known_id(&mut self, passed: &mut Vec<u8>) {
+        if let Some(id) = self.known_id.take() {
+            write_field(passed, "id", &id);
+        }
     }
 
     /// Takes in a line up to its end at `end`, or a part of one that does not end.
@@ -204,7 +260,7 @@ impl EventBuffer {
                     write_field(&mut self.event, field, value);
                 }
             }
-            "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
+            "id" if !value.contains('\0') => (self.id, self.has_id) = (Some(value.to_owned()), true),
             "event" => value.clone_into(&mut self.name),
             // It holds at once, with an event or without one, and the parser heeds it with an event only.
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -250,31 +306,57 @@ impl EventBuffer {
     }
 }
 
-/// How many bytes at the beginning are whole events that can be passed on as they are: of lines of data, an id and a name that end
-/// with a line feed, with data, within the limit. Most streams have no others, so these are not taken apart.
-fn plain_events(text: &[u8], event_bytes_max: usize) -> usize {
-    let (mut plain, mut from, mut has_data) = (0, 0, false);
-    for end in memchr::memchr_iter(b'\n', text) {
-        let line = &text[from..end];
-        from = end + 1;
-        match line.split_first() {
-            None if has_data && end - plain <= event_bytes_max && std::str::from_utf8(&text[plain..end]).is_ok() => {
-                (plain, has_data) = (from, false);
-            }
-            None => break,
-            Some(_) if is_plain(line) => has_data |= line.starts_with(b"data:"),
-            Some(_) => break,
-        }
-    }
-    plain
+/// What is passed on of a chunk. It is copied only where it is neither the chunk nor marks alone.
+struct Passed<'a> {
+    chunk: &'a [u8],
+    /// So much of the beginning of the chunk is passed, and nothing else so far.
+    whole: usize,
+    /// So many marks, and nothing else so far.
+    marks: usize,
+    bytes: Vec<u8>,
 }
 
-/// Whether a line is data, or an id or a name that is not empty.
-fn is_plain(line: &[u8]) -> bool {
-    let value_of = |field: &[u8]| line.strip_prefix(field).map(|value| value.strip_prefix(b" ").unwrap_or(value));
-    let named = || value_of(b"event:").or_else(|| value_of(b"id:")).filter(|value| !value.is_empty());
-    let value = value_of(b"data:").or_else(named);
-    value.is_some_and(|value| memchr::memchr2(b'\r', b'\0', value).is_none())
+impl<'a> Passed<'a> {
+    const fn of(chunk: &'a [u8]) -> Self {
+        Self { chunk, whole: 0, marks: 0, bytes: Vec::new() }
+    }
+
+    /// What is passed so far, for more.
+    fn bytes(&mut self) -> &mut Vec<u8> {
+        self.bytes.extend_from_slice(&self.chunk[..std::mem::take(&mut self.whole)]);
+        self.bytes.extend(KNOWN_MARK.iter().cycle().take(KNOWN_MARK.len() * std::mem::take(&mut self.marks)));
+        &mut self.bytes
+    }
+
+    /// Passes an event of this length, after which the rest of the chunk comes, as it came.
+    fn pass(&mut self, length: usize, rest: &[u8]) {
+        let from = self.chunk.len() - rest.len() - length;
+        let event = &self.chunk[from..from + length];
+        if self.bytes.is_empty() && self.marks == 0 && self.whole == from {
+            self.whole += length;
+        } else {
+            self.bytes().extend_from_slice(event);
+        }
+    }
+
+    /// Passes a mark in place of a known event.
+    fn mark(&mut self) {
+        if self.bytes.is_empty() && self.whole == 0 && self.marks < MARKS.len() / KNOWN_MARK.len() {
+            self.marks += 1;
+        } else {
+            self.bytes().extend_from_slice(KNOWN_MARK);
+        }
+    }
+
+    fn into_bytes(mut self, chunk: &Bytes) -> Bytes {
+        if self.whole == chunk.len() {
+            chunk.clone()
+        } else if self.bytes.is_empty() && self.marks > 0 {
+            Bytes::from_static(&MARKS[..self.marks * KNOWN_MARK.len()])
+        } else {
+            std::mem::take(self.bytes()).into()
+        }
+    }
 }
 
 fn write_field(passed: &mut Vec<u8>, field: &str, value: &str) {

@@ -14,20 +14,23 @@ use http::{Request, Response};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture};
 use sync_wrapper::SyncStream;
 
-use super::{Connection, event_lines::EventLines, response_meta::ResponseMeta};
-use crate::fuzzing::within;
+use super::{
+    Connection, EventContent, EventReading, KnownEvents, LogEvent, event_lines::EventLines, response_meta::ResponseMeta,
+};
+use crate::{fuzzing::within, settings::built_in_dialect};
 
 /// The limit by default.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Answers with these chunks.
 #[derive(Clone)]
-struct Fed(Arc<Mutex<Vec<Bytes>>>, ResponseMeta);
+struct Fed(Arc<Mutex<Vec<Bytes>>>, ResponseMeta, Option<Arc<KnownEvents>>);
 
 impl HttpTransport for Fed {
     fn request(&self, _: Request<Option<Bytes>>) -> ResponseFuture {
         let chunks = std::mem::take(&mut *self.0.lock().unwrap());
-        let chunks = EventLines::of(stream::iter(chunks.into_iter().map(Ok)), self.1.clone(), EVENT_BYTES_MAX);
+        let chunks =
+            EventLines::of(stream::iter(chunks.into_iter().map(Ok)), self.1.clone(), EVENT_BYTES_MAX, self.2.clone());
         let body: ByteStream = Box::pin(SyncStream::new(chunks));
         Box::pin(ready(Ok(Response::new(body))))
     }
@@ -41,12 +44,35 @@ pub(super) type Shown = (Vec<Event>, Option<Duration>, String);
 
 /// What a stream of these chunks shows.
 pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
+    shown_beside(chunks, None)
+}
+
+/// The same, where another stream has shown all of it before, so that no plain event is parsed.
+pub(super) fn shown_again(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
+    let chunks: Vec<Bytes> = chunks.into_iter().collect();
+    let known = Arc::new(KnownEvents::default());
+    for (id, name, data) in shown(chunks.clone()).0 {
+        let log = || LogEvent { message: Some(data.clone()), ..built_in_log() };
+        let content = Arc::new(EventContent { id, name, data: data.clone(), ..EventContent::default() });
+        known.of_run(&content, || EventReading::OfRun(Box::new(log()))).unwrap();
+    }
+    shown_beside(chunks, Some(known))
+}
+
+fn built_in_log() -> LogEvent {
+    match built_in_dialect().events.reading(None, "log", r#"{"type":"log","run_id":"7"}"#) {
+        EventReading::OfRun(log) => *log,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn shown_beside(chunks: impl IntoIterator<Item = Bytes>, known: Option<Arc<KnownEvents>>) -> Shown {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let client = ClientBuilder::for_url("http://127.0.0.1").unwrap();
         let client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build());
         let meta = ResponseMeta::default();
-        let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())), meta.clone());
+        let fed = Fed(Arc::new(Mutex::new(chunks.into_iter().collect())), meta.clone(), known);
         let mut events = client.build_with_transport(fed).stream();
         let _connected = events.next().await.unwrap().unwrap();
         let mut connection = Connection::over(events, meta);
@@ -55,7 +81,10 @@ pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
             match connection.next().await {
                 Ok(event) => {
                     let data = event.oversized.map(|skipped| format!("{} bytes: {}", skipped.bytes, skipped.beginning));
-                    shown.push((event.id, event.name, data.unwrap_or(event.data)));
+                    let EventContent { id, name, data: text, log } = EventContent::clone(&event.content);
+                    // What is known says the same.
+                    assert!(log.get().is_none_or(|log| log.message.as_ref() == Some(&text)), "{text}");
+                    shown.push((id, name, data.unwrap_or(text)));
                 }
                 Err(ended) => return (shown, connection.retry(), ended.answer),
             }
@@ -70,6 +99,7 @@ fn however_cut(text: &[u8]) -> Shown {
     for cut in 0..text.len() {
         let (head, tail) = text.split_at(cut);
         assert_eq!(whole, shown([head, tail].map(Bytes::copy_from_slice)), "cut at {cut}");
+        assert_eq!(whole, shown_again([head, tail].map(Bytes::copy_from_slice)), "known, and cut at {cut}");
     }
     whole
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Oversized, StreamEvent};
+use super::{EventContent, Oversized, StreamEvent};
 
 /// What surrounds the lines of an event is repeated for each. Together that takes no more bytes than this.
 const SURROUNDINGS_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -12,23 +12,25 @@ const BEGINNING_CHARS_MAX: usize = 128;
 /// The event, or one for each line that it carries, in order: in each the array at `pointer` has one element. Only the last
 /// keeps the id, since whoever comes back with it has had them all. An empty pointer: an event is a line.
 pub(super) fn parts(pointer: &str, event: StreamEvent) -> Vec<StreamEvent> {
-    let lines = if pointer.is_empty() { None } else { lines_in(&event.data, pointer) };
+    let content = &event.content;
+    let lines = if pointer.is_empty() { None } else { lines_in(&content.data, pointer) };
     let Some((mut json, lines)) = lines else { return vec![event] };
+    let (id, name) = (&content.id, &content.name);
+    let of =
+        |id: Option<String>, data: String| EventContent { id, name: name.clone(), data, ..EventContent::default() };
     let last = lines.len() - 1;
     if json.to_string().len().saturating_mul(lines.len()) > SURROUNDINGS_BYTES_MAX {
-        let beginning = event.data.chars().take(BEGINNING_CHARS_MAX).collect();
-        let skipped =
-            Oversized { bytes: event.data.len() as u64, id: event.id.clone(), name: event.name.clone(), beginning };
-        return vec![StreamEvent { oversized: Some(skipped), data: String::new(), ..event }];
+        let beginning = content.data.chars().take(BEGINNING_CHARS_MAX).collect();
+        let bytes = content.data.len() as u64;
+        let oversized = Some(Oversized { bytes, id: id.clone(), name: name.clone(), beginning });
+        return vec![StreamEvent { content: of(id.clone(), String::new()).into(), oversized, ..event }];
     }
-    // Not copied for each line.
-    let event = StreamEvent { data: String::new(), ..event };
     let part = |(n, line): (usize, Value)| {
         if let Some(place) = json.pointer_mut(pointer) {
             *place = Value::Array(vec![line]);
         }
-        let id = event.id.as_ref().map(|id| if n == last { id.clone() } else { format!("{id}#{n}") });
-        StreamEvent { id, data: json.to_string(), ..event.clone() }
+        let id = id.as_ref().map(|id| if n == last { id.clone() } else { format!("{id}#{n}") });
+        StreamEvent { content: of(id, json.to_string()).into(), oversized: None, ..event }
     };
     lines.into_iter().enumerate().map(part).collect()
 }
@@ -45,15 +47,9 @@ mod tests {
     use super::*;
 
     fn parted(pointer: &str, data: &str) -> Vec<(Option<String>, String)> {
-        let event = StreamEvent {
-            id: Some("7".into()),
-            name: "lines".into(),
-            data: data.to_owned(),
-            oversized: None,
-            arrived: crate::clock::now(),
-            connection: 0,
-        };
-        parts(pointer, event).into_iter().map(|part| (part.id, part.data)).collect()
+        let (id, name) = (Some("7".to_owned()), "lines".to_owned());
+        let event = StreamEvent::now(EventContent { id, name, data: data.to_owned(), ..EventContent::default() });
+        parts(pointer, event).into_iter().map(|part| (part.content.id.clone(), part.content.data.clone())).collect()
     }
 
     #[test]
@@ -69,19 +65,13 @@ mod tests {
         let data =
             |lines: usize| format!(r#"{{"lines":[0{}],"pad":"{}"}}"#, ",0".repeat(lines - 1), "x".repeat(10_000));
         assert_eq!(1_000, parted("/lines", &data(1_000)).len());
-        let event = StreamEvent {
-            id: Some("7".into()),
-            name: "lines".into(),
-            data: data(10_000),
-            oversized: None,
-            arrived: crate::clock::now(),
-            connection: 0,
-        };
+        let (id, name) = (Some("7".to_owned()), "lines".to_owned());
+        let event = StreamEvent::now(EventContent { id, name, data: data(10_000), ..EventContent::default() });
         let [skipped] = &parts("/lines", event)[..] else { panic!("it is one") };
         let (bytes, beginning) =
             skipped.oversized.as_ref().map(|it| (it.bytes, it.beginning.as_str())).expect("it is skipped");
         assert!(bytes > 30_000 && beginning.starts_with(r#"{"lines":[0,0"#), "{bytes} {beginning}");
-        assert_eq!((Some("7"), ""), (skipped.id.as_deref(), skipped.data.as_str()));
+        assert_eq!((Some("7"), ""), (skipped.content.id.as_deref(), skipped.content.data.as_str()));
     }
 
     #[test]

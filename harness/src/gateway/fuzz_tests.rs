@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Dialect, Exposition, LogEvent, RunStanding,
-    event_lines_tests::{Event, shown},
+    event_lines_tests::{Event, shown, shown_again},
     json_contains,
 };
 use crate::{
@@ -241,7 +241,9 @@ proptest! {
         let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).chain([0, bytes.len()]).collect();
         at.sort_unstable();
         let chunks: Vec<Bytes> = at.windows(2).map(|two| Bytes::copy_from_slice(&bytes[two[0]..two[1]])).collect();
-        let (events, retry, ended) = within(LEAST_BYTES + STREAM_BYTES_PER_BYTE * bytes.len(), || shown(chunks))?;
+        let (events, retry, ended) = within(LEAST_BYTES + STREAM_BYTES_PER_BYTE * bytes.len(), || shown(chunks.clone()))?;
+        let again = shown_again(chunks);
+        prop_assert_eq!((&events, &retry, &ended), (&again.0, &again.1, &again.2), "where its events are known");
         prop_assert_eq!((events, retry), reference(&bytes));
         let is_whole = matches!(bytes.last(), None | Some(b'\n' | b'\r'));
         let expected = if is_whole { "closed by the gateway" } else { "closed by the gateway in the middle of an event" };

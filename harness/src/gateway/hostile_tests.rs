@@ -265,8 +265,8 @@ async fn a_line_that_is_not_utf_8_is_shown_with_marks_and_is_not_the_end_of_a_st
     })
     .await;
     let mut stream = open(&access).await;
-    assert_eq!("\u{fffd}\u{fffd}", stream.next().await.unwrap().data);
-    assert_eq!("on", stream.next().await.unwrap().data);
+    assert_eq!("\u{fffd}\u{fffd}", stream.next().await.unwrap().content.data);
+    assert_eq!("on", stream.next().await.unwrap().content.data);
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,7 +304,7 @@ async fn the_token_is_read_as_it_comes_and_is_in_nothing_that_is_recorded() {
         let told = match Streams::new(&access).unwrap().open(CallName::LogsStream, "/", "s2-soak", None).await {
             Ok(mut stream) => {
                 let event = stream.next().await.unwrap();
-                format!("{} {} {}", event.id.unwrap(), event.name, event.data)
+                format!("{} {} {}", event.content.id.as_ref().unwrap(), event.content.name, event.content.data)
             }
             Err(refusal) => refusal.answer,
         };
@@ -328,10 +328,10 @@ async fn the_lines_of_one_event_come_one_after_another_and_the_stream_says_that_
     let access = GatewayAccess { dialect: std::sync::Arc::new(dialect), ..access };
     let mut stream = open(&access).await;
     let first = stream.next().await.unwrap();
-    assert!(first.data.contains("\"a\"") && !first.data.contains("\"b\""), "{}", first.data);
+    assert!(first.content.data.contains("\"a\"") && !first.content.data.contains("\"b\""), "{}", first.content.data);
     assert!(stream.is_within_an_event(), "the second line is there");
     let second = stream.next().await.unwrap();
-    assert_eq!((Some("7"), true), (second.id.as_deref(), second.data.contains("\"b\"")));
+    assert_eq!((Some("7"), true), (second.content.id.as_deref(), second.content.data.contains("\"b\"")));
     assert!(!stream.is_within_an_event());
 }
 

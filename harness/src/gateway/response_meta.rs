@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use super::EventContent;
+
 /// What was said. Clones are of the same answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResponseMeta(Arc<Mutex<ResponseState>>);
@@ -16,6 +18,7 @@ struct ResponseState {
     retry: Option<Duration>,
     bytes: u64,
     oversized: VecDeque<Oversized>,
+    known: VecDeque<Arc<EventContent>>,
 }
 
 /// An event that is larger than the limit, and was skipped.
@@ -67,13 +70,26 @@ impl ResponseMeta {
         self.lock().head = Some(head);
     }
 
-    /// Takes down that more of the body has come, the delay that it asked for, if it did, and what was skipped of it.
-    pub(super) fn came(&self, bytes: usize, retry_ms: Option<u64>, skipped: impl Iterator<Item = Oversized>) {
+    /// Takes down that more of the body has come, the delay that it asked for, if it did, what was skipped of it, and the events that
+    /// are known.
+    pub(super) fn came(
+        &self,
+        bytes: usize,
+        retry_ms: Option<u64>,
+        skipped: impl Iterator<Item = Oversized>,
+        known: impl Iterator<Item = Arc<EventContent>>,
+    ) {
         let mut with_meta = self.lock();
         with_meta.bytes += bytes as u64;
         with_meta.retry = retry_ms.map(Duration::from_millis).or(with_meta.retry);
         with_meta.oversized.extend(skipped);
         with_meta.oversized.truncate(OVERSIZED_MAX);
+        with_meta.known.extend(known);
+    }
+
+    /// The first known event that was not handed out yet.
+    pub(super) fn known(&self) -> Option<Arc<EventContent>> {
+        self.lock().known.pop_front()
     }
 
     /// The first event that was skipped, and that was not told yet.

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::time::timeout;
 
 use super::{
-    ClientError, Dialect, GatewayAccess, StreamEvent, Token, TroubleKind, decode::BROWSER_CODINGS, event_parts::parts,
-    headers, response_meta::ResponseMeta, secret::Secret, tls::cause_of, transport::Transport,
+    ClientError, Dialect, EventContent, GatewayAccess, KnownEvents, StreamEvent, Token, TroubleKind,
+    decode::BROWSER_CODINGS, event_lines::KNOWN, event_parts::parts, headers, response_meta::ResponseMeta,
+    secret::Secret, tls::cause_of, transport::Transport,
 };
 use crate::{catalog::CallName, clock, journal::clip};
 
@@ -28,6 +29,7 @@ pub struct Streams {
     base: String,
     token: Option<Token>,
     dialect: Arc<Dialect>,
+    known_events: Option<Arc<KnownEvents>>,
 }
 
 /// An open stream.
@@ -89,6 +91,7 @@ impl Streams {
             base: access.base(),
             token: access.token.clone(),
             dialect: Arc::clone(&access.dialect),
+            known_events: None,
         })
     }
 
@@ -96,6 +99,13 @@ impl Streams {
     #[must_use]
     pub fn as_a_browser(&self) -> Self {
         Self { codings: BROWSER_CODINGS, ..self.clone() }
+    }
+
+    /// The same streams, whose events may be known, so that they need not be parsed. Where an event carries several lines none is.
+    #[must_use]
+    pub fn with_known_events(&self, known_events: &Arc<KnownEvents>) -> Self {
+        let is_a_line = self.dialect.events.lines.is_empty();
+        Self { known_events: is_a_line.then(|| Arc::clone(known_events)), ..self.clone() }
     }
 
     /// Opens a stream: a call of the dialect's, at its path.
@@ -152,7 +162,8 @@ impl Streams {
         if let Some(id) = last_id.filter(|_| !self.dialect.events.ids_are_the_connections) {
             client = client.last_event_id(id.to_owned());
         }
-        let mut events = client.build_with_transport(self.transport.with_meta(headers, &meta)).stream();
+        let mut events =
+            client.build_with_transport(self.transport.for_stream(headers, &meta, self.known_events.clone())).stream();
         match events.next().await {
             Some(Ok(SSE::Connected(details))) => {
                 if let Some(why) = meta.head().and_then(|head| head.undecodable) {
@@ -218,14 +229,7 @@ impl Connection {
             }
             if let Some(skipped) = self.meta.skipped() {
                 let (id, name) = (skipped.id.clone(), skipped.name.clone());
-                let event = StreamEvent {
-                    id,
-                    name,
-                    data: String::new(),
-                    arrived: clock::now(),
-                    connection: 0,
-                    oversized: None,
-                };
+                let event = StreamEvent::now(EventContent { id, name, ..EventContent::default() });
                 return Ok(StreamEvent { oversized: Some(skipped), ..event });
             }
             let (bytes, began) = (self.meta.bytes(), clock::now());
@@ -242,15 +246,15 @@ impl Connection {
             };
             match item {
                 Some(Ok(SSE::Event(event))) => {
-                    let event = StreamEvent {
-                        id: event.id.filter(|id| !id.is_empty()),
-                        name: event.event_type,
-                        data: event.data,
-                        oversized: None,
-                        arrived: clock::now(),
-                        connection: 0,
-                    };
-                    self.parts.extend(parts(&self.lines, event));
+                    let id = event.id.filter(|id| !id.is_empty());
+                    let (name, data) = (event.event_type, event.data);
+                    let event = EventContent { id, name, data, ..EventContent::default() };
+                    self.parts.extend(parts(&self.lines, StreamEvent::now(event)));
+                }
+                Some(Ok(SSE::Comment(text))) if text.as_bytes() == KNOWN => {
+                    if let Some(known) = self.meta.known() {
+                        return Ok(StreamEvent::now(known));
+                    }
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {

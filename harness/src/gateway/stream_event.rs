@@ -1,22 +1,40 @@
 //! An event as it came on a stream.
 
+use std::sync::{Arc, OnceLock};
+
 use tokio::time::Instant;
 
-use super::Oversized;
+use super::{LogEvent, Oversized};
 
 /// An event as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamEvent {
-    /// The last id that the stream gave.
-    pub id: Option<String>,
-    /// The event's name; `message` where it has none.
-    pub name: String,
-    /// Its data; none where it is larger than the limit.
-    pub data: String,
+    /// What is in it. Streams that show the same event share it.
+    pub content: Arc<EventContent>,
     /// What is known of it where it is larger than the limit, and was skipped.
     pub oversized: Option<Oversized>,
     /// When it came.
     pub arrived: Instant,
     /// On which connection of a stream that is kept.
     pub connection: u32,
+}
+
+/// What is in an event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventContent {
+    /// The last id that the stream gave.
+    pub id: Option<String>,
+    /// The event's name; `message` where it has none.
+    pub name: String,
+    /// Its data; none where it is larger than the limit.
+    pub data: String,
+    /// What it says about a run, where it was read and is about one.
+    pub log: OnceLock<Arc<LogEvent>>,
+}
+
+impl StreamEvent {
+    /// An event that has just come.
+    pub(super) fn now(content: impl Into<Arc<EventContent>>) -> Self {
+        Self { content: content.into(), oversized: None, arrived: crate::clock::now(), connection: 0 }
+    }
 }

@@ -1,5 +1,5 @@
-//! `eventsource-client` on `hyper`: a stream has a connection of its own, which its reader drives, and neither what is
-//! read at once nor an event grows without bound. What an answer says beyond its events is told by [`ResponseMeta`].
+//! The connections of `eventsource-client`: a stream has one of its own, which its reader drives, and neither what is read at once
+//! nor an event grows without bound. What an answer says beyond its events is told by [`ResponseMeta`].
 //!
 //! Requests have hyper's client, streams do not: it leaves a connection's read buffer to grow to 400 KiB, and a connection
 //! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
@@ -20,20 +20,21 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{
     body::{Body, Incoming},
-    client::conn::{http1, http2},
+    client::conn::http2,
 };
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
 use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
-    ClientError, GatewayAccess, Token,
+    ClientError, GatewayAccess, KnownEvents, Token,
     client::location_of,
     connect::{Connector, Link, Proxies, USER_AGENT},
     decode::Decoder,
     dialect::{CodeSays, Dialect},
     event_lines::EventLines,
     headers,
+    http1::{self, Http1Body, READ_BYTES_MAX},
     response_meta::{Head, ResponseMeta},
     retry_after,
 };
@@ -41,8 +42,6 @@ use crate::clock;
 
 /// How long the head of a stream's answer may take, connecting included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// No head is longer, and no more is read at once than twice this: a buffer that is nearly full is doubled.
-pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
 /// What may be on its way to a stream over HTTP/2.
 const WINDOW_BYTES: u32 = 64 * 1024;
 
@@ -59,6 +58,7 @@ pub(super) struct Transport {
     host: Option<HeaderValue>,
     meta: ResponseMeta,
     dialect: Arc<Dialect>,
+    known_events: Option<Arc<KnownEvents>>,
 }
 
 impl Transport {
@@ -72,14 +72,19 @@ impl Transport {
         headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         let dialect = Arc::clone(&access.dialect);
-        Ok(Self { connector, headers, host: access.host(), meta: ResponseMeta::default(), dialect })
+        Ok(Self { connector, headers, host: access.host(), meta: ResponseMeta::default(), dialect, known_events: None })
     }
 
-    /// The same transport, for one request that has these headers and is told of here.
-    pub(super) fn with_meta(&self, headers: HeaderMap, meta: &ResponseMeta) -> Self {
+    /// The same transport, for one request that has these headers and is told of here, and whose events may be known.
+    pub(super) fn for_stream(
+        &self,
+        headers: HeaderMap,
+        meta: &ResponseMeta,
+        known_events: Option<Arc<KnownEvents>>,
+    ) -> Self {
         let mut all = self.headers.clone();
         all.extend(headers);
-        Self { headers: all, meta: meta.clone(), ..self.clone() }
+        Self { headers: all, meta: meta.clone(), known_events, ..self.clone() }
     }
 
     async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Decoded>, TransportError> {
@@ -130,6 +135,7 @@ impl HttpTransport for Transport {
         let request = request.map(|body| Full::new(body.unwrap_or_default()));
         let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
         let (meta, event_bytes_max) = (self.meta.clone(), self.dialect.limits.event_bytes_max);
+        let known_events = self.known_events.clone();
         Box::pin(SyncFuture::new(async move {
             let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
             let response = response?;
@@ -137,7 +143,7 @@ impl HttpTransport for Transport {
             Ok(response.map(|chunks| -> ByteStream {
                 // What is no stream is told as it is.
                 if is_stream {
-                    Box::pin(SyncStream::new(EventLines::of(chunks, meta, event_bytes_max)))
+                    Box::pin(SyncStream::new(EventLines::of(chunks, meta, event_bytes_max, known_events)))
                 } else {
                     Box::pin(SyncStream::new(chunks))
                 }
@@ -146,48 +152,20 @@ impl HttpTransport for Transport {
     }
 }
 
-/// A connection that has one request.
-enum Conversation {
-    Http1(Box<http1::Connection<Link, Full<Bytes>>>),
-    Http2(http2::Connection<Link, Full<Bytes>, TokioExecutor>),
-}
-
-enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
-}
-
-impl Sender {
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
-        match self {
-            Self::Http1(sender) => sender.send_request(request).await,
-            Self::Http2(sender) => sender.send_request(request).await,
-        }
-    }
-}
-
-async fn greet(link: Link) -> hyper::Result<(Sender, Conversation)> {
+/// Sends a request and reads the head of its answer, over the version of HTTP that both sides chose.
+async fn converse(link: Link, request: Request<Full<Bytes>>) -> io::Result<Response<Chunks>> {
     if !link.inner().is_http2() {
-        // Of hyper's two bounds this one holds for heads and bodies and lets the buffer of a quiet stream be small; an exact
-        // size would be allocated whole for each.
-        let (sender, connection) = http1::Builder::new().max_buf_size(READ_BYTES_MAX).handshake(link).await?;
-        return Ok((Sender::Http1(sender), Conversation::Http1(Box::new(connection))));
+        return Ok(http1::exchange(link.into_inner(), &request).await?.map(Chunks::Http1));
     }
     // The peer sends no more than fits into these windows before it is read.
     let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2.timer(TokioTimer::new());
     http2.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
     http2.max_header_list_size(READ_BYTES_MAX as u32);
-    let (sender, connection) = http2.handshake(link).await?;
-    Ok((Sender::Http2(sender), Conversation::Http2(connection)))
-}
-
-/// Sends a request and reads the head of its answer.
-async fn converse(link: Link, request: Request<Full<Bytes>>) -> hyper::Result<Response<Chunks>> {
-    let (mut sender, connection) = greet(link).await?;
-    let mut connection = Some(connection);
+    let (mut sender, connection) = http2.handshake(link).await.map_err(io::Error::other)?;
+    let mut connection = Some(Box::new(connection));
     let mut broken = None;
-    let mut answering = pin!(sender.send(request));
+    let mut answering = pin!(sender.send_request(request));
     let response = poll_fn(|cx| {
         if let Err(error) = drive(&mut connection, cx) {
             broken = Some(error);
@@ -195,19 +173,17 @@ async fn converse(link: Link, request: Request<Full<Bytes>>) -> hyper::Result<Re
         answering.as_mut().poll(cx)
     });
     match response.await {
-        Ok(response) => Ok(response.map(|body| Chunks { connection, body })),
+        Ok(response) => Ok(response.map(|body| Chunks::Http2 { connection, body })),
         // The connection's own error says more than that there is no answer on it.
-        Err(error) => Err(broken.unwrap_or(error)),
+        Err(error) => Err(io::Error::other(broken.unwrap_or(error))),
     }
 }
 
+type Http2Connection = Box<http2::Connection<Link, Full<Bytes>, TokioExecutor>>;
+
 /// Reads and writes as far as that goes; a connection that is over is let go.
-fn drive(connection: &mut Option<Conversation>, cx: &mut Context<'_>) -> hyper::Result<()> {
-    let polled = connection.as_mut().map(|open| match open {
-        Conversation::Http1(open) => Pin::new(open).poll(cx),
-        Conversation::Http2(open) => Pin::new(open).poll(cx),
-    });
-    match polled {
+fn drive(connection: &mut Option<Http2Connection>, cx: &mut Context<'_>) -> hyper::Result<()> {
+    match connection.as_mut().map(|open| Pin::new(open).poll(cx)) {
         Some(Poll::Ready(outcome)) => {
             *connection = None;
             outcome
@@ -265,20 +241,23 @@ impl Stream for Decoded {
 }
 
 /// The body of an answer as it comes, and the connection that it comes on: who drops one hangs up.
-struct Chunks {
-    connection: Option<Conversation>,
-    body: Incoming,
+enum Chunks {
+    Http1(Http1Body),
+    Http2 { connection: Option<Http2Connection>, body: Incoming },
 }
 
 impl Stream for Chunks {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
+        let (connection, body) = match self.get_mut() {
+            Self::Http1(body) => return Pin::new(body).poll_next(cx).map_err(TransportError::new),
+            Self::Http2 { connection, body } => (connection, body),
+        };
         // What ends the connection ends the body too, which says how.
-        let _ = drive(&mut this.connection, cx);
+        let _ = drive(connection, cx);
         loop {
-            return Poll::Ready(match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+            return Poll::Ready(match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(chunk) => Some(Ok(chunk)),
                     Err(_trailers) => continue,

@@ -20,8 +20,9 @@ use super::{
     GatewayAccess, Secret, Streams, Token,
     connect::{Connector, Proxies},
     headers,
+    http1::READ_BYTES_MAX,
     response_meta::ResponseMeta,
-    transport::{READ_BYTES_MAX, Transport},
+    transport::Transport,
 };
 use crate::catalog::CallName;
 
@@ -175,7 +176,7 @@ async fn a_stream_over_tls_goes_through_a_proxy_that_does_not_see_the_token() {
     let headers =
         headers::of(&access.dialect.headers, &[], "s2-soak", access.token.as_ref().map(Token::current).as_ref());
     let transport = Transport::over(Connector::new(trust, Proxies::always(proxies)), &access).unwrap();
-    let transport = transport.with_meta(headers, &ResponseMeta::default());
+    let transport = transport.for_stream(headers, &ResponseMeta::default(), None);
     assert_eq!(b"data: 1\n\n"[..], body(&transport, &format!("{url}/logs")).await.concat());
     drop(transport);
     let mut heads = timeout(PATIENCE, listening.join_all()).await.expect("the proxy was asked");

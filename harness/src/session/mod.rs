@@ -17,6 +17,7 @@ mod gateway_clock;
 mod keeper;
 mod live;
 mod log;
+mod opening_pace;
 mod output_files;
 mod pending_runs;
 mod play;

@@ -3,15 +3,13 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use super::{
-    AsABrowser,
-    keeper::{Earliness, KnownEvents},
-};
+use super::{AsABrowser, keeper::Earliness, opening_pace::OpeningPace};
+use crate::gateway::KnownEvents;
 
 /// The streams of a session, as its workers know them.
 #[derive(Debug, Default)]
@@ -26,7 +24,8 @@ pub struct SharedStreams {
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, String>>,
     earliness: Earliness,
-    known_events: KnownEvents,
+    known_events: Arc<KnownEvents>,
+    pub(super) opening_pace: OpeningPace,
 }
 
 impl SharedStreams {
@@ -114,7 +113,7 @@ impl SharedStreams {
     }
 
     /// The events that workspace streams have shown last.
-    pub(super) const fn known_events(&self) -> &KnownEvents {
+    pub(super) const fn known_events(&self) -> &Arc<KnownEvents> {
         &self.known_events
     }
 

@@ -150,18 +150,20 @@ impl LeakReader {
                 Err(ended) => return Some(ended),
             };
             known.events += 1;
-            if self.watched.patterns.are_in(&event.data) {
+            if self.watched.patterns.are_in(&event.content.data) {
                 self.watched.showed(self.route());
             }
             if self.stream == CallName::RunLogsStream
-                && let EventReading::OfRun(log) = events.reading(self.run.as_deref(), &event.name, &event.data)
+                && let EventReading::OfRun(log) =
+                    events.reading(self.run.as_deref(), &event.content.name, &event.content.data)
                 && log.kind == "end"
                 && self.run.as_ref().is_none_or(|run| *run == log.run_id)
             {
                 known.has_shown_end = true;
                 self.watched.ended.notify_one();
             }
-            known.last_id = event.id.filter(|_| !events.ids_are_the_connections).or(known.last_id.take());
+            known.last_id =
+                event.content.id.clone().filter(|_| !events.ids_are_the_connections).or(known.last_id.take());
         }
     }
 

@@ -132,10 +132,10 @@ pub(super) async fn follow(
             followed.shown.reconnected(connection > 0 && (!has_id || ids_are_the_connections));
             connection = event.connection;
         }
-        has_id |= event.id.is_some();
+        has_id |= event.content.id.is_some();
         // A stream that shows other runs too is not over with one of theirs.
         let is_own = log.run_id == run;
-        let got = log.delivery(event.id.as_deref().unwrap_or_default());
+        let got = log.delivery(event.content.id.as_deref().unwrap_or_default());
         if is_own && let Some(same_id) = followed.shown.event(&got) {
             let mark = context.recorder.mark();
             context.recorder.count(Counter::EventsDuplicated, mark);

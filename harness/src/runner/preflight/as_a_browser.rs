@@ -83,5 +83,5 @@ async fn count(mut connection: Connection, dialect: Arc<Dialect>, run: String, s
 }
 
 fn is_of_run(dialect: &Dialect, run: &str, event: &StreamEvent) -> bool {
-    matches!(dialect.events.reading(None, &event.name, &event.data), EventReading::OfRun(log) if log.run_id == run)
+    matches!(dialect.events.reading(None, &event.content.name, &event.content.data), EventReading::OfRun(log) if log.run_id == run)
 }

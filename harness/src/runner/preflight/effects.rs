@@ -65,7 +65,7 @@ impl Check<'_> {
     /// Opens a stream again, and holds the ids of another run's events against those that were seen: where ids are the
     /// stream's, no two events have the same.
     pub(super) async fn ids_go_on(&mut self, call: CallName, seen: &[StreamEvent]) -> Option<()> {
-        if self.dialect().events.ids_are_the_connections || seen.iter().all(|event| event.id.is_none()) {
+        if self.dialect().events.ids_are_the_connections || seen.iter().all(|event| event.content.id.is_none()) {
             return Some(());
         }
         let connection = self.open(call, None).await?;
@@ -74,10 +74,13 @@ impl Check<'_> {
         // An event that is shown again is the same but for its stamp. One without an id has that of the event before it.
         let content = |event: &StreamEvent| self.read(call, &id, event).map(|log| log.unstamped);
         let again = events.iter().find(|event| {
-            let mut known = seen.iter().filter(|known| known.id.is_some() && known.id == event.id).peekable();
+            let mut known = seen
+                .iter()
+                .filter(|known| known.content.id.is_some() && known.content.id == event.content.id)
+                .peekable();
             known.peek().is_some() && known.all(|known| content(known) != content(event))
         });
-        if let Some(again) = again.and_then(|event| event.id.as_deref()) {
+        if let Some(again) = again.and_then(|event| event.content.id.as_deref()) {
             let hint = "where ids are numbered anew on each connection: events.ids = \"connection\"".to_owned();
             let what = format!("the id {again:?} stands for two events, one on each of two connections");
             self.wrong(what, &["events.ids"], Some(hint));

@@ -88,7 +88,7 @@ impl Check<'_> {
             loop {
                 match connection.next().await {
                     Ok(event) => {
-                        let reading = self.dialect().events.reading(Some(id), &event.name, &event.data);
+                        let reading = self.dialect().events.reading(Some(id), &event.content.name, &event.content.data);
                         again += usize::from(matches!(reading, EventReading::OfRun(_)));
                     }
                     Err(ended) => {
@@ -167,7 +167,7 @@ impl Check<'_> {
     /// Whether events of a run's own stream repeat what its path says.
     pub(super) fn note_run_ids(&mut self, call: CallName, events: &[StreamEvent]) {
         let own = &self.dialect().events;
-        let names = |event: &StreamEvent| match own.reading(None, &event.name, &event.data) {
+        let names = |event: &StreamEvent| match own.reading(None, &event.content.name, &event.content.data) {
             EventReading::OfRun(_) => Some(true),
             EventReading::Wrong(_) => Some(false),
             EventReading::Other { .. } | EventReading::Ignored => None,

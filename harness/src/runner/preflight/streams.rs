@@ -100,7 +100,7 @@ impl Check<'_> {
                     }
                 };
                 let own_run = call.is_stream_of_run().then_some(id);
-                let log = match self.dialect().events.reading(own_run, &event.name, &event.data) {
+                let log = match self.dialect().events.reading(own_run, &event.content.name, &event.content.data) {
                     EventReading::OfRun(log) => Some(*log),
                     EventReading::Other { kind, run_id } => {
                         others.take_in(kind, run_id.is_some());
@@ -135,7 +135,11 @@ impl Check<'_> {
 
     /// The event, where it is about a run, on a stream of this call.
     pub(super) fn read(&self, call: CallName, id: &str, event: &StreamEvent) -> Option<LogEvent> {
-        match self.dialect().events.reading(call.is_stream_of_run().then_some(id), &event.name, &event.data) {
+        match self.dialect().events.reading(
+            call.is_stream_of_run().then_some(id),
+            &event.content.name,
+            &event.content.data,
+        ) {
             EventReading::OfRun(log) => Some(*log),
             _ => None,
         }
@@ -150,7 +154,8 @@ impl Check<'_> {
             return if is_guard { Some(events) } else { self.nothing_came(call) };
         }
         let seen: Vec<LogEvent> = events.iter().filter_map(|event| self.read(call, id, event)).collect();
-        let data: Vec<Value> = events.iter().filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
+        let data: Vec<Value> =
+            events.iter().filter_map(|event| serde_json::from_str(&event.content.data).ok()).collect();
         if data.is_empty() {
             self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
             return None;
@@ -191,7 +196,7 @@ impl Check<'_> {
             let hint = pointers_in(&data, &["time", "at", "ts"], &|value| time_of(value).is_some());
             self.wrong("no event has a time", &["events.timestamp"], hint);
         }
-        if events.iter().all(|event| event.id.is_none()) {
+        if events.iter().all(|event| event.content.id.is_none()) {
             let hint = "without ids a client cannot ask for what it missed: events.ids = \"connection\"".to_owned();
             self.wrong("no event has an id", &["events.ids"], Some(hint));
         }
@@ -203,7 +208,11 @@ impl Check<'_> {
 
     /// Whether an event names the run, whatever its type.
     fn names_run(&self, call: CallName, id: &str, event: &StreamEvent) -> bool {
-        match self.dialect().events.reading(call.is_stream_of_run().then_some(id), &event.name, &event.data) {
+        match self.dialect().events.reading(
+            call.is_stream_of_run().then_some(id),
+            &event.content.name,
+            &event.content.data,
+        ) {
             EventReading::OfRun(log) => log.run_id == id,
             EventReading::Other { run_id, .. } => run_id.is_some_and(|run| run == id),
             EventReading::Ignored | EventReading::Wrong(_) => false,
@@ -235,7 +244,7 @@ impl Check<'_> {
             read.is_some_and(|log| log.message.is_none() || dialect.message.contains("/0/"))
         };
         let lines = |event: &StreamEvent| {
-            let json: Value = serde_json::from_str(&event.data).ok()?;
+            let json: Value = serde_json::from_str(&event.content.data).ok()?;
             let arrays = json.as_object()?.iter().filter_map(|(key, value)| Some((key, value.as_array()?)));
             let mut lists = arrays.filter(|(_, items)| items.len() > 1 && items.iter().all(Value::is_object));
             lists.next().map(|(key, items)| (format!("/{key}"), items.len()))
@@ -261,7 +270,7 @@ impl Check<'_> {
     fn tells_how_the_run_ended(&mut self, call: CallName, events: &[StreamEvent], id: &str) {
         let read = |event: &StreamEvent| self.read(call, id, event).filter(|log| log.run_id == id && log.kind == "end");
         let silent = events.iter().filter(|event| read(event).is_some_and(|log| log.status.is_none()));
-        let silent: Vec<Value> = silent.filter_map(|event| serde_json::from_str(&event.data).ok()).collect();
+        let silent: Vec<Value> = silent.filter_map(|event| serde_json::from_str(&event.content.data).ok()).collect();
         let is_state = |value: &Value| {
             value.as_str().is_some_and(|word| !matches!(self.dialect().standing_of(word), RunStanding::Unknown(_)))
         };
@@ -279,7 +288,11 @@ impl Check<'_> {
     /// The types of the events that came, by the gateway's own words.
     fn kinds(&self, call: CallName, id: &str, events: &[StreamEvent]) -> BTreeSet<String> {
         let own_run = call.is_stream_of_run().then_some(id);
-        let kind = |event: &StreamEvent| match self.dialect().events.reading(own_run, &event.name, &event.data) {
+        let kind = |event: &StreamEvent| match self.dialect().events.reading(
+            own_run,
+            &event.content.name,
+            &event.content.data,
+        ) {
             EventReading::OfRun(log) => Some(log.kind),
             EventReading::Other { kind, .. } => Some(kind),
             EventReading::Ignored | EventReading::Wrong(_) => None,
@@ -297,8 +310,8 @@ impl Check<'_> {
 fn show(events: &[StreamEvent]) -> String {
     let is_shown = |n: usize| n < EVENTS_SHOWN_MAX || n + 1 == events.len();
     let lines = events.iter().enumerate().filter(|(n, _)| is_shown(*n)).map(|(_, event)| {
-        let id = event.id.as_deref().unwrap_or("none");
-        format!("id {id}, event {}: {}", event.name, event.data)
+        let id = event.content.id.as_deref().unwrap_or("none");
+        format!("id {id}, event {}: {}", event.content.name, event.content.data)
     });
     let text = lines.collect::<Vec<_>>().join("\n");
     if text.is_empty() { "nothing".to_owned() } else { text }

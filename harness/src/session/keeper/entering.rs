@@ -22,7 +22,7 @@ impl Keeper<'_> {
     ) -> (Delivered, bool) {
         let mark = self.context.recorder.mark();
         // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
-        let id = &clip(event.id.as_deref().unwrap_or_default());
+        let id = &clip(event.content.id.as_deref().unwrap_or_default());
         let got = log.delivery(id);
         let (delivered, is_watched) = self.context.deliveries.enter(client, &got, event.arrived);
         self.context.recorder.count(Counter::EventsDelivered, mark);

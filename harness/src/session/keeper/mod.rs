@@ -5,7 +5,6 @@ mod ending;
 mod entering;
 mod first_opening;
 mod held;
-mod known_events;
 mod opening;
 mod reading;
 
@@ -26,7 +25,6 @@ use crate::{
 
 pub use first_opening::{Earliness, FirstOpening};
 pub use held::OpenStreamGuard;
-pub(super) use known_events::KnownEvents;
 
 /// Which stream is kept, for whom.
 #[derive(Debug, Clone)]

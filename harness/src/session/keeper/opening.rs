@@ -44,14 +44,17 @@ impl Keeper<'_> {
             .life
             .lost
             .map_or_else(|| self.context.recorder.mark(), |(lost, _)| StartPoint { at: clock::now(), ..lost });
-        let streams = if self.kept.as_a_browser {
-            self.context.calls.streams.as_a_browser()
-        } else {
-            self.context.calls.streams.clone()
+        let streams = &self.context.calls.streams;
+        let streams = if self.kept.as_a_browser { streams.as_a_browser() } else { streams.clone() };
+        // The stream of a run may leave out whose events it shows.
+        let streams = match self.kept.run {
+            Some(_) => streams,
+            None => streams.with_known_events(self.context.shared_streams.known_events()),
         };
-        let opened = streams
-            .open(self.kept.call, &self.kept.path, self.context.calls.client.workspace(), self.life.last_id.as_deref())
-            .await;
+        let workspace = self.context.calls.client.workspace();
+        // Boxed: what it takes to open a stream is not kept for as long as the stream is open.
+        let opening = Box::pin(streams.open(self.kept.call, &self.kept.path, workspace, self.life.last_id.as_deref()));
+        let opened = self.context.shared_streams.opening_pace.open(opening).await;
         if let Err(refusal) = &opened
             && self.is_no_error(refusal).await
         {

@@ -70,14 +70,15 @@ impl Keeper<'_> {
                 continue;
             }
             let Some(log) = self.about_a_run(&event) else { continue };
+            let log = &**log;
             self.life.has_seen_events = true;
             if self.is_foreign(&log.run_id) {
                 // No other client owes it, and no run of this workspace is shown by it.
                 continue;
             }
-            let entered = self.kept.client.map(|client| self.enter(client, &event, &log, opened_at));
+            let entered = self.kept.client.map(|client| self.enter(client, &event, log, opened_at));
             if entered.is_none() {
-                self.context.deliveries.enter_beside(&log, event.arrived);
+                self.context.deliveries.enter_beside(log, event.arrived);
             }
             if entered.is_some_and(|(delivered, is_watched)| !is_watched && delivered.is_first_equal()) {
                 // No record will say how often the run has it.
@@ -89,13 +90,13 @@ impl Keeper<'_> {
             {
                 // There are no others that could be measured.
                 self.context.recorder.count(Counter::EventsDelivered, self.context.recorder.mark());
-                self.time_delivery(&event, &log, opened_at);
+                self.time_delivery(&event, log, opened_at);
             }
             let is_new = entered.is_none_or(|(delivered, _)| delivered.is_new());
-            if is_new && let Some(wrong) = self.is_out_of_place(&log).or_else(|| ends.is_late(&log)) {
+            if is_new && let Some(wrong) = self.is_out_of_place(log).or_else(|| ends.is_late(log)) {
                 self.stream_failed(&log.run_id, wrong);
             }
-            if !on_event(&event, &log) {
+            if !on_event(&event, log) {
                 return ReadEnd::Finished;
             }
         }
@@ -103,7 +104,7 @@ impl Keeper<'_> {
 
     /// Keeps the id that the stream has given last, whatever the event is about.
     fn take_id(&mut self, event: &StreamEvent) {
-        let Some(id) = &event.id else { return };
+        let Some(id) = &event.content.id else { return };
         self.life.last_id = fit_for_a_header(id).then(|| id.clone());
         if self.kept.run.is_none() {
             self.context.shared_streams.gave_id(&self.kept.name, self.life.last_id.as_deref());
@@ -127,15 +128,15 @@ impl Keeper<'_> {
     }
 
     /// The event, where it is about a run. What is about none is counted, and is wrong where its type says otherwise.
-    fn about_a_run(&self, event: &StreamEvent) -> Option<Arc<LogEvent>> {
-        let own_run = self.kept.run.as_deref();
-        let read = || self.context.calls.client.dialect().events.reading(own_run, &event.name, &event.data);
+    fn about_a_run<'e>(&self, event: &'e StreamEvent) -> Option<&'e Arc<LogEvent>> {
+        let (own_run, content) = (self.kept.run.as_deref(), &event.content);
+        let read = || self.context.calls.client.dialect().events.reading(own_run, &content.name, &content.data);
         let log = match own_run {
             Some(_) => match read() {
-                EventReading::OfRun(log) => Ok(log.into()),
+                EventReading::OfRun(log) => Ok(content.log.get_or_init(|| log.into())),
                 other => Err(other),
             },
-            None => self.context.shared_streams.known_events().of_run(&event.name, &event.data, read),
+            None => self.context.shared_streams.known_events().of_run(content, read),
         };
         match log {
             Ok(log) => return Some(log),

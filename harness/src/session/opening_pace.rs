@@ -1,0 +1,95 @@
+//! How fast streams are opened: ten thousand at once would be a load that no user makes, on the gateway and on this machine, and
+//! every probe beside them would feel it.
+
+use std::{
+    pin::pin,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use crate::clock;
+
+/// Between two openings, where there are many.
+const EVERY: Duration = Duration::from_micros(500);
+/// So many may come at once.
+const AT_ONCE: u32 = 256;
+/// No more are under way that are younger than [`YOUNG_FOR`]: a gateway that is slow to answer is not asked faster than it answers.
+const YOUNG_MAX: usize = 512;
+/// One that takes longer keeps no other waiting: a gateway that answers none is asked all the same.
+const YOUNG_FOR: Duration = Duration::from_secs(1);
+
+/// Paces the openings of a session's streams.
+#[derive(Debug)]
+pub(super) struct OpeningPace {
+    /// When the next opening is due, if all came one after another.
+    next: Mutex<Option<Instant>>,
+    young: Semaphore,
+}
+
+impl Default for OpeningPace {
+    fn default() -> Self {
+        Self { next: Mutex::new(None), young: Semaphore::new(YOUNG_MAX) }
+    }
+}
+
+impl OpeningPace {
+    /// Opens a stream when it is its turn.
+    pub(super) async fn open<T>(&self, opening: impl Future<Output = T>) -> T {
+        let due = self.turn(clock::now());
+        if due > clock::now() {
+            tokio::time::sleep_until(due).await;
+        }
+        // Nobody closes it.
+        let permit = self.young.acquire().await.ok();
+        let mut opening = pin!(opening);
+        let young = tokio::time::timeout(YOUNG_FOR, &mut opening).await;
+        drop(permit);
+        match young {
+            Ok(opened) => opened,
+            Err(_) => opening.await,
+        }
+    }
+
+    /// When an opening that is asked for now has its turn.
+    fn turn(&self, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let earliest = now.checked_sub(EVERY * AT_ONCE).unwrap_or(now);
+        let due = next.map_or(earliest, |next| next.max(earliest));
+        *next = Some(due + EVERY);
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_streams_open_at_once_and_many_one_after_another() {
+        let (pace, began) = (OpeningPace::default(), clock::now());
+        let delay = |n: u32| pace.turn(began).saturating_duration_since(began) == EVERY * n.saturating_sub(AT_ONCE);
+        assert!((0..10_000).all(delay));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!((0..AT_ONCE).all(|_| pace.turn(clock::now()) <= clock::now()), "and at once again later");
+        assert!(pace.turn(clock::now() + EVERY) > clock::now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn openings_that_hang_keep_others_waiting_for_a_second_only() {
+        let (pace, began) = (OpeningPace::default(), clock::now());
+        let hanging = futures_util::future::join_all((0..YOUNG_MAX).map(|_| pace.open(std::future::pending::<()>())));
+        let other = async {
+            tokio::time::sleep(EVERY * YOUNG_MAX as u32).await;
+            pace.open(async {}).await;
+        };
+        tokio::select! {
+            biased;
+            _ = hanging => panic!("they hang"),
+            () = other => {}
+        }
+        let waited = clock::now().saturating_duration_since(began);
+        assert!(waited >= YOUNG_FOR && waited < YOUNG_FOR * 2, "{waited:?}");
+    }
+}
