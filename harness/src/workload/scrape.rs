@@ -72,7 +72,7 @@ impl Intake {
         self.streams.push(clock::now(), context.shared_streams.take_least_streams_open());
         let exposition = match outcome {
             Ok(answer) if context.calls.client.is_yes(CallName::Metrics, &answer) => {
-                match read_metrics(context, &answer) {
+                match Exposition::of(&answer, &context.calls.client.dialect().metrics) {
                     Some(exposition) => exposition,
                     None => return scrape_failed(context, format!("{answer} (no metrics in it)"), mark),
                 }
@@ -247,14 +247,6 @@ fn take_in_gauges(
             sample("process_open_fds", Gauge::GatewayFdSurplus, less(connections));
         }
     }
-}
-
-/// The metrics under the contract's names, however the gateway calls and writes them.
-fn read_metrics(context: &Context, answer: &Answer) -> Option<Exposition> {
-    let names = &context.calls.client.dialect().metrics;
-    let exposition =
-        if names.is_json { Exposition::read_json(&answer.json()?, names) } else { Exposition::read(&answer.text()) };
-    exposition.map(|exposition| exposition.under(names))
 }
 
 fn scrape_failed(context: &Context, answer: String, mark: StartPoint) {

@@ -17,8 +17,6 @@ const LABELS_MAX: usize = 256;
 pub(super) enum SampleLine<'a> {
     /// Blank, or a comment that says nothing about types.
     Nothing,
-    /// `# EOF`, with which an OpenMetrics text ends.
-    End,
     /// `# TYPE name kind`.
     Type(Cow<'a, str>, Kind),
     /// A sample.
@@ -73,11 +71,8 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r'])
 }
 
-/// Only `# TYPE` and `# EOF` matter. A comment that is almost one of them is a comment.
+/// Only `# TYPE` matters. A comment that is almost one is a comment.
 fn read_comment(comment: &str) -> SampleLine<'_> {
-    if comment == " EOF" {
-        return SampleLine::End;
-    }
     let type_of = || {
         let mut rest = Cursor(trim(comment).strip_prefix("TYPE").filter(|rest| rest.starts_with([' ', '\t']))?);
         rest.skip_blanks();

@@ -21,6 +21,7 @@ use line::{Malformed, SampleLine};
 pub use unusable::{UnreadLine, UnreadLines, Unusable};
 
 use super::{
+    Answer,
     dialect::MetricNames,
     heap::{Heap, HeapReader},
 };
@@ -51,32 +52,24 @@ impl Exposition {
     /// Maximum number of series in one scrape, the buckets of histograms among them. Further ones are not looked at.
     pub const SERIES_MAX: usize = 20_000;
 
-    /// What a scrape asks for, as the Prometheus server does: OpenMetrics, else the text format. Protobuf is not read.
-    pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
-        application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
-        text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    /// Reads the metrics in an answer as a dialect has them, under the contract's names; `None` where there are none.
+    #[must_use]
+    pub fn of(answer: &Answer, names: &MetricNames) -> Option<Self> {
+        let read = if names.is_json { Self::read_json(&answer.json()?, names) } else { Self::read(&answer.text()) };
+        read.map(|read| read.under(names))
+    }
 
     /// Reads a text of either format; `None` where no line of it is a sample.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        Self::read_as(text, None)
-    }
-
-    /// The same with its `Content-Type`: OpenMetrics ends with `# EOF`, and a text that does not was cut off.
-    #[must_use]
-    pub fn read_as(text: &str, content_type: Option<&str>) -> Option<Self> {
-        let media_type = content_type.and_then(|text| text.split(';').next()).map(str::trim);
-        let is_open_metrics = media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/openmetrics-text"));
         // Some write a byte order mark before all else.
         let text = text.trim_start_matches('\u{feff}');
         let (mut families, mut unread) = (Families::default(), UnreadLines::default());
-        let (mut series, mut is_cut, mut has_ended) = (0, false, false);
+        let (mut series, mut is_cut) = (0, false);
         let mut heap = HeapReader::default();
         for ReadLine { number, text: line, read } in (TextLines { text, at: 0, count: 0 }) {
             match read {
                 Ok(SampleLine::Nothing) => {}
-                Ok(_) if has_ended => unread.add(UnreadLine::new(number, line, "text after # EOF")),
-                Ok(SampleLine::End) => has_ended = is_open_metrics,
                 Ok(SampleLine::Type(name, kind)) => families.type_of(name, kind),
                 Ok(SampleLine::Sample(sample)) if series < Self::SERIES_MAX => {
                     series += 1;
@@ -99,10 +92,6 @@ impl Exposition {
             if is_cut {
                 break;
             }
-        }
-        if is_open_metrics && !has_ended && !is_cut {
-            let (number, last) = text.lines().enumerate().last().unwrap_or_default();
-            unread.add(UnreadLine::new(number + 1, last, "no # EOF follows, so that more may be missing,"));
         }
         (series > 0).then(|| Self { unread, is_cut, heap: heap.heap(), ..families.finish() })
     }

@@ -262,17 +262,3 @@ fn a_metric_with_a_line_that_cannot_be_read_is_not_used_and_says_so() {
     );
     assert!(!read.histograms.contains_key("c"));
 }
-
-#[test]
-fn an_open_metrics_text_without_its_end_was_cut_off() {
-    let content_type = Some("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    let said = |text: &str| Exposition::read_as(text, content_type).unwrap().unread.to_string();
-    assert_eq!("", said("a 1\n# EOF\n"));
-    assert_eq!("", said("a 1\n# EOF"));
-    assert_eq!("", said("a 1\n# EOF\n\n"));
-    assert_eq!("line 2: no # EOF follows, so that more may be missing, in `b 2`", said("a 1\nb 2\n"));
-    assert_eq!("line 3: text after # EOF in `b 2`", said("a 1\n# EOF\nb 2\n"));
-    assert_eq!(None, Exposition::read_as("a 1\n# EOF\nb 2\n", content_type).unwrap().value("b"));
-    let text = Exposition::read_as("a 1\n# EOF\nb 2\n", Some("text/plain; version=0.0.4")).unwrap();
-    assert_eq!((Some(2.0), 0), (text.value("b"), text.unread.count), "that is a comment in the text format");
-}

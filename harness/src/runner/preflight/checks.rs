@@ -303,12 +303,7 @@ impl Check<'_> {
         let answer = self.call(CallName::Metrics, &[]).await?;
         let names = self.dialect().metrics.clone();
         let json = answer.json().filter(|_| names.is_json);
-        let read = if names.is_json {
-            json.as_ref().and_then(|json| Exposition::read_json(json, &names))
-        } else {
-            Exposition::read(&answer.text())
-        };
-        let Some(read) = read.map(|read| read.under(&names)) else {
+        let Some(read) = Exposition::of(&answer, &names) else {
             self.wrong("none of the metrics is there", &["metrics.format", "metrics.names"], None);
             return None;
         };

@@ -20,13 +20,7 @@ impl Check<'_> {
         for _ in 0..SCRAPES {
             let client = Client::new(&self.access).ok()?;
             let answer = client.metrics().await.ok()?;
-            let names = &client.dialect().metrics;
-            let read = if names.is_json {
-                Exposition::read_json(&answer.json()?, names)
-            } else {
-                Exposition::read(&answer.text())
-            };
-            answering.take_in(&read?.under(names));
+            answering.take_in(&Exposition::of(&answer, &client.dialect().metrics)?);
         }
         let came = answering.several().map_or_else(
             || "one process answered, as far as its metrics tell".to_owned(),
