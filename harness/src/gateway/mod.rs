@@ -81,7 +81,7 @@ pub use reading::EventReading;
 pub use response_meta::Oversized;
 pub use search::{PageStart, SearchHit, SearchPage};
 pub use secret::Secret;
-pub use stream::{Connection, Ended, Refusal, Streams};
+pub use stream::{Connection, Ended, NOT_THERE, Refusal, Streams, TOO_EARLY};
 pub use stream_event::{EventContent, StreamEvent};
 pub use tls::{NoCertificates, Trust};
 pub use token::Token;

@@ -70,12 +70,6 @@ impl Events {
         }
     }
 
-    /// Whether an event says that a run is over. A gateway may only close the run's own stream.
-    #[must_use]
-    pub fn has_an_end(&self) -> bool {
-        self.words.values().any(|kind| *kind == EventKind::End)
-    }
-
     /// The run that an event's data names.
     fn run_of(&self, json: &Value) -> Option<String> {
         let id = json.pointer(&self.run_id)?;

@@ -17,6 +17,10 @@ use crate::{catalog::CallName, clock, journal::clip};
 /// An answer's start is looked at for what it says, no longer than so long.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What says that there is no such stream now: No Content, which ends it by the format of event streams; Not Found; Gone.
+pub const NOT_THERE: [u16; 3] = [204, 404, 410];
+/// What a gateway may answer where a stream is opened before its run is started: Bad Request, Not Found, Conflict, Too Early.
+pub const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
 /// What a token is refused with (RFC 9110, section 15.5.2).
 const UNAUTHORIZED: u16 = 401;
 

@@ -1,26 +1,18 @@
 //! Looks for text where it must not show: in a run, its logs, its streams, and wherever else a gateway might put it.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use parking_lot::Mutex;
 
 use super::{
-    leak_stream::{LeakReader, TOO_EARLY},
-    leak_watch::{Watched, lock},
+    leak_stream::{LeakReader, Watched},
+    run::{self, Ending, Run},
     search_patterns::SearchPatterns,
 };
 use crate::{
     catalog::{CallName, Workload},
     clock,
-    gateway::{Client, RunStanding},
+    gateway::{Answer, Client, RunStanding, TOO_EARLY},
     session::{Context, TaskGroup},
 };
 
@@ -56,17 +48,8 @@ impl LeakScan {
         client: &Client,
         patterns: SearchPatterns,
     ) -> Self {
-        let watched = Watched {
-            patterns,
-            shown: Mutex::default(),
-            unseen: Mutex::default(),
-            enough: CancellationToken::new(),
-            is_under_way: CancellationToken::new(),
-            is_over: CancellationToken::new(),
-            ended: Notify::new(),
-            away: AtomicUsize::new(0),
-        };
-        let places = Self { watched: Arc::new(watched), readers: TaskGroup::default() };
+        let watched = Arc::new(Watched { patterns, ..Watched::default() });
+        let places = Self { watched, readers: TaskGroup::default() };
         places.read(context, workload, client, CallName::LogsStream, None).await;
         places.read(context, workload, client, CallName::GuardStream, None).await;
         places
@@ -81,6 +64,27 @@ impl LeakScan {
     /// The gateway has answered that the run is started.
     pub(super) fn run_is_under_way(&self) {
         self.watched.is_under_way.cancel();
+    }
+
+    /// Plays a run that was created, looks at what creating it answered, and watches its own streams: how it ended, and its
+    /// record.
+    pub(super) async fn play(
+        &self,
+        context: &Context,
+        workload: Workload,
+        client: &Client,
+        (run, created): (&Run, &Answer),
+    ) -> (Ending, Option<Answer>) {
+        self.look_at(client.dialect().route(CallName::CreateRun), &created.text());
+        self.watch_run(context, workload, client, &run.id).await;
+        let deadline = clock::now() + context.schedule.plan.scenario.runs.timeout;
+        if run::start(context, workload, client, run).await.is_err() {
+            return (Ending::Left, None);
+        }
+        self.run_is_under_way();
+        // Not only when it is over: what is masked or gone then may have stood there before.
+        self.look_at_run(context, workload, client, &run.id).await;
+        run::wait_for_end(context, workload, client, run, deadline).await
     }
 
     /// Reads a stream beside, until there is enough, where the gateway has such a stream.
@@ -129,39 +133,37 @@ impl LeakScan {
         }
     }
 
-    /// What was found. The run is over: its log stream is read to its end, the others a little longer. What shows later
-    /// is found by a text that is [looked at](Self::look_at) then.
-    pub(super) async fn find(&self, client: &Client) -> Found {
+    /// What was found. Of a run that is over the log stream is read to its end, the others a little longer. One that was
+    /// refused or cut short has no end to wait for: what the gateway says of that may come a little later. What shows later is
+    /// found by a text that is [looked at](Self::look_at) then.
+    pub(super) async fn find(&self, client: &Client, is_over: bool) -> Found {
+        if is_over {
+            self.wait_for_ends(client).await;
+        }
+        tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
+        self.watched.enough.cancel();
+        self.readers.over().await;
+        self.found()
+    }
+
+    async fn wait_for_ends(&self, client: &Client) {
         self.watched.is_over.cancel();
         if let Some(spec) = client.dialect().call(CallName::RunLogsStream)
-            && client.dialect().events.has_an_end()
+            && client.dialect().events.has_ends()
             && tokio::time::timeout(END_LIMIT, self.watched.ended.notified()).await.is_err()
         {
             self.watched.not_seen(&spec.route);
         }
         // What a gateway has ended is asked for once more, now that the run is over.
         let back_by = clock::now() + END_LIMIT;
-        while self.watched.away.load(Ordering::Relaxed) > 0 && clock::now() < back_by {
+        while Arc::strong_count(&self.watched.away) > 1 && clock::now() < back_by {
             tokio::time::sleep_until(clock::now() + LOOK_EVERY).await;
         }
-        tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
-        self.watched.enough.cancel();
-        self.readers.over().await;
-        self.found()
-    }
-
-    /// What was found of a run that has no end to wait for, since it was refused, or cut short: what the gateway says of that
-    /// may come a little later.
-    pub(super) async fn find_without_end(&self) -> Found {
-        tokio::time::sleep_until(clock::now() + AFTERWARDS).await;
-        self.watched.enough.cancel();
-        self.readers.over().await;
-        self.found()
     }
 
     /// What was found since this was asked before.
     pub(super) fn found(&self) -> Found {
-        let take = |places: &Mutex<BTreeSet<String>>| std::mem::take(&mut *lock(places)).into_iter().collect();
+        let take = |places: &Mutex<BTreeSet<String>>| std::mem::take(&mut *places.lock()).into_iter().collect();
         Found { shown: take(&self.watched.shown), unseen: take(&self.watched.unseen) }
     }
 }

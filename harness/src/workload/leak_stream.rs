@@ -4,17 +4,16 @@
 //! ended in good order when the run was over, or after the run's end was on it. Else it is opened again, as any client
 //! does, and asked for what came since.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
 
-use super::leak_watch::Watched;
+use super::search_patterns::SearchPatterns;
 use crate::{
     catalog::{CallName, Workload},
-    gateway::{Client, Connection, Ended, EventReading},
+    gateway::{Client, Connection, Ended, EventReading, NOT_THERE, TOO_EARLY},
     journal::Finding,
     session::{Context, OpenStreamGuard},
 };
@@ -27,10 +26,36 @@ const COME_BACK_AFTER: Duration = Duration::from_millis(500);
 const TRY_AFTER_START: Duration = Duration::from_millis(100);
 /// A gateway that cuts its streams may have had something on its way the first time, and not again.
 const QUIET_MIN: u32 = 2;
-/// What says that there is no such stream now.
-const NOT_THERE: [u16; 3] = [204, 404, 410];
-/// What a gateway may answer where a stream is opened before its run is started.
-pub(super) const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
+
+/// What is watched for, and what has been seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    pub(super) patterns: SearchPatterns,
+    /// Places in which one of them stood.
+    pub(super) shown: Mutex<BTreeSet<String>>,
+    /// Places that could not be looked at to their end: without them nobody can say that it showed nowhere.
+    pub(super) unseen: Mutex<BTreeSet<String>>,
+    /// There is no need to read on.
+    pub(super) enough: CancellationToken,
+    /// The gateway has answered that the run is started.
+    pub(super) is_under_way: CancellationToken,
+    /// The run is over.
+    pub(super) is_over: CancellationToken,
+    /// The run's own log stream has shown its end, or was read completely.
+    pub(super) ended: Notify,
+    /// Held by each stream that its gateway has ended, and that is to be opened again.
+    pub(super) away: Arc<()>,
+}
+
+impl Watched {
+    pub(super) fn showed(&self, place: &str) {
+        self.shown.lock().insert(place.to_owned());
+    }
+
+    pub(super) fn not_seen(&self, place: &str) {
+        self.unseen.lock().insert(place.to_owned());
+    }
+}
 
 /// A stream to be read, and where to take down what it shows.
 pub(super) struct LeakReader {
@@ -52,22 +77,6 @@ struct StreamProgress {
     events: u64,
     /// Connections that were asked for what came since the last id, when the run was over, and that showed nothing.
     quiet: u32,
-}
-
-/// A stream that is to be opened again, for as long as this lives.
-struct Away(Arc<Watched>);
-
-impl Away {
-    fn begin(watched: &Arc<Watched>) -> Self {
-        watched.away.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(watched))
-    }
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        self.0.away.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl LeakReader {
@@ -115,7 +124,7 @@ impl LeakReader {
             if self.run.is_none() || !ended.in_good_order && known.last_id.is_none() {
                 return Err(ended.answer);
             }
-            let _away = Away::begin(&self.watched);
+            let _away = Arc::clone(&self.watched.away);
             tokio::select! {
                 () = self.watched.enough.cancelled() => return Err(ended.answer),
                 () = self.watched.is_over.cancelled() => {}

@@ -19,7 +19,6 @@ mod instances;
 mod instances_tests;
 mod leak;
 mod leak_stream;
-mod leak_watch;
 mod lever;
 mod listeners;
 mod metrics;

@@ -10,7 +10,7 @@ const BEGINNING_CHARS: usize = 15;
 const END_CHARS: usize = 12;
 
 /// The texts that are looked for, in lower case.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct SearchPatterns(Vec<String>);
 
 impl SearchPatterns {

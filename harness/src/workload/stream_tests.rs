@@ -113,7 +113,7 @@ impl Soak {
         let deadline = clock::now() + Duration::from_secs(20);
         let ending = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await.0;
         assert_eq!(Ending::Success, ending);
-        let found = places.find(client).await;
+        let found = places.find(client, true).await;
         assert!(found.shown.is_empty());
         found.unseen
     }

@@ -156,16 +156,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
         }
         Err(_) => return false,
     };
-    places.look_at(context.calls.client.dialect().route(CallName::CreateRun), &created.text());
-    places.watch_run(context, Workload::Safety, client, &run.id).await;
-    let deadline = clock::now() + context.schedule.plan.scenario.runs.timeout;
-    let (mut ending, mut last) = (Ending::Left, None);
-    if run::start(context, Workload::Safety, client, &run).await.is_ok() {
-        places.run_is_under_way();
-        // Not only when it is over: what is masked then may have stood there before.
-        places.look_at_run(context, Workload::Safety, client, &run.id).await;
-        (ending, last) = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await;
-    }
+    let (ending, last) = places.play(context, Workload::Safety, client, (&run, &created)).await;
     let dialect = client.dialect();
     let record = last.and_then(|answer| answer.json()).map(|json| dialect.run_view(&json));
     // A run that the safety layer stopped has come to its end, too, where the dialect says that this protects such data.
@@ -178,7 +169,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     places.look_at_run(context, Workload::Safety, client, &run.id).await;
     // Where the run did not come to its end, or somewhere nobody could look, there is no proof that it is masked.
     let is_over = ending == Ending::Success || is_refused;
-    let found = if is_over { places.find(client).await } else { places.find_without_end().await };
+    let found = places.find(client, is_over).await;
     if found.shown.is_empty() && (!is_over || !found.unseen.is_empty()) {
         let unseen = found.unseen.join(", ");
         tracing::info!("{name} of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
@@ -220,7 +211,7 @@ async fn refused_personal_data(
             places.look_at(route, &answer.text());
         }
     }
-    let found = places.find_without_end().await;
+    let found = places.find(client, false).await;
     if context.schedule.stop.is_requested() || (found.shown.is_empty() && !found.unseen.is_empty()) {
         return false;
     }

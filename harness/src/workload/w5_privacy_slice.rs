@@ -156,16 +156,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     let since = context.recorder.mark();
     let places = LeakScan::watch(context, Workload::Privacy, client, SearchPatterns::readable(&canary)).await;
     let (run, created) = run::create(context, Workload::Privacy, client, &new, since).await.ok()?;
-    places.look_at(client.dialect().route(CallName::CreateRun), &created.text());
-    places.watch_run(context, Workload::Privacy, client, &run.id).await;
-    let deadline = clock::now() + context.schedule.plan.scenario.runs.timeout;
-    let mut ending = Ending::Left;
-    if run::start(context, Workload::Privacy, client, &run).await.is_ok() {
-        places.run_is_under_way();
-        // Not only when it is over: what is gone then may have stood there before.
-        places.look_at_run(context, Workload::Privacy, client, &run.id).await;
-        ending = run::wait_for_end(context, Workload::Privacy, client, &run, deadline).await.0;
-    }
+    let (ending, _) = places.play(context, Workload::Privacy, client, (&run, &created)).await;
     // Its workspace is not the one whose streams are compared.
     let _watch = context.deliveries.forget(&run.id);
     if context.schedule.stop.is_requested() {
@@ -174,7 +165,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     places.look_at_run(context, Workload::Privacy, client, &run.id).await;
     look_elsewhere(context, client, &canary, &places).await;
     let is_over = ending == Ending::Success;
-    let found = if is_over { places.find(client).await } else { places.find_without_end().await };
+    let found = places.find(client, is_over).await;
     // A run that did not end has not shown all it could, and where nobody could look it may have shown.
     if found.shown.is_empty() && (!is_over || !found.unseen.is_empty()) {
         let unseen = found.unseen.join(", ");

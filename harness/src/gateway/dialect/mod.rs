@@ -142,7 +142,7 @@ impl Replay {
 }
 
 impl Events {
-    /// Whether streams tell the end of a run.
+    /// Whether streams tell the end of a run. A gateway may only close the run's own stream.
     #[must_use]
     pub fn has_ends(&self) -> bool {
         self.words.values().any(|kind| *kind == EventKind::End)

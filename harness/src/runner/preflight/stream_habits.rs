@@ -9,13 +9,11 @@ use tokio::time::{sleep, timeout};
 use super::checks::Check;
 use crate::{
     catalog::CallName,
-    gateway::{Connection, Ended, EventReading, StreamEvent, dialect::Replay},
+    gateway::{Connection, Ended, EventReading, StreamEvent, TOO_EARLY, dialect::Replay},
 };
 
 /// How long the head of a run's own stream is waited for before the run is started.
 const HEAD_PATIENCE: Duration = Duration::from_secs(2);
-/// What a gateway may answer where a stream is opened before its run is started.
-const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
 /// Between the start of a run and another try to open its stream.
 const TRY_AFTER_START: Duration = Duration::from_millis(200);
 /// How long the stream of a run that is over is read.

@@ -166,7 +166,7 @@ impl Check<'_> {
                 value.as_str() == Some(id) || of_number()
             };
             self.wrong("no event names the run", &["events.run_id"], pointers_in(&data, &["run", "id"], &is_it));
-        } else if !is_guard && self.dialect().events.has_an_end() && !seen.iter().any(|log| log.kind == "end") {
+        } else if !is_guard && self.dialect().events.has_ends() && !seen.iter().any(|log| log.kind == "end") {
             let kinds = self.kinds(call, id, &events);
             let words = words_in(&data).map_or_else(String::new, |words| format!("; of the data, {words}"));
             let hint = format!("the types that came are {kinds:?}{words}");

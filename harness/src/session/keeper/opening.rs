@@ -7,7 +7,7 @@ use rand::RngExt;
 use super::Keeper;
 use crate::{
     clock,
-    gateway::{Connection, Refusal},
+    gateway::{Connection, NOT_THERE, Refusal, TOO_EARLY},
     journal::{Counter, Finding, Timing},
     session::StartPoint,
 };
@@ -16,10 +16,6 @@ use crate::{
 pub(super) const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
 /// The least that a gateway's `retry:` is taken for.
 pub(super) const RETRY_MIN: Duration = Duration::from_secs(1);
-/// What says that there is no such stream now: No Content, which ends it by the format of event streams; Not Found; Gone.
-const NOT_THERE: [u16; 3] = [204, 404, 410];
-/// What a gateway may answer where a stream is opened too early: Bad Request, Not Found, Conflict, Too Early.
-const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
 /// A stream that was refused before the start of its run is tried so often after it before that is an error, with this
 /// delay at first and twice as long each time.
 const TRIES_AFTER_START: u32 = 4;
