@@ -2,8 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use super::{EventContent, EventReading, LogEvent, plain_event::EventFields};
 use crate::streams::{content_hash, event_hash};
@@ -28,7 +30,7 @@ struct Recent {
 impl KnownEvents {
     /// The event with these fields, if it is known. It is about a run.
     pub(super) fn find(&self, fields: &EventFields<'_>) -> Option<Arc<EventContent>> {
-        let known = self.lock().find(fields.name, fields.data)?;
+        let known = self.0.lock().find(fields.name, fields.data)?;
         if known.id.as_deref() == fields.id {
             return Some(known);
         }
@@ -49,7 +51,7 @@ impl KnownEvents {
         if let Some(log) = event.log.get() {
             return Ok(log);
         }
-        let known = self.lock().find(&event.name, &event.data);
+        let known = self.0.lock().find(&event.name, &event.data);
         if let Some(log) = known.as_ref().and_then(|known| known.log.get()) {
             return Ok(event.log.get_or_init(|| Arc::clone(log)));
         }
@@ -58,13 +60,9 @@ impl KnownEvents {
             other => return Err(other),
         };
         if event.data.len() <= EVENT_BYTES_MAX {
-            self.lock().keep(event);
+            self.0.lock().keep(event);
         }
         Ok(log)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Recent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,7 +160,7 @@ mod tests {
     fn the_oldest_are_forgotten_beyond_a_megabyte() {
         let events = KnownEvents::default();
         (0..10_000).for_each(|number| _ = read(&events, "log", &line(number)));
-        let recent = events.lock();
+        let recent = events.0.lock();
         assert!(recent.bytes <= BYTES_MAX && recent.events.len() == recent.order.len() && recent.events.len() > 1_000);
         drop(recent);
         assert!(!read(&events, "log", &line(9_999)).1 && read(&events, "log", &line(0)).1);

@@ -2,9 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use super::EventContent;
 
@@ -52,22 +54,22 @@ pub(super) struct Head {
 impl ResponseMeta {
     /// The head, where one has come.
     pub(super) fn head(&self) -> Option<Head> {
-        self.lock().head.clone()
+        self.0.lock().head.clone()
     }
 
     /// The delay before coming back that the stream last asked for.
     pub(super) fn retry(&self) -> Option<Duration> {
-        self.lock().retry
+        self.0.lock().retry
     }
 
     /// How many bytes of the body have come so far.
     pub(super) fn bytes(&self) -> u64 {
-        self.lock().bytes
+        self.0.lock().bytes
     }
 
     /// Takes down the head of the answer.
     pub(super) fn answered(&self, head: Head) {
-        self.lock().head = Some(head);
+        self.0.lock().head = Some(head);
     }
 
     /// Takes down that more of the body has come, the delay that it asked for, if it did, what was skipped of it, and the events that
@@ -79,7 +81,7 @@ impl ResponseMeta {
         skipped: impl Iterator<Item = Oversized>,
         known: impl Iterator<Item = Arc<EventContent>>,
     ) {
-        let mut with_meta = self.lock();
+        let mut with_meta = self.0.lock();
         with_meta.bytes += bytes as u64;
         with_meta.retry = retry_ms.map(Duration::from_millis).or(with_meta.retry);
         with_meta.oversized.extend(skipped);
@@ -89,15 +91,11 @@ impl ResponseMeta {
 
     /// The first known event that was not handed out yet.
     pub(super) fn known(&self) -> Option<Arc<EventContent>> {
-        self.lock().known.pop_front()
+        self.0.lock().known.pop_front()
     }
 
     /// The first event that was skipped, and that was not told yet.
     pub(super) fn skipped(&self) -> Option<Oversized> {
-        self.lock().oversized.pop_front()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ResponseState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().oversized.pop_front()
     }
 }

@@ -1,14 +1,10 @@
 //! What opens the gateway, and how it is read again when it expires: from a file that an agent rewrites, or from a command.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 use tracing::instrument::WithSubscriber;
@@ -76,13 +72,13 @@ impl Token {
     /// The token as it is now.
     #[must_use]
     pub fn current(&self) -> Secret {
-        self.lock().current.clone()
+        self.0.state.lock().current.clone()
     }
 
     /// The token for the next request. One that says that it expires soon is read again meanwhile.
     pub(super) fn next(&self) -> Secret {
         let is_due = {
-            let state = self.lock();
+            let state = self.0.state.lock();
             let now = clock::wall_now();
             let soon = EXPIRES_SOON.try_into().unwrap_or_default();
             let expires_soon = state.expires_at.is_some_and(|at| at.duration_since(now) < soon);
@@ -91,7 +87,7 @@ impl Token {
         let current = self.current();
         if is_due && self.0.reading.try_lock().is_ok() {
             let (token, used) = (self.clone(), current.clone());
-            let mut ahead = self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut ahead = self.0.ahead.lock();
             while ahead.try_join_next().is_some() {}
             let reading = async move { drop(token.after_refusal(&used).await) };
             ahead.spawn(reading.with_current_subscriber());
@@ -104,7 +100,7 @@ impl Token {
         self.0.source.again_after()?;
         let _reading = self.0.reading.lock().await;
         {
-            let state = self.lock();
+            let state = self.0.state.lock();
             if state.current != *refused {
                 return Some(state.current.clone());
             }
@@ -129,7 +125,7 @@ impl Token {
 
     /// Takes in what the source has; the token, where it is another.
     fn take_in(&self, read: Result<Secret, TokenError>) -> Result<Option<Secret>, TokenError> {
-        let mut state = self.lock();
+        let mut state = self.0.state.lock();
         state.read_at = clock::now();
         let new = read?;
         if new == state.current {
@@ -147,7 +143,7 @@ impl Token {
     /// A text without this token or an earlier one in it; none where it has none.
     #[must_use]
     pub fn redact(&self, text: &str) -> Option<String> {
-        let state = self.lock();
+        let state = self.0.state.lock();
         let mut redacted = None;
         for secret in state.earlier.iter().chain([&state.current]) {
             let now = secret.redact(redacted.as_deref().unwrap_or(text));
@@ -165,10 +161,6 @@ impl Token {
     fn may_be_read_again(&self, state: &TokenState) -> bool {
         let since = clock::now().saturating_duration_since(state.read_at);
         self.0.source.again_after().is_some_and(|wait| since >= wait)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, TokenState> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -236,7 +228,7 @@ mod tests {
         std::fs::write(&path, jwt(now + 30)).unwrap();
         let token = Token::open(TokenSource::File(path.clone())).await.unwrap();
         std::fs::write(&path, jwt(now + 3_600)).unwrap();
-        token.lock().read_at -= AGAIN_AFTER;
+        token.0.state.lock().read_at -= AGAIN_AFTER;
         assert_eq!(jwt(now + 30), token.next().expose(), "it is valid still");
         let read = async {
             while token.current().expose() != jwt(now + 3_600) {

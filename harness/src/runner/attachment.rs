@@ -5,11 +5,12 @@ use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex};
 use tokio::time::Instant;
 
 use super::{
@@ -91,7 +92,7 @@ impl Attachment {
     /// What became of a trial's subject. The first to ask attaches, and everyone waits: for the end of the session, or
     /// until nothing that is still to come can help.
     pub(super) fn ask(self: &Arc<Self>, subject: Subject) -> Result<(), String> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         loop {
             match &*state {
                 AttachmentState::Idle => {
@@ -101,10 +102,10 @@ impl Attachment {
                     thread::spawn(move || us.wait_for_session(interest));
                 }
                 AttachmentState::Waiting => {
-                    if let Some(why) = subject.kpi.and_then(|kpi| lock(&self.certain).get(&kpi).cloned()) {
+                    if let Some(why) = subject.kpi.and_then(|kpi| self.certain.lock().get(&kpi).cloned()) {
                         return Err(why);
                     }
-                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    self.changed.wait(&mut state);
                 }
                 AttachmentState::Done(Err(why)) => return Err(why.clone()),
                 AttachmentState::Done(Ok(outcome)) => return answer(subject, outcome),
@@ -114,7 +115,7 @@ impl Attachment {
 
     /// What came of the suite, where its end was waited for.
     pub(super) fn outcome(&self) -> Option<Arc<SuiteOutcome>> {
-        match &*lock(&self.state) {
+        match &*self.state.lock() {
             AttachmentState::Done(Ok(outcome)) => Some(Arc::clone(outcome)),
             _ => None,
         }
@@ -122,7 +123,7 @@ impl Attachment {
 
     /// Asks the session to stop in good order.
     pub(super) fn ask_to_stop(&self) {
-        if let (AttachmentState::Waiting, Ok(folder)) = (&*lock(&self.state), self.folder()) {
+        if let (AttachmentState::Waiting, Ok(folder)) = (&*self.state.lock(), self.folder()) {
             folder.ask_to_stop();
         }
     }
@@ -144,7 +145,7 @@ impl Attachment {
             .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
             .and_then(|outcome| outcome.map(Arc::new).map_err(|error| error.to_string()));
         self.shared.progress.finish(self.suite);
-        *lock(&self.state) = AttachmentState::Done(outcome);
+        *self.state.lock() = AttachmentState::Done(outcome);
         self.changed.notify_all();
     }
 
@@ -228,13 +229,13 @@ impl Attachment {
             let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.live.is_some());
             let live_url = run.and_then(|run| fs::read_to_string(run.live_url()).ok());
             let live_url = live_url.as_deref().map(str::trim);
-            let view = ProgressView { soak, results: results.as_deref(), certain: &lock(&self.certain), live_url };
+            let view = ProgressView { soak, results: results.as_deref(), certain: &self.certain.lock(), live_url };
             self.shared.progress.show(self.suite, &view);
         }
     }
 
     fn latest_results(&self, soak: &Soak) -> Arc<Results> {
-        let mut latest = lock(&self.latest);
+        let mut latest = self.latest.lock();
         let now = clock::now();
         match &*latest {
             Some((at, results)) if now.saturating_duration_since(*at) < JUDGED_EVERY => Arc::clone(results),
@@ -244,7 +245,7 @@ impl Attachment {
 
     /// Looks whether a KPI is missed for good by what is new, and tells its trial.
     fn take_in(&self, folder: &AttachFolder, soak: &Soak) {
-        let mut certain = lock(&self.certain);
+        let mut certain = self.certain.lock();
         let waivers = self.shared.settings.waivers_for(self.suite);
         let is_news = |kpi: &Kpi| {
             let is_waived = waivers.reason(Judged::Kpi, kpi.name()).is_some();
@@ -256,7 +257,7 @@ impl Attachment {
         }
         let results = Arc::new(self.results(soak, Stage::Playing));
         // Who watches is shown the same at the same moment.
-        *lock(&self.latest) = Some((clock::now(), Arc::clone(&results)));
+        *self.latest.lock() = Some((clock::now(), Arc::clone(&results)));
         let run = describe_folder(folder.run_folder().ok().flatten().as_ref());
         // The soak goes on, and what is told here is told at once.
         let at = moment(soak.history.timeline.scenario_ms());
@@ -268,15 +269,11 @@ impl Attachment {
         }
         drop(certain);
         // A trial between looking and waiting holds the state; whoever tells it now has been heard.
-        drop(lock(&self.state));
+        drop(self.state.lock());
         self.changed.notify_all();
     }
 }
 
 fn describe_folder(run: Option<&RunFolder>) -> String {
     run.map_or_else(|| "no folder was made".to_owned(), |run| session::display_path(&run.path()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

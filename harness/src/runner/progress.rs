@@ -1,14 +1,11 @@
 //! What a person sees while a soak is on, on stderr: a block a suite on a terminal, signs of life elsewhere, nothing under
 //! nextest, which shows what a test wrote only where it failed.
 
-use std::{
-    collections::BTreeMap,
-    io::IsTerminal,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, io::IsTerminal};
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::{follow::Soak, stdout::CarriedStdout};
 use crate::{
@@ -94,12 +91,12 @@ impl Progress {
                 let mut lines = block(&standing, stderr_look());
                 // From the first look on, as long as the soak goes on: the block stays as high as it is.
                 lines.extend(view.live_url.map(|url| format!("          live at {url}")));
-                let mut bars = locked(bars);
+                let mut bars = bars.lock();
                 let bar = bars.entry(suite).or_insert_with(|| all.add(place_for_lines()));
                 bar.set_message(lines.join("\n"));
             }
             Self::Lines(shown) => {
-                let mut shown = locked(shown);
+                let mut shown = shown.lock();
                 let shown = shown.entry(suite).or_default();
                 if let Some(beat) = view.soak.history.timeline.heartbeat
                     && shown.heartbeat_ms.replace(beat.due_ms) != Some(beat.due_ms)
@@ -122,7 +119,7 @@ impl Progress {
     /// A soak is over.
     pub(super) fn finish(&self, suite: Suite) {
         if let Self::Blocks { all, bars } = self
-            && let Some(bar) = locked(bars).remove(&suite)
+            && let Some(bar) = bars.lock().remove(&suite)
         {
             bar.finish_and_clear();
             all.remove(&bar);
@@ -156,8 +153,4 @@ fn is_drawn_on() -> bool {
 fn place_for_lines() -> ProgressBar {
     let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::no_length().with_style(style)
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

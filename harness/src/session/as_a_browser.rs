@@ -7,10 +7,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Events that the stream has not shown yet. Of the oldest beyond it nothing is said: as many as that are proof enough.
@@ -33,12 +33,12 @@ struct BrowserState {
 
 impl AsABrowser {
     pub(super) fn opened(&self, now: Instant) {
-        self.state().open_since = Some(now);
+        self.0.lock().open_since = Some(now);
     }
 
     /// Its connection is over: what it has not shown was first shown at these moments.
     pub(super) fn closed(&self) -> Vec<Instant> {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.open_since = None;
         state.order.clear();
         state.pending.drain().map(|(_, first)| first).collect()
@@ -46,7 +46,7 @@ impl AsABrowser {
 
     /// Another stream is the first to show an event.
     pub(super) fn is_owed(&self, content: u64, first: Instant) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         let owes = state.open_since.is_some_and(|since| first.saturating_duration_since(since) >= OPENING_MARGIN);
         if !owes || state.pending.insert(content, first).is_some() {
             return;
@@ -62,11 +62,7 @@ impl AsABrowser {
 
     /// It shows an event: when another stream was the first to show it, if it owed it.
     pub(super) fn shows(&self, content: u64) -> Option<Instant> {
-        self.state().pending.remove(&content)
-    }
-
-    fn state(&self) -> MutexGuard<'_, BrowserState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().pending.remove(&content)
     }
 }
 

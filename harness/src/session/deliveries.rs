@@ -1,10 +1,11 @@
 //! What the streams have delivered: one handle for whoever reads a stream, and for whoever plays a run.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{Recorder, RunWatch, Stop, pending_runs::PendingRuns, watched_runs::WatchedRuns};
@@ -26,10 +27,10 @@ pub struct Deliveries {
     streams: usize,
     /// Whether the gateway has an event that ends a run.
     pub(super) has_ends: bool,
-    ledger: Mutex<Ledger>,
+    pub(super) ledger: Mutex<Ledger>,
     pub(super) watched: WatchedRuns,
     /// Runs that have ended, and that the workspace streams have not shown in full.
-    pub(super) pending_runs: PendingRuns,
+    pub(super) pending_runs: Mutex<PendingRuns>,
     /// Runs whose end a workspace stream has shown, and those whose own stream has where there are no others.
     ends_shown: AtomicU64,
     own_ends_shown: AtomicU64,
@@ -51,7 +52,7 @@ impl Deliveries {
             has_ends,
             ledger: Mutex::new(ledger),
             watched: WatchedRuns::new(ids_are_given),
-            pending_runs: PendingRuns::default(),
+            pending_runs: Mutex::default(),
             ends_shown: AtomicU64::new(0),
             own_ends_shown: AtomicU64::new(0),
         }
@@ -59,19 +60,19 @@ impl Deliveries {
 
     /// A workspace stream opened; `resumed` if it is owed what came since it was lost.
     pub fn stream_opened(&self, client: usize, resumed: bool) {
-        self.ledger().opened(client, self.now_ms(), resumed);
+        self.ledger.lock().opened(client, self.now_ms(), resumed);
     }
 
     /// A workspace stream ended.
     pub fn stream_lost(&self, client: usize) {
-        self.ledger().lost(client);
+        self.ledger.lock().lost(client);
     }
 
     /// A workspace stream showed an event: enters it in the ledger and for its run. Says whether the run is watched, too.
     pub fn enter(&self, client: usize, got: &Delivery<'_>, arrived: Instant) -> (Delivered, bool) {
         // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
         // run's end in between would settle the run without that line.
-        let mut ledger = self.ledger();
+        let mut ledger = self.ledger.lock();
         let delivered = ledger.saw(client, self.now_ms(), got);
         let there_since_ms = ledger.witness_since(client).unwrap_or(u64::MAX);
         (delivered, self.enter_as(got, arrived, (there_since_ms, delivered)))
@@ -122,14 +123,14 @@ impl Deliveries {
     /// Whether nothing is owed any more: neither an event to a connected client, nor a line of a run that has ended.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.ledger().outstanding() == 0 && self.runs_waiting() == 0
+        self.ledger.lock().outstanding() == 0 && self.runs_waiting() == 0
     }
 
     /// Records what has become certain by now, of the ledger and of runs that have ended.
     pub fn settle(&self) {
         self.settle_runs();
         let (settled, evicted) = {
-            let mut ledger = self.ledger();
+            let mut ledger = self.ledger.lock();
             (ledger.settle(self.now_ms()), ledger.take_evicted())
         };
         let mark = self.recorder.mark();
@@ -161,10 +162,6 @@ impl Deliveries {
                 why,
             });
         }
-    }
-
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Real milliseconds since the start of the soak, as the ledger counts them.

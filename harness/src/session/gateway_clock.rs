@@ -1,11 +1,9 @@
 //! The gateway's clock against ours, by what `/health` says of it: Cristian's algorithm, and how finely the clock is told.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 /// Readings of which the fastest counts.
 const READINGS: usize = 8;
@@ -52,7 +50,7 @@ impl GatewayClock {
     pub fn read(&self, told: Timestamp, sent: Timestamp, received: Timestamp) -> ClockReading {
         let (sent_us, received_us) = (sent.as_microsecond(), received.as_microsecond());
         let round_trip_us = u64::try_from(received_us.saturating_sub(sent_us)).unwrap_or(0);
-        let mut known = self.known();
+        let mut known = self.0.lock();
         // A time that happens to be whole says nothing; one that is not says that the clock is told more finely.
         let told_us = told.as_microsecond();
         let step_us = STEPS_US.into_iter().find(|step_us| told_us.unsigned_abs().is_multiple_of(*step_us)).unwrap_or(1);
@@ -69,26 +67,22 @@ impl GatewayClock {
     /// The gateway's clock less ours, microseconds, by the fastest of the last readings; none before the first.
     #[must_use]
     pub fn offset_us(&self) -> Option<i64> {
-        self.known().fastest().map(|(_, offset_us)| offset_us)
+        self.0.lock().fastest().map(|(_, offset_us)| offset_us)
     }
 
     /// The same, where the clock is told finely enough to say how long an event was on its way.
     #[must_use]
     pub fn fine_offset_us(&self) -> Option<i64> {
-        self.offset_us().filter(|_| self.known().step_us.is_some_and(|step_us| step_us < COARSE_US))
+        self.offset_us().filter(|_| self.0.lock().step_us.is_some_and(|step_us| step_us < COARSE_US))
     }
 
     /// The least and the most that it may be, by the same reading: which half of the way was slow nobody knows.
     #[must_use]
     pub fn bounds_us(&self) -> Option<[i64; 2]> {
-        self.known().fastest().map(|(unsure_us, offset_us)| {
+        self.0.lock().fastest().map(|(unsure_us, offset_us)| {
             let half_us = i64::try_from(unsure_us.div_ceil(2)).unwrap_or(i64::MAX);
             [offset_us.saturating_sub(half_us), offset_us.saturating_add(half_us)]
         })
-    }
-
-    fn known(&self) -> MutexGuard<'_, KnownOffset> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

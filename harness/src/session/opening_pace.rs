@@ -1,12 +1,9 @@
 //! How fast streams are opened: ten thousand at once would be a load that no user makes, on the gateway and on this machine, and
 //! every probe beside them would feel it.
 
-use std::{
-    pin::pin,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{pin::pin, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::clock;
@@ -54,7 +51,7 @@ impl OpeningPace {
 
     /// When an opening that is asked for now has its turn.
     fn turn(&self, now: Instant) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock();
         let earliest = now.checked_sub(EVERY * AT_ONCE).unwrap_or(now);
         let due = next.map_or(earliest, |next| next.max(earliest));
         *next = Some(due + EVERY);

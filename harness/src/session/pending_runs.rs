@@ -1,9 +1,6 @@
 //! Runs that have ended, and that wait until their streams have shown all that they had to show.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{RunWatch, StartPoint};
 
@@ -14,18 +11,9 @@ pub(super) const WAITING_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
 /// Runs that have ended, and of which the workspace streams may have more to show.
 #[derive(Debug, Default)]
-pub(super) struct PendingRuns(Mutex<Queue>);
-
-#[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct PendingRuns {
     pub(super) runs: VecDeque<EndedRun>,
     pub(super) bytes: usize,
-}
-
-impl PendingRuns {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A run that has ended in success.

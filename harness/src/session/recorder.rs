@@ -1,12 +1,8 @@
 //! Sums up what is measured, and writes it to the journal: intervals as they end, incidents as they happen.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{Stalls, Stop, reserve::DiskReserve};
@@ -36,6 +32,7 @@ pub struct Recorder {
     stalls: Stalls,
     /// What is in nothing that is recorded.
     token: Option<Token>,
+    /// A worker that panics while it holds the lock leaves sums that are at worst one short.
     state: Arc<Mutex<RecorderState>>,
 }
 
@@ -94,7 +91,7 @@ impl Recorder {
     /// Goes on from now as a later life of the session. What was measured before stands in the journal and the history.
     #[must_use]
     pub(super) fn in_life(self, session_life: u32, gateway_life: Option<String>) -> Self {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.session_life, state.gateway_life) = (session_life, gateway_life);
         state.from_ms = self.clock.now_ms();
         drop(state);
@@ -122,12 +119,12 @@ impl Recorder {
     /// The phase now.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.lock().phase
+        self.state.lock().phase
     }
 
     /// Opens a window, or closes it with [`Phase::Steady`].
     pub fn set_phase(&self, phase: Phase) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.phase = phase;
         state.calm_since = Some(crate::clock::now());
     }
@@ -135,7 +132,7 @@ impl Recorder {
     /// Whether no window has been open since a moment.
     #[must_use]
     pub fn is_calm_since(&self, at: Instant) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         state.phase == Phase::Steady && state.calm_since.is_none_or(|since| since <= at)
     }
 
@@ -165,7 +162,7 @@ impl Recorder {
     /// Counts several.
     pub fn add(&self, counter: Counter, n: u64, since: StartPoint) {
         if n > 0 {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let phase = state.phase_of(since);
             *state.interval(phase).counters.entry(counter).or_default() += n;
         }
@@ -174,7 +171,7 @@ impl Recorder {
     /// Counts an event that is of no type that the dialect uses for runs.
     pub fn other_event(&self, kind: &str, since: StartPoint) {
         let kind = &*self.hide(kind);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let phase = state.phase_of(since);
         let kinds = &mut state.interval(phase).other_events;
         if let Some(count) = kinds.get_mut(kind) {
@@ -195,7 +192,7 @@ impl Recorder {
     /// Records a duration.
     pub fn time_of(&self, timing: Timing, took: Duration, since: StartPoint, subject: &str) {
         let (value_us, at_ms) = (micros(took), self.clock.now_ms());
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let phase = state.phase_of(since);
         let record = state.interval(phase).timings.entry(timing);
         let record = record.or_insert_with(|| TimingRecord { histogram: LatencyHistogram::new(), worst: Vec::new() });
@@ -213,7 +210,7 @@ impl Recorder {
         if !value.is_finite() {
             return;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let phase = state.phase_of(since);
         let entry = state.interval(phase).gauges.entry(gauge);
         entry.and_modify(|summary| summary.add(value)).or_insert_with(|| GaugeSummary::of(value));
@@ -221,7 +218,7 @@ impl Recorder {
 
     /// Takes in what one of the gateway's histograms gained.
     pub fn source(&self, source: Source, gained: &Buckets, since: StartPoint) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let phase = state.phase_of(since);
         let kept = state.interval(phase).sources.entry(source).or_default();
         if kept.bounds_seconds == gained.bounds_seconds {
@@ -241,7 +238,7 @@ impl Recorder {
         if !matches!(workload, Workload::Availability | Workload::Metrics) {
             self.time_of(Timing::StartLateness, now.saturating_duration_since(due), mark, workload.name());
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let phase = state.phase;
         state.interval(phase).cycles.entry(workload).or_default().started += 1;
         mark
@@ -249,7 +246,7 @@ impl Recorder {
 
     /// A cycle was played to its end.
     pub fn cycle_finished(&self, workload: Workload, since: StartPoint) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let phase = state.phase_of(since);
         state.interval(phase).cycles.entry(workload).or_default().finished += 1;
     }
@@ -257,7 +254,7 @@ impl Recorder {
     /// The gateway's process is this one, and what is measured of it from now on is this one's. Says what it was before,
     /// if it was another.
     pub fn gateway_life(&self, life: &str) -> Option<String> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.gateway_life.as_deref() == Some(life) {
             return None;
         }
@@ -277,7 +274,7 @@ impl Recorder {
     pub fn incident_since(&self, finding: Finding, since: StartPoint) {
         let at_ms = self.clock.now_ms();
         let finding = finding.recordable(|text| self.token.as_ref()?.redact(text));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let phase = state.phase_of(since);
         let kind = finding.kind();
         let seen = state.incidents.entry(kind).or_default();
@@ -291,7 +288,7 @@ impl Recorder {
 
     /// Ends the interval, writes it, and begins the next.
     pub fn flush(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.incidents.clear();
         self.end_interval(&mut state);
     }
@@ -309,17 +306,17 @@ impl Recorder {
     #[must_use]
     pub fn unwritten(&self) -> Vec<Interval> {
         let to_ms = self.clock.now_ms();
-        self.lock().open_intervals(to_ms)
+        self.state.lock().open_intervals(to_ms)
     }
 
     /// Writes a record that is neither: the header, the end.
     pub fn write(&self, record: Record) {
-        self.append(&mut self.lock(), record);
+        self.append(&mut self.state.lock(), record);
     }
 
     /// Gives up the room that is kept for last words: the last of them follow.
     pub(super) fn release_reserve(&self) {
-        self.lock().reserve.give_up();
+        self.state.lock().reserve.give_up();
     }
 
     /// Brings the journal to the disk.
@@ -327,12 +324,12 @@ impl Recorder {
     /// # Errors
     /// Where the disk refuses.
     pub fn sync(&self) -> Result<(), WriteError> {
-        self.lock().writer.sync()
+        self.state.lock().writer.sync()
     }
 
     /// Looks at everything that was written so far.
     pub fn with_history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
-        look(&self.lock().history)
+        look(&self.state.lock().history)
     }
 
     fn append(&self, state: &mut RecorderState, record: Record) {
@@ -353,11 +350,6 @@ impl Recorder {
 
     fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.token.as_ref().and_then(|token| token.redact(text)).map_or(Cow::Borrowed(text), Cow::Owned)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, RecorderState> {
-        // A worker that panics while it holds the lock leaves sums that are at worst one short.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -83,7 +83,7 @@ impl Deliveries {
             return true;
         }
         let due_ms = self.ms_at(ended.due.at);
-        let has_witness = self.ledger().is_witnessed_since(due_ms);
+        let has_witness = self.ledger.lock().is_witnessed_since(due_ms);
         let is_calm = self.recorder.was_calm_since(ended.due);
         let is_over = self.now_ms() >= ended.known_ms.saturating_add(GRACE_MS);
         let findings = ended.watch.with_heard(|seen, end_was_shown| {

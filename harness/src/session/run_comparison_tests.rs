@@ -48,7 +48,7 @@ impl Soak {
     fn delivers(&self, client: usize, kind: &str, data: &serde_json::Value, sighting: DeliveryKind) {
         let event = LogEvent::read(&self.context.calls.client.dialect().events, kind, &data.to_string()).unwrap();
         let delivered = Delivered { sighting, is_first: true };
-        let since_ms = self.context.deliveries.ledger().witness_since(client).unwrap_or(u64::MAX);
+        let since_ms = self.context.deliveries.ledger.lock().witness_since(client).unwrap_or(u64::MAX);
         self.context.deliveries.enter_as(&event.delivery(""), crate::clock::now(), (since_ms, delivered));
     }
 

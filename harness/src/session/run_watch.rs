@@ -1,10 +1,8 @@
 //! A run that is watched: what the streams have shown of it so far.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::streams::{Delivered, Delivery, SeenLines};
@@ -27,7 +25,7 @@ impl RunWatch {
     /// When the run's first log line came, on whichever stream came first.
     #[must_use]
     pub fn first_log(&self) -> Option<Instant> {
-        self.seen().first_log
+        self.seen.lock().first_log
     }
 
     /// Waits until a stream has shown the run's end, or the time is over.
@@ -43,7 +41,7 @@ impl RunWatch {
     /// A stream showed an event of the run; `client`: since when a workspace stream has been there, and how the event came
     /// to it. Says whether that is the first workspace stream that shows the run's end.
     pub(super) fn enter(&self, got: &Delivery<'_>, arrived: Instant, client: Option<(u64, Delivered)>) -> bool {
-        let mut seen = self.seen();
+        let mut seen = self.seen.lock();
         let is_first_end = match (got.kind, client) {
             ("log", Some((_, delivered))) => {
                 seen.heard.line(got.message, delivered);
@@ -64,7 +62,7 @@ impl RunWatch {
 
     /// Looks at what the workspace streams have shown of the run, and whether any stream has shown its end.
     pub(super) fn with_heard<T>(&self, look: impl FnOnce(&SeenLines, bool) -> T) -> T {
-        let seen = self.seen();
+        let seen = self.seen.lock();
         look(&seen.heard, seen.ended)
     }
 
@@ -74,16 +72,12 @@ impl RunWatch {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                if done(&self.seen()) {
+                if done(&self.seen.lock()) {
                     return;
                 }
                 changed.await;
             }
         };
         tokio::time::timeout(limit, wait).await.is_ok()
-    }
-
-    fn seen(&self) -> MutexGuard<'_, RunSeen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

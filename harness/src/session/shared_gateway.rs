@@ -1,6 +1,6 @@
 //! What workers know of the gateway: its clock, and its metrics as last scraped.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use super::GatewayClock;
 use crate::gateway::Exposition;
@@ -20,12 +20,12 @@ impl SharedGateway {
 
     /// The gateway's metrics as last scraped.
     pub fn set_exposition(&self, exposition: Exposition) {
-        *self.exposition.lock().unwrap_or_else(PoisonError::into_inner) = Some(exposition);
+        *self.exposition.lock() = Some(exposition);
     }
 
     /// The gateway's metrics as last scraped.
     #[must_use]
     pub fn exposition(&self) -> Option<Exposition> {
-        self.exposition.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.exposition.lock().clone()
     }
 }

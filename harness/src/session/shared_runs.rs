@@ -3,11 +3,12 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Runs whose workspace is remembered; the oldest is forgotten first.
@@ -32,7 +33,7 @@ impl SharedRuns {
 
     /// A run was created in a workspace.
     pub fn created(&self, run: &str, workspace: &str) {
-        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owners = self.owners.lock();
         if owners.len() == OWNED_MAX {
             owners.pop_front();
         }
@@ -42,7 +43,7 @@ impl SharedRuns {
     /// The workspace that a run was created in, if we did that, not long ago.
     #[must_use]
     pub fn workspace_of(&self, run: &str) -> Option<Arc<str>> {
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        let owners = self.owners.lock();
         owners.iter().rev().find(|(owned, _)| owned == run).map(|(_, workspace)| Arc::clone(workspace))
     }
 

@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
+
+use parking_lot::Mutex;
 
 use super::{AsABrowser, keeper::Earliness, opening_pace::OpeningPace};
 use crate::gateway::KnownEvents;
@@ -31,7 +33,7 @@ pub struct SharedStreams {
 impl SharedStreams {
     /// A stream that is kept for hours gave an id, or one that cannot be sent back (`None`).
     pub fn gave_id(&self, stream: &str, id: Option<&str>) {
-        let mut last_ids = self.last_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_ids = self.last_ids.lock();
         match (last_ids.get_mut(stream), id) {
             (Some(last), Some(id)) => id.clone_into(last),
             (None, Some(id)) => drop(last_ids.insert(stream.to_owned(), id.to_owned())),
@@ -42,7 +44,7 @@ impl SharedStreams {
     /// The last ids of the streams that are kept for hours, by name.
     #[must_use]
     pub fn last_ids(&self) -> BTreeMap<String, String> {
-        self.last_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_ids.lock().clone()
     }
 
     /// A stream opened.

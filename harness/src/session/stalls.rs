@@ -1,12 +1,9 @@
 //! When we were not there: times in which the session stood still, or in which no session played. What was on its way
 //! meanwhile waited for us, and that is no latency of the gateway's.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -34,7 +31,7 @@ struct StallState {
 impl Stalls {
     /// Notes that we were not there between two moments.
     pub fn add(&self, from: Instant, to: Instant) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.past.len() == STALLS_MAX {
             state.past.pop_front();
         }
@@ -45,7 +42,7 @@ impl Stalls {
     /// not it was noticed yet: whoever wakes up first may ask first.
     #[must_use]
     pub fn within(&self, from: Instant, to: Instant) -> Duration {
-        let state = self.lock();
+        let state = self.0.lock();
         let current = state.last_tick.and_then(|last| stall(last, to));
         let stalls = state.past.iter().copied().chain(current);
         stalls.map(|(begun, over)| over.min(to).saturating_duration_since(begun.max(from))).sum()
@@ -64,13 +61,9 @@ impl Stalls {
 
     /// One tick; how long we stood still before it, if we did.
     fn tick(&self, now: Instant) -> Option<Duration> {
-        let (from, to) = self.lock().last_tick.replace(now).and_then(|last| stall(last, now))?;
+        let (from, to) = self.0.lock().last_tick.replace(now).and_then(|last| stall(last, now))?;
         self.add(from, to);
         Some(to - from)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, StallState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Why and when a session stops.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::EndReason;
@@ -22,7 +23,7 @@ impl Stop {
 
     /// Asks for a stop. Of several reasons the severest is kept, with its words.
     pub fn request(&self, reason: EndReason, message: impl Into<String>) {
-        let mut why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut why = self.why.lock();
         if why.as_ref().is_none_or(|(kept, _)| reason > *kept) {
             *why = Some((reason, message.into()));
         }
@@ -50,6 +51,6 @@ impl Stop {
     /// The severest reason so far, and its words.
     #[must_use]
     pub fn why(&self) -> Option<(EndReason, String)> {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.why.lock().clone()
     }
 }

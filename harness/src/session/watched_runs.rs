@@ -2,8 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use super::RunWatch;
 
@@ -30,11 +32,11 @@ impl WatchedRuns {
 
     /// Watches a run; `None` where too many are watched already.
     pub(super) fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
-        let mut runs = self.runs();
+        let mut runs = self.runs.lock();
         if runs.len() >= WATCHED_MAX {
             return None;
         }
-        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut strangers = self.strangers.lock();
         let seen_before = strangers.iter().position(|(stranger, _)| stranger == run);
         let watch = seen_before.and_then(|at| strangers.remove(at)).map(|(_, watch)| watch).unwrap_or_default();
         Some(Arc::clone(runs.entry(run.to_owned()).or_insert(watch)))
@@ -42,13 +44,13 @@ impl WatchedRuns {
 
     /// Stops watching a run. Gives what the streams have shown of it.
     pub(super) fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
-        self.runs().remove(run)
+        self.runs.lock().remove(run)
     }
 
     /// The watch of a run that a stream shows, if there is one.
     pub(super) fn find(&self, run: &str) -> Option<Arc<RunWatch>> {
         // Held until it is found: one that begins to be watched meanwhile would not hear of this event.
-        let runs = self.runs();
+        let runs = self.runs.lock();
         runs.get(run).cloned().or_else(|| self.stranger(run))
     }
 
@@ -57,7 +59,7 @@ impl WatchedRuns {
         if !self.names_are_given {
             return None;
         }
-        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut strangers = self.strangers.lock();
         if let Some((_, watch)) = strangers.iter().find(|(stranger, _)| stranger == run) {
             return Some(Arc::clone(watch));
         }
@@ -67,9 +69,5 @@ impl WatchedRuns {
         let watch = Arc::new(RunWatch::default());
         strangers.push_back((run.to_owned(), Arc::clone(&watch)));
         Some(watch)
-    }
-
-    fn runs(&self) -> MutexGuard<'_, HashMap<String, Arc<RunWatch>>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,10 @@
 //! Scrapes, every ten seconds of scenario: the gateway's metrics, both processes, the gateway's clock. Holds the safety
 //! layer's stream open, whose events say how long judge and shield took where no histogram does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
@@ -91,7 +92,7 @@ impl Worker for Metrics {
                 // What the histograms gained since the last scrape belongs to the soak.
                 scrape(&context, &self.state, context.recorder.mark(), false).await;
             }
-            lock(&self.state).intake.finish(&context);
+            self.state.lock().intake.finish(&context);
             Ok(())
         })
     }
@@ -112,7 +113,7 @@ impl Metrics {
     /// Opens the safety layer's stream, once: a restarted worker finds it there.
     fn keep_guard_stream(&self, context: &Context) {
         if !context.calls.client.has(CallName::GuardStream)
-            || std::mem::replace(&mut lock(&self.state).guard_is_open, true)
+            || std::mem::replace(&mut self.state.lock().guard_is_open, true)
         {
             return;
         }
@@ -162,7 +163,7 @@ async fn scrape(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: Start
     };
     let (metrics, ()) = tokio::join!(ask, read_clock(context, state, mark));
     if let Some((outcome, connections)) = metrics {
-        let mut state = lock(state);
+        let mut state = state.lock();
         // What the processes themselves show need not be asked of their metrics.
         let by_metrics = state.processes.by_metrics.then_some(connections);
         state.intake.take_in(context, outcome, ScrapeContext { runs, by_metrics, mark, is_collected });
@@ -171,12 +172,12 @@ async fn scrape(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: Start
 
 /// Our connections while the metrics were asked for, where these speak for the gateway's processes.
 async fn count_connections(context: &Context, state: &Arc<Mutex<MetricsState>>) -> Option<usize> {
-    if !lock(state).processes.by_metrics {
+    if !state.lock().processes.by_metrics {
         return None;
     }
     let (one, state) = (context.clone(), Arc::clone(state));
     // Where there are ten thousand it takes a while.
-    tokio::task::spawn_blocking(move || lock(&state).processes.connections(&one)).await.ok().flatten()
+    tokio::task::spawn_blocking(move || state.lock().processes.connections(&one)).await.ok().flatten()
 }
 
 /// Asks the gateway to collect its garbage, where it has a call for that and nothing disturbs it: whether it did.
@@ -198,7 +199,7 @@ async fn collect_garbage(context: &Context, mark: StartPoint) -> bool {
 async fn look_at_processes(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: StartPoint, is_collected: bool) {
     let (one, state) = (context.clone(), Arc::clone(state));
     let looking = tokio::task::spawn_blocking(move || {
-        lock(&state).processes.look(&one, mark, is_collected);
+        state.lock().processes.look(&one, mark, is_collected);
     });
     if let Err(error) = looking.await
         && let Ok(panic) = error.try_into_panic()
@@ -220,7 +221,7 @@ async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: StartP
             if let Some(time) = time {
                 let clock = context.shared_gateway.clock();
                 let ClockReading { offset_us, unsure_us, step_us, is_sound } = clock.read(time, sent, received);
-                let before_us = lock(state).clock_offset_us.replace(offset_us);
+                let before_us = state.lock().clock_offset_us.replace(offset_us);
                 if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, unsure_us)) {
                     let (source, answer) =
                         (spec.route.clone(), format!("{}, but its clock jumped {jump}", answer.status));
@@ -247,8 +248,4 @@ async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: StartP
         Err(trouble) => trouble.text,
     };
     context.recorder.incident_since(Finding::SourceFailed { source: spec.route.clone(), answer }, mark);
-}
-
-fn lock(state: &Mutex<MetricsState>) -> MutexGuard<'_, MetricsState> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

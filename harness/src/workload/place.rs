@@ -1,10 +1,8 @@
 //! A worker's place in its part of the plan, kept across restarts.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -50,13 +48,13 @@ impl CycleCursor {
     /// When a worker that plays one cycle after another could start one that was planned for a moment: not before the
     /// last was over. What the gateway made it wait for is no lateness of ours.
     pub(super) fn due(&self, planned: Instant) -> Instant {
-        let free_since = *self.free_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let free_since = *self.free_since.lock();
         free_since.map_or(planned, |free| free.max(planned))
     }
 
     /// A cycle is over.
     pub(super) fn is_free(&self) {
         self.is_in_cycle.store(false, Ordering::Relaxed);
-        *self.free_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
+        *self.free_since.lock() = Some(clock::now());
     }
 }

@@ -1,12 +1,9 @@
 //! Reads of the API that need what a gateway stores, looked at while it restarts: where its readiness does not depend on the
 //! store, they show that the store is away, and when it is back.
 
-use std::{
-    convert::Infallible,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{convert::Infallible, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::readiness::LOOK_EVERY;
@@ -58,7 +55,7 @@ impl RestartReads {
     /// Looks at the reads, one after the other, for as long as it is waited for.
     pub(super) async fn look(&self, context: &Context, injected_at: Instant) -> Infallible {
         loop {
-            let calls: Vec<CallName> = self.state().reads.iter().map(|read| read.call).collect();
+            let calls: Vec<CallName> = self.0.lock().reads.iter().map(|read| read.call).collect();
             for call in calls {
                 let failure = failure(context, call).await;
                 let took_ms = millis(clock::now().saturating_duration_since(injected_at));
@@ -69,7 +66,7 @@ impl RestartReads {
     }
 
     fn take_in(&self, call: CallName, failure: Option<String>, route: &str, took_ms: u64) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         let Some(read) = state.reads.iter_mut().find(|read| read.call == call) else { return };
         let Some(answer) = failure else {
             (read.failed_in_a_row, read.answered_in_a_row) = (0, read.answered_in_a_row + 1);
@@ -84,21 +81,17 @@ impl RestartReads {
 
     /// The first read that failed so often in a row that it is no coincidence, and how.
     pub(super) fn failed(&self) -> Option<String> {
-        self.state().failed.clone()
+        self.0.lock().failed.clone()
     }
 
     /// From here on the store is away: what was answered before counts for nothing.
     pub(super) fn start_over(&self) {
-        self.state().reads.iter_mut().for_each(|read| read.answered_in_a_row = 0);
+        self.0.lock().reads.iter_mut().for_each(|read| read.answered_in_a_row = 0);
     }
 
     /// The first read that is not answered again yet.
     pub(super) fn not_back(&self) -> Option<CallName> {
-        self.state().reads.iter().find(|read| read.answered_in_a_row < ANSWERED_IN_A_ROW).map(|read| read.call)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().reads.iter().find(|read| read.answered_in_a_row < ANSWERED_IN_A_ROW).map(|read| read.call)
     }
 }
 

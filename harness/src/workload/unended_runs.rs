@@ -1,11 +1,9 @@
 //! Runs that had not ended at their timeout are looked at once more when all others have ended: a gateway that never ends
 //! some of its runs keeps them for ever, however few they are.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
@@ -32,7 +30,7 @@ pub(super) struct UnendedRuns(Mutex<Vec<(String, StartPoint)>>);
 impl UnendedRuns {
     /// Takes in a run that had not ended at its timeout. One whose gateway was disturbed meanwhile may have been lost in that.
     pub(super) fn timed_out(&self, context: &Context, run: &str, due: StartPoint) {
-        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runs = self.0.lock();
         if context.recorder.is_calm_since(due.at) && runs.len() < RUNS_MAX {
             runs.push((run.to_owned(), due));
         }
@@ -40,7 +38,7 @@ impl UnendedRuns {
 
     /// Looks at them once more, and records each that has not ended.
     pub(super) async fn look_again(&self, context: &Context) {
-        let runs = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let runs = std::mem::take(&mut *self.0.lock());
         let looks = async {
             for (run, due) in &runs {
                 look(context, run, *due).await;

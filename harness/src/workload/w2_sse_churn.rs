@@ -1,7 +1,7 @@
 //! W2: workspace log streams that come and go. Each churn closes some, and each of these comes back where it left off.
 
 use futures_util::future::{BoxFuture, join_all};
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -73,7 +73,7 @@ impl SseChurn {
 
     /// Opens the streams, once: a restarted worker finds them there.
     fn open_streams(&self, context: &Context) -> Vec<mpsc::Sender<StreamCommand>> {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.orders.lock();
         if orders.is_empty() {
             // A session that takes over opens them too, and only the first opening is a cycle of the plan.
             let is_first = context.schedule.resumed.finished(Workload::Churn) == 0;

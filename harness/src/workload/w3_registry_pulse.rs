@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::{
@@ -131,7 +132,7 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
                 context.recorder.time_of(Timing::PublishToSearch, waited, since, &label);
                 let pulse = u32::try_from(number).unwrap_or(u32::MAX);
                 context.recorder.incident_since(Finding::VersionFound { pulse, version: version.clone() }, since);
-                let mut published = registry.published.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut published = registry.published.lock();
                 published.insert(number, version);
                 if published.len() as u64 > VERSIONS_MAX {
                     published.pop_first();
@@ -150,7 +151,7 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
         }
     }
     let earlier: Vec<String> = {
-        let published = registry.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = registry.published.lock();
         published.range(..number).map(|(_, version)| version.clone()).collect()
     };
     for workspace in [&context.calls.client, &second] {

@@ -1,10 +1,8 @@
 //! What the live page shows, worked out at most once for all who look.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{task, time::Instant};
 
 use super::super::{Recorder, SessionConfig, artifacts::Evaluation};
@@ -58,7 +56,7 @@ impl Showing {
 
     /// What there is to show: what was shown last, where that is of this version or of a moment ago.
     fn fresh(&self, version: u64) -> LiveUpdate {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.shown.lock();
         let now = clock::now();
         if let Some((at, known)) = &*shown
             && (known.version >= version || now.saturating_duration_since(*at) < LOOK_EVERY)
