@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
 use tokio::{
     net::TcpStream,
     sync::{Semaphore, watch},
@@ -12,9 +14,9 @@ use tokio::{
 };
 
 use super::{
-    counters::AtomicCounters,
+    counters::{Count, Counters},
     fault::{RULES_OUTLIVE_CONNECTIONS, Rules},
-    pump::{DelayStats, DirectionEnd, Pump},
+    pump::{DirectionEnd, Pump},
     tunnel::{self, ConnectMode},
     upstream::Upstream,
 };
@@ -26,16 +28,9 @@ pub(super) struct ConnectionContext {
     pub(super) rules: watch::Sender<Rules>,
     pub(super) upstream: Upstream,
     pub(super) approach: ConnectMode,
-    pub(super) tally: AtomicCounters,
+    pub(super) counters: Counters,
     /// What delay lines share.
     pub(super) line_bytes: Arc<Semaphore>,
-}
-
-/// It was cut, or one side reset it: whoever is left is to see a reset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Broken {
-    Cut,
-    Reset,
 }
 
 /// Serves a client until both directions have ended. `rules` are those of when it was accepted: what has changed since,
@@ -57,34 +52,30 @@ pub(super) async fn serve(mut client: TcpStream, means: &ConnectionContext, rule
             }
         }
     };
+    let counters = &means.counters;
     let connected = tokio::select! {
         biased;
-        () = cut(&mut all_cuts, accepted.cuts) => None,
-        connected = connecting => Some(connected),
+        () = cut(&mut all_cuts, accepted.cuts) => Err(&counters.cut),
+        connected = connecting => connected.map_err(|error| {
+            tracing::debug!("the fault proxy cannot connect to its upstream: {error}");
+            &counters.upstream_failed
+        }),
     };
     let mut upstream = match connected {
-        Some(Ok(upstream)) => upstream,
-        Some(Err(error)) => {
-            means.tally.upstream_failed.add(1);
-            tracing::debug!("the fault proxy cannot connect to its upstream: {error}");
-            return reset(&client);
-        }
-        None => {
-            means.tally.cut.add(1);
+        Ok(upstream) => upstream,
+        Err(count) => {
+            count.add(1);
             return reset(&client);
         }
     };
 
     let carried = tokio::select! {
         biased;
-        () = cut(&mut all_cuts, accepted.cuts) => Err(Broken::Cut),
+        () = cut(&mut all_cuts, accepted.cuts) => Err(&counters.cut),
         carried = carry(&mut client, &mut upstream, means, &rules, seed) => carried,
     };
-    if let Err(broken) = carried {
-        match broken {
-            Broken::Cut => means.tally.cut.add(1),
-            Broken::Reset => means.tally.reset.add(1),
-        }
+    if let Err(count) = carried {
+        count.add(1);
         reset(&client);
         reset(&upstream);
     }
@@ -101,21 +92,22 @@ pub(super) fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-/// Carries both ways. One may end before the other: a request that is over, an answer that is not.
-async fn carry(
+/// Carries both ways. One may end before the other: a request that is over, an answer that is not. Where one side resets the
+/// connection, whoever is left is to see a reset, and that is counted.
+async fn carry<'a>(
     client: &mut TcpStream,
     upstream: &mut TcpStream,
-    means: &ConnectionContext,
+    means: &'a ConnectionContext,
     rules: &watch::Receiver<Rules>,
     seed: u64,
-) -> Result<(), Broken> {
-    let tally = &means.tally;
+) -> Result<(), &'a Count> {
+    let Counters { bytes_to_upstream, bytes_to_clients, bytes_delayed, reset, .. } = &means.counters;
     let (from_client, to_client) = client.split();
     let (from_upstream, to_upstream) = upstream.split();
     let pump = |halves, passed, lateness| Pump::new(halves, passed, lateness, rules.clone(), &means.line_bytes);
-    let mut requests = pump((from_client, to_upstream), &tally.to_upstream, None);
-    let lateness = DelayStats { delayed: &tally.delayed, seed };
-    let mut answers = pump((from_upstream, to_client), &tally.to_clients, Some(lateness));
+    let mut requests = pump((from_client, to_upstream), bytes_to_upstream, None);
+    let lateness = (bytes_delayed, Pcg64::seed_from_u64(seed));
+    let mut answers = pump((from_upstream, to_client), bytes_to_clients, Some(lateness));
 
     // The system tells of a reset only once, be it to a read or to a write. Where it told a write, reads see an end in
     // good order, which it is not.
@@ -123,7 +115,7 @@ async fn carry(
     let requests = async {
         let is_told = match requests.run().await {
             DirectionEnd::InOrder => requests.close().await,
-            DirectionEnd::SourceReset => return Err(Broken::Reset),
+            DirectionEnd::SourceReset => return Err(reset),
             DirectionEnd::SinkGone => false,
         };
         // What it sent before it went still comes to the client.
@@ -133,9 +125,9 @@ async fn carry(
     let answers = async {
         match answers.run().await {
             DirectionEnd::InOrder if !upstream_is_gone.load(Relaxed) && answers.close().await => Ok(()),
-            DirectionEnd::InOrder | DirectionEnd::SourceReset | DirectionEnd::SinkGone => Err(Broken::Reset),
+            DirectionEnd::InOrder | DirectionEnd::SourceReset | DirectionEnd::SinkGone => Err(reset),
         }
     };
     try_join!(requests, answers)?;
-    if upstream_is_gone.into_inner() { Err(Broken::Reset) } else { Ok(()) }
+    if upstream_is_gone.into_inner() { Err(reset) } else { Ok(()) }
 }

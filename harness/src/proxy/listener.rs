@@ -1,20 +1,19 @@
 //! The proxy: its listener, and the faults that it is given.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep, sleep_until},
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::{
     connection::{self, ConnectionContext},
-    counters::{AtomicCounters, Counters},
-    error::ProxyError,
-    fault::{Fault, Rules},
+    counters::Counters,
+    fault::{AddedLatency, Rules},
     line::SHARED_BYTES,
     tunnel::ConnectMode,
     upstream::Upstream,
@@ -33,18 +32,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct FaultProxy {
     local_addr: SocketAddr,
+    reception: Arc<Reception>,
+}
+
+/// Takes clients in.
+#[derive(Debug)]
+struct Reception {
     means: Arc<ConnectionContext>,
+    room: Arc<Semaphore>,
     tasks: TaskTracker,
     closing: CancellationToken,
+    seed: u64,
 }
 
 impl FaultProxy {
     /// Listens on a free port of 127.0.0.1, and connects each client to `upstream`: a host and a port, of which the
-    /// host is looked up anew for each. `approach` says whether clients ask for that. Proxies of the same seed roll the same dice, connection by connection.
+    /// host is looked up anew for each. `approach` says whether clients ask for that. Proxies of the same seed roll the same
+    /// dice, connection by connection.
     ///
     /// # Errors
     /// An upstream that is not a host and a port, or no port to listen on. That the upstream is there is not asked.
-    pub async fn start(upstream: &str, approach: ConnectMode, seed: u64) -> Result<Self, ProxyError> {
+    pub async fn start(upstream: &str, approach: ConnectMode, seed: u64) -> io::Result<Self> {
         Self::bounded(upstream, approach, seed, CONNECTIONS_MAX).await
     }
 
@@ -54,44 +62,28 @@ impl FaultProxy {
         approach: ConnectMode,
         seed: u64,
         connections_max: usize,
-    ) -> Result<Self, ProxyError> {
-        let upstream = Upstream::new(upstream)?;
-        let listen = |source| ProxyError::Listen { source };
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(listen)?;
-        let local_addr = listener.local_addr().map_err(listen)?;
-        let line_bytes = Arc::new(Semaphore::new(SHARED_BYTES));
-        let proxy = Self {
-            local_addr,
-            means: Arc::new(ConnectionContext {
-                rules: watch::Sender::new(Rules::default()),
-                upstream,
-                approach,
-                tally: AtomicCounters::default(),
-                line_bytes,
-            }),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+    ) -> io::Result<Self> {
+        let means = Arc::new(ConnectionContext {
+            rules: watch::Sender::new(Rules::default()),
+            upstream: Upstream::new(upstream)?,
+            approach,
+            counters: Counters::default(),
+            line_bytes: Arc::new(Semaphore::new(SHARED_BYTES)),
+        });
+        let bind = async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            listener.local_addr().map(|local_addr| (listener, local_addr))
         };
-        let reception = Reception {
-            listener,
-            means: Arc::clone(&proxy.means),
-            room: Arc::new(Semaphore::new(connections_max)),
-            tasks: proxy.tasks.clone(),
-            closing: proxy.closing.clone(),
-            seed,
-        };
-        proxy.play(async move { reception.receive().await });
-        let means = Arc::clone(&proxy.means);
-        proxy.play(async move { lift(&means.rules).await });
-        Ok(proxy)
-    }
-
-    fn play(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let closing = self.closing.clone();
-        let task = async move {
-            closing.run_until_cancelled(task).await;
-        };
-        self.tasks.spawn(task.in_current_span().with_current_subscriber());
+        let (listener, local_addr) = bind.await.map_err(|e| {
+            let help = "are there descriptors and ports left?";
+            io::Error::new(e.kind(), format!("the fault proxy cannot listen on a free port of 127.0.0.1: {e}; {help}"))
+        })?;
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let room = Arc::new(Semaphore::new(connections_max));
+        let reception = Arc::new(Reception { means, room, tasks, closing, seed });
+        let receiving = Arc::clone(&reception);
+        reception.play(async move { receiving.receive(listener).await });
+        Ok(Self { local_addr, reception })
     }
 
     /// Where clients connect to.
@@ -100,65 +92,71 @@ impl FaultProxy {
         self.local_addr
     }
 
-    /// Does something to all connections, to those that are open, too, and to what they hold. A fault of a kind that
-    /// stands takes its place.
-    pub fn set(&self, fault: Fault) {
-        self.means.rules.send_modify(|rules| rules.set(fault, clock::now()));
+    /// What the gateway sends arrives later, and what it is sent does not: so +150 ms is +150 ms an answer. So does its
+    /// end, be it in good order or a reset. What comes in several flights pays for each: a TLS handshake, a body that
+    /// waits for `100 Continue`. Setting up a connection is not delayed, since it ends at the proxy. Takes the place of a
+    /// latency that stands.
+    ///
+    /// A delay and not a brake: each chunk has its own time of release, and up to [`LINE_BYTES_MAX`] of a connection
+    /// are on their way at once.
+    ///
+    /// [`LINE_BYTES_MAX`]: super::LINE_BYTES_MAX
+    pub fn delay(&self, latency: AddedLatency) {
+        self.reception.means.rules.send_modify(|rules| rules.latency = Some(latency));
+    }
+
+    /// The gateway cannot be reached for so long, as if its process were gone: open connections are cut, and new ones are
+    /// reset as soon as they are made. Both sides see a reset, because an end in good order would make a cut stream look like
+    /// a finished one. (New connections are not refused by the kernel, as they would be if nobody listened: nobody could
+    /// count that, and another process could take the port.) Takes the place of an outage that stands.
+    pub fn go_dark(&self, lasts: Duration) {
+        self.reception.means.rules.send_modify(|rules| rules.go_dark(clock::now() + lasts));
     }
 
     /// Nothing is done any more. What is held back goes out at once.
     pub fn clear(&self) {
-        self.means.rules.send_modify(Rules::clear);
-    }
-
-    /// The faults that stand: none that was cleared, is over, or was for once.
-    #[must_use]
-    pub fn standing(&self) -> Vec<Fault> {
-        self.means.rules.borrow().standing()
+        self.reception.means.rules.send_modify(Rules::clear);
     }
 
     /// What it has done so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.means.tally.counters()
+    pub fn counters(&self) -> &Counters {
+        &self.reception.means.counters
     }
 
     /// For tests: what must have ended with it.
     #[cfg(test)]
     pub(super) fn parts(&self) -> (TaskTracker, Arc<ConnectionContext>) {
-        (self.tasks.clone(), Arc::clone(&self.means))
+        (self.reception.tasks.clone(), Arc::clone(&self.reception.means))
     }
 
     /// Stops listening, closes every connection, and waits until all of its tasks have ended. What a connection holds
     /// is lost.
     pub async fn shutdown(self) {
-        self.closing.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.reception.closing.cancel();
+        self.reception.tasks.close();
+        self.reception.tasks.wait().await;
     }
 }
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        self.closing.cancel();
+        self.reception.closing.cancel();
     }
 }
 
-/// Takes clients in.
-struct Reception {
-    listener: TcpListener,
-    means: Arc<ConnectionContext>,
-    room: Arc<Semaphore>,
-    tasks: TaskTracker,
-    closing: CancellationToken,
-    seed: u64,
-}
-
 impl Reception {
-    async fn receive(self) {
+    fn play(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let closing = self.closing.clone();
+        let task = async move {
+            closing.run_until_cancelled(task).await;
+        };
+        self.tasks.spawn(task.in_current_span().with_current_subscriber());
+    }
+
+    async fn receive(&self, listener: TcpListener) {
         for number in 0_u64.. {
             let client = loop {
-                match self.listener.accept().await {
+                match listener.accept().await {
                     Ok((client, _)) => break client,
                     Err(error) => {
                         tracing::debug!("the fault proxy cannot accept a connection: {error}");
@@ -171,51 +169,36 @@ impl Reception {
     }
 
     fn admit(&self, client: TcpStream, number: u64) {
-        let tally = &self.means.tally;
-        tally.accepted.add(1);
+        let counters = &self.means.counters;
+        counters.accepted.add(1);
         let rules = self.means.rules.subscribe();
-        let refused = if rules.borrow().refuses() { Some(&tally.refused_dark) } else { None };
-        let (refused, permit) = match (refused, Arc::clone(&self.room).try_acquire_owned()) {
-            (None, Ok(permit)) => (None, Some(permit)),
-            (None, Err(_)) => (Some(&tally.refused_at_bound), None),
-            (Some(refused), _) => (Some(refused), None),
+        let admitted = if rules.borrow().refuses(clock::now()) {
+            Err(&counters.refused_dark)
+        } else {
+            Arc::clone(&self.room).try_acquire_owned().map_err(|_| &counters.refused_at_bound)
+        };
+        let permit = match admitted {
+            Ok(permit) => permit,
+            Err(refused) => {
+                refused.add(1);
+                counters.ended.add(1);
+                return connection::reset(&client);
+            }
         };
         let open = Open { means: Arc::clone(&self.means), _permit: permit };
-        if let Some(refused) = refused {
-            refused.add(1);
-            return connection::reset(&client);
-        }
-        let (closing, seed) = (self.closing.clone(), self.seed.wrapping_add(number));
-        let served = async move {
-            closing.run_until_cancelled(connection::serve(client, &open.means, rules, seed)).await;
-        };
-        self.tasks.spawn(served.in_current_span().with_current_subscriber());
+        let seed = self.seed.wrapping_add(number);
+        self.play(async move { connection::serve(client, &open.means, rules, seed).await });
     }
 }
 
 /// A connection, until it has ended, however it ends.
 struct Open {
     means: Arc<ConnectionContext>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.means.tally.ended.add(1);
-    }
-}
-
-/// Makes it light again when a darkness is over.
-async fn lift(rules: &watch::Sender<Rules>) {
-    let mut seen = rules.subscribe();
-    loop {
-        let dark = seen.borrow_and_update().dark;
-        let ends_at = dark.and_then(|dark| dark.ends_at());
-        tokio::select! {
-            changed = seen.changed() => if changed.is_err() { return },
-            () = sleep_until(ends_at.unwrap_or_else(clock::now)), if ends_at.is_some() => {
-                rules.send_if_modified(|rules| rules.lift(dark));
-            }
-        }
+        self.means.counters.ended.add(1);
     }
 }

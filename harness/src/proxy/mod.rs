@@ -7,9 +7,9 @@
 //!             answers  ◄── delay line ◄── pump
 //! ```
 //!
-//! [`FaultProxy::start`] listens, [`set`](FaultProxy::set) and [`clear`](FaultProxy::clear) say what is done to
-//! connections, and [`counters`](FaultProxy::counters) what came of it. [`Fault`]s are data. They take effect on
-//! connections that are open, too, since streams live for two hours. Bytes pass untouched, and so does TLS: a client
+//! [`FaultProxy::start`] listens, [`delay`](FaultProxy::delay), [`go_dark`](FaultProxy::go_dark) and
+//! [`clear`](FaultProxy::clear) say what is done to connections, and [`counters`](FaultProxy::counters) what came of it. Faults
+//! take effect on connections that are open, too, since streams live for two hours. Bytes pass untouched, and so does TLS: a client
 //! that speaks it asks for a tunnel, as it asks any HTTP proxy ([`ConnectMode::Tunnel`]), and goes on knowing the gateway by
 //! its own name.
 //!
@@ -57,7 +57,6 @@
 
 mod connection;
 mod counters;
-mod error;
 mod fault;
 mod line;
 mod listener;
@@ -66,8 +65,7 @@ mod tunnel;
 mod upstream;
 
 pub use counters::Counters;
-pub use error::ProxyError;
-pub use fault::Fault;
+pub use fault::AddedLatency;
 pub use line::LINE_BYTES_MAX;
 pub use listener::{CONNECTIONS_MAX, FaultProxy};
 pub use tunnel::ConnectMode;

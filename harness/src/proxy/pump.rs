@@ -3,7 +3,7 @@
 use std::{io::ErrorKind::WouldBlock, sync::Arc, time::Duration};
 
 use bytes::{BufMut, Bytes};
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_pcg::Pcg64;
 use tokio::{
     io::AsyncWriteExt,
@@ -31,13 +31,6 @@ pub(super) enum DirectionEnd {
     SinkGone,
 }
 
-/// What makes bytes late: for answers, not for requests.
-#[derive(Debug)]
-pub(super) struct DelayStats<'a> {
-    pub(super) delayed: &'a Count,
-    pub(super) seed: u64,
-}
-
 /// Carries bytes from one socket to another, in order and untouched.
 ///
 /// Without a fault, what is read is written at once, and nothing is read before what was read is written: the line is
@@ -47,6 +40,7 @@ pub(super) struct Pump<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
     passed: &'a Count,
+    /// What makes bytes late, and counts those: for answers, not for requests.
     lateness: Option<(&'a Count, Pcg64)>,
     rules: watch::Receiver<Rules>,
     line: DelayLine,
@@ -70,7 +64,7 @@ impl<'a> Pump<'a> {
     pub(super) fn new(
         (from, to): (ReadHalf<'a>, WriteHalf<'a>),
         passed: &'a Count,
-        lateness: Option<DelayStats<'a>>,
+        lateness: Option<(&'a Count, Pcg64)>,
         rules: watch::Receiver<Rules>,
         shared: &Arc<Semaphore>,
     ) -> Self {
@@ -78,7 +72,7 @@ impl<'a> Pump<'a> {
             from,
             to,
             passed,
-            lateness: lateness.map(|DelayStats { delayed, seed }| (delayed, Pcg64::seed_from_u64(seed))),
+            lateness,
             rules,
             line: DelayLine::new(Arc::clone(shared)),
             buffer: Vec::new(),
@@ -222,6 +216,8 @@ fn delay(latency: AddedLatency, dice: &mut Pcg64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     fn draws(delay_ms: u64, jitter_ms: u64, seed: u64) -> Vec<u128> {

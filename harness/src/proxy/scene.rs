@@ -57,7 +57,7 @@ impl Scene {
     }
 
     /// Waits until the counters say so.
-    pub(super) async fn until(&self, what: &str, holds: impl Fn(Counters) -> bool) {
+    pub(super) async fn until(&self, what: &str, holds: impl Fn(&Counters) -> bool) {
         let looking = async {
             while !holds(self.proxy.counters()) {
                 tokio::time::sleep(Duration::from_millis(2)).await;

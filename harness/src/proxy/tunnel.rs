@@ -103,7 +103,7 @@ mod tests {
         client.write_all(b"GET /ready HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         expect(&mut client, "HTTP/1.1 405 Method Not Allowed\r\n").await;
         let counters = proxy.counters();
-        assert_eq!((0, 0), (counters.bytes_to_upstream, counters.bytes_to_clients));
+        assert_eq!((0, 0), (counters.bytes_to_upstream.get(), counters.bytes_to_clients.get()));
     }
 
     #[tokio::test]

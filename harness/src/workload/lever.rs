@@ -12,7 +12,7 @@ use crate::{
     child, clock,
     journal::clip,
     plan::{Lever, millis},
-    proxy::{Fault, FaultProxy},
+    proxy::{AddedLatency, FaultProxy},
     session::Context,
 };
 
@@ -65,7 +65,7 @@ pub(super) fn release(context: &Context, chaos: Chaos) {
 /// What our own proxy has held back so far, where it is what adds latency; bytes.
 pub(super) fn bytes_held_back(context: &Context) -> Option<u64> {
     let is_proxy = matches!(context.disturbance.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
-    context.disturbance.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed)
+    context.disturbance.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed.get())
 }
 
 async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
@@ -88,12 +88,12 @@ fn disturb(proxy: &FaultProxy, context: &Context, chaos: Chaos, jitter_ms: u64) 
     let answer = match chaos {
         Chaos::Latency => {
             let delay_ms = millis(context.schedule.plan.scenario.chaos.latency_added);
-            proxy.set(Fault::Latency { delay_ms, jitter_ms });
+            proxy.delay(AddedLatency { delay_ms, jitter_ms });
             format!("the fault proxy: every answer {delay_ms} ms later, give or take {jitter_ms} ms")
         }
         Chaos::GatewayRestart | Chaos::RedisRestart => {
-            let open = proxy.counters().open;
-            proxy.set(Fault::Dark { lasts_ms: Some(DARK_MS) });
+            let open = proxy.counters().open();
+            proxy.go_dark(Duration::from_millis(DARK_MS));
             format!("the fault proxy: {open} connections cut, and none for {DARK_MS} ms")
         }
     };

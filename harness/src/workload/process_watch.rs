@@ -164,7 +164,7 @@ fn sample(
 
 /// The fault proxy has two sockets for each connection, which are no concern of the gateway's.
 fn of_proxy(context: &Context) -> usize {
-    let open = context.disturbance.proxy.as_ref().map_or(0, |proxy| proxy.counters().open);
+    let open = context.disturbance.proxy.as_ref().map_or(0, |proxy| proxy.counters().open());
     usize::try_from(open).unwrap_or(usize::MAX).saturating_mul(2)
 }
 
