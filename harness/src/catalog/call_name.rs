@@ -1,6 +1,6 @@
 //! The calls of the contract.
 
-use super::names::named;
+use super::names::{Chaos, named};
 
 named! {
     /// A call of the contract.
@@ -49,6 +49,15 @@ named! {
 }
 
 impl CallName {
+    /// The call that brings an event about.
+    pub const fn of_chaos(chaos: Chaos) -> Self {
+        match chaos {
+            Chaos::RedisRestart => Self::RedisRestart,
+            Chaos::GatewayRestart => Self::GatewayRestart,
+            Chaos::Latency => Self::Latency,
+        }
+    }
+
     /// Whether its answer is a stream.
     #[must_use]
     pub const fn is_stream(self) -> bool {

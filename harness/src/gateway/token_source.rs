@@ -3,17 +3,16 @@
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::Command,
-};
+use tokio::process::Command;
 
 use super::Secret;
-use crate::{child, journal::clip};
+use crate::{
+    child::{self, Ran},
+    journal::clip,
+};
 
 /// No token is longer: servers refuse heads of more than 8 or 16 KiB.
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;
@@ -136,48 +135,22 @@ fn token_of(bytes: &[u8], variable: &'static str) -> Result<Secret, TokenError> 
 async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
     let failed = |what: String| TokenError::Command(what);
     let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
-    let mut child = Command::new(shell)
-        .args([flag, command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| failed(format!("did not start: {e}")))?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let mut said = (Vec::new(), Vec::new());
-    let reading = async {
-        tokio::join!(start_of(stdout, &mut said.0), all_of(stderr, &mut said.1));
-    };
-    let ended = tokio::time::timeout(COMMAND_LIMIT, child::ended(&mut child, reading)).await;
-    // Who says more than that is cut off, and ends as it may.
-    let is_too_long = said.0.len() as u64 > TOKEN_BYTES_MAX;
+    let mut shell = Command::new(shell);
+    shell.args([flag, command]);
+    // Who says more than a token may have is cut off, and ends as it may. Whoever says much on its standard error may still
+    // tell one.
+    let ran = child::run(shell, COMMAND_LIMIT, TOKEN_BYTES_MAX + 1, true).await;
+    let Ran { ended, stdout, stderr } = ran.map_err(|e| failed(format!("did not start: {e}")))?;
+    let is_too_long = stdout.len() as u64 > TOKEN_BYTES_MAX;
     match ended {
-        Ok(Ok(status)) if status.success() || is_too_long => Ok(said.0),
-        Ok(Ok(status)) => {
-            let why = clip(&String::from_utf8_lossy(said.1.trim_ascii()));
+        Some(Ok(status)) if status.success() || is_too_long => Ok(stdout),
+        Some(Ok(status)) => {
+            let why = clip(&String::from_utf8_lossy(stderr.trim_ascii()));
             let why = if why.is_empty() { "nothing".to_owned() } else { why };
             Err(failed(format!("ended with {status}, and said {why} on its standard error")))
         }
-        Ok(Err(e)) => Err(failed(format!("failed: {e}"))),
-        Err(_) => Err(failed(format!("was not over within {} s, and was killed", COMMAND_LIMIT.as_secs()))),
-    }
-}
-
-/// Reads an output to its end, and keeps the start.
-async fn all_of(output: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
-    if let Some(mut output) = output {
-        start_of(Some(&mut output), said).await;
-        // Whoever says much there may still tell a token.
-        let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
-    }
-}
-
-/// Reads the start of an output, a token and a byte more, if there is one, and then closes it.
-async fn start_of(output: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
-    if let Some(output) = output {
-        // An output that breaks off has said what it said.
-        let _ = output.take(TOKEN_BYTES_MAX + 1).read_to_end(said).await;
+        Some(Err(e)) => Err(failed(format!("failed: {e}"))),
+        None => Err(failed(format!("was not over within {} s, and was killed", COMMAND_LIMIT.as_secs()))),
     }
 }
 

@@ -65,8 +65,12 @@ pub(super) fn add_unsupported(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect
     for chaos in Chaos::ALL {
         let why = match levers.get(chaos).unwrap_or(&Lever::Http) {
             Lever::Not(why) => Some(why.clone()),
-            Lever::Http => dialect.absence(call_of(*chaos)).map(|why| {
-                format!("the dialect {} has no {}: {why}; another lever may do", dialect.name, call_of(*chaos))
+            Lever::Http => dialect.absence(CallName::of_chaos(*chaos)).map(|why| {
+                format!(
+                    "the dialect {} has no {}: {why}; another lever may do",
+                    dialect.name,
+                    CallName::of_chaos(*chaos)
+                )
             }),
             Lever::Command { .. } | Lever::Proxy { .. } => None,
         };
@@ -80,15 +84,5 @@ pub(super) fn add_unsupported(levers: &BTreeMap<Chaos, Lever>, dialect: &Dialect
             unsupported.kpis.insert(kpi, why.clone());
         }
         unsupported.workloads.insert(Workload::Chaos, why);
-    }
-}
-
-/// The dialect's call that brings an event about.
-#[must_use]
-pub(super) const fn call_of(chaos: Chaos) -> CallName {
-    match chaos {
-        Chaos::RedisRestart => CallName::RedisRestart,
-        Chaos::GatewayRestart => CallName::GatewayRestart,
-        Chaos::Latency => CallName::Latency,
     }
 }

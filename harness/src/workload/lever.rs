@@ -1,15 +1,13 @@
 //! Brings a chaos event about: by a call of the gateway's, by a command, or by the fault proxy before it.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::Command,
-};
+use tokio::process::Command;
 
 use crate::{
     catalog::{CallName, Chaos},
-    child, clock,
+    child::{self, Ran},
+    clock,
     journal::clip,
     plan::{Lever, millis},
     proxy::{AddedLatency, FaultProxy},
@@ -17,7 +15,7 @@ use crate::{
 };
 
 /// Of what a command says on each of its outputs, so much is kept; the rest is read and let go.
-const OUTPUT_BYTES_MAX: usize = 16 * 1024;
+const OUTPUT_BYTES_MAX: u64 = 16 * 1024;
 /// A restart by the proxy: connections are cut, and for so long there are no new ones.
 const DARK_MS: u64 = 2_000;
 /// What the runner tells its children is none of a command's business.
@@ -69,11 +67,7 @@ pub(super) fn bytes_held_back(context: &Context) -> Option<u64> {
 }
 
 async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
-    let call = match chaos {
-        Chaos::RedisRestart => CallName::RedisRestart,
-        Chaos::GatewayRestart => CallName::GatewayRestart,
-        Chaos::Latency => CallName::Latency,
-    };
+    let call = CallName::of_chaos(chaos);
     let added_ms = millis(context.schedule.plan.scenario.chaos.latency_added);
     let route = context.calls.client.dialect().route(call);
     match context.calls.client.chaos(call, added_ms, millis(lasts)).await {
@@ -105,57 +99,27 @@ async fn run(program: &str, arguments: &[String], timeout: Duration) -> Pulled {
     let shown = std::iter::once(program).chain(arguments.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
     let shown = format!("the command `{}`", clip(&shown));
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.args(arguments);
     for name in NOT_FOR_COMMANDS {
         command.env_remove(name);
     }
+    let refused = |answer: String| Pulled { accepted: Some(false), answer };
     let began = clock::now();
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(e) => {
-            let answer = format!("{shown} did not start: {e}; is it there, and may it be run?");
-            return Pulled { accepted: Some(false), answer };
-        }
+    let Ran { ended, stdout, stderr } = match child::run(command, timeout, OUTPUT_BYTES_MAX, false).await {
+        Ok(ran) => ran,
+        Err(e) => return refused(format!("{shown} did not start: {e}; is it there, and may it be run?")),
     };
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let mut said = (Vec::new(), Vec::new());
-    let reading = async {
-        tokio::join!(read(stdout, &mut said.0), read(stderr, &mut said.1));
-    };
-    let ended = tokio::time::timeout(timeout, child::ended(&mut child, reading)).await;
     let took_ms = millis(clock::now().saturating_duration_since(began));
-    let mut text = String::from_utf8_lossy(&said.0).into_owned();
-    text.push_str(&String::from_utf8_lossy(&said.1));
+    let text = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
     let said =
         if text.trim().is_empty() { "and said nothing".to_owned() } else { format!("and said: {}", text.trim()) };
     match ended {
-        Ok(Ok(status)) => Pulled {
+        Some(Ok(status)) => Pulled {
             accepted: Some(status.success()),
             answer: format!("{shown} ended after {took_ms} ms with {status}, {said}"),
         },
-        Ok(Err(e)) => Pulled { accepted: Some(false), answer: format!("{shown}: {e}, {said}") },
-        Err(_) => {
-            // It is ours to end, and was asked for no more than this.
-            let _ = child.kill().await;
-            let seconds = timeout.as_secs();
-            Pulled {
-                accepted: Some(false),
-                answer: format!("{shown} was not over within {seconds} s and was killed, {said}"),
-            }
-        }
-    }
-}
-
-/// Reads an output to its end, and keeps its start.
-async fn read(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
-    let Some(mut output) = output else { return };
-    let mut chunk = [0; 1_024];
-    while let Ok(read) = output.read(&mut chunk).await {
-        if read == 0 {
-            return;
-        }
-        let room = OUTPUT_BYTES_MAX.saturating_sub(kept.len()).min(read);
-        kept.extend_from_slice(&chunk[..room]);
+        Some(Err(e)) => refused(format!("{shown}: {e}, {said}")),
+        None => refused(format!("{shown} was not over within {} s and was killed, {said}", timeout.as_secs())),
     }
 }
 
@@ -192,7 +156,7 @@ mod tests {
         let (_, answer) = ran("echo", &["$HOME; `id` && *"], LONG).await;
         assert!(answer.contains("said: $HOME; `id` && *"), "{answer}");
         let (accepted, answer) = ran("sh", &["-c", "head -c 10000000 /dev/zero | tr '\\0' x"], LONG).await;
-        assert!(accepted == Some(true) && answer.len() < OUTPUT_BYTES_MAX + 512, "{}", answer.len());
+        assert!(accepted == Some(true) && (answer.len() as u64) < OUTPUT_BYTES_MAX + 512, "{}", answer.len());
     }
 
     #[tokio::test]

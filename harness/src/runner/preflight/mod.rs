@@ -101,13 +101,8 @@ fn turn(settings: &Settings) -> PathBuf {
 
 /// What brings an event about that is not by this call.
 fn other_lever(call: CallName, settings: &Settings) -> Option<&'static str> {
-    let chaos = match call {
-        CallName::RedisRestart => Chaos::RedisRestart,
-        CallName::GatewayRestart => Chaos::GatewayRestart,
-        CallName::Latency => Chaos::Latency,
-        _ => return None,
-    };
-    match settings.levers.get(&chaos)? {
+    let chaos = Chaos::ALL.iter().find(|chaos| CallName::of_chaos(**chaos) == call)?;
+    match settings.levers.get(chaos)? {
         Lever::Http => None,
         Lever::Command { .. } => Some("a command"),
         Lever::Proxy { .. } => Some("the fault proxy"),
