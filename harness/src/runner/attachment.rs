@@ -153,7 +153,7 @@ impl Attachment {
         let folder = self.folder()?;
         let settings = &self.shared.settings;
         let plays_on_mock = settings.gateway_for(self.suite).is_none();
-        let mut processes = ProcessSpawner::new(&settings.out, plays_on_mock).map_err(AttachError::Binary)?;
+        let mut processes = ProcessSpawner::new(&settings.env.out, plays_on_mock).map_err(AttachError::Binary)?;
         let mut follower = Follower::new(Arc::clone(&self.shared.targets), interest);
         let attended = wait_for_session(&folder, &mut follower, &mut processes, &mut |follower, has_news| {
             self.seen(&folder, follower, has_news);
@@ -207,7 +207,7 @@ impl Attachment {
     }
 
     fn folder(&self) -> Result<AttachFolder, super::FolderError> {
-        AttachFolder::make(&self.shared.settings.out, &self.shared.key, self.suite)
+        AttachFolder::make(&self.shared.settings.env.out, &self.shared.key, self.suite)
     }
 
     /// Even then there are verdicts: nothing is proven.
@@ -226,7 +226,7 @@ impl Attachment {
         }
         if has_news || self.shared.progress.is_live() {
             let results = self.shared.progress.is_live().then(|| self.latest_results(soak));
-            let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.live.is_some());
+            let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.env.live.is_some());
             let live_url = run.and_then(|run| fs::read_to_string(run.live_url()).ok());
             let live_url = live_url.as_deref().map(str::trim);
             let view = ProgressView { soak, results: results.as_deref(), certain: &self.certain.lock(), live_url };

@@ -66,7 +66,7 @@ pub fn main(embedded: &Embedded) -> ExitCode {
     }
     let args = Arguments::from_args();
     match Settings::load(&environment, embedded.soak_toml) {
-        Ok(settings) if settings.journal.is_some() => match rejudge::run(args, &settings, &environment) {
+        Ok(settings) if settings.env.journal.is_some() => match rejudge::run(args, &settings, &environment) {
             Ok(conclusion) => conclusion.exit_code(),
             Err(error) => wrong_use(&error),
         },
@@ -90,7 +90,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     let settings = Arc::new(settings);
     let preflights = preflight::trials(&args, &settings);
     if (!suites.is_empty() || preflight::is_played(&args, &settings))
-        && let Err(error) = check_out(&settings.out)
+        && let Err(error) = check_out(&settings.env.out)
     {
         return wrong_use(&error);
     }

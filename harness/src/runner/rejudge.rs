@@ -61,7 +61,7 @@ pub(super) fn run(
     settings: &Settings,
     environment: &Environment,
 ) -> Result<Conclusion, RejudgeError> {
-    let journal = StoredJournal::open(settings.journal.as_deref().ok_or(RejudgeError::NoJournal)?)?;
+    let journal = StoredJournal::open(settings.env.journal.as_deref().ok_or(RejudgeError::NoJournal)?)?;
     let suite = journal.header().plan.suite;
     let waivers = Waivers::new(settings.waivers.clone(), journal.header().plan.unsupported.clone());
     if args.list {
@@ -78,7 +78,7 @@ pub(super) fn run(
     if !is_any_selected(&args, suite) {
         return Err(RejudgeError::NoneSelected { journal: path, suite });
     }
-    let folder = RunFolder::new(&settings.out, suite, &journal.stamp());
+    let folder = RunFolder::new(&settings.env.out, suite, &journal.stamp());
     let results = folder.rejudged();
     let (outcome, torn) = judged(journal, settings, &path, &folder)?;
     let is_nextest = environment.nextest_run_id().is_some();
@@ -87,7 +87,7 @@ pub(super) fn run(
     }
     if let Some(path) = environment.step_summary() {
         let text = summary_markdown(&outcome.results, &outcome.folder);
-        let folder = AttachFolder::make(&settings.out, &run_key(environment), suite)?;
+        let folder = AttachFolder::make(&settings.env.out, &run_key(environment), suite)?;
         if let Err(error) = summary::append_once(&path, &folder, &text) {
             eprintln!("{error}");
         }
@@ -111,7 +111,7 @@ fn judged(
     path: &str,
     into: &RunFolder,
 ) -> Result<(SuiteOutcome, Option<Torn>), RejudgeError> {
-    check_out(&settings.out)?;
+    check_out(&settings.env.out)?;
     let (header, history, torn) = journal.fold(&settings.targets)?;
     let description = format!("judged again from {path}; results in {}", display_path(&into.rejudged()));
     let (results, rendered) = rejudged(&header, &history, settings, into, Occasion::JudgedAgain, &description);

@@ -29,7 +29,6 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     fmt, fs, io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -37,14 +36,14 @@ use std::{
 pub use dialect::{built_in_dialect, load_dialect};
 pub use drift::Drift;
 pub use environment::{ATTACH, Environment, ROLE, SUITE};
-pub use place::GatewaySettings;
+pub use place::{EnvSettings, GatewaySettings};
 use problem::Problems;
 pub use problem::{Problem, SettingsError};
 use table::TableReader;
 
 use crate::{
     catalog::{Chaos, Kpi, Suite},
-    gateway::{Dialect, TokenSource, Trust},
+    gateway::{Dialect, GatewayAccess, Trust},
     judge::Targets,
     plan::{Lever, Plan, Scenario, Unsupported},
     results::Waivers,
@@ -68,32 +67,12 @@ pub struct Settings {
     pub drift: Drift,
     /// KPIs that are not judged, and why.
     pub waivers: BTreeMap<Kpi, String>,
-    /// The gateway that `smoke` and `full` play on; without one, the mock.
-    pub gateway: Option<GatewaySettings>,
     /// How that gateway spells the contract. The mock speaks it as it stands.
     pub dialect: Arc<Dialect>,
     /// How that gateway is disturbed.
     pub levers: BTreeMap<Chaos, Lever>,
-    /// What opens the gateway.
-    pub token: Option<TokenSource>,
-    /// Whose certificates are trusted, where that gateway speaks TLS.
-    pub trust: Trust,
-    /// The file of certificates that are trusted beyond the machine's; absolute.
-    pub ca_file: Option<PathBuf>,
-    /// The workspace that the soak plays in.
-    pub workspace: String,
-    /// The pace of `smoke` and `full`, where it is set.
-    pub pace: Option<f64>,
-    /// Where results go; absolute.
-    pub out: PathBuf,
-    /// Where a plan's dice come from.
-    pub seed: u64,
-    /// What is logged, as an `EnvFilter` takes it.
-    pub log_filter: Option<String>,
-    /// The stored journal that is judged again instead of playing anything; absolute.
-    pub journal: Option<PathBuf>,
-    /// Where the live page is served, if it is.
-    pub live: Option<SocketAddr>,
+    /// What differs by place.
+    pub env: EnvSettings,
     /// Where rates, targets and waivers were read.
     pub source: Source,
 }
@@ -125,7 +104,7 @@ impl Settings {
     /// together, a file that is not there.
     pub fn load(environment: &Environment, built_in: &str) -> Result<Self, SettingsError> {
         let problems = RefCell::new(Problems::default());
-        let place = place::read(environment, &mut problems.borrow_mut());
+        let env = place::read(environment, &mut problems.borrow_mut());
         let (source, text) = read(environment, built_in, &mut problems.borrow_mut());
         let name = file_name(&source, environment.folder());
         let table = text.parse::<toml::Table>().unwrap_or_else(|e| {
@@ -144,26 +123,7 @@ impl Settings {
         let waivers = scenario::waivers(file.table("waive"));
         file.done();
         problems.into_inner().none()?;
-        Ok(Self {
-            scenario,
-            targets,
-            drift,
-            waivers,
-            dialect,
-            levers,
-            gateway: place.gateway,
-            token: place.token,
-            trust: place.trust,
-            ca_file: place.ca_file,
-            workspace: place.workspace,
-            pace: place.pace,
-            out: place.out,
-            seed: place.seed,
-            log_filter: place.log_filter,
-            journal: place.journal,
-            live: place.live,
-            source,
-        })
+        Ok(Self { scenario, targets, drift, waivers, dialect, levers, env, source })
     }
 
     /// Scenario seconds in a real second. `rehearsal` has a pace of its own, which nothing changes.
@@ -171,15 +131,31 @@ impl Settings {
     pub fn pace_for(&self, suite: Suite) -> f64 {
         match suite {
             Suite::Rehearsal => REHEARSAL_PACE,
-            Suite::Smoke if self.gateway.is_none() => self.pace.unwrap_or(SMOKE_PACE_ON_MOCK),
-            Suite::Smoke | Suite::Full => self.pace.unwrap_or(1.0),
+            Suite::Smoke if self.env.gateway.is_none() => self.env.pace.unwrap_or(SMOKE_PACE_ON_MOCK),
+            Suite::Smoke | Suite::Full => self.env.pace.unwrap_or(1.0),
         }
     }
 
     /// The gateway of yours that the suite plays on; `None` where it plays on the mock.
     #[must_use]
     pub fn gateway_for(&self, suite: Suite) -> Option<&GatewaySettings> {
-        self.gateway.as_ref().filter(|_| suite != Suite::Rehearsal)
+        self.env.gateway.as_ref().filter(|_| suite != Suite::Rehearsal)
+    }
+
+    /// How a gateway is spoken to that a suite plays on. Its token is still to be read.
+    pub fn access_for(&self, suite: Suite, gateway: GatewaySettings) -> GatewayAccess {
+        let GatewaySettings { url, pid, listens_at } = gateway;
+        GatewayAccess {
+            url,
+            token: None,
+            workspace: self.env.workspace.clone(),
+            pid,
+            listens_at,
+            embedded: self.gateway_for(suite).is_none(),
+            dialect: self.dialect_for(suite),
+            trust: self.trust_for(suite),
+            by_way_of: None,
+        }
     }
 
     /// How the gateway that a suite plays on spells the contract.
@@ -194,7 +170,7 @@ impl Settings {
     /// Whose certificates are trusted of the gateway that a suite plays on: the mock has none.
     #[must_use]
     pub fn trust_for(&self, suite: Suite) -> Trust {
-        if self.gateway_for(suite).is_some() { self.trust.clone() } else { Trust::default() }
+        if self.gateway_for(suite).is_some() { self.env.trust.clone() } else { Trust::default() }
     }
 
     /// How a suite's gateway is disturbed: the mock by its own calls.
@@ -231,14 +207,14 @@ impl Settings {
     /// The plan of a suite.
     #[must_use]
     pub fn plan_of(&self, suite: Suite) -> Plan {
-        Plan::new(suite, &self.scenario, self.seed, self.pace_for(suite)).without(self.unsupported_for(suite))
+        Plan::new(suite, &self.scenario, self.env.seed, self.pace_for(suite)).without(self.unsupported_for(suite))
     }
 
     /// What a reader of a journal may want to know of the settings; no secrets.
     #[must_use]
     pub fn without_secrets(&self) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::from([("config".to_owned(), self.source.to_string())]);
-        place::show(self, &mut shown);
+        self.env.show(&mut shown);
         if let Some(baseline) = self.targets.baseline() {
             shown.insert("baseline".to_owned(), baseline.name().to_owned());
         }

@@ -48,18 +48,30 @@ impl GatewaySettings {
 }
 
 /// What the environment says.
-pub(super) struct EnvSettings {
-    pub(super) gateway: Option<GatewaySettings>,
-    pub(super) token: Option<TokenSource>,
-    pub(super) trust: Trust,
-    pub(super) ca_file: Option<PathBuf>,
-    pub(super) workspace: String,
-    pub(super) pace: Option<f64>,
-    pub(super) out: PathBuf,
-    pub(super) seed: u64,
-    pub(super) log_filter: Option<String>,
-    pub(super) journal: Option<PathBuf>,
-    pub(super) live: Option<SocketAddr>,
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvSettings {
+    /// The gateway that `smoke` and `full` play on; without one, the mock.
+    pub gateway: Option<GatewaySettings>,
+    /// What opens the gateway.
+    pub token: Option<TokenSource>,
+    /// Whose certificates are trusted, where that gateway speaks TLS.
+    pub trust: Trust,
+    /// The file of certificates that are trusted beyond the machine's; absolute.
+    pub ca_file: Option<PathBuf>,
+    /// The workspace that the soak plays in.
+    pub workspace: String,
+    /// The pace of `smoke` and `full`, where it is set.
+    pub pace: Option<f64>,
+    /// Where results go; absolute.
+    pub out: PathBuf,
+    /// Where a plan's dice come from.
+    pub seed: u64,
+    /// What is logged, as an `EnvFilter` takes it.
+    pub log_filter: Option<String>,
+    /// The stored journal that is judged again instead of playing anything; absolute.
+    pub journal: Option<PathBuf>,
+    /// Where the live page is served, if it is.
+    pub live: Option<SocketAddr>,
 }
 
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> EnvSettings {
@@ -97,38 +109,40 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> EnvSet
     }
 }
 
-/// What stands in the journal's header of all this.
-pub(super) fn show(place: &super::Settings, shown: &mut BTreeMap<String, String>) {
-    let mut say = |name: &str, value: String| drop(shown.insert(name.to_owned(), value));
-    match &place.gateway {
-        Some(gateway) => {
-            say("gateway", gateway.url.clone());
-            match (gateway.pid, &gateway.listens_at) {
-                (Some(pid), _) => say("gatewayPid", pid.to_string()),
-                (None, Some(_)) => say("gatewayPid", "of who listens".to_owned()),
-                (None, None) => {}
+impl EnvSettings {
+    /// What stands in the journal's header of all this.
+    pub(super) fn show(&self, shown: &mut BTreeMap<String, String>) {
+        let mut say = |name: &str, value: String| drop(shown.insert(name.to_owned(), value));
+        match &self.gateway {
+            Some(gateway) => {
+                say("gateway", gateway.url.clone());
+                match (gateway.pid, &gateway.listens_at) {
+                    (Some(pid), _) => say("gatewayPid", pid.to_string()),
+                    (None, Some(_)) => say("gatewayPid", "of who listens".to_owned()),
+                    (None, None) => {}
+                }
             }
+            None => say("gateway", "the embedded mock".to_owned()),
         }
-        None => say("gateway", "the embedded mock".to_owned()),
-    }
-    say("token", place.token.as_ref().map_or_else(|| "none".to_owned(), TokenSource::describe));
-    if let Some(file) = &place.ca_file {
-        say("caFile", file.display().to_string());
-    }
-    if !place.trust.verifies() {
-        say("tlsVerify", "off".to_owned());
-    }
-    say("workspace", place.workspace.clone());
-    if let Some(pace) = place.pace {
-        say("pace", pace.to_string());
-    }
-    say("out", place.out.display().to_string());
-    say("seed", place.seed.to_string());
-    if let Some(filter) = &place.log_filter {
-        say("log", filter.clone());
-    }
-    if let Some(live) = place.live {
-        say("live", live.to_string());
+        say("token", self.token.as_ref().map_or_else(|| "none".to_owned(), TokenSource::describe));
+        if let Some(file) = &self.ca_file {
+            say("caFile", file.display().to_string());
+        }
+        if !self.trust.verifies() {
+            say("tlsVerify", "off".to_owned());
+        }
+        say("workspace", self.workspace.clone());
+        if let Some(pace) = self.pace {
+            say("pace", pace.to_string());
+        }
+        say("out", self.out.display().to_string());
+        say("seed", self.seed.to_string());
+        if let Some(filter) = &self.log_filter {
+            say("log", filter.clone());
+        }
+        if let Some(live) = self.live {
+            say("live", live.to_string());
+        }
     }
 }
 

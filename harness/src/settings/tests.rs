@@ -115,13 +115,13 @@ fn a_token_is_never_shown() {
     let settings = Settings::load(&environment, SHIPPED).unwrap();
     let shown = format!("{environment:?} {settings:?} {:?}", settings.without_secrets());
     assert!(!shown.contains("hunter2"), "{shown}");
-    let Some(TokenSource::Text(token)) = &settings.token else { panic!("{:?}", settings.token) };
+    let Some(crate::gateway::TokenSource::Text(token)) = &settings.env.token else { panic!("{:?}", settings.env.token) };
     assert_eq!(token.expose(), "hunter2");
 }
 
 #[test]
 fn a_trailing_slash_is_taken_off_a_url_and_a_path_is_kept() {
-    let url = |text| load(&[("S2_GATEWAY_URL", text)], SHIPPED).unwrap().gateway.unwrap().url;
+    let url = |text| load(&[("S2_GATEWAY_URL", text)], SHIPPED).unwrap().env.gateway.unwrap().url;
     assert_eq!(url("http://localhost:3000/"), "http://localhost:3000");
     assert_eq!(url("https://example.org/gateway/"), "https://example.org/gateway");
 }
@@ -163,12 +163,12 @@ fn the_summary_of_a_ci_job_is_named_from_here_and_is_no_setting() {
 
 #[test]
 fn a_stored_journal_is_named_from_here_and_never_by_nothing() {
-    let journal = |value| load(&[("S2_JOURNAL", value)], SHIPPED).map(|settings| settings.journal.unwrap());
+    let journal = |value| load(&[("S2_JOURNAL", value)], SHIPPED).map(|settings| settings.env.journal.unwrap());
     assert_eq!(journal("target/soak/latest-full").unwrap(), nowhere().join("target/soak/latest-full"));
     assert_eq!(journal("/stored/journal.ndjson").unwrap(), Path::new("/stored/journal.ndjson"));
     // A variable that is not there in CI must not turn a judgement into a soak.
     assert!(journal("").unwrap_err().to_string().contains("S2_JOURNAL"));
-    assert_eq!(load(&[], SHIPPED).unwrap().journal, None);
+    assert_eq!(load(&[], SHIPPED).unwrap().env.journal, None);
 }
 
 #[test]

@@ -58,7 +58,7 @@ mod tests {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let environment = Environment::new(folder.path().to_owned(), variables.iter().copied());
-        Settings::load(&environment, "").map(|settings| settings.token).map_err(|problems| problems.to_string())
+        Settings::load(&environment, "").map(|settings| settings.env.token).map_err(|problems| problems.to_string())
     }
 
     #[test]

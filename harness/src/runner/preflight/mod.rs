@@ -59,7 +59,7 @@ pub(super) fn is_played(args: &Arguments, settings: &Arc<Settings>) -> bool {
 
 /// Tries a call; an error says all that a person needs to mend the dialect.
 fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
-    let Some(gateway) = &settings.gateway else {
+    let Some(gateway) = &settings.env.gateway else {
         return Err("S2_GATEWAY_URL is not set: the preflight tries a gateway of yours, so say where it is".into());
     };
     if let Some(why) = settings.dialect.absence(call) {
@@ -75,20 +75,10 @@ fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
     let _turn = Lock::exclusive(&turn(settings)).map_err(|e| e.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
-    let token = settings.token.clone().map(|source| runtime.block_on(Token::open(source)));
+    let token = settings.env.token.clone().map(|source| runtime.block_on(Token::open(source)));
     let token = token.transpose().map_err(|e| e.to_string())?;
     let hide = |text: String| token.as_ref().map_or_else(|| text.clone(), |token| token.hide(text.clone()));
-    let access = GatewayAccess {
-        url: gateway.url.clone(),
-        token: token.clone(),
-        workspace: settings.workspace.clone(),
-        pid: None,
-        listens_at: None,
-        embedded: false,
-        dialect: Arc::clone(&settings.dialect),
-        trust: settings.trust_for(Suite::Full),
-        by_way_of: None,
-    };
+    let access = GatewayAccess { token: token.clone(), ..settings.access_for(Suite::Full, gateway.clone()) };
     let told = runtime.block_on(checks::check(call, &access, settings)).map_err(hide)?;
     // The report of a test that passes shows no more than its name; this is for whoever looks.
     eprintln!("{}", hide(told));
@@ -96,7 +86,7 @@ fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
 }
 
 fn turn(settings: &Settings) -> PathBuf {
-    settings.out.join("preflight.lock")
+    settings.env.out.join("preflight.lock")
 }
 
 /// What brings an event about that is not by this call.

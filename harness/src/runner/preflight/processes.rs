@@ -13,7 +13,7 @@ const SCRAPES: usize = 8;
 impl Check<'_> {
     /// Says what the soak would measure. None of it is wrong by itself.
     pub(super) async fn processes(&mut self) -> Option<()> {
-        let gateway = self.settings.gateway.as_ref()?;
+        let gateway = self.settings.env.gateway.as_ref()?;
         let found = found_processes(gateway.pid, gateway.listens_at.clone());
         self.attempts.came("the processes of the gateway".to_owned(), found);
         let mut answering = Answering::default();

@@ -15,7 +15,7 @@ use crate::{
     journal::EndReason,
     report::RunFolder,
     session::{self, SessionConfig, Stop, Workers},
-    settings::{Environment, Settings, built_in_dialect},
+    settings::{Environment, GatewaySettings, Settings, built_in_dialect},
 };
 
 /// Whoever looks whether the session lives takes its lock for a moment; so often it is tried again, a while apart.
@@ -51,25 +51,15 @@ fn take_life(folder: &AttachFolder) -> Result<Option<Lock>, RoleError> {
 }
 
 fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, RoleError> {
-    let (url, pid, listens_at, embedded) = match settings.gateway_for(folder.suite()) {
-        Some(yours) => (yours.url.clone(), yours.pid, yours.listens_at.clone(), false),
+    let gateway = match settings.gateway_for(folder.suite()) {
+        Some(yours) => yours.clone(),
         None => {
             let address = folder.gateway_address()?;
             let address = address.ok_or_else(|| RoleError::NoGateway(folder.path().display().to_string()))?;
-            (address.url, Some(address.pid), None, true)
+            GatewaySettings { url: address.url, pid: Some(address.pid), listens_at: None }
         }
     };
-    Ok(GatewayAccess {
-        url,
-        token: None,
-        workspace: settings.workspace.clone(),
-        pid,
-        listens_at,
-        embedded,
-        dialect: settings.dialect_for(folder.suite()),
-        trust: settings.trust_for(folder.suite()),
-        by_way_of: None,
-    })
+    Ok(settings.access_for(folder.suite(), gateway))
 }
 
 /// Plays under a watch: for signals, and for whether anybody still waits.
@@ -93,7 +83,7 @@ async fn attended(
     if let Some(GatewayLock::Taken(why)) = &turn {
         stop.request(EndReason::Fatal, why);
     }
-    if let Some(source) = settings.token.clone() {
+    if let Some(source) = settings.env.token.clone() {
         match Token::open(source).await {
             Ok(token) => gateway.token = Some(token),
             Err(error) => stop.request(EndReason::Fatal, error.to_string()),
@@ -114,8 +104,8 @@ async fn attended(
         waivers: settings.waivers_for(suite),
         targets: settings.targets,
         workers,
-        log_filter: settings.log_filter,
-        live: settings.live,
+        log_filter: settings.env.log_filter,
+        live: settings.env.live,
     };
     let token = config.gateway.token.clone();
     // A stop that was asked for before the session begins leaves a journal all the same: it says why.
