@@ -10,8 +10,7 @@ use std::{
 use toml::{Table, Value};
 
 use super::{
-    dialect_calls::{call, headers},
-    dialect_codes::codes,
+    dialect_calls::{call, codes, headers},
     dialect_events::{events, states},
     dialect_limits::limits,
     dialect_metrics::metrics,
@@ -158,8 +157,7 @@ fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -
         );
     }
     let creates = dialect.call(CallName::CreateRun);
-    if let Some(creates) = creates.filter(|spec| !spec.has_place("id") && !spec.pointers.contains_key("id")) {
-        let _ = creates;
+    if creates.is_some_and(|spec| !spec.has_place("id") && !spec.pointers.contains_key("id")) {
         file.problem("calls.create_run.id", "is missing: no {id} is sent, so it must say where the gateway's is");
     }
     file.done();

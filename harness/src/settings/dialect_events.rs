@@ -40,16 +40,7 @@ pub(super) fn events(mut table: TableReader<'_>) -> Events {
             is_pointer(&table, key, &pointer);
             pointer
         });
-    let unit = table.text("duration_unit").unwrap_or_default();
-    let duration_unit_ms = match unit.as_str() {
-        "ms" => 1.0,
-        "us" => 1e-3,
-        "s" => 1e3,
-        _ => {
-            table.problem("duration_unit", format!("is {unit:?}; it should be \"ms\", \"us\" or \"s\""));
-            1.0
-        }
-    };
+    let duration_unit_ms = table.choice("duration_unit", &[("ms", 1.0), ("us", 1e-3), ("s", 1e3)]);
     let mut words = BTreeMap::new();
     for (key, kind) in ["log", "end", "verdict", "decision"].into_iter().zip(EventKind::ALL) {
         for word in table.words(key).unwrap_or_default() {
@@ -62,20 +53,10 @@ pub(super) fn events(mut table: TableReader<'_>) -> Events {
     for word in ignore.iter().filter(|word| words.contains_key(*word)) {
         table.problem("ignore", format!("has {word:?}, which stands in another list too"));
     }
-    let ids = table.text("ids").unwrap_or_default();
-    if !["stream", "connection"].contains(&ids.as_str()) {
-        table.problem("ids", format!("is {ids:?}; it should be \"stream\" or \"connection\""));
-    }
-    let run_ids = table.text("run_id_on_run_streams").unwrap_or_default();
-    if !["optional", "required"].contains(&run_ids.as_str()) {
-        table.problem("run_id_on_run_streams", format!("is {run_ids:?}; it should be \"optional\" or \"required\""));
-    }
-    let replay = table.text("replay_on_run_streams").unwrap_or_default();
-    let replay = Replay::from_word(&replay).unwrap_or_else(|| {
-        let right = "it should be \"yes\", \"no\" or \"unknown\"";
-        table.problem("replay_on_run_streams", format!("is {replay:?}; {right}"));
-        Replay::Unknown
-    });
+    let ids_are_the_connections = table.choice("ids", &[("stream", false), ("connection", true)]);
+    let run_id_is_required = table.choice("run_id_on_run_streams", &[("optional", false), ("required", true)]);
+    let replays = [("yes", Replay::Yes), ("no", Replay::No), ("unknown", Replay::Unknown)];
+    let replay = table.choice("replay_on_run_streams", &replays);
     table.done();
     Events {
         kind,
@@ -88,8 +69,8 @@ pub(super) fn events(mut table: TableReader<'_>) -> Events {
         duration_unit_ms,
         words,
         ignore: ignore.into_iter().collect(),
-        ids_are_the_connections: ids == "connection",
-        run_id_is_required: run_ids == "required",
+        ids_are_the_connections,
+        run_id_is_required,
         replay,
     }
 }

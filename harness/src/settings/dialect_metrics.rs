@@ -9,11 +9,7 @@ use crate::gateway::dialect::{BUILT_IN, MetricNames};
 
 /// The format of the metrics and their names.
 pub(super) fn metrics(mut table: TableReader<'_>) -> MetricNames {
-    let format = table.text("format").unwrap_or_default();
-    if !["prometheus", "json"].contains(&format.as_str()) {
-        table.problem("format", format!("is {format:?}; it should be \"prometheus\" or \"json\""));
-    }
-    let is_json = format == "json";
+    let is_json = table.choice("format", &[("prometheus", false), ("json", true)]);
     let known: Vec<String> = contract_metrics();
     let mut absent = of_names(table.table("absent"), &known, |_, _, _| true);
     absent.retain(|_, why| !why.trim().is_empty());

@@ -6,7 +6,6 @@
 mod baseline;
 mod dialect;
 mod dialect_calls;
-mod dialect_codes;
 mod dialect_events;
 mod dialect_limits;
 mod dialect_metrics;

@@ -39,99 +39,86 @@ impl<'a> TableReader<'a> {
 
     /// A duration as text; the default where it is not there.
     pub(super) fn duration(&mut self, key: &str, bounds: RangeInclusive<Duration>, default: Duration) -> Duration {
-        let Some(value) = self.take(key) else { return default };
-        let duration = value.as_str().and_then(|text| humantime::parse_duration(text).ok());
-        duration.filter(|duration| bounds.contains(duration)).unwrap_or_else(|| {
-            let (least, most) = (format_duration(*bounds.start()), format_duration(*bounds.end()));
-            self.wrong(key, &value, &format!("a duration from {least:?} to {most:?}"));
-            default
-        })
+        let right = format!("a duration {}", from_to(&bounds));
+        self.value(key, &right, |value| duration_within(value, &bounds)).unwrap_or(default)
     }
 
     /// A duration as text, or an empty text for none; none where it is not there.
     pub(super) fn optional_duration(&mut self, key: &str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
-        let value = self.take(key)?;
-        let text = value.as_str().unwrap_or("?");
-        let duration = humantime::parse_duration(text).ok().filter(|duration| bounds.contains(duration));
-        if duration.is_none() && !text.is_empty() {
-            let (least, most) = (format_duration(*bounds.start()), format_duration(*bounds.end()));
-            self.wrong(key, &value, &format!("\"\" for none, or a duration from {least:?} to {most:?}"));
-        }
-        duration
+        let right = format!("\"\" for none, or a duration {}", from_to(&bounds));
+        let read = |value: &Value| match value.as_str() {
+            Some("") => Some(None),
+            _ => duration_within(value, &bounds).map(Some),
+        };
+        self.value(key, &right, read).flatten()
     }
 
     /// A number of bytes as text, for example `"8 MiB"`; the default where it is not there.
     pub(super) fn size(&mut self, key: &str, bounds: RangeInclusive<ByteSize>, default: usize) -> usize {
-        let Some(value) = self.take(key) else { return default };
-        let size = value.as_str().and_then(|text| text.parse::<ByteSize>().ok()).filter(|size| bounds.contains(size));
-        size.and_then(|size| usize::try_from(size.as_u64()).ok()).unwrap_or_else(|| {
-            let (least, most) = (bounds.start().to_string(), bounds.end().to_string());
-            self.wrong(key, &value, &format!("a size from {least:?} to {most:?}"));
-            default
-        })
+        let (least, most) = (bounds.start().to_string(), bounds.end().to_string());
+        let size = self.value(key, &format!("a size from {least:?} to {most:?}"), |value| {
+            let size = value.as_str()?.parse::<ByteSize>().ok().filter(|size| bounds.contains(size))?;
+            usize::try_from(size.as_u64()).ok()
+        });
+        size.unwrap_or(default)
     }
 
     /// A whole number; the default where it is not there.
     pub(super) fn number(&mut self, key: &str, bounds: RangeInclusive<u32>, default: u32) -> u32 {
-        let Some(value) = self.take(key) else { return default };
-        let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
-        number.filter(|number| bounds.contains(number)).unwrap_or_else(|| {
-            self.wrong(key, &value, &format!("a whole number from {} to {}", bounds.start(), bounds.end()));
-            default
-        })
+        let right = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        let number =
+            self.value(key, &right, |value| u32::try_from(value.as_integer()?).ok().filter(|n| bounds.contains(n)));
+        number.unwrap_or(default)
     }
 
     /// A number, whole or not, where the key is there.
     pub(super) fn float(&mut self, key: &str) -> Option<f64> {
-        let value = self.take(key)?;
         #[expect(clippy::cast_precision_loss, reason = "no limit needs more than fifty-two bits")]
-        let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
-        if number.is_none() {
-            self.wrong(key, &value, "a number");
-        }
-        number
+        let whole = |value: &Value| value.as_integer().map(|number| number as f64);
+        self.value(key, "a number", |value| value.as_float().or_else(|| whole(value)))
     }
 
     /// Text, where the key is there.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
-        match self.take(key)? {
-            Value::String(text) => Some(text),
-            other => {
-                self.wrong(key, &other, "text in quotes");
-                None
-            }
+        self.value(key, "text in quotes", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// What one of several words stands for; where the key is not there, or has another word, what the first does.
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> T {
+        let text = self.text(key).unwrap_or_else(|| words[0].0.to_owned());
+        let chosen = words.iter().find(|(word, _)| *word == text);
+        if chosen.is_none() {
+            let quoted: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+            let (last, others) = quoted.split_last().expect("there are words to choose from");
+            self.problem(key, format!("is {text:?}; it should be {} or {last}", others.join(", ")));
         }
+        chosen.unwrap_or(&words[0]).1
     }
 
     /// A list of texts, where the key is there.
     pub(super) fn words(&mut self, key: &str) -> Option<Vec<String>> {
-        self.list(key, "a list of texts in quotes", |item| item.as_str().map(str::to_owned))
+        let word = |item: &Value| item.as_str().map(str::to_owned);
+        self.value(key, "a list of texts in quotes", |value| value.as_array()?.iter().map(word).collect())
     }
 
     /// A list of HTTP statuses, where the key is there.
     pub(super) fn statuses(&mut self, key: &str) -> Option<Vec<u16>> {
-        let status = |item: &Value| u16::try_from(item.as_integer()?).ok().filter(|code| (100..1_000).contains(code));
-        self.list(key, "a list of statuses from 100 to 999", status)
+        self.value(key, "a list of statuses from 100 to 999", |value| value.as_array()?.iter().map(status).collect())
     }
 
     /// An HTTP status, where the key is there.
     pub(super) fn status(&mut self, key: &str) -> Option<u16> {
-        let value = self.take(key)?;
-        let status =
-            value.as_integer().and_then(|code| u16::try_from(code).ok()).filter(|code| (100..1_000).contains(code));
-        if status.is_none() {
-            self.wrong(key, &value, "a status from 100 to 999");
-        }
-        status
+        self.value(key, "a status from 100 to 999", status)
     }
 
-    fn list<T>(&mut self, key: &str, right: &str, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    /// What `read` makes of a key's value, where the key is there. Where that is nothing, what would be right is said.
+    fn value<T>(&mut self, key: &str, right: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let value = self.take(key)?;
-        let items = value.as_array().and_then(|items| items.iter().map(item).collect::<Option<Vec<T>>>());
-        if items.is_none() {
+        let read = read(&value);
+        if read.is_none() {
             self.wrong(key, &value, right);
         }
-        items
+        read
     }
 
     /// The keys that the table has, in the file's order.
@@ -161,6 +148,18 @@ impl<'a> TableReader<'a> {
     fn wrong(&self, key: &str, value: &Value, right: &str) {
         self.problem(key, format!("is {value}; it should be {right}"));
     }
+}
+
+fn duration_within(value: &Value, bounds: &RangeInclusive<Duration>) -> Option<Duration> {
+    humantime::parse_duration(value.as_str()?).ok().filter(|duration| bounds.contains(duration))
+}
+
+fn from_to(bounds: &RangeInclusive<Duration>) -> String {
+    format!("from {:?} to {:?}", format_duration(*bounds.start()), format_duration(*bounds.end()))
+}
+
+fn status(value: &Value) -> Option<u16> {
+    u16::try_from(value.as_integer()?).ok().filter(|code| (100..1_000).contains(code))
 }
 
 /// A duration as a person would write it.

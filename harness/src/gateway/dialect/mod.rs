@@ -128,19 +128,6 @@ pub enum Replay {
     Unknown,
 }
 
-impl Replay {
-    /// What a dialect calls it.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "yes" => Some(Self::Yes),
-            "no" => Some(Self::No),
-            "unknown" => Some(Self::Unknown),
-            _ => None,
-        }
-    }
-}
-
 impl Events {
     /// Whether streams tell the end of a run. A gateway may only close the run's own stream.
     #[must_use]
