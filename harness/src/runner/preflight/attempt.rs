@@ -54,12 +54,11 @@ impl Attempts {
     pub(super) fn wrong(&mut self, dialect: &Dialect, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
         let lines = keys.iter().map(|key| format!("{key} ({})", dialect.place_of(key)));
         let wrong = WrongFinding { what: what.into(), change: lines.chain(hint).collect() };
-        match self.0.last_mut() {
-            Some(last) => last.wrong.push(wrong),
-            None => {
-                let (sent, came) = (String::new(), String::new());
-                self.0.push(Attempt { sent, came, wrong: vec![wrong], notes: Vec::new() });
-            }
+        if self.0.is_empty() {
+            self.came(String::new(), String::new());
+        }
+        if let Some(last) = self.0.last_mut() {
+            last.wrong.push(wrong);
         }
     }
 
@@ -70,13 +69,9 @@ impl Attempts {
         }
     }
 
-    pub(super) fn has_wrong(&self) -> bool {
-        self.0.iter().any(|attempt| !attempt.wrong.is_empty())
-    }
-
     /// All of it, for a person: an error where anything is wrong.
     pub(super) fn into_result(self) -> Result<String, String> {
-        let is_wrong = self.has_wrong();
+        let is_wrong = self.0.iter().any(|attempt| !attempt.wrong.is_empty());
         let told = self.to_string();
         if is_wrong { Err(told) } else { Ok(told) }
     }

@@ -11,7 +11,8 @@ use crate::{
     catalog::CallName,
     clock,
     gateway::{
-        Answer, Client, Dialect, Exposition, GatewayAccess, NewRun, RunStanding, Streams,
+        Answer, Client, Connection, Dialect, EventReading, Exposition, GatewayAccess, NewRun, Outcome, Refusal,
+        RunStanding, StreamEvent, Streams,
         dialect::{Fill, Spec},
         heap, time_of,
     },
@@ -67,7 +68,7 @@ impl Check<'_> {
                 let answer = self.call(call, &[]).await?;
                 let time = self.find(call, "time", &answer, &["time", "now"], &is_time)?;
                 if time_of(&time).is_some_and(seems_coarse) {
-                    self.attempts.note(
+                    self.note(
                         "the time has no fractions of a second: a movement of the clock of less than about 2.5 s may not be seen \
                          by clock_drift, and no event says how long it was on its way",
                         &[],
@@ -110,9 +111,7 @@ impl Check<'_> {
         let spec = self.spec(call)?;
         let give_up_at = clock::now() + WAIT_PATIENCE;
         let outcome = loop {
-            let (sent, began) = (self.client.describe(call, fill), clock::now());
-            let outcome = self.client.attempt(call, fill).await;
-            self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
+            let outcome = self.send(call, fill).await;
             // What is told to wait comes again, as in a soak.
             let told = outcome.as_ref().ok().filter(|answer| spec.wait.contains(&answer.status));
             let Some(wait) = told.map(|answer| answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED)) else { break outcome };
@@ -162,17 +161,12 @@ impl Check<'_> {
                     200..=299 => (&[&yes], None),
                     _ => (&[&yes, &path], None),
                 };
-                self.attempts.wrong(&self.client.dialect().clone(), what, keys, hint);
+                self.wrong(what, keys, hint);
                 None
             }
             Err(_) => {
                 let hint = "is the gateway there, and S2_GATEWAY_URL right?".to_owned();
-                self.attempts.wrong(
-                    &self.client.dialect().clone(),
-                    "no whole answer came",
-                    &[&key("path")],
-                    Some(hint),
-                );
+                self.wrong("no whole answer came", &[&key("path")], Some(hint));
                 None
             }
         }
@@ -180,15 +174,34 @@ impl Check<'_> {
 
     /// Makes a call once, whatever its answer; none where no whole answer came.
     pub(super) async fn try_once(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
+        self.send(call, fill).await.ok()
+    }
+
+    async fn send(&mut self, call: CallName, fill: &Fill<'_>) -> Outcome {
         let (sent, began) = (self.client.describe(call, fill), clock::now());
         let outcome = self.client.attempt(call, fill).await;
         self.attempts.answered(sent, &outcome, clock::now().saturating_duration_since(began));
-        outcome.ok()
+        outcome
     }
 
     pub(super) fn wrong(&mut self, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
-        let dialect = self.client.dialect().clone();
-        self.attempts.wrong(&dialect, what, keys, hint);
+        self.attempts.wrong(self.client.dialect(), what, keys, hint);
+    }
+
+    /// Something that is not wrong, and what a dialect may say of it.
+    pub(super) fn note(&mut self, what: impl Into<String>, write: &[&str]) {
+        self.attempts.note(what, write);
+    }
+
+    /// Opens a stream, of a run where it is one's.
+    pub(super) async fn connect(&self, call: CallName, run: Option<&str>) -> Result<Connection, Refusal> {
+        let path = self.client.stream_path(call, run);
+        self.streams.open(call, &path, self.client.workspace(), None).await
+    }
+
+    /// What an event of a call's stream, which may be that of a run, says.
+    pub(super) fn reading(&self, call: CallName, run: &str, event: &StreamEvent) -> EventReading {
+        self.dialect().events.reading(call.is_stream_of_run().then_some(run), &event.name, &event.data)
     }
 
     /// What a pointer of the call leads to in its answer, if it is so.
@@ -234,7 +247,7 @@ impl Check<'_> {
             let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
             if !self.dialect().gives_run_ids() && id != new.id {
                 // What was sent may be a reference of the caller's, or keep a request from being done twice.
-                self.attempts.note(
+                self.note(
                     format!("the gateway calls the run {id:?} that was to be {:?}: its own word counts", new.id),
                     &[],
                 );
@@ -286,7 +299,7 @@ impl Check<'_> {
         }
         self.find(CallName::Run, "output", &answer, &["output", "result", "answer"], &|value| !value.is_null());
         if self.spec(CallName::Run)?.pointers.get("logs").is_some_and(String::is_empty) {
-            self.attempts.note("calls.get_run.logs is empty: a line that no stream shows will go unseen", &[]);
+            self.note("calls.get_run.logs is empty: a line that no stream shows will go unseen", &[]);
             return Some(());
         }
         let logs = self.find(CallName::Run, "logs", &answer, &["log", "lines"], &Value::is_array)?;
@@ -314,7 +327,7 @@ impl Check<'_> {
             if read.value(name).is_none() && !names.is_json && is_declared(&answer.text(), theirs) {
                 let what =
                     format!("{theirs} is declared, and has no sample yet: a counter by label may begin with its first");
-                self.attempts.note(what, &[]);
+                self.note(what, &[]);
             } else if read.value(name).is_none() && !read.histograms.contains_key(name) {
                 let absent = format!("or, if the gateway has none: metrics.absent.{name} = \"why\"");
                 let words: Vec<&str> = name.split('_').filter(|word| word.len() > 2).collect();

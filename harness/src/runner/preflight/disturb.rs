@@ -57,8 +57,7 @@ impl Check<'_> {
         if call == CallName::Latency || !self.dialect().has(CallName::LogsStream) {
             return None;
         }
-        let path = self.client.stream_path(CallName::LogsStream, None);
-        self.streams.open(CallName::LogsStream, &path, self.client.workspace(), None).await.ok()
+        self.connect(CallName::LogsStream, None).await.ok()
     }
 
     /// Waits until a restart shows: a soak plays it only where it can be seen.

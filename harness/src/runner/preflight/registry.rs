@@ -10,10 +10,7 @@ use super::{
 use crate::{
     catalog::CallName,
     clock,
-    gateway::{
-        Answer, Manifest, PageStart, SearchHit, SearchPage,
-        dialect::{Fill, VersionForm},
-    },
+    gateway::{Answer, Manifest, PageStart, SearchHit, SearchPage, dialect::VersionForm},
 };
 
 const SLUG: &str = "s2-soak-preflight";
@@ -98,10 +95,9 @@ impl Check<'_> {
         {
             sleep(LOOK_EVERY).await;
         }
-        let fill = [("text", json!(slug)), ("slug", json!(slug)), ("version", json!(newest)), ("cursor", json!(""))];
-        let paging = self.spec(CallName::Search)?.habits.paging;
-        let places: Vec<(&str, Value)> = fill.into_iter().take(3).chain(paging.fill(0, 0, &json!(""))).collect();
-        let answer = self.call(CallName::Search, &places).await?;
+        let mut fill = vec![("text", json!(slug)), ("slug", json!(slug)), ("version", json!(newest))];
+        fill.extend(self.spec(CallName::Search)?.habits.paging.fill(0, 0, &json!("")));
+        let answer = self.call(CallName::Search, &fill).await?;
         let is_list = |value: &Value| value.is_array() || value.is_object();
         let hits = self.find(CallName::Search, "hits", &answer, &["agents", "items", "hits", "results"], &is_list)?;
         let (all, page) = self.pages(&slug, &newest).await?;
@@ -193,10 +189,8 @@ fn named(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option
     pointers(&Value::Object(flat), words, is_so)
 }
 
-fn manifest(version: &str, tampered: bool) -> Vec<(&'static str, Value)> {
-    let manifest = Manifest { slug: SLUG.to_owned(), version: version.to_owned(), tampered };
-    let fill: &Fill<'static> = &manifest.fill();
-    fill.to_vec()
+fn manifest(version: &str, tampered: bool) -> [(&'static str, Value); 3] {
+    Manifest { slug: SLUG.to_owned(), version: version.to_owned(), tampered }.fill()
 }
 
 fn now_ms() -> u64 {

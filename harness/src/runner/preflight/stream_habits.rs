@@ -71,9 +71,8 @@ impl Check<'_> {
     /// What becomes of a run's own stream when the run is over, and whether it is shown again.
     pub(super) async fn once_the_run_is_over(&mut self, call: CallName, id: &str, seen: &[StreamEvent]) {
         self.until_over(id).await;
-        let path = self.client.stream_path(call, Some(id));
         let sent = format!("{} (once its run was over)", self.client.describe(call, &[("id", json!(id))]));
-        let mut connection = match self.streams.open(call, &path, self.client.workspace(), None).await {
+        let mut connection = match self.connect(call, Some(id)).await {
             Ok(connection) => connection,
             Err(refusal) => {
                 self.attempts.came(sent, refusal.answer);
@@ -86,8 +85,7 @@ impl Check<'_> {
             loop {
                 match connection.next().await {
                     Ok(event) => {
-                        let reading = self.dialect().events.reading(Some(id), &event.content.name, &event.content.data);
-                        again += usize::from(matches!(reading, EventReading::OfRun(_)));
+                        again += usize::from(self.read(call, id, &event).is_some());
                     }
                     Err(ended) => {
                         how = format!("and ended: {}", ended.answer);
@@ -177,10 +175,5 @@ impl Check<'_> {
                 &["events.run_id_on_run_streams = \"optional\", as it is"],
             );
         }
-    }
-
-    /// Something that the preflight has seen, and what a dialect may say of it.
-    pub(super) fn note(&mut self, what: impl Into<String>, keys: &[&str]) {
-        self.attempts.note(what, keys);
     }
 }

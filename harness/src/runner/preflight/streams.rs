@@ -28,8 +28,7 @@ const EVENTS_SHOWN_MAX: usize = 8;
 impl Check<'_> {
     /// Opens a stream; none where it does not open.
     pub(super) async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
-        let path = self.client.stream_path(call, run);
-        let opened = self.streams.open(call, &path, self.client.workspace(), None).await;
+        let opened = self.connect(call, run).await;
         self.opened(call, run, opened)
     }
 
@@ -99,8 +98,7 @@ impl Check<'_> {
                         return;
                     }
                 };
-                let own_run = call.is_stream_of_run().then_some(id);
-                let log = match self.dialect().events.reading(own_run, &event.content.name, &event.content.data) {
+                let log = match self.reading(call, id, &event) {
                     EventReading::OfRun(log) => Some(*log),
                     EventReading::Other { kind, run_id } => {
                         others.take_in(kind, run_id.is_some());
@@ -135,11 +133,7 @@ impl Check<'_> {
 
     /// The event, where it is about a run, on a stream of this call.
     pub(super) fn read(&self, call: CallName, id: &str, event: &StreamEvent) -> Option<LogEvent> {
-        match self.dialect().events.reading(
-            call.is_stream_of_run().then_some(id),
-            &event.content.name,
-            &event.content.data,
-        ) {
+        match self.reading(call, id, event) {
             EventReading::OfRun(log) => Some(*log),
             _ => None,
         }
@@ -208,11 +202,7 @@ impl Check<'_> {
 
     /// Whether an event names the run, whatever its type.
     fn names_run(&self, call: CallName, id: &str, event: &StreamEvent) -> bool {
-        match self.dialect().events.reading(
-            call.is_stream_of_run().then_some(id),
-            &event.content.name,
-            &event.content.data,
-        ) {
+        match self.reading(call, id, event) {
             EventReading::OfRun(log) => log.run_id == id,
             EventReading::Other { run_id, .. } => run_id.is_some_and(|run| run == id),
             EventReading::Ignored | EventReading::Wrong(_) => false,
@@ -287,12 +277,7 @@ impl Check<'_> {
 
     /// The types of the events that came, by the gateway's own words.
     fn kinds(&self, call: CallName, id: &str, events: &[StreamEvent]) -> BTreeSet<String> {
-        let own_run = call.is_stream_of_run().then_some(id);
-        let kind = |event: &StreamEvent| match self.dialect().events.reading(
-            own_run,
-            &event.content.name,
-            &event.content.data,
-        ) {
+        let kind = |event: &StreamEvent| match self.reading(call, id, event) {
             EventReading::OfRun(log) => Some(log.kind),
             EventReading::Other { kind, .. } => Some(kind),
             EventReading::Ignored | EventReading::Wrong(_) => None,
