@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::catalog::{Chaos, Workload};
 
 /// What happened. Texts from a gateway are cut by [`clip`](super::clip()); [`Finding::recordable`] sees to it that none is longer than a
 /// journal should carry.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Finding {
     /// A readiness probe was not answered 200.
     NotReady {

@@ -22,7 +22,6 @@
 
 mod clip;
 mod finding;
-mod finding_kind;
 #[cfg(test)]
 pub(crate) mod fuzz_tests;
 mod histogram;

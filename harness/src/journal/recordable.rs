@@ -1,4 +1,5 @@
-//! A finding as it may be recorded: redacted, bounded, and on one line.
+//! A finding as it may be recorded: its kind, whether all of that kind are kept, and the finding redacted, bounded, and on one
+//! line.
 
 use super::{Finding, clip::clip_to};
 
@@ -8,6 +9,33 @@ const BOUNDED_CHARS_MAX: usize = 1_024;
 const WORDS: [&str; 7] = ["kind", "workload", "worker", "chaos", "route", "source", "name"];
 
 impl Finding {
+    /// The kind, as the journal writes it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether it is kept however many of its kind there are. The plan or a limit bounds how many of these there can be.
+    #[must_use]
+    pub const fn is_always_kept(&self) -> bool {
+        matches!(
+            self,
+            Self::VersionFound { .. }
+                | Self::RoundTripsBefore { .. }
+                | Self::ChaosInjected { .. }
+                | Self::ChaosSeen { .. }
+                | Self::ChaosRecovered { .. }
+                | Self::ChaosNotRecovered { .. }
+                | Self::WindowClosed { .. }
+                | Self::Heartbeat { .. }
+                | Self::WorkerPanicked { .. }
+                | Self::WorkerGaveUp { .. }
+                | Self::WorkerDone { .. }
+                | Self::Fatal { .. }
+                | Self::Hole { .. }
+        )
+    }
+
     /// The same as it may be recorded: without what `redact` takes out of its texts (none where there is nothing), with no
     /// text longer than a journal should carry, and on one line: much of it comes from a gateway.
     #[must_use]
@@ -48,6 +76,7 @@ mod tests {
             subject: "1.0".into(),
             answer: "401 request_failed registry w3".into(),
         };
+        assert_eq!(serde_json::to_value(&finding).unwrap()["kind"], finding.kind());
         for word in ["request_failed", "registry", "w3_registry_pulse", "kind", "401", "e"] {
             let recorded = finding.clone().recordable(|text| text.contains(word).then(|| text.replace(word, "***")));
             let Finding::RequestFailed { workload: Workload::Registry, answer, .. } = recorded else {

@@ -201,7 +201,7 @@ impl Check<'_> {
 
     /// What an event of a call's stream, which may be that of a run, says.
     pub(super) fn reading(&self, call: CallName, run: &str, event: &StreamEvent) -> EventReading {
-        self.dialect().events.reading(call.is_stream_of_run().then_some(run), &event.name, &event.data)
+        self.dialect().events.reading(call.is_stream_of_run().then_some(run), &event.content.name, &event.content.data)
     }
 
     /// What a pointer of the call leads to in its answer, if it is so.
