@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 
-use super::{search_patterns::SearchPatterns, tally::HistogramDelta};
+use super::{search_patterns::SearchPatterns, tally::gained};
 use crate::{
     fuzzing::{cases, within},
     gateway::Exposition,
@@ -47,11 +47,9 @@ proptest! {
 
     #[test]
     fn what_a_histogram_gained_has_one_count_more_than_bounds(scrapes in scrapes()) {
-        let mut tally = HistogramDelta::default();
-        for (n, scrape) in scrapes.iter().enumerate() {
-            let gained = tally.take_in(scrape);
-            prop_assert_eq!(n > 0, gained.is_some());
-            let Some(gained) = gained else { continue };
+        for pair in scrapes.windows(2) {
+            let [before, scrape] = pair else { unreachable!("windows are of two") };
+            let gained = gained(before, scrape);
             let has_infinite = scrape.last().is_some_and(|(bound, _)| *bound == f64::INFINITY);
             let bounds: Vec<f64> = scrape.iter().map(|(bound, _)| *bound).filter(|bound| *bound < f64::INFINITY).collect();
             prop_assert_eq!(gained.counts.len(), bounds.len() + 1);
@@ -65,9 +63,8 @@ proptest! {
     fn what_a_healthy_histogram_gained_is_what_was_added(
         gains in prop::collection::vec(prop::collection::vec(0..1_000_000_u32, 5), 1..6), reset_at in prop::option::of(1..6_usize),
     ) {
-        let mut tally = HistogramDelta::default();
         let mut counts = [0_u64; 5];
-        tally.take_in(&[(0.1, 0.0), (0.2, 0.0), (0.5, 0.0), (1.0, 0.0), (f64::INFINITY, 0.0)]);
+        let mut before = vec![(0.1, 0.0), (0.2, 0.0), (0.5, 0.0), (1.0, 0.0), (f64::INFINITY, 0.0)];
         for (n, gain) in gains.iter().enumerate() {
             // After a restart all that there is was gained since, if that shows at all.
             let is_reset = Some(n) == reset_at && (0..5).any(|b| gain[..=b].iter().map(|g| u64::from(*g)).sum::<u64>() < counts[..=b].iter().sum());
@@ -82,9 +79,10 @@ proptest! {
                 text.push_str(&format!("h_bucket{{le=\"{bound}\"}} {below}\n"));
             }
             let read = Exposition::read(&text).unwrap();
-            let gained = tally.take_in(&read.histograms["h"]).unwrap();
+            let now = read.histograms["h"].clone();
             let expected: Vec<u64> = gain.iter().map(|gain| u64::from(*gain)).collect();
-            prop_assert_eq!(gained.counts, expected);
+            prop_assert_eq!(gained(&before, &now).counts, expected);
+            before = now;
         }
     }
 
@@ -103,9 +101,7 @@ proptest! {
 
 #[test]
 fn a_bucket_below_all_numbers_does_not_shift_the_others() {
-    let mut tally = HistogramDelta::default();
     let scrape = |count: f64| [(f64::NEG_INFINITY, 0.0), (1.0, count)];
-    tally.take_in(&scrape(0.0));
-    let gained = tally.take_in(&scrape(7.0)).unwrap();
+    let gained = gained(&scrape(0.0), &scrape(7.0));
     assert_eq!((vec![f64::NEG_INFINITY, 1.0], vec![0, 7, 0]), (gained.bounds_seconds, gained.counts));
 }

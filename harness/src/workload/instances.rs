@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::tally::HistogramDelta;
+use super::tally;
 use crate::{
     gateway::Exposition,
     journal::{Buckets, Source},
@@ -322,12 +322,8 @@ const fn step_samples(source: Source) -> f64 {
 
 /// What each histogram gained from one scrape to a later one of the same process.
 fn gained(from: &ProcessCounts, to: &ProcessCounts) -> Vec<(Source, Buckets)> {
-    let of = |(source, after): (&Source, &Vec<(f64, f64)>)| {
-        let mut tally = HistogramDelta::default();
-        let _ = tally.take_in(from.sources.get(source)?);
-        Some((*source, tally.take_in(after)?))
-    };
-    to.sources.iter().filter_map(of).collect()
+    let known = to.sources.iter().filter_map(|(source, after)| Some((*source, from.sources.get(source)?, after)));
+    known.map(|(source, before, after)| (source, tally::gained(before, after))).collect()
 }
 
 /// The chains that scrapes form, each a list of places: the smallest steps are taken first, and each scrape has at most one
