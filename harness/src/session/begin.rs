@@ -91,14 +91,14 @@ fn resume(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<
         takeover.open(&config.folder, &clock).map_err(|e| e.to_string())?;
     tracing::error!(
         "the session before died: life {} takes over at T+{}m, after {} ms of the scenario in which nothing was played",
-        resumed.life,
+        resumed.life(),
         to_ms / 60_000,
         to_ms - from_ms
     );
     let reserve = DiskReserve::keep(config.folder.reserve())?;
     let recorder =
         Recorder::new(clock.clone(), stop.clone(), (writer, reserve), history).hiding(config.gateway.token.clone());
-    let recorder = recorder.in_life(resumed.life, resumed.gateway_life.clone());
+    let recorder = recorder.in_life(resumed.life(), resumed.timeline.gateway_life.clone());
     if let Some((chaos, _)) = resumed.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
         recorder.set_phase(chaos.into());
     }

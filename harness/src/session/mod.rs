@@ -54,7 +54,7 @@ pub use keeper::{Earliness, FirstOpening, KeptUntil, OpenStreamGuard, StreamComm
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
 pub use play::play;
 pub use recorder::{Recorder, StartPoint};
-pub use resume_state::{ResumeState, ResumedChaos};
+pub use resume_state::ResumeState;
 pub use run_watch::RunWatch;
 pub use schedule::Schedule;
 pub use shared_gateway::SharedGateway;

@@ -1,72 +1,38 @@
 //! What the sessions that played before this one, and died, have left on record of what is still to be played.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     catalog::{Chaos, Workload},
-    history::{ChaosRecord, History},
+    history::{ChaosRecord, History, Timeline},
     journal::Cycles,
 };
 
 /// The past of a session; an empty one where it is the first.
 #[derive(Debug, Default)]
 pub struct ResumeState {
-    /// Which life of the session this is, from 0.
-    pub life: u32,
-    /// Which life of the gateway was seen last.
-    pub(super) gateway_life: Option<String>,
+    /// What happened to the soak so far. Each hole in it is a life of the session that ended.
+    pub(crate) timeline: Timeline,
     cycles: BTreeMap<Workload, Cycles>,
-    heartbeats: BTreeSet<u64>,
-    versions: BTreeMap<usize, String>,
-    chaos: BTreeMap<Chaos, ResumedChaos>,
     last_ids: BTreeMap<String, String>,
-}
-
-/// How far a chaos event had come.
-#[derive(Debug, Clone, Default)]
-pub struct ResumedChaos {
-    /// When the gateway said yes, scenario milliseconds.
-    pub injected_ms: Option<u64>,
-    /// The round trips before it, where they were measured.
-    pub fastest_us: Option<Vec<Option<u64>>>,
-    /// Its effect was seen.
-    pub is_seen: bool,
-    /// When it was known how it ended, scenario milliseconds.
-    pub over_ms: Option<u64>,
-}
-
-impl ResumedChaos {
-    fn of(record: &ChaosRecord) -> Self {
-        Self {
-            injected_ms: record.accepted_ms,
-            fastest_us: record.fastest_us.clone(),
-            is_seen: record.seen.as_ref().is_some_and(|(_, is_effective, _)| *is_effective),
-            over_ms: record.over_ms,
-        }
-    }
 }
 
 impl ResumeState {
     /// What a history leaves to be played, with the last ids of streams by the last checkpoint.
     pub(super) fn of(history: &History, last_ids: BTreeMap<String, String>) -> Self {
-        let timeline = &history.timeline;
-        let came = |(due_ms, came_ms): (&u64, &Option<u64>)| came_ms.map(|_| *due_ms);
         let cycles = history.totals.cycles.keys().map(|workload| (*workload, history.cycles(*workload)));
-        Self {
-            life: timeline.hole_count,
-            gateway_life: timeline.gateway_life.clone(),
-            cycles: cycles.collect(),
-            heartbeats: timeline.heartbeats.iter().filter_map(came).collect(),
-            versions: timeline.versions.clone(),
-            chaos: timeline.chaos.iter().map(|(chaos, record)| (*chaos, ResumedChaos::of(record))).collect(),
-            last_ids,
-        }
+        Self { timeline: history.timeline.clone(), cycles: cycles.collect(), last_ids }
+    }
+
+    /// Which life of the session this is, from 0.
+    pub(super) const fn life(&self) -> u32 {
+        self.timeline.hole_count
     }
 
     /// Whether this session took over from another.
     #[must_use]
     pub const fn is_there(&self) -> bool {
-        self.life > 0
+        self.life() > 0
     }
 
     /// Cycles of a workload that were played to their end: with the one after, it goes on. Of cycles side by side others
@@ -87,29 +53,22 @@ impl ResumeState {
     /// Whether a heartbeat came.
     #[must_use]
     pub fn has_beaten(&self, due_ms: u64) -> bool {
-        self.heartbeats.contains(&due_ms)
-    }
-
-    /// Versions that were found, by the number of their pulse.
-    #[must_use]
-    pub const fn versions(&self) -> &BTreeMap<usize, String> {
-        &self.versions
+        self.timeline.heartbeats.get(&due_ms).is_some_and(Option::is_some)
     }
 
     /// How far a chaos event had come.
-    #[must_use]
-    pub fn chaos(&self, chaos: Chaos) -> ResumedChaos {
-        self.chaos.get(&chaos).cloned().unwrap_or_default()
+    pub(crate) fn chaos(&self, chaos: Chaos) -> ChaosRecord {
+        self.timeline.chaos.get(&chaos).cloned().unwrap_or_default()
     }
 
     /// The chaos whose window is open at a scenario moment, and whether the gateway may still be down by it.
     #[must_use]
     pub fn window(&self, now_ms: u64, settle_ms: u64) -> Option<(Chaos, bool)> {
         let is_open =
-            |resumed: &ResumedChaos| resumed.over_ms.is_none_or(|over_ms| now_ms < over_ms.saturating_add(settle_ms));
-        let injected = self.chaos.iter().filter(|(_, resumed)| resumed.injected_ms.is_some() && is_open(resumed));
-        let (chaos, resumed) = injected.max_by_key(|(_, resumed)| resumed.injected_ms)?;
-        Some((*chaos, resumed.over_ms.is_none() && *chaos != Chaos::Latency))
+            |event: &ChaosRecord| event.over_ms.is_none_or(|over_ms| now_ms < over_ms.saturating_add(settle_ms));
+        let injected = self.timeline.chaos.iter().filter(|(_, event)| event.accepted_ms.is_some() && is_open(event));
+        let (chaos, event) = injected.max_by_key(|(_, event)| event.accepted_ms)?;
+        Some((*chaos, event.over_ms.is_none() && *chaos != Chaos::Latency))
     }
 
     /// The last id that a stream gave to the session before.
@@ -129,7 +88,7 @@ mod tests {
         let mut soak = Soak::healthy(Suite::Full).cut_at(40 * 60_000);
         let lives_and_reach = |soak: &Soak| {
             let history = soak.history();
-            (ResumeState::of(&history, BTreeMap::new()).life, history.timeline.measured_to_ms)
+            (ResumeState::of(&history, BTreeMap::new()).life(), history.timeline.measured_to_ms)
         };
         assert_eq!((0, 40 * 60_000), lives_and_reach(&soak));
         let started = ResumeState::of(&soak.history(), BTreeMap::new()).started(Workload::Runs);

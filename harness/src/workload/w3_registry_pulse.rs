@@ -77,7 +77,10 @@ impl RegistryPulse {
     pub(super) fn after(resumed: &ResumeState) -> Self {
         Self {
             place: CycleCursor::at(resumed.finished(Workload::Registry)),
-            registry: Arc::new(Registry { published: Mutex::new(resumed.versions().clone()), ..Registry::default() }),
+            registry: Arc::new(Registry {
+                published: Mutex::new(resumed.timeline.versions.clone()),
+                ..Registry::default()
+            }),
             ..Self::default()
         }
     }

@@ -208,10 +208,10 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
         // What the proxy of the session before did ended with it.
         return EventStage::Due;
     }
-    let Some(at) = resumed.injected_ms.map(|at_ms| context.schedule.clock.instant(at_ms)) else {
+    let Some(at) = resumed.accepted_ms.map(|at_ms| context.schedule.clock.instant(at_ms)) else {
         return EventStage::Due;
     };
-    let is_seen = resumed.is_seen;
+    let is_seen = resumed.seen.is_some_and(|(_, is_effective, _)| is_effective);
     if chaos != Chaos::Latency {
         // A gateway that is down still shows what was done to it.
         let is_down =
