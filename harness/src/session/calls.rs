@@ -81,7 +81,7 @@ pub struct Sent {
     pub outcome: Outcome,
     /// When it was sent, and in which phase.
     pub mark: StartPoint,
-    /// How long it was told to wait before that.
+    /// How long it was told to wait before that: that is the plan's limit, and nobody's latency.
     pub waited: Duration,
 }
 
@@ -125,20 +125,15 @@ impl Calls {
         call: Call<'_>,
         send: impl Fn() -> F,
     ) -> Result<Answer, String> {
-        self.outcome_and_wait(call, send).await.0
+        let Sent { outcome, mark, .. } = self.send(call, send).await;
+        self.as_expected(call, outcome, mark).map_err(|wrong| wrong.text)
     }
 
-    /// The same, and for how long it was told to wait: that is the plan's limit, and nobody's latency.
-    pub async fn outcome_and_wait<F: Future<Output = Outcome>>(
-        &self,
-        call: Call<'_>,
-        send: impl Fn() -> F,
-    ) -> (Result<Answer, String>, Duration) {
-        let Sent { outcome, mark, waited } = self.send(call, send).await;
-        (self.as_expected(call, outcome, mark).map_err(|wrong| wrong.text), waited)
-    }
-
-    fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: StartPoint) -> Result<Answer, Wrong> {
+    /// Times a request that was sent. Where it failed or was answered other than expected, that is counted, with its evidence.
+    ///
+    /// # Errors
+    /// What was answered instead.
+    pub fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: StartPoint) -> Result<Answer, Wrong> {
         self.recorder.time(Timing::Request, mark, call.route);
         let (text, status, is_unread) = match outcome {
             Ok(answer) if answer.is(call.expected) => return Ok(answer),
@@ -162,19 +157,6 @@ impl Calls {
             self.request_failed(call.workload, call.route, call.subject, &text, mark);
         }
         Err(Wrong { text, status, is_unread })
-    }
-
-    /// Sends a request, as [`outcome`](Self::outcome) does.
-    ///
-    /// # Errors
-    /// What was answered instead.
-    pub async fn look<F: Future<Output = Outcome>>(
-        &self,
-        call: Call<'_>,
-        send: impl Fn() -> F,
-    ) -> Result<Answer, Wrong> {
-        let Sent { outcome, mark, .. } = self.send(call, send).await;
-        self.as_expected(call, outcome, mark)
     }
 
     /// Sends a request, and again where the gateway says 429 and when to come back; what came of the last time, and when

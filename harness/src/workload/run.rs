@@ -9,7 +9,7 @@ use crate::{
     catalog::{CallName, Workload},
     clock,
     gateway::{Answer, Client, NewRun, RunStanding, RunView},
-    session::{Call, Context, RunWatch, StartPoint},
+    session::{Call, Context, RunWatch, Sent, StartPoint},
 };
 
 /// Between the first looks at a run whose end no stream has shown.
@@ -90,12 +90,12 @@ pub(super) async fn create_unless_refused(
     let usual = context.calls.of(workload, CallName::CreateRun, &run.id);
     let expected: Vec<u16> = usual.expected.iter().chain(refused).copied().collect();
     let call = Call { since: Some(since), expected: &expected, ..usual };
-    let (created, waited) = context.calls.outcome_and_wait(call, || client.create_run(run)).await;
-    let answer = match created {
+    let Sent { outcome, mark, waited } = context.calls.send(call, || client.create_run(run)).await;
+    let answer = match context.calls.as_expected(call, outcome, mark) {
         Ok(answer) => answer,
-        Err(why) => {
+        Err(wrong) => {
             context.deliveries.give_up(&run.id);
-            return Err(why);
+            return Err(wrong.text);
         }
     };
     if !answer.is(usual.expected) {
@@ -174,7 +174,8 @@ pub(super) async fn wait_for_end(
         let looks = context.calls.of(workload, CallName::Run, &run.id);
         let call = Call { since: Some(run.since), until: Some(deadline), is_again: has_looked, ..looks };
         has_looked = true;
-        let standing = match context.calls.look(call, || client.run(&run.id)).await {
+        let Sent { outcome, mark, .. } = context.calls.send(call, || client.run(&run.id)).await;
+        let standing = match context.calls.as_expected(call, outcome, mark) {
             Ok(answer) => {
                 let standing = answer.json().map_or_else(
                     || RunStanding::Unknown(format!("an answer that is no JSON: {answer}")),
