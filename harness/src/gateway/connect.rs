@@ -298,7 +298,7 @@ impl Connector {
 }
 
 /// As hyper's client for requests asks for connections.
-impl tower_service::Service<Uri> for Connector {
+impl tower::Service<Uri> for Connector {
     type Response = Link;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>;

@@ -3,13 +3,12 @@
 //! It costs the session little: nothing is worked out while nobody looks, and what viewers are shown is worked out once
 //! for all of them, no more than once a second.
 
-mod listener;
 mod showing;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{
@@ -17,9 +16,9 @@ use axum::{
         sse::{Event, KeepAlive},
     },
     routing::get,
+    serve::IncomingStream,
 };
 use futures_util::{Stream, StreamExt, stream};
-use listener::Bounded;
 pub(super) use showing::Showing;
 use tokio::{
     net::TcpListener,
@@ -27,6 +26,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::service_fn;
 use tracing::instrument::WithSubscriber;
 
 use crate::report::PROMETHEUS_CONTENT_TYPE;
@@ -82,9 +82,22 @@ impl Live {
             .route("/events", get(events))
             .route("/metrics", get(metrics))
             .with_state(shared);
+        let over = closing.clone();
+        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let by_place = service_fn(move |_: IncomingStream<'_, TcpListener>| {
+            let (routes, place, over) = (routes.clone(), Arc::clone(&room).acquire_owned(), over.clone());
+            async move {
+                let place = tokio::select! {
+                    place = place => place.ok(),
+                    () = over.cancelled() => None,
+                };
+                // Whoever serves a connection lives as long as it does, and so keeps its place.
+                Ok::<Router, Infallible>(routes.layer(Extension(Arc::new(place))))
+            }
+        });
         let over = closing.clone().cancelled_owned();
         let served = async move {
-            let serving = axum::serve(Bounded::new(listener, CONNECTIONS_MAX), routes).with_graceful_shutdown(over);
+            let serving = axum::serve(listener, by_place).with_graceful_shutdown(over);
             // It ends only when it is told to.
             let _ = serving.await;
         };
