@@ -1,10 +1,6 @@
 //! What the answer to a request for a stream says that the parser of events does not pass on.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 

@@ -115,7 +115,9 @@ fn a_token_is_never_shown() {
     let settings = Settings::load(&environment, SHIPPED).unwrap();
     let shown = format!("{environment:?} {settings:?} {:?}", settings.without_secrets());
     assert!(!shown.contains("hunter2"), "{shown}");
-    let Some(crate::gateway::TokenSource::Text(token)) = &settings.env.token else { panic!("{:?}", settings.env.token) };
+    let Some(crate::gateway::TokenSource::Text(token)) = &settings.env.token else {
+        panic!("{:?}", settings.env.token)
+    };
     assert_eq!(token.expose(), "hunter2");
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     catalog::CallName,
     clock,
-    gateway::{Answer, Exposition, Outcome, Unusable},
+    gateway::{Exposition, Outcome, Unusable},
     journal::{Counter, Finding, Gauge, Source, clip},
     session::{Context, StartPoint},
 };

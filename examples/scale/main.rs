@@ -1,7 +1,7 @@
 //! What S2 costs with many streams or many runs, beside a program that only reads the same bytes:
 //!
 //! ```sh
-//! cargo run --release -p s2-harness --example scale
+//! cargo run --release --example scale
 //! ```
 //!
 //! Each round of a row plays two soaks at one mock gateway, which is a process of its own: one with the row's streams, and one with
