@@ -1,5 +1,7 @@
 //! The form of a KPI's row. It has no default: a KPI does not compile until every field is given.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     call_name::CallName,
     target::{Target, Unit},
@@ -78,7 +80,7 @@ pub enum RestartEffect {
 }
 
 /// Where the samples of a KPI come from, and what becomes of them where several processes answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SampleSource {
     /// Requests, probes and streams of the session.
     Session,

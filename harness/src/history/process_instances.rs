@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     catalog::Phase,
     history::minutes::life,
@@ -22,13 +24,13 @@ pub(crate) struct ProcessInstances {
 }
 
 /// The process was another than before.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProcessChange {
     pub(crate) at_ms: u64,
     pub(crate) before: String,
     pub(crate) after: String,
     /// Whether it was seen in the window of a restart that we had asked for.
-    is_asked: bool,
+    pub(crate) is_asked: bool,
 }
 
 impl ProcessInstances {

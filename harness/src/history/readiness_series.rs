@@ -1,12 +1,14 @@
 //! What readiness probes said, interval by interval: whether a gateway that was said to be well again stayed so.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::Phase,
     history::minutes::place,
     journal::{Counter, Finding, Incident, Interval, Timing},
-    plan::Plan,
+    plan::{Plan, moment},
 };
 
 /// Intervals are so long, scenario milliseconds. Of longer ones there are fewer, and of shorter ones two or three are one
@@ -42,8 +44,10 @@ pub(crate) struct ReadinessSeries {
 }
 
 /// A gateway that was said to be well again, and was not ready afterwards.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Relapse {
+    /// When it was said to be well.
+    pub(crate) well_ms: u64,
     /// Probes that were not answered ready.
     pub(crate) unready: u64,
     /// When the first interval began that has some; scenario milliseconds.
@@ -55,6 +59,20 @@ pub(crate) struct Relapse {
     pub(crate) answer: Option<String>,
     /// Whether an interval came after it in which every probe was answered ready.
     pub(crate) is_over: bool,
+}
+
+/// What the gateway did, after "the gateway".
+impl fmt::Display for Relapse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [well, since, last] = [self.well_ms, self.since_ms, self.last_ms].map(moment);
+        write!(f, "was well at {well}, and then not ready {} times, ", self.unready)?;
+        if since == last {
+            write!(f, "at {since}")?;
+        } else {
+            write!(f, "from {since} to {last}")?;
+        }
+        self.answer.as_ref().map_or(Ok(()), |answer| write!(f, ": {answer}"))
+    }
 }
 
 impl ReadinessSeries {
@@ -113,7 +131,8 @@ impl ReadinessSeries {
             .filter(|look| look.sent_ms >= well_ms && look.to_ms <= until_ms);
         for look in after {
             if look.unready > 0 {
-                let begin = || Relapse { unready: 0, since_ms: look.from_ms, last_ms: 0, answer: None, is_over: false };
+                let since_ms = look.from_ms;
+                let begin = || Relapse { well_ms, unready: 0, since_ms, last_ms: 0, answer: None, is_over: false };
                 let relapse = found.get_or_insert_with(begin);
                 relapse.unready = relapse.unready.saturating_add(look.unready);
                 relapse.is_over = false;

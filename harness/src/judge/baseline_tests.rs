@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Baseline, Change, Compared, Judgement, Range, Verdict, Verdicts};
+use super::{Baseline, Change, Compared, Judgement, Note, Range, Verdict, Verdicts};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Counter, Timing},
@@ -14,6 +14,8 @@ use crate::{
     report::{fixture::rendered, results_json},
     results::{Stage, Waivers},
 };
+
+const THEN: &str = "s2-full-results-then.json";
 
 fn results_of(soak: &Soak) -> Value {
     serde_json::from_str(&rendered(soak, &Waivers::default(), Stage::Over, results_json)).unwrap()
@@ -35,7 +37,7 @@ fn valued(kpi: Kpi, value: f64, range: Option<(f64, f64)>) -> Value {
 }
 
 fn since(then: &Value, limit: Option<f64>, mut now: Soak) -> Verdicts {
-    let baseline = Baseline::from_json("s2-full-results-then.json", &then.to_string()).unwrap();
+    let baseline = Baseline::from_json(THEN, &then.to_string()).unwrap();
     now.targets.compare_with(baseline.with_limit(limit));
     now.judge()
 }
@@ -80,13 +82,13 @@ fn what_is_slower_is_told_and_red_only_beyond_a_limit() {
     let slower = |limit| of(&since(&then, limit, with_start_to_log(Suite::Full, 900)), Kpi::StartToLogP95);
     let (judgement, compared) = slower(None);
     assert_eq!((Verdict::Pass, Change::Worse, false), (judgement.verdict, compared.verdict, compared.is_regression));
-    assert_eq!((None, Some(650)), (judgement.reason, compared.change.map(|ms| ms.round() as i64)));
+    assert_eq!((None, Some(650)), (judgement.reason_text(), compared.change.map(|ms| ms.round() as i64)));
     assert_eq!(Some(254), compared.change_percent.map(|percent| percent.round() as i64));
     assert_eq!(Verdict::Pass, slower(Some(300.0)).0.verdict);
 
     let (judgement, compared) = slower(Some(10.0));
     assert_eq!((Verdict::Fail, true), (judgement.verdict, compared.is_regression));
-    let reason = judgement.reason.unwrap();
+    let reason = judgement.reason_text().unwrap();
     let said = [
         "target of 1200 ms is met",
         "limit of 10 %",
@@ -95,7 +97,8 @@ fn what_is_slower_is_told_and_red_only_beyond_a_limit() {
         "worse by 254 %",
     ];
     said.iter().for_each(|said| assert!(reason.contains(said), "{said}: {reason}"));
-    assert!(judgement.evidence.notes[0].contains("s2-full-results-then.json"), "{:?}", judgement.evidence);
+    let is_named = |note: &Note| matches!(note, Note::ComparedWith { baseline, .. } if baseline == THEN);
+    assert!(is_named(&judgement.evidence.notes[0]), "{:?}", judgement.evidence);
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn what_has_no_range_says_so_and_goes_red_by_a_share_of_its_target() {
     let then = valued(Kpi::PublishSearchDelay, 0.1, None);
     let (judgement, _) = of(&since(&then, Some(7.0), Soak::healthy(Suite::Full)), Kpi::PublishSearchDelay);
     assert_eq!(Verdict::Fail, judgement.verdict);
-    assert!(judgement.reason.unwrap().contains("no range"));
+    assert!(judgement.reason_text().unwrap().contains("no range"));
     // Results of before there were ranges.
     let old = but(Kpi::StartToLogP95, |judged| drop(judged.as_object_mut().unwrap().remove("range")));
     let (_, compared) = of(&since(&old, None, Soak::healthy(Suite::Full)), Kpi::StartToLogP95);
@@ -219,9 +222,8 @@ fn runs_that_differ_in_pace_or_length_are_compared_and_that_is_said() {
     (then["summary"]["pace"], then["summary"]["plannedMinutes"]) = (json!(120.0), json!(60.0));
     then["summary"]["endedAt"] = Value::Null;
     let comparison = since(&then, None, Soak::healthy(Suite::Full)).comparison.unwrap();
-    let said = ["pace 120 then, 1 now", "60 minutes planned then, 120 now"];
-    assert_eq!(said, comparison.notes[..2]);
-    assert!(comparison.notes[2].contains("had not ended"));
+    let length = Note::LengthDiffers { then_minutes: 60.0, now_minutes: 120.0 };
+    assert_eq!([Note::PaceDiffers { then: 120.0, now: 1.0 }, length, Note::BaselineUnended], *comparison.notes);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Drift: what is a leak and what is not.
 
-use super::{Judgement, Verdict};
+use super::{By, Judgement, LifeGrowth, Note, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite},
     journal::{Finding, Gauge, Interval},
@@ -12,6 +12,11 @@ use crate::{
 
 fn rss(soak: &Soak) -> Judgement {
     soak.judge().kpi(Kpi::RssDrift).unwrap().clone()
+}
+
+/// What is noted of each life.
+fn lives(judgement: &Judgement) -> impl Iterator<Item = &LifeGrowth> {
+    judgement.evidence.notes.iter().filter_map(|note| if let Note::Life(life) = note { Some(life) } else { None })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few minutes")]
@@ -73,7 +78,11 @@ fn a_leak_under_a_slow_sawtooth_is_found_by_the_floors_of_its_teeth() {
     assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
     let value = judgement.value.unwrap();
     assert!((12.5..14.5).contains(&value), "109 minutes of 0.25 MB on 202 MB are 13.5 %, not {value}");
-    assert_eq!(["T+10:00 to T+119:00: 3 teeth, floors 203.6 MB to 230.8 MB, 99 minutes"], *judgement.evidence.notes);
+    let life = lives(&judgement).next().unwrap();
+    let growth = life.growth.unwrap();
+    let line = growth.line;
+    assert_eq!((By::Teeth(3), 99, 10, 119), (growth.by, life.floors, line.from_minute, line.to_minute));
+    assert_eq!([203.6, 230.8], [line.start, line.end].map(|bytes| (bytes / 1e5).round() / 10.0));
 }
 
 #[test]
@@ -81,7 +90,8 @@ fn one_rise_of_two_hours_is_a_leak_where_it_is_higher_than_a_tooth() {
     let rising = |percent: f64| in_one_life(with_rss(move |minute| 200e6 * (1.0 + percent / 100.0 * minute / 120.0)));
     let judgement = rss(&rising(16.0));
     assert_eq!((Verdict::Pass, Some(0.0)), (judgement.verdict, judgement.value));
-    assert!(judgement.evidence.notes[0].contains("no more than a tooth of 16 % in two hours"), "{judgement:#?}");
+    let by = lives(&judgement).next().unwrap().growth.map(|growth| growth.by);
+    assert_eq!(Some(By::OneTooth), by, "{judgement:#?}");
     assert_eq!(Verdict::Fail, rss(&rising(19.0)).verdict);
 }
 
@@ -149,7 +159,7 @@ fn what_a_process_leaves_behind_in_a_store_is_growth_whoever_counts_it() {
         let judgement = of(gauge, kpi, &|minute| if minute < 75.0 { 1.0 } else { 21.0 });
         assert_eq!((Verdict::Fail, Some(20.0)), (judgement.verdict, judgement.value), "{judgement:#?}");
         assert_eq!(99, judgement.samples, "no minute counts twice");
-        assert!(judgement.evidence.notes.iter().any(|note| note.starts_with("over all lives: ")), "{judgement:#?}");
+        assert!(lives(&judgement).any(|life| life.is_over_all), "{judgement:#?}");
         assert_eq!(Verdict::Fail, of(gauge, kpi, &|minute| (minute * 0.075).floor()).verdict);
         let waiting = of(gauge, kpi, &|minute| if (75.0..90.0).contains(&minute) { 21.0 } else { 1.0 });
         assert_eq!(Verdict::Pass, waiting.verdict, "it is back: {waiting:#?}");
@@ -238,7 +248,7 @@ fn a_gateway_that_restarts_every_quarter_of_an_hour_proves_nothing() {
     });
     let judgement = rss(&soak);
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-    assert!(judgement.evidence.notes.iter().any(|note| note.contains("left out")), "{judgement:#?}");
+    assert!(lives(&judgement).any(|life| life.growth.is_none()), "{judgement:#?}");
 }
 
 /// A soak with this memory, in which two processes answer in turn, the second with so much more than the first.
@@ -264,11 +274,7 @@ fn in_turn(more: impl Fn(f64) -> f64) -> Judgement {
 fn processes_that_answer_in_turn_are_judged_apart_each_over_the_whole_soak() {
     let healthy = in_turn(|_| 30e6);
     assert_eq!((Verdict::Pass, Some(0.0)), (healthy.verdict, healthy.value), "{healthy:#?}");
-    let notes = healthy.evidence.notes;
-    assert!(
-        notes[0].starts_with("several processes answer in turn, and each is judged apart; 2 were seen"),
-        "{notes:?}"
-    );
+    assert_eq!(Note::LivesInTurn { lives: 2 }, healthy.evidence.notes[0]);
     let leaking = in_turn(|minute| 30e6 + minute * 0.4e6);
     assert_eq!(Verdict::Fail, leaking.verdict, "{leaking:#?}");
 }
@@ -342,7 +348,8 @@ fn a_small_process_is_held_against_the_size_that_the_settings_say() {
     soak.targets.rss_base_min_bytes = 32_000_000;
     let judgement = rss(&soak);
     assert_eq!(Verdict::Pass, judgement.verdict, "{judgement:#?}");
-    assert!(judgement.evidence.notes[0].contains("a share of 32.0 MB, since it is smaller"), "{judgement:#?}");
+    let life = lives(&judgement).next().unwrap();
+    assert_eq!((Some(32e6), true), (life.base_min_bytes, life.growth.unwrap().line.start < 32e6), "{judgement:#?}");
 }
 
 #[test]
@@ -353,5 +360,5 @@ fn a_count_of_streams_that_is_ever_lower_proves_nothing() {
     });
     let judgement = soak.judge().kpi(Kpi::SseConnectionDrift).unwrap().clone();
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-    assert!(judgement.reason.unwrap().contains("count of streams, less those that we hold, was -1 at T+00:00"));
+    assert!(judgement.reason_text().unwrap().contains("count of streams, less those that we hold, was -1 at T+00:00"));
 }

@@ -75,7 +75,7 @@ fn judged(records: &[Record]) -> Result<(), TestCaseError> {
         for value in values {
             prop_assert!(value.is_finite(), "{judgement:?}");
         }
-        prop_assert!(judgement.verdict != Verdict::Unproven || judgement.reason.is_some(), "{judgement:?}");
+        prop_assert!(judgement.verdict != Verdict::Unproven || !judgement.reason.is_empty(), "{judgement:?}");
         prop_assert!(!failure_text(judgement, plan.suite, "a folder").is_empty());
     }
     let results = Results::new(plan.suite, verdicts, &Waivers::default(), |_| true);

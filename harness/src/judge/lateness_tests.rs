@@ -1,6 +1,6 @@
 //! One late start is a note, a starved harness is red, and neither excuses nor blames a gateway.
 
-use super::{Judgement, Verdict};
+use super::{Judgement, Note, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite, Unit},
     journal::{Exemplar, Finding, LatencyHistogram, Source, Timing, TimingRecord},
@@ -46,8 +46,10 @@ fn kpi(soak: &Soak, kpi: Kpi) -> Judgement {
 fn one_late_start_of_fifty_is_a_note() {
     let judgement = load(&soak(&[(51, 2), (1, 166)], QUICK));
     assert_eq!((Verdict::Pass, Unit::Percent), (judgement.verdict, judgement.unit), "{judgement:#?}");
-    let notes = judgement.evidence.notes.join("\n");
-    assert!(notes.contains("1 of 52 starts were more than 100 ms late, 166 ms at most"), "{notes}");
+    let Note::StartsLate { late, starts, limit_ms, latest_ms } = judgement.evidence.notes[1] else {
+        panic!("{judgement:#?}")
+    };
+    assert_eq!((1, 52, 100.0, 166.0), (late, starts, limit_ms, latest_ms.round()));
 }
 
 #[test]
@@ -64,7 +66,7 @@ fn a_few_late_starts_pass_and_more_fail() {
         assert_eq!(verdict, judgement.verdict, "{late} of 52 by {ms} ms: {judgement:#?}");
         if verdict == Verdict::Fail {
             assert_eq!(Unit::Millis, judgement.unit);
-            let reason = judgement.reason.unwrap();
+            let reason = judgement.reason_text().unwrap();
             assert!(reason.contains(&format!("{late} of 52 planned starts")), "{reason}");
             assert!(judgement.evidence.first.is_some());
         }
@@ -77,11 +79,11 @@ fn a_latency_that_starts_may_have_made_too_long_is_unproven_and_the_load_fails()
     let soak = soak(&[(48, 2), (4, 180)], &[(41, 300), (4, 1_300)]);
     let judgement = kpi(&soak, Kpi::StartToLogP95);
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-    let reason = judgement.reason.unwrap();
+    let reason = judgement.reason_text().unwrap();
     assert!(reason.contains("1300 ms") && reason.contains("180 ms late"), "{reason}");
     let judgement = load(&soak);
     assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
-    assert!(judgement.reason.unwrap().contains("start_to_log_p95"));
+    assert!(judgement.reason_text().unwrap().contains("start_to_log_p95"));
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn late_starts_may_be_why_events_arrive_late() {
         assert_eq!(write, judgement.verdict, "{late_ms} ms late, {write_ms} ms: {judgement:#?}");
         assert_eq!(delivered, load(&soak).verdict);
         if write == Verdict::Unproven {
-            assert!(load(&soak).reason.unwrap().contains("sse_write_p99"));
+            assert!(load(&soak).reason_text().unwrap().contains("sse_write_p99"));
         }
     }
 }
@@ -153,6 +155,7 @@ fn a_harness_that_stood_still_for_long_fails_however_few_starts_were_due() {
         soak.minute(1).timings.insert(Timing::StartLateness, record(&[(3, seconds * 500)]));
         let judgement = load(&soak);
         assert_eq!(verdict, judgement.verdict, "{seconds} s of 120 min: {judgement:#?}");
-        assert!(judgement.evidence.notes.iter().any(|note| note.contains("stood still")));
+        let (until_ms, stalled_ms) = (30 * 60_000, seconds * 1_000);
+        assert!(judgement.evidence.notes.contains(&Note::SessionStoodStill { until_ms, stalled_ms }));
     }
 }

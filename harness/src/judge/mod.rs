@@ -140,12 +140,19 @@ mod told_tests;
 #[cfg(test)]
 mod undecided_tests;
 
+pub(crate) use kpi::scale::TOOTH_PERCENT;
 pub use kpi::{
     chaos::ChaosReport,
     drift::{DriftTrace, drift_traces},
     is_already_certain, may_be_certain_early,
 };
 pub use stats::confidence::Range;
+pub(crate) use stats::growth::{By, Growth};
+#[cfg(test)]
+pub(crate) use stats::trend::TrendLine;
+pub(crate) use verdict::note::{
+    ClockDoubt, HistogramGap, LateDoubt, LifeGrowth, Note, Reason, RetainedBy, SourceFailure, UntimedCause,
+};
 pub use verdict::{
     baseline::{Baseline, BaselineError, Change, Compared, Comparison},
     judgement::{Evidence, Judged, Judgement, PhaseValue, Verdict},

@@ -120,7 +120,7 @@ proptest! {
         let verdicts = judge(&plan, &targets, &history);
         for judgement in verdicts.iter() {
             prop_assert!(judgement.value.is_none_or(f64::is_finite), "{judgement:?}");
-            prop_assert!(judgement.verdict != Verdict::Unproven || judgement.reason.is_some(), "{judgement:?}");
+            prop_assert!(judgement.verdict != Verdict::Unproven || !judgement.reason.is_empty(), "{judgement:?}");
             prop_assert!(!failure_text(judgement, suite, "a folder").is_empty());
         }
         prop_assert!(Kpi::ALL.iter().filter(|kpi| is_already_certain(**kpi, &targets, &history)).count() <= Kpi::ALL.len());

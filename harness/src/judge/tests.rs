@@ -1,6 +1,6 @@
 //! Every KPI: green on a healthy soak, red with evidence on a sick one, unproven on none and on too little.
 
-use super::{Judged, Judgement, Targets, Verdict, is_already_certain, judge};
+use super::{HistogramGap, Judged, Judgement, Note, Reason, Targets, Verdict, is_already_certain, judge};
 use crate::{
     catalog::{HarnessCheck, Kpi, Phase, Suite, Workload},
     history::History,
@@ -34,8 +34,8 @@ fn check(soak: &Soak, check: HarnessCheck) -> Judgement {
     soak.judge().harness(check).unwrap().clone()
 }
 
-fn reason(judgement: &Judgement) -> &str {
-    judgement.reason.as_deref().unwrap_or("")
+fn reason(judgement: &Judgement) -> String {
+    judgement.reason_text().unwrap_or_default()
 }
 
 #[test]
@@ -150,7 +150,8 @@ fn a_source_that_answers_404_is_named_with_its_answer() {
     for kpi in [Kpi::RssDrift, Kpi::QueueDrift] {
         let judgement = of(&soak, kpi);
         assert_eq!(Verdict::Unproven, judgement.verdict);
-        assert_eq!("GET /metrics answered 404 not found (720 of 720 scrapes)", reason(&judgement));
+        let (source, answer, failed, scrapes) = ("GET /metrics".into(), "404 not found".into(), 720, 720);
+        assert_eq!([Reason::Note(Note::ScrapesFailed { source, answer, failed, scrapes })], *judgement.reason);
     }
     // Guard events say the same as the histograms that are not there.
     assert_eq!(Verdict::Pass, of(&soak, Kpi::JudgeP95).verdict);
@@ -162,7 +163,7 @@ fn a_session_that_stopped_early_is_the_first_cause_named() {
     soak.happens(750_000, Finding::Fatal { message: "cannot write the journal: disk full".into() });
     soak.end = Some(End { at_ms: 750_000, ended_at: "2026-11-23T10:12:30Z".into(), reason: EndReason::Fatal });
     let stopped = "the session stopped at T+12:30: cannot write the journal: disk full";
-    assert!(reason(&of(&soak, Kpi::Availability)).starts_with(stopped));
+    assert_eq!(Reason::Text(stopped.into()), of(&soak, Kpi::Availability).reason[0]);
     assert_eq!(stopped, reason(&check(&soak, HarnessCheck::NoFatalErrors)));
     assert_eq!(Verdict::Fail, check(&soak, HarnessCheck::NoFatalErrors).verdict);
     assert_eq!(Verdict::Fail, check(&soak, HarnessCheck::FullDuration).verdict);
@@ -217,12 +218,14 @@ fn a_bucket_that_the_target_divides_leaves_the_verdict_to_the_events() {
     let mut soak = judged_by_buckets(&[0.1, 0.5], &[2, 1, 0]);
     let judgement = of(&soak, Kpi::JudgeP95);
     assert_eq!((Verdict::Pass, Some(40.0)), (judgement.verdict, judgement.value.map(f64::round)));
-    assert!(judgement.evidence.notes[0].contains("between 100 and 500 ms"), "{judgement:#?}");
+    let between = HistogramGap::Between { lower_ms: 100.0, upper_ms: Some(500.0) };
+    assert_eq!(Note::ByEvents { source: Source::Judge, gap: between }, judgement.evidence.notes[0]);
 
     soak = soak.each(|interval| drop(interval.timings.remove(&Timing::JudgeEvent)));
     let judgement = of(&soak, Kpi::JudgeP95);
     assert_eq!(Verdict::Unproven, judgement.verdict, "nothing is interpolated");
-    assert!(reason(&judgement).contains("between 100 and 500 ms"), "{judgement:#?}");
+    let neither = Note::NeitherDecides { source: Source::Judge, gap: between, scrapes: Vec::new(), events: 0 };
+    assert_eq!([Reason::Note(neither)], *judgement.reason);
 }
 
 #[test]
@@ -389,12 +392,9 @@ fn a_load_of_which_much_is_told_to_come_later_is_not_the_load_that_was_planned()
     };
     let little = throttled(1);
     assert_eq!(Verdict::Pass, little.verdict, "{:?}", little.reason);
-    assert!(
-        little.evidence.notes.iter().any(|note| note.contains("told to come later")),
-        "{:?}",
-        little.evidence.notes
-    );
+    let is_told = |note: &Note| matches!(note, Note::RequestsThrottled { .. });
+    assert!(little.evidence.notes.iter().any(is_told), "{:?}", little.evidence.notes);
     let much = throttled(20);
     assert_eq!(Verdict::Unproven, much.verdict);
-    assert!(much.reason.unwrap().contains("lower the rates in soak.toml"));
+    assert!(much.reason_text().unwrap().contains("lower the rates in soak.toml"));
 }

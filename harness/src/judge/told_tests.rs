@@ -1,6 +1,6 @@
 //! What a reader is told of a red: since when, also where that was in a window, and by which route.
 
-use super::{Judgement, Verdict};
+use super::{Judgement, Note, Reason, SourceFailure, Verdict};
 use crate::{
     catalog::{Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding, Gauge, Incident, Timing},
@@ -29,11 +29,10 @@ fn what_stays_wrong_after_a_window_began_in_it() {
         assert!(is_told_too, "the first that counts is among the others: {:#?}", judgement.evidence.worst);
         (first.at_ms / 60_000, first.phase, judgement.evidence.notes)
     };
-    let noted = |phase: &str| {
-        vec![format!("what is in the {phase} window counts for nothing here; the first that does: T+78:00")]
-    };
+    let phase = Phase::GatewayRestart;
+    let noted = vec![Note::WindowNotCounted { phase, first_counted_ms: 78 * 60_000 }];
     // The gateway's restart is at T+75, and its window is over by T+78.
-    assert_eq!((75, Phase::GatewayRestart, noted("gateway_restart")), slow_at(&[75, 76, 78, 79, 80, 81]));
+    assert_eq!((75, phase, noted), slow_at(&[75, 76, 78, 79, 80, 81]));
     // Where it was well again in between, or was wrong before, the window has nothing to do with it.
     assert_eq!((84, Phase::Steady, Vec::new()), slow_at(&[75, 76, 84, 85, 86]));
     assert_eq!((20, Phase::Steady, Vec::new()), slow_at(&[20, 75, 76, 78, 79, 80, 81]));
@@ -104,7 +103,7 @@ fn a_gateway_that_calls_its_routes_otherwise_is_told_of_by_its_own() {
         soak.happens(600_000, Finding::SourceFailed { source: source.into(), answer: answer.into() });
     }
     soak.happens(600_000, Finding::NotReady { answer: "503".into() });
-    let reason_of = |kpi| of(&soak, kpi).reason.unwrap_or_default();
+    let reason_of = |kpi| of(&soak, kpi).reason_text().unwrap_or_default();
     let injections = reason_of(Kpi::InjectionsBlocked);
     assert!(injections.contains("POST /v2/jobs (injection) answered 451 no"), "{injections}");
     let clock = reason_of(Kpi::ClockDrift);
@@ -113,7 +112,7 @@ fn a_gateway_that_calls_its_routes_otherwise_is_told_of_by_its_own() {
     let scrapes = soak.clone().each(|interval| {
         interval.counters.insert(Counter::ScrapesOk, 0);
     });
-    let queue = of(&scrapes, Kpi::QueueDrift).reason.unwrap_or_default();
+    let queue = of(&scrapes, Kpi::QueueDrift).reason_text().unwrap_or_default();
     assert!(queue.contains("GET /v2/stats answered 404 not found"), "{queue}");
 }
 
@@ -128,7 +127,7 @@ fn a_histogram_that_events_contradict_is_not_believed() {
     };
     let slow = verdict_of(2_500_000);
     assert_eq!((Verdict::Fail, Some(2_500.0)), (slow.verdict, slow.value), "{slow:#?}");
-    assert!(slow.reason.unwrap_or_default().contains("and events say 2500 ms"));
+    assert!(slow.reason_text().unwrap_or_default().contains("and events say 2500 ms"));
     assert_eq!(Verdict::Pass, verdict_of(100_000).verdict);
 }
 
@@ -144,13 +143,17 @@ fn a_process_that_ended_unasked_is_told_where_it_may_be_why() {
         soak
     };
     let told = |soak: &Soak, kpi| {
-        let notes = of(soak, kpi).evidence.notes;
-        notes.into_iter().filter(|note| note.starts_with("the gateway's process was another")).collect::<Vec<_>>()
+        let changes = of(soak, kpi).evidence.notes.into_iter().filter_map(|note| match note {
+            Note::RestartsUnasked { changes, more: 0 } => Some(changes),
+            _ => None,
+        });
+        let changes = changes.flatten().map(|change| (change.at_ms, change.before, change.after));
+        changes.collect::<Vec<_>>()
     };
     let near = restarted(1_870_000, Phase::Steady);
-    let note = "the gateway's process was another, and no chaos had asked for it: T+31:10: pid 2, before: pid 1";
-    assert_eq!([note], *told(&near, Kpi::SseReconnectRate));
-    assert_eq!([note], *told(&near, Kpi::Availability), "also where that is green");
+    let change = [(1_870_000, "pid 1".to_owned(), "pid 2".to_owned())];
+    assert_eq!(change, *told(&near, Kpi::SseReconnectRate));
+    assert_eq!(change, *told(&near, Kpi::Availability), "also where that is green");
     assert!(told(&near, Kpi::RunSuccess).is_empty(), "nothing went wrong there");
     let far = restarted(2_400_000, Phase::Steady);
     assert!(told(&far, Kpi::SseReconnectRate).is_empty() && !told(&far, Kpi::Availability).is_empty());
@@ -192,7 +195,7 @@ fn a_good_window_does_not_make_up_for_a_bad_one() {
     let bad = errors_in_restart(6);
     assert_eq!(Verdict::Fail, bad.verdict, "{bad:#?}");
     assert!(bad.value.unwrap() < 2.0, "by the share of all it would be met: {:?}", bad.value);
-    let reason = bad.reason.unwrap();
+    let reason = bad.reason_text().unwrap();
     let expected = "in the gateway_restart window 6 of 20 went wrong, 14.5 % at the least; the other windows do not make up for \
                     that";
     assert_eq!(expected, reason);
@@ -221,15 +224,16 @@ fn what_decided_is_told_first_and_our_own_restart_is_no_cause() {
     *restart.counters.entry(Counter::ScrapesOk).or_default() -= 4;
     let phase = restart.phase;
     soak.happens(4_510_000, refused("GET /metrics"));
-    let reason = of(&soak, Kpi::QueueDrift).reason.unwrap();
-    assert!(phase == Phase::GatewayRestart && reason.starts_with("the metrics lack "), "{phase}: {reason}");
+    let reason = of(&soak, Kpi::QueueDrift).reason;
+    let is_lack = matches!(reason[0], Reason::Note(Note::MetricsLack { .. }));
+    assert!(phase == Phase::GatewayRestart && is_lack, "{phase}: {reason:?}");
     // Where they fail all the time, that comes first.
     for minute in 20..60 {
         soak.minute(minute).counters.insert(Counter::ScrapesOk, 0);
         soak.happens(minute as u64 * 60_000, refused("GET /metrics"));
     }
-    let reason = of(&soak, Kpi::QueueDrift).reason.unwrap();
-    assert!(reason.starts_with("GET /metrics answered no connection ("), "{reason}");
+    let reason = of(&soak, Kpi::QueueDrift).reason;
+    assert!(matches!(reason[0], Reason::Note(Note::ScrapesFailed { .. })), "{reason:?}");
 }
 
 #[test]
@@ -239,14 +243,18 @@ fn an_answer_out_of_chaos_windows_is_told_rather_than_a_later_one_in_one() {
         interval.gauges.remove(&Gauge::ClockOffset);
         interval.gauges.remove(&Gauge::ClockBounds);
     });
+    let reason = |soak: &Soak, answer: &str, times, is_in_windows| {
+        let (source, answer) = ("GET /health".to_owned(), answer.to_owned());
+        let failure = SourceFailure { source, answer, times, is_in_windows };
+        let reason = of(soak, Kpi::ClockDrift).reason;
+        assert!(reason.contains(&Reason::Note(Note::SourceFailed(failure))), "{reason:?}");
+    };
     soak.happens(4_510_000, failed("no connection"));
-    let reason = of(&soak, Kpi::ClockDrift).reason.unwrap();
-    assert!(reason.contains("GET /health answered no connection (once, in chaos windows only)"), "{reason}");
+    reason(&soak, "no connection", 1, true);
     for at_ms in [600_000, 660_000] {
         soak.happens(at_ms, failed("404 not found"));
     }
-    let reason = of(&soak, Kpi::ClockDrift).reason.unwrap();
-    assert!(reason.contains("GET /health answered 404 not found (2 times)"), "{reason}");
+    reason(&soak, "404 not found", 2, false);
 }
 
 #[test]
@@ -258,7 +266,7 @@ fn a_few_scrapes_that_failed_are_not_why_there_are_too_few_floors() {
     *soak.minute(76).counters.entry(Counter::ScrapesOk).or_default() -= 4;
     soak.happens(4_510_000, Finding::SourceFailed { source: "GET /metrics".into(), answer: "no connection".into() });
     let judgement = of(&soak, Kpi::RssDrift);
-    let reason = judgement.reason.unwrap();
+    let reason = judgement.reason_text().unwrap();
     assert!(judgement.verdict == Verdict::Unproven && !reason.contains("GET /metrics"), "{reason}");
 }
 
@@ -269,10 +277,11 @@ fn runs_that_never_end_are_not_within_any_target() {
     let run = run_id(10);
     soak.happens(7_190_000, Finding::RunUnended { run: run.clone(), answer: "still under way after 3600 s".into() });
     let judgement = of(&soak, Kpi::RunSuccess);
-    let reason = judgement.reason.unwrap();
-    assert_eq!(Verdict::Unproven, judgement.verdict, "{reason}");
-    let named = format!("2 runs had not ended when the soak did (run {run} still under way after 3600 s)");
-    assert!(reason.starts_with(&named) && reason.contains("`timeout` in [w1_realistic_runs]"), "{reason}");
+    assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
+    let Reason::Note(Note::RunsUnended { runs: 2, first }) = &judgement.reason[0] else { panic!("{judgement:#?}") };
+    let named = first.iter().map(|run| (run.subject.as_str(), run.answer.as_deref()));
+    let expected = format!("run {run}");
+    assert_eq!(vec![(expected.as_str(), Some("still under way after 3600 s"))], named.collect::<Vec<_>>());
 
     // Where the target is missed, it is missed.
     let succeeded = soak.minute(20).counters.get_mut(&Counter::RunsSucceeded).expect("runs end in every minute");
@@ -289,7 +298,7 @@ fn one_event_of_another_workspace_fails_whatever_the_share_of_errors_is() {
     soak.minute(20).counters.insert(Counter::EventsForeign, 1);
     let judgement = of(&soak, Kpi::ErrorRateSteady);
     assert_eq!(Verdict::Fail, judgement.verdict);
-    let reason = judgement.reason.unwrap();
-    assert!(reason.starts_with("1 events of runs of another workspace were shown"), "{reason}");
+    let reason = judgement.reason_text().unwrap();
+    assert!(reason.contains("1 events of runs of another workspace were shown"), "{reason}");
     assert_eq!(Verdict::Pass, of(&soak, Kpi::ErrorRateChaos).verdict);
 }

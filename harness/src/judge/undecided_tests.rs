@@ -1,6 +1,6 @@
 //! What S2 could not see decides nothing: the verdict is unproven and names the setting; proof of bad is proof all the same.
 
-use super::{Judgement, Verdict};
+use super::{Judgement, Note, Verdict};
 use crate::{
     catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding},
@@ -16,7 +16,7 @@ fn of(soak: &Soak, kpi: Kpi) -> Judgement {
 /// The verdict and its reason.
 fn verdict(soak: &Soak, kpi: Kpi) -> (Verdict, String) {
     let judgement = of(soak, kpi);
-    (judgement.verdict, judgement.reason.unwrap_or_default())
+    (judgement.verdict, judgement.reason_text().unwrap_or_default())
 }
 
 fn cut(is_new: bool) -> Finding {
@@ -86,13 +86,14 @@ fn a_window_that_was_open_for_longer_than_planned_lowers_what_is_expected_and_sa
     assert_eq!(Verdict::Unproven, verdict(&soak, Kpi::Availability).0);
     let closed = Finding::WindowClosed { chaos: Chaos::GatewayRestart, from_ms: 75 * MINUTE_MS };
     soak.happens(90 * MINUTE_MS, closed);
+    let is_longer = |note: &Note| matches!(note, Note::WindowsOpenLonger { .. });
     for kpi in [Kpi::Availability, Kpi::ErrorRateSteady, Kpi::RssDrift] {
         let judgement = of(&soak, kpi);
         assert_eq!(Verdict::Pass, judgement.verdict, "{judgement:#?}");
-        assert!(judgement.evidence.notes.iter().any(|note| note.contains("open for longer than planned")));
+        assert!(judgement.evidence.notes.iter().any(is_longer));
     }
     // What has nothing to do with windows is expected as ever.
-    assert!(of(&soak, Kpi::RunSuccess).evidence.notes.iter().all(|note| !note.contains("longer")));
+    assert!(!of(&soak, Kpi::RunSuccess).evidence.notes.iter().any(is_longer));
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_restart_that_nothing_was_seen_of_fails_and_names_what_would_do_and_the_leve
         }
     }
     let judgement = soak.judge().workload(Workload::Chaos).unwrap().clone();
-    let reason = judgement.reason.unwrap_or_default();
+    let reason = judgement.reason_text().unwrap_or_default();
     assert_eq!(Verdict::Fail, judgement.verdict);
     for part in
         ["0 of 20 streams dropped", "[w6_light_chaos.redis_restart] lever = \"none\"", "a workspace stream that drops"]

@@ -1,6 +1,6 @@
 //! What moved since an earlier run, at a glance.
 
-use super::number;
+use super::{notes::note_text, number};
 use crate::{
     catalog::{Target, Unit},
     judge::{Change, Compared, Comparison},
@@ -31,7 +31,7 @@ pub(super) fn compared_with(comparison: &Comparison) -> String {
     let Comparison { baseline, started_at, max_regression_percent, notes, .. } = comparison;
     let mut said = format!("compared with {baseline}, of a soak that began at {started_at}");
     for note in notes {
-        said.push_str(&format!("; {note}"));
+        said.push_str(&format!("; {}", note_text(note)));
     }
     if let Some(max) = max_regression_percent {
         said.push_str(&format!("; worse by {max} % at most"));

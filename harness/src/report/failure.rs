@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
-use super::{RunFolder, number, title::title};
+use super::{
+    RunFolder,
+    notes::{note_text, reason_text},
+    number,
+    title::title,
+};
 use crate::{
     catalog::{Phase, Suite, Unit},
     history::Violation,
@@ -23,12 +28,12 @@ const NOTES_TOLD_MAX: usize = 5;
 #[must_use]
 pub fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String {
     let mut lines = vec![headline(judgement)];
-    if let (Verdict::Fail, Some(reason), true) = (judgement.verdict, &judgement.reason, is_missed(judgement)) {
-        lines.push(clip(reason));
+    if judgement.verdict == Verdict::Fail && is_missed(judgement) {
+        lines.extend(reason_text(&judgement.reason).map(|reason| clip(&reason)));
     }
     lines.push(extent(judgement));
     lines.extend(offenders(judgement));
-    lines.extend(judgement.evidence.notes.iter().take(NOTES_TOLD_MAX).map(|note| clip(note)));
+    lines.extend(judgement.evidence.notes.iter().take(NOTES_TOLD_MAX).map(|note| clip(&note_text(note))));
     lines.push(results_path(suite, folder));
     lines.retain(|line| !line.is_empty());
     lines.join("\n  ")
@@ -37,6 +42,7 @@ pub fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String
 fn headline(judgement: &Judgement) -> String {
     let title = title(judgement);
     let target = number::target(judgement.target, judgement.unit);
+    let reason = reason_text(&judgement.reason).map(|reason| clip(&reason));
     match (judgement.verdict, judgement.value) {
         (Verdict::Pass, value) => {
             let value = value.map(|value| number::value(value, judgement.unit, judgement.target));
@@ -44,7 +50,7 @@ fn headline(judgement: &Judgement) -> String {
             format!("{title}{value} is unproven: the soak goes on")
         }
         (Verdict::Unproven, _) => {
-            let reason = judgement.reason.as_deref().map_or_else(String::new, |reason| format!("; {}", clip(reason)));
+            let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
             format!("{title} is unproven: {}{reason}", samples(judgement))
         }
         (Verdict::Fail, Some(value)) if is_missed(judgement) => {
@@ -54,7 +60,7 @@ fn headline(judgement: &Judgement) -> String {
         }
         // The value alone would look green, or says nothing: the reason is the headline.
         (Verdict::Fail, _) => {
-            let reason = judgement.reason.as_deref().map_or_else(|| "no reason is known".to_owned(), clip);
+            let reason = reason.unwrap_or_else(|| "no reason is known".to_owned());
             let failed = if judgement.kind == Judged::Harness { &judgement.name } else { &title };
             format!("{failed} failed: {reason}")
         }

@@ -98,7 +98,7 @@ mod tests {
         catalog::Kpi,
         journal::{Counter, Finding},
         judge::{
-            Verdict, Verdicts,
+            Note, Verdict, Verdicts,
             fixtures::{
                 sick::{diagnosis, sick, take},
                 soak::Soak,
@@ -157,7 +157,7 @@ mod tests {
         let red = verdicts.kpi(Kpi::SseGaps).unwrap().clone();
         verdicts.kpis = vec![red; 5_000];
         for judgement in &mut verdicts.kpis {
-            judgement.evidence.notes = vec!["<".repeat(10_000); 5];
+            judgement.evidence.notes = vec![Note::EventsHeldBack { stream: "<".repeat(10_000) }; 5];
         }
         verdicts.kpis.truncate(100);
         let text = markdown(&verdicts, &Waivers::default());

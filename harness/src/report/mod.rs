@@ -14,6 +14,7 @@ mod heartbeat;
 mod junit;
 mod look;
 mod markdown;
+mod notes;
 mod number;
 mod page;
 mod process;
@@ -35,6 +36,8 @@ pub use heartbeat::heartbeat_line;
 pub use junit::junit_xml;
 pub use look::TerminalLook;
 pub use markdown::summary_markdown;
+#[cfg(test)]
+pub(crate) use notes::reason_text;
 use number::rounded;
 pub use page::{live_html, live_json, report_html};
 pub use prometheus::{PROMETHEUS_CONTENT_TYPE, prometheus_text};

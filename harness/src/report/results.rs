@@ -1,12 +1,21 @@
 //! The results file.
 
+use std::ops::Not;
+
 use serde::Serialize;
 
-use super::{FileInput, file_input::Activity, process::ProcessStats, rounded};
+use super::{
+    FileInput,
+    file_input::Activity,
+    notes::{note_text, reason_text},
+    process::ProcessStats,
+    rounded,
+};
 use crate::{
-    catalog::{Suite, Target},
+    catalog::{Suite, Target, Unit},
+    history::Violation,
     journal::EndReason,
-    judge::{ChaosReport, Comparison, Judged, Judgement, Range, Verdict},
+    judge::{ChaosReport, Compared, Comparison, Judged, PhaseValue, Range, Verdict},
     results::{Row, Status},
 };
 
@@ -15,15 +24,15 @@ use crate::{
 struct ResultsFile<'a> {
     summary: Summary<'a>,
     fatal_error: Option<&'a str>,
-    kpis: Vec<Judgement>,
-    workloads: Vec<Judgement>,
-    harness: Vec<Judgement>,
+    kpis: Vec<WrittenJudgement<'a>>,
+    workloads: Vec<WrittenJudgement<'a>>,
+    harness: Vec<WrittenJudgement<'a>>,
     chaos: &'a [ChaosReport],
     duration_minutes: f64,
     waived: Vec<Waived<'a>>,
     processes: &'a ProcessStats,
     /// Null where there is no earlier run to compare with.
-    comparison: Option<Comparison>,
+    comparison: Option<WrittenComparison<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,6 +59,48 @@ struct Summary<'a> {
     activity: &'a Activity,
 }
 
+/// A judgement with the verdict of its status, its reason and notes in words, and its numbers rounded: nobody reads the eleventh
+/// decimal, and no two results differ by it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenJudgement<'a> {
+    kind: Judged,
+    name: &'a str,
+    verdict: Verdict,
+    value: Option<f64>,
+    range: Option<Range>,
+    #[serde(skip_serializing_if = "Not::not")]
+    range_is_open: bool,
+    unit: Unit,
+    target: Target,
+    samples: u64,
+    promised: u64,
+    reason: Option<String>,
+    evidence: WrittenEvidence<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenEvidence<'a> {
+    sample_name: &'a str,
+    over: u64,
+    by_phase: Vec<PhaseValue>,
+    first: Option<Violation>,
+    worst: Vec<Violation>,
+    notes: Vec<String>,
+}
+
+/// The same of a comparison.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenComparison<'a> {
+    baseline: &'a str,
+    started_at: &'a str,
+    max_regression_percent: Option<f64>,
+    notes: Vec<String>,
+    kpis: Vec<Compared>,
+}
+
 #[derive(Debug, Serialize)]
 struct Waived<'a> {
     name: &'a str,
@@ -60,7 +111,7 @@ struct Waived<'a> {
 #[must_use]
 pub fn results_json(input: &FileInput<'_>) -> String {
     let FileInput { results, glance, timeline, .. } = *input;
-    let judgements = |kind| results.of_kind(kind).map(presentable).collect();
+    let judgements = |kind| results.of_kind(kind).map(written).collect();
     let file = ResultsFile {
         summary: summary(input),
         fatal_error: timeline.fatal(),
@@ -109,38 +160,52 @@ fn minutes(ms: u64) -> f64 {
     rounded(ms as f64 / 60_000.0)
 }
 
-/// A judgement with the verdict of its status, and with its numbers rounded: nobody reads the eleventh decimal, and no two results
-/// differ by it.
-fn presentable(row: &Row) -> Judgement {
-    let mut shown = row.judgement.clone();
-    if row.status == Status::Pending {
-        shown.verdict = Verdict::Unproven;
-        shown.reason.get_or_insert_with(|| "the soak goes on".to_owned());
+fn written(Row { judgement, status }: &Row) -> WrittenJudgement<'_> {
+    let is_pending = *status == Status::Pending;
+    let evidence = &judgement.evidence;
+    let violation = |of: &Violation| Violation { value: of.value.map(rounded), ..of.clone() };
+    let phase_value = |of: &PhaseValue| PhaseValue { value: rounded(of.value), ..of.clone() };
+    WrittenJudgement {
+        kind: judgement.kind,
+        name: &judgement.name,
+        verdict: if is_pending { Verdict::Unproven } else { judgement.verdict },
+        value: judgement.value.map(rounded),
+        range: judgement.range.map(range),
+        range_is_open: judgement.range_is_open,
+        unit: judgement.unit,
+        target: judgement.target.with_limit(rounded(judgement.target.limit())),
+        samples: judgement.samples,
+        promised: judgement.promised,
+        reason: reason_text(&judgement.reason).or_else(|| is_pending.then(|| "the soak goes on".to_owned())),
+        evidence: WrittenEvidence {
+            sample_name: &evidence.sample_name,
+            over: evidence.over,
+            by_phase: evidence.by_phase.iter().map(phase_value).collect(),
+            first: evidence.first.as_ref().map(violation),
+            worst: evidence.worst.iter().map(violation).collect(),
+            notes: evidence.notes.iter().map(note_text).collect(),
+        },
     }
-    shown.value = shown.value.map(rounded);
-    shown.range = shown.range.map(range);
-    shown.target = shown.target.with_limit(rounded(Target::limit(shown.target)));
-    let evidence = &mut shown.evidence;
-    evidence.by_phase.iter_mut().for_each(|of| of.value = rounded(of.value));
-    for offender in evidence.first.iter_mut().chain(&mut evidence.worst) {
-        offender.value = offender.value.map(rounded);
-    }
-    shown
 }
 
 fn range(Range { low, high }: Range) -> Range {
     Range { low: rounded(low), high: rounded(high) }
 }
 
-/// The same of a comparison.
-fn compared(comparison: &Comparison) -> Comparison {
-    let mut shown = comparison.clone();
-    for kpi in &mut shown.kpis {
+fn compared(comparison: &Comparison) -> WrittenComparison<'_> {
+    let mut kpis = comparison.kpis.clone();
+    for kpi in &mut kpis {
         for value in [&mut kpi.then, &mut kpi.now, &mut kpi.change, &mut kpi.change_percent, &mut kpi.worse_percent] {
             *value = value.map(rounded);
         }
         kpi.then_range = kpi.then_range.map(range);
         kpi.now_range = kpi.now_range.map(range);
     }
-    shown
+    WrittenComparison {
+        baseline: &comparison.baseline,
+        started_at: &comparison.started_at,
+        max_regression_percent: comparison.max_regression_percent,
+        notes: comparison.notes.iter().map(note_text).collect(),
+        kpis,
+    }
 }

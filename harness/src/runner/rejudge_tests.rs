@@ -239,7 +239,7 @@ fn a_session_that_died_is_judged_by_what_there_is_and_its_torn_line_is_left_out(
     for check in [HarnessCheck::NoFatalErrors, HarnessCheck::FullDuration] {
         let judgement = expected.harness(check).unwrap();
         assert_eq!(Verdict::Fail, judgement.verdict, "{check}");
-        assert!(judgement.reason.as_ref().unwrap().contains("stops at T+50:00 without an end"), "{judgement:?}");
+        assert!(judgement.reason_text().unwrap().contains("stops at T+50:00 without an end"), "{judgement:?}");
     }
     assert_eq!(Verdict::Unproven, expected.kpi(Kpi::RunSuccess).unwrap().verdict);
     stored.judged("");

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock,
-    journal::{Finding, Gauge},
+    journal::{Finding, Gauge, process_source},
     session::{Context, StartPoint},
 };
 
@@ -175,7 +175,7 @@ const fn descriptors(open: usize) -> f64 {
 
 fn not_there(context: &Context, pid: u32, mark: StartPoint) {
     let answer = "there is no such process, or it cannot be looked at".to_owned();
-    context.recorder.incident_since(Finding::SourceFailed { source: format!("process {pid}"), answer }, mark);
+    context.recorder.incident_since(Finding::SourceFailed { source: process_source(pid), answer }, mark);
 }
 
 /// Takes down which life of the gateway's this is, before anything is measured of it.

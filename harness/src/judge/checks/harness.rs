@@ -5,7 +5,7 @@ use crate::{
     history::{History, Violation},
     journal::EndReason,
     judge::{
-        Judged, Judgement, Targets,
+        Judged, Judgement, Note, Reason, Targets,
         checks::load,
         kpi::{drift, missing_samples},
         verdict::assessment::{Assessment, percent},
@@ -52,7 +52,7 @@ fn no_fatal_errors(plan: &Plan, history: &History) -> Judgement {
             found.offenders(vec![Violation { at_ms: *at_ms, phase: Phase::Steady, subject, value: None, answer }]);
         }
         if ended_fatally || history.timeline.end().is_none() {
-            found.fault = missing_samples::of_early_end(plan, history);
+            found.fault = missing_samples::of_early_end(plan, history).map(Reason::Text);
         }
     }
     missing_samples::into_judgement(found, plan, history)
@@ -83,7 +83,7 @@ fn heartbeats(plan: &Plan, history: &History) -> Judgement {
         // Heartbeats that did not come are no lack of samples: they are what is judged.
         found.fault = wrong.first().map(|_| {
             let late = "not every heartbeat came within five seconds".to_owned();
-            missing_samples::of_early_end(plan, history).unwrap_or(late)
+            missing_samples::of_early_end(plan, history).unwrap_or(late).into()
         });
         found.offenders(wrong.into_iter().take(crate::history::WORST_MAX + 1).collect());
     }
@@ -104,8 +104,7 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement
     let is_cut = played_percent < 100.0 - CUT_PERCENT_MAX;
     found.samples = history.timeline.scenario_ms().min(plan.duration_ms).saturating_sub(holes_ms).div_ceil(60_000);
     if holes_ms > 0 {
-        let seconds = holes_ms.div_ceil(1_000);
-        found.evidence.notes.push(format!("{seconds} s of the scenario, {holes_percent:.1} %, were not played"));
+        found.evidence.notes.push(Note::HolesInPlan { holes_ms, percent: holes_percent });
     }
     let hole = |(from_ms, to_ms, why): &(u64, u64, String)| Violation {
         at_ms: *from_ms,
@@ -115,9 +114,10 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement
         answer: Some(why.clone()),
     };
     found.offenders(history.timeline.holes.iter().map(hole).collect());
-    found.fault = missing_samples::of_early_end(plan, history)
+    let fault = missing_samples::of_early_end(plan, history)
         .or_else(|| is_cut.then(|| format!("the record stops at {}", moment(history.timeline.scenario_ms()))))
         .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
+    found.fault = fault.map(Reason::Text);
     found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
     missing_samples::into_judgement(found, plan, history)
 }

@@ -5,7 +5,7 @@ use crate::{
     history::{History, Scope, limit_us},
     journal::{Counter, Timing},
     judge::{
-        Judged, Judgement, Targets,
+        Judged, Judgement, Note, Reason, Targets,
         kpi::{
             case::Case,
             latency,
@@ -37,8 +37,8 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
         planned += plan.cycles(workload);
         started += of_plan;
         if of_plan < plan.cycles(workload) {
-            let note = format!("{workload} started {of_plan} of {}", plan.cycles(workload));
-            found.evidence.notes.push(note);
+            let planned = plan.cycles(workload);
+            found.evidence.notes.push(Note::StartsMissing { workload, started: of_plan, planned });
         }
     }
     found.promised = planned;
@@ -48,7 +48,7 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
     let is_short = found.value.is_some_and(|value| !found.target.is_met_by(value));
     if is_short {
         let early = missing_samples::of_early_end(plan, history);
-        found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")));
+        found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")).into());
         return missing_samples::into_judgement(found, plan, history);
     }
 
@@ -57,26 +57,28 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
         history.totals.counter(Counter::Requests, Scope::All),
     );
     if throttled > 0 {
-        found.evidence.notes.push(format!("{throttled} times a request was told to come later (409, 429)"));
+        found.evidence.notes.push(Note::RequestsThrottled { requests: throttled });
     }
     if let Some(share) = percent(throttled, requests).filter(|share| *share > THROTTLED_PERCENT_MAX) {
         // What waits is no load, and what was measured of the rest says little of the load that was planned.
-        found.lack = Some(format!(
+        let why = format!(
             "{throttled} of {requests} requests, {share:.0} %, were told to come later: the gateway's plan does not allow \
              this load; raise its limits, or lower the rates in soak.toml"
-        ));
+        );
+        found.lack.push(why.into());
         found.value = None;
         return missing_samples::into_judgement(found, plan, history);
     }
 
     let lateness = Lateness::of(history, targets);
     if is_too_few(lateness.starts(), plan.runs.count()) {
-        found.lack = Some(format!("how late they were was measured for {} of {started} starts", lateness.starts()));
+        let measured = lateness.starts();
+        found.lack.push(format!("how late they were was measured for {measured} of {started} starts").into());
         found.value = None;
         return missing_samples::into_judgement(found, plan, history);
     }
     let (p99_ms, starts) = (lateness.at_ms(0.99), lateness.starts());
-    found.evidence.notes.push(format!("the p99 of lateness is {p99_ms:.1} ms over {starts} starts"));
+    found.evidence.notes.push(Note::StartLateness { p99_ms, starts });
     found.evidence.notes.extend(lateness.note());
     found.evidence.notes.extend(history.timeline.stalls.iter().map(lateness::stood_still));
     found.fault = harm(plan, targets, history);
@@ -91,11 +93,8 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
 }
 
 /// Why the harness's lateness makes the soak worth less; none where it could not have changed a verdict.
-fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<String> {
+fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<Reason> {
     let lateness = Lateness::of(history, targets);
-    let stalls = &history.timeline.stalls;
-    let longest = || stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms).map(lateness::stood_still);
-    let why = || longest().unwrap_or_else(|| "is the machine busy with something else?".to_owned());
     let too_long = stood_still_for_long(plan, history.timeline.stalled_ms);
     let decided = || {
         let decided = latency::observed_kpis().filter(|kpi| {
@@ -107,7 +106,11 @@ fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<String> {
         (!names.is_empty()).then(|| format!("planned starts were late, which may be why {names} missed the target"))
     };
     let harm = lateness.starved().or(too_long).or_else(decided)?;
-    Some(format!("{harm}: {}", why()))
+    let longest = history.timeline.stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms);
+    Some(match longest {
+        Some(stall) => Reason::Explained(harm, lateness::stood_still(stall)),
+        None => Reason::Text(format!("{harm}: is the machine busy with something else?")),
+    })
 }
 
 fn stood_still_for_long(plan: &Plan, stalled_ms: u64) -> Option<String> {

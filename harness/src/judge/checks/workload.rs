@@ -4,7 +4,7 @@ use crate::{
     catalog::{Phase, Target, Unit, Workload},
     history::{History, Violation},
     judge::{
-        Judged, Judgement,
+        Judged, Judgement, Note, Reason,
         kpi::{chaos, missing_samples},
         verdict::assessment::{Assessment, percent},
     },
@@ -36,10 +36,11 @@ pub(in crate::judge) fn judge(workload: Workload, plan: &Plan, history: &History
     found.value = if history.is_empty() { None } else { percent(found.samples, found.promised) };
     found.evidence.over = found.promised - found.samples;
     if cycles.started != cycles.finished {
-        found.evidence.notes.push(format!("{} were started and {} finished", cycles.started, cycles.finished));
+        let (started, finished) = (cycles.started, cycles.finished);
+        found.evidence.notes.push(Note::CyclesUnfinished { started, finished });
     }
     if !history.is_empty() {
-        found.fault = fault(&mut found, workload, plan, history);
+        found.fault = fault(&mut found, workload, plan, history).map(Reason::Text);
     }
     missing_samples::into_judgement(found, plan, history)
 }
@@ -67,10 +68,7 @@ fn fault(found: &mut Assessment, workload: Workload, plan: &Plan, history: &Hist
         let panics = worker.panics;
         let (at_ms, message) = worker.last_panic.clone().unwrap_or_default();
         if panics > 1 {
-            found
-                .evidence
-                .notes
-                .push(format!("its worker panicked {panics} times, the last time at {}", moment(at_ms)));
+            found.evidence.notes.push(Note::WorkerPanicked { panics, last_ms: at_ms });
         }
         found.offenders(vec![Violation {
             at_ms,

@@ -6,6 +6,7 @@ use crate::{
     history::Scope,
     journal::{Gauge, Source, Timing},
     judge::{
+        ClockDoubt, LateDoubt, Note, UntimedCause,
         kpi::{
             case::Case,
             missing_samples,
@@ -31,9 +32,9 @@ const COARSE_STEP_MS: f64 = 100.0;
 /// Why arrivals prove nothing.
 enum Doubt {
     /// Of how late they are nothing is known.
-    Clock(String),
+    Clock(ClockDoubt),
     /// As late as they are, they are not late beyond doubt.
-    Late(String),
+    Late(LateDoubt),
 }
 
 /// What proves that events are late, milliseconds.
@@ -48,20 +49,17 @@ struct Proof {
 
 /// Notes what arrivals say, whatever the verdict.
 pub(in crate::judge) fn note(found: &mut Assessment, case: Case<'_>) {
-    let p99 = |timing| case.history.totals.quantiles(timing, Scope::Steady).map(|of| whole(of.p99_ms));
-    let arrivals = p99(Timing::EventDelivery).map_or_else(
-        || {
-            let health = missing_samples::of_source("GET /health", case.history);
+    let p99_ms = |timing| case.history.totals.quantiles(timing, Scope::Steady).map(|of| of.p99_ms);
+    let ready_p99_ms = p99_ms(Timing::ReadyRoundTrip);
+    found.evidence.notes.push(match p99_ms(Timing::EventDelivery) {
+        Some(p99_ms) => Note::EventsArrived { p99_ms, ready_p99_ms },
+        None => {
+            let failed = missing_samples::of_source("GET /health", case.history).map(UntimedCause::Source);
             let coarse = case.history.totals.gauge(Gauge::ClockStep).filter(|total| total.min >= COARSE_STEP_MS);
-            let coarse =
-                coarse.map(|total| format!("GET /health tells the time in steps of {} only", whole(total.min)));
-            let health = health.or(coarse).map_or_else(String::new, |why| format!(" ({why})"));
-            format!("no steady event says how long it was on its way{health}")
-        },
-        |p99| format!("events arrived within {p99} of their time at p99 (steady, clock offset taken out)"),
-    );
-    let ready = p99(Timing::ReadyRoundTrip).map(|p99| format!("; /ready round trips take {p99} at p99"));
-    found.evidence.notes.push(arrivals + &ready.unwrap_or_default());
+            let coarse = coarse.map(|total| UntimedCause::CoarseClock { step_ms: total.min });
+            Note::EventsUntimed { cause: failed.or(coarse), ready_p99_ms }
+        }
+    });
 }
 
 /// Holds a histogram that meets the target against steady arrivals. Where these contradict it beyond doubt, the KPI is
@@ -105,19 +103,20 @@ pub(in crate::judge) fn contradicted(found: &mut Assessment, case: Case<'_>, qua
             let counted_ms = found.value.unwrap_or(0.0);
             by_timing(found, case, quantile, Timing::EventDelivery, Scope::Steady);
             "steady events".clone_into(&mut found.evidence.sample_name);
-            found.fault = Some(format!(
+            let fault = format!(
                 "{source} puts it at {counted_ms} ms at most, and events arrive {} after their time, {which} later than {}, \
                  where /ready takes {} there and back: is there a proxy between us that buffers streams, or do events wait \
                  before the histogram counts them?",
                 whole(arrived.p99_ms),
                 whole(late_ms),
                 whole(ready_ms)
-            ));
+            );
+            found.fault = Some(fault.into());
         }
         // A clock that moves may as well hide what is late.
-        Err(Doubt::Clock(why)) => found.evidence.notes.push(format!("nothing is concluded from arrivals: {why}")),
-        Err(Doubt::Late(why)) if !found.target.is_met_by(arrived.p99_ms) => {
-            found.evidence.notes.push(format!("late arrivals are no proof: {why}"));
+        Err(Doubt::Clock(doubt)) => found.evidence.notes.push(Note::ArrivalsUnclear(doubt)),
+        Err(Doubt::Late(doubt)) if !found.target.is_met_by(arrived.p99_ms) => {
+            found.evidence.notes.push(Note::LateArrivalsNoProof(doubt));
         }
         Err(Doubt::Late(_)) => {}
     }
@@ -127,25 +126,24 @@ pub(in crate::judge) fn contradicted(found: &mut Assessment, case: Case<'_>, qua
 fn clock_slack_ms(case: Case<'_>) -> Result<f64, Doubt> {
     let history = case.history;
     let Some(bounds) = history.series.clock_bounds() else {
-        return Err(Doubt::Clock("nothing says how well the gateway's clock is known".to_owned()));
+        return Err(Doubt::Clock(ClockDoubt::Unknown));
     };
     // Whoever reads the clock looks at us, too. Without readings events are timed by the last there was.
     let minutes =
         history.series.floors(Gauge::HarnessRss).map_or(0, |floors| floors.segments().iter().map(Vec::len).sum());
     let read = history.series.clock.by_minute().len() as u64;
     if read * 100 < minutes as u64 * CLOCK_PERCENT_MIN {
-        return Err(Doubt::Clock(format!("the gateway's clock was read in {read} of {minutes} steady minutes")));
+        return Err(Doubt::Clock(ClockDoubt::SeldomRead { read, minutes }));
     }
     let slack_ms = bounds.max - bounds.min;
     if !case.targets.target(Kpi::ClockDrift).is_met_by(slack_ms) {
-        let slack = whole(slack_ms);
-        return Err(Doubt::Clock(format!("the gateway's clock moved, or is not known any better than to {slack}")));
+        return Err(Doubt::Clock(ClockDoubt::Moves { slack_ms }));
     }
     Ok(slack_ms)
 }
 
 fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
-    let doubt = |why: String| Err(Doubt::Late(why));
+    let doubt = |why: LateDoubt| Err(Doubt::Late(why));
     let arrivals = case.history.totals.histogram(Timing::EventDelivery, Scope::Steady);
     let all = case.history.totals.histogram(Timing::EventDelivery, Scope::All).len();
     // What one event did on all streams is one sample.
@@ -153,30 +151,23 @@ fn proof(case: Case<'_>, promised: u64, slack_ms: f64) -> Result<Proof, Doubt> {
         if case.plan.unsupported.workspace_stream { 1 } else { u64::from(case.plan.scenario.streams.count).max(1) };
     let ranks = confidence::ranks(CERTAIN, arrivals.len() / streams).filter(|ranks| ranks.low > 0);
     let Some(ranks) = ranks.filter(|_| !is_too_few(all, promised)) else {
-        return doubt(format!("{all} of {promised} events say how long they took"));
+        return doubt(LateDoubt::FewEvents { timed: all, promised });
     };
     let late_us = confidence::at_rank(&arrivals.recorded(), ranks.low.saturating_mul(streams)).unwrap_or(0);
     let quantiles = |timing| case.history.totals.quantiles(timing, Scope::Steady);
     let Some(ready) = quantiles(Timing::ReadyRoundTrip) else {
-        return doubt("no /ready round trip says how far away the gateway is".to_owned());
+        return doubt(LateDoubt::NoRoundTrip);
     };
     let Some(start) = quantiles(Timing::StartToLog) else {
-        return doubt("no run says that its events came after its start".to_owned());
+        return doubt(LateDoubt::NoStart);
     };
     let (late_ms, ready_ms, quick_ms) = (ms(late_us), ready.p99_ms, ms(arrivals.quantile_us(QUICK)));
     let which = "one in ten";
     if quick_ms - slack_ms > start.p50_ms {
-        let (quick, start) = (whole(quick_ms), whole(start.p50_ms));
-        return doubt(format!(
-            "nine in ten seem to take over {quick}, and half of all runs show their first line {start} after they were \
-             due: events are not stamped by the clock of /health"
-        ));
+        return doubt(LateDoubt::OtherClock { quick_ms, start_ms: start.p50_ms });
     }
     if case.targets.target(case.kpi).is_met_by(late_ms - ready_ms - slack_ms) {
-        let (late, ready, slack) = (whole(late_ms), whole(ready_ms), whole(slack_ms));
-        return doubt(format!(
-            "one in ten is later than {late}, of which the network and we may be {ready}, and the clock {slack}"
-        ));
+        return doubt(LateDoubt::Explained { late_ms, ready_ms, slack_ms });
     }
     Ok(Proof { late_ms, which, ready_ms })
 }

@@ -4,8 +4,7 @@
 use crate::{
     catalog::Phase,
     history::{History, Violation, WORST_MAX},
-    judge::verdict::assessment::Assessment,
-    plan::moment,
+    judge::{Note, verdict::assessment::Assessment},
 };
 
 /// A window leads up to what went wrong so soon after it, scenario milliseconds.
@@ -37,11 +36,7 @@ pub(in crate::judge) fn backdate_to_window(
         }
     }
     if first.phase != Phase::Steady {
-        let (phase, at) = (first.phase, moment(counts.at_ms));
-        found
-            .evidence
-            .notes
-            .push(format!("what is in the {phase} window counts for nothing here; the first that does: {at}"));
+        found.evidence.notes.push(Note::WindowNotCounted { phase: first.phase, first_counted_ms: counts.at_ms });
         if !found.evidence.worst.contains(&counts) {
             found.evidence.worst.insert(0, counts);
             found.evidence.worst.truncate(WORST_MAX);

@@ -3,7 +3,7 @@
 use crate::{
     catalog::Kpi,
     history::History,
-    judge::{Judged, Targets, verdict::assessment::Assessment},
+    judge::{Judged, Note, Targets, verdict::assessment::Assessment},
     plan::Plan,
 };
 
@@ -24,11 +24,7 @@ impl Case<'_> {
         let planned = self.plan.promises.get(self.kpi);
         findings.promised = self.plan.expected_samples(self.kpi, &self.history.timeline.windows_ms);
         if findings.promised < planned {
-            let promised = findings.promised;
-            let note = format!(
-                "chaos windows were open for longer than planned: {promised} samples are expected, not {planned}"
-            );
-            findings.evidence.notes.push(note);
+            findings.evidence.notes.push(Note::WindowsOpenLonger { expected: findings.promised, planned });
         }
         findings
     }

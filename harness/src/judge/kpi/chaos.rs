@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{Chaos, Phase, Target},
     history::{ChaosRecord, History, Relapse, Violation},
-    judge::{PhaseValue, kpi::case::Case, verdict::assessment::Assessment},
+    judge::{Note, PhaseValue, kpi::case::Case, verdict::assessment::Assessment},
     plan::{Plan, PlannedChaos, moment},
 };
 
@@ -63,18 +63,20 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
     for event in &case.plan.chaos {
         let Some(record) = case.history.timeline.chaos.get(&event.chaos) else { continue };
         let (chaos, phase) = (event.chaos, Phase::from(event.chaos));
-        let mut at_fault = None;
-        let (at_ms, seconds, what) = if let Some((at_ms, waited_ms, answer)) = &record.not_recovered {
+        let at_fault;
+        let mut relapse = None;
+        let (at_ms, seconds, answer) = if let Some((at_ms, waited_ms, answer)) = &record.not_recovered {
             let waited = seconds(*waited_ms);
             at_fault = Some(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
             (*at_ms, waited, Some(answer.clone()))
         } else if let Some(back) = way_back(case.history, record) {
-            let seconds = seconds(back.took_ms);
-            let description = back.relapse.as_ref().map(|relapse| describe(relapse, back.well_ms));
-            if let (Some(description), false) = (&description, back.is_well()) {
-                at_fault = Some(format!("the gateway was not seen to be well again after {chaos}: it {description}"));
-            }
-            (back.relapse.map_or(back.well_ms, |relapse| relapse.since_ms), seconds, description)
+            relapse = back.relapse;
+            at_fault = relapse
+                .as_ref()
+                .filter(|relapse| !relapse.is_over)
+                .map(|relapse| format!("the gateway was not seen to be well again after {chaos}: it {relapse}"));
+            let at_ms = relapse.as_ref().map_or(back.well_ms, |relapse| relapse.since_ms);
+            (at_ms, seconds(back.took_ms), relapse.as_ref().map(Relapse::to_string))
         } else {
             continue;
         };
@@ -83,15 +85,15 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
         found.evidence.by_phase.push(PhaseValue { phase, value: seconds, samples: 1 });
         if at_fault.is_some() || !found.target.is_met_by(seconds) {
             let subject = chaos.name().to_owned();
-            let answer = what.or_else(|| record.injected.as_ref().map(asked));
+            let answer = answer.or_else(|| record.injected.as_ref().map(asked));
             slow.push(Violation { at_ms, phase, subject, value: Some(seconds), answer });
-        } else if let Some(description) = what {
-            found.evidence.notes.push(format!("after {chaos} the gateway {description}"));
+        } else if let Some(relapse) = relapse {
+            found.evidence.notes.push(Note::Relapsed { chaos, relapse });
         }
         faults.extend(at_fault);
     }
     found.evidence.over = slow.len() as u64;
-    found.fault = (!faults.is_empty()).then(|| faults.join("; "));
+    found.fault = (!faults.is_empty()).then(|| faults.join("; ").into());
     found.evidence.first = slow.iter().min_by_key(|offender| offender.at_ms).cloned();
     slow.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
     found.evidence.worst = slow;
@@ -124,15 +126,6 @@ fn way_back(history: &History, record: &ChaosRecord) -> Option<WayBack> {
     let relapse = history.series.readiness.relapse(well_ms, until_ms);
     let more_ms = relapse.as_ref().map_or(0, |relapse| history.series.readiness.real_ms(well_ms, relapse.last_ms));
     Some(WayBack { well_ms, took_ms: recovery_ms.saturating_add(more_ms), relapse })
-}
-
-/// What a relapse was, after "the gateway".
-fn describe(relapse: &Relapse, well_ms: u64) -> String {
-    let Relapse { unready, since_ms, last_ms, answer, .. } = relapse;
-    let (well, since, last) = (moment(well_ms), moment(*since_ms), moment(*last_ms));
-    let when = if since == last { format!("at {since}") } else { format!("from {since} to {last}") };
-    let answer = answer.as_ref().map_or_else(String::new, |answer| format!(": {answer}"));
-    format!("was well at {well}, and then not ready {unready} times, {when}{answer}")
 }
 
 /// When the gateway was asked to be disturbed, and what it answered.

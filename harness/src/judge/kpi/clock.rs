@@ -5,6 +5,7 @@ use crate::{
     history::{History, Violation},
     journal::Gauge,
     judge::{
+        Note,
         kpi::{case::Case, missing_samples},
         stats::Segment,
         verdict::assessment::Assessment,
@@ -43,16 +44,17 @@ pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
     let mut unset_apart = case.history.series.unset_clock.apart_by_minute();
     [&mut offsets, &mut unset, &mut apart, &mut unset_apart].into_iter().for_each(warm);
     if !unset.is_empty() && (spread(&unset) - spread(&offsets)).abs() > SET_MS_MIN {
-        found.evidence.notes.push("our own clock was set meanwhile; what counts is the lesser drift".to_owned());
+        found.evidence.notes.push(Note::OwnClockSet);
         if spread(&unset) < spread(&offsets) {
             (offsets, apart) = (unset, unset_apart);
         }
     }
     found.samples = offsets.len() as u64;
-    found.lack = missing_samples::of_source("GET /health", case.history).or_else(|| {
-        let never = "the gateway's clock was never read out of chaos windows".to_owned();
-        offsets.is_empty().then_some(never)
-    });
+    if let Some(failure) = missing_samples::of_source("GET /health", case.history) {
+        found.lack.push(Note::SourceFailed(failure).into());
+    } else if offsets.is_empty() {
+        found.lack.push("the gateway's clock was never read out of chaos windows".to_owned().into());
+    }
 
     let by_offset = |a: &&(u64, f64), b: &&(u64, f64)| a.1.total_cmp(&b.1);
     let (Some(least), Some(greatest)) = (offsets.iter().min_by(by_offset), offsets.iter().max_by(by_offset)) else {
@@ -61,12 +63,9 @@ pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
     let step_ms = step_ms(case.history);
     let moved_ms = (greatest.1 - least.1 - step_ms).max(0.0);
     found.value = Some(moved_ms);
-    found.evidence.notes.push(format!("offset from {:.0} ms to {:.0} ms", least.1, greatest.1));
+    found.evidence.notes.push(Note::ClockOffsets { least_ms: least.1, greatest_ms: greatest.1 });
     if step_ms > 0.0 {
-        found.evidence.notes.push(format!(
-            "GET /health tells the time in steps of {step_ms:.0} ms: its clock is seen to move where that is by more than a \
-             step, and a step less is counted"
-        ));
+        found.evidence.notes.push(Note::ClockInSteps { step_ms });
         apart.iter_mut().for_each(|(_, ms)| *ms -= step_ms);
     }
     if several_clocks(&mut found, &apart) {
@@ -102,8 +101,7 @@ fn several_clocks(found: &mut Assessment, apart: &Segment) -> bool {
         .filter(|(_, ms)| !found.target.is_met_by(*ms))
         .map(|(minute, ms)| offender(*minute, *ms, "from one reading to the next".to_owned()))
         .collect();
-    let note = format!("readings are that far apart within {} single minutes: do several clocks answer?", over.len());
-    found.evidence.notes.push(note);
+    found.evidence.notes.push(Note::ClockReadingsApart { minutes: over.len() });
     found.evidence.over = over.len() as u64;
     found.evidence.worst.extend(over.iter().max_by(|a, b| by_value(a, b)).cloned());
     found.evidence.first = over.into_iter().next();
@@ -149,7 +147,7 @@ mod tests {
     use crate::{
         catalog::{Kpi, Suite},
         journal::{Gauge, GaugeSummary, Interval},
-        judge::{Judgement, Verdict, fixtures::soak::Soak},
+        judge::{Judgement, Note, Verdict, fixtures::soak::Soak},
     };
 
     /// A soak in which the gateway's clock is so far from ours in the second hour, and so far from ours as if nobody had
@@ -206,7 +204,7 @@ mod tests {
     fn a_clock_that_is_told_in_steps_moves_where_it_moves_by_more_than_a_step() {
         let in_seconds = in_steps_of(1_000.0, 999.0);
         assert_eq!((Verdict::Pass, Some(0.0)), (in_seconds.verdict, in_seconds.value));
-        assert!(in_seconds.evidence.notes.iter().any(|note| note.contains("in steps of 1000 ms")), "{in_seconds:#?}");
+        assert!(in_seconds.evidence.notes.contains(&Note::ClockInSteps { step_ms: 1_000.0 }), "{in_seconds:#?}");
         let moved = in_steps_of(1_000.0, 1_600.0);
         assert_eq!((Verdict::Fail, Some(600.0)), (moved.verdict, moved.value));
         assert_eq!(Some(3_600_000), moved.evidence.first.map(|first| first.at_ms));
@@ -238,7 +236,7 @@ mod tests {
         assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
         assert!(judgement.value.unwrap() > 3_590_000.0);
         assert_eq!(Some(20 * 60_000), judgement.evidence.first.map(|first| first.at_ms));
-        assert!(judgement.evidence.notes.iter().any(|note| note.contains("within 20 single minutes")));
+        assert!(judgement.evidence.notes.contains(&Note::ClockReadingsApart { minutes: 20 }));
         assert_eq!(Verdict::Fail, two_clocks_in(20..23).verdict);
         assert_eq!(Verdict::Pass, two_clocks_in(20..22).verdict, "a clock may be set, and set back");
         assert_eq!(Verdict::Pass, two_clocks_in(2..9).verdict, "nor is a warm-up judged");

@@ -5,11 +5,11 @@ use crate::{
     history::History,
     journal::Gauge,
     judge::{
-        Judged, Judgement, Targets,
+        Judged, Judgement, Note, Targets,
         kpi::{
             case::Case,
             missing_samples,
-            process_segment::{Lived, SEGMENT_FLOORS_MIN, SETTLES, lives, warm_up_minutes},
+            process_segment::{Lived, SEGMENT_FLOORS_MIN, lives, warm_up_minutes},
             processes,
             undercount::undercounted,
         },
@@ -28,15 +28,17 @@ const SEGMENTS_READ: usize = 4;
 pub(in crate::judge) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
     let mut found = case.open("steady minutes");
     let lives = measure(&mut found, gauge, case.plan, case.targets, case.history);
-    let why =
-        missing_samples::of_scrapes(metrics(gauge), case.history).or_else(|| missing_samples::of_process(case.history));
-    if !lives.iter().any(|lived| lived.is_undecided) {
-        found.lack = why.or(found.lack);
+    let mut why = missing_samples::of_scrapes(metrics(gauge), case.history);
+    if why.is_empty() {
+        why.extend(missing_samples::of_process(case.history).map(Note::SourceFailed));
+    }
+    if !why.is_empty() && !lives.iter().any(|lived| lived.is_undecided) {
+        found.lack = why.into_iter().map(Into::into).collect();
     }
     if found.value.is_some_and(|rise| found.target.is_met_by(rise)) {
         let mut own = lives.iter().filter(|lived| !lived.is_over_all);
         if let Some(too_few) = own.find_map(|lived| undercounted(gauge, &lived.segment, case.limit())) {
-            (found.value, found.lack) = (None, Some(too_few));
+            (found.value, found.lack) = (None, vec![too_few.into()]);
         }
     }
     let is_met = found.value.is_some_and(|rise| found.target.is_met_by(rise));
@@ -44,7 +46,7 @@ pub(in crate::judge) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
     if found.value.is_some()
         && let Some(doubt) = processes::doubt(gauge, is_met, warm_up_ms, case.history)
     {
-        (found.value, found.lack) = (None, Some(doubt));
+        (found.value, found.lack) = (None, vec![doubt.into()]);
     }
     found
 }
@@ -79,11 +81,11 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
             if !is_worse || found.value.is_none() {
                 continue;
             }
-            found.evidence.notes.push(format!("over all lives: {}", lived.describe(limit)));
+            found.evidence.notes.push(lived.note(limit));
         } else {
             told += 1;
             if told <= SEGMENTS_TOLD_MAX {
-                found.evidence.notes.push(lived.describe(limit));
+                found.evidence.notes.push(lived.note(limit));
             }
         }
         let (Some(grown), Some(rise), Some(teeth)) = (grown, rise, teeth) else { continue };
@@ -110,12 +112,9 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
     let are_several = history.timeline.lives.are_several() && gauge != Gauge::HarnessRss && is_apart;
     // Before they are told one by one: whoever reads the first few should know that there are more.
     if are_several {
-        found
-            .evidence
-            .notes
-            .insert(0, format!("several processes answer in turn, and each is judged apart; {told} were seen"));
+        found.evidence.notes.insert(0, Note::LivesInTurn { lives: told });
     } else if told > SEGMENTS_READ {
-        found.evidence.notes.insert(0, format!("the process was another {} times", told - 1));
+        found.evidence.notes.insert(0, Note::LivesInSequence { changes: told - 1 });
     }
     found.evidence.worst.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
     found.evidence.worst.truncate(crate::history::WORST_MAX);
@@ -124,14 +123,13 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
     {
         // Whether that is garbage nobody can tell, so it is neither good nor bad.
         found.value = None;
-        found.lack =
-            Some(format!("memory grew by {rise:.1} %, and no collection tells whether that is garbage: {SETTLES}"));
+        found.lack = vec![Note::GarbageUnknown { rise_percent: rise }.into()];
     } else if found.value.is_none() && !segments.is_empty() {
         let lives = if told == 1 { "the process".to_owned() } else { format!("none of the process's {told} lives") };
         let has = if told == 1 { "has not" } else { "has" };
-        found.lack = Some(format!("{lives} {has} {SEGMENT_FLOORS_MIN} steady minutes after its warm-up"));
+        found.lack = vec![format!("{lives} {has} {SEGMENT_FLOORS_MIN} steady minutes after its warm-up").into()];
     } else if segments.is_empty() {
-        found.lack = Some(format!("{gauge} was never measured out of chaos windows"));
+        found.lack = vec![format!("{gauge} was never measured out of chaos windows").into()];
     }
     segments
 }

@@ -8,6 +8,7 @@ use crate::{
     history::Scope,
     journal::Timing,
     judge::{
+        Note,
         kpi::{
             arrivals::{CERTAIN, whole},
             case::Case,
@@ -32,25 +33,21 @@ pub(in crate::judge) fn from_browsers(found: &mut Assessment, case: Case<'_>, qu
     let counted = found.value.map_or_else(String::new, |ms| format!(" (without it this would be {})", whole(ms)));
     by_timing(found, case, quantile, Timing::ShownAsABrowser, Scope::Steady);
     "steady events on the stream that asks as a browser does".clone_into(&mut found.evidence.sample_name);
-    found.fault = Some(format!(
+    let fault = format!(
         "stream {} shows one event in ten over {} later than the other {others} do{counted}, and /ready takes {} there and \
          back: does something compress streams and hold events back until its buffer is full? It has to be flushed after every \
          event, or to leave text/event-stream alone",
         name(case),
         whole(late_ms),
         whole(ready_ms)
-    ));
+    );
+    found.fault = Some(fault.into());
 }
 
 /// Notes with events that a stream lacks that they may be held back from it, where that is so.
 pub(in crate::judge) fn note_with_gaps(found: &mut Assessment, case: Case<'_>) {
     if found.value.is_some_and(|value| !found.target.is_met_by(value)) && late(case).is_some() {
-        let note = format!(
-            "stream {} shows events late (see sse_write_p99): those that it lacks may be held back from it, and come once \
-             there are more",
-            name(case)
-        );
-        found.evidence.notes.push(note);
+        found.evidence.notes.push(Note::EventsHeldBack { stream: name(case) });
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     history::{Bounds, Scope, limit_us},
     journal::{Counter, Source, Timing},
     judge::{
-        PhaseValue,
+        HistogramGap, Note, PhaseValue,
         kpi::{
             arrivals,
             backdate::backdate_to_window,
@@ -33,13 +33,10 @@ pub(in crate::judge) fn start_to_log(case: Case<'_>) -> Assessment {
     });
     let unseen = case.history.totals.counter(Counter::FirstLinesUnseen, Scope::Steady);
     if unseen > 0 {
-        found.evidence.notes.push(format!(
-            "the first log line of {unseen} runs came before their own stream was open, which does not replay it; they count \
-             with the moment when the stream opened, which is later"
-        ));
+        found.evidence.notes.push(Note::FirstLinesUnseen { runs: unseen });
     }
     if found.samples == 0 {
-        found.lack = Some("no run wrote a log line".to_owned());
+        found.lack.push("no run wrote a log line".to_owned().into());
     }
     unless_late(&mut found, case);
     found
@@ -74,8 +71,8 @@ fn unless_late(found: &mut Assessment, case: Case<'_>) {
     let lateness = Lateness::of(case.history, case.targets);
     let observed = observed_ms(case).filter(|_| found.value.is_some() && found.fault.is_none());
     let explained = observed.and_then(|ms| lateness::explanation(&lateness, case.quantile(), ms, found.target));
-    if explained.is_some() {
-        (found.value, found.lack) = (None, explained);
+    if let Some(explained) = explained {
+        (found.value, found.lack) = (None, vec![explained.into()]);
     }
 }
 
@@ -110,7 +107,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         found.samples = total;
         found.evidence.over = cells.certainly_above(limit_ms / 1_000.0);
         found.evidence.by_phase = upper_bounds_by_phase(case, quantile, source);
-        found.evidence.notes.push(by_buckets(source, lower, upper));
+        found.evidence.notes.push(Note::ByHistogram { source, lower_ms: lower, upper_ms: finite(upper) });
         found.value = Some(if upper.is_finite() { upper } else { lower });
         if let Some(ranks) = confidence::ranks(quantile, total) {
             // The truth may lie anywhere within the buckets of the two ranks.
@@ -143,25 +140,22 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
             found.evidence.first = firsts.into_iter().flatten().min_by_key(|first| first.at_ms);
             found.evidence.worst = worst_over(case.history, timing, Scope::All, limit_us);
             found.fault =
-                (!upper.is_finite()).then(|| format!("{source} has no bound above {lower} ms, and it is over"));
+                (!upper.is_finite()).then(|| format!("{source} has no bound above {lower} ms, and it is over").into());
         }
         return found;
     }
 
     by_timing(&mut found, case, quantile, timing, Scope::All);
-    let histogram_says = match bounds.err().flatten() {
-        Some(Bounds { lower, upper }) => {
-            format!("{source} puts it between {lower} and {upper} ms, which does not say on which side of the target")
-        }
-        None if total > 0 => format!("{source} has {total} samples of {}", found.promised),
-        None => format!("{source} has no samples"),
+    let gap = match bounds.err().flatten() {
+        Some(Bounds { lower, upper }) => HistogramGap::Between { lower_ms: lower, upper_ms: finite(upper) },
+        None if total > 0 => HistogramGap::Few { samples: total, promised: found.promised },
+        None => HistogramGap::Empty,
     };
     if is_too_few(found.samples, found.promised) {
         let scrapes = missing_samples::of_scrapes(&[source.name()], case.history);
-        let scrapes = scrapes.map_or_else(String::new, |scrapes| format!(" ({scrapes})"));
-        found.lack = Some(format!("{histogram_says}{scrapes}, and {} {events} say how long they took", found.samples));
+        found.lack.push(Note::NeitherDecides { source, gap, scrapes, events: found.samples }.into());
     } else {
-        found.evidence.notes.push(format!("by {events}: {histogram_says}"));
+        found.evidence.notes.push(Note::ByEvents { source, gap });
     }
     if timing == Timing::EventDelivery {
         arrivals::note(&mut found, case);
@@ -169,7 +163,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         unless_late(&mut found, case);
     }
     if cells.malformed > 0 {
-        found.evidence.notes.push(format!("{source} made no sense in {} intervals", cells.malformed));
+        found.evidence.notes.push(Note::HistogramMalformed { source, intervals: cells.malformed });
     }
     found
 }
@@ -186,10 +180,9 @@ fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: S
     let reported_ms = ms(value_us(&reported, quantile, max_us));
     if reported_ms > case.limit() {
         let limit_us = limit_us(case.limit());
-        found.fault = Some(format!(
-            "{source} puts it at {} ms at most, and events say {reported_ms:.0} ms",
-            found.value.unwrap_or(0.0)
-        ));
+        let at_most_ms = found.value.unwrap_or(0.0);
+        let fault = format!("{source} puts it at {at_most_ms} ms at most, and events say {reported_ms:.0} ms");
+        found.fault = Some(fault.into());
         found.value = Some(reported_ms);
         found.evidence.over = reported.count_above(limit_us);
         found.evidence.first = first_over(case.history, timing, Scope::All, limit_us);
@@ -198,10 +191,9 @@ fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: S
     }
 }
 
-/// Where the gateway's histogram puts a quantile, in words.
-fn by_buckets(source: Source, lower: f64, upper: f64) -> String {
-    let at_most = if upper.is_finite() { format!(", at most {upper} ms") } else { String::new() };
-    format!("by the gateway's own histogram, {source}: more than {lower} ms{at_most}")
+/// An upper bound, unless the bucket has none.
+fn finite(bound: f64) -> Option<f64> {
+    Some(bound).filter(|bound| bound.is_finite())
 }
 
 fn upper_bounds_by_phase(case: Case<'_>, quantile: f64, source: Source) -> Vec<PhaseValue> {

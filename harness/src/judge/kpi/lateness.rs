@@ -29,8 +29,7 @@ use crate::{
     catalog::Target,
     history::{History, Scope},
     journal::{LatencyHistogram, Timing},
-    judge::{Targets, stats::confidence, verdict::assessment::percent},
-    plan::moment,
+    judge::{Note, Targets, stats::confidence, verdict::assessment::percent},
 };
 
 /// If more starts than this are late, percent of all, the load was not the load of the plan.
@@ -62,12 +61,11 @@ impl Lateness {
         crate::judge::kpi::quantiles::ms(self.histogram.quantile_us(quantile))
     }
 
-    /// What there is to say about starts that were late, in words; none where none was.
-    pub(in crate::judge) fn note(&self) -> Option<String> {
+    /// The starts that were late; none where none was.
+    pub(in crate::judge) fn note(&self) -> Option<Note> {
         let (late, starts, limit_ms) = (self.late(), self.starts(), self.limit.limit());
         let latest_ms = crate::judge::kpi::quantiles::ms(self.histogram.max_us());
-        (late > 0)
-            .then(|| format!("{late} of {starts} starts were more than {limit_ms} ms late, {latest_ms:.0} ms at most"))
+        (late > 0).then_some(Note::StartsLate { late, starts, limit_ms, latest_ms })
     }
 
     /// Why the load was not the load of the plan; none where it was.
@@ -105,9 +103,8 @@ pub(in crate::judge) fn explanation(
 }
 
 /// The session itself stood still until a moment. What came due during that time came late.
-pub(in crate::judge) fn stood_still((at_ms, stalled_ms): &(u64, u64)) -> String {
-    let seconds = as_ms(*stalled_ms) / 1_000.0;
-    format!("the session stood still for {seconds:.1} s, to {}: it was stopped, or got no processor", moment(*at_ms))
+pub(in crate::judge) fn stood_still((at_ms, stalled_ms): &(u64, u64)) -> Note {
+    Note::SessionStoodStill { until_ms: *at_ms, stalled_ms: *stalled_ms }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^52 milliseconds are 142 thousand years")]

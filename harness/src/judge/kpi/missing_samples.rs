@@ -3,8 +3,8 @@
 use crate::{
     catalog::Kpi,
     history::{FailureRecord, History, Scope},
-    journal::{Counter, EndReason},
-    judge::{Judgement, kpi::chaos, verdict::assessment::Assessment},
+    journal::{Counter, EndReason, is_process_source},
+    judge::{Judgement, Note, Reason, SourceFailure, kpi::chaos, verdict::assessment::Assessment},
     plan::{Plan, moment},
 };
 
@@ -13,18 +13,21 @@ pub(in crate::judge) fn into_judgement(found: Assessment, plan: &Plan, history: 
     found.into_judgement(|known| explain(known, plan, history))
 }
 
-/// The cause of a lack of samples, in words: first the end of the session where it came early, then what the judge
+/// The cause of a lack of samples: first the end of the session where it came early, then what the judge
 /// knows of its source, then holes.
-fn explain(known: Option<String>, plan: &Plan, history: &History) -> String {
-    let early = of_early_end(plan, history);
-    if let (true, Some(early)) = (history.is_empty(), &early) {
-        return early.clone();
+fn explain(known: Vec<Reason>, plan: &Plan, history: &History) -> Vec<Reason> {
+    let mut causes: Vec<Reason> = of_early_end(plan, history).map(Reason::Text).into_iter().collect();
+    if history.is_empty() {
+        return causes;
     }
-    let mut causes: Vec<String> = early.into_iter().chain(known).collect();
+    causes.extend(known);
     if let Some((from_ms, to_ms, why)) = history.timeline.holes.first() {
-        causes.push(format!("nothing was played from {} to {}: {why}", moment(*from_ms), moment(*to_ms)));
+        causes.push(format!("nothing was played from {} to {}: {why}", moment(*from_ms), moment(*to_ms)).into());
     }
-    if causes.is_empty() { "fewer samples than the plan promised".to_owned() } else { causes.join("; ") }
+    if causes.is_empty() {
+        causes.push("fewer samples than the plan promised".to_owned().into());
+    }
+    causes
 }
 
 /// Why the session stopped before its plan was played; none where it was played.
@@ -50,26 +53,24 @@ pub(in crate::judge) fn of_early_end(plan: &Plan, history: &History) -> Option<S
     }
 }
 
-/// What a source answered when it last did not answer as it should: "GET /health answered 404 (12 times)". `route` is what
-/// the contract calls it.
-pub(in crate::judge) fn of_source(route: &str, history: &History) -> Option<String> {
-    history.timeline.sources.get_key_value(&*history.route(route)).map(describe)
+/// What a source answered when it last did not answer as it should. `route` is what the contract calls it.
+pub(in crate::judge) fn of_source(route: &str, history: &History) -> Option<SourceFailure> {
+    history.timeline.sources.get_key_value(&*history.route(route)).map(failure)
 }
 
 /// The same of a process that was looked at.
-pub(in crate::judge) fn of_process(history: &History) -> Option<String> {
-    history.timeline.sources.iter().find(|(source, _)| source.starts_with("process ")).map(describe)
+pub(in crate::judge) fn of_process(history: &History) -> Option<SourceFailure> {
+    history.timeline.sources.iter().find(|(source, _)| is_process_source(source)).map(failure)
 }
 
-fn describe((source, record): (&String, &FailureRecord)) -> String {
-    let (count, whence) =
-        if record.steady_count > 0 { (record.steady_count, "") } else { (record.count, ", in chaos windows only") };
-    let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-    format!("{source} answered {} ({times}{whence})", record.answer)
+fn failure((source, record): (&String, &FailureRecord)) -> SourceFailure {
+    let is_in_windows = record.steady_count == 0;
+    let times = if is_in_windows { record.count } else { record.steady_count };
+    SourceFailure { source: source.clone(), answer: record.answer.clone(), times, is_in_windows }
 }
 
 /// Why the gateway's metrics do not say something: scrapes that failed, or names that they lack.
-pub(in crate::judge) fn of_scrapes(names: &[&str], history: &History) -> Option<String> {
+pub(in crate::judge) fn of_scrapes(names: &[&str], history: &History) -> Vec<Note> {
     let scrapes = history.totals.counter(Counter::Scrapes, Scope::All);
     let failed_of = |scope| {
         history
@@ -81,18 +82,17 @@ pub(in crate::judge) fn of_scrapes(names: &[&str], history: &History) -> Option<
     // Those that S2 disturbed itself, and a few others, leave enough samples for every KPI, and are no cause.
     let decides = failed_of(Scope::Steady).saturating_mul(10) > history.totals.counter(Counter::Scrapes, Scope::Steady);
     let answered = history.timeline.sources.get_key_value(&*history.route("GET /metrics"));
-    let failure = answered
-        .filter(|_| failed > 0)
-        .map(|(source, record)| format!("{source} answered {} ({failed} of {scrapes} scrapes)", record.answer));
+    let failure = answered.filter(|_| decides && failed > 0).map(|(source, record)| {
+        let (source, answer) = (source.clone(), record.answer.clone());
+        Note::ScrapesFailed { source, answer, failed, scrapes }
+    });
     let lacks = |name: &&&str| history.timeline.missing_metrics.contains(**name);
-    let missing: Vec<&str> = names.iter().filter(lacks).copied().collect();
+    let names: Vec<String> = names.iter().filter(lacks).map(|name| (*name).to_owned()).collect();
     // A name may be there, and be of no use: then the source has said why.
-    let said = answered.filter(|_| !decides).map_or_else(String::new, |(_, record)| format!(" ({})", record.answer));
-    let missing = (!missing.is_empty()).then(|| format!("the metrics lack {}{said}", missing.join(", ")));
-    let unscraped = (scrapes == 0).then(|| "the metrics were never scraped".to_owned());
-    let others = [missing, unscraped].into_iter().flatten();
-    let causes: Vec<String> = if decides { failure.into_iter().chain(others).collect() } else { others.collect() };
-    (!causes.is_empty()).then(|| causes.join("; "))
+    let answer = answered.filter(|_| !decides).map(|(_, record)| record.answer.clone());
+    let missing = (!names.is_empty()).then_some(Note::MetricsLack { names, answer });
+    let unscraped = (scrapes == 0).then_some(Note::NeverScraped);
+    [failure, missing, unscraped].into_iter().flatten().collect()
 }
 
 /// What the routes answered that a KPI has its samples from, where they did not answer as they should.

@@ -26,7 +26,7 @@ use crate::{
     catalog::{Kpi, Target},
     history::{History, Scope, ViolationKind},
     journal::{Counter, Gauge, Source, Timing},
-    judge::{Judgement, Targets, kpi::case::Case, verdict::assessment::Assessment},
+    judge::{Judgement, Reason, Targets, kpi::case::Case, verdict::assessment::Assessment},
     plan::Plan,
 };
 
@@ -89,9 +89,7 @@ const fn judge_of(kpi: Kpi) -> KpiJudge {
 /// Judges one KPI.
 pub(in crate::judge) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, history: &History) -> Judgement {
     let mut found = (judge_of(kpi).judge)(Case { kpi, plan, targets, history });
-    let causes: Vec<String> =
-        found.lack.take().into_iter().chain(missing_samples::of_routes(kpi, plan, history)).collect();
-    found.lack = (!causes.is_empty()).then(|| causes.join("; "));
+    found.lack.extend(missing_samples::of_routes(kpi, plan, history).map(Reason::Text));
     processes::note(&mut found, kpi, history);
     restarts::note(&history.timeline.lives, &mut found, kpi);
     missing_samples::into_judgement(found, plan, history)

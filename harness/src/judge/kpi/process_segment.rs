@@ -6,9 +6,9 @@ use crate::{
     history::{History, MinuteMinima},
     journal::Gauge,
     judge::{
-        Targets,
+        LifeGrowth, Note, RetainedBy, Targets,
         kpi::{
-            retained::{InUse, RetainedBy, in_use},
+            retained::{InUse, in_use},
             scale::{BASE_BYTES_MIN, Scale},
         },
         stats::{
@@ -22,9 +22,6 @@ use crate::{
 
 /// A segment with fewer floors after its warm-up is left out: a line through less says nothing.
 pub(in crate::judge) const SEGMENT_FLOORS_MIN: usize = 10;
-/// What would tell garbage from memory in use.
-pub(in crate::judge) const SETTLES: &str =
-    "[calls.collect_garbage] in the dialect, or metrics of the runtime's heap, would tell";
 /// What falls by less than this share of the limit is a wobble; by more, a tooth.
 const SWING_SHARE: f64 = 0.5;
 /// The least swing, for targets near nothing: percent, or a count.
@@ -114,31 +111,24 @@ impl Lived {
         self.grown.is_some_and(|grown| matches!(grown.by, By::Teeth(3..) | By::Floors | By::Ends))
     }
 
-    pub(in crate::judge) fn describe(&self, limit: f64) -> String {
-        let growth = self.scale.describe(&self.segment, &self.life.warm, self.grown);
-        let resident = || {
-            let value = |floor: Option<&(u64, f64)>| floor.map_or_else(String::new, |floor| self.scale.format(floor.1));
-            let began = self.life.began.max(self.life.warm.first().map_or(0, |first| first.0));
-            let warm = self.segment.iter().find(|floor| floor.0 >= began);
-            format!("resident memory {} to {}", value(warm), value(self.segment.last()))
+    pub(in crate::judge) fn note(&self, limit: f64) -> Note {
+        let (first, last) = (self.segment.first(), self.segment.last());
+        let began = self.life.began.max(self.life.warm.first().map_or(0, |first| first.0));
+        let warm = self.segment.iter().find(|floor| floor.0 >= began);
+        let base_min_bytes = match self.scale {
+            Scale::Memory { base_min } => Some(base_min),
+            Scale::Count => None,
         };
-        let count = self.life.warm.len();
-        match self.way {
-            RetainedBy::Heap => {
-                format!("{growth}: in use on the heap after full collections, by its metrics; {}", resident())
-            }
-            RetainedBy::HeapAndRest => {
-                format!("{growth}: in use after full collections, by the metrics of the heap; {}", resident())
-            }
-            RetainedBy::HeapFloors => format!("{growth}: in use at most, by the metrics of the heap; {}", resident()),
-            RetainedBy::Requested => {
-                format!("{growth}: right after {count} collections that were asked for; {}", resident())
-            }
-            RetainedBy::Resident if self.needed_allowance(limit) => {
-                format!("{growth}; whether that is garbage is not known: {SETTLES}")
-            }
-            RetainedBy::Resident => growth,
-        }
+        Note::Life(LifeGrowth {
+            is_over_all: self.is_over_all,
+            base_min_bytes,
+            minutes: first.zip(last).map(|(first, last)| (first.0, last.0)),
+            floors: self.life.warm.len(),
+            growth: self.grown,
+            retained_by: self.way,
+            resident_bytes: [warm, last].map(|floor| floor.map(|floor| floor.1)),
+            may_be_garbage: self.way == RetainedBy::Resident && self.needed_allowance(limit),
+        })
     }
 
     /// Whether it grew by more of its own size than the target allows.

@@ -1,10 +1,10 @@
 //! Which processes the gateway's memory, descriptors and counts are of, and whether these can be believed.
 
 use crate::{
-    catalog::{Kpi, SampleSource},
+    catalog::Kpi,
     history::History,
     journal::Gauge,
-    judge::{stats::trend::median, verdict::assessment::Assessment},
+    judge::{Note, stats::trend::median, verdict::assessment::Assessment},
     plan::moment,
 };
 
@@ -18,22 +18,13 @@ pub(in crate::judge) fn note(found: &mut Assessment, kpi: Kpi, history: &History
     let is_read = history.totals.gauge(Gauge::GatewayProcesses).is_some();
     let source = kpi.spec().source;
     if source.is_process() && is_read {
-        let of = history.totals.gauge(Gauge::GatewayProcesses);
-        let most = of.map_or(1.0, |total| total.max);
-        let processes = if most > 1.0 { format!("; at most {most:.0} processes") } else { String::new() };
-        let read = readings.read.join("; then ");
-        if !read.is_empty() {
-            found.evidence.notes.push(format!("read from the processes of this machine: {read}{processes}"));
+        let most = history.totals.gauge(Gauge::GatewayProcesses).map(|total| total.max).filter(|most| *most > 1.0);
+        if !readings.read.is_empty() {
+            found.evidence.notes.push(Note::ProcessesRead { read: readings.read.clone(), most });
         }
     }
     if let Some(several) = readings.several.filter(|_| source.is_metrics(is_read)) {
-        let how = match source {
-            SampleSource::ProcessEach => "each is judged by itself",
-            SampleSource::ProcessSum | SampleSource::MetricsGauge => "the last values of all are added up",
-            SampleSource::MetricsHistogram | SampleSource::Session => "what each has counted is kept apart",
-        };
-        let most = several.most;
-        found.evidence.notes.push(format!("{most} processes answered the metrics in turn; {how}"));
+        found.evidence.notes.push(Note::MetricsInTurn { processes: several.most, source });
     }
 }
 
@@ -120,7 +111,7 @@ mod tests {
         let few = history(-11.0, true, true, &[]);
         let said = doubt(Gauge::GatewayFdSurplus, true, WARM_UP_MS, &few).unwrap();
         assert!(
-            said.starts_with("the process that is read has 11 open descriptors fewer than S2 has connections"),
+            said.contains("the process that is read has 11 open descriptors fewer than S2 has connections"),
             "{said}"
         );
         assert!(said.contains("(31 at last)") && said.contains("S2_GATEWAY_PID"), "{said}");

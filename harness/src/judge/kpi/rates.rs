@@ -1,13 +1,13 @@
 //! Shares: of probes, of runs, of reconnects, of requests.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     catalog::Phase,
     history::{History, Scope, ViolationKind},
     journal::{Counter, Timing},
     judge::{
-        PhaseValue,
+        Note, PhaseValue,
         kpi::{backdate::backdate_to_window, case::Case},
         stats::confidence,
         verdict::assessment::{Assessment, percent},
@@ -45,9 +45,7 @@ pub(in crate::judge) fn availability(case: Case<'_>) -> Assessment {
     .found_with_repetitions(case, Counter::ProbesRepeated);
     let unheard = case.history.totals.counter(Counter::ReadyUnheard, Scope::Steady);
     if unheard > 0 {
-        found.evidence.notes.push(format!(
-            "{unheard} probes without an answer are not counted: the harness itself stood still while they waited"
-        ));
+        found.evidence.notes.push(Note::ProbesUnheard { probes: unheard });
         // Too few samples prove nothing, unless it is missed although all of these were answered.
         let counted = |counter| case.history.totals.counter(counter, Scope::Steady);
         let at_best = percent(
@@ -75,14 +73,10 @@ pub(in crate::judge) fn run_success(case: Case<'_>) -> Assessment {
     let is_missed = found.value.is_some_and(|value| !found.target.is_met_by(value));
     let (unread, ended) = (counted(Counter::RunsUnread), counted(Counter::RunsEnded));
     if unread > 0 {
-        let note = format!(
-            "the record of {unread} runs could not be read, so nobody can say how they ended: a limit of S2's, which the \
-             record names (`limits.answer_size` in the dialect, where it is the size)"
-        );
         // Each of them may have failed. Where those that were read have missed the target, the others do not matter.
         let worst = percent(counted(Counter::RunsSucceeded), ended.saturating_add(unread));
         let may_miss = worst.is_none_or(|worst| !found.target.is_met_by(worst));
-        found.unproven_where(may_miss && !is_missed, note);
+        found.unproven_where(may_miss && !is_missed, Note::RunsUnread { runs: unread });
     }
     if let Some(note) = unended(case.history) {
         found.unproven_where(!is_missed, note);
@@ -92,21 +86,11 @@ pub(in crate::judge) fn run_success(case: Case<'_>) -> Assessment {
 
 /// Runs that never ended. Each is one failed run of those that the target allows; but a gateway keeps what it has of a run
 /// until the run ends, so that these add up until nothing is left.
-fn unended(history: &History) -> Option<String> {
-    let unended = history.totals.counter(Counter::RunsUnended, Scope::All);
-    let runs = history.violations.first(ViolationKind::RunUnended, Scope::All);
-    let named: Vec<String> = runs
-        .iter()
-        .take(UNENDED_NAMED_MAX)
-        .map(|run| {
-            format!("{}{}", run.subject, run.answer.as_ref().map(|answer| format!(" {answer}")).unwrap_or_default())
-        })
-        .collect();
-    (unended > 0).then(|| format!(
-        "{unended} runs had not ended when the soak did ({}), with no chaos in between: a gateway that never ends some of its \
-         runs runs out of something in time. If runs may take that long, a longer `timeout` in [w1_realistic_runs] says so",
-        named.join(", ")
-    ))
+fn unended(history: &History) -> Option<Note> {
+    let runs = history.totals.counter(Counter::RunsUnended, Scope::All);
+    let mut first = history.violations.first(ViolationKind::RunUnended, Scope::All);
+    first.truncate(UNENDED_NAMED_MAX);
+    (runs > 0).then_some(Note::RunsUnended { runs, first })
 }
 
 /// `sse_reconnect_success`: attempts to come back that opened a stream, of all, steady.
@@ -137,13 +121,11 @@ pub(in crate::judge) fn reconnect_rate(case: Case<'_>) -> Assessment {
     let counted = |counter| case.history.totals.counter(counter, Scope::Steady);
     let closed = counted(Counter::StreamsClosed);
     if closed > 0 {
-        found.evidence.notes.push(format!("{closed} streams were closed in good order, which is no drop"));
+        found.evidence.notes.push(Note::StreamsClosed { streams: closed });
     }
     let silent = counted(Counter::StreamsSilent);
     if silent > 0 {
-        found.evidence.notes.push(format!(
-            "S2 closed {silent} streams itself, since nothing came on them for [limits] stream_idle, which is no drop"
-        ));
+        found.evidence.notes.push(Note::StreamsSilent { streams: silent });
     }
     // It is what a reader needs first.
     found.evidence.notes.splice(0..0, connection_age(case.history));
@@ -155,34 +137,15 @@ const AGES_WITHIN: f64 = 0.2;
 /// Fewer closings show no rule.
 const AGES_MIN: u64 = 4;
 
-/// The key to write where the gateway closes streams in good order at one age.
-fn connection_age(history: &History) -> Option<String> {
+/// The age at which the gateway closes streams in good order, if it is one.
+fn connection_age(history: &History) -> Option<Note> {
     let dropped = history.totals.counter(Counter::StreamsDropped, Scope::Steady);
     let ages = history.totals.histogram(Timing::StreamAge, Scope::Steady);
     let [low_us, median_us, high_us] = [0.1, 0.5, 0.9].map(|quantile| ages.quantile_us(quantile));
     #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
     let is_one_age = (high_us - low_us) as f64 <= AGES_WITHIN * median_us as f64;
-    if dropped == 0 || ages.len() < AGES_MIN || !is_one_age {
-        return None;
-    }
-    let seconds = |us: u64| format!("{:.0} s", Duration::from_micros(us).as_secs_f64());
-    Some(format!(
-        "{} streams were closed in good order at the same age ({} to {}): if that is how long the gateway lets a stream \
-         live, the dialect says so with [limits] connection_age = \"{}\"",
-        ages.len(),
-        seconds(low_us),
-        seconds(high_us),
-        written(Duration::from_micros(median_us))
-    ))
-}
-
-/// A duration as it would be written in a setting.
-pub(in crate::judge) fn written(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64().round().max(1.0);
-    // A rule is a round number; the closings are a little later than it says.
-    let nearest = [60.0, 30.0, 10.0, 5.0].into_iter().map(|step: f64| (seconds / step).round() * step);
-    let round = nearest.filter(|round| *round > 0.0).find(|round| (seconds - round).abs() <= 0.02 * seconds);
-    humantime::format_duration(Duration::from_secs_f64(round.unwrap_or(seconds))).to_string()
+    let is_known = dropped > 0 && ages.len() >= AGES_MIN && is_one_age;
+    is_known.then_some(Note::ClosedAtOneAge { streams: ages.len(), low_us, median_us, high_us })
 }
 
 /// Fewer errors in a window say nothing of it alone: what was under way when the gateway went down may well fail.
@@ -204,27 +167,26 @@ pub(in crate::judge) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
     let mut found = share.found_with_repetitions(case, Counter::RequestsRepeated);
     let unread = case.history.totals.counter(Counter::AnswersUnread, scope);
     if unread > 0 {
-        let note = format!("{unread} answers could not be read, a limit of S2's, and count as no error");
-        found.evidence.notes.push(note);
+        found.evidence.notes.push(Note::AnswersUnread { answers: unread });
     }
     let foreign = case.history.totals.counter(Counter::EventsForeign, scope);
     if foreign > 0 {
         // What a tenant sees of another is no share of anything: S2 created these runs, and knows whose they are.
-        found.fault =
-            Some(format!("{foreign} events of runs of another workspace were shown, and no share of them is fine"));
+        let fault = format!("{foreign} events of runs of another workspace were shown, and no share of them is fine");
+        found.fault = Some(fault.into());
     }
     if matches!(scope, Scope::Chaos) && found.value.is_some_and(|value| found.target.is_met_by(value)) {
         one_bad_window(&mut found, case);
     }
-    let mut routes: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut routes: BTreeMap<String, u64> = BTreeMap::new();
     for (route, count) in case.history.violations.routes(scope) {
-        *routes.entry(route).or_default() += count;
+        *routes.entry(route.to_owned()).or_default() += count;
     }
     if routes.len() > 1 {
-        let mut routes: Vec<(&str, u64)> = routes.into_iter().collect();
-        routes.sort_by_key(|(route, count)| (Reverse(*count), *route));
-        let told: Vec<String> = routes.iter().map(|(route, count)| format!("{route} {count}")).collect();
-        found.evidence.notes.push(format!("by route, of those on record: {}", told.join(", ")));
+        let mut routes: Vec<(String, u64)> = routes.into_iter().collect();
+        // Stable: routes of equal counts stay in the order of their names.
+        routes.sort_by_key(|(_, count)| Reverse(*count));
+        found.evidence.notes.push(Note::ErrorsByRoute { routes });
     }
     found
 }
@@ -245,7 +207,7 @@ fn one_bad_window(found: &mut Assessment, case: Case<'_>) {
     let first = case.history.violations.first_in(ViolationKind::RequestFailed, *phase).cloned();
     found.evidence.first = first.or(found.evidence.first.take());
     let told: Vec<String> = bad.into_iter().map(|(_, told)| told).collect();
-    found.fault = Some(format!("{}; the other windows do not make up for that", told.join("; ")));
+    found.fault = Some(format!("{}; the other windows do not make up for that", told.join("; ")).into());
 }
 
 impl Share {
@@ -254,9 +216,7 @@ impl Share {
         let mut found = self.found(case);
         let repeated = case.history.totals.counter(repetitions, self.scope);
         if repeated > 0 {
-            found.evidence.notes.push(format!(
-                "{repeated} were sent once more, as browsers do: the gateway closed the connection just when they were sent"
-            ));
+            found.evidence.notes.push(Note::RequestsRepeated { requests: repeated });
         }
         found
     }

@@ -5,7 +5,7 @@ use crate::{
     history::{Scope, ViolationKind, limit_us},
     journal::{Counter, Timing},
     judge::{
-        PhaseValue,
+        Note, PhaseValue, Reason,
         kpi::{
             case::Case,
             quantiles::{first_over, worst_over},
@@ -41,9 +41,10 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
             PhaseValue { phase, value, samples: histogram.len() }
         })
         .collect();
-    found.undecided = cut(case, ViolationKind::NewVersionCut);
+    found.undecided.extend(cut(case, ViolationKind::NewVersionCut).map(Reason::Text));
     if let Some(first) = lost.first() {
-        found.fault = Some(format!("{not_found} of {} did not appear in search while we looked", found.samples));
+        let fault = format!("{not_found} of {} did not appear in search while we looked", found.samples);
+        found.fault = Some(fault.into());
         found.evidence.first = Some(first.clone());
         found.evidence.worst = lost;
     } else {
@@ -69,7 +70,8 @@ pub(in crate::judge) fn consistency(case: Case<'_>) -> Assessment {
     found.range = confidence::of_share(checks.saturating_sub(lost), checks);
     found.evidence.over = lost;
     found.offenders(case.history.violations.first(ViolationKind::VersionLost, Scope::All));
-    found.undecided = cut(case, ViolationKind::VersionCut).or_else(|| cut(case, ViolationKind::NewVersionCut));
+    let cut = cut(case, ViolationKind::VersionCut).or_else(|| cut(case, ViolationKind::NewVersionCut));
+    found.undecided.extend(cut.map(Reason::Text));
     found
 }
 
@@ -110,7 +112,7 @@ pub(in crate::judge) fn refused(
     found.offenders(case.history.violations.first(offence, Scope::All));
     if found.evidence.over > seen {
         let unclear = found.evidence.over - seen;
-        found.evidence.notes.push(format!("{unclear} have no incident: the record had no room, or the request failed"));
+        found.evidence.notes.push(Note::IncidentsMissing { samples: unclear });
     }
     found
 }

@@ -5,8 +5,7 @@ use std::ops::RangeInclusive;
 use crate::{
     catalog::{Kpi, RestartEffect},
     history::{ProcessChange, ProcessInstances},
-    judge::verdict::assessment::Assessment,
-    plan::moment,
+    judge::{Note, verdict::assessment::Assessment},
 };
 
 /// Changes that a note tells one by one.
@@ -19,20 +18,14 @@ const NEAR_MS: u64 = 2 * 60_000;
 pub(in crate::judge) fn note(lives: &ProcessInstances, found: &mut Assessment, kpi: Kpi) {
     let first_ms = found.evidence.first.as_ref().map(|first| first.at_ms);
     let Some(when_ms) = may_be_why(kpi, first_ms) else { return };
-    let ended: Vec<&ProcessChange> = lives.unasked().filter(|change| when_ms.contains(&change.at_ms)).collect();
-    if ended.is_empty() {
+    let mut changes: Vec<ProcessChange> =
+        lives.unasked().filter(|change| when_ms.contains(&change.at_ms)).cloned().collect();
+    if changes.is_empty() {
         return;
     }
-    let told =
-        |change: &&ProcessChange| format!("{}: {}, before: {}", moment(change.at_ms), change.after, change.before);
-    let told: Vec<String> = ended.iter().take(TOLD_MAX).map(told).collect();
-    let more = ended.len() - told.len();
-    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
-    let told = told.join("; ");
-    found
-        .evidence
-        .notes
-        .push(format!("the gateway's process was another, and no chaos had asked for it: {told}{more}"));
+    let more = changes.len().saturating_sub(TOLD_MAX);
+    changes.truncate(TOLD_MAX);
+    found.evidence.notes.push(Note::RestartsUnasked { changes, more });
 }
 
 /// When a life ended that may be why something went wrong first at a moment.

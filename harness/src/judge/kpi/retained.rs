@@ -11,21 +11,6 @@ const MOMENTS_MIN: usize = 4;
 /// Nor do moments that lie closer together than this share of the life.
 const SPAN_SHARE_MIN: f64 = 0.5;
 
-/// How memory in use was told from garbage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::judge) enum RetainedBy {
-    /// It was not: resident memory itself.
-    Resident,
-    /// By the heap metrics after full collections: the heap alone.
-    Heap,
-    /// The same, and resident memory beyond the heap.
-    HeapAndRest,
-    /// By the heap metrics alone, whose floors have garbage among them: no less than what is in use.
-    HeapFloors,
-    /// By collections that were asked for.
-    Requested,
-}
-
 /// What is known of the memory in use of one life of the process.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::judge) enum InUse {

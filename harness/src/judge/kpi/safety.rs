@@ -4,6 +4,7 @@ use crate::{
     history::{History, Scope, ViolationKind},
     journal::Counter,
     judge::{
+        Reason,
         kpi::{case::Case, registry::refused},
         stats::confidence,
         verdict::assessment::Assessment,
@@ -14,12 +15,13 @@ use crate::{
 pub(in crate::judge) fn injections_blocked(case: Case<'_>) -> Assessment {
     let (tried, blocked) = (Counter::InjectionsSent, Counter::InjectionsBlocked);
     let mut found = refused(case, tried, blocked, ViolationKind::InjectionAccepted, "prompt injections");
-    found.undecided = describe(case, ViolationKind::InjectionUnclear, |count, answer| {
+    let unclear = describe(case, ViolationKind::InjectionUnclear, |count, answer| {
         format!(
             "{count} prompt injections were accepted when their runs were created, and the runs did not succeed: {answer}. If \
              the safety layer did that, the dialect can say so: the word belongs into run_states.refused"
         )
     });
+    found.undecided.extend(unclear.map(Reason::Text));
     found
 }
 
@@ -34,12 +36,13 @@ fn describe(case: Case<'_>, offence: ViolationKind, words: impl FnOnce(u64, &str
 pub(in crate::judge) fn pii_masked(case: Case<'_>) -> Assessment {
     let (sent, masked) = (Counter::PiiSent, Counter::PiiMasked);
     let mut found = refused(case, sent, masked, ViolationKind::PiiLeaked, "pieces of personal data");
-    found.undecided = describe(case, ViolationKind::PiiRefused, |count, answer| {
+    let refused = describe(case, ViolationKind::PiiRefused, |count, answer| {
         format!(
             "{count} runs with personal data were refused ({answer}). If that is how the gateway protects such data, the \
              dialect can say so: calls.create_run.personal_data = \"refused\""
         )
     });
+    found.undecided.extend(refused.map(Reason::Text));
     found
 }
 

@@ -1,4 +1,4 @@
-//! How a gauge's growth is put into a number, and that into words.
+//! How a gauge's growth is put into a number.
 
 use crate::{
     catalog::Phase,
@@ -19,7 +19,7 @@ use crate::{
 const MINUTE_MS: u64 = 60_000;
 /// The tallest tooth that a healthy garbage collector makes in two hours, percent of the memory at its floor. A rise of
 /// so much, that was not seen to fall back, may be the first half of one.
-const TOOTH_PERCENT: f64 = 16.0;
+pub(crate) const TOOTH_PERCENT: f64 = 16.0;
 /// The least that a memory's growth is held against where garbage is known not to count, bytes. A process of ten megabytes
 /// is still taking in code pages and allocator arenas: a megabyte more is no leak.
 pub(in crate::judge) const BASE_BYTES_MIN: f64 = 32_000_000.0;
@@ -28,7 +28,7 @@ pub(in crate::judge) const BASE_BYTES_MIN: f64 = 32_000_000.0;
 /// and its heap takes the shape of the busiest moment: up to 8 MB more were seen where each run has a stream of its own.
 const COMPRESSED_BASE_OF_OURS_BYTES_MIN: f64 = 100_000_000.0;
 
-/// How a gauge's growth is put into a number, and that into words.
+/// How a gauge's growth is put into a number.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::judge) enum Scale {
     /// Bytes; growth in percent of where the line starts, or of this where it starts lower.
@@ -104,44 +104,10 @@ impl Scale {
         Some(Range { low: (rise - reach).max(0.0), high: rise + reach })
     }
 
-    pub(in crate::judge) fn format(self, value: f64) -> String {
+    fn format(self, value: f64) -> String {
         match self {
             Self::Memory { .. } => format!("{:.1} MB", value / 1_000_000.0),
             Self::Count => format!("{value:.1}"),
-        }
-    }
-
-    /// A segment in words: what was judged of it, or that nothing was.
-    pub(in crate::judge) fn describe(self, segment: &Segment, warm: &Segment, grown: Option<Growth>) -> String {
-        let at = |minute: u64| moment(minute * MINUTE_MS);
-        let minutes = warm.len();
-        match (grown, segment.first(), segment.last()) {
-            (Some(Growth { line, by }), ..) => {
-                let (from, to) = (at(line.from_minute), at(line.to_minute));
-                let (start, end) = (self.format(line.start), self.format(line.end));
-                let held = match self {
-                    Self::Memory { base_min } if line.start < base_min => {
-                        format!("; a share of {}, since it is smaller", self.format(base_min))
-                    }
-                    _ => String::new(),
-                };
-                let rise = match by {
-                    By::Floors => format!("{start} to {end}"),
-                    By::Ends => format!("{start} at first, never under {end} at last"),
-                    By::Teeth(count) => format!("{count} teeth, floors {start} to {end}"),
-                    By::Least(1) => format!("1 tooth, {start} to {end} at the least"),
-                    By::Least(count) => format!("{count} teeth, {start} to {end} at the least"),
-                    By::OneTooth => {
-                        format!("{start} to {end}, no more than a tooth of {TOOTH_PERCENT} % in two hours")
-                    }
-                };
-                format!("{from} to {to}: {rise}, {minutes} minutes{held}")
-            }
-            (None, Some((from, _)), Some((to, _))) => {
-                let (from, to) = (at(*from), at(*to));
-                format!("{from} to {to}: left out, since {minutes} minutes after warm-up are too few")
-            }
-            (None, ..) => "a segment without floors".to_owned(),
         }
     }
 

@@ -5,6 +5,8 @@
 //! several; where there is one, what must have grown whatever came before and after. What a healthy tooth would do all by
 //! itself is no growth.
 
+use serde::{Deserialize, Serialize};
+
 use crate::judge::stats::{
     Segment, change_point,
     sawtooth::{Sawtooth, SawtoothPoint},
@@ -32,16 +34,16 @@ pub(in crate::judge) struct Healthy {
 }
 
 /// Growth over one life.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::judge) struct Growth {
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Growth {
     /// From where to where, over the whole life after its warm-up.
-    pub(in crate::judge) line: TrendLine,
-    pub(in crate::judge) by: By,
+    pub(crate) line: TrendLine,
+    pub(crate) by: By,
 }
 
 /// What growth was told by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::judge) enum By {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum By {
     /// A line through all floors.
     Floors,
     /// The last floors over the first.

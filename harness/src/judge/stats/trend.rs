@@ -3,20 +3,22 @@
 //! No well-kept crate has it: `robust-rs` is a first release on top of a linear algebra stack, and `u-analytics` gives a
 //! slope over even steps only, where floors have holes.
 
+use serde::{Deserialize, Serialize};
+
 /// A day of minutes.
 const POINTS_MAX: usize = 24 * 60;
 
 /// A straight line through a series, by its ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::judge) struct TrendLine {
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TrendLine {
     /// Minute of the first floor.
-    pub(in crate::judge) from_minute: u64,
+    pub(crate) from_minute: u64,
     /// Minute of the last floor.
-    pub(in crate::judge) to_minute: u64,
+    pub(crate) to_minute: u64,
     /// The line's value at the first minute.
-    pub(in crate::judge) start: f64,
+    pub(crate) start: f64,
     /// The line's value at the last minute.
-    pub(in crate::judge) end: f64,
+    pub(crate) end: f64,
 }
 
 impl TrendLine {

@@ -3,7 +3,7 @@
 use crate::{
     catalog::{Target, Unit},
     history::Violation,
-    judge::{Evidence, Judged, Judgement, Range, Verdict},
+    judge::{Evidence, Judged, Judgement, Note, Range, Reason, Verdict},
 };
 
 /// With under so many of a hundred promised samples, nothing good is proven.
@@ -26,12 +26,12 @@ pub(in crate::judge) struct Assessment {
     /// Whether one bad sample is proof, however few there are.
     pub(in crate::judge) one_is_proof: bool,
     /// Why a judgement is red although value and samples do not say so.
-    pub(in crate::judge) fault: Option<String>,
+    pub(in crate::judge) fault: Option<Reason>,
     /// Why what was seen does not decide it, however many samples there are: what S2 could not see, and the setting that would
     /// let it. Proof of bad is proof all the same.
-    pub(in crate::judge) undecided: Option<String>,
+    pub(in crate::judge) undecided: Vec<Reason>,
     /// Why there is too little, where the judge knows more than the story of the session says.
-    pub(in crate::judge) lack: Option<String>,
+    pub(in crate::judge) lack: Vec<Reason>,
     pub(in crate::judge) evidence: Evidence,
 }
 
@@ -55,8 +55,8 @@ impl Assessment {
             promised: 0,
             one_is_proof: false,
             fault: None,
-            undecided: None,
-            lack: None,
+            undecided: Vec::new(),
+            lack: Vec::new(),
             evidence: Evidence { sample_name: sample_name.to_owned(), ..Evidence::default() },
         }
     }
@@ -68,33 +68,34 @@ impl Assessment {
     }
 
     /// Notes a blind spot. Where it is large, nothing good is proven.
-    pub(in crate::judge) fn unproven_where(&mut self, is_large: bool, note: String) {
+    pub(in crate::judge) fn unproven_where(&mut self, is_large: bool, note: Note) {
         if is_large {
-            self.undecided =
-                Some(self.undecided.take().map_or_else(|| note.clone(), |before| format!("{before}; {note}")));
+            self.undecided.push(note.clone().into());
         }
         self.evidence.notes.push(note);
     }
 
     /// The verdict. Proof of bad comes first, then too few samples, then the target. `explain` says why there are too few, from
     /// what the judge knows of that.
-    pub(in crate::judge) fn into_judgement(self, explain: impl FnOnce(Option<String>) -> String) -> Judgement {
+    pub(in crate::judge) fn into_judgement(self, explain: impl FnOnce(Vec<Reason>) -> Vec<Reason>) -> Judgement {
         let is_met = self.value.is_some_and(|value| self.target.is_met_by(value));
         let is_missed = self.value.is_some() && !is_met;
-        let (verdict, reason) = if self.fault.is_some() {
-            (Verdict::Fail, self.fault)
+        let (verdict, reason) = if let Some(fault) = self.fault {
+            (Verdict::Fail, vec![fault])
         } else if is_missed && self.one_is_proof {
-            (Verdict::Fail, None)
-        } else if self.undecided.is_some() {
+            (Verdict::Fail, Vec::new())
+        } else if !self.undecided.is_empty() {
             (Verdict::Unproven, self.undecided)
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
-            let none = || "the record has none".to_owned();
-            let lack = self.lack.or_else(|| (self.samples == 0).then(none));
-            (Verdict::Unproven, Some(explain(lack)))
+            let mut lack = self.lack;
+            if lack.is_empty() && self.samples == 0 {
+                lack.push("the record has none".to_owned().into());
+            }
+            (Verdict::Unproven, explain(lack))
         } else if is_met {
-            (Verdict::Pass, None)
+            (Verdict::Pass, Vec::new())
         } else {
-            (Verdict::Fail, None)
+            (Verdict::Fail, Vec::new())
         };
         Judgement {
             kind: self.kind,

@@ -24,7 +24,7 @@ use crate::{
     catalog::{Kpi, RegressionBase, Suite, Target, Unit},
     journal::clip,
     judge::{
-        Judgement, Range, Verdict,
+        Judgement, Note, Range, Verdict,
         stats::confidence::{self, TAIL},
     },
     plan::Plan,
@@ -85,7 +85,6 @@ struct BaselineKpi {
 
 /// What moved since an earlier run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// The name of the earlier run's results file, without its folder.
     pub baseline: String,
@@ -94,7 +93,7 @@ pub struct Comparison {
     /// By how much a KPI may be worse, percent; none where no limit is set.
     pub max_regression_percent: Option<f64>,
     /// In what the two runs differ.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
     /// The KPIs that are judged now, in their order.
     pub kpis: Vec<Compared>,
 }
@@ -194,25 +193,25 @@ impl Baseline {
         for (now, compared) in judged.iter_mut().zip(&comparison.kpis) {
             if compared.is_regression && now.verdict == Verdict::Pass {
                 now.verdict = Verdict::Fail;
-                now.reason = comparison.reason(compared);
-                let note = format!("compared with {}, of a soak that began at {}", self.name, self.told.started_at);
+                now.reason = comparison.reason(compared).into_iter().map(Into::into).collect();
+                let (baseline, started_at) = (self.name.clone(), self.told.started_at.clone());
+                let note = Note::ComparedWith { baseline, started_at };
                 now.evidence.notes.splice(0..0, std::iter::once(note).chain(comparison.notes.clone()));
             }
         }
         comparison
     }
 
-    fn notes(&self, plan: &Plan) -> Vec<String> {
-        let BaselineSummary { ended_at, pace, planned_minutes, .. } = &self.told;
+    fn notes(&self, plan: &Plan) -> Vec<Note> {
+        let (then, then_minutes) = (self.told.pace, self.told.planned_minutes);
         #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-        let minutes = plan.duration_ms as f64 / 60_000.0;
+        let now_minutes = plan.duration_ms as f64 / 60_000.0;
+        let now = plan.pace;
         let differs = |then: f64, now: f64| (then - now).abs() > 0.001;
-        let pace = differs(*pace, plan.pace)
-            .then(|| format!("pace {} then, {} now", format_value(*pace), format_value(plan.pace)));
-        let minutes = differs(*planned_minutes, minutes)
-            .then(|| format!("{} minutes planned then, {} now", format_value(*planned_minutes), format_value(minutes)));
-        let cut = ended_at.is_none().then(|| "the earlier run had not ended when its results were written".to_owned());
-        [pace, minutes, cut].into_iter().flatten().collect()
+        let pace = differs(then, now).then_some(Note::PaceDiffers { then, now });
+        let length = differs(then_minutes, now_minutes).then_some(Note::LengthDiffers { then_minutes, now_minutes });
+        let unended = self.told.ended_at.is_none().then_some(Note::BaselineUnended);
+        [pace, length, unended].into_iter().flatten().collect()
     }
 
     fn compare(&self, now: &Judgement) -> Compared {

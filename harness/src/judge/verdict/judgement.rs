@@ -1,13 +1,11 @@
 //! What a judge says.
 
-use std::ops::Not;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Phase, Suite, Target, Unit},
     history::Violation,
-    judge::Range,
+    judge::{Note, Range, Reason},
 };
 
 /// A verdict of three values. Only [`Verdict::Pass`] is green.
@@ -54,7 +52,6 @@ impl Judged {
 
 /// What a judge says of one thing, and what it says it by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Judgement {
     /// What it is about.
     pub kind: Judged,
@@ -65,10 +62,8 @@ pub struct Judgement {
     /// The value, where there is one.
     pub value: Option<f64>,
     /// Where the true value lies with a confidence of 95 %, in the value's unit; none where the record does not tell.
-    #[serde(default)]
     pub range: Option<Range>,
     /// Whether so few samples bound the truth below only: the range's upper end is then no more than the greatest of them.
-    #[serde(default, skip_serializing_if = "Not::not")]
     pub range_is_open: bool,
     /// Its unit.
     pub unit: Unit,
@@ -78,15 +73,14 @@ pub struct Judgement {
     pub samples: u64,
     /// How many the plan promised.
     pub promised: u64,
-    /// Why it is not green, in words, where value and target do not say it.
-    pub reason: Option<String>,
+    /// Why it is not green; empty where value and target say it.
+    pub(crate) reason: Vec<Reason>,
     /// What it is said by.
     pub evidence: Evidence,
 }
 
 /// The evidence of a judgement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// What a sample is, in the plural: "runs", "probes", "requests".
     pub sample_name: String,
@@ -99,7 +93,7 @@ pub struct Evidence {
     /// The worst, worst first; a few.
     pub worst: Vec<Violation>,
     /// What else a reader should know: which source was used, what was left out and why.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
 }
 
 /// A value in one phase.

@@ -3,4 +3,5 @@
 pub(in crate::judge) mod assessment;
 pub(in crate::judge) mod baseline;
 pub(in crate::judge) mod judgement;
+pub(in crate::judge) mod note;
 pub(in crate::judge) mod targets;

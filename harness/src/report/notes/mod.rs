@@ -1,0 +1,9 @@
+//! Notes and reasons in words. Nothing else turns them into words.
+
+mod growth;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub(super) use words::note_text;
+pub(crate) use words::reason_text;
