@@ -48,10 +48,8 @@ pub(in crate::judge) fn availability(case: Case<'_>) -> Assessment {
         found.evidence.notes.push(Note::ProbesUnheard { probes: unheard });
         // Too few samples prove nothing, unless it is missed although all of these were answered.
         let counted = |counter| case.history.totals.counter(counter, Scope::Steady);
-        let at_best = percent(
-            counted(Counter::ReadyOk).saturating_add(unheard),
-            counted(Counter::ReadyProbes).saturating_add(unheard),
-        );
+        let with_unheard = |counter| counted(counter).saturating_add(unheard);
+        let at_best = percent(with_unheard(Counter::ReadyOk), with_unheard(Counter::ReadyProbes));
         found.one_is_proof |= at_best.is_some_and(|at_best| !found.target.is_met_by(at_best));
     }
     found
