@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
+use s2_harness::journal::{LatencyHistogram, Record, Timing};
 use serde_json::Value;
-use testkit::{AnyError, GatewayProcess, Soak, reds};
+use testkit::{AnyError, GatewayProcess, Left, Soak, reds};
 
 use crate::{gateway::Says, row::METRICS_URL};
 
@@ -83,8 +84,7 @@ pub(crate) fn play(gateway: &GatewayProcess, scene: &Scene, suite: Suite, folder
     if says_so == reds.is_empty() {
         return Err(format!("{} with these reds: {:?}\n{output}", left.status, reds.keys()).into());
     }
-    let lateness = lateness(&results);
-    Ok(Said { reds, lateness_p99_ms: lateness_p99_ms(&lateness), lateness, output })
+    Ok(Said { reds, lateness_p99_ms: lateness_p99_ms(&left)?, lateness: lateness(&results), output })
 }
 
 /// What the results note about how late starts were.
@@ -96,8 +96,15 @@ fn lateness(results: &Value) -> Vec<String> {
     notes.flatten().filter_map(|note| Some(note.as_str()?.to_owned())).collect()
 }
 
-/// `the p99 of lateness is 3.1 ms over 413 starts`, as the results say it.
-fn lateness_p99_ms(lateness: &[String]) -> Option<f64> {
-    let (_, rest) = lateness.iter().find_map(|note| note.split_once("the p99 of lateness is "))?;
-    rest.split_once(" ms")?.0.replace(',', "").parse().ok()
+/// The p99 of how late planned starts were, by the journal.
+#[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+fn lateness_p99_ms(left: &Left) -> Result<Option<f64>, AnyError> {
+    let mut lateness = LatencyHistogram::new();
+    for record in left.journal()? {
+        let Record::Interval(interval) = serde_json::from_value(record)? else { continue };
+        if let Some(timing) = interval.timings.get(&Timing::StartLateness) {
+            lateness.merge(&timing.histogram);
+        }
+    }
+    Ok((!lateness.is_empty()).then(|| lateness.quantile_us(0.99) as f64 / 1_000.0))
 }
