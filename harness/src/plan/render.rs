@@ -89,10 +89,10 @@ fn moments(sequence: &Sequence<Regular>) -> String {
     list(sequence.count(), LISTED_MAX, ", ", |number| sequence.get(number).map(moment))
 }
 
-/// Up to `max` items and one more in full, else the first few and the last. There may be millions.
+/// Up to `max` items in full, else the first few and the last. There may be millions.
 fn list(count: u64, max: u64, between: &str, item: impl Fn(u64) -> Option<String>) -> String {
     let join = |numbers: std::ops::Range<u64>| numbers.filter_map(&item).collect::<Vec<_>>().join(between);
-    if count <= max + 1 {
+    if count <= max {
         return join(0..count);
     }
     format!("{}{between}… {}", join(0..FIRST_LISTED), join(count - 1..count))
