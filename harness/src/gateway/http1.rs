@@ -23,6 +23,8 @@ use super::connect::CountedConnection;
 
 /// No head is longer, and no more is read at once than twice this.
 pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
+/// Most are not longer than this.
+const HEAD_BYTES: usize = 2 * 1024;
 /// A head has no more lines.
 const HEADERS_MAX: usize = 100;
 /// What stands around the data of a chunk, or after the last one, is no longer.
@@ -40,7 +42,7 @@ thread_local! {
 pub(super) async fn exchange<B>(mut link: CountedConnection, request: &Request<B>) -> io::Result<Response<Http1Body>> {
     link.write_all(&written(request)).await?;
     link.flush().await?;
-    let mut read = BytesMut::new();
+    let mut read = BytesMut::with_capacity(HEAD_BYTES);
     loop {
         if let Some((mut response, length)) = head(&read)? {
             read.advance(length);
@@ -257,14 +259,18 @@ impl Stream for Http1Body {
                 Ok(Piece::Data(data)) => return Poll::Ready(Some(Ok(data))),
                 Ok(Piece::Over) => None,
                 Err(error) => Some(error),
-                Ok(Piece::Unread) => match ready!(read(link, cx)) {
-                    Ok(bytes) if bytes.is_empty() => this.framing.ended_early(),
-                    Ok(bytes) => {
-                        this.rest = bytes;
-                        continue;
+                Ok(Piece::Unread) => {
+                    // An empty rest would hold on to the buffer that it was read into.
+                    this.rest = Bytes::new();
+                    match ready!(read(link, cx)) {
+                        Ok(bytes) if bytes.is_empty() => this.framing.ended_early(),
+                        Ok(bytes) => {
+                            this.rest = bytes;
+                            continue;
+                        }
+                        Err(error) => Some(error),
                     }
-                    Err(error) => Some(error),
-                },
+                }
             };
             this.link = None;
             return Poll::Ready(failed.map(Err));

@@ -16,6 +16,9 @@ use crate::{catalog::CallName, clock, journal::clip};
 
 /// An answer's start is looked at for what it says, no longer than so long.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Nor, once some of it has come, for longer than this for each further piece, and so many bytes.
+const EXPLAIN_MORE_TIMEOUT: Duration = Duration::from_millis(100);
+const EXPLAIN_BYTES_MAX: usize = 1_024;
 
 /// What says that there is no such stream now: No Content, which ends it by the format of event streams; Not Found; Gone.
 pub const NOT_THERE: [u16; 3] = [204, 404, 410];
@@ -280,10 +283,16 @@ async fn explain(error: Error, meta: &ResponseMeta) -> String {
     match error {
         Error::UnexpectedResponse(head, body) => {
             let mut chunks = body.into_stream();
-            let first = timeout(EXPLAIN_TIMEOUT, chunks.next()).await.ok().flatten();
-            let start = first.and_then(Result::ok).unwrap_or_default();
-            let start = &start[..start.len().min(1_024)];
-            let start = String::from_utf8_lossy(start);
+            let mut start = Vec::new();
+            let mut patience = EXPLAIN_TIMEOUT;
+            while start.len() < EXPLAIN_BYTES_MAX
+                && let Ok(Some(Ok(piece))) = timeout(patience, chunks.next()).await
+            {
+                start.extend_from_slice(&piece);
+                patience = EXPLAIN_MORE_TIMEOUT;
+            }
+            start.truncate(EXPLAIN_BYTES_MAX);
+            let start = String::from_utf8_lossy(&start);
             clip(&format!("{}{to} {start}", head.status()))
         }
         Error::MaxRedirectLimitReached(_) => clip(&format!("{}{to}", head.map_or(0, |head| head.status))),

@@ -118,6 +118,16 @@ async fn a_head_that_does_not_end_is_refused_at_the_bound() {
 }
 
 #[tokio::test]
+async fn what_a_gateway_says_in_place_of_a_stream_is_read_however_it_comes() {
+    let body = r#"{"error":"this gateway has no such call"}"#;
+    for pad in 1_900..2_050 {
+        let head = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\nx-pad: ", body.len());
+        let answer = format!("{head}{}\r\n\r\n{body}", "x".repeat(pad - head.len()));
+        assert_eq!(format!("404 Not Found {body}"), refused("http", answer).await, "{pad}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_is_asked_for_with_token_and_user_agent_at_the_path_alone() {
     let (listener, address) = listen().await;
     let mut listening = JoinSet::new();

@@ -104,7 +104,7 @@ impl Keeper<'_> {
     /// Whether it is the stream of a run that is over, as the gateway says when it is asked. Then the stream had to end.
     pub(super) async fn is_run_over(&self) -> bool {
         let Some(run) = &self.kept.run else { return false };
-        match self.context.calls.client.run(run).await {
+        match Box::pin(self.context.calls.client.run(run)).await {
             Ok(answer) if answer.status == 404 || answer.status == 410 => true,
             Ok(answer) => answer.json().is_some_and(|json| {
                 let dialect = self.context.calls.client.dialect();

@@ -134,7 +134,8 @@ impl Keeper<'_> {
                 biased;
                 () = context.schedule.closing.cancelled() => break,
                 () = refuse(orders) => break,
-                opened = self.open() => opened,
+                // Boxed: what it takes to open a stream is gone while the stream is open.
+                opened = Box::pin(self.open()) => opened,
             };
             let Some(mut connection) = opened else {
                 if self.life.is_over {

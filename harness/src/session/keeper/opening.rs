@@ -48,8 +48,7 @@ impl Keeper<'_> {
             None => streams.with_known_events(self.context.shared_streams.known_events()),
         };
         let workspace = self.context.calls.client.workspace();
-        // Boxed: what it takes to open a stream is not kept for as long as the stream is open.
-        let opening = Box::pin(streams.open(self.kept.call, &self.kept.path, workspace, self.life.last_id.as_deref()));
+        let opening = streams.open(self.kept.call, &self.kept.path, workspace, self.life.last_id.as_deref());
         let opened = self.context.shared_streams.opening_pace.open(opening).await;
         if let Err(refusal) = &opened
             && self.is_no_error(refusal).await
