@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each round of a row plays two soaks at one mock gateway, which is a process of its own: one with the row's streams, and one with
-//! two streams and the same runs, beside a [reader] of the row's streams. So both sides read the same events in one run.
+//! two streams and the same runs, beside a reader (`reader.rs`) of the row's streams. So both sides read the same events in one run.
 //! Processor time is that of the whole process, by `/proc`, between the same moments of both soaks. The table has the medians of the
 //! rounds, and their ranges.
 //!
