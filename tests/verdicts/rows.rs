@@ -138,7 +138,7 @@ pub(crate) const AFRESH: &[Row] = &[
         ..defect(&[Defect::CompressedStreams], &["sse_gaps", "sse_write_p99"]).shares("b")
     },
     Row {
-        // The run whose end does not come may be the one that carries a canary: then its stream cannot be looked at.
+        // The runs whose end does not come may be those that carry a canary, two in a row: then their streams cannot be looked at.
         unproven_by_chance: &["plaintext_leaks"],
         ..defect(&[Defect::NoEnd], &["sse_gaps"]).shares("content")
     },

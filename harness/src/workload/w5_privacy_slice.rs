@@ -22,8 +22,9 @@ use crate::{
 
 /// Canaries sent in one slice until one has proven something.
 const CANARIES_MAX: u32 = 3;
-/// No further canary is sent later than this after the first: a gateway whose runs never end would hold up the plan.
-const CANARIES_LIMIT: Duration = Duration::from_secs(10);
+/// No further canary is sent later than this after the first: a gateway whose runs never end would hold up the plan. It is longer
+/// than the end of a run is waited for, so that one whose end did not come is followed by another.
+const CANARIES_LIMIT: Duration = Duration::from_secs(15);
 /// How often a toggle, and the look at a run after the toggle back, are tried: one answer that is an error within what the
 /// targets allow must not cost the slice's only canary.
 const TRIES_MAX: u32 = 3;
