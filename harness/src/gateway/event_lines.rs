@@ -22,11 +22,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use launchdarkly_sdk_transport::TransportError;
 
-use super::{
-    EventContent, KnownEvents,
-    plain_event::plain_event,
-    response_meta::{Oversized, ResponseMeta},
-};
+use super::{EventContent, KnownEvents, Oversized, plain_event::plain_event, response_meta::ResponseMeta};
 
 /// Of an event that is too large so much is kept of the beginning of its data, to say which it was.
 const BEGINNING_BYTES_MAX: usize = 512;

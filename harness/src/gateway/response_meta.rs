@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use super::EventContent;
+use super::{EventContent, Oversized};
 
 /// What was said. Clones are of the same answer.
 #[derive(Debug, Clone, Default)]
@@ -17,19 +17,6 @@ struct ResponseState {
     bytes: u64,
     oversized: VecDeque<Oversized>,
     known: VecDeque<Arc<EventContent>>,
-}
-
-/// An event that is larger than the limit, and was skipped.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Oversized {
-    /// How large it is.
-    pub bytes: u64,
-    /// Its id, where it has one of its own.
-    pub id: Option<String>,
-    /// Its name; empty where it has none.
-    pub name: String,
-    /// How its lines begin.
-    pub beginning: String,
 }
 
 /// Of events that were skipped, and that nobody has asked for yet, so many are told.

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
-use super::{LogEvent, Oversized};
+use super::LogEvent;
 
 /// An event as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,19 @@ pub struct EventContent {
     pub data: String,
     /// What it says about a run, where it was read and is about one.
     pub log: OnceLock<Arc<LogEvent>>,
+}
+
+/// An event that is larger than the limit, and was skipped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Oversized {
+    /// How large it is.
+    pub bytes: u64,
+    /// Its id, where it has one of its own.
+    pub id: Option<String>,
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// How its lines begin.
+    pub beginning: String,
 }
 
 impl StreamEvent {

@@ -9,18 +9,15 @@
 
 use std::ops::Range;
 
-use rand::{RngExt, SeedableRng, seq::SliceRandom};
-use rand_pcg::Pcg64;
+use rand::{RngExt, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedRun, RunLoad};
+use super::{PlannedRun, RunLoad, dice::dice};
 
 /// Salts keep the dice of one purpose from moving when another draws more or fewer.
 const MOMENTS_SALT: u64 = 0x6d6f_6d65;
 const AGENTS_SALT: u64 = 0x6167_656e;
 const STREAMS_SALT: u64 = 0x7374_7265;
-/// Consecutive numbers are spread over all seeds: the golden ratio, as in SplitMix64.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 const MINUTE_MS: u64 = 60_000;
 /// The shares of all agents together: a deck holds no more cards.
@@ -169,11 +166,6 @@ impl DrawnArrivals {
         let own = self.own_stream_percent;
         Deck::new(self.seed ^ STREAMS_SALT, [(true, own), (false, 100 - own.min(100))])
     }
-}
-
-/// The dice of the n-th draw.
-pub(super) fn dice(seed: u64, salt: u64, number: u64) -> Pcg64 {
-    Pcg64::seed_from_u64(seed ^ salt ^ number.wrapping_mul(SPREAD))
 }
 
 /// Cards in their shares, dealt to the last before they are shuffled again. Ten hands of 70/15/15 hold seven, one or two, and one

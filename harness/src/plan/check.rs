@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Plan, PlannedChurn, SHARES_MAX, SOAK_MAX, STREAMS_MAX, Scenario, Sequence, millis};
+use super::{Plan, PlannedChurn, Recurring, SHARES_MAX, SOAK_MAX, STREAMS_MAX, Scenario, millis};
 use crate::catalog::Chaos;
 
 /// No scenario is played faster.
@@ -122,16 +122,16 @@ impl Plan {
     fn check_churns(&self) -> Result<(), PlanError> {
         let count = self.scenario.streams.count;
         match &self.churns {
-            Sequence::Listed(churns) => {
+            Recurring::Listed(churns) => {
                 let is_wrong = |churn: &&PlannedChurn| {
                     churn.streams.len() > count as usize || churn.streams.iter().any(|stream| *stream >= count)
                 };
                 churns.iter().find(is_wrong).map_or(Ok(()), |churn| Err(PlanError::Churn { at_ms: churn.at_ms }))
             }
-            Sequence::Computed(rule) if rule.streams > count || rule.closed > rule.streams => {
+            Recurring::Computed(rule) if rule.streams > count || rule.closed > rule.streams => {
                 Err(PlanError::Churn { at_ms: rule.when.first_ms })
             }
-            Sequence::Computed(_) => Ok(()),
+            Recurring::Computed(_) => Ok(()),
         }
     }
 }
@@ -213,14 +213,14 @@ mod tests {
         );
         assert_eq!(
             "the churn at 300000 ms closes streams that there are not",
-            wrong(|p| p.churns = Sequence::Listed(vec![PlannedChurn { at_ms: 300_000, streams: vec![20] }]))
+            wrong(|p| p.churns = Recurring::Listed(vec![PlannedChurn { at_ms: 300_000, streams: vec![20] }]))
         );
         let churns = wrong(|plan| {
-            let Sequence::Computed(rule) = &mut plan.churns else { panic!("{:?}", plan.churns) };
+            let Recurring::Computed(rule) = &mut plan.churns else { panic!("{:?}", plan.churns) };
             rule.streams = 21;
         });
         assert_eq!("the churn at 300000 ms closes streams that there are not", churns);
-        let moments = |first_ms, every_ms, count| Sequence::Computed(Regular { first_ms, every_ms, count });
+        let moments = |first_ms, every_ms, count| Recurring::Computed(Regular { first_ms, every_ms, count });
         assert_eq!(
             "a heartbeat comes every 1 ms; nothing comes more often than every 1000 ms",
             wrong(|plan| plan.heartbeats_ms = moments(0, 1, 7_000_000))

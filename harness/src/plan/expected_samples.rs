@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, Plan, PlannedChaos, Regular, Sequence, millis};
+use super::{Arrivals, Plan, PlannedChaos, Recurring, Regular, millis};
 use crate::catalog::{Chaos, Kpi, Workload};
 
 /// Prompts that each safety probe tries to inject.
@@ -164,7 +164,7 @@ impl Steady {
     }
 
     fn of_regular(&self, moments: Regular) -> u64 {
-        let moments = Sequence::Computed(moments);
+        let moments = Recurring::Computed(moments);
         self.spans().into_iter().map(|(from_ms, to_ms)| moments.within(from_ms, to_ms)).sum()
     }
 

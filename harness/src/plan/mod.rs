@@ -5,13 +5,14 @@
 
 mod arrivals;
 mod check;
+mod dice;
 mod expected_samples;
 mod lever;
 mod log_streams;
+mod recurring;
 mod render;
 mod scenario;
 mod schedule;
-mod sequence;
 #[cfg(test)]
 mod tests;
 mod unsupported;
@@ -25,12 +26,12 @@ pub use check::PlanError;
 pub use expected_samples::{ExpectedSamples, INJECTIONS_PER_PROBE, PII_PER_PROBE, VERSIONS_MAX};
 pub use lever::Lever;
 pub use log_streams::{asks_as_a_browser, log_stream_name};
+pub use recurring::{ChurnRule, PulseRule, Recurring, Regular, Rule};
 pub use render::moment;
 pub use scenario::{
     ChaosLoad, PER_MINUTE_MAX, PrivacyLoad, Pulse, RegistryLoad, RunLoad, SOAK_MAX, STREAMS_MAX, Scenario, StreamLoad,
     millis,
 };
-pub use sequence::{ChurnRule, PulseRule, Regular, Rule, Sequence};
 use serde::{Deserialize, Serialize};
 pub use unsupported::Unsupported;
 
@@ -52,19 +53,19 @@ pub struct Plan {
     /// W1, in order of arrival.
     pub runs: Arrivals,
     /// W2, in order.
-    pub churns: Sequence<ChurnRule>,
+    pub churns: Recurring<ChurnRule>,
     /// W3, in order.
-    pub pulses: Sequence<PulseRule>,
+    pub pulses: Recurring<PulseRule>,
     /// W4.
-    pub safety_ms: Sequence<Regular>,
+    pub safety_ms: Recurring<Regular>,
     /// W5.
-    pub privacy_ms: Sequence<Regular>,
+    pub privacy_ms: Recurring<Regular>,
     /// W6, in order; empty without chaos.
     pub chaos: Vec<PlannedChaos>,
     /// Heartbeats, the last at the very end.
-    pub heartbeats_ms: Sequence<Regular>,
+    pub heartbeats_ms: Recurring<Regular>,
     /// Snapshots, the first at the start.
-    pub snapshots_ms: Sequence<Regular>,
+    pub snapshots_ms: Recurring<Regular>,
     /// How many samples each KPI is promised.
     pub promises: ExpectedSamples,
     /// What is not played and not judged, because the gateway does not have what it needs.

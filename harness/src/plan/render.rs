@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Plan, PlannedChurn, Regular, Sequence};
+use super::{Plan, PlannedChurn, Recurring, Regular};
 use crate::catalog::Workload;
 
 /// Moments that are listed in full.
@@ -85,7 +85,7 @@ fn churn_line(churn: &PlannedChurn) -> String {
     format!("{} closes {}{more}", moment(churn.at_ms), streams.join(" "))
 }
 
-fn moments(sequence: &Sequence<Regular>) -> String {
+fn moments(sequence: &Recurring<Regular>) -> String {
     list(sequence.count(), LISTED_MAX, ", ", |number| sequence.get(number).map(moment))
 }
 

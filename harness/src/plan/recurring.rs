@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedChurn, PlannedPulse, arrivals::dice};
+use super::{PlannedChurn, PlannedPulse, dice::dice};
 
 /// Keeps the dice of churns from moving when others draw more or fewer.
 const CHURN_SALT: u64 = 0x6368_7572;
@@ -22,7 +22,7 @@ const CHURN_SALT: u64 = 0x6368_7572;
         deserialize = "R: Deserialize<'de>, R::Item: Deserialize<'de>"
     )
 )]
-pub enum Sequence<R: Rule> {
+pub enum Recurring<R: Rule> {
     /// As an earlier version wrote them.
     Listed(Vec<R::Item>),
     /// Computed.
@@ -44,7 +44,7 @@ pub trait Rule {
     fn at_ms(item: &Self::Item) -> u64;
 }
 
-impl<R: Rule> Sequence<R> {
+impl<R: Rule> Recurring<R> {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -183,7 +183,7 @@ impl Rule for ChurnRule {
     }
 }
 
-impl Sequence<ChurnRule> {
+impl Recurring<ChurnRule> {
     /// How many streams are closed from a moment on and before another one, scenario milliseconds.
     #[must_use]
     pub fn closed_within(&self, from_ms: u64, to_ms: u64) -> u64 {
@@ -220,7 +220,7 @@ impl Rule for PulseRule {
     }
 }
 
-impl Sequence<PulseRule> {
+impl Recurring<PulseRule> {
     /// How many come with a tampered manifest.
     #[must_use]
     pub fn tampered(&self) -> u64 {
@@ -238,9 +238,9 @@ mod tests {
     use super::*;
     use crate::fuzzing::cases;
 
-    fn listed<R: Rule>(rule: R) -> (Sequence<R>, Sequence<R>) {
-        let computed = Sequence::Computed(rule);
-        (Sequence::Listed(computed.iter().collect()), computed)
+    fn listed<R: Rule>(rule: R) -> (Recurring<R>, Recurring<R>) {
+        let computed = Recurring::Computed(rule);
+        (Recurring::Listed(computed.iter().collect()), computed)
     }
 
     prop_compose! {
@@ -271,7 +271,7 @@ mod tests {
         #[test]
         fn every_stream_takes_its_turn(seed: u64, streams in 2..40_u32, closed in 1..12_u32) {
             let closed = closed.min(streams - 1);
-            let churns = Sequence::Computed(ChurnRule { when: Regular::before(0, 10, 10_000), seed, streams, closed });
+            let churns = Recurring::Computed(ChurnRule { when: Regular::before(0, 10, 10_000), seed, streams, closed });
             let in_turn = u64::from(streams / closed);
             for turn in 0..3 {
                 let mut all: Vec<u32> =
@@ -286,10 +286,10 @@ mod tests {
     #[test]
     fn a_list_of_an_earlier_version_stays_a_list() {
         let text = r#"[{"at_ms":300000,"streams":[1,7]},{"at_ms":600000,"streams":[3]}]"#;
-        let churns: Sequence<ChurnRule> = serde_json::from_str(text).unwrap();
+        let churns: Recurring<ChurnRule> = serde_json::from_str(text).unwrap();
         assert_eq!((2, 2, 3), (churns.count(), churns.closed_within(0, 600_000), churns.closed_within(0, 600_001)));
         assert_eq!(text, serde_json::to_string(&churns).unwrap());
-        let moments: Sequence<Regular> = serde_json::from_str("[1,20,5]").unwrap();
+        let moments: Recurring<Regular> = serde_json::from_str("[1,20,5]").unwrap();
         assert_eq!((Some(20), Some(5), None), (moments.latest_ms(), moments.get(2), moments.get(3)));
     }
 }
