@@ -1,4 +1,4 @@
-//! One round of a row: both soaks, and what the processes used between the same moments.
+//! One round of a row: both soaks, and the processor time and memory of each process between the same moments.
 
 use std::{
     env,
@@ -85,7 +85,7 @@ pub(crate) fn measure(row: Row, duration: Duration) -> Result<Measured, AnyError
     })
 }
 
-/// Plays a soak with so many streams, beside a reader of others.
+/// Plays a soak that holds `streams` streams. With `read`, a reader holds that many others beside it.
 fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result<Played, AnyError> {
     let gateway = GatewayProcess::spawn(own_binary()?.arg(GATEWAY))?;
     let reader = read.map(|streams| Reader::start(&gateway.ready_line, streams)).transpose()?;

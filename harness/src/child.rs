@@ -19,12 +19,12 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(crate) struct Ran {
     /// How it ended; none where it was not over in time, and was killed.
     pub(crate) ended: Option<io::Result<ExitStatus>>,
-    /// The start of what it wrote.
+    /// The start of its standard output.
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
 }
 
-/// Runs a program, and keeps up to so many bytes of each output. Further output is read and dropped, or where `is_cut`, the
+/// Runs a program, and keeps up to `bytes_max` bytes of each output. Further output is read and dropped, or where `is_cut`, the
 /// standard output is closed then.
 ///
 /// # Errors
@@ -58,7 +58,7 @@ async fn ended(child: &mut Child, reading: impl Future<Output = ()>) -> io::Resu
     }
 }
 
-/// Reads an output. One that breaks off has said what it said.
+/// Reads an output. An output that breaks off is used as far as it was read.
 async fn read(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>, bytes_max: u64, is_cut: bool) {
     let Some(mut output) = output else { return };
     let _ = (&mut output).take(bytes_max).read_to_end(kept).await;

@@ -44,8 +44,8 @@ pub(super) struct EventLines<S> {
 }
 
 impl<S> EventLines<S> {
-    /// The lines of these chunks, with events of up to so many bytes. What they say beyond events is told there, and so are events
-    /// that are known: the parser is given a [mark](KNOWN_MARK) in place of each.
+    /// The lines of these chunks, with events of up to `event_bytes_max` bytes. Retry delays and skipped events go to `meta`, and so do
+    /// known events: the parser gets a [mark](KNOWN_MARK) in place of each.
     pub(super) fn of(
         chunks: S,
         meta: ResponseMeta,
@@ -172,7 +172,7 @@ impl EventBuffer {
         rest
     }
 
-    /// Tells the parser the id of the last event that it was not given.
+    /// Passes the id of the last known event, which the parser has not seen.
     fn give_known_id(&mut self, passed: &mut Vec<u8>) {
         if let Some(id) = self.known_id.take() {
             write_field(passed, "id", &id);
@@ -305,9 +305,9 @@ impl EventBuffer {
 /// What is passed on of a chunk. It is copied only where it is neither the chunk nor marks alone.
 struct Passed<'a> {
     chunk: &'a [u8],
-    /// So much of the beginning of the chunk is passed, and nothing else so far.
+    /// Bytes passed from the beginning of the chunk, where nothing else was passed so far.
     whole: usize,
-    /// So many marks, and nothing else so far.
+    /// Number of marks passed, where nothing else was passed so far.
     marks: usize,
     bytes: Vec<u8>,
 }

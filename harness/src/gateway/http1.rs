@@ -31,14 +31,14 @@ const HEADERS_MAX: usize = 100;
 const CHUNK_EXTRA_BYTES_MAX: usize = 16 * 1024;
 
 thread_local! {
-    /// What is read on this thread. It is free again when the pieces that were split off it are gone.
+    /// The read buffer of this thread. Its memory is used again when the pieces split off it are dropped.
     static READ: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(2 * READ_BYTES_MAX));
 }
 
 /// Sends a request without a body, and reads the head of its answer.
 ///
 /// # Errors
-/// What became of the connection, or what is wrong with the head.
+/// The error of the connection, or the fault of the head.
 pub(super) async fn exchange<B>(mut link: CountedConnection, request: &Request<B>) -> io::Result<Response<Http1Body>> {
     link.write_all(&written(request)).await?;
     link.flush().await?;
@@ -103,7 +103,7 @@ fn wrong(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error 
 pub(super) struct Http1Body {
     /// None once the body is over.
     link: Option<CountedConnection>,
-    /// What was read, and not handed out yet.
+    /// Bytes that were read and not handed out yet.
     rest: Bytes,
     framing: Framing,
 }
@@ -113,7 +113,7 @@ pub(super) struct Http1Body {
 enum Framing {
     #[default]
     UntilClose,
-    /// So many bytes are still to come.
+    /// Number of bytes that are still to come.
     Length(u64),
     Chunked(Chunk),
 }
@@ -123,7 +123,7 @@ enum Framing {
 enum Chunk {
     /// In the line before the data: the size so far, whether it has a digit and whether it is over, and how long the line is.
     Size { size: u64, has_digit: bool, is_over: bool, length: usize },
-    /// In the data, of which so much is still to come.
+    /// In the data: number of bytes that are still to come.
     Data(u64),
     /// After the data.
     End,
@@ -131,7 +131,7 @@ enum Chunk {
     Trailer { line: usize, length: usize },
 }
 
-/// What is next in a body.
+/// The next part of a body.
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
     Data(Bytes),
@@ -160,7 +160,7 @@ impl Framing {
         length.map(Self::Length).ok_or_else(|| wrong("invalid content-length parsed"))
     }
 
-    /// Takes the next piece of what was read.
+    /// Takes the next piece of the bytes that were read.
     fn take(&mut self, rest: &mut Bytes) -> io::Result<Piece> {
         match self {
             Self::Length(0) => Ok(Piece::Over),
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
     use crate::fuzzing::cases;
 
-    /// What a body that comes in these pieces has in it, and what is wrong with it or that it is not over.
+    /// The data of a body that comes in these pieces, and whether it is over, or its fault.
     fn body(mut framing: Framing, pieces: &[&[u8]]) -> (Vec<u8>, Result<bool, String>) {
         let mut data = Vec::new();
         for piece in pieces {

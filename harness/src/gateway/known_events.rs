@@ -38,8 +38,8 @@ impl KnownEvents {
         Some(Arc::new(EventContent { id: fields.id.map(str::to_owned), ..(*known).clone() }))
     }
 
-    /// What an event of a workspace stream says about a run. What it is else is returned as an error. Only an event that is not known
-    /// is read.
+    /// The log event in an event of a workspace stream; any other reading is returned as an error. Only an event that is not known
+    /// is parsed.
     ///
     /// # Errors
     /// The reading of an event that is not about a run.
@@ -91,7 +91,7 @@ impl Recent {
     }
 }
 
-/// Its text, and about as much again in what was read of it.
+/// Size of an event: its text, and about as much again for the parsed fields.
 fn bytes_of(event: &EventContent) -> usize {
     size_of::<EventContent>() + size_of::<LogEvent>() + 2 * (event.name.len() + event.data.len())
 }

@@ -8,11 +8,11 @@ pub(super) struct PlainEvent<'a> {
     pub(super) length: usize,
     /// Whether it gives an id.
     pub(super) has_id: bool,
-    /// What is in it, where it has one line of data, and an id and a name at most once.
+    /// Its fields, where it has one line of data, and an id and a name at most once.
     pub(super) fields: Option<EventFields<'a>>,
 }
 
-/// What is in an event.
+/// The fields of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EventFields<'a> {
     /// The id that it gives.

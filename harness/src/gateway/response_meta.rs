@@ -55,8 +55,7 @@ impl ResponseMeta {
         self.0.lock().head = Some(head);
     }
 
-    /// Takes down that more of the body has come, the delay that it asked for, if it did, what was skipped of it, and the events that
-    /// are known.
+    /// Records a further part of the body: its size, the retry delay that it asks for, its skipped events and its known events.
     pub(super) fn came(
         &self,
         bytes: usize,
@@ -72,12 +71,12 @@ impl ResponseMeta {
         with_meta.known.extend(known);
     }
 
-    /// The first known event that was not handed out yet.
+    /// Takes the first known event that was not handed out yet.
     pub(super) fn known(&self) -> Option<Arc<EventContent>> {
         self.0.lock().known.pop_front()
     }
 
-    /// The first event that was skipped, and that was not told yet.
+    /// Takes the first skipped event that was not handed out yet.
     pub(super) fn skipped(&self) -> Option<Oversized> {
         self.0.lock().oversized.pop_front()
     }

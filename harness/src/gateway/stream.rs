@@ -16,7 +16,7 @@ use crate::{catalog::CallName, clock, journal::clip};
 
 /// An answer's start is looked at for what it says, no longer than so long.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
-/// Nor, once some of it has come, for longer than this for each further piece, and so many bytes.
+/// Maximum wait for each further piece of the start of an answer, and maximum size of the start.
 const EXPLAIN_MORE_TIMEOUT: Duration = Duration::from_millis(100);
 const EXPLAIN_BYTES_MAX: usize = 1_024;
 

@@ -9,7 +9,7 @@ use super::LogEvent;
 /// An event as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamEvent {
-    /// What is in it. Streams that show the same event share it.
+    /// Its content. Streams that show the same event share it.
     pub content: Arc<EventContent>,
     /// What is known of it where it is larger than the limit, and was skipped.
     pub oversized: Option<Oversized>,
@@ -19,7 +19,7 @@ pub struct StreamEvent {
     pub connection: u32,
 }
 
-/// What is in an event.
+/// The content of an event.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventContent {
     /// The last id that the stream gave.
@@ -28,7 +28,7 @@ pub struct EventContent {
     pub name: String,
     /// Its data; none where it is larger than the limit.
     pub data: String,
-    /// What it says about a run, where it was read and is about one.
+    /// The parsed event, where it was parsed and is about a run.
     pub log: OnceLock<Arc<LogEvent>>,
 }
 

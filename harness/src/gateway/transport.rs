@@ -1,5 +1,5 @@
 //! The connections of `eventsource-client`: a stream has one of its own, which its reader drives, and neither what is read at once
-//! nor an event grows without bound. What an answer says beyond its events is told by [`ResponseMeta`].
+//! nor an event grows without bound. [`ResponseMeta`] has the parts of an answer that are no events.
 //!
 //! Requests have hyper's client, streams do not: it leaves a connection's read buffer to grow to 400 KiB, and a connection
 //! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
@@ -75,7 +75,7 @@ impl Transport {
         Ok(Self { connector, headers, host: access.host(), meta: ResponseMeta::default(), dialect, known_events: None })
     }
 
-    /// The same transport, for one request that has these headers and is told of here, and whose events may be known.
+    /// The same transport for one request with these headers. `meta` records its answer; `known_events` need not be parsed.
     pub(super) fn for_stream(
         &self,
         headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! The dice of a plan: what is drawn for one number does not depend on what was drawn for another.
+//! The dice of a plan: the draw for one number does not depend on the draws for others.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

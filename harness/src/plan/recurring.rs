@@ -1,4 +1,4 @@
-//! What a plan has again and again: moments, churns, pulses. Each is computed from its number, so that a journal's header does not
+//! Parts of a plan that recur: moments, churns, pulses. Each is computed from its number, so that a journal's header does not
 //! grow with the length of the soak.
 //!
 //! Journals of earlier versions hold lists, which are kept as they are.
@@ -13,7 +13,7 @@ use super::{PlannedChurn, PlannedPulse, dice::dice};
 /// Keeps the dice of churns from moving when others draw more or fewer.
 const CHURN_SALT: u64 = 0x6368_7572;
 
-/// What is planned of one kind, in order.
+/// Recurring items of one kind, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
@@ -31,7 +31,7 @@ pub enum Recurring<R: Rule> {
 
 /// How the items of a sequence are computed.
 pub trait Rule {
-    /// What is planned.
+    /// An item.
     type Item: Debug + Clone + PartialEq + Eq;
 
     /// When.
@@ -197,7 +197,7 @@ impl Recurring<ChurnRule> {
     }
 }
 
-/// Pulses: one in so many comes with a tampered manifest, the first among them.
+/// Pulses: each `tampered_every`-th comes with a tampered manifest, beginning with the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PulseRule {
     pub(super) when: Regular,

@@ -10,7 +10,7 @@ const LISTED_MAX: u64 = 12;
 /// Churns that are, one line each, and the streams of one of them.
 const CHURNS_LISTED_MAX: u64 = 48;
 const STREAMS_LISTED_MAX: usize = 12;
-/// Of more, so many of the first, and the last.
+/// Of a longer list, this number of the first items is shown, and the last.
 const FIRST_LISTED: u64 = 3;
 
 /// A moment of scenario time as `T+45:00` (minutes and seconds).

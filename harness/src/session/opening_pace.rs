@@ -10,11 +10,11 @@ use crate::clock;
 
 /// Between two openings, where there are many.
 const EVERY: Duration = Duration::from_micros(500);
-/// So many may come at once.
+/// Maximum number of openings at once.
 const AT_ONCE: u32 = 256;
-/// No more are under way that are younger than [`YOUNG_FOR`]: a gateway that is slow to answer is not asked faster than it answers.
+/// Maximum number of openings under way that are younger than [`YOUNG_FOR`]: a gateway that is slow to answer is not asked faster than it answers.
 const YOUNG_MAX: usize = 512;
-/// One that takes longer keeps no other waiting: a gateway that answers none is asked all the same.
+/// An opening that takes longer keeps no other waiting: a gateway that answers none is asked all the same.
 const YOUNG_FOR: Duration = Duration::from_secs(1);
 
 /// Paces the openings of a session's streams.

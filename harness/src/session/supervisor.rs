@@ -90,7 +90,7 @@ impl TaskGroup {
     /// Plays something beside the worker. A panic in it is an incident of the worker's.
     pub fn play(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
         let context = context.clone();
-        // Boxed: a block of code holds what is given to it and what it makes of that, each as large as the task.
+        // Boxed: an async block holds both its captured value and the future made of it, each as large as the task.
         let task = Box::pin(task);
         let caught = async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {

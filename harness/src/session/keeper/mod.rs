@@ -134,7 +134,7 @@ impl Keeper<'_> {
                 biased;
                 () = context.schedule.closing.cancelled() => break,
                 () = refuse(orders) => break,
-                // Boxed: what it takes to open a stream is gone while the stream is open.
+                // Boxed: the memory for opening a stream is freed while the stream is open.
                 opened = Box::pin(self.open()) => opened,
             };
             let Some(mut connection) = opened else {
