@@ -117,6 +117,13 @@ fn what_a_stream_shows_does_not_depend_on_how_its_bytes_are_cut() {
 }
 
 #[test]
+fn an_event_without_an_id_has_the_last_one_also_after_events_that_are_known() {
+    let (shown, _, _) = however_cut(b": open\n\nid: 1\ndata: a\n\nid: 2\ndata: b\n\ndata: c\n\nretry: 7\ndata: d\n\n");
+    let expected = [(Some("1"), "a"), (Some("2"), "b"), (Some("2"), "c"), (Some("2"), "d")];
+    assert_eq!(expected.map(|(id, data)| event(id, "message", data)).to_vec(), shown);
+}
+
+#[test]
 fn what_says_nothing_is_passed_over_and_ends_no_stream() {
     for nothing in [
         "ping: 1\n\n",
