@@ -96,7 +96,7 @@ fn stranger() -> (TlsAcceptor, ClientConfig) {
 #[tokio::test]
 async fn a_flood_is_read_in_pieces_no_larger_than_the_bound() {
     let event = format!("data: {}\n\n", "x".repeat(1_000));
-    // With its length told: what is read is handed out as it is read, and not in pieces of the answer's own.
+    // With a content length, bytes are handed out as they are read, and not in chunks of the answer.
     let length = 8_000 * event.len();
     let head = HEAD.replace("\r\n\r\n", &format!("\r\ncontent-length: {length}\r\n\r\n"));
     let flood = head + &event.repeat(8_000);

@@ -33,7 +33,7 @@ pub struct Counters {
     pub refused_at_bound: Count,
     /// Came to nothing because the upstream was not there: no such name, nobody listening, or no answer in time.
     pub upstream_failed: Count,
-    /// Ended because one side reset its connection, and the other was told so.
+    /// Ended because one side reset its connection. The other side saw a reset, too.
     pub reset: Count,
     /// Bytes that were written to the upstream.
     pub bytes_to_upstream: Count,

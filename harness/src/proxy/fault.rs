@@ -21,8 +21,8 @@ pub(super) struct Rules {
 pub struct AddedLatency {
     /// How much later.
     pub delay_ms: u64,
-    /// Each chunk is up to so much sooner or later than that, evenly, and never sooner than it came or than the chunk before
-    /// it.
+    /// Maximum deviation of a chunk from that delay, evenly distributed. No chunk leaves before it came or before the chunk
+    /// ahead of it.
     pub jitter_ms: u64,
 }
 

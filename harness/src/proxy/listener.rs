@@ -92,8 +92,8 @@ impl FaultProxy {
         self.local_addr
     }
 
-    /// What the gateway sends arrives later, and what it is sent does not: so +150 ms is +150 ms an answer. So does its
-    /// end, be it in good order or a reset. What comes in several flights pays for each: a TLS handshake, a body that
+    /// Bytes from the gateway arrive later, bytes to it do not: so +150 ms is +150 ms an answer. The end of an answer is
+    /// delayed as well, in good order or as a reset. An exchange of several flights is delayed by each: a TLS handshake, a body that
     /// waits for `100 Continue`. Setting up a connection is not delayed, since it ends at the proxy. Takes the place of a
     /// latency that stands.
     ///
@@ -105,7 +105,7 @@ impl FaultProxy {
         self.reception.means.rules.send_modify(|rules| rules.latency = Some(latency));
     }
 
-    /// The gateway cannot be reached for so long, as if its process were gone: open connections are cut, and new ones are
+    /// The gateway cannot be reached for this time, as if its process were gone: open connections are cut, and new ones are
     /// reset as soon as they are made. Both sides see a reset, because an end in good order would make a cut stream look like
     /// a finished one. (New connections are not refused by the kernel, as they would be if nobody listened: nobody could
     /// count that, and another process could take the port.) Takes the place of an outage that stands.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`FaultProxy::start`] listens, [`delay`](FaultProxy::delay), [`go_dark`](FaultProxy::go_dark) and
-//! [`clear`](FaultProxy::clear) say what is done to connections, and [`counters`](FaultProxy::counters) what came of it. Faults
+//! [`clear`](FaultProxy::clear) set the faults, and [`counters`](FaultProxy::counters) has their effect. Faults
 //! take effect on connections that are open, too, since streams live for two hours. Bytes pass untouched, and so does TLS: a client
 //! that speaks it asks for a tunnel, as it asks any HTTP proxy ([`ConnectMode::Tunnel`]), and goes on knowing the gateway by
 //! its own name.

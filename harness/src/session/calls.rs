@@ -81,7 +81,7 @@ pub struct Sent {
     pub outcome: Outcome,
     /// When it was sent, and in which phase.
     pub mark: StartPoint,
-    /// How long it was told to wait before that: that is the plan's limit, and nobody's latency.
+    /// How long the gateway asked to wait before that. This wait comes from the limit of its plan and is no latency.
     pub waited: Duration,
 }
 

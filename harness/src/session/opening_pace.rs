@@ -12,12 +12,13 @@ use crate::clock;
 const EVERY: Duration = Duration::from_micros(500);
 /// Maximum number of openings at once.
 const AT_ONCE: u32 = 256;
-/// Maximum number of openings under way that are younger than [`YOUNG_FOR`]: a gateway that is slow to answer is not asked faster than it answers.
+/// Maximum number of openings under way that are younger than [`YOUNG_FOR`]: a gateway that is slow to answer is not asked faster
+/// than it answers.
 const YOUNG_MAX: usize = 512;
 /// An opening that takes longer keeps no other waiting: a gateway that answers none is asked all the same.
 const YOUNG_FOR: Duration = Duration::from_secs(1);
 
-/// Paces the openings of a session's streams.
+/// Paces the openings of streams that are kept for hours. Streams of runs come as runs do, and do not wait behind them.
 #[derive(Debug)]
 pub(super) struct OpeningPace {
     /// When the next opening is due, if all came one after another.

@@ -83,7 +83,7 @@ impl<'a> TableReader<'a> {
         self.value(key, "text in quotes", |value| value.as_str().map(str::to_owned))
     }
 
-    /// What one of several words stands for; where the key is not there, or has another word, what the first does.
+    /// The value of one of several words; that of the first word where the key is missing or has another word.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> T {
         let text = self.text(key).unwrap_or_else(|| words[0].0.to_owned());
         let chosen = words.iter().find(|(word, _)| *word == text);

@@ -53,7 +53,7 @@ pub(in crate::judge) fn of_early_end(plan: &Plan, history: &History) -> Option<S
     }
 }
 
-/// What a source answered when it last did not answer as it should. `route` is what the contract calls it.
+/// The last wrong answer of a source. `route` is its name in the contract.
 pub(in crate::judge) fn of_source(route: &str, history: &History) -> Option<SourceFailure> {
     history.timeline.sources.get_key_value(&*history.route(route)).map(failure)
 }

@@ -195,7 +195,7 @@ pub(crate) enum LateDoubt {
     Explained { late_ms: f64, ready_ms: f64, slack_ms: f64 },
 }
 
-/// How memory in use was told from garbage.
+/// How memory in use was distinguished from garbage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RetainedBy {
     /// It was not: resident memory itself.
@@ -204,7 +204,7 @@ pub(crate) enum RetainedBy {
     Heap,
     /// The same, and resident memory beyond the heap.
     HeapAndRest,
-    /// By the heap metrics alone, whose floors have garbage among them: no less than what is in use.
+    /// By the heap metrics alone. Their floors include garbage, so memory in use is no more than that.
     HeapFloors,
     /// By collections that were asked for.
     Requested,

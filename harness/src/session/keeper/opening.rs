@@ -49,7 +49,10 @@ impl Keeper<'_> {
         };
         let workspace = self.context.calls.client.workspace();
         let opening = streams.open(self.kept.call, &self.kept.path, workspace, self.life.last_id.as_deref());
-        let opened = self.context.shared_streams.opening_pace.open(opening).await;
+        let opened = match self.kept.run {
+            Some(_) => opening.await,
+            None => self.context.shared_streams.opening_pace.open(opening).await,
+        };
         if let Err(refusal) = &opened
             && self.is_no_error(refusal).await
         {
