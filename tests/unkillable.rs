@@ -76,6 +76,10 @@ fn main() -> ExitCode {
             machine::a_folder_that_becomes_read_only_leaves_the_record_and_the_verdicts,
         ),
         may_be_ignored(
+            "machine::streams_without_descriptors_are_refused_at_the_start",
+            machine::streams_without_descriptors_are_refused_at_the_start,
+        ),
+        may_be_ignored(
             "machine::descriptors_that_are_used_up_are_no_fault_of_the_gateways",
             machine::descriptors_that_are_used_up_are_no_fault_of_the_gateways,
         ),

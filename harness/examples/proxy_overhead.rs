@@ -12,7 +12,7 @@ use std::{error::Error, io, net::SocketAddr, thread, time::Duration};
 
 use s2_harness::{
     clock,
-    proxy::{ConnectMode, FaultProxy},
+    proxy::{CONNECTIONS_MAX, ConnectMode, FaultProxy},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Its connections are its own, and end with the program.
     thread::spawn(|| serve(tell));
     let direct = told.await?;
-    let proxy = FaultProxy::start(&direct.to_string(), ConnectMode::Straight, 1).await?;
+    let proxy = FaultProxy::start(&direct.to_string(), ConnectMode::Straight, 1, CONNECTIONS_MAX).await?;
     let ways = [direct, proxy.local_addr()];
 
     let times = requests(ways).await?;

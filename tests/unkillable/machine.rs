@@ -8,6 +8,7 @@ use std::{
 };
 
 use libtest_mimic::Completion;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use testkit::AnyError;
 
 use crate::scene::{Play, Scene, end_reason};
@@ -106,16 +107,32 @@ pub(crate) fn a_folder_that_becomes_read_only_leaves_the_record_and_the_verdicts
     Ok(Completion::Completed)
 }
 
-pub(crate) fn descriptors_that_are_used_up_are_no_fault_of_the_gateways() -> Result<Completion, AnyError> {
-    let (soak, gateway) = SMOKE.soak("descriptors")?;
+pub(crate) fn streams_without_descriptors_are_refused_at_the_start() -> Result<Completion, AnyError> {
+    let (soak, gateway) = SMOKE.soak("few-descriptors")?;
     let command = soak.command()?;
     let mut limited = Command::new("bash");
     limited.args(["-c", "ulimit -n 26; exec \"$@\"", "bash"]).arg(command.get_program()).args(command.get_args());
-    let left = Scene::of(soak.start_by(limited)?, gateway).end()?;
+    let fatal = fatal_error(Scene::of(soak.start_by(limited)?, gateway))?;
+    let why = "file descriptors, and this process may have 26: raise the hard limit";
+    assert!(fatal.contains("20 streams") && fatal.contains(why), "{fatal}");
+    Ok(Completion::Completed)
+}
+
+pub(crate) fn descriptors_that_are_used_up_are_no_fault_of_the_gateways() -> Result<Completion, AnyError> {
+    let scene = SMOKE.start("descriptors")?;
+    scene.wait_until_recorded(60_000)?;
+    // Those that are open stay open.
+    let session = i32::try_from(scene.session()?).ok().and_then(Pid::from_raw);
+    prlimit(session, Resource::Nofile, Rlimit { current: Some(8), maximum: Some(8) })?;
+    let fatal = fatal_error(scene)?;
+    assert!(fatal.contains("has used up its file descriptors (the limit is 8)"), "{fatal}");
+    Ok(Completion::Completed)
+}
+
+/// What kept a session from its end.
+fn fatal_error(scene: Scene) -> Result<String, AnyError> {
+    let left = scene.end()?;
     assert!(!left.status.success());
     assert_eq!("fatal", end_reason(&left)?);
-    let results = left.results()?;
-    let fatal = results["fatalError"].as_str().unwrap_or_default();
-    assert!(fatal.contains("has used up its file descriptors (the limit is 26)"), "{fatal}");
-    Ok(Completion::Completed)
+    Ok(left.results()?["fatalError"].as_str().unwrap_or_default().to_owned())
 }

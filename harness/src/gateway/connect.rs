@@ -21,7 +21,7 @@ use hyper::{
     rt::{Read, Write},
     service::Service,
 };
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::{
         legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel},
@@ -241,8 +241,8 @@ impl Connector {
                     let wire = TowerToHyperService::new(tunnelled).call(uri.clone()).await.map_err(io::Error::other)?;
                     (Box::new(wire), false)
                 }
-                Some(proxy) => (Box::new(self.directly(proxy.uri()).await?), true),
-                None => (Box::new(self.directly(uri).await?), false),
+                Some(proxy) => (self.directly(proxy.uri()).await?, true),
+                None => (self.directly(uri).await?, false),
             };
             Ok(TokioIo::new(CountedConnection { wire: TokioIo::new(wire), is_to_a_proxy, traffic: Traffic::default() }))
         };
@@ -283,8 +283,13 @@ impl Connector {
         }
     }
 
-    async fn directly(&self, to: &Uri) -> io::Result<impl Wire + 'static> {
-        TowerToHyperService::new(self.direct.clone()).call(to.clone()).await.map_err(io::Error::other)
+    async fn directly(&self, to: &Uri) -> io::Result<Box<dyn Wire>> {
+        let stream = TowerToHyperService::new(self.direct.clone()).call(to.clone()).await.map_err(io::Error::other)?;
+        // A connection without TLS takes no room for its state.
+        Ok(match stream {
+            MaybeHttpsStream::Http(stream) => Box::new(stream),
+            stream @ MaybeHttpsStream::Https(_) => Box::new(stream),
+        })
     }
 
     fn tunnel(&self, proxy: &Intercept) -> Tunnel<HttpsConnector<HttpConnector>> {

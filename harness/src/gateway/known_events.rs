@@ -99,7 +99,11 @@ fn bytes_of(event: &EventContent) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::built_in_dialect;
+    use std::sync::LazyLock;
+
+    use crate::{gateway::Dialect, settings::built_in_dialect};
+
+    static DIALECT: LazyLock<Dialect> = LazyLock::new(built_in_dialect);
 
     fn event(name: &str, data: &str) -> Arc<EventContent> {
         Arc::new(EventContent { name: name.to_owned(), data: data.to_owned(), ..EventContent::default() })
@@ -111,7 +115,7 @@ mod tests {
         let event = event(name, data);
         let log = events.of_run(&event, || {
             is_parsed = true;
-            built_in_dialect().events.reading(None, name, data)
+            DIALECT.events.reading(None, name, data)
         });
         (log.cloned(), is_parsed)
     }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, timeout};
 
 use super::{
     ClientError, Dialect, EventContent, GatewayAccess, KnownEvents, StreamEvent, Token, TroubleKind,
@@ -48,7 +48,11 @@ pub struct Connection {
     parts: VecDeque<StreamEvent>,
     /// A stream on which nothing comes for this long, not even a comment, is given up.
     idle_max: Duration,
-    events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
+    /// When the last item came.
+    heard_at: Instant,
+    /// Wakes no later than when that may be so: an event does not set it back, which would cost more than to look once more.
+    idle_timer: Pin<Box<Sleep>>,
+    events: Events,
 }
 
 impl std::fmt::Debug for Connection {
@@ -181,14 +185,8 @@ impl Streams {
                 let is_stream =
                     content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("text/event-stream"));
                 if is_stream {
-                    let idle_max = self.dialect.limits.stream_idle;
-                    Ok(Connection {
-                        meta,
-                        lines: self.dialect.events.lines.clone(),
-                        parts: VecDeque::new(),
-                        idle_max,
-                        events,
-                    })
+                    let lines = self.dialect.events.lines.clone();
+                    Ok(Connection::of(events, meta, lines, self.dialect.limits.stream_idle))
                 } else {
                     Err(refused(format!("{} with content type '{}'", head.status(), clip(content_type))))
                 }
@@ -197,20 +195,24 @@ impl Streams {
             Some(Err(error)) => {
                 let kind = error.source().map(TroubleKind::of);
                 let is_out_of_descriptors = kind == Some(TroubleKind::OutOfDescriptors);
-                Err(Refusal { is_out_of_descriptors, ..refused(explain(error, &meta).await) })
+                Err(Refusal { is_out_of_descriptors, ..refused(Box::pin(explain(error, &meta)).await) })
             }
         }
     }
 }
 
+type Events = Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>;
+
 impl Connection {
+    fn of(events: Events, meta: ResponseMeta, lines: String, idle_max: Duration) -> Self {
+        let idle_timer = Box::pin(tokio::time::sleep(idle_max));
+        Self { meta, lines, parts: VecDeque::new(), idle_max, heard_at: clock::now(), idle_timer, events }
+    }
+
     /// A connection that is open already, and shows these.
     #[cfg(test)]
-    pub(super) fn over(
-        events: Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>,
-        meta: ResponseMeta,
-    ) -> Self {
-        Self { meta, lines: String::new(), parts: VecDeque::new(), idle_max: Duration::from_secs(300), events }
+    pub(super) fn over(events: Events, meta: ResponseMeta) -> Self {
+        Self::of(events, meta, String::new(), Duration::from_secs(300))
     }
 
     /// Whether some of the lines of an event are still to be handed out.
@@ -223,6 +225,22 @@ impl Connection {
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
         self.meta.retry()
+    }
+
+    /// The next item of the parser; none where none has come for too long.
+    async fn next_item(&mut self) -> Option<Option<Result<SSE, Error>>> {
+        loop {
+            tokio::select! {
+                biased;
+                item = self.events.next() => return Some(item),
+                () = &mut self.idle_timer => {}
+            }
+            let deadline = self.heard_at + self.idle_max;
+            if clock::now() >= deadline {
+                return None;
+            }
+            self.idle_timer.as_mut().reset(deadline);
+        }
     }
 
     /// The next event. Comments keep the stream alive and are not shown.
@@ -239,10 +257,11 @@ impl Connection {
                 let event = StreamEvent::now(EventContent { id, name, ..EventContent::default() });
                 return Ok(StreamEvent { oversized: Some(skipped), ..event });
             }
-            let (bytes, began) = (self.meta.bytes(), clock::now());
-            let item = timeout(self.idle_max, self.events.next()).await;
-            let silent_for = clock::now().saturating_duration_since(began);
-            let Ok(item) = item else {
+            let bytes = self.meta.bytes();
+            let item = self.next_item().await;
+            let now = clock::now();
+            let silent_for = now.saturating_duration_since(std::mem::replace(&mut self.heard_at, now));
+            let Some(item) = item else {
                 let (seconds, came) = (self.idle_max.as_secs(), self.meta.bytes() - bytes);
                 let answer = match came {
                     0 => format!("silent for {seconds} s"),
@@ -256,17 +275,22 @@ impl Connection {
                     let id = event.id.filter(|id| !id.is_empty());
                     let (name, data) = (event.event_type, event.data);
                     let event = EventContent { id, name, data, ..EventContent::default() };
-                    self.parts.extend(parts(&self.lines, StreamEvent::now(event)));
+                    let mut parts = parts(&self.lines, StreamEvent::at(now, event)).into_iter();
+                    if let Some(first) = parts.next() {
+                        self.parts.extend(parts);
+                        return Ok(first);
+                    }
                 }
                 Some(Ok(SSE::Comment(text))) if text.as_bytes() == KNOWN => {
                     if let Some(known) = self.meta.known() {
-                        return Ok(StreamEvent::now(known));
+                        return Ok(StreamEvent::at(now, known));
                     }
                 }
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {
                     let in_good_order = matches!(error, Error::Eof);
-                    let answer = explain(error, &self.meta).await;
+                    // Boxed: it takes more memory than all the rest, and only the last call needs it.
+                    let answer = Box::pin(explain(error, &self.meta)).await;
                     return Err(Ended { answer, in_good_order, is_ours: false, silent_for });
                 }
                 None => return Err(Ended { answer: "closed".into(), in_good_order: true, is_ours: false, silent_for }),

@@ -48,6 +48,11 @@ pub struct Oversized {
 impl StreamEvent {
     /// An event that has just come.
     pub(super) fn now(content: impl Into<Arc<EventContent>>) -> Self {
-        Self { content: content.into(), oversized: None, arrived: crate::clock::now(), connection: 0 }
+        Self::at(crate::clock::now(), content)
+    }
+
+    /// An event that came at a moment.
+    pub(super) fn at(arrived: Instant, content: impl Into<Arc<EventContent>>) -> Self {
+        Self { content: content.into(), oversized: None, arrived, connection: 0 }
     }
 }

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Client, GatewayAccess, Streams, Trust};
 use crate::catalog::CallName;
-use crate::proxy::{ConnectMode, FaultProxy};
+use crate::proxy::{CONNECTIONS_MAX, ConnectMode, FaultProxy};
 
 /// A private authority: its certificate as a file has it, and what signs in its name.
 struct Authority {
@@ -172,7 +172,7 @@ async fn an_authority_that_shows_its_own_certificate_is_told_to_sign_one() {
 async fn requests_and_streams_go_through_the_fault_proxy_and_still_know_the_gateway_by_its_certificate() {
     let (authority, another) = (Authority::new(), Authority::new());
     let (port, _gateway) = serve(authority.shows(&["localhost"])).await;
-    let proxy = FaultProxy::start(&format!("127.0.0.1:{port}"), ConnectMode::Tunnel, 7).await.unwrap();
+    let proxy = FaultProxy::start(&format!("127.0.0.1:{port}"), ConnectMode::Tunnel, 7, CONNECTIONS_MAX).await.unwrap();
     let access = |trust| GatewayAccess {
         trust,
         by_way_of: Some(proxy.local_addr()),

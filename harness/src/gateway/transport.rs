@@ -24,6 +24,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
+use parking_lot::Mutex;
 use sync_wrapper::{SyncFuture, SyncStream};
 
 use super::{
@@ -52,13 +53,22 @@ const LOOK_AHEAD_LIMIT: Duration = Duration::from_secs(2);
 /// Carries streams.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
+    gateway: Arc<Route>,
+    /// Headers of the next request beside those of every request. Taken by it: a stream that is open has no use for them.
+    headers: Arc<Mutex<HeaderMap>>,
+    meta: ResponseMeta,
+    known_events: Option<Arc<KnownEvents>>,
+}
+
+/// The way to a gateway: what all its streams share.
+#[derive(Debug)]
+struct Route {
     connector: Connector,
+    /// Headers of every request.
     headers: HeaderMap,
     /// Whom requests are for, where they go to a proxy.
     host: Option<HeaderValue>,
-    meta: ResponseMeta,
     dialect: Arc<Dialect>,
-    known_events: Option<Arc<KnownEvents>>,
 }
 
 impl Transport {
@@ -72,7 +82,8 @@ impl Transport {
         headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         let dialect = Arc::clone(&access.dialect);
-        Ok(Self { connector, headers, host: access.host(), meta: ResponseMeta::default(), dialect, known_events: None })
+        let gateway = Arc::new(Route { connector, headers, host: access.host(), dialect });
+        Ok(Self { gateway, headers: Arc::default(), meta: ResponseMeta::default(), known_events: None })
     }
 
     /// The same transport for one request with these headers. `meta` records its answer; `known_events` need not be parsed.
@@ -82,18 +93,17 @@ impl Transport {
         meta: &ResponseMeta,
         known_events: Option<Arc<KnownEvents>>,
     ) -> Self {
-        let mut all = self.headers.clone();
-        all.extend(headers);
-        Self { headers: all, meta: meta.clone(), known_events, ..self.clone() }
+        let headers = Arc::new(Mutex::new(headers));
+        Self { gateway: Arc::clone(&self.gateway), headers, meta: meta.clone(), known_events }
     }
 
     async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Decoded>, TransportError> {
-        for (name, value) in &self.headers {
-            request.headers_mut().insert(name, value.clone());
-        }
-        let link = self.connector.connect(request.uri()).await.map_err(TransportError::new)?;
-        self.connector.prepare(&mut request, &link).map_err(TransportError::new)?;
-        if let Some(host) = &self.host {
+        let Route { connector, headers, host, .. } = &*self.gateway;
+        request.headers_mut().extend(headers.clone());
+        request.headers_mut().extend(std::mem::take(&mut *self.headers.lock()));
+        let link = connector.connect(request.uri()).await.map_err(TransportError::new)?;
+        connector.prepare(&mut request, &link).map_err(TransportError::new)?;
+        if let Some(host) = host {
             request.headers_mut().insert(header::HOST, host.clone());
         }
         let response = converse(link, request).await.map_err(TransportError::new)?;
@@ -117,11 +127,12 @@ impl Transport {
     async fn by_its_code(&self, mut response: Response<Decoded>) -> Response<Decoded> {
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_stream = content_type.is_none_or(|of| of.trim_start().to_lowercase().starts_with("text/event-stream"));
-        if is_stream || self.dialect.codes.code.is_empty() || !response.status().is_success() {
+        let codes = &self.gateway.dialect.codes;
+        if is_stream || codes.code.is_empty() || !response.status().is_success() {
             return response;
         }
         let start = response.body_mut().look_ahead().await;
-        if let CodeSays::Status { status, .. } = self.dialect.codes.read(&start)
+        if let CodeSays::Status { status, .. } = codes.read(&start)
             && let Ok(status) = StatusCode::from_u16(status)
         {
             *response.status_mut() = status;
@@ -133,10 +144,11 @@ impl Transport {
 impl HttpTransport for Transport {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let request = request.map(|body| Full::new(body.unwrap_or_default()));
-        let opening = tokio::time::timeout(HEAD_TIMEOUT, self.clone().open(request));
-        let (meta, event_bytes_max) = (self.meta.clone(), self.dialect.limits.event_bytes_max);
+        let (transport, meta, event_bytes_max) =
+            (self.clone(), self.meta.clone(), self.gateway.dialect.limits.event_bytes_max);
         let known_events = self.known_events.clone();
         Box::pin(SyncFuture::new(async move {
+            let opening = tokio::time::timeout(HEAD_TIMEOUT, transport.open(request));
             let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
             let response = response?;
             let is_stream = response.status().is_success();

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    ConnectMode, FaultProxy,
+    CONNECTIONS_MAX, ConnectMode, FaultProxy,
     line::CHUNK_BYTES,
     scene::{Scene, expect_end, expect_reset, kernel_buffers_max, reset, soon, write_until_stuck},
 };
@@ -114,11 +114,12 @@ async fn an_upstream_that_is_not_there_ends_its_clients_at_once_and_is_counted_a
 async fn a_name_is_looked_up_and_one_that_nobody_has_fails_as_an_upstream_that_is_not_there() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let proxy = FaultProxy::start(&format!("localhost:{port}"), ConnectMode::Straight, 7).await.unwrap();
+    let proxy =
+        FaultProxy::start(&format!("localhost:{port}"), ConnectMode::Straight, 7, CONNECTIONS_MAX).await.unwrap();
     let scene = Scene { proxy, listener };
     scene.pair().await.ask("by name").await;
 
-    let proxy = FaultProxy::start("nobody.invalid:80", ConnectMode::Straight, 7).await.unwrap();
+    let proxy = FaultProxy::start("nobody.invalid:80", ConnectMode::Straight, 7, CONNECTIONS_MAX).await.unwrap();
     let mut client = TcpStream::connect(proxy.local_addr()).await.unwrap();
     expect_reset(&mut client).await;
     assert_eq!(proxy.counters().upstream_failed.get(), 1);
@@ -128,7 +129,7 @@ async fn a_name_is_looked_up_and_one_that_nobody_has_fails_as_an_upstream_that_i
 async fn one_connection_more_than_there_may_be_is_reset_and_there_is_room_again_when_one_ends() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = listener.local_addr().unwrap().to_string();
-    let proxy = FaultProxy::bounded(&upstream, ConnectMode::Straight, 7, 2).await.unwrap();
+    let proxy = FaultProxy::start(&upstream, ConnectMode::Straight, 7, 2).await.unwrap();
     let scene = Scene { proxy, listener };
     let (mut first, mut second) = (scene.pair().await, scene.pair().await);
     let mut third = scene.connect().await;

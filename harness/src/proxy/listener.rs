@@ -20,8 +20,7 @@ use super::{
 };
 use crate::clock;
 
-/// Connections that may be open at once. One more is reset, and counted: if it waited, that would look like a gateway
-/// that is slow.
+/// Connections that may be open at once beside those of streams.
 pub const CONNECTIONS_MAX: usize = 1_024;
 
 /// A pause after a failed accept: out of descriptors, for one, is not over a microsecond later.
@@ -48,21 +47,12 @@ struct Reception {
 impl FaultProxy {
     /// Listens on a free port of 127.0.0.1, and connects each client to `upstream`: a host and a port, of which the
     /// host is looked up anew for each. `approach` says whether clients ask for that. Proxies of the same seed roll the same
-    /// dice, connection by connection.
+    /// dice, connection by connection. Beyond `connections_max` open connections one more is reset, and counted: if it waited,
+    /// that would look like a gateway that is slow.
     ///
     /// # Errors
     /// An upstream that is not a host and a port, or no port to listen on. That the upstream is there is not asked.
-    pub async fn start(upstream: &str, approach: ConnectMode, seed: u64) -> io::Result<Self> {
-        Self::bounded(upstream, approach, seed, CONNECTIONS_MAX).await
-    }
-
-    /// The same, with room for so many connections.
-    pub(super) async fn bounded(
-        upstream: &str,
-        approach: ConnectMode,
-        seed: u64,
-        connections_max: usize,
-    ) -> io::Result<Self> {
+    pub async fn start(upstream: &str, approach: ConnectMode, seed: u64, connections_max: usize) -> io::Result<Self> {
         let means = Arc::new(ConnectionContext {
             rules: watch::Sender::new(Rules::default()),
             upstream: Upstream::new(upstream)?,
@@ -147,6 +137,8 @@ impl Drop for FaultProxy {
 impl Reception {
     fn play(&self, task: impl Future<Output = ()> + Send + 'static) {
         let closing = self.closing.clone();
+        // Boxed: each wrapper around it holds it twice otherwise.
+        let task = Box::pin(task);
         let task = async move {
             closing.run_until_cancelled(task).await;
         };

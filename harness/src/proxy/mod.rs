@@ -21,10 +21,10 @@
 //!
 //! # Bounds
 //!
-//! - [`CONNECTIONS_MAX`] connections; one more is reset, and counted.
+//! - [`CONNECTIONS_MAX`] connections beside those of the plan's streams; one more is reset, and counted.
 //! - Five seconds to look up the upstream and connect to it.
-//! - Without a latency, a connection holds 64 KiB of what was read and not written in each direction, beside a buffer
-//!   of as much to read into, and nothing more is read: the sender feels it.
+//! - Without a latency, a connection holds 64 KiB of what was read and not written in each direction, and nothing more is
+//!   read: the sender feels it. The buffer to read into is its thread's.
 //! - With one, answers are read ahead, up to [`LINE_BYTES_MAX`] of a connection, small chunks counted dearer than they
 //!   are. Beyond 128 KiB, all connections together hold 64 MiB; a line that gets no more of it carries on with what it
 //!   has.

@@ -1,6 +1,6 @@
 //! One direction of a connection: reads, holds back what is to be late, writes.
 
-use std::{io::ErrorKind::WouldBlock, sync::Arc, time::Duration};
+use std::{cell::RefCell, io::ErrorKind::WouldBlock, sync::Arc, time::Duration};
 
 use bytes::{BufMut, Bytes};
 use rand::RngExt;
@@ -19,6 +19,11 @@ use super::{
     line::{CHUNK_BYTES, DelayLine, Item},
 };
 use crate::clock;
+
+thread_local! {
+    /// The read buffer of this thread. Bytes are written or copied before others are read, so a connection has no use for its own.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(CHUNK_BYTES));
+}
 
 /// How a direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +49,6 @@ pub(super) struct Pump<'a> {
     lateness: Option<(&'a Count, Pcg64)>,
     rules: watch::Receiver<Rules>,
     line: DelayLine,
-    buffer: Vec<u8>,
     latency: Option<AddedLatency>,
     /// The source has ended.
     is_read: bool,
@@ -75,7 +79,6 @@ impl<'a> Pump<'a> {
             lateness,
             rules,
             line: DelayLine::new(Arc::clone(shared)),
-            buffer: Vec::new(),
             latency: None,
             is_read: false,
         };
@@ -140,23 +143,28 @@ impl<'a> Pump<'a> {
 
     /// Reads what there is, and writes it at once if it may.
     fn read(&mut self) {
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            self.read_into(buffer);
+        });
+        self.line.settle();
+    }
+
+    fn read_into(&mut self, buffer: &mut Vec<u8>) {
         let room = if self.latency.is_some() { self.line.room() } else { CHUNK_BYTES };
-        self.buffer.clear();
-        self.buffer.reserve(CHUNK_BYTES);
-        let read = self.from.try_read_buf(&mut (&mut self.buffer).limit(room));
+        let read = self.from.try_read_buf(&mut (&mut *buffer).limit(room));
         match read {
             _ if room == 0 => {}
             Ok(0) => self.hold(Item::End),
             Ok(n) => {
-                let written = if self.is_undisturbed() { self.write_through() } else { 0 };
+                let written = if self.is_undisturbed() { self.write_through(buffer) } else { 0 };
                 if written < n {
-                    self.hold(Item::Bytes(Bytes::copy_from_slice(&self.buffer[written..n])));
+                    self.hold(Item::Bytes(Bytes::copy_from_slice(&buffer[written..n])));
                 }
             }
             Err(error) if error.kind() == WouldBlock => {}
             Err(_) => self.hold(Item::Reset),
         }
-        self.line.settle();
     }
 
     fn is_undisturbed(&self) -> bool {
@@ -164,8 +172,8 @@ impl<'a> Pump<'a> {
     }
 
     /// Writes what was just read; how much of it. What stood in the way shows at the next write.
-    fn write_through(&mut self) -> usize {
-        let n = self.to.try_write(&self.buffer).unwrap_or(0);
+    fn write_through(&self, bytes: &[u8]) -> usize {
+        let n = self.to.try_write(bytes).unwrap_or(0);
         self.passed.add(n);
         n
     }

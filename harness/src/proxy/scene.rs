@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ConnectMode, Counters, FaultProxy};
+use super::{CONNECTIONS_MAX, ConnectMode, Counters, FaultProxy};
 
 /// What has not happened by then does not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,7 +35,9 @@ impl Scene {
     pub(super) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy =
-            FaultProxy::start(&listener.local_addr().unwrap().to_string(), ConnectMode::Straight, 7).await.unwrap();
+            FaultProxy::start(&listener.local_addr().unwrap().to_string(), ConnectMode::Straight, 7, CONNECTIONS_MAX)
+                .await
+                .unwrap();
         Self { proxy, listener }
     }
 

@@ -63,7 +63,7 @@ async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>>
 #[cfg(test)]
 mod tests {
     use super::super::{
-        FaultProxy,
+        CONNECTIONS_MAX, FaultProxy,
         scene::{expect, expect_reset, soon},
     };
     use super::*;
@@ -72,7 +72,7 @@ mod tests {
     async fn scene() -> (FaultProxy, TcpListener, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = listener.local_addr().unwrap().to_string();
-        let proxy = FaultProxy::start(&upstream, ConnectMode::Tunnel, 7).await.unwrap();
+        let proxy = FaultProxy::start(&upstream, ConnectMode::Tunnel, 7, CONNECTIONS_MAX).await.unwrap();
         let client = TcpStream::connect(proxy.local_addr()).await.unwrap();
         (proxy, listener, client)
     }
@@ -130,7 +130,7 @@ mod tests {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = free.local_addr().unwrap().to_string();
         drop(free);
-        let proxy = FaultProxy::start(&upstream, ConnectMode::Tunnel, 7).await.unwrap();
+        let proxy = FaultProxy::start(&upstream, ConnectMode::Tunnel, 7, CONNECTIONS_MAX).await.unwrap();
         let mut client = TcpStream::connect(proxy.local_addr()).await.unwrap();
         client.write_all(b"CONNECT a:1 HTTP/1.1\r\n\r\n").await.unwrap();
         expect_reset(&mut client).await;

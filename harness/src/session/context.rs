@@ -1,6 +1,8 @@
 //! The handles that every worker is given.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+
+use tokio::runtime::Handle;
 
 use super::{Calls, Deliveries, Recorder, Schedule, SharedGateway, SharedRuns, SharedStreams};
 use crate::{
@@ -10,9 +12,13 @@ use crate::{
     proxy::FaultProxy,
 };
 
-/// The handles that every worker is given. Clones are of the same session.
+/// The handles of a session, as every worker and every stream has them. Clones are of the same session.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct Context(Arc<Handles>);
+
+/// The handles of a session.
+#[derive(Debug)]
+pub struct Handles {
     /// What is played when.
     pub schedule: Schedule,
     /// How workers call the gateway.
@@ -31,6 +37,8 @@ pub struct Context {
     pub disturbance: Disturbance,
     /// Which session it is.
     pub facts: SessionFacts,
+    /// The runtime that reads the workspace streams, where they have one of their own.
+    pub stream_runtime: Option<Handle>,
 }
 
 /// How chaos events are injected.
@@ -53,7 +61,21 @@ pub struct SessionFacts {
     pub live: Option<Arc<str>>,
 }
 
-impl Context {
+impl From<Handles> for Context {
+    fn from(handles: Handles) -> Self {
+        Self(Arc::new(handles))
+    }
+}
+
+impl Deref for Context {
+    type Target = Handles;
+
+    fn deref(&self) -> &Handles {
+        &self.0
+    }
+}
+
+impl Handles {
     /// The streams that are kept open: the workspace's, or those of single runs where there are no others.
     #[must_use]
     pub fn kept_streams_open(&self) -> usize {

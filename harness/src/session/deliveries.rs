@@ -36,6 +36,17 @@ pub struct Deliveries {
     own_ends_shown: AtomicU64,
 }
 
+/// An event as it was entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entered {
+    /// How it came to the client.
+    pub delivered: Delivered,
+    /// Whether its run is watched.
+    pub is_watched: bool,
+    /// Whether it is a log line, and the connection has shown the end of its run before.
+    pub is_after_end: bool,
+}
+
 impl Deliveries {
     /// Nothing delivered yet, to this many workspace streams. `ids_are_given`: runs get their ids from the gateway.
     pub(super) fn new(
@@ -68,14 +79,15 @@ impl Deliveries {
         self.ledger.lock().lost(client);
     }
 
-    /// A workspace stream showed an event: enters it in the ledger and for its run. Says whether the run is watched, too.
-    pub fn enter(&self, client: usize, got: &Delivery<'_>, arrived: Instant) -> (Delivered, bool) {
+    /// A workspace stream showed an event: enters it in the ledger and for its run.
+    pub fn enter(&self, client: usize, got: &Delivery<'_>, arrived: Instant) -> Entered {
         // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
         // run's end in between would settle the run without that line.
         let mut ledger = self.ledger.lock();
         let delivered = ledger.saw(client, self.now_ms(), got);
         let there_since_ms = ledger.witness_since(client).unwrap_or(u64::MAX);
-        (delivered, self.enter_as(got, arrived, (there_since_ms, delivered)))
+        let is_after_end = got.kind == "log" && ledger.has_shown_end(client, got.run);
+        Entered { delivered, is_watched: self.enter_as(got, arrived, (there_since_ms, delivered)), is_after_end }
     }
 
     /// Enters an event for its run. Says whether the run is watched.

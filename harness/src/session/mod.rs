@@ -40,11 +40,13 @@ mod watched_runs;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
+use tokio::runtime::Handle;
+
 pub(crate) use artifacts::{ArtifactError, display_path, replace};
 pub use as_a_browser::AsABrowser;
 pub use calls::{Call, Calls, Sent, Wrong};
-pub use context::{Context, Disturbance, SessionFacts};
-pub use deliveries::Deliveries;
+pub use context::{Context, Disturbance, Handles, SessionFacts};
+pub use deliveries::{Deliveries, Entered};
 pub(crate) use descriptors::raise_limit;
 pub use futures_util::future::BoxFuture;
 pub use gate::Gate;
@@ -101,6 +103,8 @@ pub struct SessionConfig {
     pub log_filter: Option<String>,
     /// Where the live page is served, if it is.
     pub live: Option<SocketAddr>,
+    /// The runtime that reads the workspace streams; the one that plays the session where there is none.
+    pub stream_runtime: Option<Handle>,
 }
 
 #[cfg(test)]

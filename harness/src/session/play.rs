@@ -10,11 +10,12 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tracing::instrument::WithSubscriber;
 
 use super::{
-    Calls, Context, Deliveries, Disturbance, FATAL_TARGET, Gate, Schedule, SessionConfig, SessionFacts, SharedRuns,
-    Stop, artifacts,
+    Calls, Context, Deliveries, Disturbance, FATAL_TARGET, Gate, Handles, Schedule, SessionConfig, SessionFacts,
+    SharedRuns, Stop, artifacts,
     begin::{StartedSession, begin},
     calls::WAIT_LIMIT,
     checkpoint::Checkpoint,
+    descriptors,
     live::{Live, Showing},
     log,
     output_files::{last_files, unwritten, write_down},
@@ -25,7 +26,7 @@ use crate::{
     gateway::{Client, Streams},
     journal::{End, EndReason, Finding, Record},
     plan::{Lever, millis},
-    proxy::{ConnectMode, FaultProxy},
+    proxy::{CONNECTIONS_MAX, ConnectMode, FaultProxy},
     streams::Ledger,
 };
 
@@ -82,6 +83,9 @@ pub(super) async fn play_logged(
             None
         }
     };
+    if let Some(message) = descriptors::too_few(config.plan.scenario.streams.count, proxy.is_some()) {
+        stop.request(EndReason::Fatal, message);
+    }
     let begun = match begin(config, &stop).await {
         Ok(begun) => begun,
         Err(message) => {
@@ -133,7 +137,9 @@ async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<Fault
     }
     let upstream = config.gateway.authority().ok_or("the gateway's URL names no host")?;
     let approach = if config.gateway.has_tls() { ConnectMode::Tunnel } else { ConnectMode::Straight };
-    let proxy = FaultProxy::start(&upstream, approach, config.plan.seed).await.map_err(|e| e.to_string())?;
+    let connections_max = CONNECTIONS_MAX + config.plan.scenario.streams.count as usize;
+    let proxy = FaultProxy::start(&upstream, approach, config.plan.seed, connections_max).await;
+    let proxy = proxy.map_err(|e| e.to_string())?;
     tracing::info!("the fault proxy at {} stands before {upstream}", proxy.local_addr());
     config.gateway.by_way_of = Some(proxy.local_addr());
     Ok(Some(Arc::new(proxy)))
@@ -161,7 +167,7 @@ fn context(
         began: if resumed.is_there() { clock::now() } else { recorder.clock().instant(0) },
         resumed: Arc::clone(resumed),
     };
-    Context {
+    Handles {
         schedule,
         calls: Calls::new((client, streams), gate, recorder.clone(), stop.clone()),
         recorder: recorder.clone(),
@@ -180,7 +186,9 @@ fn context(
             nonce: header.nonce.as_str().into(),
             live: live.map(|live| live.url().into()),
         },
+        stream_runtime: config.stream_runtime.clone(),
     }
+    .into()
 }
 
 /// Starts the workers, and writes down what they measure until all are done or a stop was asked for.

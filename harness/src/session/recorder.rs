@@ -1,6 +1,14 @@
 //! Sums up what is measured, and writes it to the journal: intervals as they end, incidents as they happen.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -30,6 +38,8 @@ pub struct Recorder {
     clock: Clock,
     stop: Stop,
     stalls: Stalls,
+    /// The phase of now, by its place in [`Phase::ALL`]: it is asked for more often than anything else.
+    phase: Arc<AtomicUsize>,
     /// What is in nothing that is recorded.
     token: Option<Token>,
     /// A worker that panics while it holds the lock leaves sums that are at worst one short.
@@ -79,7 +89,8 @@ impl Recorder {
             incidents: BTreeMap::new(),
             is_over: false,
         };
-        Self { clock, stop, stalls: Stalls::default(), token: None, state: Arc::new(Mutex::new(state)) }
+        let state = Arc::new(Mutex::new(state));
+        Self { clock, stop, stalls: Stalls::default(), phase: Arc::default(), token: None, state }
     }
 
     /// Takes the token out of every text: a gateway may repeat what it was sent.
@@ -119,13 +130,14 @@ impl Recorder {
     /// The phase now.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.state.lock().phase
+        Phase::ALL[self.phase.load(Ordering::Acquire)]
     }
 
     /// Opens a window, or closes it with [`Phase::Steady`].
     pub fn set_phase(&self, phase: Phase) {
         let mut state = self.state.lock();
         state.phase = phase;
+        self.phase.store(phase as usize, Ordering::Release);
         state.calm_since = Some(crate::clock::now());
     }
 
@@ -191,16 +203,34 @@ impl Recorder {
 
     /// Records a duration.
     pub fn time_of(&self, timing: Timing, took: Duration, since: StartPoint, subject: &str) {
-        let (value_us, at_ms) = (micros(took), self.clock.now_ms());
         let mut state = self.state.lock();
         let phase = state.phase_of(since);
-        let record = state.interval(phase).timings.entry(timing);
+        self.time_in(state.interval(phase), timing, took, subject);
+    }
+
+    /// Counts an event that a stream delivered, and records how long it was on its way, where that is known: as a delivery, and as
+    /// `first_shown` where no stream had shown it before.
+    pub fn delivered(&self, since: StartPoint, took: Option<Duration>, first_shown: Option<Timing>, subject: &str) {
+        let mut state = self.state.lock();
+        let phase = state.phase_of(since);
+        let interval = state.interval(phase);
+        *interval.counters.entry(Counter::EventsDelivered).or_default() += 1;
+        let Some(took) = took else { return };
+        for timing in [Some(Timing::EventDelivery), first_shown].into_iter().flatten() {
+            self.time_in(interval, timing, took, subject);
+        }
+    }
+
+    fn time_in(&self, interval: &mut Interval, timing: Timing, took: Duration, subject: &str) {
+        let value_us = micros(took);
+        let record = interval.timings.entry(timing);
         let record = record.or_insert_with(|| TimingRecord { histogram: LatencyHistogram::new(), worst: Vec::new() });
         record.histogram.record(value_us);
         let worst = &mut record.worst;
         if worst.len() < EXEMPLARS_MAX || worst.last().is_some_and(|least| least.value_us < value_us) {
             let place = worst.partition_point(|other| other.value_us >= value_us);
-            worst.insert(place, Exemplar { at_ms, value_us, subject: clip(&self.hide(subject)) });
+            let (at_ms, subject) = (self.clock.now_ms(), clip(&self.hide(subject)));
+            worst.insert(place, Exemplar { at_ms, value_us, subject });
             worst.truncate(EXEMPLARS_MAX);
         }
     }

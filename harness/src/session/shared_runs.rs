@@ -1,7 +1,7 @@
 //! What workers know of one another's runs: who created them, which was started last.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,11 +17,18 @@ const OWNED_MAX: usize = 1_024;
 /// The runs of a session, as its workers know them.
 #[derive(Debug, Default)]
 pub struct SharedRuns {
-    /// The workspaces that runs were created in, oldest first.
-    owners: Mutex<VecDeque<(String, Arc<str>)>>,
+    owners: Mutex<Owners>,
     runs_started: AtomicU64,
     /// The run of W1 that was started last.
     newest_run: watch::Sender<Option<Arc<str>>>,
+}
+
+/// The workspaces that runs were created in.
+#[derive(Debug, Default)]
+struct Owners {
+    by_run: HashMap<Arc<str>, Arc<str>>,
+    /// The runs, oldest first.
+    order: VecDeque<Arc<str>>,
 }
 
 impl SharedRuns {
@@ -34,17 +41,24 @@ impl SharedRuns {
     /// A run was created in a workspace.
     pub fn created(&self, run: &str, workspace: &str) {
         let mut owners = self.owners.lock();
-        if owners.len() == OWNED_MAX {
-            owners.pop_front();
+        if let Some(owner) = owners.by_run.get_mut(run) {
+            *owner = workspace.into();
+            return;
         }
-        owners.push_back((run.to_owned(), workspace.into()));
+        if owners.order.len() == OWNED_MAX
+            && let Some(oldest) = owners.order.pop_front()
+        {
+            owners.by_run.remove(&oldest);
+        }
+        let run: Arc<str> = run.into();
+        owners.order.push_back(Arc::clone(&run));
+        owners.by_run.insert(run, workspace.into());
     }
 
     /// The workspace that a run was created in, if we did that, not long ago.
     #[must_use]
     pub fn workspace_of(&self, run: &str) -> Option<Arc<str>> {
-        let owners = self.owners.lock();
-        owners.iter().rev().find(|(owned, _)| owned == run).map(|(_, workspace)| Arc::clone(workspace))
+        self.owners.lock().by_run.get(run).cloned()
     }
 
     /// A run of W1 was started.

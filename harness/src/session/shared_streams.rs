@@ -24,27 +24,51 @@ pub struct SharedStreams {
     log_streams_resting: AtomicUsize,
     as_a_browser: AsABrowser,
     /// The last ids of the streams that are kept for hours, by name.
-    last_ids: Mutex<BTreeMap<String, String>>,
+    last_ids: Mutex<BTreeMap<String, LastId>>,
     earliness: Earliness,
     known_events: Arc<KnownEvents>,
     pub(super) opening_pace: OpeningPace,
 }
 
-impl SharedStreams {
-    /// A stream that is kept for hours gave an id, or one that cannot be sent back (`None`).
-    pub fn gave_id(&self, stream: &str, id: Option<&str>) {
-        let mut last_ids = self.last_ids.lock();
-        match (last_ids.get_mut(stream), id) {
+/// The last id that a stream gave, and that is sent back; none where it gave none, or one that cannot be sent back. Clones are of
+/// the same stream.
+#[derive(Debug, Clone, Default)]
+pub struct LastId(Arc<Mutex<Option<String>>>);
+
+impl LastId {
+    /// The id.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().clone()
+    }
+
+    /// The stream gave an id.
+    pub fn set(&self, id: Option<&str>) {
+        let mut last = self.0.lock();
+        match (last.as_mut(), id) {
             (Some(last), Some(id)) => id.clone_into(last),
-            (None, Some(id)) => drop(last_ids.insert(stream.to_owned(), id.to_owned())),
-            (_, None) => drop(last_ids.remove(stream)),
+            (_, id) => *last = id.map(str::to_owned),
         }
+    }
+}
+
+impl SharedStreams {
+    /// The last id of a stream that is kept for hours. `resumed`: the one that it gave to the session before.
+    pub fn last_id_of(&self, stream: &str, resumed: Option<&str>) -> LastId {
+        let mut last_ids = self.last_ids.lock();
+        let last_id = last_ids.entry(stream.to_owned()).or_insert_with(|| {
+            let last_id = LastId::default();
+            last_id.set(resumed);
+            last_id
+        });
+        last_id.clone()
     }
 
     /// The last ids of the streams that are kept for hours, by name.
     #[must_use]
     pub fn last_ids(&self) -> BTreeMap<String, String> {
-        self.last_ids.lock().clone()
+        let last_ids = self.last_ids.lock();
+        last_ids.iter().filter_map(|(stream, last)| Some((stream.clone(), last.get()?))).collect()
     }
 
     /// A stream opened.

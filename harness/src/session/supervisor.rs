@@ -89,6 +89,23 @@ pub struct TaskGroup {
 impl TaskGroup {
     /// Plays something beside the worker. A panic in it is an incident of the worker's.
     pub fn play(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(Self::caught(context, workload, task));
+    }
+
+    /// The same on the runtime of the workspace streams: thousands of them delay no probe and no run.
+    pub fn play_stream(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
+        let caught = Self::caught(context, workload, task);
+        match &context.stream_runtime {
+            Some(runtime) => self.tracker.spawn_on(caught, runtime),
+            None => self.tracker.spawn(caught),
+        };
+    }
+
+    fn caught(
+        context: &Context,
+        workload: Workload,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let context = context.clone();
         // Boxed: an async block holds both its captured value and the future made of it, each as large as the task.
         let task = Box::pin(task);
@@ -97,7 +114,7 @@ impl TaskGroup {
                 report_panic(&context, workload.name(), 1, panic.as_ref());
             }
         };
-        self.tracker.spawn(caught.in_current_span().with_current_subscriber());
+        caught.in_current_span().with_current_subscriber()
     }
 
     /// Waits until everything that was played beside is over.

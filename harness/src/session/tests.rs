@@ -52,6 +52,7 @@ pub(crate) fn config(out: &Path, url: &str, scenario: &Scenario) -> SessionConfi
         workers: crate::workload::workers,
         log_filter: None,
         live: None,
+        stream_runtime: None,
     }
 }
 
@@ -233,7 +234,7 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
         recorder.clone(),
         stop.clone(),
     );
-    Context {
+    Handles {
         calls,
         deliveries: Deliveries::new(
             (&recorder, &stop),
@@ -247,6 +248,7 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
         shared_gateway: std::sync::Arc::default(),
         disturbance: Disturbance::default(),
         facts: SessionFacts { access: config.gateway.clone().into(), nonce: "test".into(), live: None },
+        stream_runtime: None,
         schedule: Schedule {
             plan: config.plan.clone().into(),
             closing: stop.child(),
@@ -257,6 +259,7 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
         },
         recorder,
     }
+    .into()
 }
 
 /// Supervises a worker that panics so often; what was said of it.
@@ -299,7 +302,7 @@ async fn a_worker_is_restarted_five_times_and_not_more() {
 async fn what_begins_in_a_window_belongs_to_it_however_late_it_ends() {
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
-    let recorder = context(&config).recorder;
+    let recorder = context(&config).recorder.clone();
     let before = recorder.mark();
     recorder.set_phase(crate::catalog::Phase::Latency);
     let within = recorder.mark();
@@ -317,7 +320,7 @@ async fn what_begins_in_a_window_belongs_to_it_however_late_it_ends() {
 async fn of_one_kind_of_incident_an_interval_keeps_a_few_and_counts_the_rest() {
     let out = tempfile::tempdir().unwrap();
     let config = config(out.path(), "http://127.0.0.1:9", &short(2));
-    let recorder = context(&config).recorder;
+    let recorder = context(&config).recorder.clone();
     for _ in 0..20 {
         recorder.incident(Finding::NotReady { answer: "503".into() });
     }

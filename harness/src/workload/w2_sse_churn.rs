@@ -84,14 +84,11 @@ impl SseChurn {
                 orders.push(order);
                 let one = context.clone();
                 if !context.calls.client.has(CallName::LogsStream) {
-                    self.streams.play(
-                        context,
-                        Workload::Churn,
-                        async move { newest_runs::follow(&one, ordered).await },
-                    );
+                    self.streams
+                        .play_stream(context, Workload::Churn, async move { newest_runs::follow(&one, ordered).await });
                     continue;
                 }
-                self.streams.play(context, Workload::Churn, async move {
+                self.streams.play_stream(context, Workload::Churn, async move {
                     let kept = StreamSpec {
                         name: log_stream_name(number, count),
                         path: one.calls.client.stream_path(CallName::LogsStream, None),

@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use futures_util::{Stream, StreamExt, future, stream};
-use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::clock;
 use crate::core::Core;
@@ -41,6 +42,10 @@ pub(super) struct Feed {
     has_told_end: bool,
     next_ping: Option<Instant>,
     connection: CancellationToken,
+    /// The gateway's closing and the keep-alive, for all events of the stream: to begin to wait for both with every event would take
+    /// longer than to write it.
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    keep_alive: Pin<Box<Sleep>>,
 }
 
 type Piece = Result<Bytes, Infallible>;
@@ -57,7 +62,21 @@ impl Feed {
         let has_told_end = of.run.as_ref().is_some_and(|run| is_over(core, run, &of.workspace));
         let next_ping = core.faults.pings_every().map(|every| opened + every);
         let core = Arc::clone(core);
-        Self { core, subscription, numbering, opened, ending, of, has_told_end, next_ping, connection }
+        let closing = Box::pin(core.closing.clone().cancelled_owned());
+        let keep_alive = Box::pin(sleep(core.faults.keep_alive(core.config.keep_alive, of.channel)));
+        Self {
+            core,
+            subscription,
+            numbering,
+            opened,
+            ending,
+            of,
+            has_told_end,
+            next_ping,
+            connection,
+            closing,
+            keep_alive,
+        }
     }
 
     pub(super) fn into_stream(self) -> impl Stream<Item = Piece> {
@@ -112,13 +131,29 @@ async fn reached(at: Option<Instant>) {
     }
 }
 
+/// Waits until nothing was written for so long. The timer is set back only when it has run out.
+async fn silence(timer: &mut Pin<Box<Sleep>>, silent_for: Duration) {
+    let Some(until) = clock::now().checked_add(silent_for) else { return pending().await };
+    if timer.deadline() > until {
+        timer.as_mut().reset(until);
+    }
+    loop {
+        timer.as_mut().await;
+        if clock::now() >= until {
+            return;
+        }
+        timer.as_mut().reset(until);
+    }
+}
+
 /// The next piece of a stream's body; none when the gateway closes, or the stream lagged.
 async fn next(mut feed: Feed) -> Option<(Piece, Feed)> {
+    let silent_for = feed.core.faults.keep_alive(feed.core.config.keep_alive, feed.of.channel);
     let event = match feed.subscription.replay.pop_front() {
         Some(event) => event,
         None => tokio::select! {
             event = feed.subscription.live.recv() => event?,
-            () = feed.core.closing.cancelled() => return None,
+            () = &mut feed.closing => return None,
             () = feed.ending.reached() => return None,
             () = done(&feed.core, &feed.of, feed.has_told_end) => match feed.subscription.live.try_recv() {
                 Ok(event) => event,
@@ -128,7 +163,7 @@ async fn next(mut feed: Feed) -> Option<(Piece, Feed)> {
                 feed.next_ping = feed.core.faults.pings_every().map(|every| clock::now() + every);
                 return Some((Ok(Bytes::from(unnamed("ping"))), feed));
             }
-            () = sleep(feed.core.faults.keep_alive(feed.core.config.keep_alive, feed.of.channel)) => {
+            () = silence(&mut feed.keep_alive, silent_for) => {
                 return comment(feed);
             }
         },

@@ -2,7 +2,10 @@
 
 use std::{thread, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{
+    runtime::{Handle, Runtime},
+    task::JoinSet,
+};
 
 use super::{
     super::{attach::LIVES_MAX, folder::AttachFolder, follow, lock::Lock},
@@ -21,7 +24,9 @@ use crate::{
 /// Whoever looks whether the session lives takes its lock for a moment; so often it is tried again, a while apart.
 const LOCK_TRIES: u32 = 40;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
-const THREADS: usize = 2;
+/// Threads that read the workspace streams, and threads for all the rest: ten thousand streams delay no probe.
+const STREAM_THREADS: usize = 1;
+const THREADS: usize = 1;
 /// Threads for what blocks: names are looked up, files read, pages drawn. Each has a heap of its own, and what it once took
 /// there looks like a leak of ours.
 const BLOCKING_THREADS_MAX: usize = 3;
@@ -35,9 +40,15 @@ pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &Atta
     let settings = Settings::load(environment, embedded.soak_toml)?;
     let run = folder.run_folder()?.ok_or_else(|| RoleError::NoRunFolder(folder.path().display().to_string()))?;
     let gateway = access(&settings, folder)?;
-    let mut threads = tokio::runtime::Builder::new_multi_thread();
-    let runtime = threads.worker_threads(THREADS).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build();
-    runtime.map_err(RoleError::Runtime)?.block_on(attended(settings, gateway, run, folder, embedded.workers))
+    let (streams, others) = (runtime(STREAM_THREADS)?, runtime(THREADS)?);
+    let players = (embedded.workers, streams.handle().clone());
+    others.block_on(attended(settings, gateway, run, folder, players))
+}
+
+fn runtime(threads: usize) -> Result<Runtime, RoleError> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(threads).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all();
+    runtime.build().map_err(RoleError::Runtime)
 }
 
 fn take_life(folder: &AttachFolder) -> Result<Option<Lock>, RoleError> {
@@ -68,7 +79,7 @@ async fn attended(
     mut gateway: GatewayAccess,
     run: RunFolder,
     folder: &AttachFolder,
-    workers: Workers,
+    (workers, stream_runtime): (Workers, Handle),
 ) -> Result<(), RoleError> {
     let stop = Stop::new();
     let mut watches = JoinSet::new();
@@ -106,6 +117,7 @@ async fn attended(
         workers,
         log_filter: settings.env.log_filter,
         live: settings.env.live,
+        stream_runtime: Some(stream_runtime),
     };
     let token = config.gateway.token.clone();
     // A stop that was asked for before the session begins leaves a journal all the same: it says why.

@@ -40,14 +40,14 @@ pub(super) fn compare_with_browser(
     log: &LogEvent,
     arrived: Instant,
 ) {
-    let content = event_hash(&log.stamp, content_hash(&log.unstamped));
+    let content = || event_hash(&log.stamp, content_hash(&log.unstamped));
     let browser = context.shared_streams.as_a_browser();
     if is_browser {
-        if let Some(first) = browser.shows(content) {
+        if let Some(first) = browser.shows(content()) {
             held_back(context, first, arrived);
         }
     } else if is_first {
-        browser.is_owed(content, arrived);
+        browser.is_owed(content(), arrived);
     }
 }
 

@@ -7,25 +7,25 @@ use crate::{
     clock,
     gateway::{LogEvent, StreamEvent},
     journal::{Counter, Finding, Timing, clip},
-    streams::{Delivered, DeliveryKind},
+    session::Entered,
+    streams::DeliveryKind,
 };
 
 impl Keeper<'_> {
-    /// Enters an event of a workspace log stream in the ledger and in what is known of its run, and times its way here. Says
-    /// whether the run is watched, too.
+    /// Enters an event of a workspace log stream in the ledger and in what is known of its run, and times its way here.
     pub(super) fn enter(
         &self,
         client: usize,
         event: &StreamEvent,
         log: &LogEvent,
         opened_at: jiff::Timestamp,
-    ) -> (Delivered, bool) {
-        let mark = self.context.recorder.mark();
+    ) -> Entered {
+        let mark = self.context.recorder.mark_at(event.arrived);
         // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
         let id = &clip(event.content.id.as_deref().unwrap_or_default());
         let got = log.delivery(id);
-        let (delivered, is_watched) = self.context.deliveries.enter(client, &got, event.arrived);
-        self.context.recorder.count(Counter::EventsDelivered, mark);
+        let entered = self.context.deliveries.enter(client, &got, event.arrived);
+        let delivered = entered.delivered;
         compare_with_browser(self.context, self.kept.as_a_browser, delivered.is_first, log, event.arrived);
         if let DeliveryKind::Again { same_id } = delivered.sighting {
             self.context.recorder.count(Counter::EventsDuplicated, mark);
@@ -38,17 +38,14 @@ impl Keeper<'_> {
                 why: String::new(),
             });
         }
-        if let Some(took) = self.time_delivery(event, log, opened_at)
-            && delivered.is_first
-        {
-            let first_shown = if got.is_end() { Timing::EndFirstShown } else { Timing::LineFirstShown };
-            self.context.recorder.time_of(first_shown, took, mark, &log.run_id);
-        }
-        (delivered, is_watched)
+        let first_shown = if got.is_end() { Timing::EndFirstShown } else { Timing::LineFirstShown };
+        let first_shown = delivered.is_first.then_some(first_shown);
+        self.context.recorder.delivered(mark, self.on_its_way(event, log, opened_at), first_shown, &log.run_id);
+        entered
     }
 
-    /// Times the way of an event from where it was written to here; how long that took, where it can be said.
-    pub(super) fn time_delivery(
+    /// How long an event was on its way from where it was written to here, where it can be said.
+    pub(super) fn on_its_way(
         &self,
         event: &StreamEvent,
         log: &LogEvent,
@@ -65,9 +62,7 @@ impl Keeper<'_> {
         let arrived_us = clock::wall_now().as_microsecond() - i64::try_from(waited.as_micros()).unwrap_or(0);
         let took = Duration::from_micros(u64::try_from(arrived_us - written_us).unwrap_or(0));
         let written = event.arrived.checked_sub(took).unwrap_or(event.arrived);
-        let took = self.context.recorder.between(written, event.arrived);
-        self.context.recorder.time_of(Timing::EventDelivery, took, self.context.recorder.mark(), &log.run_id);
-        Some(took)
+        Some(self.context.recorder.between(written, event.arrived))
     }
 }
 

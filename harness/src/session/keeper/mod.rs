@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use browser_delay::OpenAsABrowser;
 use held::PendingReconnect;
 
-use super::{Context, StartPoint};
+use super::{Context, StartPoint, shared_streams::LastId};
 use crate::{
     catalog::{CallName, Workload},
     clock,
@@ -71,7 +71,7 @@ enum ReadEnd {
 /// A kept stream's life so far.
 #[derive(Debug, Default)]
 struct StreamLife {
-    last_id: Option<String>,
+    last_id: LastId,
     has_seen_events: bool,
     /// Connections so far.
     connections: u32,
@@ -109,7 +109,10 @@ pub async fn keep(
     first: Option<&FirstOpening>,
     on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
 ) -> KeptUntil {
-    let last_id = context.schedule.resumed.last_id(&kept.name).map(str::to_owned);
+    let last_id = match kept.run {
+        Some(_) => LastId::default(),
+        None => context.shared_streams.last_id_of(&kept.name, context.schedule.resumed.last_id(&kept.name)),
+    };
     let life = StreamLife { last_id, ..StreamLife::default() };
     Keeper { context, kept, first, life }.keep(orders, on_event).await
 }

@@ -1,6 +1,6 @@
 //! Opens a stream that is kept, and opens it again.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use rand::RngExt;
 
@@ -48,7 +48,8 @@ impl Keeper<'_> {
             None => streams.with_known_events(self.context.shared_streams.known_events()),
         };
         let workspace = self.context.calls.client.workspace();
-        let opening = streams.open(self.kept.call, &self.kept.path, workspace, self.life.last_id.as_deref());
+        let last_id = self.life.last_id.get();
+        let opening = pin!(streams.open(self.kept.call, &self.kept.path, workspace, last_id.as_deref()));
         let opened = match self.kept.run {
             Some(_) => opening.await,
             None => self.context.shared_streams.opening_pace.open(opening).await,

@@ -1,6 +1,6 @@
 //! Reads a connection of a stream that is kept: what each event is, and what it is entered in.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, pin::pin, sync::Arc};
 
 use tokio::sync::mpsc;
 
@@ -14,25 +14,25 @@ use crate::{
 
 /// No id that is sent back is longer.
 const ID_BYTES_MAX: usize = 4_096;
-/// Runs whose end a connection has shown: so many, the oldest is forgotten first.
+/// Maximum number of runs whose end a connection has shown; the oldest is forgotten first.
 const ENDS_MAX: usize = 256;
 
-/// The runs that have ended as a connection showed it. The end comes last.
+/// The runs whose end a connection has shown, where the ledger does not know them. The end comes last.
 #[derive(Debug, Default)]
 struct Ends(VecDeque<String>);
 
 impl Ends {
-    fn is_late(&mut self, log: &LogEvent) -> Option<String> {
+    fn is_late(&mut self, log: &LogEvent) -> bool {
         match log.kind.as_str() {
             "end" => {
                 if self.0.len() == ENDS_MAX {
                     self.0.pop_front();
                 }
                 self.0.push_back(log.run_id.clone());
-                None
+                false
             }
-            "log" if self.0.contains(&log.run_id) => Some("a log line after the run's end".to_owned()),
-            _ => None,
+            "log" => self.0.contains(&log.run_id),
+            _ => false,
         }
     }
 }
@@ -47,12 +47,14 @@ impl Keeper<'_> {
         let opened_at = clock::wall_now();
         let mut ends = Ends::default();
         let mut orders_open = true;
+        let context = self.context;
+        let mut closing = pin!(context.schedule.closing.cancelled());
         loop {
             // The id of an event stands for all its lines: a stream that is left among them would come back for none or all.
             let is_whole = !connection.is_within_an_event();
             let event = tokio::select! {
                 biased;
-                () = self.context.schedule.closing.cancelled() => return ReadEnd::Finished,
+                () = &mut closing => return ReadEnd::Finished,
                 order = orders.recv(), if orders_open && is_whole => match order {
                     Some(StreamCommand::Churn(back)) => return ReadEnd::Churned(back),
                     // Nobody gives orders any more; the stream is kept all the same.
@@ -80,7 +82,7 @@ impl Keeper<'_> {
             if entered.is_none() {
                 self.context.deliveries.enter_beside(log, event.arrived);
             }
-            if entered.is_some_and(|(delivered, is_watched)| !is_watched && delivered.is_first_equal()) {
+            if entered.is_some_and(|entered| !entered.is_watched && entered.delivered.is_first_equal()) {
                 // No record will say how often the run has it.
                 self.context.recorder.count(Counter::LinesEqualUndecided, self.context.recorder.mark());
             }
@@ -89,11 +91,13 @@ impl Keeper<'_> {
                 && !self.context.calls.client.has(CallName::LogsStream)
             {
                 // There are no others that could be measured.
-                self.context.recorder.count(Counter::EventsDelivered, self.context.recorder.mark());
-                self.time_delivery(&event, log, opened_at);
+                let mark = self.context.recorder.mark_at(event.arrived);
+                self.context.recorder.delivered(mark, self.on_its_way(&event, log, opened_at), None, &log.run_id);
             }
-            let is_new = entered.is_none_or(|(delivered, _)| delivered.is_new());
-            if is_new && let Some(wrong) = self.is_out_of_place(log).or_else(|| ends.is_late(log)) {
+            let is_new = entered.is_none_or(|entered| entered.delivered.is_new());
+            let is_late = entered.map_or_else(|| ends.is_late(log), |entered| entered.is_after_end);
+            let wrong = || is_late.then(|| "a log line after the run's end".to_owned());
+            if is_new && let Some(wrong) = self.is_out_of_place(log).or_else(wrong) {
                 self.stream_failed(&log.run_id, wrong);
             }
             if !on_event(&event, log) {
@@ -103,13 +107,11 @@ impl Keeper<'_> {
     }
 
     /// Keeps the id that the stream has given last, whatever the event is about.
-    fn take_id(&mut self, event: &StreamEvent) {
+    fn take_id(&self, event: &StreamEvent) {
         let Some(id) = &event.content.id else { return };
-        self.life.last_id = fit_for_a_header(id).then(|| id.clone());
-        if self.kept.run.is_none() {
-            self.context.shared_streams.gave_id(&self.kept.name, self.life.last_id.as_deref());
-        }
-        if self.life.last_id.is_none() {
+        let is_fit = fit_for_a_header(id);
+        self.life.last_id.set(is_fit.then_some(id));
+        if !is_fit {
             let answer = format!("an id that no header can carry back: {}", clip(id));
             self.stream_failed(&self.kept.name, answer);
         }

@@ -91,8 +91,9 @@ struct LedgerClient {
     position: u64,
     /// The numbers of the events that it saw.
     seen: RangeSet,
-    /// The numbers of the ends that it saw.
+    /// The numbers of the ends that it saw, and of those that it saw on its connection of now.
     ends: RangeSet,
+    ends_here: RangeSet,
     ids: ClientIds,
 }
 
@@ -107,6 +108,7 @@ impl Ledger {
             position: 0,
             seen: RangeSet::default(),
             ends: RangeSet::default(),
+            ends_here: RangeSet::default(),
             ids: ClientIds::of(clients),
         };
         let clients = (0..clients).map(|_| client()).collect();
@@ -138,6 +140,7 @@ impl Ledger {
         }
         *self.connected.entry(now_ms).or_default() += 1;
         state.ids.reconnected();
+        state.ends_here = RangeSet::default();
         if !resumed || state.owes_since_ms.is_none() {
             self.owes_nothing_before(client, now_ms.saturating_add(self.opening_margin_ms));
         }
@@ -291,7 +294,15 @@ impl Ledger {
             }
             number
         });
-        !ends.insert(number)
+        let is_new = ends.insert(number);
+        self.clients[client].ends_here.insert(number);
+        !is_new
+    }
+
+    /// Whether a client has seen the end of a run on its connection of now.
+    pub fn has_shown_end(&self, client: usize, run: &str) -> bool {
+        let number = self.ended.get(&content_hash(run));
+        number.zip(self.clients.get(client)).is_some_and(|(number, state)| state.ends_here.contains(*number))
     }
 }
 

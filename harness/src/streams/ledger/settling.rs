@@ -100,6 +100,7 @@ impl Ledger {
         let state = &mut self.clients[client];
         state.seen.forget_before(self.sequence.first_remembered());
         state.ends.forget_before(self.first_ended);
+        state.ends_here.forget_before(self.first_ended);
         state.ids.forget_before(self.numbering.first_remembered());
         // Whatever was forgotten looks new when it comes again, which accuses nobody.
         let first = state.seen.first_of(GAPS_MAX);

@@ -329,3 +329,14 @@ fn a_repeat_under_a_number_of_its_connection_is_found_after_ids_have_begun_anew(
     let settled = ledger.settle(T + GRACE_MS);
     assert_eq!((settled.repeated.len(), settled.repeated[0].id.as_str(), settled.missed.len()), (1, "2", 0));
 }
+
+#[test]
+fn the_end_of_a_run_is_known_of_the_connection_that_showed_it() {
+    let mut ledger = ledger(2);
+    ledger.saw(0, T, &Delivery { stamp: "", unstamped: "end", run: "run", id: "1", kind: "end", message: None });
+    let has_shown =
+        |ledger: &Ledger| [(0, "run"), (1, "run"), (0, "other")].map(|(n, run)| ledger.has_shown_end(n, run));
+    assert_eq!([true, false, false], has_shown(&ledger));
+    ledger.opened(0, T, true);
+    assert_eq!([false; 3], has_shown(&ledger), "on another connection lines may be replayed");
+}
