@@ -10,6 +10,17 @@
 //! rounds, and their ranges.
 //!
 //! `-- --rounds 1 --seconds 60 --rows 2,4` measures less. Only on Linux.
+//!
+//! # Where the time goes
+//!
+//! Of a session with 10,000 streams at 50,000 deliveries a second, by `perf`: 55 % in the program, 34 % in the kernel (sockets,
+//! epoll, a twelfth of all in switching tasks), 9 % in the allocator, 2 % in reading clocks. In the program no function takes more
+//! than a thirtieth: events and their marks 5 %, `eventsource-client` 4 %, the ledger 5 %, of which ids take 3 %. The rest is
+//! tokio's and the keepers'. Before, comparing text took 12 % (ids by stream, ends by run, runs by workspace), timers and
+//! cancellations that were set up for each event 5 %.
+//!
+//! Of a stream's memory (8 KiB with what the allocator adds): 2 KiB its task, 2 KiB `eventsource-client` with its headers, 1 KiB
+//! the last ids in the ledger, 1 KiB the channel of its churns, half a KiB each the lines of events and the socket.
 
 mod measure;
 mod reader;

@@ -204,3 +204,6 @@ impl Keeper<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod late_lines_tests;
