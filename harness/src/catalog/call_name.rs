@@ -9,7 +9,7 @@ named! {
         Health = "health",
         /// Can it serve?
         Ready = "ready",
-        /// What it tells about itself.
+        /// The gateway's metrics.
         Metrics = "metrics",
         /// Sets a workspace's plan.
         SetPlan = "set_plan",
@@ -82,7 +82,7 @@ impl CallName {
         matches!(self, Self::Ready | Self::CreateRun | Self::Run)
     }
 
-    /// What its path and body may have places for, beyond the workspace.
+    /// The placeholders that its path and body may have, besides the workspace.
     #[must_use]
     pub const fn places(self) -> &'static [&'static str] {
         match self {

@@ -20,7 +20,7 @@ pub struct KpiSpec {
     pub default_target: Target,
     /// The suites that judge it.
     pub suites: Suites,
-    /// What the gateway must have: one of each group.
+    /// The features that the gateway must have: one of each group.
     pub needs: &'static [&'static [Need]],
     /// The requests, as the contract writes them, without which it has no samples. What is read from metrics, probes and
     /// clocks reports its own failures.
@@ -48,7 +48,7 @@ pub enum Suites {
     WithChaos,
 }
 
-/// What a gateway must have for a KPI to have samples.
+/// A feature that a gateway must have for a KPI to have samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// A call of the contract.
@@ -116,7 +116,7 @@ impl SampleSource {
 macro_rules! kpis {
     ($($(#[$doc:meta])* $variant:ident = $name:literal { $($field:ident: $value:expr),+ $(,)? })+) => {
         crate::catalog::names::named! {
-            /// What is judged about the gateway.
+            /// A property of the gateway that is judged.
             Kpi { $($(#[$doc])* $variant = $name,)+ }
         }
 

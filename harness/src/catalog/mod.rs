@@ -1,7 +1,7 @@
-//! What exists: suites, workloads, calls of the contract, chaos events, phases, checks on the harness, and KPIs.
+//! The catalog: suites, workloads, calls of the contract, chaos events, phases, checks on the harness, and KPIs.
 //!
-//! Everything that is fixed about a KPI stands in its row of the table of KPIs. What depends on a plan or on a record does not:
-//! [`crate::plan`] says how many samples are expected, and [`crate::judge`] how they are judged.
+//! All fixed properties of a KPI are in its row of the table of KPIs. Others depend on a plan or on a record:
+//! [`crate::plan`] computes how many samples are expected, and [`crate::judge`] judges them.
 
 mod call_name;
 mod kpi_spec;

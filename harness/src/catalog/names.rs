@@ -60,7 +60,7 @@ impl Suite {
 }
 
 named! {
-    /// What one worker of the session does, over and over.
+    /// The repeated task of one worker of the session.
     Workload {
         /// Runs from create to end, by an open model.
         Runs = "w1_realistic_runs",
@@ -95,7 +95,7 @@ impl Workload {
 }
 
 named! {
-    /// What is judged about the harness itself: a verdict on a gateway is worth as much as these.
+    /// A check on the harness itself: a verdict on a gateway is worth as much as these checks.
     HarnessCheck {
         /// Nothing stopped the session.
         NoFatalErrors = "no_fatal_errors",

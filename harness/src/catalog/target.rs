@@ -22,7 +22,7 @@ pub enum Unit {
     YesNo,
 }
 
-/// What a value is held against.
+/// The limit that a value is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {

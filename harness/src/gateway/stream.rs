@@ -52,7 +52,7 @@ pub struct Connection {
     heard_at: Instant,
     /// Wakes no later than when that may be so: an event does not set it back, which would cost more than to look once more.
     idle_timer: Pin<Box<Sleep>>,
-    events: Events,
+    events: ParsedItems,
 }
 
 impl std::fmt::Debug for Connection {
@@ -201,17 +201,17 @@ impl Streams {
     }
 }
 
-type Events = Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>;
+type ParsedItems = Pin<Box<dyn Stream<Item = Result<SSE, Error>> + Send + Sync>>;
 
 impl Connection {
-    fn of(events: Events, meta: ResponseMeta, lines: String, idle_max: Duration) -> Self {
+    fn of(events: ParsedItems, meta: ResponseMeta, lines: String, idle_max: Duration) -> Self {
         let idle_timer = Box::pin(tokio::time::sleep(idle_max));
         Self { meta, lines, parts: VecDeque::new(), idle_max, heard_at: clock::now(), idle_timer, events }
     }
 
     /// A connection that is open already, and shows these.
     #[cfg(test)]
-    pub(super) fn over(events: Events, meta: ResponseMeta) -> Self {
+    pub(super) fn over(events: ParsedItems, meta: ResponseMeta) -> Self {
         Self::of(events, meta, String::new(), Duration::from_secs(300))
     }
 

@@ -1,4 +1,4 @@
-//! What the gateway's own histograms say, merged: samples between two bounds, and what that proves of a quantile.
+//! The gateway's own histograms, merged: samples between two bounds, and the bounds that they prove for a quantile.
 
 use std::collections::BTreeMap;
 

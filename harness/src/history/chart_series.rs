@@ -1,5 +1,5 @@
-//! What was measured, over scenario time, as charts show it: a grid of steps, wider ones for a longer soak. The room for all
-//! steps is taken at the beginning.
+//! The measured values over scenario time, as charts show them: a grid of steps, wider ones for a longer soak. The
+//! memory for all steps is allocated at the beginning.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) struct GaugeStep {
     pub(crate) max: f64,
 }
 
-/// What a soak was like, step by step.
+/// The measured values of a soak, step by step.
 #[derive(Debug, Clone)]
 pub struct ChartSeries {
     pub(crate) gauge_grid: Grid,

@@ -23,7 +23,7 @@ pub struct History {
     /// Whether the gateway is the embedded mock, whose memory is known.
     pub(crate) is_embedded: bool,
     is_untouched: bool,
-    /// What the gateway calls the contract's routes, where it is something else.
+    /// The gateway's names for the contract's routes, where they differ.
     routes: BTreeMap<String, String>,
     pub(crate) timeline: Timeline,
     pub(crate) totals: Totals,
@@ -79,7 +79,7 @@ impl History {
         self.is_untouched
     }
 
-    /// What the gateway calls a route of the contract's, which may say in brackets what is special about it.
+    /// The gateway's name for a route of the contract. A remark in brackets after the route is kept.
     pub(crate) fn route<'a>(&'a self, of_contract: &'a str) -> Cow<'a, str> {
         let (route, special) = of_contract.split_at(of_contract.find(" (").unwrap_or(of_contract.len()));
         match self.routes.get(route) {
@@ -88,7 +88,7 @@ impl History {
         }
     }
 
-    /// What a workload did of its plan. A cycle that was cut by the death of a session has not begun.
+    /// The cycles of a workload. A cycle that was cut by the death of a session does not count as started.
     pub(crate) fn cycles(&self, workload: Workload) -> Cycles {
         let mut cycles = self.totals.cycles.get(&workload).copied().unwrap_or_default();
         cycles.started = cycles.started.saturating_sub(self.timeline.cut.get(&workload).copied().unwrap_or(0));

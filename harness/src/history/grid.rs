@@ -1,6 +1,6 @@
 //! Scenario time in equal steps.
 
-/// What is recorded after the plan's end, while streams bring what they owe, has its place too.
+/// Time that is covered after the plan's end, while streams deliver overdue events.
 const BEYOND_MS: u64 = 10 * 60_000;
 
 /// Steps of one length, from the beginning on.

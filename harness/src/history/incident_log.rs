@@ -1,5 +1,5 @@
-//! What happened, as a reader may want to look through it: of each kind the first few and the last few, and how many
-//! there were, step by step.
+//! The incidents for a reader to look through: of each kind the first few and the last few, and their number, step by
+//! step.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,7 +18,7 @@ pub(crate) struct ShownIncident {
     pub(crate) at_ms: u64,
     pub(crate) phase: Phase,
     pub(crate) kind: &'static str,
-    /// What the journal has of it, name by name.
+    /// Its fields in the journal, name by name.
     pub(crate) says: String,
 }
 
@@ -89,7 +89,7 @@ impl IncidentLog {
     }
 }
 
-/// What the journal has of a finding, in one line. Texts of a gateway's are cut and escaped already.
+/// The fields of a finding in the journal, in one line. Texts from a gateway are cut and escaped already.
 fn says(finding: &Finding) -> String {
     let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(finding) else { return String::new() };
     let said = fields.iter().filter(|(name, _)| *name != "kind").map(|(name, value)| match value {

@@ -10,7 +10,7 @@ const LEAST_MS: f64 = 0.25;
 /// Edges of all buckets.
 const EDGES: usize = (OCTAVES * PER_OCTAVE) as usize;
 
-/// What is a latency here: of ours, or of the gateway's own.
+/// A source of latencies: a timing of the harness, or a histogram of the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LatencySource {
     Timing(Timing),

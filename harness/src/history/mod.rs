@@ -1,4 +1,4 @@
-//! What a soak was like: one fold over the records of its journal, which judges and renderers read.
+//! The history of a soak: one fold over the records of its journal, which judges and renderers read.
 
 mod bucket_bounds;
 mod chart_series;

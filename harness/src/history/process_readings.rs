@@ -7,7 +7,7 @@ const READINGS_MAX: usize = 4;
 /// The processes as they were read, and those that answered `/metrics`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProcessReadings {
-    /// What was read, in words; the first few.
+    /// The first few readings, in words.
     pub(crate) read: Vec<String>,
     pub(crate) several: Option<SeveralProcesses>,
 }

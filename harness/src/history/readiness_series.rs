@@ -1,4 +1,4 @@
-//! What readiness probes said, interval by interval: whether a gateway that was said to be well again stayed so.
+//! The results of readiness probes, interval by interval: whether a gateway that was recorded as well stayed so.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -55,13 +55,13 @@ pub(crate) struct Relapse {
     /// The last of them that has a moment, or else the beginning of the last interval that has some. Never later than the
     /// last of them was.
     pub(crate) last_ms: u64,
-    /// What was answered then, where that is on record.
+    /// The answer at that time, where it is on record.
     pub(crate) answer: Option<String>,
     /// Whether an interval came after it in which every probe was answered ready.
     pub(crate) is_over: bool,
 }
 
-/// What the gateway did, after "the gateway".
+/// The behaviour of the gateway, as a text that follows "the gateway".
 impl fmt::Display for Relapse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [well, since, last] = [self.well_ms, self.since_ms, self.last_ms].map(moment);

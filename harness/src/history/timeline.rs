@@ -1,4 +1,4 @@
-//! What happened to the soak itself, and when: heartbeats, chaos, workers, holes, sources that failed, its end.
+//! The events of the soak itself, with their times: heartbeats, chaos, workers, holes, sources that failed, its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +75,7 @@ pub(crate) struct LastHeartbeat {
     pub(crate) runs_started: u64,
 }
 
-/// What became of one chaos event.
+/// The record of one chaos event.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ChaosRecord {
     /// When, whether the gateway said yes, and what it said.
@@ -94,7 +94,7 @@ pub(crate) struct ChaosRecord {
     pub(crate) over_ms: Option<u64>,
 }
 
-/// What became of one worker.
+/// The record of one worker.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WorkerRecord {
     pub(crate) panics: u64,
@@ -253,7 +253,7 @@ impl Timeline {
         self.ended.as_ref()
     }
 
-    /// What stopped the session, if something did.
+    /// The error that stopped the session, if any.
     pub(crate) fn fatal(&self) -> Option<&str> {
         self.fatal.as_ref().map(|(_, message)| message.as_str())
     }

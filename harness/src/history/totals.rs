@@ -22,7 +22,7 @@ const OTHER_TYPES_MAX: usize = 32;
 pub(crate) struct Totals {
     phases: BTreeMap<Phase, PhaseTotals>,
     worst: BTreeMap<(Timing, Phase), TopExemplars>,
-    /// What workloads did of their plans, cycles included that died with their session.
+    /// The cycles of each workload, including those that died with their session.
     pub(crate) cycles: BTreeMap<Workload, Cycles>,
     gauges: BTreeMap<Gauge, GaugeTotal>,
     source_over: BTreeMap<Source, Violation>,

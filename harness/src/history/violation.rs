@@ -16,6 +16,6 @@ pub struct Violation {
     pub subject: String,
     /// Its value, in the judgement's unit, where it has one.
     pub value: Option<f64>,
-    /// What the gateway answered, where that says more.
+    /// The gateway's answer, where it says more.
     pub answer: Option<String>,
 }

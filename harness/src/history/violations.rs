@@ -17,7 +17,7 @@ const KEPT_MAX: usize = 6;
 /// Routes kept: the contract has two dozen, and there are four phases.
 const ROUTES_MAX: usize = 96;
 
-/// What an incident says against a KPI.
+/// The way in which an incident violates a KPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ViolationKind {
     NotReady,

@@ -1,4 +1,4 @@
-//! What happened at a moment, with its evidence.
+//! Events at a moment, with their evidence.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use strum::IntoStaticStr;
 
 use crate::catalog::{Chaos, Workload};
 
-/// What happened. Texts from a gateway are cut by [`clip`](super::clip()); [`Finding::recordable`] sees to it that none is longer than a
-/// journal should carry.
+/// An event. Texts from a gateway are cut by [`clip`](super::clip()). [`Finding::recordable`] limits all texts to a
+/// length that a journal should carry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -125,7 +125,7 @@ pub enum Finding {
         version: String,
         /// How long we looked.
         waited_ms: u64,
-        /// What the last search answered.
+        /// The answer to the last search.
         answer: String,
     },
     /// An earlier version is no longer found.
@@ -134,7 +134,7 @@ pub enum Finding {
         version: String,
         /// From which workspace.
         workspace: String,
-        /// What the search answered.
+        /// The answer to the search.
         answer: String,
     },
     /// A search did not show a version, and did not show all that it found either.
@@ -147,7 +147,7 @@ pub enum Finding {
         workspace: String,
         /// Why it may be there all the same, and which setting would tell.
         why: String,
-        /// What the search answered.
+        /// The answer to the search.
         answer: String,
     },
     /// A tampered manifest was not rejected.
@@ -201,9 +201,9 @@ pub enum Finding {
     },
     /// A source of measurements did not answer as it should.
     SourceFailed {
-        /// What was asked.
+        /// The name of the source.
         source: String,
-        /// What it answered.
+        /// Its answer.
         answer: String,
     },
     /// The metrics lack a name that a KPI lives on.
@@ -239,7 +239,7 @@ pub enum Finding {
     },
     /// How long calls took before anything was added to them.
     RoundTripsBefore {
-        /// What is to be added.
+        /// The chaos that adds to them.
         chaos: Chaos,
         /// The fastest round trip of each call, real microseconds; none where none was answered.
         fastest_us: Vec<Option<u64>>,
@@ -250,16 +250,16 @@ pub enum Finding {
         chaos: Chaos,
         /// Whether the gateway said yes.
         accepted: bool,
-        /// What it answered.
+        /// Its answer.
         answer: String,
     },
-    /// What the chaos was seen to do.
+    /// The observed effect of chaos.
     ChaosSeen {
         /// Which.
         chaos: Chaos,
         /// Whether it had the effect it should.
         effective: bool,
-        /// What was measured.
+        /// The measurements, in words.
         evidence: String,
     },
     /// The gateway was well again after chaos.
@@ -276,7 +276,7 @@ pub enum Finding {
         chaos: Chaos,
         /// How long we looked, real milliseconds.
         waited_ms: u64,
-        /// What was still wrong.
+        /// The remaining fault.
         answer: String,
     },
     /// The window of a chaos event closed.
@@ -301,7 +301,7 @@ pub enum Finding {
         worker: String,
         /// How often so far.
         count: u32,
-        /// What it said.
+        /// Its message.
         message: String,
     },
     /// A worker was not restarted any more.

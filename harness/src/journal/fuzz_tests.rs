@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{LatencyHistogram, ReadError, Reader, Record, packed};
 use crate::fuzzing::{cases, within};
 
-/// What reading takes beside what a line grows to: the buffer, and the text of an error.
+/// Memory for reading, besides the parsed line: the buffer, and the text of an error.
 const READ_BYTES: usize = 64 * 1024;
 /// A line of JSON becomes trees, one for each tag that is looked for, whose smallest leaf is two characters long and takes
 /// 32 bytes; and what grows is held twice for a moment.

@@ -33,7 +33,7 @@ enum Shape {
     Few(Vec<(u64, u64)>),
 }
 
-/// What stands in a journal is not a histogram.
+/// A text in a journal is not a histogram.
 #[derive(Debug, thiserror::Error)]
 pub enum HistogramError {
     /// Not base64.

@@ -1,4 +1,4 @@
-//! What an interval holds: counters, gauges, timings, cycles.
+//! The contents of an interval: counters, gauges, timings, cycles.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -6,7 +6,7 @@ use super::LatencyHistogram;
 use crate::catalog::named;
 
 named! {
-    /// What is counted. Each count belongs to an interval and to the phase (steady, or a chaos window) it fell in.
+    /// The counters. Each count belongs to an interval and to the phase (steady, or a chaos window) it fell in.
     Counter {
         /// Readiness probes that were answered, or failed to be.
         ReadyProbes = "ready_probes",
@@ -122,7 +122,7 @@ named! {
 }
 
 named! {
-    /// What is measured as a latency, in microseconds.
+    /// The measured latencies, in microseconds.
     Timing {
         /// From the moment a run was due to its first log line on any stream.
         StartToLog = "start_to_log",
@@ -158,7 +158,7 @@ named! {
 }
 
 named! {
-    /// What is sampled.
+    /// The sampled values.
     Gauge {
         /// The gateway's memory, by its processes where it is local, else by its metrics; bytes. Of one process it is the
         /// resident memory; of several, the sum, in which memory that they share by fork counts once.
@@ -167,9 +167,9 @@ named! {
         GatewayRssCollected = "gateway_rss_collected_bytes",
         /// The heap of the gateway's runtime that is in use, garbage among it, by its metrics; bytes.
         GatewayHeapUsed = "gateway_heap_used_bytes",
-        /// What the runtime has taken from the system for its heap; bytes.
+        /// The memory that the runtime has taken from the system for its heap; bytes.
         GatewayHeapCommitted = "gateway_heap_committed_bytes",
-        /// What a full collection left in use: at the first scrape after it, or as the runtime reports it; bytes.
+        /// The heap in use after a full collection: at the first scrape after it, or as the runtime reports it; bytes.
         GatewayHeapLive = "gateway_heap_live_bytes",
         /// The gateway's open descriptors, likewise.
         GatewayFds = "gateway_open_fds",
@@ -287,7 +287,7 @@ pub struct TimingRecord {
     pub worst: Vec<Exemplar>,
 }
 
-/// What a gateway's own histogram gained over an interval: not cumulative, neither in time nor over the buckets.
+/// The increase of a gateway's own histogram over an interval: not cumulative, neither in time nor over the buckets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Buckets {
     /// Upper bounds, rising, in seconds. The last is infinite, and not written.
@@ -305,7 +305,7 @@ impl Buckets {
     }
 }
 
-/// What a workload did of its plan in an interval.
+/// The cycles of a workload in an interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cycles {
     /// Cycles that came due and were started.

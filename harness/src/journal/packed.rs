@@ -5,7 +5,7 @@
 //! merge looks at each of them: for the thousands of histograms of a two-hour journal that takes seconds. It also takes
 //! lengths from the bytes at their word, and a damaged line of a journal must cost no more than an error.
 
-/// What the form begins with.
+/// The number that the format begins with.
 const COOKIE: u32 = 0x1c84_9313;
 /// Cookie, length, offset, digits, lowest value, highest value, ratio.
 const HEAD_BYTES: usize = 40;

@@ -1,6 +1,6 @@
 //! The source of a [`Finding::SourceFailed`](super::Finding::SourceFailed) that is a process.
 
-/// What its name begins with. A route begins with a method.
+/// The prefix of the name of such a source. A route begins with a method.
 const PROCESS: &str = "process ";
 
 /// The source that is the process of this id.

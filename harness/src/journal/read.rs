@@ -58,7 +58,7 @@ pub enum ReadError {
         path: PathBuf,
         /// Which line, from 1.
         line_number: u64,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// Another version of the format.
@@ -77,7 +77,7 @@ pub enum ReadError {
     Plan {
         /// Which file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         source: PlanError,
     },
 }
@@ -142,7 +142,7 @@ impl Reader {
         serde_json::from_slice(&self.line).map_err(|e| self.malformed(&e.to_string()))
     }
 
-    /// What stands after the last whole line, if anything does. It is a line still being written, or one that was torn.
+    /// The rest after the last whole line, if any. It is a line still being written, or one that was torn.
     #[must_use]
     pub fn torn(&self) -> Option<Torn> {
         (!self.line.is_empty()).then_some(Torn { line_number: self.line_number + 1, bytes: self.line.len() })
@@ -157,7 +157,7 @@ impl Reader {
         if found == JOURNAL_VERSION { Ok(()) } else { Err(ReadError::Version { path: self.path.clone(), found }) }
     }
 
-    /// What is wrong with a line may repeat some of it, and that may be anything.
+    /// The error for a malformed line. The reason may quote the line, which may be anything, so it is cut.
     fn malformed(&self, reason: &str) -> ReadError {
         ReadError::Line { path: self.path.clone(), line_number: self.line_number, reason: clip(reason) }
     }

@@ -29,7 +29,7 @@ pub(super) const fn line_bytes_max(is_first: bool) -> usize {
 pub enum Record {
     /// The first line.
     Header(Box<Header>),
-    /// What was measured over some scenario seconds.
+    /// The measurements over some scenario seconds.
     Interval(Box<Interval>),
     /// A thing that happened at a moment.
     Incident(Incident),
@@ -37,7 +37,7 @@ pub enum Record {
     End(End),
 }
 
-/// What was to be played, by what, against what.
+/// The plan, the harness and the gateway of a soak.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// [`JOURNAL_VERSION`].
@@ -50,7 +50,7 @@ pub struct Header {
     /// becomes of the time of day. Milliseconds; none where a journal was not made to be taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_monotonic_ms: Option<u64>,
-    /// What tells this soak's names at the gateway from those of others.
+    /// The part of names at the gateway that distinguishes this soak from others.
     #[serde(default)]
     pub nonce: String,
     /// The gateway's URL, without user or password.
@@ -69,7 +69,7 @@ pub struct Header {
 /// Where an interval, or a fold of many, has no room for another type of events: what these are counted as.
 pub const OTHER_TYPES: &str = "(further types)";
 
-/// What was measured between two moments, in one phase. An interval in which a window opens or closes is two records.
+/// The measurements between two moments, in one phase. An interval in which a window opens or closes is two records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Scenario milliseconds.
@@ -93,13 +93,13 @@ pub struct Interval {
     /// Latencies.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timings: BTreeMap<Timing, TimingRecord>,
-    /// What the gateway's own histograms gained.
+    /// The increases of the gateway's own histograms.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<Source, Buckets>,
     /// Events on streams of types that the dialect does not use for runs, by type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other_events: BTreeMap<String, u64>,
-    /// What each workload did of its plan.
+    /// The cycles of each workload.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cycles: BTreeMap<Workload, Cycles>,
 }
@@ -131,7 +131,7 @@ pub struct Incident {
     pub at_ms: u64,
     /// Steady, or in which window.
     pub phase: Phase,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub finding: Finding,
 }

@@ -14,7 +14,7 @@ fn rss(soak: &Soak) -> Judgement {
     soak.judge().kpi(Kpi::RssDrift).unwrap().clone()
 }
 
-/// What is noted of each life.
+/// The note on each life.
 fn lives(judgement: &Judgement) -> impl Iterator<Item = &LifeGrowth> {
     judgement.evidence.notes.iter().filter_map(|note| if let Note::Life(life) = note { Some(life) } else { None })
 }

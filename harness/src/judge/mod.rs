@@ -9,7 +9,7 @@
 //! windows, after ten minutes of warm-up. A restart of the process begins another life, which warms up anew; lives are
 //! judged apart, and the worst counts. Of a life with fewer than ten floors nothing is said.
 //!
-//! - Floors that never fall back by half the target are told by a Theil–Sen line, from its first minute to its last.
+//! - Floors that never fall back by half the target are judged by a Theil–Sen line, from its first minute to its last.
 //! - A Theil–Sen line is level where most floors are. Where the last ten all lie over the first three, by more than the line
 //!   rises, that counts: a step that stays, or growth that begins late.
 //! - Floors that do have teeth, as a garbage collector makes them. A Theil–Sen line goes through the floors of the teeth,
@@ -22,7 +22,7 @@
 //!   minutes or less the slowest tooth does not come to 10 %, and takes nothing from the target. Counts, and the harness's
 //!   own memory, have no such allowance.
 //!
-//! What that is worth, over synthetic soaks of two hours on a process of 200 MB, sampled every ten seconds, with the
+//! The accuracy of this, over synthetic soaks of two hours on a process of 200 MB, sampled every ten seconds, with the
 //! chaos windows of the full plan; in two lives, the gateway's restart at T+75 is one of its process. False alarms are
 //! healthy soaks of 1,000 that are not green; leak is the smallest that is found nine times in ten, and limit the leak
 //! that the target allows, both in MB an hour (descriptors: in descriptors an hour). Computed in under a minute by

@@ -1,4 +1,4 @@
-//! What holds of every record: order does not matter, and nothing panics.
+//! The properties of every record: order does not matter, and nothing panics.
 
 use proptest::prelude::*;
 

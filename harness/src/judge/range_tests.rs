@@ -1,4 +1,4 @@
-//! What ranges are worth: each holds its value, more samples never widen it, and the truth lies in it as often as is said.
+//! The quality of ranges: each holds its value, more samples never widen it, and it holds the truth as often as stated.
 
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};

@@ -1,4 +1,4 @@
-//! What is said of gateways whose streams have habits: what is no fault, and the key that settles what is not clear.
+//! Verdicts on gateways whose streams have peculiarities: those that are no fault, and the key that resolves a doubt.
 
 use super::{Judgement, Note, Reason, Verdict};
 use crate::{

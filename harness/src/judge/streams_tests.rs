@@ -1,4 +1,4 @@
-//! What is undecided about streams: noted where it is little, unproven where it is much, and never hiding a failure.
+//! Undecided events on streams: a note where they are few, unproven where they are many, and never hiding a failure.
 
 use super::{Judgement, Note, Reason, Verdict};
 use crate::{

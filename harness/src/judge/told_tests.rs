@@ -1,4 +1,4 @@
-//! What a reader is told of a red: since when, also where that was in a window, and by which route.
+//! The text of a red verdict: since when, also where that was in a window, and by which route.
 
 use super::{Judgement, Note, Reason, SourceFailure, Verdict};
 use crate::{

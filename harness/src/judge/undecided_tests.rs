@@ -1,4 +1,4 @@
-//! What S2 could not see decides nothing: the verdict is unproven and names the setting; proof of bad is proof all the same.
+//! Unseen data decides nothing: the verdict is unproven and names the setting; proof of failure still counts.
 
 use super::{Judgement, Note, Verdict};
 use crate::{

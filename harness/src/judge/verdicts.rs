@@ -17,9 +17,9 @@ pub struct Verdicts {
     pub workloads: Vec<Judgement>,
     /// On the harness itself.
     pub harness: Vec<Judgement>,
-    /// What became of each planned chaos event, in order.
+    /// The outcome of each planned chaos event, in order.
     pub chaos: Vec<ChaosReport>,
-    /// What moved since an earlier run, where there is one to compare with.
+    /// The changes since an earlier run, where there is one to compare with.
     pub comparison: Option<Comparison>,
 }
 

@@ -33,7 +33,7 @@ pub enum Arrivals {
     Drawn(DrawnArrivals),
 }
 
-/// What arrivals are computed from.
+/// The parameters that arrivals are computed from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrawnArrivals {
     seed: u64,

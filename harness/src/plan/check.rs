@@ -68,7 +68,7 @@ impl Plan {
     /// Looks whether settings could have made this plan.
     ///
     /// # Errors
-    /// What is wrong with it, the first that is found.
+    /// The first fault that is found.
     pub fn check(&self) -> Result<(), PlanError> {
         if !(PACE_MIN..=PACE_MAX).contains(&self.pace) {
             return Err(PlanError::Pace(self.pace));

@@ -134,7 +134,7 @@ struct Steady {
 }
 
 impl Steady {
-    /// What the windows of the plan leave, and others.
+    /// The time outside the plan's windows and `others_ms`.
     fn of(plan: &Plan, others_ms: &[(u64, u64)]) -> Self {
         let window = |event: &PlannedChaos| (event.at_ms, plan.window_ends_ms(event).min(plan.duration_ms));
         let windows_ms = plan.chaos.iter().map(window).chain(others_ms.iter().copied()).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What brings a chaos event about.
+/// The means of injecting a chaos event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lever {
     /// The dialect's call.

@@ -6,7 +6,7 @@ pub const fn asks_as_a_browser(number: usize, streams: usize) -> bool {
     streams > 1 && number + 1 == streams
 }
 
-/// What one of so many is called.
+/// The name of stream `number` of `streams`.
 #[must_use]
 pub fn log_stream_name(number: usize, streams: usize) -> String {
     if asks_as_a_browser(number, streams) {

@@ -37,7 +37,7 @@ pub use unsupported::Unsupported;
 
 use crate::catalog::{Chaos, Suite, Workload};
 
-/// What happens when.
+/// The schedule of a soak.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Which soak this is.
@@ -68,7 +68,7 @@ pub struct Plan {
     pub snapshots_ms: Recurring<Regular>,
     /// How many samples each KPI is promised.
     pub promises: ExpectedSamples,
-    /// What is not played and not judged, because the gateway does not have what it needs.
+    /// The parts that are neither played nor judged, because the gateway lacks a feature they need.
     #[serde(rename = "lacks", default, skip_serializing_if = "Unsupported::is_empty")]
     pub unsupported: Unsupported,
 }
@@ -107,7 +107,7 @@ pub struct PlannedPulse {
 pub struct PlannedChaos {
     /// When it is due.
     pub at_ms: u64,
-    /// What it is.
+    /// The kind of chaos.
     pub chaos: Chaos,
 }
 

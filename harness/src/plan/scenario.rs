@@ -1,4 +1,4 @@
-//! What is to be played, before dice are thrown: durations, intervals and rates, all in scenario time.
+//! The load to play, before random draws: durations, intervals and rates, all in scenario time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is not played and not judged, because the gateway does not have what it needs.
+//! The parts of a soak that are neither played nor judged, because the gateway lacks a feature they need.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Chaos, Kpi, Workload};
 
-/// What cannot be judged, each with why. It is waived: an ignored trial, with its reason in the results.
+/// Parts that cannot be judged, each with the reason. They are waived: ignored trials, with the reason in the results.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsupported {
     /// KPIs.

@@ -1,4 +1,4 @@
-//! What a person watches while a soak goes on: one block a suite, of as many lines from its first moment to its last.
+//! The live display of a soak: one block per suite, whose number of lines does not change from start to end.
 
 use console::Style;
 
@@ -27,7 +27,7 @@ const TARGET_COLUMNS: usize = 10;
 /// How a soak stands at a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct SoakStanding<'a> {
-    /// What is played.
+    /// The plan that is played.
     pub plan: &'a Plan,
     /// Where the scenario is; scenario milliseconds.
     pub at_ms: u64,
@@ -119,7 +119,7 @@ fn kpis(rows: &[&Row], look: TerminalLook) -> Vec<String> {
     judgements().map(line).collect()
 }
 
-/// What disturbs the gateway now, or will next and in how much of the scenario.
+/// The current chaos, or the next one and the scenario time until then.
 fn chaos(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     if standing.phase != Phase::Steady {
         let now = format!("now: {}", standing.phase);

@@ -1,4 +1,4 @@
-//! What moved since an earlier run, at a glance.
+//! The changes since an earlier run, at a glance.
 
 use super::{notes::note_text, number};
 use crate::{

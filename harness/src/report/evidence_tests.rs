@@ -1,5 +1,5 @@
-//! What a red judgement tells when it went red in another way than the usual: read as by someone on call at night, with
-//! nothing else at hand.
+//! The text of a judgement that turned red in an unusual way: read as by someone on call at night, with nothing else at
+//! hand.
 
 use super::failure_text;
 use crate::{

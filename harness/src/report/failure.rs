@@ -1,4 +1,4 @@
-//! What a red judgement says to a person who reads it in a CI log, with nothing else at hand.
+//! The text of a red judgement, for a person who reads it in a CI log, with nothing else at hand.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the output files and pages of a soak are rendered from.
+//! The input that the output files and pages of a soak are rendered from.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ pub struct FileInput<'a> {
     pub header: &'a Header,
     /// The judgements and their status.
     pub results: &'a Results,
-    /// What the soak did so far.
+    /// A summary of the soak so far.
     pub glance: &'a Glance,
-    /// What it was like so far, step by step.
+    /// The measured values so far, step by step.
     pub series: &'a ChartSeries,
-    /// What happened, and when.
+    /// The events, with their times.
     pub timeline: &'a Timeline,
     /// The targets that charts show.
     pub targets: &'a Targets,
@@ -41,7 +41,7 @@ pub struct Glance {
     traces: BTreeMap<Gauge, Vec<DriftTrace>>,
 }
 
-/// What the soak did so far.
+/// The activity of the soak so far.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Activity {
@@ -93,7 +93,7 @@ impl Glance {
         }
     }
 
-    /// What growth of a gauge was judged by.
+    /// The data that growth of a gauge was judged by.
     pub(super) fn traces(&self, gauge: Gauge) -> &[DriftTrace] {
         self.traces.get(&gauge).map_or(&[], Vec::as_slice)
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{FileInput, RunFolder, junit_xml, report_html, results_json};
 
-/// What the files are written for.
+/// The occasion for writing the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
     /// A soak: the files are in its folder.

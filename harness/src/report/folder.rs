@@ -53,7 +53,7 @@ impl RunFolder {
         self.path().join("journal.ndjson")
     }
 
-    /// What a session that takes over needs beyond the record; gone when the soak has ended.
+    /// The state that a session needs beyond the record to take over; removed when the soak has ended.
     #[must_use]
     pub fn checkpoint(&self) -> PathBuf {
         self.path().join("checkpoint.json")

@@ -4,7 +4,7 @@ use console::{Style, measure_text_width, truncate_str};
 
 use crate::results::Status;
 
-/// What whoever reads it can see.
+/// The abilities of the reader's terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalLook {
     /// Columns of the terminal; [`TerminalLook::PLAIN`] has no end of them.

@@ -1,7 +1,7 @@
 //! The table of KPIs as Markdown, for the summary of a CI job: red first, and the texts of what is red below it.
 //!
-//! What a gateway said is text here and nothing else: in the table it is escaped, character by character, and the texts
-//! stand in `<pre>`, in which Markdown is not looked for.
+//! Data from a gateway is plain text here: in the table it is escaped, character by character, and the texts stand in
+//! `<pre>`, in which Markdown is not interpreted.
 
 use super::{failure_text, table};
 use crate::{

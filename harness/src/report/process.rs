@@ -1,4 +1,4 @@
-//! What both processes took: the gateway's and the harness's own.
+//! The resource usage of both processes: the gateway's and the harness's own.
 
 use serde::Serialize;
 

@@ -18,7 +18,7 @@ use crate::{
 
 type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;
 
-/// What a scrape of such a text has to say that it is.
+/// The content type of such a text in the answer to a scrape.
 pub const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The results, counters, gauges and latencies of a soak as they stand, in the text format of `OpenMetrics`. Everything

@@ -12,8 +12,8 @@ use crate::{
 
 const HEAD: [&str; 5] = ["KPI", "value", "target", "samples / promised", "verdict"];
 const BETWEEN: usize = 2;
-/// What is shown where, from the widest to the narrowest: what it is held against can be read elsewhere, and its name and
-/// the verdict on it cannot.
+/// The columns to show, from the widest layout to the narrowest: targets can be read elsewhere, names and verdicts
+/// cannot.
 const COLUMNS: [&[usize]; 3] = [&[0, 1, 2, 3, 4], &[0, 1, 2, 4], &[0, 1, 4]];
 
 /// A table of the KPIs, one a line: name, value, target, samples of those promised, verdict. On a narrow terminal columns

@@ -1,4 +1,4 @@
-//! What a person reads: failures of every KPI and check, the results, the table, a snapshot. Kept as snapshots, to be
+//! The texts for people: failures of every KPI and check, the results, the table, a snapshot. Kept as snapshots, to be
 //! read as a stranger reads them.
 
 use std::{collections::BTreeMap, path::Path};

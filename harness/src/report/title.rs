@@ -1,4 +1,4 @@
-//! What a judgement is called in a sentence. Each reads well before "is".
+//! The name of a judgement in a sentence. Each reads well before "is".
 
 use crate::{
     catalog::{HarnessCheck, Kpi, Unit},

@@ -8,7 +8,7 @@ use crate::judge::{Judgement, Verdict};
 /// A judgement and its status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// What the judge found by the record as it is. Until the status is final, its verdict says no more than that.
+    /// The judgement on the record so far. Until the status is final, its verdict holds for that record only.
     pub judgement: Judgement,
     /// The status, which everything that is shown follows.
     pub status: Status,

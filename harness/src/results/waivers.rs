@@ -1,4 +1,4 @@
-//! What is not judged, and why.
+//! The KPIs and workloads that are not judged, with the reasons.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Stalls, Stop, reserve::DiskReserve};
+use super::{Stalls, StartPoint, Stop, reserve::DiskReserve};
 use crate::{
     catalog::{Phase, Workload},
     clock::{Clock, micros},
@@ -61,15 +61,6 @@ struct RecorderState {
     incidents: BTreeMap<&'static str, u32>,
     /// The end was written: what still comes from a task that did not hear of it comes too late.
     is_over: bool,
-}
-
-/// A beginning: when, and in which phase. What ends later belongs to the window that it began in, if it began in one.
-#[derive(Debug, Clone, Copy)]
-pub struct StartPoint {
-    /// When.
-    pub at: Instant,
-    /// In which phase.
-    pub phase: Phase,
 }
 
 impl Recorder {

@@ -115,7 +115,7 @@ fn merged(
     Some((over(base, table), spans, places))
 }
 
-/// What stands in `with` counts; of tables, what stands in each.
+/// Merges two tables: a value in `with` replaces the one in `base`; nested tables are merged in the same way.
 fn over(mut base: Table, with: Table) -> Table {
     // A call that is given a path is there, whatever the base says.
     if with.contains_key("path") {

@@ -38,8 +38,8 @@ impl Drift {
     }
 }
 
-/// What a healthy gateway does by real time and not by the load, so that a compressed soak sees it begin and takes
-/// it for growth; and the gateway that does not. None for a KPI that real time has no part in.
+/// The behaviour of a healthy gateway that depends on real time, not on the load, so that a compressed soak sees it
+/// begin and takes it for growth; and the gateway without it. None for a KPI that does not depend on real time.
 const fn needs_real_time(kpi: Kpi) -> Option<(&'static str, &'static str)> {
     match kpi {
         Kpi::RssDrift => {

@@ -10,7 +10,7 @@ use super::problem::{Problems, nearest};
 /// How problems with the environment name their place.
 pub(super) const PLACE: &str = "the environment";
 
-/// What a person may set.
+/// The variables that a user may set.
 const PUBLIC: [&str; 17] = [
     "S2_GATEWAY_URL",
     "S2_TOKEN",
@@ -37,14 +37,14 @@ pub const ROLE: &str = "S2_ROLE";
 pub const ATTACH: &str = "S2_ATTACH";
 /// The suite that a session or gateway is for.
 pub const SUITE: &str = "S2_SUITE";
-/// What the runner tells its children.
+/// The variables that the runner passes to its children.
 const INTERNAL: [&str; 3] = [ROLE, ATTACH, SUITE];
 
 /// Set by nextest, the same for every process of one of its runs.
 const NEXTEST_RUN_ID: &str = "NEXTEST_RUN_ID";
 /// Set by GitHub: the file that a step's summary is made of.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
-/// What others set, and S2 looks at.
+/// Variables that other programs set and S2 reads.
 const OTHERS: [&str; 2] = [NEXTEST_RUN_ID, STEP_SUMMARY];
 
 /// The part of a process's environment that S2 looks at. Tests make one up instead of changing their own.
@@ -87,7 +87,7 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// What tells this nextest run from others, under nextest.
+    /// The id of this nextest run, under nextest.
     #[must_use]
     pub fn nextest_run_id(&self) -> Option<&str> {
         self.get(NEXTEST_RUN_ID).filter(|id| !id.is_empty())

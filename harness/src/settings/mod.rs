@@ -4,6 +4,8 @@
 //! place. [`Settings::load`] checks all of it and reports every problem at once.
 
 mod baseline;
+#[cfg(test)]
+mod corner_tests;
 mod dialect;
 mod dialect_calls;
 mod dialect_events;
@@ -58,9 +60,9 @@ const SMOKE_PACE_ON_MOCK: f64 = 30.0;
 /// Everything that may be set, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// What is to be played.
+    /// The load to play: durations, intervals and rates.
     pub scenario: Scenario,
-    /// What values are held against.
+    /// The limits that values are compared with.
     pub targets: Targets,
     /// When the growth of memory means something.
     pub drift: Drift,
@@ -70,7 +72,7 @@ pub struct Settings {
     pub dialect: Arc<Dialect>,
     /// How that gateway is disturbed.
     pub levers: BTreeMap<Chaos, Lever>,
-    /// What differs by place.
+    /// The settings from the environment.
     pub env: EnvSettings,
     /// Where rates, targets and waivers were read.
     pub source: Source,
@@ -178,7 +180,7 @@ impl Settings {
         if self.gateway_for(suite).is_some() { self.levers.clone() } else { BTreeMap::new() }
     }
 
-    /// What is not played and not judged on a suite's gateway, because it does not have what that needs.
+    /// The parts that are neither played nor judged on a suite's gateway, because it lacks a feature they need.
     #[must_use]
     pub fn unsupported_for(&self, suite: Suite) -> Unsupported {
         let Some(gateway) = self.gateway_for(suite) else { return Unsupported::default() };
@@ -209,7 +211,7 @@ impl Settings {
         Plan::new(suite, &self.scenario, self.env.seed, self.pace_for(suite)).without(self.unsupported_for(suite))
     }
 
-    /// What a reader of a journal may want to know of the settings; no secrets.
+    /// The settings for readers of a journal, without secrets.
     #[must_use]
     pub fn without_secrets(&self) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::from([("config".to_owned(), self.source.to_string())]);

@@ -47,12 +47,12 @@ impl GatewaySettings {
     }
 }
 
-/// What the environment says.
+/// The settings from the environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvSettings {
     /// The gateway that `smoke` and `full` play on; without one, the mock.
     pub gateway: Option<GatewaySettings>,
-    /// What opens the gateway.
+    /// The source of the gateway's token.
     pub token: Option<TokenSource>,
     /// Whose certificates are trusted, where that gateway speaks TLS.
     pub trust: Trust,
@@ -66,7 +66,7 @@ pub struct EnvSettings {
     pub out: PathBuf,
     /// Where a plan's dice come from.
     pub seed: u64,
-    /// What is logged, as an `EnvFilter` takes it.
+    /// The log filter, in the syntax of `EnvFilter`.
     pub log_filter: Option<String>,
     /// The stored journal that is judged again instead of playing anything; absolute.
     pub journal: Option<PathBuf>,
@@ -110,7 +110,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> EnvSet
 }
 
 impl EnvSettings {
-    /// What stands in the journal's header of all this.
+    /// Adds these settings to `shown`, for the journal's header.
     pub(super) fn show(&self, shown: &mut BTreeMap<String, String>) {
         let mut say = |name: &str, value: String| drop(shown.insert(name.to_owned(), value));
         match &self.gateway {

@@ -1,4 +1,4 @@
-//! What is wrong with the settings, all of it at once.
+//! The problems of the settings, all reported at once.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Problem {
     pub place: String,
     /// The key within it, from the top: `w2_sse_churn.streams`. Empty where it is about the whole place.
     pub key: String,
-    /// What is wrong, and what would be right.
+    /// The fault, and the valid form.
     pub what: String,
 }
 

@@ -1,7 +1,7 @@
 //! The scenario, the targets and the waivers, as `soak.toml` has them.
 //!
-//! What the file leaves out is what [`Scenario::default`] says. Bounds keep the load sane; beyond them, moments that
-//! make no sense together are a problem, since a KPI that is promised nothing cannot be judged.
+//! Keys that the file leaves out have the values of [`Scenario::default`]. Bounds keep the load reasonable.
+//! Contradictory moments are a problem too, since a KPI without expected samples cannot be judged.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
@@ -24,7 +24,7 @@ const AGENTS_MAX: usize = 32;
 /// The weight of an agent beside the others.
 const WEIGHT: RangeInclusive<u32> = 0..=1_000;
 const SOAK: RangeInclusive<Duration> = RangeInclusive::new(seconds(60), SOAK_MAX);
-/// What comes again and again, or first comes.
+/// Bounds of intervals, and of the first or only moment of an event.
 const PULSE: RangeInclusive<Duration> = RangeInclusive::new(seconds(10), SOAK_MAX);
 
 const fn seconds(n: u64) -> Duration {

@@ -111,7 +111,7 @@ impl<'a> TableReader<'a> {
         self.value(key, "a status from 100 to 999", status)
     }
 
-    /// What `read` makes of a key's value, where the key is there. Where that is nothing, what would be right is said.
+    /// The result of `read` for a key's value, if the key exists. If it is none, a problem names the `right` form.
     fn value<T>(&mut self, key: &str, right: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let value = self.take(key)?;
         let read = read(&value);

@@ -15,7 +15,7 @@ use crate::gateway::Trust;
 
 const CA_FILE: &str = "S2_CA_FILE";
 const VERIFY: &str = "S2_TLS_VERIFY";
-/// What all of a machine's own authorities take, ten times over.
+/// Maximum size of the file: ten times that of all of a machine's own authorities.
 const CA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Whom to trust, and the file that says so, if one does.

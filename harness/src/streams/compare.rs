@@ -21,7 +21,7 @@ use super::{
 const NAMED_MAX: usize = 64;
 /// Comparisons of two lines for another form, of one run. Lines beyond are undecided.
 const PAIRS_MAX: usize = 20_000;
-/// What a line is called whose text is not known.
+/// The name of a line whose text is not known.
 const UNNAMED: &str = "(a line that is known by its hash only)";
 
 /// How the delivered lines of a run differ from its record.
@@ -122,7 +122,7 @@ fn take_exact<'a>(delivered: &'a Lines, recorded: &mut HashMap<u64, Alone<'_>>) 
     (left, matched)
 }
 
-/// What came of the lines beyond those that are counted one by one.
+/// The comparison of the lines beyond those that are counted one by one.
 #[derive(Default)]
 struct Beyond<'a> {
     missing: u64,

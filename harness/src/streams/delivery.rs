@@ -9,7 +9,7 @@ pub struct Delivery<'a> {
     pub unstamped: &'a str,
     /// The run that it is about.
     pub run: &'a str,
-    /// What the stream called it; empty where it had no id.
+    /// Its id on the stream; empty where it had none.
     pub id: &'a str,
     /// The kind of the event: `log`, `end`.
     pub kind: &'a str,
@@ -18,7 +18,7 @@ pub struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// What a person reads of it: its message, else its kind.
+    /// The text to show: its message, else its kind.
     #[must_use]
     pub fn line(&self) -> &str {
         self.message.unwrap_or(self.kind)
@@ -31,7 +31,7 @@ impl Delivery<'_> {
     }
 }
 
-/// What a client saw.
+/// The kind of a delivery to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryKind {
     /// An event that it had not seen, for all that is known now.
@@ -48,7 +48,7 @@ pub enum DeliveryKind {
 /// How an event came to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivered {
-    /// What the client saw.
+    /// The kind of the delivery.
     pub sighting: DeliveryKind,
     /// Whether it is the first of all clients that saw it.
     pub is_first: bool,
@@ -68,7 +68,7 @@ impl Delivered {
     }
 }
 
-/// What has become certain since the last look.
+/// The findings that have become certain since the last check.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// Events that were missed, oldest first.
@@ -86,7 +86,7 @@ pub struct Missed {
     pub run: String,
     /// The id it had at one who saw it.
     pub id: String,
-    /// What a person reads of it.
+    /// The text to show.
     pub line: String,
     /// How many clients saw it.
     pub seen_by: u32,
@@ -103,7 +103,7 @@ pub struct RepeatedEvent {
     pub run: String,
     /// The id it had this time.
     pub id: String,
-    /// What a person reads of it.
+    /// The text to show.
     pub line: String,
     /// Whether the client had it under this id before.
     pub same_id: bool,

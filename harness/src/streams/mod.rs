@@ -1,8 +1,8 @@
-//! What streams delivered: whether an event was lost, repeated, or out of order.
+//! The deliveries of streams: whether an event was lost, repeated, or out of order.
 //!
 //! - [`Ledger`]: the clients of the workspace streams compared with each other.
-//! - [`SeenLines`], [`settle_run`]: what the workspace streams showed of one run, compared with the run's record.
-//! - [`ShownLines`]: what the run's own stream showed, compared with the run's record.
+//! - [`SeenLines`], [`settle_run`]: the events of one run on the workspace streams, compared with the run's record.
+//! - [`ShownLines`]: the events on the run's own stream, compared with the run's record.
 //! - [`Lines`]: the log lines that streams delivered, with multiplicity, in bounded memory; [`compare`]: those lines against the
 //!   lines of a record; `alike`: when two different texts are the same line, because one of the two is cut or has a prefix.
 //!

@@ -10,7 +10,7 @@ use super::{
 /// Lines of one run whose order is compared. That of a longer run is not.
 const ORDERED_MAX: usize = 4_096;
 
-/// What the log stream of one run has shown.
+/// The events that the log stream of one run has shown.
 #[derive(Debug, Default)]
 pub struct ShownLines {
     sightings: Sightings,

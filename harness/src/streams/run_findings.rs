@@ -1,6 +1,6 @@
-//! What the workspace streams showed of one run, compared with the run's record. The ledger's clients are each other's oracle:
-//! an event that none of them received, none of them misses, and an event that all of them received twice, none of them
-//! received too often. Only the run's own record shows either.
+//! The events of one run on the workspace streams, compared with the run's record. The ledger compares its clients with
+//! each other, so it finds neither an event that no client received, nor an event that all clients received twice. Only
+//! the run's own record shows these.
 //!
 //! A run is judged when its streams have nothing more to show of it: a client that was there all the time has shown its
 //! end, after which nothing comes any more; or the grace of the ledger is over.

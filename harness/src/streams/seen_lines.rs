@@ -1,8 +1,8 @@
-//! What the workspace streams showed of one run.
+//! The lines and the end of one run, as the workspace streams showed them.
 
 use super::{Delivered, Lines};
 
-/// What the workspace streams have shown of one run.
+/// The lines and the end of one run, as the workspace streams have shown them.
 #[derive(Debug, Default)]
 pub struct SeenLines {
     lines: Lines,

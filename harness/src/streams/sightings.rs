@@ -1,4 +1,4 @@
-//! What one stream has shown of one run: too little to need a ledger.
+//! The events of one run that one stream has shown: too few to need a ledger.
 
 use std::collections::HashMap;
 

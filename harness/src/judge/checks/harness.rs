@@ -1,4 +1,4 @@
-//! What is judged about the harness itself: a verdict on a gateway is worth as much as these.
+//! The checks on the harness itself: a verdict on a gateway is worth as much as these.
 
 use crate::{
     catalog::{HarnessCheck, Phase, Target, Unit},

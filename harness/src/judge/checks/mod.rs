@@ -1,4 +1,4 @@
-//! What is judged about the harness itself and about its workloads.
+//! The checks on the harness itself and on its workloads.
 
 pub(in crate::judge) mod harness;
 mod load;

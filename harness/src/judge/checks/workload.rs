@@ -61,7 +61,7 @@ fn lost_in_holes(workload: Workload, plan: &Plan, history: &History) -> u64 {
     }
 }
 
-/// What kept the workload from being played as planned.
+/// The reason why the workload was not played as planned.
 fn fault(found: &mut Assessment, workload: Workload, plan: &Plan, history: &History) -> Option<String> {
     let worker = history.timeline.workers.get(workload.name());
     if let Some(worker) = worker.filter(|worker| worker.panics > 0) {

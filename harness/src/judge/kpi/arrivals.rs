@@ -1,5 +1,5 @@
-//! What arrivals say of stream writes: told beside the gateway's histogram, and believed instead of it where it is certain
-//! that they contradict it. A histogram counts what the gateway does; what a user waits for is the event.
+//! The evidence of arrivals on stream writes: noted beside the gateway's histogram, and used instead of it where
+//! arrivals certainly contradict it. A histogram counts the work of the gateway; a user waits for the event.
 
 use crate::{
     catalog::Kpi,
@@ -37,13 +37,13 @@ enum Doubt {
     Late(LateDoubt),
 }
 
-/// What proves that events are late, milliseconds.
+/// The proof that events are late, milliseconds.
 struct Proof {
     /// So many events are later, with 97.5 % confidence.
     late_ms: f64,
     /// Which: in words.
     which: &'static str,
-    /// What the network, and we, may have to do with it.
+    /// The part that the network and the harness may explain.
     ready_ms: f64,
 }
 

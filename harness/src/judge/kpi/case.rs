@@ -1,4 +1,4 @@
-//! What a judge of a KPI is given.
+//! The input of the judge of a KPI.
 
 use crate::{
     catalog::Kpi,
@@ -7,7 +7,7 @@ use crate::{
     plan::Plan,
 };
 
-/// What a judge of a KPI is given.
+/// The input of the judge of a KPI.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::judge) struct Case<'a> {
     pub(in crate::judge) kpi: Kpi,

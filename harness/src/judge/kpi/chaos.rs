@@ -9,7 +9,7 @@ use crate::{
     plan::{Plan, PlannedChaos, moment},
 };
 
-/// What became of one planned chaos event.
+/// The outcome of one planned chaos event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChaosReport {
@@ -17,20 +17,20 @@ pub struct ChaosReport {
     pub chaos: Chaos,
     /// When it was injected, or else due; scenario milliseconds.
     pub at_ms: u64,
-    /// What the gateway answered, where it was asked.
+    /// The gateway's answer, where it was asked.
     pub injected: Option<String>,
     /// Whether the gateway said yes.
     pub accepted: bool,
     /// Whether it was seen to have its effect; none where nobody looked.
     pub effective: Option<bool>,
-    /// What was measured of its effect.
+    /// The measurements of its effect, in words.
     pub evidence: Option<String>,
     /// From injection to ready and every stream back, and to where it stayed so, real milliseconds; none where that did
     /// not happen.
     pub recovery_ms: Option<u64>,
 }
 
-/// What became of a planned event.
+/// The outcome of a planned event.
 pub(in crate::judge) fn report(event: &PlannedChaos, history: &History) -> ChaosReport {
     let record = history.timeline.chaos.get(&event.chaos).cloned().unwrap_or_default();
     let back = way_back(history, &record).filter(WayBack::is_well);
@@ -171,7 +171,7 @@ pub(in crate::judge) fn unproven_events(plan: &Plan, history: &History) -> Vec<V
     plan.chaos.iter().filter_map(empty).collect()
 }
 
-/// What would have been an effect, and what to do at a gateway that shows none.
+/// The observations that count as an effect, and the settings for a gateway that shows none.
 fn what_would_do(chaos: Chaos) -> String {
     if chaos == Chaos::Latency {
         return String::new();

@@ -134,7 +134,7 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
     segments
 }
 
-/// What the growth of one life of a process is told by.
+/// The data that the growth of one life of a process is judged by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DriftTrace {
     /// The floors that were judged: scenario minutes, rising, and the least value in each, in the gauge's unit.
@@ -143,8 +143,8 @@ pub struct DriftTrace {
     pub line: Option<[(u64, f64); 2]>,
 }
 
-/// What the drift of a gauge was judged by, life by life; nothing for one that is not judged so. `limit` is that of its
-/// target.
+/// The data that the drift of a gauge was judged by, life by life; empty for a gauge that is not judged so. `limit` is
+/// that of its target.
 #[must_use]
 pub fn drift_traces(gauge: Gauge, plan: &Plan, targets: &Targets, limit: f64, history: &History) -> Vec<DriftTrace> {
     let traced =

@@ -20,13 +20,13 @@ use crate::{
     plan::log_stream_name,
 };
 
-/// Holds `sse_write_p99` against what the stream showed that asks as a browser does. Where one event in ten is later on it than
-/// on the others, by more than the target and the 99th percentile of `/ready` round trips together, and by the lower end of the
-/// 95 % range, the KPI is missed, whatever the histogram and the other streams say: a gateway that is fast for those who ask
-/// for nothing is not fast for browsers.
+/// Judges `sse_write_p99` by the stream that requests compression as a browser does, too. Where one event in ten is
+/// later on it than on the others, by more than the target and the 99th percentile of `/ready` round trips together,
+/// and by the lower end of the 95 % range, the KPI is missed, whatever the histogram and the other streams say: a
+/// gateway that is fast for clients without compression is not fast for browsers.
 ///
-/// What holds up a packet of one connection, or a task of this process, holds up fewer events than one in ten, or `/ready` too.
-/// A gateway that sends what it has compressed after every event is behind by less than a millisecond.
+/// A delay of a packet of one connection, or of a task of this process, affects fewer events than one in ten, or
+/// `/ready` too. A gateway that sends its compressed data after every event is behind by less than a millisecond.
 pub(in crate::judge) fn from_browsers(found: &mut Assessment, case: Case<'_>, quantile: f64) {
     let Some(Late { late_ms, ready_ms }) = late(case) else { return };
     let others = case.plan.scenario.streams.count.saturating_sub(1);

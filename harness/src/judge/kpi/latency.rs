@@ -168,9 +168,9 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
     found
 }
 
-/// What a gateway's histogram says against what the gateway's events say of the same work: where these miss the target, and
-/// are as many as were promised, it is missed. (How long an event was on its way is no word of the gateway's, and holds the
-/// network and us: [`arrivals`] says when that is certain all the same.)
+/// Compares a gateway's histogram with the gateway's events on the same work: where the events miss the target, and are
+/// as many as expected, the target is missed. (The delay of an event is not reported by the gateway, and includes the
+/// network and the harness: [`arrivals`] decides when lateness is certain all the same.)
 fn contradicted(found: &mut Assessment, case: Case<'_>, quantile: f64, source: Source, timing: Timing) {
     let reported = case.history.totals.histogram(timing, Scope::All);
     let max_us = case.history.totals.worst(timing, Scope::All).map(|worst| worst.max_us).max().unwrap_or(0);

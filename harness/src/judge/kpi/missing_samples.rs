@@ -95,7 +95,7 @@ pub(in crate::judge) fn of_scrapes(names: &[&str], history: &History) -> Vec<Not
     [failure, missing, unscraped].into_iter().flatten().collect()
 }
 
-/// What the routes answered that a KPI has its samples from, where they did not answer as they should.
+/// The answers of the routes that a KPI has its samples from, where they did not answer as they should.
 pub(in crate::judge) fn of_routes(kpi: Kpi, plan: &Plan, history: &History) -> Option<String> {
     let told = |route: &&str| {
         let route = history.route(route);

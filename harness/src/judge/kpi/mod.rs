@@ -118,8 +118,8 @@ const fn as_value(count: u64) -> f64 {
     count as f64
 }
 
-/// Whether a share has to be all of it. Then one bad sample is enough; with a lower target it may be made good by those to come.
-/// What was sent and not yet answered is no offence, so only what was seen to go wrong counts.
+/// Whether the target is a share of 100 %. Then one bad sample is enough; with a lower target later samples may
+/// compensate for it. A request without an answer yet is no violation, so only observed failures count.
 const fn is_all(target: Target) -> bool {
     target.limit() >= 100.0
 }

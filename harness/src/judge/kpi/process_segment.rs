@@ -22,7 +22,7 @@ use crate::{
 
 /// A segment with fewer floors after its warm-up is left out: a line through less says nothing.
 pub(in crate::judge) const SEGMENT_FLOORS_MIN: usize = 10;
-/// What falls by less than this share of the limit is a wobble; by more, a tooth.
+/// A fall by less than this share of the limit is noise; a greater fall is a tooth.
 const SWING_SHARE: f64 = 0.5;
 /// The least swing, for targets near nothing: percent, or a count.
 const SWING_MIN: f64 = 1.0;

@@ -19,15 +19,15 @@ const UNENDED_NAMED_MAX: usize = 3;
 
 /// A share of what was counted, by what went well or by what went wrong.
 struct Share {
-    /// What it is a share of.
+    /// The counter of the whole.
     of: Counter,
-    /// What is counted: the good ones where the target is a least, the bad ones where it is a most.
+    /// The counter of the part: the good ones where the target is a minimum, the bad ones where it is a maximum.
     part: Counter,
-    /// Whether the part is what went well.
+    /// Whether the part counts the good ones.
     part_is_good: bool,
     /// The phases that are judged.
     scope: Scope,
-    /// What stands for what went wrong.
+    /// The kind of violation of a bad sample.
     offence: ViolationKind,
     sample_name: &'static str,
 }

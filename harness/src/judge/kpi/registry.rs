@@ -89,7 +89,7 @@ pub(in crate::judge) fn tampered_manifests(case: Case<'_>) -> Assessment {
     refused(case, Counter::TamperedSent, Counter::TamperedRejected, ViolationKind::TamperAccepted, "tampered manifests")
 }
 
-/// What the gateway should refuse or hide, of what was tried. One that it did not is proof.
+/// The share of attempts that the gateway refused or hid, as it should. One that it did not is proof.
 pub(in crate::judge) fn refused(
     case: Case<'_>,
     tried: Counter,

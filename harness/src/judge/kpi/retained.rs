@@ -11,7 +11,7 @@ const MOMENTS_MIN: usize = 4;
 /// Nor do moments that lie closer together than this share of the life.
 const SPAN_SHARE_MIN: f64 = 0.5;
 
-/// What is known of the memory in use of one life of the process.
+/// The memory in use during one life of the process, as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::judge) enum InUse {
     /// After each full collection: the heap alone, and with resident memory beyond the heap.

@@ -25,7 +25,7 @@ pub(in crate::judge) fn injections_blocked(case: Case<'_>) -> Assessment {
     found
 }
 
-/// What is not clear of what was tried, in words; none where all is.
+/// The attempts with an unclear outcome, in words; none where all are clear.
 fn describe(case: Case<'_>, offence: ViolationKind, words: impl FnOnce(u64, &str) -> String) -> Option<String> {
     let count = case.history.violations.count(offence, Scope::All);
     let first = case.history.violations.first(offence, Scope::All).into_iter().next()?;

@@ -1,4 +1,4 @@
-//! What the stream ledger found: events delivered twice, and events that did not come.
+//! The findings of the stream ledger: events delivered twice, and events that did not come.
 
 use std::cmp::Reverse;
 
@@ -38,7 +38,7 @@ pub(in crate::judge) fn duplicates(case: Case<'_>) -> Assessment {
 
 /// `sse_gaps`: events that a client should have seen and did not, in every phase. One is proof.
 ///
-/// What the ledger had to forget before every client had passed it was compared for no client, so it is no sample.
+/// An event that the ledger forgot before every client had passed it was compared for no client: it is no sample.
 pub(in crate::judge) fn gaps(case: Case<'_>) -> Assessment {
     let mut found = counted(case, Counter::EventsMissed, ViolationKind::EventMissed);
     let count = |counter| case.history.totals.counter(counter, Scope::All);
@@ -144,7 +144,7 @@ fn counted(case: Case<'_>, counter: Counter, offence: ViolationKind) -> Assessme
 /// Types shown in a note; the rest is only counted.
 const TYPES_SHOWN_MAX: usize = 8;
 
-/// What came on streams and was held against nothing, since nobody said what it is about.
+/// A note on the events that were not compared, since the dialect does not use their types for runs.
 fn not_compared(history: &History) -> Option<Note> {
     let mut types: Vec<(String, u64)> = history.totals.other_events.clone().into_iter().collect();
     // Stable: types of equal counts stay in the order of their names.

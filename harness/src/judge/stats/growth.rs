@@ -22,7 +22,7 @@ const FLOORS_SHARE_MIN: f64 = 1.0 / 3.0;
 /// A climb of so many times the deepest fall is no tooth of which that was the end.
 const CLIMB_PER_FALL_MAX: f64 = 2.0;
 
-/// What a healthy gauge may do, in its own unit.
+/// The allowances of a healthy gauge, in its own unit.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::judge) struct Healthy {
     /// How far it may grow.
@@ -41,7 +41,7 @@ pub(crate) struct Growth {
     pub(crate) by: By,
 }
 
-/// What growth was told by.
+/// The method that growth was measured by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum By {
     /// A line through all floors.

@@ -121,7 +121,7 @@ mod tests {
         assert!(line(&[(3, 1.0), (4, 2.0)]).is_some());
     }
 
-    /// What the detector is worth: over a hundred minutes of floors that wobble by 5 %, as those under a garbage
+    /// The accuracy of the detector: over a hundred minutes of floors that vary by 5 %, as those under a garbage
     /// collector do, against a limit of 10 %.
     #[test]
     fn of_healthy_series_none_in_two_hundred_alarms_and_a_leak_of_15_percent_is_found_nine_times_in_ten() {

@@ -9,7 +9,7 @@ use crate::{
 /// With under so many of a hundred promised samples, nothing good is proven.
 const SAMPLES_PERCENT_MIN: u128 = 90;
 
-/// What a judge found, before the verdict.
+/// The findings of a judge, before the verdict.
 #[derive(Debug, Clone)]
 pub(in crate::judge) struct Assessment {
     pub(in crate::judge) kind: Judged,
@@ -114,7 +114,7 @@ impl Assessment {
     }
 }
 
-/// What is not a number cannot be written, and is no value.
+/// Removes values that are not finite numbers: they cannot be written, and are no values.
 fn of_numbers(mut evidence: Evidence) -> Evidence {
     evidence.by_phase.retain(|of| of.value.is_finite());
     for offender in evidence.first.iter_mut().chain(&mut evidence.worst) {

@@ -30,7 +30,7 @@ use crate::{
     plan::Plan,
 };
 
-/// What an earlier run's results say, and what is allowed against them.
+/// The results of an earlier run, and the allowed changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     name: String,
@@ -40,7 +40,7 @@ pub struct Baseline {
     max_regression_percent: Option<f64>,
 }
 
-/// What was read is no results file of S2's.
+/// The file is not a results file of S2.
 #[derive(Debug, thiserror::Error)]
 #[error("is no results file of S2's, such as s2-smoke-results-….json: {0}")]
 pub struct BaselineError(#[from] serde_json::Error);
@@ -83,7 +83,7 @@ struct BaselineKpi {
     range_is_open: bool,
 }
 
-/// What moved since an earlier run.
+/// The changes since an earlier run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The name of the earlier run's results file, without its folder.
@@ -147,10 +147,10 @@ pub enum Change {
 }
 
 impl Baseline {
-    /// What a results file says; `name` is how it is told of, without its folder. Of a run that was judged again likewise.
+    /// The contents of a results file, also of a run that was judged again; `name` is its file name, without folder.
     ///
     /// # Errors
-    /// Where the text is no JSON, or is not what results are made of.
+    /// The text is not JSON, or does not have the form of results.
     pub fn from_json(name: &str, text: &str) -> Result<Self, BaselineError> {
         let BaselineResults { mut summary, kpis, waived } = serde_json::from_str(text)?;
         summary.started_at = clip(&summary.started_at);

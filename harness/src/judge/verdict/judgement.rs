@@ -1,4 +1,4 @@
-//! What a judge says.
+//! Judgements, with their evidence.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub enum Verdict {
     Fail,
 }
 
-/// What a judgement is about. Names are unique within a kind only: `availability` is a KPI and a workload.
+/// The kind of subject of a judgement. Names are unique within a kind only: `availability` is a KPI and a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Judged {
@@ -50,10 +50,10 @@ impl Judged {
     }
 }
 
-/// What a judge says of one thing, and what it says it by.
+/// A verdict on one subject, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// What it is about.
+    /// The kind of its subject.
     pub kind: Judged,
     /// The name of the KPI, workload or check.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct Judgement {
     pub range_is_open: bool,
     /// Its unit.
     pub unit: Unit,
-    /// What it is held against.
+    /// The limit that the value is compared with.
     pub target: Target,
     /// How many samples it rests on.
     pub samples: u64,
@@ -75,14 +75,14 @@ pub struct Judgement {
     pub promised: u64,
     /// Why it is not green; empty where value and target say it.
     pub(crate) reason: Vec<Reason>,
-    /// What it is said by.
+    /// Its evidence.
     pub evidence: Evidence,
 }
 
 /// The evidence of a judgement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// What a sample is, in the plural: "runs", "probes", "requests".
+    /// The name of its samples, in the plural: "runs", "probes", "requests".
     pub sample_name: String,
     /// Samples on the wrong side.
     pub over: u64,
@@ -92,7 +92,7 @@ pub struct Evidence {
     pub first: Option<Violation>,
     /// The worst, worst first; a few.
     pub worst: Vec<Violation>,
-    /// What else a reader should know: which source was used, what was left out and why.
+    /// Notes for a reader: the source that was used, the parts that were left out and why.
     pub(crate) notes: Vec<Note>,
 }
 

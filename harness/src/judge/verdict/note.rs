@@ -1,4 +1,4 @@
-//! What a judge notes beside a verdict, and its reasons, as data. `report` turns both into words.
+//! The notes of a judge on a verdict, and its reasons, as data. `report` turns both into words.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{
     judge::stats::growth::Growth,
 };
 
-/// What a reader of a judgement should know: which source was used, what was left out, what limits the verdict.
+/// A note for a reader of a judgement: the source that was used, parts that were left out, limits of the verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Note {
     /// Cycles of a workload were started and not finished, or finished in another session.

@@ -1,4 +1,4 @@
-//! What values are held against: one limit a KPI, those of the harness's own checks, and an earlier run.
+//! The targets of values: one limit per KPI, the limits of the harness's own checks, and an earlier run.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use crate::{
     judge::Baseline,
 };
 
-/// What a settings key sets.
+/// The target that a settings key sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
     /// The target of a KPI.
@@ -26,7 +26,7 @@ pub enum Aim {
 pub struct TargetKey {
     /// The key, its unit and direction last.
     pub key: &'static str,
-    /// What it sets.
+    /// The target that it sets.
     pub aim: Aim,
     /// The target by default.
     pub default: Target,
@@ -52,7 +52,7 @@ pub enum TargetError {
         key: &'static str,
         /// The value that was tried.
         value: f64,
-        /// What would be right, in words.
+        /// The valid values, in words.
         right: &'static str,
         /// The default.
         default: f64,
@@ -84,8 +84,8 @@ static KEYS: LazyLock<Vec<TargetKey>> = LazyLock::new(|| {
     Kpi::ALL.iter().map(of_kpi).chain(OF_HARNESS).collect()
 });
 
-/// What a process may grow by whose garbage nobody can tell from what it needs, over the default target of 10 %. Measured for
-/// Node, Python, Go and a JVM; see the table in [`crate::judge`].
+/// The allowed growth of a process whose garbage cannot be distinguished from memory in use, divided by the default
+/// target of 10 %. Measured for Node, Python, Go and a JVM; see the table in [`crate::judge`].
 const RSS_BASE_MIN_BYTES: usize = 160_000_000;
 
 /// The targets of a soak. [`Targets::default`] is what the design calls for; the settings may set each by its key.

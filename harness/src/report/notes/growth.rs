@@ -5,7 +5,7 @@ use crate::{
     plan::moment,
 };
 
-/// What would tell garbage from memory in use.
+/// The sources that would distinguish garbage from memory in use.
 const SETTLES: &str = "[calls.collect_garbage] in the dialect, or metrics of the runtime's heap, would tell";
 
 pub(super) fn life(life: &LifeGrowth) -> String {

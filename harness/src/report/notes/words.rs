@@ -249,7 +249,7 @@ fn source_text(SourceFailure { source, answer, times, is_in_windows }: &SourceFa
     format!("{source} answered {answer} ({times}{whence})")
 }
 
-/// What the gateway's histogram says where it does not decide.
+/// The text for a histogram of the gateway that does not decide.
 fn gap_text(source: Source, gap: HistogramGap) -> String {
     match gap {
         HistogramGap::Between { lower_ms, upper_ms } => {

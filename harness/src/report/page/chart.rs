@@ -1,4 +1,4 @@
-//! What a chart consists of.
+//! The parts of a chart.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub(super) struct Chart {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
-    /// What it shows, in words.
+    /// A description, in words.
     pub(super) says: String,
     /// The length of a step, scenario milliseconds. The first begins at 0.
     pub(super) step_ms: u64,

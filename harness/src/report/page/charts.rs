@@ -27,12 +27,12 @@ pub(super) struct Charts {
     /// When nobody was there to measure.
     holes: Vec<(f64, f64)>,
     pub(super) charts: Vec<Chart>,
-    /// What nothing was measured of: the id and the title of each.
+    /// The charts without data: the id and the title of each.
     #[serde(skip)]
     pub(super) unmeasured: Vec<(&'static str, &'static str)>,
 }
 
-/// What traces are, in words.
+/// The explanation of traces, in words.
 const TRACED: &str = " Dots: the floor of each minute; straight line: what growth is told by.";
 
 /// The chart that a judgement is about.
@@ -62,7 +62,7 @@ pub(super) fn charts(input: &FileInput<'_>) -> Charts {
     }
 }
 
-/// What is counted, step by step.
+/// The charts of counters, step by step.
 fn rates(input: &FileInput<'_>) -> Vec<Chart> {
     let series = input.series;
     let grid = series.rate_grid;
@@ -138,7 +138,7 @@ fn rates(input: &FileInput<'_>) -> Vec<Chart> {
     ]
 }
 
-/// What is sampled.
+/// The charts of gauges.
 fn gauges(input: &FileInput<'_>) -> Vec<Chart> {
     const MB: f64 = 1e6;
     let series = input.series;
@@ -228,7 +228,7 @@ fn gauges(input: &FileInput<'_>) -> Vec<Chart> {
     ]
 }
 
-/// What growth was judged by: the floors, and the line through them.
+/// The data that growth was judged by: the floors, and the line through them.
 fn traces(input: &FileInput<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
     #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let place = |(minute, value): &(u64, f64)| (*minute as f64, short(value / per));

@@ -1,9 +1,8 @@
 //! `report.html`: a soak to look at, in one file that needs nothing from anywhere.
 //!
-//! What is in it: verdicts, red first, each with its evidence and the way to its place in a chart; charts over scenario
-//! time; what happened; what was played, by what, against what. Whatever comes from a gateway is text in it and nothing
-//! else: templates escape it, data is read as data, and the page's own policy lets only its own scripts and styles run,
-//! by their hashes.
+//! Contents: verdicts, red first, each with its evidence and a link to its place in a chart; charts over scenario time;
+//! the incidents; the plan, the harness and the gateway. All data from a gateway is plain text: templates escape it,
+//! data is read as data, and the page's own policy lets only its own scripts and styles run, by their hashes.
 //!
 //! # Why uPlot
 //!
@@ -31,7 +30,7 @@ const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
 const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
 
-/// What a live page is told when something is new.
+/// An update for a live page.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PageUpdate {
@@ -54,7 +53,7 @@ pub fn live_html(input: &FileInput<'_>) -> String {
     page(input, true).into_string()
 }
 
-/// What has come of a soak by now, for its live page.
+/// The state of a soak so far, for its live page.
 #[must_use]
 pub fn live_json(input: &FileInput<'_>) -> String {
     let update = PageUpdate {

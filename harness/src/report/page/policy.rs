@@ -1,4 +1,4 @@
-//! What a page may do: run its own scripts and styles, known by their hashes, and nothing that came with the data.
+//! The policy of a page: it runs only its own scripts and styles, known by their hashes, and nothing from the data.
 
 use std::sync::LazyLock;
 

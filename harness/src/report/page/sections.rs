@@ -77,7 +77,7 @@ pub(super) fn verdicts(input: &FileInput<'_>) -> Markup {
     }
 }
 
-/// What moved since an earlier run.
+/// The changes since an earlier run.
 fn compared(comparison: &Comparison) -> Markup {
     html! {
         h3 #comparison { "Then and now" }

@@ -1,6 +1,6 @@
 //! The role of the session: takes its locks, plays the plan, and goes.
 
-use std::{thread, time::Duration};
+use std::{num::NonZero, thread, time::Duration};
 
 use tokio::{
     runtime::{Handle, Runtime},
@@ -24,8 +24,9 @@ use crate::{
 /// Whoever looks whether the session lives takes its lock for a moment; so often it is tried again, a while apart.
 const LOCK_TRIES: u32 = 40;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
-/// Threads that read the workspace streams, and threads for all the rest: ten thousand streams delay no probe.
-const STREAM_THREADS: usize = 1;
+/// Workspace streams that one thread reads, where there are cores for more: at five events a second each it is a quarter busy.
+const STREAMS_PER_THREAD: u32 = 5_000;
+/// Threads for all the rest.
 const THREADS: usize = 1;
 /// Threads for what blocks: names are looked up, files read, pages drawn. Each has a heap of its own, and what it once took
 /// there looks like a leak of ours.
@@ -40,9 +41,17 @@ pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &Atta
     let settings = Settings::load(environment, embedded.soak_toml)?;
     let run = folder.run_folder()?.ok_or_else(|| RoleError::NoRunFolder(folder.path().display().to_string()))?;
     let gateway = access(&settings, folder)?;
-    let (streams, others) = (runtime(STREAM_THREADS)?, runtime(THREADS)?);
+    let count = settings.plan_of(folder.suite()).scenario.streams.count;
+    let (streams, others) = (runtime(stream_threads(count))?, runtime(THREADS)?);
     let players = (embedded.workers, streams.handle().clone());
     others.block_on(attended(settings, gateway, run, folder, players))
+}
+
+/// Threads for this many workspace streams, up to half of the cores. They are of a runtime of their own: ten thousand streams delay
+/// no probe.
+fn stream_threads(streams: u32) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    (streams.div_ceil(STREAMS_PER_THREAD) as usize).clamp(1, (cores / 2).max(1))
 }
 
 fn runtime(threads: usize) -> Result<Runtime, RoleError> {

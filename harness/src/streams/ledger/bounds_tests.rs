@@ -1,4 +1,4 @@
-//! What the ledger takes is bounded: events, memory, and the work of a delivery.
+//! The resources of the ledger are bounded: events, memory, and the work of a delivery.
 
 use super::{
     sequence::{OPEN_MAX, REMEMBERED_MAX},

@@ -1,9 +1,9 @@
 //! The stream ledger: the clients of one stream are each other's oracle.
 //!
-//! What some clients saw, all that were there must have seen, whatever the ids look like. An event is known by its
-//! content, which is its data with its timestamp, and by its number among the events of the same content: a run may log
-//! the same line three times within a millisecond. Ids only help to tell a repeat from a new event. The ledger knows no
-//! clock and no socket: moments are real milliseconds that its caller passes in, and never go back.
+//! Every client that was connected must have seen each event that another one saw, whatever the ids look like. An event
+//! is identified by its content (data with timestamp) and by its number among the events of the same content: a run may
+//! log the same line three times within a millisecond. Ids only help to distinguish a repeat from a new event. The
+//! ledger has no clock and no socket: moments are real milliseconds that its caller passes in, and never go back.
 //!
 //! - A client **owes** an event if it was there before the event was first seen. A client that goes away stays a debtor
 //!   when it comes back with a `Last-Event-ID`, since the gateway then owes it everything in between.
@@ -15,10 +15,10 @@
 //!   if as many clients get it as often, and those that do not have missed it. If fewer do than do not, it is repeated to
 //!   those that did. Where all of them got it as often, only the run's record can tell ([`DeliveryKind::Equal`]).
 //!
-//! What is stamped anew is certain on one connection, where ids are unique. Beyond a connection it holds only where ids are the
-//! events' own ([`numbering`]), and it is said only instead of a gap: when somebody who was there has not got the event
-//! as it was stamped anew. A gateway that loses nothing is so never accused, however it numbers. What the harness cannot
-//! know is whether a log that is stamped anew for everyone, and sent again to everyone, is not one that begins anew.
+//! A repeat with a new timestamp is certain on one connection, where ids are unique. Beyond it, it is certain only
+//! where ids are the events' own ([`numbering`]), and reported only instead of a gap: when a client that was connected
+//! lacks the event with the new timestamp. So a gateway that loses nothing is never accused, however it numbers. The
+//! harness cannot distinguish a log that is sent to all again with new timestamps from one that begins anew.
 //!
 //! Events are numbered in the order of their first arrival ([`sequence`]). A client has a position, before which nothing more is to
 //! be said of it, and the numbers of the events that it has seen, as ranges: like the selective acknowledgements of TCP. So a

@@ -21,7 +21,7 @@ enum Ids {
     AnewOnConnection,
 }
 
-/// What is done to one client with one event.
+/// The fate of one event at one client.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
     Delivered,
@@ -34,7 +34,7 @@ enum Fate {
     StampedAnew,
 }
 
-/// What a client that comes back is sent of the past.
+/// The past events that a returning client is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Resume {
     Exact,
@@ -128,7 +128,7 @@ struct World {
     /// It has to find the same.
     reference: reference::Ledger,
     clients: Vec<Peer>,
-    /// What each event's clients are in for.
+    /// The fate of each event at each client.
     log: Vec<Vec<Fate>>,
     first_seen: BTreeMap<usize, u64>,
     /// The first event of this life of the gateway.
@@ -151,7 +151,7 @@ struct Peer {
     number: usize,
     seen: BTreeSet<usize>,
     owes: BTreeSet<usize>,
-    /// What it last had under an id.
+    /// The last event that it had under each id.
     named: BTreeMap<String, usize>,
 }
 

@@ -1,12 +1,12 @@
-//! What ids say of events: whether a client has had an event before, under the same id and stamped otherwise.
+//! The information of ids about events: whether a client had an event before, under the same id with another timestamp.
 //!
-//! Some gateways give an event one id for good; some number every connection anew, some every life of their own; and
-//! none says which. So an id is taken to be the event's own until one comes again with something else, that is with data
-//! that differ in more than their timestamp. From then on ids say nothing beyond a connection, for good: a gateway that
-//! numbers anew shows it with the first event of the first client that comes back.
+//! Some gateways give an event one permanent id; some restart their numbers on every connection, some with every
+//! process; and none says which. So an id is taken to be the event's own until it comes again with other data, that is
+//! with data that differ in more than their timestamp. From then on ids mean nothing beyond a connection, for good: a
+//! gateway that restarts its numbers shows it with the first event of the first client that comes back.
 //!
-//! Until then a run that says the same again and again may still look like an event that is stamped anew. So what ids
-//! say is a suspicion, and only somebody's gap makes it a finding: of an event of its own, all who were there get it.
+//! Until then a run that repeats a line may still look like an event with a new timestamp. So ids give a suspicion,
+//! which only a client's gap makes a finding: a separate event reaches all connected clients.
 //!
 //! On one connection, ids are taken to be unique until one comes again with something else. A stream whose events have
 //! no ids of their own does that: to its client they all have the last id there was.
@@ -40,7 +40,7 @@ pub(super) struct Numbering {
     is_lacking: bool,
 }
 
-/// What an id was seen to name.
+/// The event that an id was seen to name.
 #[derive(Debug)]
 struct KnownId {
     unstamped: u64,
@@ -61,7 +61,7 @@ pub(super) struct Named {
     pub(super) unstamped: u64,
 }
 
-/// What had come under an id before, with the same data but for the timestamp.
+/// The earlier deliveries under an id, with the same data except for the timestamp.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Before {
     /// To this client, on this connection.

@@ -1,4 +1,4 @@
-//! What has become certain of the events that clients lack.
+//! The findings that have become certain about the events that clients lack.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What ids say of events, with a bit for each client.
+//! The information of ids about events, with a bit for each client.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,7 +15,7 @@ pub(super) struct Numbering {
     is_lacking: bool,
 }
 
-/// What an id was seen to name.
+/// The event that an id was seen to name.
 #[derive(Debug)]
 struct KnownId {
     unstamped: u64,
