@@ -28,7 +28,7 @@ use s2_harness::workload;
 use testkit::{AnyError, CARGO_NEXTEST, again_if_stalled, needing, no_gateway, play_if_asked, trial};
 
 /// Soaks wait more than they work: so many side by side leave a machine of two cores room, also one that stands still now and then.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 6;
 
 /// A trial's name, and what it does; it is told its name, under which its soak leaves what it leaves.
 type Test = (&'static str, fn(&str) -> Result<(), AnyError>);
