@@ -29,8 +29,8 @@ use s2_harness::workload;
 use testkit::{NODE, REDIS_SERVER, needing, no_gateway, play_if_asked, trial};
 
 /// Soaks that have room on two cores. Most take a third of a core, and their gateways as much again; those on Redis and on Node take
-/// a tenth. Four of the first kind are too many for a machine that stands still now and then: events arrive late where only
-/// arrivals tell, and the harness's own memory rises. So `main` has both kinds alternate.
+/// a tenth. Four of the first kind are too many for a machine with pauses: events arrive late, and the harness's own memory rises.
+/// So `main` alternates both kinds.
 const SIDE_BY_SIDE: usize = 4;
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
     let on_redis = |trials| needing(&[REDIS_SERVER], &args, trials);
     let on_node = |trials| needing(&[NODE], &args, trials);
-    // The longest first, which take little of the processor: the others fit beside them.
+    // The longest soaks first: they take little processor time, and the others fit beside them.
     let trials = [
         on_node(vec![
             trial(

@@ -121,7 +121,7 @@ pub(crate) fn streams_without_descriptors_are_refused_at_the_start() -> Result<C
 pub(crate) fn descriptors_that_are_used_up_are_no_fault_of_the_gateways() -> Result<Completion, AnyError> {
     let scene = SMOKE.start("descriptors")?;
     scene.wait_until_recorded(60_000)?;
-    // Those that are open stay open.
+    // Open descriptors stay open.
     let session = i32::try_from(scene.session()?).ok().and_then(Pid::from_raw);
     prlimit(session, Resource::Nofile, Rlimit { current: Some(8), maximum: Some(8) })?;
     let fatal = fatal_error(scene)?;
@@ -129,7 +129,7 @@ pub(crate) fn descriptors_that_are_used_up_are_no_fault_of_the_gateways() -> Res
     Ok(Completion::Completed)
 }
 
-/// What kept a session from its end.
+/// The fatal error of a session.
 fn fatal_error(scene: Scene) -> Result<String, AnyError> {
     let left = scene.end()?;
     assert!(!left.status.success());

@@ -98,9 +98,9 @@ fn bytes_of(event: &EventContent) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::LazyLock;
 
+    use super::*;
     use crate::{gateway::Dialect, settings::built_in_dialect};
 
     static DIALECT: LazyLock<Dialect> = LazyLock::new(built_in_dialect);

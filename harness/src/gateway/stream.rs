@@ -50,7 +50,7 @@ pub struct Connection {
     idle_max: Duration,
     /// When the last item came.
     heard_at: Instant,
-    /// Wakes no later than when that may be so: an event does not set it back, which would cost more than to look once more.
+    /// Fires no later than `idle_max` after the last item. An event does not reset it: one more look costs less.
     idle_timer: Pin<Box<Sleep>>,
     events: ParsedItems,
 }
@@ -227,7 +227,7 @@ impl Connection {
         self.meta.retry()
     }
 
-    /// The next item of the parser; none where none has come for too long.
+    /// The next item of the parser; none after `idle_max` without one.
     async fn next_item(&mut self) -> Option<Option<Result<SSE, Error>>> {
         loop {
             tokio::select! {
@@ -289,7 +289,7 @@ impl Connection {
                 Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
                 Some(Err(error)) => {
                     let in_good_order = matches!(error, Error::Eof);
-                    // Boxed: it takes more memory than all the rest, and only the last call needs it.
+                    // Boxed: its state is larger than all other state here, and only the last call needs it.
                     let answer = Box::pin(explain(error, &self.meta)).await;
                     return Err(Ended { answer, in_good_order, is_ours: false, silent_for });
                 }

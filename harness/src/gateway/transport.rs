@@ -54,13 +54,13 @@ const LOOK_AHEAD_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     gateway: Arc<Route>,
-    /// Headers of the next request beside those of every request. Taken by it: a stream that is open has no use for them.
+    /// Headers of the next request beside those of every request. The request takes them, so that an open stream does not keep them.
     headers: Arc<Mutex<HeaderMap>>,
     meta: ResponseMeta,
     known_events: Option<Arc<KnownEvents>>,
 }
 
-/// The way to a gateway: what all its streams share.
+/// The parts that all streams to a gateway share.
 #[derive(Debug)]
 struct Route {
     connector: Connector,

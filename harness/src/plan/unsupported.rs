@@ -1,4 +1,4 @@
-//! The parts of a soak that are neither played nor judged, because the gateway lacks a feature they need.
+//! Workloads, chaos events and KPIs that are left out, because the gateway lacks a feature that they need.
 
 use std::collections::BTreeMap;
 

@@ -76,6 +76,12 @@ impl FaultProxy {
         Ok(Self { local_addr, reception })
     }
 
+    /// Number of further connections that are accepted.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.reception.room.available_permits()
+    }
+
     /// Where clients connect to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -137,7 +143,7 @@ impl Drop for FaultProxy {
 impl Reception {
     fn play(&self, task: impl Future<Output = ()> + Send + 'static) {
         let closing = self.closing.clone();
-        // Boxed: each wrapper around it holds it twice otherwise.
+        // Boxed: the block below holds the task twice, as a captured value and as the future that it awaits.
         let task = Box::pin(task);
         let task = async move {
             closing.run_until_cancelled(task).await;

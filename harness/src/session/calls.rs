@@ -81,7 +81,7 @@ pub struct Sent {
     pub outcome: Outcome,
     /// When it was sent, and in which phase.
     pub mark: StartPoint,
-    /// How long the gateway asked to wait before that. This wait comes from the limit of its plan and is no latency.
+    /// The wait before that, as the gateway requested it: it enforces a rate limit and is no latency.
     pub waited: Duration,
 }
 

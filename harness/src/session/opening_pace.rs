@@ -18,7 +18,7 @@ const YOUNG_MAX: usize = 512;
 /// An opening that takes longer keeps no other waiting: a gateway that answers none is asked all the same.
 const YOUNG_FOR: Duration = Duration::from_secs(1);
 
-/// Paces the openings of streams that are kept for hours. Streams of runs come as runs do, and do not wait behind them.
+/// Paces the openings of streams that are kept for hours. Streams of runs are not paced: their runs already are.
 #[derive(Debug)]
 pub(super) struct OpeningPace {
     /// When the next opening is due, if all came one after another.

@@ -304,3 +304,27 @@ fn finish(begun: &StartedSession, stop: &Stop) -> EndReason {
     Checkpoint::remove(&config.folder.checkpoint());
     reason
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalog::{Chaos, Suite},
+        plan::{Plan, Scenario},
+        session::tests::{config, short},
+    };
+
+    #[tokio::test]
+    async fn the_proxy_accepts_all_streams_of_the_plan_and_requests_beside_them() {
+        let out = tempfile::tempdir().unwrap();
+        let mut scenario = Scenario::default();
+        scenario.streams.count = 20_000;
+        let mut config = config(out.path(), "http://127.0.0.1:9", &short(2));
+        config.plan = Plan::new(Suite::Full, &scenario, 1, 1.0);
+        assert!(put_proxy_before(&mut config).await.unwrap().is_none(), "no lever needs it");
+        config.levers.insert(Chaos::Latency, Lever::Proxy { jitter: Duration::ZERO });
+        let proxy = put_proxy_before(&mut config).await.unwrap().expect("a lever needs it");
+        assert_eq!(20_000 + CONNECTIONS_MAX, proxy.room());
+        assert_eq!(Some(proxy.local_addr()), config.gateway.by_way_of);
+    }
+}

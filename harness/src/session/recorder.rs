@@ -38,7 +38,7 @@ pub struct Recorder {
     clock: Clock,
     stop: Stop,
     stalls: Stalls,
-    /// The phase of now, by its place in [`Phase::ALL`]: it is asked for more often than anything else.
+    /// The index of the current phase in [`Phase::ALL`]. It is set under the lock of `state`, and read without it for each event.
     phase: Arc<AtomicUsize>,
     /// What is in nothing that is recorded.
     token: Option<Token>,
@@ -51,7 +51,6 @@ struct RecorderState {
     writer: Writer,
     reserve: DiskReserve,
     history: History,
-    phase: Phase,
     /// When the last window closed, if there was one.
     calm_since: Option<Instant>,
     from_ms: u64,
@@ -71,7 +70,6 @@ impl Recorder {
             writer,
             reserve,
             history,
-            phase: Phase::Steady,
             calm_since: None,
             from_ms: 0,
             session_life: 0,
@@ -127,7 +125,6 @@ impl Recorder {
     /// Opens a window, or closes it with [`Phase::Steady`].
     pub fn set_phase(&self, phase: Phase) {
         let mut state = self.state.lock();
-        state.phase = phase;
         self.phase.store(phase as usize, Ordering::Release);
         state.calm_since = Some(crate::clock::now());
     }
@@ -136,7 +133,7 @@ impl Recorder {
     #[must_use]
     pub fn is_calm_since(&self, at: Instant) -> bool {
         let state = self.state.lock();
-        state.phase == Phase::Steady && state.calm_since.is_none_or(|since| since <= at)
+        self.phase() == Phase::Steady && state.calm_since.is_none_or(|since| since <= at)
     }
 
     /// Whether no chaos window and no stall of the harness lies between then and now.
@@ -166,7 +163,7 @@ impl Recorder {
     pub fn add(&self, counter: Counter, n: u64, since: StartPoint) {
         if n > 0 {
             let mut state = self.state.lock();
-            let phase = state.phase_of(since);
+            let phase = self.phase_of(since);
             *state.interval(phase).counters.entry(counter).or_default() += n;
         }
     }
@@ -175,7 +172,7 @@ impl Recorder {
     pub fn other_event(&self, kind: &str, since: StartPoint) {
         let kind = &*self.hide(kind);
         let mut state = self.state.lock();
-        let phase = state.phase_of(since);
+        let phase = self.phase_of(since);
         let kinds = &mut state.interval(phase).other_events;
         if let Some(count) = kinds.get_mut(kind) {
             *count += 1;
@@ -195,15 +192,15 @@ impl Recorder {
     /// Records a duration.
     pub fn time_of(&self, timing: Timing, took: Duration, since: StartPoint, subject: &str) {
         let mut state = self.state.lock();
-        let phase = state.phase_of(since);
+        let phase = self.phase_of(since);
         self.time_in(state.interval(phase), timing, took, subject);
     }
 
-    /// Counts an event that a stream delivered, and records how long it was on its way, where that is known: as a delivery, and as
-    /// `first_shown` where no stream had shown it before.
+    /// Counts an event that a stream delivered, and records its delivery time where it is known; also as `first_shown`, where no
+    /// other stream delivered it earlier.
     pub fn delivered(&self, since: StartPoint, took: Option<Duration>, first_shown: Option<Timing>, subject: &str) {
         let mut state = self.state.lock();
-        let phase = state.phase_of(since);
+        let phase = self.phase_of(since);
         let interval = state.interval(phase);
         *interval.counters.entry(Counter::EventsDelivered).or_default() += 1;
         let Some(took) = took else { return };
@@ -232,7 +229,7 @@ impl Recorder {
             return;
         }
         let mut state = self.state.lock();
-        let phase = state.phase_of(since);
+        let phase = self.phase_of(since);
         let entry = state.interval(phase).gauges.entry(gauge);
         entry.and_modify(|summary| summary.add(value)).or_insert_with(|| GaugeSummary::of(value));
     }
@@ -240,7 +237,7 @@ impl Recorder {
     /// Takes in what one of the gateway's histograms gained.
     pub fn source(&self, source: Source, gained: &Buckets, since: StartPoint) {
         let mut state = self.state.lock();
-        let phase = state.phase_of(since);
+        let phase = self.phase_of(since);
         let kept = state.interval(phase).sources.entry(source).or_default();
         if kept.bounds_seconds == gained.bounds_seconds {
             for (sum, n) in kept.counts.iter_mut().zip(&gained.counts) {
@@ -260,7 +257,7 @@ impl Recorder {
             self.time_of(Timing::StartLateness, now.saturating_duration_since(due), mark, workload.name());
         }
         let mut state = self.state.lock();
-        let phase = state.phase;
+        let phase = self.phase();
         state.interval(phase).cycles.entry(workload).or_default().started += 1;
         mark
     }
@@ -268,7 +265,7 @@ impl Recorder {
     /// A cycle was played to its end.
     pub fn cycle_finished(&self, workload: Workload, since: StartPoint) {
         let mut state = self.state.lock();
-        let phase = state.phase_of(since);
+        let phase = self.phase_of(since);
         state.interval(phase).cycles.entry(workload).or_default().finished += 1;
     }
 
@@ -296,7 +293,7 @@ impl Recorder {
         let at_ms = self.clock.now_ms();
         let finding = finding.recordable(|text| self.token.as_ref()?.redact(text));
         let mut state = self.state.lock();
-        let phase = state.phase_of(since);
+        let phase = self.phase_of(since);
         let kind = finding.kind();
         let seen = state.incidents.entry(kind).or_default();
         *seen += 1;
@@ -369,16 +366,17 @@ impl Recorder {
         state.history.absorb(&record);
     }
 
+    /// The phase of a measurement that started at a mark: its chaos window, else the current phase.
+    fn phase_of(&self, since: StartPoint) -> Phase {
+        if since.phase == Phase::Steady { self.phase() } else { since.phase }
+    }
+
     fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.token.as_ref().and_then(|token| token.redact(text)).map_or(Cow::Borrowed(text), Cow::Owned)
     }
 }
 
 impl RecorderState {
-    fn phase_of(&self, since: StartPoint) -> Phase {
-        if since.phase == Phase::Steady { self.phase } else { since.phase }
-    }
-
     fn interval(&mut self, phase: Phase) -> &mut Interval {
         let (from_ms, session_life) = (self.from_ms, self.session_life);
         let begin = || Interval { session_life, ..Interval::empty(from_ms, from_ms, phase) };

@@ -30,8 +30,8 @@ pub struct SharedStreams {
     pub(super) opening_pace: OpeningPace,
 }
 
-/// The last id that a stream gave, and that is sent back; none where it gave none, or one that cannot be sent back. Clones are of
-/// the same stream.
+/// The last id of a stream, to send back as `Last-Event-ID`; none where it gave none, or one that no header can carry. Clones
+/// share it.
 #[derive(Debug, Clone, Default)]
 pub struct LastId(Arc<Mutex<Option<String>>>);
 
@@ -42,7 +42,7 @@ impl LastId {
         self.0.lock().clone()
     }
 
-    /// The stream gave an id.
+    /// Replaces the id.
     pub fn set(&self, id: Option<&str>) {
         let mut last = self.0.lock();
         match (last.as_mut(), id) {
@@ -53,7 +53,7 @@ impl LastId {
 }
 
 impl SharedStreams {
-    /// The last id of a stream that is kept for hours. `resumed`: the one that it gave to the session before.
+    /// The last id of a stream that is kept for hours; at first `resumed`, the one that the session before received.
     pub fn last_id_of(&self, stream: &str, resumed: Option<&str>) -> LastId {
         let mut last_ids = self.last_ids.lock();
         let last_id = last_ids.entry(stream.to_owned()).or_insert_with(|| {

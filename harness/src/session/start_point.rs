@@ -1,14 +1,14 @@
-//! Where what is measured begins.
+//! The start of a measurement.
 
 use tokio::time::Instant;
 
 use crate::catalog::Phase;
 
-/// A beginning: when, and in which phase. What ends later belongs to the window that it began in, if it began in one.
+/// The start of a measurement: its time and its phase. A measurement belongs to the chaos window in which it started, if any.
 #[derive(Debug, Clone, Copy)]
 pub struct StartPoint {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// In which phase.
+    /// The phase.
     pub phase: Phase,
 }

@@ -92,7 +92,7 @@ impl TaskGroup {
         self.tracker.spawn(Self::caught(context, workload, task));
     }
 
-    /// The same on the runtime of the workspace streams: thousands of them delay no probe and no run.
+    /// The same on the runtime of the workspace streams, where thousands of them delay no probe and no run.
     pub fn play_stream(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
         let caught = Self::caught(context, workload, task);
         match &context.stream_runtime {

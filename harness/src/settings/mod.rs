@@ -180,7 +180,7 @@ impl Settings {
         if self.gateway_for(suite).is_some() { self.levers.clone() } else { BTreeMap::new() }
     }
 
-    /// The parts that are neither played nor judged on a suite's gateway, because it lacks a feature they need.
+    /// Workloads, chaos events and KPIs that are left out, because the gateway of a suite lacks a feature that they need.
     #[must_use]
     pub fn unsupported_for(&self, suite: Suite) -> Unsupported {
         let Some(gateway) = self.gateway_for(suite) else { return Unsupported::default() };

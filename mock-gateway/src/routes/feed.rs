@@ -42,8 +42,8 @@ pub(super) struct Feed {
     has_told_end: bool,
     next_ping: Option<Instant>,
     connection: CancellationToken,
-    /// The gateway's closing and the keep-alive, for all events of the stream: to begin to wait for both with every event would take
-    /// longer than to write it.
+    /// The end of the gateway, and the keep-alive timer. Both are set up once per stream: per event that would take longer than to
+    /// write it.
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     keep_alive: Pin<Box<Sleep>>,
 }
@@ -131,7 +131,7 @@ async fn reached(at: Option<Instant>) {
     }
 }
 
-/// Waits until nothing was written for so long. The timer is set back only when it has run out.
+/// Waits until a stream has been silent for `silent_for`. `timer` is reset only when it fires.
 async fn silence(timer: &mut Pin<Box<Sleep>>, silent_for: Duration) {
     let Some(until) = clock::now().checked_add(silent_for) else { return pending().await };
     if timer.deadline() > until {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Keeper<'_> {
-    /// Enters an event of a workspace log stream in the ledger and in what is known of its run, and times its way here.
+    /// Enters an event of a workspace log stream in the ledger and for its run, and records its delivery time.
     pub(super) fn enter(
         &self,
         client: usize,
@@ -44,7 +44,7 @@ impl Keeper<'_> {
         entered
     }
 
-    /// How long an event was on its way from where it was written to here, where it can be said.
+    /// The time between the writing of an event and its arrival here; none where it is unknown.
     pub(super) fn on_its_way(
         &self,
         event: &StreamEvent,

@@ -27,7 +27,7 @@ data: {"type":"end","run_id":"7","status":"succeeded"}
 
 "#;
 
-/// What is wrong with a stream that shows these events, and then nothing.
+/// The faults found on a stream that shows two events and then none.
 async fn wrong_with(client: Option<usize>, run: Option<&str>, events: [&'static str; 2]) -> Vec<String> {
     let shown = move || async move {
         let events = stream::iter(events).map(|event| Ok::<_, Infallible>(Bytes::from_static(event.as_bytes())));
