@@ -3,7 +3,7 @@
 use super::{By, Judgement, LifeGrowth, Note, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite},
-    journal::{Finding, Gauge, Interval},
+    journal::{Gauge, Interval},
     judge::fixtures::{
         sick::{is_steady, sick},
         soak::Soak,
@@ -249,34 +249,6 @@ fn a_gateway_that_restarts_every_quarter_of_an_hour_proves_nothing() {
     let judgement = rss(&soak);
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
     assert!(lives(&judgement).any(|life| life.growth.is_none()), "{judgement:#?}");
-}
-
-/// A soak with this memory, in which two processes answer in turn, the second with so much more than the first.
-fn in_turn(more: impl Fn(f64) -> f64) -> Judgement {
-    let mut soak = with_rss(|_| 80e6);
-    for n in 0..soak.intervals.len() {
-        let interval = &mut soak.intervals[n];
-        interval.gateway_life = Some("started 200".into());
-        let mut other = interval.clone();
-        other.gateway_life = Some("started 100".into());
-        other.gauges.retain(|gauge, _| *gauge == Gauge::GatewayRss);
-        other.gauges.get_mut(&Gauge::GatewayRss).unwrap().min += more(minute(interval));
-        (other.counters, other.cycles) = Default::default();
-        (other.timings, other.sources) = Default::default();
-        soak.intervals.push(other);
-    }
-    let other = Finding::OtherProcess { before: "started 200".into(), after: "started 100".into() };
-    soak.happens(1_000, other);
-    rss(&soak)
-}
-
-#[test]
-fn processes_that_answer_in_turn_are_judged_apart_each_over_the_whole_soak() {
-    let healthy = in_turn(|_| 30e6);
-    assert_eq!((Verdict::Pass, Some(0.0)), (healthy.verdict, healthy.value), "{healthy:#?}");
-    assert_eq!(Note::LivesInTurn { lives: 2 }, healthy.evidence.notes[0]);
-    let leaking = in_turn(|minute| 30e6 + minute * 0.4e6);
-    assert_eq!(Verdict::Fail, leaking.verdict, "{leaking:#?}");
 }
 
 #[test]

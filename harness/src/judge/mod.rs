@@ -122,6 +122,8 @@ mod held_back_tests;
 #[cfg(test)]
 mod lateness_tests;
 #[cfg(test)]
+mod processes_in_turn_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod range_tests;

@@ -145,7 +145,10 @@ pub(in crate::judge) fn lives(
     limit: f64,
     history: &History,
 ) -> Vec<Lived> {
-    let by_life = history.series.floors(gauge).map(MinuteMinima::by_life).unwrap_or_default();
+    let mut by_life = history.series.floors(gauge).map(MinuteMinima::by_life).unwrap_or_default();
+    if is_sum(gauge) && history.timeline.processes.are_several() {
+        by_life = join_overlapping(by_life);
+    }
     let own = by_life.len();
     let (names, mut segments): (Vec<Option<u64>>, Vec<Segment>) = by_life.into_iter().unzip();
     if own > 1 && matches!(gauge, Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth) {
@@ -179,6 +182,28 @@ pub(in crate::judge) fn lives(
         }
     });
     lived.collect()
+}
+
+/// Whether each of several processes has a part of a gauge, so that a sample is the sum over them.
+const fn is_sum(gauge: Gauge) -> bool {
+    matches!(gauge, Gauge::GatewayFdSurplus | Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth)
+}
+
+/// Joins the lives of processes that answer in turn. Each of their samples is the sum over all of them, so the least value of
+/// a minute is known best by all samples of that minute, whichever process answered. Lives in sequence share no more
+/// than the minute of the change.
+fn join_overlapping(by_life: Vec<(Option<u64>, Segment)>) -> Vec<(Option<u64>, Segment)> {
+    let mut joined: Vec<(Option<u64>, Segment)> = Vec::new();
+    for (life, segment) in by_life {
+        let first = segment.first().map_or(0, |floor| floor.0);
+        match joined.last_mut() {
+            Some((_, before)) if before.last().is_some_and(|last| first < last.0) => {
+                *before = over_all(&[std::mem::take(before), segment]);
+            }
+            _ => joined.push((life, segment)),
+        }
+    }
+    joined
 }
 
 /// The floors of all lives as if they were one. Waiting runs may stand in a store, and streams be counted there: what a

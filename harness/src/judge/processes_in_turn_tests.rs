@@ -1,0 +1,85 @@
+//! Drift of a gateway whose processes answer in turn.
+
+use super::{Judgement, LifeGrowth, Note, Verdict};
+use crate::{
+    catalog::{Kpi, Suite},
+    journal::{Finding, Gauge, GaugeSummary, Interval},
+    judge::fixtures::soak::Soak,
+};
+
+fn lives(judgement: &Judgement) -> impl Iterator<Item = &LifeGrowth> {
+    judgement.evidence.notes.iter().filter_map(|note| if let Note::Life(life) = note { Some(life) } else { None })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few minutes")]
+fn minute(interval: &Interval) -> f64 {
+    (interval.from_ms / 60_000) as f64
+}
+
+/// A soak with this memory, in which two processes answer in turn, the second with so much more than the first.
+fn in_turn(more: impl Fn(f64) -> f64) -> Judgement {
+    let mut soak = Soak::healthy(Suite::Full).each(|interval| {
+        *interval.gauges.get_mut(&Gauge::GatewayRss).unwrap() = GaugeSummary::of(80e6);
+    });
+    for n in 0..soak.intervals.len() {
+        let interval = &mut soak.intervals[n];
+        interval.gateway_life = Some("started 200".into());
+        let mut other = interval.clone();
+        other.gateway_life = Some("started 100".into());
+        other.gauges.retain(|gauge, _| *gauge == Gauge::GatewayRss);
+        other.gauges.get_mut(&Gauge::GatewayRss).unwrap().min += more(minute(interval));
+        (other.counters, other.cycles) = Default::default();
+        (other.timings, other.sources) = Default::default();
+        soak.intervals.push(other);
+    }
+    let other = Finding::OtherProcess { before: "started 200".into(), after: "started 100".into() };
+    soak.happens(1_000, other);
+    soak.judge().kpi(Kpi::RssDrift).unwrap().clone()
+}
+
+#[test]
+fn processes_that_answer_in_turn_are_judged_apart_each_over_the_whole_soak() {
+    let healthy = in_turn(|_| 30e6);
+    assert_eq!((Verdict::Pass, Some(0.0)), (healthy.verdict, healthy.value), "{healthy:#?}");
+    assert_eq!(Note::LivesInTurn { lives: 2 }, healthy.evidence.notes[0]);
+    let leaking = in_turn(|minute| 30e6 + minute * 0.4e6);
+    assert_eq!(Verdict::Fail, leaking.verdict, "{leaking:#?}");
+}
+
+/// Four processes answer in turn, each once in some minutes; a sample is the sum over them.
+fn sum_in_turn(gauge: Gauge, kpi: Kpi, of: &dyn Fn(f64) -> f64) -> Judgement {
+    let mut soak = Soak::healthy(Suite::Full);
+    for n in 0..soak.intervals.len() {
+        let name = |process: usize| Some(format!("started 100, process {}", process % 4));
+        let interval = &mut soak.intervals[n];
+        interval.gateway_life = name(n);
+        let value = of(minute(interval));
+        *interval.gauges.get_mut(&gauge).unwrap() = GaugeSummary::of(value);
+        // What the next one answers comes soon after a stream of ours has closed.
+        let mut next = interval.clone();
+        next.gateway_life = name(n + 1);
+        next.gauges.retain(|other, _| *other == gauge);
+        *next.gauges.get_mut(&gauge).unwrap() = GaugeSummary::of(value + if n % 8 < 4 { 0.0 } else { 7.0 });
+        (next.counters, next.cycles) = Default::default();
+        (next.timings, next.sources) = Default::default();
+        soak.intervals.push(next);
+    }
+    soak.happens(1_000, Finding::SeveralAnswer { processes: 4 });
+    soak.judge().kpi(kpi).unwrap().clone()
+}
+
+#[test]
+fn a_sum_over_processes_is_one_series_whichever_of_them_answered() {
+    for (gauge, kpi) in [
+        (Gauge::GatewaySseSurplus, Kpi::SseConnectionDrift),
+        (Gauge::GatewayFdSurplus, Kpi::FdDrift),
+        (Gauge::GatewayQueueDepth, Kpi::QueueDrift),
+    ] {
+        let healthy = sum_in_turn(gauge, kpi, &|_| 1.0);
+        assert_eq!((Verdict::Pass, Some(0.0)), (healthy.verdict, healthy.value), "{healthy:#?}");
+        assert_eq!(1, lives(&healthy).count(), "{healthy:#?}");
+        assert_eq!(99, healthy.samples, "no minute counts twice");
+        let leaking = sum_in_turn(gauge, kpi, &|minute| 1.0 + minute * 0.2);
+        assert_eq!(Verdict::Fail, leaking.verdict, "{leaking:#?}");
+    }
+}
