@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// Runs whose workspace is remembered; the oldest is forgotten first.
+/// Runs of other workspaces that are remembered; the oldest is forgotten first.
 const OWNED_MAX: usize = 1_024;
 
 /// The runs of a session, as its workers know them.
@@ -23,7 +23,7 @@ pub struct SharedRuns {
     newest_run: watch::Sender<Option<Arc<str>>>,
 }
 
-/// The workspaces that runs were created in.
+/// The runs of other workspaces than that of the workspace streams.
 #[derive(Debug, Default)]
 struct Owners {
     by_run: HashMap<Arc<str>, Arc<str>>,
@@ -38,26 +38,28 @@ impl SharedRuns {
         Self { runs_started: AtomicU64::new(runs_started), ..Self::default() }
     }
 
-    /// A run was created in a workspace.
-    pub fn created(&self, run: &str, workspace: &str) {
+    /// A run was created in a workspace; `own` is that of the workspace streams, whose runs need not be remembered.
+    pub fn created(&self, run: &str, workspace: &str, own: &str) {
         let mut owners = self.owners.lock();
-        if let Some(owner) = owners.by_run.get_mut(run) {
-            *owner = workspace.into();
+        if workspace == own {
+            owners.by_run.remove(run);
             return;
         }
-        if owners.order.len() == OWNED_MAX
+        let run: Arc<str> = run.into();
+        if owners.by_run.insert(Arc::clone(&run), workspace.into()).is_some() {
+            return;
+        }
+        owners.order.push_back(run);
+        if owners.order.len() > OWNED_MAX
             && let Some(oldest) = owners.order.pop_front()
         {
             owners.by_run.remove(&oldest);
         }
-        let run: Arc<str> = run.into();
-        owners.order.push_back(Arc::clone(&run));
-        owners.by_run.insert(run, workspace.into());
     }
 
-    /// The workspace that a run was created in, if we did that, not long ago.
+    /// The other workspace that a run of S2 was created in, not long ago.
     #[must_use]
-    pub fn workspace_of(&self, run: &str) -> Option<Arc<str>> {
+    pub fn other_workspace_of(&self, run: &str) -> Option<Arc<str>> {
         self.owners.lock().by_run.get(run).cloned()
     }
 
@@ -79,5 +81,36 @@ impl SharedRuns {
     #[must_use]
     pub fn runs_started(&self) -> u64 {
         self.runs_started.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_other_workspaces_are_remembered_and_the_oldest_are_forgotten() {
+        let runs = SharedRuns::default();
+        let owner = |n: usize| runs.other_workspace_of(&format!("run-{n}"));
+        for n in 0..=OWNED_MAX {
+            runs.created(&format!("run-{n}"), "second", "own");
+            // A thousand runs a second of its own workspace forget nothing.
+            runs.created(&format!("own-{n}"), "own", "own");
+        }
+        assert_eq!((None, Some("second".into())), (owner(0), owner(1)));
+        assert_eq!(Some("second".into()), owner(OWNED_MAX));
+        assert_eq!(None, runs.other_workspace_of("own-0"));
+        let owners = runs.owners.lock();
+        assert_eq!((OWNED_MAX, OWNED_MAX), (owners.by_run.len(), owners.order.len()), "what is remembered is bounded");
+    }
+
+    #[test]
+    fn an_id_that_is_given_again_has_the_owner_of_its_latest_run() {
+        let runs = SharedRuns::default();
+        runs.created("run", "second", "own");
+        runs.created("run", "privacy", "own");
+        assert_eq!(Some("privacy".into()), runs.other_workspace_of("run"));
+        runs.created("run", "own", "own");
+        assert_eq!(None, runs.other_workspace_of("run"));
     }
 }

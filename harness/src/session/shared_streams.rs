@@ -148,3 +148,20 @@ impl SharedStreams {
         &self.earliness
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_begins_after_the_last_id_of_the_session_before_and_goes_on_after_its_own() {
+        let streams = SharedStreams::default();
+        let last_id = streams.last_id_of("log-00", Some("41"));
+        assert_eq!(Some("41".to_owned()), last_id.get());
+        last_id.set(Some("42"));
+        assert_eq!(Some("42".to_owned()), streams.last_id_of("log-00", Some("41")).get(), "a worker that starts again");
+        assert_eq!(BTreeMap::from([("log-00".to_owned(), "42".to_owned())]), streams.last_ids());
+        streams.last_id_of("log-01", None);
+        assert_eq!(1, streams.last_ids().len(), "one without an id is not in the journal");
+    }
+}

@@ -129,8 +129,6 @@ enum InjectedRun {
 async fn follow(context: &Context, id: &str) -> InjectedRun {
     let client = &context.calls.client;
     let dialect = client.dialect();
-    // The streams show it: it is one of ours.
-    context.shared_runs.created(id, client.workspace());
     if client.has(CallName::StartRun) {
         let refused = dialect.call(CallName::CreateRun).map_or(&[][..], |spec| &spec.refused);
         match client.start_run(id).await {

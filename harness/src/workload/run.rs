@@ -85,7 +85,8 @@ pub(super) async fn create_unless_refused(
     refused: &[u16],
 ) -> Result<Created, String> {
     // Watched before it is created: a stream may be faster than the answer.
-    context.shared_runs.created(&run.id, client.workspace());
+    let own = context.calls.client.workspace();
+    context.shared_runs.created(&run.id, client.workspace(), own);
     let watch = context.deliveries.watch(&run.id);
     let usual = context.calls.of(workload, CallName::CreateRun, &run.id);
     let expected: Vec<u16> = usual.expected.iter().chain(refused).copied().collect();
@@ -117,7 +118,7 @@ pub(super) async fn create_unless_refused(
         watch
     } else {
         context.deliveries.give_up(&run.id);
-        context.shared_runs.created(&id, client.workspace());
+        context.shared_runs.created(&id, client.workspace(), own);
         context.deliveries.watch(&id)
     };
     Ok(Created::Run(Run { id, watch, since, waited }, answer))

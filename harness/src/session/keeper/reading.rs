@@ -157,14 +157,7 @@ impl Keeper<'_> {
 
     /// Whether an event is about a run of another workspace. That is taken down.
     fn is_foreign(&self, run: &str) -> bool {
-        let Some(owner) = self
-            .context
-            .shared_runs
-            .workspace_of(run)
-            .filter(|owner| **owner != *self.context.calls.client.workspace())
-        else {
-            return false;
-        };
+        let Some(owner) = self.context.shared_runs.other_workspace_of(run) else { return false };
         self.context.recorder.count(Counter::EventsForeign, self.context.recorder.mark());
         self.stream_failed(run, format!("an event of a run of the workspace {owner}"));
         true
