@@ -46,8 +46,7 @@ fn main() -> ExitCode {
         ("a_ci_job_has_plain_lines_a_junit_file_and_one_summary", in_a_ci_job),
     ];
     let mut args = Arguments::from_args();
-    // What is looked at moves in real time.
-    args.test_threads = args.test_threads.or(Some(1));
+    args.test_threads = args.test_threads.or(Some(tests.len()));
     let trials = tests.into_iter().map(|(name, test)| Trial::test(name, test)).collect();
     libtest_mimic::run(&args, trials).exit_code()
 }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use testkit::{AnyError, Left, Playing, Soak, reds, wait};
 
-use crate::{browser::Browser, gateways::Kind};
+use crate::report::{browser::Browser, gateways::Kind};
 
 /// Two hours at this pace are a minute; beyond the limit something hangs.
 const PACE: f64 = 120.0;

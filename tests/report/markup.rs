@@ -10,7 +10,7 @@ use s2_harness::journal::Record;
 use serde_json::{Value, json};
 use testkit::{AnyError, Left, rejudge};
 
-use crate::{
+use crate::report::{
     browser::Browser,
     gateways::{Kind, MARKUP},
     looks::{LIMIT, awaited, look, nothing_went_wrong, opened, report_of, soak, text_is_readable},

@@ -5,7 +5,7 @@ use std::fs;
 use s2_harness::clock;
 use testkit::AnyError;
 
-use crate::{
+use crate::report::{
     browser::Browser,
     looks::{LIMIT, LOOK_EVERY, folder, look},
 };

@@ -5,7 +5,7 @@ use std::{fs, thread, time::Duration};
 use serde_json::Value;
 use testkit::{AnyError, Left, memory_bytes};
 
-use crate::scene::{Play, end_reason};
+use crate::unkillable::scene::{Play, end_reason};
 
 /// At pace 720 the rates of two hours would be thousands of requests a second: fewer of each, and all of them.
 const DAY: Play = Play {

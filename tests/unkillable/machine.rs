@@ -11,7 +11,7 @@ use libtest_mimic::Completion;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use testkit::AnyError;
 
-use crate::scene::{Play, Scene, end_reason};
+use crate::unkillable::scene::{Play, Scene, end_reason};
 
 const SMOKE: Play = Play { suite: "smoke", pace: 20.0, settings: "" };
 

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use s2_harness::clock;
 use testkit::AnyError;
 
-use crate::scene::{Play, journal, signal, wait, within};
+use crate::unkillable::scene::{Play, journal, signal, wait, within};
 
 /// With the embedded gateway, which must not be left over either. Long enough not to end by itself.
 const SMOKE: Play = Play { suite: "smoke", pace: 10.0, settings: "" };

@@ -12,7 +12,7 @@ use s2_harness::{
 };
 use testkit::{AnyError, Left};
 
-use crate::scene::{Play, Scene, incidents, reds as reds_of};
+use crate::unkillable::scene::{Play, Scene, incidents, reds as reds_of};
 
 /// Which workers panic how often: `name=times,…`. Only this test's binary knows it.
 const PANICS: &str = "UNKILLABLE_PANICS";

@@ -12,7 +12,7 @@ use s2_harness::clock;
 use serde_json::Value;
 use testkit::{AnyError, GatewayProcess, Left, Playing, Soak, command_line, memory_peak_bytes, session_of};
 
-use crate::gateway;
+use crate::unkillable::gateway;
 
 /// Must be found nowhere.
 const TOKEN: &str = "token-canary-4b1d";

@@ -9,7 +9,7 @@ use std::{
 
 use testkit::AnyError;
 
-use crate::scene::{Play, Scene, end_reason, incidents, only_red};
+use crate::unkillable::scene::{Play, Scene, end_reason, incidents, only_red};
 
 const FULL: Play = Play { suite: "full", pace: 120.0, settings: "" };
 /// By then all that is measured at intervals has been measured a few times.

@@ -7,7 +7,7 @@ use s2_harness::clock;
 
 use testkit::{AnyError, session_of};
 
-use crate::scene::{Play, end_reason, signal, wait, within};
+use crate::unkillable::scene::{Play, end_reason, signal, wait, within};
 
 pub(crate) const INTERRUPT: Signal = Signal::INT;
 pub(crate) const TERMINATE: Signal = Signal::TERM;

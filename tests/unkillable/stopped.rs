@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use rustix::process::Signal;
 use testkit::AnyError;
 
-use crate::scene::{Play, incidents, only_red, reds, signal};
+use crate::unkillable::scene::{Play, incidents, only_red, reds, signal};
 
 /// A run every second.
 const SMOKE: Play = Play { suite: "smoke", pace: 20.0, settings: "[suites]\nsmoke_duration = \"12m\"\n" };

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Stdio, time::Duration};
 use s2_harness::clock;
 use testkit::{AnyError, Left, own_binary, session_of};
 
-use crate::scene::{Play, Scene, end_reason, incidents, journal, only_red, signal, wait};
+use crate::unkillable::scene::{Play, Scene, end_reason, incidents, journal, only_red, signal, wait};
 use rustix::process::Signal;
 
 const MINUTE_MS: u64 = 60_000;

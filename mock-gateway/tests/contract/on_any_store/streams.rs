@@ -63,7 +63,7 @@ pub(crate) async fn a_stream_without_a_run_or_with_a_foreign_id_is_refused() {
 
 pub(crate) async fn a_client_that_comes_and_goes_gets_every_event_once_and_in_order() {
     let (gateway, caller) = start(Config { log_lines: 12, ..quick() }).await;
-    const RUNS: usize = 60;
+    const RUNS: usize = 24;
     const EVENTS: usize = RUNS * 13;
     let mut witness = caller.open(WORKSPACE_LOGS).await;
     let mut clients = JoinSet::new();

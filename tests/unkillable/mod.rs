@@ -3,52 +3,35 @@
 //! Each trial is a soak as a user plays it: this binary again as the runner, its session, and a mock gateway. What dies is
 //! killed by its pid, and what is waited for is a condition: a moment of the scenario, a process that is gone.
 
-#[path = "unkillable/flat.rs"]
 mod flat;
-#[path = "unkillable/gateway.rs"]
-mod gateway;
-#[path = "unkillable/machine.rs"]
+pub(crate) mod gateway;
 mod machine;
-#[path = "unkillable/orphans.rs"]
 mod orphans;
-#[path = "unkillable/panics.rs"]
-mod panics;
-#[path = "unkillable/scene.rs"]
+pub(crate) mod panics;
 mod scene;
-#[path = "unkillable/set_back.rs"]
 mod set_back;
-#[path = "unkillable/signals.rs"]
 mod signals;
-#[path = "unkillable/stopped.rs"]
 mod stopped;
-#[path = "unkillable/takeover.rs"]
 mod takeover;
 
-use std::process::ExitCode;
+use libtest_mimic::{Completion, Failed, Trial};
+use testkit::{AnyError, trial};
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use testkit::{AnyError, play_if_asked, trial};
-
-/// Soaks wait more than they work.
-const SIDE_BY_SIDE: usize = 8;
-
-fn main() -> ExitCode {
-    if let Some(code) = gateway::served() {
-        return code;
-    }
-    if let Some(code) = play_if_asked(gateway::embedded, panics::workers) {
-        return code;
-    }
-    let mut args = Arguments::from_args();
-    args.test_threads = args.test_threads.or(Some(SIDE_BY_SIDE));
-    // The longest first: the others fit beside it.
-    let trials = vec![
+/// The trials that take longest: two minutes each.
+pub(crate) fn longest() -> Vec<Trial> {
+    vec![
         trial(
             "flat::a_day_leaves_memory_and_descriptors_as_they_were",
             flat::a_day_leaves_memory_and_descriptors_as_they_were,
         ),
         trial("takeover::kills_turn_no_kpi_of_the_gateway_red", takeover::kills_turn_no_kpi_of_the_gateway_red),
         trial("takeover::a_kill_in_the_middle_of_chaos", takeover::a_kill_in_the_middle_of_chaos),
+    ]
+}
+
+/// The other trials.
+pub(crate) fn others() -> Vec<Trial> {
+    let trials = vec![
         trial("takeover::trials_in_processes_of_their_own", takeover::trials_in_processes_of_their_own),
         trial("takeover::after_ten_takeovers_it_gives_up", takeover::after_ten_takeovers_it_gives_up),
         trial("orphans::nothing_outlives_the_runner", orphans::nothing_outlives_the_runner),
@@ -88,7 +71,7 @@ fn main() -> ExitCode {
         let name = format!("panics::a_worker_that_panics_five_times::{worker}");
         trial(name, move || panics::a_worker_that_panics_five_times(worker))
     });
-    libtest_mimic::run(&args, trials.into_iter().chain(of_machine).chain(five_times).collect()).exit_code()
+    trials.into_iter().chain(of_machine).chain(five_times).collect()
 }
 
 /// A trial that cannot be played everywhere says so.
