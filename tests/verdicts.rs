@@ -94,6 +94,7 @@ fn main() -> ExitCode {
     let others = [
         trial(STALL, || stall::a_stall_is_felt_by_all_who_came_meanwhile(STALL, &out(STALL))),
         trial(BUSY, || busy::smoke_is_green(BUSY, &out(BUSY))).with_ignored_flag(true),
+        trial("room::the_limit_falls_at_once_and_rises_slowly", room::the_limit_falls_at_once_and_rises_slowly),
         trial("readme::the_table_is_the_matrix", readme::the_table_is_the_matrix),
         trial("group::no_two_rows_of_a_soak_turn_red_the_same", move || {
             group::no_two_rows_of_a_soak_turn_red_the_same(&held)

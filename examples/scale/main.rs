@@ -1,4 +1,4 @@
-//! What S2 costs with many streams or many runs, beside a program that only reads the same bytes:
+//! Cost of S2 with many streams or many runs, beside a program that only reads the same bytes:
 //!
 //! ```sh
 //! cargo run --release --example scale
@@ -38,7 +38,7 @@ pub(crate) const GATEWAY: &str = "gateway";
 /// With this one, the URL of a gateway and a number of streams it is the reader.
 pub(crate) const READER: &str = "reader";
 
-/// What is measured: streams, runs a minute.
+/// Loads that are measured: streams, runs per minute.
 const ROWS: [Row; 5] = [
     Row { streams: 20, runs_per_minute: 3 },
     Row { streams: 128, runs_per_minute: 1_200 },

@@ -25,7 +25,7 @@ const BEFORE_END_MS: u64 = 10_000;
 /// Between looks at the processes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What one round has shown.
+/// Measurements of one round.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
     pub(crate) delivered_per_second: f64,
@@ -49,7 +49,7 @@ struct Look {
     events: f64,
 }
 
-/// What a soak has shown between the two moments.
+/// Measurements of a soak between the two moments.
 struct Played {
     session: [Look; 2],
     gateway: [Look; 2],
@@ -149,7 +149,7 @@ fn settings(row: Row, streams: u32, duration: Duration) -> String {
     )
 }
 
-/// What a journal says of the time that is measured.
+/// Contents of a journal for the time that is measured.
 struct Recorded {
     started: jiff::Timestamp,
     /// The intervals that are measured, scenario milliseconds.

@@ -1,4 +1,4 @@
-//! What the fault proxy costs while it does nothing: each request's time and bulk throughput, directly and through it.
+//! Cost of the fault proxy while it does nothing: each request's time and bulk throughput, directly and through it.
 //!
 //! ```sh
 //! cargo run --release -p s2-harness --example proxy_overhead
@@ -36,7 +36,7 @@ const REQUEST: &[u8] = b"POST /api/runs HTTP/1.1\r\nhost: gateway\r\ncontent-len
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n\
     {\"id\":\"00000000-0000-0000-0000-000000000000\",\"ok\":true,\"n\":1}";
 
-/// What a connection is for; its first byte says so.
+/// Purpose of a connection. The first byte of the connection states it.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Requests = b'r' as isize,
@@ -45,7 +45,7 @@ enum Kind {
     TenGigabit = b'2' as isize,
 }
 
-/// What a network card sends: how many bytes a second, and how many in all.
+/// Output of a network card: bytes per second, and bytes in all.
 const GIGABIT: (usize, usize) = (125_000_000, 16 * 1_024 * 1_024);
 const TEN_GIGABIT: (usize, usize) = (1_250_000_000, 128 * 1_024 * 1_024);
 

@@ -12,39 +12,41 @@
 //!         └── verdict ── journal ──► judge ──► results ──► report
 //! ```
 //!
-//! The data goes one way, and imports go the other:
+//! Data flows in one direction, and imports in the other:
 //!
-//! - [`catalog`]: what exists: suites, workloads, calls, chaos events, and a row for each KPI.
-//! - [`plan`]: what happens when, for how long, and how many samples each KPI is promised. Pure, seeded, printable.
-//! - [`gateway`]: the wire. What a gateway answers is data, however odd.
-//! - [`workload`]: what is played, one file a workload.
-//! - [`streams`]: what streams delivered, compared with the runs' own records. Pure, in bounded memory.
-//! - [`proxy`]: a TCP proxy before any gateway, which adds latency, cuts, goes dark. A leaf: it knows only [`clock`], and
-//!   only the session is to start one.
-//! - [`session`]: plays the plan. But for the proxy's, the only part with sockets, timers and tasks; the journal's only
-//!   writer.
-//! - [`journal`]: the append-only record, bounded by time and not by how many requests there are.
-//! - [`judge`]: pure functions from plan and journal to verdicts. No clock, no file, no network, so that a stored
-//!   journal can be judged again, years later, with other targets, or against another run.
-//! - [`results`]: judgements with their status, which one rule decides, and what is waived.
-//! - [`report`]: renders results. One renderer a file; a renderer decides nothing.
+//! - [`catalog`]: the names: suites, workloads, calls, chaos events, and a row for each KPI.
+//! - [`plan`]: the moments of all starts, and the number of samples that each KPI is promised. Pure, seeded, printable.
+//! - [`gateway`]: the wire. An answer of a gateway is data, however odd it is.
+//! - [`workload`]: the traffic, one file for each workload.
+//! - [`streams`]: the deliveries of the streams, compared with the runs' own records. Pure, in bounded memory.
+//! - [`proxy`]: a TCP proxy in front of any gateway, which adds latency, cuts and blackouts. It imports only [`clock`], and only the
+//!   session starts one.
+//! - [`session`]: plays the plan. Apart from the proxy it is the only part with sockets, timers and tasks, and it is the journal's
+//!   only writer.
+//! - [`journal`]: the append-only record. Time bounds its size, not the number of requests.
+//! - [`history`]: the one fold of the record: timeline, totals, series, violations. The session, its followers and a stored journal
+//!   share it.
+//! - [`judge`]: pure functions from plan and history to verdicts. They use no clock, file or network, so a stored journal can be
+//!   judged again, years later, with other targets, or against another run.
+//! - [`results`]: judgements with their status, which one rule decides, and the waivers.
+//! - [`report`]: renders results. Each renderer is one file. A renderer decides nothing.
 //! - [`runner`]: named trials, attached to one shared session through files and the kernel's locks.
-//! - [`settings`]: `tests/soak.toml` and the environment, checked as a whole. The only part that reads the environment.
-//! - [`clock`]: scenario time and pace. The only part that reads time.
+//! - [`settings`]: `tests/soak.toml` and the environment, checked as a whole. No other part reads the environment.
+//! - [`clock`]: scenario time and pace. No other part reads time.
 //!
 //! # Invariants
 //!
 //! - A KPI without data is not green: it is [`Unproven`](judge::Verdict::Unproven), with the reason.
-//! - Any process may be killed at any moment. What was recorded stays, and whoever waits starts another session, which
-//!   plays on from the journal and the last checkpoint; what fell into the hole between them is nobody's latency.
+//! - Any process may be killed at any moment. The record stays, and a waiting process starts another session, which continues from
+//!   the journal and the last checkpoint. The hole between the two sessions counts as no latency of the gateway.
 //! - A gateway's misbehaviour is a finding. An `Err` means that the harness could not do its own work.
-//! - Every queue, buffer, retry and wait has a bound, and every task an owner that joins it.
-//! - The session's memory does not grow with the length of the run, nor the journal's size with the rate of requests.
-//! - The token is in no log, no journal, no report and no failure.
-//! - What a gateway says is told on one line, cut, and with nothing in it that a terminal obeys.
+//! - Every queue, buffer, retry and wait has a bound, and every task has an owner that joins it.
+//! - The session's memory does not grow with the duration of the soak, and the journal's size does not grow with the rate of requests.
+//! - The token is in no log, journal, report or failure.
+//! - Text from a gateway is printed on one line, cut, and without control characters that a terminal obeys.
 //!
-//! What is deliberately absent: a retry that is not counted (it would hide what a user feels), a cache of answers,
-//! averages (a tail hides in them), and a way to be green by default.
+//! Three things are absent on purpose: a retry that is not counted (it would hide an error that a user sees), averages (they hide a
+//! slow tail), and a default that is green.
 
 pub mod catalog;
 mod child;

@@ -1,4 +1,4 @@
-//! What happens to the state, one change at a time. A change is made lasting, then takes effect, then is told.
+//! Changes of the state, one at a time. A change is made lasting, then takes effect, then is published.
 
 use std::sync::Arc;
 

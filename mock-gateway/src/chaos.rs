@@ -1,4 +1,4 @@
-//! What chaos has done to the gateway, and until when.
+//! Effects of chaos on the gateway, and the times of their ends.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::clock;
 /// Added latency that one call may ask for at most.
 pub(crate) const LATENCY_MAX: Duration = Duration::from_secs(60);
 
-/// How long added latency lasts at most.
+/// Maximum duration of added latency.
 pub(crate) const LATENCY_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The disturbances in force. Each ends by itself.

@@ -11,7 +11,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// What the gateway's clock says, for the wire.
+/// Returns the time of the gateway's clock, for the wire.
 #[expect(clippy::disallowed_methods, reason = "this is the one home of reading time")]
 pub(crate) fn wall() -> Timestamp {
     Timestamp::now()

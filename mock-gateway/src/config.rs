@@ -1,4 +1,4 @@
-//! What can be set, what it is unless set, and in which unit.
+//! Settings, their default values and their units.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -26,26 +26,26 @@ pub struct Config {
     /// memory, and gone with the gateway. One gateway at a time may use it, or [a part of it](Self::redis_prefix).
     /// Default none.
     pub redis: Option<String>,
-    /// What the names of all keys in Redis begin with, before a colon. Default `mock-gateway`.
+    /// Prefix of the names of all keys in Redis, before a colon. Default `mock-gateway`.
     pub redis_prefix: String,
     /// Keep every request for [`MockGateway::received_requests`](crate::MockGateway::received_requests). They are
     /// kept without bound: for tests of seconds, never for a soak. Default false.
     pub record_requests: bool,
     /// Seed of every chosen duration and score, and of when defects strike. Default 0.
     pub seed: u64,
-    /// What is wrong with the gateway. Default nothing.
+    /// Defects of the gateway. Default none.
     pub defects: Defects,
     /// Calls that it does not have: they are answered 404. Default none.
     pub without: Vec<Call>,
 
-    /// How long a run is under way, from its start to its end. Default 150 to 450 ms.
+    /// Duration of a run, from its start to its end. Default 150 to 450 ms.
     pub run_duration: RangeInclusive<Duration>,
     /// Log lines of one run, spread over its duration. At least 2, the first at its start and the last at its end.
     /// Default 4.
     pub log_lines: usize,
-    /// How long the judge takes over a run. Default 40 to 120 ms.
+    /// Time that the judge takes for a run. Default 40 to 120 ms.
     pub judge_duration: RangeInclusive<Duration>,
-    /// How long the shield takes over a run. Default 5 to 40 ms.
+    /// Time that the shield takes for a run. Default 5 to 40 ms.
     pub shield_duration: RangeInclusive<Duration>,
     /// A run that was created and not started by then is canceled. Default 10 s.
     pub start_timeout: Duration,
@@ -56,11 +56,11 @@ pub struct Config {
 
     /// From the answer to a chaos call to its effect, so that the answer gets out. Default 50 ms.
     pub chaos_delay: Duration,
-    /// How long a restarting gateway refuses connections. Default 1 s.
+    /// Time for which a restarting gateway refuses connections. Default 1 s.
     pub restart_downtime: Duration,
-    /// How long a gateway that listens again is not yet ready. Default 100 ms.
+    /// Time for which a gateway that listens again is not yet ready. Default 100 ms.
     pub restart_warmup: Duration,
-    /// How long a restarting store is away. Default 500 ms.
+    /// Time for which a restarting store is away. Default 500 ms.
     pub store_downtime: Duration,
 
     /// A comment line goes to a stream that was idle for so long. Default 15 s.

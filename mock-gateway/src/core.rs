@@ -1,4 +1,4 @@
-//! What the parts of the gateway share.
+//! State that the parts of the gateway share.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
@@ -101,7 +101,7 @@ impl Core {
         self.choices.lock().expect("no holder panics").random_range(0.0..1.0)
     }
 
-    /// What the streams of a run are to be told of it, if they are to be told.
+    /// Returns an event for the streams of a run, if the event is to be published.
     pub(crate) fn draft(
         &self,
         (workspace, run): (&Arc<str>, &Arc<str>),
@@ -146,7 +146,7 @@ impl Core {
         self.metrics[process].exposition(&self.faults.seen_by(process, self.gauges()))
     }
 
-    /// What there is to count at this moment.
+    /// Returns the counts of this moment.
     pub(crate) fn gauges(self: &Arc<Self>) -> Gauges {
         self.expire_waiting_runs();
         let counts = self.runs.counts();

@@ -28,7 +28,7 @@ pub(crate) struct Draft {
     pub(crate) run: Arc<str>,
     /// Its time, where that is not the moment at which it is logged.
     pub(crate) at: Option<jiff::Timestamp>,
-    /// What the data says beyond `type`, `run_id` and `timestamp`.
+    /// Fields of the data beyond `type`, `run_id` and `timestamp`.
     pub(crate) fields: Map<String, Value>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Audience {
     pub(crate) workspace: Arc<str>,
     /// One run, or every run of the workspace.
     pub(crate) run: Option<Arc<str>>,
-    /// What it hears beyond that; nothing but by a defect.
+    /// Events that it hears beyond that; none except by a defect.
     pub(crate) reach: Reach,
 }
 

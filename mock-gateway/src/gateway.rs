@@ -25,10 +25,10 @@ pub enum StartError {
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// What is kept in Redis is not to be had.
+    /// The state in Redis is not available.
     #[error(transparent)]
     Store(#[from] OpenError),
     /// The defect is one of a store in memory.
@@ -47,7 +47,7 @@ pub enum ServeError {
     Listen {
         /// The address that it had.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Another gateway was started with the same Redis.

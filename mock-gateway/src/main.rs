@@ -29,7 +29,7 @@ Options:
   -V, --version    the version
 ";
 
-/// What the command line asks for.
+/// Action that the command line asks for.
 enum Wanted {
     /// And where to leave the certificate.
     Serve(Box<Config>, Option<PathBuf>),

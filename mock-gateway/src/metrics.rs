@@ -1,4 +1,4 @@
-//! What the gateway measures of itself, and its Prometheus text.
+//! Measurements of the gateway on itself, and its Prometheus text.
 
 use std::fmt::Write;
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ pub(crate) struct Metrics {
     pub(crate) stream_write: Histogram,
 }
 
-/// What is counted elsewhere, at one moment.
+/// Values that are counted elsewhere, at one moment.
 pub(crate) struct Gauges {
     pub(crate) runs_under_way: usize,
     pub(crate) runs_waiting: usize,

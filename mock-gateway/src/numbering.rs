@@ -30,14 +30,14 @@ struct Stands {
     begun: u64,
 }
 
-/// How far a connection has counted.
+/// Position of a connection in its count.
 struct Stand {
     audience: Audience,
     /// Of its last event.
     number: u64,
     /// The last events in the log's sequence, the last of them last.
     sequences: VecDeque<u64>,
-    /// What it resumed: where its client still is if nothing arrived of what was written.
+    /// Position that it resumed. Its client is still there if no event that was written has arrived.
     resumed: Option<Box<Stand>>,
 }
 
@@ -84,7 +84,7 @@ impl Stands {
         self.ended.remove(place)
     }
 
-    /// What a connection counts from that begins after an event of the log.
+    /// Returns the number from which a connection counts that begins after an event of the log.
     fn beginning(&self, audience: &Audience, sequence: u64) -> u64 {
         let others = self.open.values().chain(&self.ended).filter(|stand| stand.audience == *audience);
         let counts: Vec<u64> = others.map(|stand| stand.counted_to(sequence)).collect();
@@ -111,7 +111,7 @@ impl Stand {
         if self.own(number).is_some() { (false, self.number - number) } else { (true, self.sequences.len() as u64) }
     }
 
-    /// How far it had counted at an event of the log.
+    /// Returns the number that it had counted to at an event of the log.
     fn counted_to(&self, sequence: u64) -> u64 {
         let after = self.sequences.len() - self.sequences.partition_point(|counted| *counted <= sequence);
         self.number - after as u64

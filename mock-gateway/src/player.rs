@@ -24,7 +24,7 @@ const FURTHER_LINES_EVERY: Duration = Duration::from_millis(20);
 /// The size of the line that the oddity `large-event` logs.
 const LARGE_LINE_BYTES: usize = 1_200_000;
 
-/// What the player has to know of a run. It may have been played before, in part, by a process that is gone.
+/// Data of a run that the player needs. A process that is gone may have played a part of the run before.
 struct Part {
     run: Arc<str>,
     workspace: Arc<str>,

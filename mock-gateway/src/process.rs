@@ -1,4 +1,4 @@
-//! What the system says about this process.
+//! Data of the system about this process.
 
 use std::sync::Mutex;
 

@@ -21,10 +21,10 @@ const BUILT_IN: [(&str, &str); 3] = [
 /// Versions that one search lists at most, the newest first; `total` counts them all.
 const LISTED_MAX: usize = 1_000;
 
-/// What is kept of a readme, in bytes; the registry's bound is then one in bytes, too.
+/// Maximum size of the part of a readme that is kept. The registry's bound is then one in bytes, too. Bytes.
 const README_BYTES_MAX: usize = 4 << 10;
 
-/// What a publisher sends.
+/// Data that a publisher sends.
 #[derive(Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) slug: String,
@@ -60,7 +60,7 @@ pub(crate) struct Version {
     /// None until the store has it.
     #[serde(skip)]
     findable_from: Option<Instant>,
-    /// What a search looks in, in lower case.
+    /// Text that a search looks in, in lower case.
     #[serde(skip)]
     haystack: String,
 }

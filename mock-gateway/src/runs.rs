@@ -45,9 +45,9 @@ pub(crate) struct Run {
     pub(crate) input: Value,
     /// The message of the input, as it may be kept.
     pub(crate) message: String,
-    /// What slips through all the same; nothing but by a defect.
+    /// Input that slips through all the same; none except by a defect.
     pub(crate) slips: Slips,
-    /// What the shield decides about the run.
+    /// Decision of the shield about the run.
     pub(crate) shield_action: Cow<'static, str>,
     pub(crate) output: Option<Value>,
     pub(crate) logs: Vec<LogLine>,

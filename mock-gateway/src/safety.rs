@@ -1,4 +1,4 @@
-//! What the safety layer refuses, masks and hashes. Pure.
+//! Texts that the safety layer refuses, masks and hashes. Pure.
 
 use std::borrow::Cow;
 use std::fmt::Write;

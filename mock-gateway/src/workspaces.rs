@@ -1,4 +1,4 @@
-//! What was settled for a workspace: its plan, and whether it may keep plain text.
+//! Settings of a workspace: its plan, and whether it may keep plain text.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -25,13 +25,13 @@ struct Workspace {
     privacy: Option<Privacy>,
 }
 
-/// What a workspace keeps of what its runs are given.
+/// Form in which a workspace keeps the inputs of its runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Privacy {
-    /// What holds from a moment on: only hashes, or plain text.
+    /// Setting that holds from a moment on: only hashes, or plain text.
     pub(crate) hash_only: bool,
     pub(crate) from: Instant,
-    /// What holds until then.
+    /// Setting that holds until then.
     pub(crate) hash_only_before: bool,
 }
 
@@ -70,7 +70,7 @@ impl Workspaces {
         self.lock().entry(id.to_owned()).or_default().privacy = Some(privacy);
     }
 
-    /// What a toggle makes of a workspace's privacy. It takes effect after the privacy delay.
+    /// Returns the privacy of a workspace after a toggle. The toggle takes effect after the privacy delay.
     pub(crate) fn toggled(&self, id: &str, hash_only: bool) -> Privacy {
         let hash_only_before = self.is_hash_only(id);
         Privacy { hash_only, from: clock::now() + self.privacy_delay, hash_only_before }

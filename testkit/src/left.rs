@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{AnyError, soak::out};
 
-/// What a soak has left.
+/// The exit status and the files that a soak has left.
 #[derive(Debug)]
 pub struct Left {
     /// The exit status of the runner.
@@ -45,7 +45,7 @@ impl Left {
         Ok(serde_json::from_slice(&fs::read(path)?)?)
     }
 
-    /// What the runner has written to its standard output, and then to its standard error.
+    /// Returns the text that the runner has written to its standard output, and then to its standard error.
     ///
     /// # Errors
     ///

@@ -125,7 +125,7 @@ impl Playing {
         out(&self.folder)
     }
 
-    /// What the soak has left, if the runner has ended.
+    /// Returns the exit status and the files of the soak, if the runner has ended.
     ///
     /// # Errors
     ///

@@ -1,7 +1,9 @@
-//! How many soaks are played side by side: as many as a machine of two cores has room for on a good day, and fewer once it was
-//! too slow for them.
+//! Number of soaks that are played side by side: as many as a machine of two cores has room for on a good day, and fewer after it
+//! was too slow for them. The number rises again by one whenever as many soaks have ended well.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use testkit::AnyError;
 
 /// So many always have room.
 const LEAST: u32 = 2;
@@ -15,8 +17,11 @@ pub(crate) struct Room {
 struct State {
     playing: u32,
     limit: u32,
+    limit_max: u32,
     /// How often the limit was lowered.
     lowered: u32,
+    /// Soaks that have ended well since the limit changed.
+    well: u32,
 }
 
 /// A soak's place, until it is dropped.
@@ -27,7 +32,10 @@ pub(crate) struct Place<'a> {
 
 impl Room {
     pub(crate) const fn of(limit: u32) -> Self {
-        Self { state: Mutex::new(State { playing: 0, limit, lowered: 0 }), changed: Condvar::new() }
+        Self {
+            state: Mutex::new(State { playing: 0, limit, limit_max: limit, lowered: 0, well: 0 }),
+            changed: Condvar::new(),
+        }
     }
 
     /// Waits for a place.
@@ -50,6 +58,7 @@ impl Place<'_> {
         if state.lowered == self.lowered && state.limit > LEAST {
             state.limit = (state.limit * 2 / 3).max(LEAST);
             state.lowered += 1;
+            state.well = 0;
             eprintln!("the machine is too slow for so many soaks: {} side by side from now on", state.limit);
         }
     }
@@ -57,7 +66,34 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.room.lock().playing -= 1;
+        let mut state = self.room.lock();
+        state.playing -= 1;
+        if self.lowered == state.lowered && state.limit < state.limit_max {
+            state.well += 1;
+            if state.well == state.limit {
+                state.limit += 1;
+                state.well = 0;
+            }
+        }
+        drop(state);
         self.room.changed.notify_all();
     }
+}
+
+/// The limit falls at once, and rises slowly, up to where it began.
+pub(crate) fn the_limit_falls_at_once_and_rises_slowly() -> Result<(), AnyError> {
+    let room = Room::of(6);
+    let limit = || room.lock().limit;
+    let (first, second) = (room.enter(), room.enter());
+    first.was_one_too_many();
+    second.was_one_too_many();
+    assert_eq!(4, limit(), "both began before it was lowered");
+    drop((first, second));
+    (0..3).for_each(|_| drop(room.enter()));
+    assert_eq!(4, limit());
+    drop(room.enter());
+    assert_eq!(5, limit());
+    (0..20).for_each(|_| drop(room.enter()));
+    assert_eq!((6, 0), (limit(), room.lock().playing));
+    Ok(())
 }

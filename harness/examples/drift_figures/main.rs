@@ -1,4 +1,4 @@
-//! What the drift detector is worth: false alarms on healthy soaks, and the smallest leak it finds nine times in ten.
+//! Quality of the drift detector: false alarms on healthy soaks, and the smallest leak that it finds nine times in ten.
 //!
 //! ```sh
 //! cargo run --release -p s2-harness --example drift_figures

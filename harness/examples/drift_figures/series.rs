@@ -15,11 +15,11 @@ pub(crate) const BASE_MB: f64 = 200.0;
 const TOOTH: f64 = 0.16;
 const SAMPLE_MS: u64 = 10_000;
 const DURATION_MS: u64 = 120 * 60_000;
-/// What the plan disturbs, with two minutes to settle; scenario minutes. The second restarts the gateway.
+/// Chaos windows of the plan, each with two minutes to settle. The second one restarts the gateway. Scenario minutes.
 const WINDOWS: [(f64, f64, Phase); 3] =
     [(45.0, 47.1, Phase::RedisRestart), (75.0, 77.2, Phase::GatewayRestart), (90.0, 97.1, Phase::Latency)];
 
-/// What memory does when nothing leaks.
+/// Behaviour of memory when nothing leaks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Family {
     /// Nothing at all.
@@ -30,7 +30,7 @@ pub(crate) enum Family {
     LoudNoise,
     /// A fast collector: 8 % up and down, a tooth every 20 s to 5 min.
     Fast,
-    /// So many teeth in two hours, 16 % from floor to peak, anywhere in their course at the start.
+    /// Number of teeth in two hours: 16 % from floor to peak, anywhere in their course at the start.
     Slow(u32),
     /// The same, each at its floor when the process begins.
     SlowFromFloor(u32),
@@ -74,7 +74,7 @@ struct Dice {
 }
 
 impl Family {
-    /// What is measured, and what judges it.
+    /// Returns the gauge that is measured, and the KPI that judges it.
     pub(crate) const fn measured(self) -> (Gauge, Kpi) {
         match self {
             Self::Descriptors => (Gauge::GatewayFdSurplus, Kpi::FdDrift),
@@ -87,7 +87,7 @@ impl Family {
         matches!(self, Self::Slow(_) | Self::SlowFromFloor(_) | Self::Gentle(_) | Self::Mixed(_) | Self::Uneven(_))
     }
 
-    /// How far memory steps down in two hours on the average, a share of the base.
+    /// Returns the average total of the steps down of memory in two hours, as a share of the base.
     pub(crate) const fn steps_down(self) -> f64 {
         if matches!(self, Self::StepsDown) { 0.09 } else { 0.0 }
     }

@@ -1,4 +1,4 @@
-//! What came of a call: an answer, whatever its status, or none.
+//! The outcome of a call: an answer with any status, or no answer.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Trouble;
 use crate::journal::clip;
 
-/// What came of a call.
+/// The outcome of a call.
 pub type Outcome = Result<Answer, Trouble>;
 
 /// An answer, whatever its status.
@@ -20,7 +20,7 @@ pub struct Answer {
     pub body: Bytes,
     /// Where it points to instead, as far as it says so.
     pub location: Option<String>,
-    /// How long it asks to wait before the next request.
+    /// Time that the answer asks to wait before the next request.
     pub retry_after: Option<Duration>,
     /// Why its body could not be read, a limit of S2's; the body is empty then.
     pub unread: Option<String>,

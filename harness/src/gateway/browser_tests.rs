@@ -1,4 +1,4 @@
-//! What gateways do that are asked as browsers ask: they compress, and speak HTTP/2 and nothing else.
+//! Behaviour of gateways towards requests as browsers send them: compression, and HTTP/2 only.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn play(access: &GatewayAccess) -> String {
     id
 }
 
-/// What comes until a run's end.
+/// Reads the events up to the end of a run.
 async fn until_end(connection: &mut Connection) -> Vec<StreamEvent> {
     let mut events: Vec<StreamEvent> = Vec::new();
     while events.last().is_none_or(|event| event.content.name != "end") {

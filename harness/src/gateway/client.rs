@@ -21,9 +21,9 @@ use super::{
 use crate::catalog::CallName;
 use crate::{clock, journal::clip};
 
-/// How long a request may take, from its first byte to the last of its answer.
+/// Maximum duration of a request, from its first byte to the last byte of its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a readiness probe may take: what does not say that it is ready within two seconds is not.
+/// Maximum duration of a readiness probe. A gateway that does not report ready within two seconds is not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Talks to one gateway.
@@ -34,7 +34,7 @@ pub struct Client {
     workspace: String,
     token: Option<Token>,
     dialect: Arc<Dialect>,
-    /// Whom requests are for, where they go to a proxy.
+    /// The host that requests are for, if they go to a proxy.
     host: Option<HeaderValue>,
 }
 
@@ -102,7 +102,7 @@ impl Client {
         self.dialect.call(call).is_some_and(|spec| answer.is(&spec.yes))
     }
 
-    /// What it tells about itself.
+    /// Requests the metrics that the gateway reports about itself.
     pub async fn metrics(&self) -> Outcome {
         self.call(CallName::Metrics, &[]).await
     }

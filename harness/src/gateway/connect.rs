@@ -35,9 +35,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::access::{ConnectWay, GatewayAccess, is_loopback};
 
-/// How long a connection may take.
+/// Maximum time to establish a connection.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Who asks.
+/// Name of the client that sends the requests.
 pub(super) const USER_AGENT: &str = concat!("s2-harness/", env!("CARGO_PKG_VERSION"));
 
 /// A peer that is gone without a word is noticed after a minute.
@@ -46,7 +46,7 @@ const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What bytes go over.
+/// A carrier for the bytes of a connection.
 pub(super) trait Wire: Read + Write + Connection + Send + Unpin {}
 impl<T: Read + Write + Connection + Send + Unpin> Wire for T {}
 
@@ -60,7 +60,7 @@ pub(super) struct CountedConnection {
     is_to_a_proxy: bool,
 }
 
-/// What went over a connection. Clones are of the same connection.
+/// The traffic of a connection. Clones belong to the same connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Traffic(Arc<Counts>);
 
@@ -231,7 +231,7 @@ impl Connector {
     /// Connects to where a URL leads.
     ///
     /// # Errors
-    /// What stood in the way, or that it took longer than the time for a connection.
+    /// The error that prevented the connection, or a timeout after the maximum time for a connection.
     pub(super) async fn connect(&self, uri: &Uri) -> io::Result<Link> {
         let proxy = self.proxies.intercept(uri);
         let connecting = async {

@@ -1,4 +1,4 @@
-//! What is sent and what comes back. Where an answer lacks a field, that is said, never a panic.
+//! The data that is sent and the data that comes back. A missing field of an answer is reported and never causes a panic.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -15,9 +15,9 @@ pub struct NewRun {
     pub id: String,
     /// Whose run it is.
     pub agent: String,
-    /// What it is called.
+    /// The name of the run.
     pub name: String,
-    /// What the agent is told.
+    /// The message to the agent.
     pub message: String,
 }
 
@@ -135,7 +135,7 @@ impl Dialect {
         run.status.as_ref().is_some_and(|word| self.refused_states.contains(word))
     }
 
-    /// What a status word says.
+    /// Returns the standing of a run that a status word stands for.
     #[must_use]
     pub fn standing_of(&self, word: &str) -> RunStanding {
         match self.states.get(word) {

@@ -30,7 +30,7 @@ pub(super) enum DecodeError {
     Broken {
         /// As the header names it.
         encoding: String,
-        /// What the decoder says.
+        /// The error message of the decoder.
         why: String,
     },
 }
@@ -40,7 +40,7 @@ pub(super) struct Decoder {
     encoding: String,
     /// The outermost coding first: bytes go through all of them in this order.
     stages: VecDeque<Coding>,
-    /// What comes out where there is no stage.
+    /// The output, if there is no stage.
     plain: Bytes,
 }
 
@@ -241,7 +241,7 @@ pub(super) mod tests {
         Decoder::of(&headers)
     }
 
-    /// What chunks in an encoding stand for, and whether they were all there is.
+    /// Decodes chunks in an encoding. Returns the content, and whether it is complete.
     fn decoded(encoding: &str, chunks: impl IntoIterator<Item = Bytes>) -> Result<(Vec<u8>, bool), DecodeError> {
         let mut decoder = decoder(encoding)?;
         let mut all = Vec::new();

@@ -104,7 +104,7 @@ struct EventBuffer {
     event: Vec<u8>,
     /// Its bytes as they came.
     event_bytes: usize,
-    /// What is known of it, where it is larger than the limit.
+    /// Known data of the event, if it is larger than the limit.
     oversized: Option<Oversized>,
     /// Events that were larger, and are not told yet.
     skipped: Vec<Oversized>,
@@ -292,7 +292,8 @@ impl EventBuffer {
         passed.push(b'\n');
     }
 
-    /// What the stream ended in the middle of: the parser is to know of it, and needs no more than its start for that.
+    /// Returns the part of an event that the end of the stream cut off. The parser has to see that there is one. The start of
+    /// the event is enough for that.
     fn rest(&mut self) -> Bytes {
         let mut rest = std::mem::take(&mut self.event);
         if !std::mem::take(&mut self.line).is_empty() || std::mem::take(&mut self.is_cut) {
@@ -302,7 +303,7 @@ impl EventBuffer {
     }
 }
 
-/// What is passed on of a chunk. It is copied only where it is neither the chunk nor marks alone.
+/// The part of a chunk that is passed on. It is copied only if it is neither the chunk itself nor marks alone.
 struct Passed<'a> {
     chunk: &'a [u8],
     /// Bytes passed from the beginning of the chunk, where nothing else was passed so far.
@@ -317,7 +318,7 @@ impl<'a> Passed<'a> {
         Self { chunk, whole: 0, marks: 0, bytes: Vec::new() }
     }
 
-    /// What is passed so far, for more.
+    /// Returns the bytes passed so far, so that more can be added.
     fn bytes(&mut self) -> &mut Vec<u8> {
         self.bytes.extend_from_slice(&self.chunk[..std::mem::take(&mut self.whole)]);
         self.bytes.extend(KNOWN_MARK.iter().cycle().take(KNOWN_MARK.len() * std::mem::take(&mut self.marks)));

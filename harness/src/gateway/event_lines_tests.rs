@@ -42,7 +42,7 @@ pub(super) type Event = (Option<String>, String, String);
 /// The events that a stream of these chunks shows, the delay that it asks for last, and how it ends.
 pub(super) type Shown = (Vec<Event>, Option<Duration>, String);
 
-/// What a stream of these chunks shows.
+/// Returns the output of a stream of these chunks.
 pub(super) fn shown(chunks: impl IntoIterator<Item = Bytes>) -> Shown {
     shown_beside(chunks, None)
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{EventContent, Oversized, StreamEvent};
 
-/// What surrounds the lines of an event is repeated for each. Together that takes no more bytes than this.
+/// Maximum total size of the data around the lines of an event. It is repeated for each line. Bytes.
 const SURROUNDINGS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Of an event that is not read, this much of the beginning is kept.
 const BEGINNING_CHARS_MAX: usize = 128;

@@ -27,7 +27,7 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// JSON may take so many times its size in memory, of a body of this size at least.
 const PARSED_BYTES_PER_BYTE: usize = 16;
 const PARSED_FROM_BYTES_MIN: usize = 8 * 1024 * 1024;
-/// What sets how much is read.
+/// The setting that limits the amount of data that is read.
 const LIMIT: &str = "`limits.answer_size` in the dialect sets the limit";
 
 /// Sends requests.
@@ -45,7 +45,7 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// What was received.
+/// A received answer.
 pub(super) struct Received {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

@@ -1,5 +1,5 @@
-//! What a gateway may send, and no gateway should: any bytes, any JSON, any metrics, any stream. Each parser says what it
-//! makes of it, never panics, and takes no memory out of proportion to what it was sent.
+//! Input that a gateway may send, and should not: any bytes, any JSON, any metrics, any stream. Each parser reports its reading
+//! of the input, never panics, and takes no memory out of proportion to the size of the input.
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib gateway::fuzz` plays more of them.
 
@@ -25,7 +25,7 @@ fn dialect() -> &'static Dialect {
     &DIALECT
 }
 
-/// What any of the parsers takes, however little it is sent.
+/// Memory that any parser may take, even for the smallest input; bytes.
 const LEAST_BYTES: usize = 64 * 1024;
 /// JSON becomes a tree, in which an object of one field, six characters long, has room for eleven; what grows is held
 /// twice for a moment, and an event's content is kept as text once more.

@@ -49,7 +49,7 @@ async fn silence(socket: TcpStream) -> std::io::Result<()> {
     std::future::pending().await
 }
 
-/// How long it took, to the second.
+/// Returns the outcome, and the time that it took, rounded to the second.
 async fn seconds<T>(of: impl Future<Output = T>) -> (T, u64) {
     let begun = clock::now();
     let outcome = of.await;

@@ -27,7 +27,7 @@ pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
 const HEAD_BYTES: usize = 2 * 1024;
 /// A head has no more lines.
 const HEADERS_MAX: usize = 100;
-/// What stands around the data of a chunk, or after the last one, is no longer.
+/// Maximum size of the data around a chunk, or after the last chunk; bytes.
 const CHUNK_EXTRA_BYTES_MAX: usize = 16 * 1024;
 
 thread_local! {
@@ -279,7 +279,7 @@ impl Stream for Http1Body {
 }
 
 impl Framing {
-    /// What is wrong where the connection is closed here.
+    /// Returns the error for a connection that is closed at this point; none if it may be closed.
     fn ended_early(&self) -> Option<io::Error> {
         let text = "end of file before message length reached";
         (*self != Self::UntilClose).then(|| io::Error::new(io::ErrorKind::UnexpectedEof, text))

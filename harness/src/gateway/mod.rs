@@ -1,6 +1,6 @@
 //! The wire: the calls of the contract over HTTP, and its streams over Server-Sent Events.
 //!
-//! What a gateway answers is data, however odd: [`Answer`] and [`Trouble`] are both results of a call, and neither is an
+//! Every answer of a gateway is data, even an odd one: [`Answer`] and [`Trouble`] are both results of a call. Neither is an
 //! `Err` of the harness.
 //!
 //! # What no gateway should send

@@ -4,7 +4,7 @@
 /// A whole event at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PlainEvent<'a> {
-    /// How long it is, the empty line at its end included.
+    /// Length of the event, with the empty line at its end; bytes.
     pub(super) length: usize,
     /// Whether it gives an id.
     pub(super) has_id: bool,

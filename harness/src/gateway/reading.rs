@@ -1,4 +1,4 @@
-//! What an event of a stream is: about a run, or something else that a gateway says on its streams.
+//! The meaning of an event of a stream: it is about a run, or something else that a gateway says on its streams.
 //!
 //! The format of events lets a gateway say whatever it likes: greetings, keep-alives, sentinels. None of that is an error
 //! unless its type is one that the dialect uses for runs, and then it has to say which run.
@@ -18,7 +18,7 @@ const KIND_CHARS_MAX: usize = 48;
 /// The data of an unnamed event that is no JSON object is its type, where it is a word no longer than this: `[DONE]`.
 const SENTINEL_BYTES_MAX: usize = 24;
 
-/// What an event is.
+/// The meaning of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventReading {
     /// It is about a run.

@@ -1,4 +1,4 @@
-//! What the answer to a request for a stream says that the parser of events does not pass on.
+//! Data in the answer to a request for a stream that the parser of events does not pass on.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::{EventContent, Oversized};
 
-/// What was said. Clones are of the same answer.
+/// The collected data of an answer. Clones belong to the same answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ResponseMeta(Arc<Mutex<ResponseState>>);
 
@@ -28,7 +28,7 @@ pub(super) struct Head {
     pub(super) status: u16,
     /// Where it points to, if anywhere.
     pub(super) location: Option<String>,
-    /// How long it asks to wait.
+    /// Time that the answer asks to wait.
     pub(super) retry_after: Option<Duration>,
     /// Why its body cannot be read, where that is so.
     pub(super) undecodable: Option<String>,

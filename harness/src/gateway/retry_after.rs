@@ -10,8 +10,8 @@ pub(crate) const WAIT_MIN: Duration = Duration::from_secs(1);
 /// See [`WAIT_MIN`].
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// How long the headers of an answer ask to wait, 1 s to 2 min; none where they do not ask, or nobody understands it. `now`
-/// is for a gateway that names a moment and does not say what its clock shows.
+/// Returns the time that the headers of an answer ask to wait, 1 s to 2 min; none if they do not ask, or ask in an unknown
+/// form. `now` is for a gateway that names a moment without the time of its clock.
 pub(super) fn asked(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

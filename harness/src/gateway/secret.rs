@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-/// What stands where a secret stood.
+/// Text that replaces a secret.
 const HIDDEN: &str = "***";
 /// So few characters of a secret at the end of a text may be anything.
 const CUT_CHARS_MIN: usize = 4;
-/// What stands where a text was cut.
+/// Mark at the place where a text was cut.
 const CUT: char = '…';
 
 /// Text that is never shown. It is taken out where a text is recorded, and not before it is read: a token may be a word that

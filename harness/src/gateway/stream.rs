@@ -20,11 +20,12 @@ const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 const EXPLAIN_MORE_TIMEOUT: Duration = Duration::from_millis(100);
 const EXPLAIN_BYTES_MAX: usize = 1_024;
 
-/// What says that there is no such stream now: No Content, which ends it by the format of event streams; Not Found; Gone.
+/// Statuses for "no such stream now": No Content, which ends it by the format of event streams; Not Found; Gone.
 pub const NOT_THERE: [u16; 3] = [204, 404, 410];
-/// What a gateway may answer where a stream is opened before its run is started: Bad Request, Not Found, Conflict, Too Early.
+/// Statuses that a gateway may answer if a stream is opened before its run is started: Bad Request, Not Found, Conflict,
+/// Too Early.
 pub const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
-/// What a token is refused with (RFC 9110, section 15.5.2).
+/// Status of an answer that refuses a token (RFC 9110, section 15.5.2).
 const UNAUTHORIZED: u16 = 401;
 
 /// Opens streams.
@@ -72,7 +73,7 @@ pub struct Refusal {
     pub is_throttled: bool,
     /// Whether it was not sent because this process has no file descriptor left.
     pub is_out_of_descriptors: bool,
-    /// How long the answer asks to wait before the next attempt.
+    /// Time that the answer asks to wait before the next attempt.
     pub retry_after: Option<Duration>,
 }
 
@@ -122,7 +123,7 @@ impl Streams {
     /// Opens a stream: a call of the dialect's, at its path.
     ///
     /// # Errors
-    /// What was answered instead of a stream: data about the gateway.
+    /// The answer that came instead of a stream: data about the gateway.
     pub async fn open(
         &self,
         call: CallName,

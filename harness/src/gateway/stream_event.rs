@@ -11,7 +11,7 @@ use super::LogEvent;
 pub struct StreamEvent {
     /// Its content. Streams that show the same event share it.
     pub content: Arc<EventContent>,
-    /// What is known of it where it is larger than the limit, and was skipped.
+    /// Known data of the event, if it is larger than the limit and was skipped.
     pub oversized: Option<Oversized>,
     /// When it came.
     pub arrived: Instant,

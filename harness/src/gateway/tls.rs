@@ -37,7 +37,7 @@ pub enum NoCertificates {
     Broken {
         /// From 1.
         number: usize,
-        /// What is wrong with it.
+        /// The fault of the certificate.
         why: String,
     },
 }
@@ -57,7 +57,7 @@ impl fmt::Debug for Trust {
 }
 
 impl Trust {
-    /// Whom the machine trusts, and these certificates' owners, in PEM.
+    /// Trusts all parties that the machine trusts, and the owners of these certificates in PEM.
     ///
     /// # Errors
     /// Where there is none in it, or one that cannot be read.

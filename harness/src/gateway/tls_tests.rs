@@ -43,7 +43,7 @@ impl Authority {
         Trust::with_authorities(self.pem.as_bytes()).unwrap()
     }
 
-    /// What shows a certificate of these hosts, signed by the authority.
+    /// Returns an acceptor that shows a certificate of these hosts, signed by the authority.
     fn shows(&self, hosts: &[&str]) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();

@@ -1,4 +1,5 @@
-//! What opens the gateway, and how it is read again when it expires: from a file that an agent rewrites, or from a command.
+//! The token that opens the gateway, and the way to read it again when it expires: from a file that an agent rewrites, or
+//! from a command.
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
@@ -17,7 +18,8 @@ use crate::clock;
 
 /// A token that says when it expires is read again so long before.
 const EXPIRES_SOON: Duration = Duration::from_secs(60);
-/// So many tokens are remembered, to be kept out of what is recorded. One that lasts five minutes is the 24th of two hours.
+/// Maximum number of remembered tokens. They are kept out of the records. In two hours, a token that lasts five minutes is
+/// the 24th.
 const REMEMBERED_MAX: usize = 64;
 
 /// The token that opens the gateway. Clones are the same token.
@@ -95,7 +97,7 @@ impl Token {
         current
     }
 
-    /// What to send instead of a token that was refused; none where there is no other.
+    /// Returns the token to send instead of a refused one; none if there is no other.
     pub(super) async fn after_refusal(&self, refused: &Secret) -> Option<Secret> {
         self.0.source.again_after()?;
         let _reading = self.0.reading.lock().await;

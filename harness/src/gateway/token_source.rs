@@ -16,7 +16,7 @@ use crate::{
 
 /// No token is longer: servers refuse heads of more than 8 or 16 KiB.
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;
-/// How long a command may take that tells a token: it may have to ask somebody.
+/// Maximum duration of a command that supplies a token. It may have to ask another party.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 /// A source that had nothing new is asked again no sooner: a gateway that refuses every request must not start a command
 /// for each.
@@ -62,18 +62,18 @@ pub enum TokenError {
         "the command of S2_TOKEN_COMMAND {0}; it should write the token to its standard output, and end with status 0"
     )]
     Command(String),
-    /// What was read is no token.
+    /// The data that was read is no token.
     #[error("{variable} gives {what}; a token is one word of up to {TOKEN_BYTES_MAX} printable ASCII characters")]
     NoToken {
         /// Which variable names the source.
         variable: &'static str,
-        /// What there is instead. It is not shown.
+        /// Description of the data that is there instead. The data itself is not shown.
         what: &'static str,
     },
 }
 
 impl TokenSource {
-    /// How long after it was read it may be read again; none where it never tells another token.
+    /// Returns the minimum time between two reads of the source; none if it never supplies another token.
     pub(super) const fn again_after(&self) -> Option<Duration> {
         match self {
             Self::Text(_) => None,
@@ -131,7 +131,7 @@ fn token_of(bytes: &[u8], variable: &'static str) -> Result<Secret, TokenError> 
     }
 }
 
-/// What the command wrote.
+/// Runs the command and returns its standard output.
 async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
     let failed = |what: String| TokenError::Command(what);
     let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };

@@ -41,9 +41,9 @@ use super::{
 };
 use crate::clock;
 
-/// How long the head of a stream's answer may take, connecting included.
+/// Maximum time until the head of a stream's answer has come, including the time to connect.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// What may be on its way to a stream over HTTP/2.
+/// Maximum amount of data on its way to a stream over HTTP/2; bytes.
 const WINDOW_BYTES: u32 = 64 * 1024;
 
 /// Of an answer that is no stream this much is read for its code, and for at most this long.
@@ -66,7 +66,7 @@ struct Route {
     connector: Connector,
     /// Headers of every request.
     headers: HeaderMap,
-    /// Whom requests are for, where they go to a proxy.
+    /// The host that requests are for, if they go to a proxy.
     host: Option<HeaderValue>,
     dialect: Arc<Dialect>,
 }

@@ -1,4 +1,5 @@
-//! What goes over the wire for a stream, and what is let in: heads, TLS, proxies, and no more at once than fits.
+//! The data that goes over the wire for a stream, and the data that is let in: heads, TLS, proxies, and no more at once than
+//! fits.
 
 use std::{sync::Arc, time::Duration};
 

@@ -10,13 +10,13 @@ use crate::journal::clip;
 /// No answer came, or none that S2 could read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What went wrong, in words.
+    /// The problem, in words.
     pub text: String,
-    /// What kind of trouble it is.
+    /// The kind of trouble.
     pub kind: TroubleKind,
 }
 
-/// What kind of trouble kept an answer from S2.
+/// The kind of trouble that kept an answer from S2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TroubleKind {
     /// No answer came, or not all of it.

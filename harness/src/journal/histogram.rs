@@ -66,16 +66,24 @@ impl LatencyHistogram {
 
     /// Takes in a sample.
     pub fn record(&mut self, value_us: u64) {
+        self.record_n(value_us, 1);
+    }
+
+    /// Takes in `n` equal samples.
+    pub fn record_n(&mut self, value_us: u64, n: u64) {
+        if n == 0 {
+            return;
+        }
         let value_us = value_us.clamp(1, VALUE_US_MAX);
         if let Shape::Few(recorded) = &mut self.0 {
             match recorded.binary_search_by_key(&value_us, |(value_us, _)| *value_us) {
-                Ok(at) => return recorded[at].1 = recorded[at].1.saturating_add(1),
-                Err(at) if recorded.len() < FEW_MAX => return recorded.insert(at, (value_us, 1)),
+                Ok(at) => return recorded[at].1 = recorded[at].1.saturating_add(n),
+                Err(at) if recorded.len() < FEW_MAX => return recorded.insert(at, (value_us, n)),
                 Err(_) => {}
             }
         }
         // Not `saturating_record`, which clamps to what there is room for rather than make room.
-        add(self.open(), value_us, 1);
+        add(self.open(), value_us, n);
     }
 
     /// Takes in all samples of another; none, where that would be more than can be counted.

@@ -148,6 +148,8 @@ named! {
         PublishToSearch = "publish_to_search",
         /// How late a planned start was, before any deliberate hold.
         StartLateness = "start_lateness",
+        /// How late a task ran beside those that read the workspace streams; once for each event that they delivered meanwhile.
+        ReadLateness = "read_lateness",
         /// A readiness probe's round trip.
         ReadyRoundTrip = "ready_round_trip",
         /// From a stream's opening to its end, of those that the gateway closed in good order while they were in use.

@@ -287,3 +287,18 @@ fn streams_that_stand_still_with_everything_else_prove_nothing() {
 fn streams_on_which_most_is_late_do_not_stand_still_now_and_then() {
     is_green(&standing_still(1, &BOTH), at_once);
 }
+
+/// A soak whose events S2 itself read so late.
+fn read_late(soak: Soak, late_us: u64) -> Soak {
+    soak.each(|interval| {
+        interval.timings.insert(Timing::ReadLateness, timing(late_us, 120, interval.from_ms, "workspace streams"));
+    })
+}
+
+#[test]
+fn events_that_s2_itself_read_late_prove_nothing() {
+    is_green(&read_late(late(412_000, always), 300_000), explained(412));
+    is_red(&read_late(late(412_000, always), 100_000));
+    is_green(&read_late(standing_still(10, &BOTH), 700_000), at_once);
+    is_red(&read_late(standing_still(10, &BOTH), 100_000));
+}

@@ -75,3 +75,14 @@ fn what_holds_up_the_probes_too_holds_up_nothing_of_the_gateways() {
     });
     assert_eq!(Verdict::Pass, writes(&soak).verdict);
 }
+
+#[test]
+fn events_that_s2_itself_read_late_are_not_held_back() {
+    let read_late = |late_us| {
+        writes(&behind(40, 1_500_000).each(|interval| {
+            interval.timings.insert(Timing::ReadLateness, timing(late_us, 120, interval.from_ms, "workspace streams"));
+        }))
+    };
+    assert_eq!(Verdict::Pass, read_late(1_400_000).verdict);
+    assert_eq!(Verdict::Fail, read_late(400_000).verdict);
+}

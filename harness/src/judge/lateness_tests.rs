@@ -159,3 +159,40 @@ fn a_harness_that_stood_still_for_long_fails_however_few_starts_were_due() {
         assert!(judgement.evidence.notes.contains(&Note::SessionStoodStill { until_ms, stalled_ms }));
     }
 }
+
+/// A healthy smoke test, but for how late its events were read and how long its runs took to their first line.
+fn read_late(reading: Samples<'_>, start_to_log: Samples<'_>) -> Soak {
+    let mut soak = soak(&[(52, 2)], start_to_log);
+    soak.minute(0).timings.insert(Timing::ReadLateness, record(reading));
+    soak
+}
+
+#[test]
+fn a_latency_that_events_read_late_may_explain_is_unproven_and_the_machine_is_to_blame() {
+    let soak = read_late(&[(1_000, 500)], &[(41, 300), (4, 1_250)]);
+    let latency = kpi(&soak, Kpi::StartToLogP95);
+    assert_eq!(Verdict::Unproven, latency.verdict, "{latency:#?}");
+    let expected = "the p95 is 1250 ms, and the harness itself read events 500 ms late at the p95: that may be the machine that \
+                    plays the load, not the gateway";
+    assert_eq!(Some(expected.to_owned()), latency.reason_text());
+    let load = load(&soak);
+    assert_eq!((Verdict::Fail, Unit::Millis), (load.verdict, load.unit), "{load:#?}");
+    let reason = load.reason_text().unwrap();
+    assert!(reason.starts_with("this machine read 20 streams late, which may be why start_to_log_p95"), "{reason}");
+    assert!(
+        load.evidence.notes.iter().any(|note| matches!(note, Note::ReadLateness { events: 1_000, .. })),
+        "{load:#?}"
+    );
+}
+
+#[test]
+fn events_read_late_excuse_no_greater_miss_and_alone_are_a_note() {
+    let slow = read_late(&[(1_000, 500)], &[(41, 300), (4, 2_500)]);
+    assert_eq!(Verdict::Fail, kpi(&slow, Kpi::StartToLogP95).verdict);
+    assert_eq!(Verdict::Pass, load(&slow).verdict);
+    let quick = load(&read_late(&[(1_000, 500)], QUICK));
+    assert_eq!(Verdict::Pass, quick.verdict);
+    assert!(quick.evidence.notes.iter().any(|note| matches!(note, Note::ReadLateness { .. })), "{quick:#?}");
+    let within = load(&read_late(&[(1_000, 20)], QUICK));
+    assert!(!within.evidence.notes.iter().any(|note| matches!(note, Note::ReadLateness { .. })), "{within:#?}");
+}

@@ -1,4 +1,4 @@
-//! What a proxy is without a fault: bytes, ends and resets pass, within bounds, and it ends when it is told to.
+//! Behaviour of a proxy without a fault: bytes, ends and resets pass, within bounds, and the proxy ends on request.
 
 use std::time::Duration;
 

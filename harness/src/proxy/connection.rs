@@ -21,15 +21,15 @@ use super::{
     upstream::Upstream,
 };
 
-/// What a connection is carried by.
+/// Resources that carry a connection.
 #[derive(Debug)]
 pub(super) struct ConnectionContext {
-    /// What all connections look at; here, it is there as long as one of them is.
+    /// Rules that all connections read. Since they are part of this, they exist as long as any connection.
     pub(super) rules: watch::Sender<Rules>,
     pub(super) upstream: Upstream,
     pub(super) approach: ConnectMode,
     pub(super) counters: Counters,
-    /// What delay lines share.
+    /// Bytes that the delay lines share.
     pub(super) line_bytes: Arc<Semaphore>,
 }
 

@@ -1,4 +1,4 @@
-//! What a proxy did, in numbers: whether a fault had its effect is read here.
+//! Counters of a proxy's activity. They show whether a fault had its effect.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -11,14 +11,13 @@ impl Count {
         self.0.fetch_add(n as u64, Relaxed);
     }
 
-    /// How far it has gone.
+    /// Returns the present value.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// What a proxy has done since it was started. Each number is right for itself; those of one moment may be one event
-/// apart.
+/// Activity of a proxy since it was started. Each number by itself is right. Numbers of one moment may be one event apart.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Connections of clients that were taken, those among them that were refused or came to nothing.

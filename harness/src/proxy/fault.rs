@@ -1,4 +1,4 @@
-//! What is done to connections, as data; and which of it stands at a moment.
+//! Faults of connections, as data, and the faults that stand at a moment.
 
 use std::time::Duration;
 

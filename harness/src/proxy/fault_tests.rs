@@ -1,4 +1,4 @@
-//! What a proxy does: to connections that are open, and to those that come.
+//! Effects of a proxy's faults on connections that are open, and on new connections.
 
 use std::time::Duration;
 

@@ -7,20 +7,20 @@ use tokio::{sync::Semaphore, time::Instant};
 
 /// No more is read at once. Large enough that a system call for each does not show.
 pub(super) const CHUNK_BYTES: usize = 64 * 1_024;
-/// What a chunk costs beyond its bytes, so that many small ones are bounded, too.
+/// Cost of a chunk beyond its bytes, so that many small chunks are bounded, too.
 const CHUNK_COST: usize = 128;
-/// What a direction may hold whatever the others hold: one chunk always finds room in an empty line.
+/// Bytes that a direction may hold independently of the others. One chunk always finds room in an empty line.
 const OWN_BYTES: usize = 2 * CHUNK_BYTES;
-/// What one direction of a connection holds at most. It is as much as the greatest answer that the harness reads; at
-/// +150 ms, a connection carries 26 MB/s.
+/// Maximum number of bytes that one direction of a connection holds. It is the size of the greatest answer that the
+/// harness reads. At +150 ms, a connection carries 26 MB/s.
 pub const LINE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
-/// What all connections of a proxy hold beyond what each may hold in any case.
+/// Maximum number of bytes that all connections of a proxy hold beyond the share that each may hold in any case.
 pub(super) const SHARED_BYTES: usize = 64 * 1_024 * 1_024;
 
 /// Places for chunks that an empty line keeps.
 const ITEMS_KEPT: usize = 32;
 
-/// What stands in a line.
+/// An item in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
     Bytes(Bytes),
@@ -48,7 +48,7 @@ pub(super) struct DelayLine {
     held: VecDeque<Held>,
     /// Of all that is held.
     cost: usize,
-    /// What is taken of `shared`.
+    /// Amount that is taken from `shared`.
     borrowed: usize,
     shared: Arc<Semaphore>,
     last_release: Option<Instant>,
@@ -106,7 +106,7 @@ impl DelayLine {
         self.held.front()
     }
 
-    /// So many bytes of the first are written.
+    /// Removes `n` bytes of the first, since they are written.
     pub(super) fn advance(&mut self, n: usize) {
         let Some(Held { item: Item::Bytes(bytes), .. }) = self.held.front_mut() else { return };
         bytes.advance(n);

@@ -114,7 +114,7 @@ impl FaultProxy {
         self.reception.means.rules.send_modify(Rules::clear);
     }
 
-    /// What it has done so far.
+    /// Returns the counters of its activity so far.
     pub fn counters(&self) -> &Counters {
         &self.reception.means.counters
     }

@@ -45,7 +45,7 @@ pub(super) struct Pump<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
     passed: &'a Count,
-    /// What makes bytes late, and counts those: for answers, not for requests.
+    /// Counter of late bytes, and random source of their delays: for answers, not for requests.
     lateness: Option<(&'a Count, Pcg64)>,
     rules: watch::Receiver<Rules>,
     line: DelayLine,
@@ -54,7 +54,7 @@ pub(super) struct Pump<'a> {
     is_read: bool,
 }
 
-/// What a pump waits for before it can write.
+/// Condition that a pump waits for before it can write.
 enum Wait {
     /// Something to be read.
     Nothing,

@@ -10,9 +10,9 @@ use tokio::{
 
 use super::{CONNECTIONS_MAX, ConnectMode, Counters, FaultProxy};
 
-/// What has not happened by then does not happen.
+/// Maximum time to wait for an event. An event that has not happened by then does not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What has not come by then is not on its way. Too short, it makes a test weaker, and not red.
+/// Time after which missing bytes are not on their way. A time that is too short makes a test weaker, and not red.
 const A_WHILE: Duration = Duration::from_millis(100);
 
 /// Waits for what must happen.
@@ -124,7 +124,7 @@ pub(super) async fn write_until_stuck(to: &mut TcpStream, most: usize) -> usize 
     taken
 }
 
-/// What the system may hold of a connection: a sender's and a receiver's buffer.
+/// Returns the maximum number of bytes that the system holds of a connection: a sender's and a receiver's buffer.
 pub(super) fn kernel_buffers_max() -> usize {
     let largest = |file: &str| -> usize {
         let sizes = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{file}"));

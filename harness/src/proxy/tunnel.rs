@@ -12,7 +12,7 @@ use tokio::{
 
 /// No head that asks for a tunnel is longer.
 const HEAD_BYTES_MAX: usize = 8 * 1_024;
-/// How long it may take to come.
+/// Maximum time until the head has come.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const GRANTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 const NOT_UNDERSTOOD: &[u8] = b"HTTP/1.1 405 Method Not Allowed\r\nallow: CONNECT\r\ncontent-length: 0\r\n\r\n";

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{clock, journal::ReadError, plan::Plan};
 
-/// So many sessions play one suite of one test run: the first, and ten that take over from one that died.
+/// Maximum number of sessions that play one suite of one test run: the first, and ten that take over from one that died.
 pub(super) const LIVES_MAX: u32 = 11;
 /// One more is started after the last has died: it plays nothing, and leaves results from what there is.
 const STARTS_MAX: u32 = LIVES_MAX + 1;
@@ -22,7 +22,7 @@ const STARTS_MAX: u32 = LIVES_MAX + 1;
 const POLL: Duration = Duration::from_millis(150);
 /// A session waits so long for another of the same run that plays on the same gateway, and this is a little longer.
 pub(super) const TURN_LIMIT: Duration = Duration::from_secs(3 * 3600);
-/// What a soak may take beyond its plan and its longest run.
+/// Maximum time of a soak beyond its plan and its longest run.
 const OVERTIME: Duration = Duration::from_secs(120);
 
 /// A session that has written its end writes its results and goes, and then its gateway does; in no more than this.
@@ -37,7 +37,7 @@ pub(super) enum WaitOutcome {
     Died {
         /// How that is known.
         what: &'static str,
-        /// What the session said last.
+        /// The last output of the session.
         tail: String,
     },
 }
@@ -66,9 +66,9 @@ pub enum AttachError {
     /// The soak does not end.
     #[error("the soak should have ended {waited_s} s after it was first seen, and has not; {tail}")]
     Overdue {
-        /// How long was waited.
+        /// Time that was waited.
         waited_s: u64,
-        /// What the session said last.
+        /// The last output of the session.
         tail: String,
     },
 }
@@ -153,7 +153,8 @@ fn take_turn(
     Ok(None)
 }
 
-/// Who reads the results when a trial has spoken finds all of them, and nothing of ours still runs.
+/// Waits for the exit of the session, for a bounded time. When a trial has reported, all results are there, and as a rule no process
+/// of S2 still runs.
 fn wait_for_exit(folder: &AttachFolder, spawner: &mut dyn Spawner) -> Result<(), LockError> {
     let began = clock::now();
     while spawner.reap() || folder.is_session_alive()? {
@@ -165,7 +166,7 @@ fn wait_for_exit(folder: &AttachFolder, spawner: &mut dyn Spawner) -> Result<(),
     Ok(())
 }
 
-/// How long a soak may take from its first record, in real time.
+/// Returns the maximum time of a soak from its first record, in real time.
 fn limit(plan: &Plan) -> Duration {
     Duration::from_millis(plan.duration_ms).div_f64(plan.pace) + plan.scenario.runs.timeout + OVERTIME
 }

@@ -40,7 +40,7 @@ use crate::{
 /// While a soak is watched it is judged no more often: that takes from the same machine.
 const JUDGED_EVERY: Duration = Duration::from_secs(1);
 
-/// What every attachment of a process shares.
+/// Inputs that all attachments of a process share.
 #[derive(Debug)]
 pub(super) struct SharedInputs {
     pub(super) settings: Arc<Settings>,
@@ -89,8 +89,8 @@ impl Attachment {
         }
     }
 
-    /// What became of a trial's subject. The first to ask attaches, and everyone waits: for the end of the session, or
-    /// until nothing that is still to come can help.
+    /// Returns the outcome of a trial's subject. The first caller attaches, and all callers wait: for the end of the session,
+    /// or until nothing that is still to come can help.
     pub(super) fn ask(self: &Arc<Self>, subject: Subject) -> Result<(), String> {
         let mut state = self.state.lock();
         loop {
@@ -113,7 +113,7 @@ impl Attachment {
         }
     }
 
-    /// What came of the suite, where its end was waited for.
+    /// Returns the outcome of the suite, if its end was waited for.
     pub(super) fn outcome(&self) -> Option<Arc<SuiteOutcome>> {
         match &*self.state.lock() {
             AttachmentState::Done(Ok(outcome)) => Some(Arc::clone(outcome)),

@@ -215,7 +215,7 @@ impl AttachFolder {
         self.path.join("outcome.lock")
     }
 
-    /// What came of the suite, where somebody has judged it already. One that cannot be read is judged again.
+    /// Returns the outcome of the suite, if a process has judged it already. An outcome that cannot be read is judged again.
     pub(super) fn outcome<T: DeserializeOwned>(&self) -> Result<Option<T>, FolderError> {
         let text = self.read(&self.path.join("outcome.json"))?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
@@ -282,7 +282,7 @@ pub(super) fn remove_old(out: &Path) {
 }
 
 impl AttachFolder {
-    /// What the session said last: on stderr, else in its log.
+    /// Returns the last output of the session: on stderr, else in its log.
     pub(super) fn last_words(&self) -> String {
         let said = tail(&self.session_log());
         match self.run_folder() {

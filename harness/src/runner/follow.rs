@@ -43,9 +43,9 @@ pub(super) struct Follower {
 /// A soak as far as it is known.
 #[derive(Debug)]
 pub(super) struct Soak {
-    /// What is played: the journal's own plan, not today's settings.
+    /// The plan that is played: the journal's own plan, not today's settings.
     pub(super) plan: Plan,
-    /// What has come of it so far.
+    /// The history of the soak so far.
     pub(super) history: History,
     /// The scenario's clock, where its beginning is known.
     clock: Option<Clock>,

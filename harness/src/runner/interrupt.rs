@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::attachment::Attachment;
 use crate::catalog::Suite;
 
-/// What a shell reports of a process that SIGINT ended.
+/// Exit status that a shell reports for a process that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
 /// Listens on a thread of its own until the process ends. Where signals cannot be listened to they end the process, and

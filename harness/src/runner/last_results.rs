@@ -11,7 +11,7 @@ use crate::{
     settings::Settings,
 };
 
-/// What the runner knows of a session that left no end: for the verdicts as for the results, as if it stood in the journal.
+/// Returns the runner's record of a session that left no end. Verdicts and results use it as if it stood in the journal.
 pub(super) fn of_death(at_ms: u64, what: &str, folder: &AttachFolder) -> Record {
     let why = folder.cannot_go_on().ok().flatten().map_or_else(String::new, |why| format!("; it said: {why}"));
     let log = folder.session_log();

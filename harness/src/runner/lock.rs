@@ -65,7 +65,7 @@ pub(super) fn is_held(path: &Path) -> Result<bool, LockError> {
     Ok(Lock::try_exclusive(path)?.is_none())
 }
 
-/// What the holder of a lock left as a word.
+/// Returns the text that the holder of a lock left.
 pub(super) fn holder(path: &Path) -> String {
     let mut words = String::new();
     let read = File::open(path).and_then(|file| file.take(4_096).read_to_string(&mut words));

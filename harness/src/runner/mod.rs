@@ -165,7 +165,7 @@ fn check_out(out: &Path) -> io::Result<()> {
     })
 }
 
-/// What a person wants to see at the end of it, on stderr: stdout is the test report's.
+/// Prints the summary for a person at the end, on stderr. Stdout belongs to the test report.
 fn finish(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
     for (suite, attachment) in attachments {
         if let Some(outcome) = attachment.outcome() {

@@ -1,4 +1,4 @@
-//! What came of a suite, and what a trial says of it.
+//! The outcome of a suite, and the result of a trial.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +8,17 @@ use crate::{
     results::{Results, Status},
 };
 
-/// What came of a suite.
+/// The outcome of a suite.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SuiteOutcome {
     pub(super) results: Results,
     /// The folder of the soak, as a person would name it; or in other words where to read on.
     pub(super) folder: String,
-    /// What stopped the session, in full, for the one trial that is about that: others have a line of it.
+    /// Reason why the session stopped, in full, for the one trial that is about it. Other trials have a line of it.
     pub(super) at_length: Option<String>,
 }
 
-/// What a trial says of its subject.
+/// Returns the result of a trial for its subject.
 pub(super) fn answer(subject: Subject, outcome: &SuiteOutcome) -> Result<(), String> {
     match outcome.results.row(subject.kind, subject.name) {
         Some(row) if row.status == Status::Pass => Ok(()),

@@ -1,5 +1,5 @@
-//! What a person sees while a soak is on, on stderr: a block a suite on a terminal, signs of life elsewhere, nothing under
-//! nextest, which shows what a test wrote only where it failed.
+//! Progress of a soak for a person, on stderr: a block for each suite on a terminal, signs of life elsewhere, nothing under
+//! nextest. Nextest shows the output of a test only if the test failed.
 
 use std::{collections::BTreeMap, io::IsTerminal};
 
@@ -29,7 +29,7 @@ pub(super) enum Progress {
     Silent,
 }
 
-/// What there is to show of a soak.
+/// Data to show of a soak.
 pub(super) struct ProgressView<'a> {
     pub(super) soak: &'a Soak,
     /// The latest results, where anything moves between one record and the next.
@@ -40,7 +40,7 @@ pub(super) struct ProgressView<'a> {
     pub(super) live_url: Option<&'a str>,
 }
 
-/// What was shown of a suite.
+/// Progress of a suite that was shown.
 #[derive(Debug, Default)]
 pub(super) struct ShownProgress {
     heartbeat_ms: Option<u64>,
@@ -48,7 +48,7 @@ pub(super) struct ShownProgress {
 }
 
 impl Progress {
-    /// What fits this process's stderr.
+    /// Returns the form of output that fits this process's stderr.
     pub(super) fn new(is_nextest: bool) -> Self {
         if is_nextest {
             Self::Silent

@@ -28,7 +28,7 @@ use crate::{
     settings::{Environment, Settings},
 };
 
-/// What matters only where something is played.
+/// Variables that matter only if something is played.
 const NOT_USED: [&str; 7] =
     ["S2_GATEWAY_URL", "S2_TOKEN", "S2_GATEWAY_PID", "S2_WORKSPACE", "S2_PACE", "S2_SEED", "S2_LOG"];
 
@@ -163,7 +163,7 @@ fn not_used(environment: &Environment) -> Vec<&'static str> {
     NOT_USED.into_iter().filter(|name| environment.get(name).is_some()).collect()
 }
 
-/// What a person should know before the verdicts.
+/// Information for a person before the verdicts.
 struct Preamble<'a> {
     path: &'a str,
     suite: Suite,

@@ -60,7 +60,7 @@ impl Stored {
         self.folder().join("journal.ndjson")
     }
 
-    /// What the trials say.
+    /// Returns the path of the trials' output.
     fn log(&self) -> PathBuf {
         self.out.path().join("log")
     }
@@ -101,7 +101,7 @@ impl Stored {
     }
 }
 
-/// What became of the trials.
+/// Numbers of trials by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Trials {
     passed: u64,
@@ -109,7 +109,7 @@ struct Trials {
     ignored: u64,
 }
 
-/// What the session of a soak would have left.
+/// Returns the results that the session of a soak would have left.
 fn results_of(soak: &Soak) -> String {
     rendered(soak, &Waivers::default(), Stage::Over, results_json)
 }

@@ -61,7 +61,7 @@ pub enum SpawnError {
         role: Role,
         /// How.
         status: ExitStatus,
-        /// What it said.
+        /// Its output.
         tail: String,
     },
     /// It did not come up.
@@ -69,7 +69,7 @@ pub enum SpawnError {
     Late {
         /// Which.
         role: Role,
-        /// What it said.
+        /// Its output.
         tail: String,
     },
     /// The attach folder cannot be used.

@@ -1,4 +1,4 @@
-//! What is printed to a terminal while blocks are drawn on it: the test report knows nothing of them. So it goes into a
+//! Output to a terminal while blocks are drawn on it. The test report knows nothing of the blocks. So its output goes into a
 //! pipe, and from there to the terminal with the blocks out of the way, line by line.
 
 use std::{

@@ -55,7 +55,7 @@ impl Evaluation {
         }
     }
 
-    /// What output files and pages are rendered from, with the charts and the timeline of that moment or a later one.
+    /// Returns the input for output files and pages, with the charts and the timeline of that moment or a later one.
     pub(super) fn with<'a>(
         &'a self,
         config: &'a SessionConfig,

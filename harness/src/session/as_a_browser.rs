@@ -15,16 +15,16 @@ use tokio::time::Instant;
 
 /// Events that the stream has not shown yet. Of the oldest beyond it nothing is said: as many as that are proof enough.
 const PENDING_MAX: usize = 8_192;
-/// What another stream shows so shortly after this one opened may have been sent before, and is none that it owes.
+/// Time after the opening in which events that another stream shows are not owed: they may have been sent before.
 const OPENING_MARGIN: Duration = Duration::from_secs(2);
 
-/// How far the stream that asks as a browser does is behind the others.
+/// Delay of the stream that asks as a browser does, compared with the others.
 #[derive(Debug, Default)]
 pub struct AsABrowser(Mutex<BrowserState>);
 
 #[derive(Debug, Default)]
 struct BrowserState {
-    /// Since when it is open; none while it is away.
+    /// Time of its last opening; none while it is away.
     open_since: Option<Instant>,
     /// When another stream showed an event first, by the event's content.
     pending: HashMap<u64, Instant>,

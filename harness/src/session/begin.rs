@@ -25,7 +25,7 @@ pub(super) struct StartedSession {
     pub(super) header: Header,
     pub(super) recorder: Recorder,
     pub(super) resumed: Arc<ResumeState>,
-    /// What speaks to the gateway; none where the session is to stop before it has begun to play.
+    /// Clients of the gateway; none if the session is to stop before it has begun to play.
     pub(super) gateway: Option<(Client, Streams)>,
 }
 
@@ -108,7 +108,7 @@ fn resume(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<
     Ok(StartedSession { config, header, recorder, resumed: Arc::new(resumed), gateway })
 }
 
-/// What it is played on: a reader of latencies may want to know.
+/// Describes the machine that plays the soak. A reader of latencies may need it.
 fn machine() -> (String, String) {
     let memory = System::new().map(|mut system| {
         system.refresh_memory();

@@ -18,7 +18,7 @@ const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 const WAIT_MIN: Duration = Duration::from_millis(50);
 /// For so long it comes again, longer than any single wait; what is told to wait then is told no.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(180);
-/// What a gateway answers of what it has, and cannot be read yet: a replica may be a moment behind.
+/// Status for an object that the gateway has, and that cannot be read yet. A replica may be a moment behind.
 const NOT_THERE_YET: u16 = 404;
 /// A request that is told to come later is sent again so often.
 const SENT_AGAIN_MAX: u32 = 3;
@@ -39,7 +39,7 @@ pub struct Calls {
 /// A call: who sends it, what it is about, and what should be answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
-    /// Who sends it.
+    /// The workload that sends it.
     pub workload: Workload,
     /// Method and path, with placeholders.
     pub route: &'a str,
@@ -49,7 +49,8 @@ pub struct Call<'a> {
     pub expected: &'a [u16],
     /// Statuses that ask to come again a moment later, as a plan's limits do, and are no error while that helps.
     pub wait: &'a [u16],
-    /// What it belongs to, where that began before: a request for what a window broke is on that window's account.
+    /// Start of the operation that it belongs to, if that began before. A request for something that a window broke counts
+    /// for that window.
     pub since: Option<StartPoint>,
     /// Until when it may come again at the latest, where that is before the longest wait is over.
     pub until: Option<Instant>,
@@ -61,7 +62,7 @@ pub struct Call<'a> {
 /// A request was answered other than expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
-    /// What was answered, or the trouble.
+    /// The answer, or the trouble.
     pub text: String,
     /// The status, where there was one.
     pub status: Option<u16>,
@@ -74,7 +75,7 @@ fn is_told_to_wait(call: &Call<'_>, answer: &Answer) -> bool {
     call.wait.contains(&answer.status) && !answer.is(call.expected)
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub struct Sent {
     /// The answer, or the trouble, of the last time that it was sent.
@@ -119,7 +120,7 @@ impl Calls {
     /// The same, with what was answered instead.
     ///
     /// # Errors
-    /// What was answered, in words.
+    /// The answer, or the trouble, as text.
     pub async fn outcome<F: Future<Output = Outcome>>(
         &self,
         call: Call<'_>,
@@ -132,7 +133,7 @@ impl Calls {
     /// Times a request that was sent. Where it failed or was answered other than expected, that is counted, with its evidence.
     ///
     /// # Errors
-    /// What was answered instead.
+    /// The answer, or the trouble, that came instead.
     pub fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: StartPoint) -> Result<Answer, Wrong> {
         self.recorder.time(Timing::Request, mark, call.route);
         let (text, status, is_unread) = match outcome {
@@ -289,7 +290,7 @@ impl Calls {
     }
 }
 
-/// How long is waited where a request may come again until a moment at the latest: then it is sent a last time.
+/// Limits a wait to the latest moment at which a request may be repeated. At that moment it is sent for the last time.
 fn within(wait: Duration, until: Option<Instant>, now: Instant) -> Duration {
     until.map_or(wait, |until| wait.min(until.saturating_duration_since(now)))
 }
@@ -298,7 +299,7 @@ fn either(statuses: &[u16]) -> String {
     statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
 }
 
-/// What was answered to a request that was sent again.
+/// Describes the answer to a request that was sent again.
 fn throttled(answer: &str, wait: Duration) -> String {
     // What the answer says may be long, and the wait must not be what is cut.
     format!("429, and sent again after the {} s that it asked for: {answer}", wait.as_secs())

@@ -1,4 +1,5 @@
-//! What a session that takes over needs and the journal does not have yet: written every second, replaced whole.
+//! State that a session that takes over needs, and that the journal does not have yet. It is written every second, and
+//! replaced as a whole.
 //!
 //! An interval is ten scenario seconds, and in real time so is what a session loses that is killed. With this it is one.
 
@@ -11,7 +12,7 @@ use crate::journal::Interval;
 /// The state between two intervals.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
-    /// What was measured since the last interval.
+    /// Measurements since the last interval.
     pub(super) unwritten: Vec<Interval>,
     /// The last id that each kept stream gave, by the stream's name.
     pub(super) last_ids: BTreeMap<String, String>,
@@ -35,8 +36,8 @@ impl Checkpoint {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// What it has that a journal, which has intervals up to a moment, does not: all of it or, if an interval was written
-    /// after it, nothing.
+    /// Returns the intervals that a journal, which has intervals up to a moment, lacks: all of them or, if an interval was
+    /// written after the checkpoint, none.
     pub(super) fn beyond(self, written_to_ms: u64) -> Vec<Interval> {
         let is_newer = self.unwritten.iter().all(|interval| interval.from_ms >= written_to_ms);
         if is_newer { self.unwritten } else { Vec::new() }

@@ -19,19 +19,19 @@ pub struct Context(Arc<Handles>);
 /// The handles of a session.
 #[derive(Debug)]
 pub struct Handles {
-    /// What is played when.
+    /// The plan and its timing.
     pub schedule: Schedule,
     /// How workers call the gateway.
     pub calls: Calls,
     /// Where measurements go.
     pub recorder: Recorder,
-    /// What the streams have delivered.
+    /// The deliveries of the streams.
     pub deliveries: Arc<Deliveries>,
-    /// What workers know of one another's runs.
+    /// Shared knowledge of the workers about one another's runs.
     pub shared_runs: Arc<SharedRuns>,
-    /// What workers know of the streams.
+    /// Shared knowledge of the workers about the streams.
     pub shared_streams: Arc<SharedStreams>,
-    /// What workers know of the gateway.
+    /// Shared knowledge of the workers about the gateway.
     pub shared_gateway: Arc<SharedGateway>,
     /// How chaos events are injected.
     pub disturbance: Disturbance,
@@ -50,7 +50,7 @@ pub struct Disturbance {
     pub proxy: Option<Arc<FaultProxy>>,
 }
 
-/// What tells a session from others.
+/// Facts that distinguish a session from others.
 #[derive(Debug, Clone)]
 pub struct SessionFacts {
     /// The gateway.

@@ -1,4 +1,4 @@
-//! What the streams have delivered: one handle for whoever reads a stream, and for whoever plays a run.
+//! The deliveries of the streams: one handle for the readers of streams and the players of runs.
 
 use std::sync::{
     Arc,

@@ -18,7 +18,7 @@ const STEPS_US: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 /// A clock that is told in such steps, or in larger ones, times no event: these take milliseconds.
 const COARSE_US: u64 = 100_000;
 
-/// What is known of the gateway's clock.
+/// Known properties of the gateway's clock.
 #[derive(Debug, Default)]
 pub struct GatewayClock(Mutex<KnownOffset>);
 
@@ -26,7 +26,7 @@ pub struct GatewayClock(Mutex<KnownOffset>);
 struct KnownOffset {
     /// The last readings: how long each took, and the offset, microseconds.
     readings: VecDeque<(u64, i64)>,
-    /// How long the fastest of all took; none before the first.
+    /// Duration of the fastest reading of all; none before the first.
     fastest_us: Option<u64>,
     /// The steps in which the clock is told; none before the first reading.
     step_us: Option<u64>,

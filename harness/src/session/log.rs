@@ -29,7 +29,7 @@ pub const FATAL_TARGET: &str = "s2::fatal";
 const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Older log files that are kept, numbered from `.1`, the newest.
 const OLDER_FILES_MAX: usize = 5;
-/// What is logged where `S2_LOG` does not say.
+/// Log filter that applies if `S2_LOG` does not give one.
 const DEFAULT_FILTER: &str = "info";
 
 /// A log into a file. The clock is set when the scenario begins.
@@ -55,7 +55,7 @@ pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>
 /// One line of the log.
 struct LogLine {
     clock: Arc<OnceLock<Clock>>,
-    /// What is in no line.
+    /// The token, which is kept out of all lines.
     token: Option<Token>,
 }
 

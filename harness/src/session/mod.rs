@@ -80,28 +80,28 @@ use crate::{
 /// Makes the workers of a suite, each at the place where the session before left it.
 pub type Workers = fn(Suite, &ResumeState) -> Vec<Arc<dyn Worker>>;
 
-/// What a session is to play, where, and by which measure.
+/// Configuration of a session: the plan, the gateway and the folder, and the targets.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
-    /// What happens when.
+    /// The events and their times.
     pub plan: Plan,
     /// The gateway.
     pub gateway: GatewayAccess,
     /// Where everything is left.
     pub folder: RunFolder,
-    /// What the results are held against.
+    /// The targets that the results are compared with.
     pub targets: Targets,
     /// How each chaos event is brought about; by a call of the gateway's where nothing is said.
     pub levers: BTreeMap<Chaos, Lever>,
-    /// What is not judged, and why.
+    /// Parts that are not judged, each with the reason.
     pub waivers: Waivers,
     /// Settings as a reader of the journal may see them: no secrets.
     pub shown: BTreeMap<String, String>,
     /// The contract's routes that the dialect calls otherwise, each with what it calls it.
     pub routes: BTreeMap<String, String>,
-    /// Who plays it.
+    /// The function that makes the workers.
     pub workers: Workers,
-    /// What is logged, as an `EnvFilter`; `info` where there is none.
+    /// The log filter, as an `EnvFilter`; `info` if there is none.
     pub log_filter: Option<String>,
     /// Where the live page is served, if it is.
     pub live: Option<SocketAddr>,

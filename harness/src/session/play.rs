@@ -153,7 +153,9 @@ fn context(
 ) -> Context {
     let StartedSession { config, header, recorder, resumed, .. } = begun;
     let clients = config.plan.scenario.streams.count as usize;
-    let ledger = if resumed.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) }.with_room();
+    let runs_per_second = f64::from(config.plan.scenario.runs.per_minute) / 60.0 * config.plan.pace;
+    let ledger = if resumed.is_there() { Ledger::taking_over(clients) } else { Ledger::new(clients) };
+    let ledger = ledger.with_room(runs_per_second);
     let gate = Gate::default();
     let settle_ms = millis(config.plan.scenario.chaos.settle);
     // Where the gateway may still be down by our own hand, what is due waits until W6 knows.

@@ -9,9 +9,9 @@ use crate::{
     gateway::{Client, Outcome, Trouble, TroubleKind},
 };
 
-/// How long a gateway that is not ready is waited for.
+/// Maximum time to wait for a gateway that is not ready.
 const READY_LIMIT: Duration = Duration::from_secs(12);
-/// How long each of the calls before the soak may take.
+/// Maximum time of each call before the soak.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// Between tries.
 const TRY_EVERY: Duration = Duration::from_millis(500);
@@ -19,7 +19,7 @@ const TRY_EVERY: Duration = Duration::from_millis(500);
 /// Waits until the gateway is ready.
 ///
 /// # Errors
-/// What was tried, on what, and what would help.
+/// The attempts, their target and possible remedies, as text.
 pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, stop: &Stop) -> Result<(), String> {
     let url = &config.gateway.url;
     let began = clock::now();

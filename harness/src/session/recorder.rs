@@ -1,5 +1,7 @@
 //! Sums up what is measured, and writes it to the journal: intervals as they end, incidents as they happen.
 
+mod timings;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -16,12 +18,12 @@ use tokio::time::Instant;
 use super::{Stalls, StartPoint, Stop, reserve::DiskReserve};
 use crate::{
     catalog::{Phase, Workload},
-    clock::{Clock, micros},
+    clock::Clock,
     gateway::Token,
     history::History,
     journal::{
-        Buckets, Counter, EndReason, Exemplar, Finding, Gauge, GaugeSummary, Incident, Interval, LatencyHistogram,
-        OTHER_TYPES, Record, Source, Timing, TimingRecord, WriteError, Writer, clip,
+        Buckets, Counter, EndReason, Finding, Gauge, GaugeSummary, Incident, Interval, OTHER_TYPES, Record, Source,
+        Timing, WriteError, Writer,
     },
 };
 
@@ -40,7 +42,7 @@ pub struct Recorder {
     stalls: Stalls,
     /// The index of the current phase in [`Phase::ALL`]. It is set under the lock of `state`, and read without it for each event.
     phase: Arc<AtomicUsize>,
-    /// What is in nothing that is recorded.
+    /// The token, which is kept out of all records.
     token: Option<Token>,
     /// A worker that panics while it holds the lock leaves sums that are at worst one short.
     state: Arc<Mutex<RecorderState>>,
@@ -58,6 +60,8 @@ struct RecorderState {
     gateway_life: Option<String>,
     intervals: BTreeMap<Phase, Interval>,
     incidents: BTreeMap<&'static str, u32>,
+    /// Events that streams delivered since [`Recorder::read_late`] was called.
+    events_since_look: u64,
     /// The end was written: what still comes from a task that did not hear of it comes too late.
     is_over: bool,
 }
@@ -76,6 +80,7 @@ impl Recorder {
             gateway_life: None,
             intervals: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            events_since_look: 0,
             is_over: false,
         };
         let state = Arc::new(Mutex::new(state));
@@ -104,7 +109,7 @@ impl Recorder {
         &self.stalls
     }
 
-    /// How long something took between two moments, less the time in which we were not there.
+    /// Returns the time between two moments, less the time in which the harness stood still.
     #[must_use]
     pub fn between(&self, from: Instant, to: Instant) -> Duration {
         to.saturating_duration_since(from).saturating_sub(self.stalls.within(from, to))
@@ -180,47 +185,6 @@ impl Recorder {
         }
         let kind = if kinds.len() < OTHER_TYPES_MAX { kind } else { OTHER_TYPES };
         *kinds.entry(kind.to_owned()).or_default() += 1;
-    }
-
-    /// Records how long something took since its mark, less the time in which we were not there.
-    pub fn time(&self, timing: Timing, since: StartPoint, subject: &str) -> Duration {
-        let took = self.between(since.at, crate::clock::now());
-        self.time_of(timing, took, since, subject);
-        took
-    }
-
-    /// Records a duration.
-    pub fn time_of(&self, timing: Timing, took: Duration, since: StartPoint, subject: &str) {
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        self.time_in(state.interval(phase), timing, took, subject);
-    }
-
-    /// Counts an event that a stream delivered, and records its delivery time where it is known; also as `first_shown`, where no
-    /// other stream delivered it earlier.
-    pub fn delivered(&self, since: StartPoint, took: Option<Duration>, first_shown: Option<Timing>, subject: &str) {
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        let interval = state.interval(phase);
-        *interval.counters.entry(Counter::EventsDelivered).or_default() += 1;
-        let Some(took) = took else { return };
-        for timing in [Some(Timing::EventDelivery), first_shown].into_iter().flatten() {
-            self.time_in(interval, timing, took, subject);
-        }
-    }
-
-    fn time_in(&self, interval: &mut Interval, timing: Timing, took: Duration, subject: &str) {
-        let value_us = micros(took);
-        let record = interval.timings.entry(timing);
-        let record = record.or_insert_with(|| TimingRecord { histogram: LatencyHistogram::new(), worst: Vec::new() });
-        record.histogram.record(value_us);
-        let worst = &mut record.worst;
-        if worst.len() < EXEMPLARS_MAX || worst.last().is_some_and(|least| least.value_us < value_us) {
-            let place = worst.partition_point(|other| other.value_us >= value_us);
-            let (at_ms, subject) = (self.clock.now_ms(), clip(&self.hide(subject)));
-            worst.insert(place, Exemplar { at_ms, value_us, subject });
-            worst.truncate(EXEMPLARS_MAX);
-        }
     }
 
     /// Takes a sample of a gauge. What is not a finite number is no sample.
@@ -320,7 +284,7 @@ impl Recorder {
         state.from_ms = to_ms;
     }
 
-    /// What was measured since the last interval ended, as if it ended now.
+    /// Returns the measurements since the end of the last interval, as intervals that end now.
     #[must_use]
     pub fn unwritten(&self) -> Vec<Interval> {
         let to_ms = self.clock.now_ms();

@@ -1,4 +1,4 @@
-//! What the sessions that played before this one, and died, have left on record of what is still to be played.
+//! Records that the earlier sessions, which died, have left about the part of the plan that is still to be played.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::{
 /// The past of a session; an empty one where it is the first.
 #[derive(Debug, Default)]
 pub struct ResumeState {
-    /// What happened to the soak so far. Each hole in it is a life of the session that ended.
+    /// Events of the soak so far. Each hole in it is a life of the session that ended.
     pub(crate) timeline: Timeline,
     cycles: BTreeMap<Workload, Cycles>,
     last_ids: BTreeMap<String, String>,
 }
 
 impl ResumeState {
-    /// What a history leaves to be played, with the last ids of streams by the last checkpoint.
+    /// Reads from a history the part that is still to be played. The last ids of streams come from the last checkpoint.
     pub(super) fn of(history: &History, last_ids: BTreeMap<String, String>) -> Self {
         let cycles = history.totals.cycles.keys().map(|workload| (*workload, history.cycles(*workload)));
         Self { timeline: history.timeline.clone(), cycles: cycles.collect(), last_ids }
@@ -56,7 +56,7 @@ impl ResumeState {
         self.timeline.heartbeats.get(&due_ms).is_some_and(Option::is_some)
     }
 
-    /// How far a chaos event had come.
+    /// Returns the progress of a chaos event.
     pub(crate) fn chaos(&self, chaos: Chaos) -> ChaosRecord {
         self.timeline.chaos.get(&chaos).cloned().unwrap_or_default()
     }

@@ -13,7 +13,7 @@ use crate::{
     streams::{EndShown, GRACE_MS, LineComparison, Observation, RunFindings, settle_run},
 };
 
-/// What a stream of any client is called.
+/// Name for a stream of any client.
 const STREAM: &str = "of the workspace";
 
 impl Deliveries {

@@ -7,7 +7,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::streams::{Delivered, Delivery, SeenLines};
 
-/// What the streams have shown of one run.
+/// Observations of one run on the streams.
 #[derive(Debug, Default)]
 pub struct RunWatch {
     seen: Mutex<RunSeen>,

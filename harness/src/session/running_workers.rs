@@ -1,12 +1,18 @@
 //! The workers of a session, and the watch over the session itself.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{runtime::Handle, task::JoinSet, time::sleep_until};
 use tracing::{Instrument, instrument::WithSubscriber};
 
-use super::{Context, SessionConfig, Worker, supervisor::supervise};
-use crate::{clock::micros, journal::Finding};
+use super::{Context, Recorder, SessionConfig, Worker, supervisor::supervise};
+use crate::{
+    clock::{self, micros},
+    journal::Finding,
+};
+
+/// Between looks at how late the tasks run that read the workspace streams.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The workers, as they play.
 pub(super) struct RunningWorkers {
@@ -33,7 +39,7 @@ impl RunningWorkers {
         self.playing.spawn(played.in_current_span().with_current_subscriber());
     }
 
-    /// Notices when the session itself stands still.
+    /// Notices when the session itself stands still, and how late it reads the workspace streams.
     fn watch_over(&mut self, context: &Context) {
         let recorder = context.recorder.clone();
         let watch = context.recorder.stalls().clone().watch(move |stalled| {
@@ -42,5 +48,55 @@ impl RunningWorkers {
             recorder.incident(Finding::Stalled { stalled_ms });
         });
         self.watch.spawn(watch.in_current_span().with_current_subscriber());
+        let recorder = context.recorder.clone();
+        let runtime = context.stream_runtime.clone().unwrap_or_else(Handle::current);
+        self.watch.spawn_on(watch_reading(recorder), &runtime);
+    }
+}
+
+/// Looks how late a task runs on the runtime of the workspace streams: an event of theirs waits as long to be read.
+async fn watch_reading(recorder: Recorder) {
+    loop {
+        let due = clock::now() + LOOK_EVERY;
+        sleep_until(due).await;
+        recorder.read_late(due);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        journal::Timing,
+        session::tests::{config, context, short},
+    };
+
+    #[test]
+    fn a_busy_thread_of_the_streams_is_seen_to_read_late() {
+        const BUSY: Duration = Duration::from_millis(190);
+        let out = tempfile::tempdir().unwrap();
+        let streams = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let others = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        others.block_on(async {
+            let recorder = context(&config(out.path(), "http://127.0.0.1:9", &short(2))).recorder.clone();
+            streams.spawn(watch_reading(recorder.clone()));
+            let reading = recorder.clone();
+            // It leaves the thread for a moment only, as ten thousand streams do.
+            streams.spawn(async move {
+                loop {
+                    reading.delivered(reading.mark(), None, None, "run");
+                    std::thread::sleep(BUSY);
+                    tokio::task::yield_now().await;
+                }
+            });
+            let is_seen =
+                || recorder.recorded(Timing::ReadLateness).last().is_some_and(|slowest| slowest.0 >= micros(BUSY) / 4);
+            let limit = clock::now() + Duration::from_secs(30);
+            while !is_seen() {
+                assert!(clock::now() < limit, "the lateness was not seen");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        streams.shutdown_background();
     }
 }

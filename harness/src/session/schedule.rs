@@ -1,4 +1,4 @@
-//! What is played when, by which clock, and until when.
+//! The plan that is played, the clock that it follows, and the end of play.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{clock::Clock, plan::Plan};
 /// The plan of a session, and the moments at which it is played.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// What is to be played.
+    /// The plan that is to be played.
     pub plan: Arc<Plan>,
     /// The scenario's clock.
     pub clock: Clock,
@@ -21,7 +21,7 @@ pub struct Schedule {
     pub closing: CancellationToken,
     /// When this session began to play. What was due before is due then.
     pub began: Instant,
-    /// What the sessions before it have left to be played.
+    /// The part that the earlier sessions have left to be played.
     pub resumed: Arc<ResumeState>,
 }
 

@@ -1,4 +1,4 @@
-//! What workers know of the gateway: its clock, and its metrics as last scraped.
+//! Shared knowledge of the workers about the gateway: its clock, and its metrics as last scraped.
 
 use parking_lot::Mutex;
 
@@ -13,7 +13,7 @@ pub struct SharedGateway {
 }
 
 impl SharedGateway {
-    /// What is known of the gateway's clock.
+    /// Returns the known properties of the gateway's clock.
     pub const fn clock(&self) -> &GatewayClock {
         &self.clock
     }

@@ -1,4 +1,4 @@
-//! What workers know of one another's runs: who created them, which was started last.
+//! Shared knowledge of the workers about one another's runs: their owners, and the run that was started last.
 
 use std::{
     collections::{HashMap, VecDeque},

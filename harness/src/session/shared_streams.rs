@@ -1,4 +1,4 @@
-//! What workers know of the streams: how many are open, which ids they gave last, how they come to a browser.
+//! Shared knowledge of the workers about the streams: the number of open ones, their last ids, their arrival at a browser.
 
 use std::{
     collections::BTreeMap,
@@ -133,7 +133,7 @@ impl SharedStreams {
         self.log_streams_dropped.load(Ordering::Relaxed)
     }
 
-    /// How far the stream that asks as a browser does is behind the others.
+    /// Returns the delay of the stream that asks as a browser does, compared with the others.
     pub const fn as_a_browser(&self) -> &AsABrowser {
         &self.as_a_browser
     }
@@ -143,7 +143,7 @@ impl SharedStreams {
         &self.known_events
     }
 
-    /// What the gateway was seen to do with streams of runs that have not been started.
+    /// Returns the observed behaviour of the gateway with streams of runs that have not been started.
     pub const fn earliness(&self) -> &Earliness {
         &self.earliness
     }

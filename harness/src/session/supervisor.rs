@@ -17,20 +17,21 @@ const RESTARTS_MAX: u32 = 5;
 /// The delay before the first restart; doubled with each.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 
-/// What stops a session: not the gateway's misbehaviour, but the harness's inability to do its own work.
+/// Reason to stop a session: not the gateway's misbehaviour, but the harness's inability to do its own work.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Fatal(pub String);
 
 /// Plays its part of the plan. It keeps its place across restarts: what was played before a panic is not played again.
 pub trait Worker: Send + Sync + 'static {
-    /// What it is called: a workload's name, or `heartbeat`.
+    /// Returns its name: a workload's name, or `heartbeat`.
     fn name(&self) -> &'static str;
 
     /// Plays until its part of the plan is over or the session is to stop.
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>>;
 
-    /// What is still played beside it after its part of the plan is over: streams, until [`Schedule::closing`](super::Schedule::closing).
+    /// Returns the tasks that still run after its part of the plan is over: streams, until
+    /// [`Schedule::closing`](super::Schedule::closing).
     fn background_tasks(&self) -> Option<&TaskGroup> {
         None
     }
@@ -79,8 +80,8 @@ fn report_panic(context: &Context, worker: &str, count: u32, panic: &(dyn Any + 
     context.recorder.incident(Finding::WorkerPanicked { worker: worker.into(), count, message });
 }
 
-/// What a worker plays side by side: the runs of an open model, the keepers of streams. One that panics takes no other
-/// with it.
+/// Tasks that a worker runs side by side: the runs of an open model, the keepers of streams. A task that panics does not
+/// end the others.
 #[derive(Debug, Default)]
 pub struct TaskGroup {
     tracker: TaskTracker,

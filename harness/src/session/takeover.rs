@@ -13,7 +13,7 @@ use crate::{
     report::RunFolder,
 };
 
-/// What a session that died has left.
+/// State that a session that died has left.
 #[derive(Debug)]
 pub(super) struct Takeover {
     pub(super) header: Header,

@@ -20,7 +20,7 @@ pub(super) struct WatchedRuns {
     runs: Mutex<HashMap<String, Arc<RunWatch>>>,
     /// Whether runs get their ids from the gateway: a stream may show a run before its creator knows its name.
     names_are_given: bool,
-    /// What streams have shown of runs that nobody knew yet, oldest first.
+    /// Observations on streams of runs that were not known yet, oldest first.
     strangers: Mutex<VecDeque<(String, Arc<RunWatch>)>>,
 }
 

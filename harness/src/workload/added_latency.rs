@@ -85,7 +85,7 @@ fn route_of(context: &Context, number: usize) -> &str {
     calls(context).nth(number).map_or("", |call| context.calls.client.dialect().route(call))
 }
 
-/// How long it was asked to last, real time.
+/// Returns the requested duration of the added latency, in real time.
 pub(super) fn latency_lasts(context: &Context) -> Duration {
     context.schedule.clock.real(millis(context.schedule.plan.scenario.chaos.latency_duration))
 }

@@ -8,7 +8,7 @@ use crate::gateway::Exposition;
 
 /// The counter that moves with every run that is started.
 const HEARTBEAT: &str = "runs_started_total";
-/// So many runs must have been started since it last moved; it may lag behind by a few.
+/// Minimum number of runs started since the counter last moved. The counter may lag behind by a few.
 const RUNS_MIN: u64 = 3;
 /// And so much time must have passed: metrics may well be made anew only every few seconds.
 const LAG_MAX: Duration = Duration::from_secs(15);
@@ -28,7 +28,7 @@ struct LastScrape {
     at: Instant,
 }
 
-/// What must not stand still.
+/// The data that must not stand still.
 #[derive(Debug, PartialEq)]
 enum LastSeen {
     Counter(f64),

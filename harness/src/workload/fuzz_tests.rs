@@ -1,5 +1,5 @@
-//! What workloads make of what a gateway sends: histograms from scrape to scrape, a text that must not show.
-//! Whatever it is, nothing panics, and nothing is found that is not there.
+//! The findings of workloads in data that a gateway sends: histograms from scrape to scrape, a text that must not show.
+//! No data causes a panic, and nothing is found that is not there.
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib workload::fuzz` plays more of them.
 

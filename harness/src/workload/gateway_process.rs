@@ -16,8 +16,8 @@ use crate::{
     gateway::{GatewayAccess, LocalPort},
 };
 
-/// Who listens is asked again after so long, even if nothing seems to have changed: a process may have started others that
-/// listen with it.
+/// Time after which the listener is looked up again, even if nothing seems to have changed: a process may have started
+/// others that listen with it.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// The same where nobody was found: to ask takes longer than to see that nothing has changed.
 const UNSEEN_ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ pub(super) struct GatewayProcess {
     tree: ProcessTree,
     /// When it was last seen where it listens.
     seen: Option<Instant>,
-    /// What the log was last told.
+    /// The last message to the log.
     told: String,
 }
 
@@ -89,7 +89,7 @@ struct LoggedProcess {
     started: Option<u64>,
 }
 
-/// Who listens, as it was found out.
+/// The result of a listener lookup, and its time.
 #[derive(Debug)]
 struct KnownListener {
     at: Instant,

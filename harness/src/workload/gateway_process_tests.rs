@@ -105,7 +105,7 @@ fn gone() -> u32 {
     child.id()
 }
 
-/// Whom a look sees, if anybody.
+/// Returns the process that a look sees, if it sees one.
 fn seen(gateway: &mut GatewayProcess) -> Result<u32, ProcessLookup> {
     match gateway.look(&mut ProcessReader::new()) {
         ProcessLookup::Seen(view) => Ok(view.root),

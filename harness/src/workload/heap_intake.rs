@@ -1,4 +1,4 @@
-//! What a scrape shows of the heap of the gateway's runtime.
+//! The heap of the gateway's runtime, as a scrape shows it.
 
 use crate::{
     gateway::heap::Heap,

@@ -38,7 +38,7 @@ const BUCKET_SLACK: f64 = 2.0;
 /// Of several processes, a step may be so many times the greatest rate so far.
 const STEP_FACTOR: f64 = 10.0;
 
-/// What a process has counted so far.
+/// The counts of a process so far.
 #[derive(Debug, Clone)]
 pub(super) struct ProcessCounts {
     counters: BTreeMap<String, f64>,
@@ -65,7 +65,7 @@ impl ProcessCounts {
         Self { counters: BTreeMap::new(), sources }
     }
 
-    /// How far it is from here to `later`; `None` where a counter fell on the way.
+    /// Returns the distance from here to `later`; `None` if a counter fell on the way.
     fn step_to(&self, later: &Self) -> Option<f64> {
         // Of two processes one may have more samples in all, and fewer in one bucket.
         let fell = |(source, before): (&Source, &Vec<(f64, f64)>)| {
@@ -103,7 +103,7 @@ pub(super) struct Scraped {
     pub(super) mark: StartPoint,
 }
 
-/// What histograms gained, and when that was asked for.
+/// The gains of histograms, each with the time of its request.
 pub(super) type Gains = Vec<(Source, Buckets, StartPoint)>;
 
 /// The processes that answer.
@@ -320,7 +320,7 @@ const fn step_samples(source: Source) -> f64 {
     }
 }
 
-/// What each histogram gained from one scrape to a later one of the same process.
+/// Returns the gain of each histogram from one scrape to a later scrape of the same process.
 fn gained(from: &ProcessCounts, to: &ProcessCounts) -> Vec<(Source, Buckets)> {
     let known = to.sources.iter().filter_map(|(source, after)| Some((*source, from.sources.get(source)?, after)));
     known.map(|(source, before, after)| (source, tally::gained(before, after))).collect()

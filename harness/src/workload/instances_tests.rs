@@ -31,7 +31,8 @@ fn sum(gains: Gains) -> (u64, u64) {
     sums.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
 }
 
-/// What all scrapes gained: one every ten seconds, of processes with the same start, each with its fast and slow verdicts.
+/// Returns the total gain of all scrapes: one every ten seconds, of processes with the same start, each with its fast and slow
+/// verdicts.
 fn all(instances: &mut Instances, started_s: Option<f64>, scrapes: &[(u64, u64)]) -> (u64, u64) {
     let mut all = (0, 0);
     for (n, (fast, slow)) in scrapes.iter().enumerate() {

@@ -16,9 +16,9 @@ use crate::{
     session::{Context, TaskGroup},
 };
 
-/// How long a run's own log stream may take to show the end of a run that is over: as long as any stream may lag.
+/// Maximum time until a run's own log stream shows the end of a run that is over. It equals the maximum lag of any stream.
 const END_LIMIT: Duration = Duration::from_secs(10);
-/// How much longer the other streams are read: events may be written after the run's end.
+/// Additional time for which the other streams are read: events may be written after the run's end.
 const AFTERWARDS: Duration = Duration::from_millis(300);
 /// Between looks at whether all streams are back.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -30,7 +30,7 @@ pub(super) struct LeakScan {
     readers: TaskGroup,
 }
 
-/// What was found of a text that must not show.
+/// The findings about a text that must not show.
 #[derive(Debug)]
 pub(super) struct Found {
     /// Where it showed.
@@ -133,9 +133,9 @@ impl LeakScan {
         }
     }
 
-    /// What was found. Of a run that is over the log stream is read to its end, the others a little longer. One that was
-    /// refused or cut short has no end to wait for: what the gateway says of that may come a little later. What shows later is
-    /// found by a text that is [looked at](Self::look_at) then.
+    /// Returns the findings. If a run is over, its log stream is read to the end, and the other streams a little longer. A run
+    /// that was refused or cut short has no end to wait for; the messages of the gateway about it may come a little later. A text
+    /// that shows still later is found in a text that is [looked at](Self::look_at) then.
     pub(super) async fn find(&self, client: &Client, is_over: bool) -> Found {
         if is_over {
             self.wait_for_ends(client).await;
@@ -161,7 +161,7 @@ impl LeakScan {
         }
     }
 
-    /// What was found since this was asked before.
+    /// Returns the findings since the last call.
     pub(super) fn found(&self) -> Found {
         let take = |places: &Mutex<BTreeSet<String>>| std::mem::take(&mut *places.lock()).into_iter().collect();
         Found { shown: take(&self.watched.shown), unseen: take(&self.watched.unseen) }

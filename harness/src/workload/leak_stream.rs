@@ -20,14 +20,14 @@ use crate::{
 
 /// How often a run's own stream is opened again.
 const OPENINGS_MAX: u32 = 6;
-/// How long a stream stays away before that, unless its run is over first.
+/// Time for which a stream stays away before it is opened again, unless its run is over first.
 const COME_BACK_AFTER: Duration = Duration::from_millis(500);
 /// The same of a stream that was refused before its run was started.
 const TRY_AFTER_START: Duration = Duration::from_millis(100);
 /// A gateway that cuts its streams may have had something on its way the first time, and not again.
 const QUIET_MIN: u32 = 2;
 
-/// What is watched for, and what has been seen so far.
+/// The patterns that are watched for, and the findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     pub(super) patterns: SearchPatterns,
@@ -68,7 +68,7 @@ pub(super) struct LeakReader {
     pub(super) watched: Arc<Watched>,
 }
 
-/// What is known of the stream so far.
+/// The known state of the stream so far.
 #[derive(Default)]
 struct StreamProgress {
     last_id: Option<String>,

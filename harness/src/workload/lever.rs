@@ -18,15 +18,15 @@ use crate::{
 const OUTPUT_BYTES_MAX: u64 = 16 * 1024;
 /// A restart by the proxy: connections are cut, and for so long there are no new ones.
 const DARK_MS: u64 = 2_000;
-/// What the runner tells its children is none of a command's business.
+/// Variables that the runner sets for its children. Commands do not receive them.
 const NOT_FOR_COMMANDS: [&str; 4] = ["S2_ROLE", "S2_ATTACH", "S2_SUITE", "NEXTEST_RUN_ID"];
 
-/// What came of it.
+/// The outcome of a pulled lever.
 #[derive(Debug)]
 pub(super) struct Pulled {
     /// Whether it was done; none where nobody said.
     pub(super) accepted: Option<bool>,
-    /// What was done, and what came of that.
+    /// The action, and its result.
     pub(super) answer: String,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn release(context: &Context, chaos: Chaos) {
     }
 }
 
-/// What our own proxy has held back so far, where it is what adds latency; bytes.
+/// Returns the amount of data that our own proxy has held back so far, if the proxy adds the latency; bytes.
 pub(super) fn bytes_held_back(context: &Context) -> Option<u64> {
     let is_proxy = matches!(context.disturbance.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
     context.disturbance.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed.get())

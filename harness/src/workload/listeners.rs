@@ -18,7 +18,7 @@ use crate::gateway::LocalPort;
 
 /// A machine has no more listening sockets than are looked at.
 const ROWS_MAX: usize = 16_384;
-/// What `/proc/net/tcp` calls listening.
+/// Code for the listening state in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
 /// Programs that hold a port for another, which is the gateway: its memory is not theirs. What a container or a tunnel is
@@ -44,7 +44,7 @@ const HOLD_FOR_OTHERS: [&str; 18] = [
     "varnishd",
 ];
 
-/// Who listens.
+/// The result of a listener lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ListenerLookup {
     /// Nobody.
@@ -72,7 +72,7 @@ impl SocketOwner {
     }
 }
 
-/// Who listens on a port.
+/// Looks up the processes that listen on a port.
 pub(super) fn who_listens(at: &LocalPort) -> ListenerLookup {
     who_holds(&sockets(at))
 }
@@ -161,7 +161,8 @@ fn address_of(hex: &str) -> Option<IpAddr> {
     }
 }
 
-/// Who takes a connection to an address: whoever listens just there, else on every address of its kind, else on every.
+/// Returns the sockets that take a connection to an address. These listen on exactly that address, else on every address of
+/// its kind, else on every address.
 fn answering(rows: &[SocketRow], address: IpAddr) -> Vec<u64> {
     let v6: IpAddr = Ipv6Addr::UNSPECIFIED.into();
     let of_kind = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { v6 };

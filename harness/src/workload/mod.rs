@@ -1,4 +1,4 @@
-//! What is played at the gateway: one file a workload.
+//! The workloads that are played at the gateway: one file for each.
 
 mod added_latency;
 mod availability;

@@ -12,7 +12,7 @@ use crate::{
     session::{Context, FirstOpening, StreamCommand},
 };
 
-/// How long a run is followed whose stream never shows its end, beyond the time that a run may take.
+/// Additional time for which a run is followed if its stream never shows its end, beyond the maximum duration of a run.
 const BEYOND: Duration = Duration::from_secs(10);
 
 /// Follows one run after another, always the newest, until the streams are to close. An order to churn that comes between

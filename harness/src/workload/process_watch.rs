@@ -23,7 +23,7 @@ pub(super) struct ProcessWatch {
     gateway: Option<GatewayProcess>,
     own_processor: Processor,
     processor: Processor,
-    /// What the journal was told of the gateway's processes.
+    /// The last entry in the journal about the reading of the gateway's processes.
     told: Option<(u32, MemoryMeasure, bool)>,
     sockets: OwnSockets,
     /// Our own open descriptors at the last look, where the system does not tell which of them are connections.
@@ -189,7 +189,8 @@ pub(super) fn note_life(context: &Context, after: String, is_of_soak: bool) {
     }
 }
 
-/// How far a start that is told again may be off, seconds: it is worked out from when the machine was started, to the second.
+/// Maximum deviation of a start time that is reported again; seconds. It is computed from the start time of the machine, to the
+/// second.
 const SAME_START_S: f64 = 1.0;
 /// Then its fraction, where it has one, is the same.
 const SAME_FRACTION_S: f64 = 0.02;

@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use crate::{clock, session::Context};
 
-/// How long a gateway is waited for before it is given up.
+/// Maximum time to wait for a gateway before it is given up.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(120);
 /// The same, when the plan is over: a little longer than the target.
 const RECOVERY_LIMIT_AFTERWARDS: Duration = Duration::from_secs(35);
 /// Between looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What the gateway answers that is not ready; none where it is.
+/// Returns the answer of a gateway that is not ready; none if it is ready.
 pub(super) async fn not_ready(context: &Context) -> Option<String> {
     match context.calls.client.ready().await {
         Ok(answer) if context.calls.client.says_ready(&answer) => None,

@@ -12,11 +12,11 @@ use crate::{
 const PAGE_MIN: usize = 5;
 /// Versions that are searched by themselves in one look, because the list did not show them.
 const NARROW_MAX: usize = 64;
-/// What would show the hits that a search did not show.
+/// Keys of the dialect that would show the hits that a search did not show.
 const KEYS: &str = "the dialect can say how to reach the others: {page}, {offset} or {cursor} in calls.search.path, or \
                     {version} for a search of each version by itself";
 
-/// What a search listed.
+/// The list that a search returned.
 #[derive(Debug)]
 pub(super) struct Listing {
     hits: Vec<SearchHit>,

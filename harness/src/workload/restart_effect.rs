@@ -1,4 +1,4 @@
-//! What a restart is seen to do: readiness lost, streams dropped, reads of the API that fail; and when it is over.
+//! The visible effects of a restart: readiness lost, streams dropped, reads of the API that fail; and the time of its end.
 
 use std::{
     convert::Infallible,
@@ -24,7 +24,7 @@ use crate::{
 
 /// Answers in a row that make a gateway ready again: one may come from before the restart.
 const READY_IN_A_ROW: u32 = 3;
-/// How long requests are held for a restart that was accepted and has not shown.
+/// Maximum time for which requests are held for a restart that was accepted and has not shown.
 const HELD_BEFORE_EFFECT: Duration = Duration::from_secs(5);
 /// A restart, as it is looked at.
 pub(super) struct RestartLook {
@@ -34,7 +34,7 @@ pub(super) struct RestartLook {
     open_before: usize,
     reads: RestartReads,
     ready_in_a_row: u32,
-    /// What was seen first of readiness, and of the reads.
+    /// The first observed loss of readiness, and the first observed failure of the reads.
     lost: Option<String>,
     failed: Option<String>,
 }
@@ -161,7 +161,7 @@ impl RestartLook {
     }
 }
 
-/// What comes of something, and the reads are looked at meanwhile.
+/// Returns the outcome of a future. The reads are looked at meanwhile.
 async fn alongside<T>(looking: Pin<&mut impl Future<Output = Infallible>>, of: impl Future<Output = T>) -> T {
     tokio::select! {
         biased;

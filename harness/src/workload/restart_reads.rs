@@ -13,7 +13,7 @@ use crate::{catalog::CallName, clock, gateway::Answer, plan::millis, session::Co
 const FAILED_IN_A_ROW: u32 = 3;
 /// Reads in a row that must be answered before the store is back.
 const ANSWERED_IN_A_ROW: u32 = 3;
-/// How long a read may take. One that takes longer has failed.
+/// Maximum duration of a read. A read that takes longer has failed.
 const READ_LIMIT: Duration = Duration::from_secs(2);
 const READS: [CallName; 2] = [CallName::Agent, CallName::Search];
 

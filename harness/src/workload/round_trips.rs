@@ -1,4 +1,4 @@
-//! How long calls take, by the fastest of a few: what latency was added, and whether it is gone.
+//! The duration of calls, by the fastest of a few: the latency that was added, and whether it is gone.
 
 use std::time::Duration;
 

@@ -24,11 +24,11 @@ const SHOWN_POLL_MIN: Duration = Duration::from_millis(100);
 pub(super) struct Run {
     /// Its id, the gateway's word for it.
     pub(super) id: String,
-    /// What the streams show of it; `None` where too many runs are watched already.
+    /// The run as the streams show it; `None` if too many runs are watched already.
     pub(super) watch: Option<Arc<RunWatch>>,
     /// When it was due, and in which phase.
     pub(super) since: StartPoint,
-    /// How long its creation was told to wait.
+    /// The wait before its creation, as the gateway requested it.
     pub(super) waited: Duration,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn new_run(agent: &str, name: String, message: String) -> NewRun {
     NewRun { id: Uuid::new_v4().to_string(), agent: agent.to_owned(), name, message }
 }
 
-/// What came of creating a run.
+/// The outcome of the creation of a run.
 #[derive(Debug)]
 pub(super) enum Created {
     /// It was created.

@@ -13,12 +13,12 @@ use crate::{
     streams::{Difference, ShownLines},
 };
 
-/// How long a stream may take to show the end of a run that is over.
+/// Maximum time until a stream shows the end of a run that is over.
 pub(super) const LOG_GRACE: Duration = Duration::from_secs(5);
 /// The same where no other stream shows it, and a run without it has missed it.
 const END_GRACE: Duration = Duration::from_secs(10);
 
-/// What a run's own stream has shown, and whether it could show everything.
+/// The content that a run's own stream has shown, and whether it could show everything.
 #[derive(Debug, Default)]
 pub(super) struct Followed {
     pub(super) shown: ShownLines,
@@ -92,7 +92,7 @@ fn judge_end(context: &Context, run: &str, followed: &Followed, due: StartPoint)
     }
 }
 
-/// So many lines came while no connection of their run's own stream was open.
+/// Records lines that came while no connection of their run's own stream was open.
 fn not_replayed(context: &Context, lines: u64, due: StartPoint) {
     match context.calls.client.dialect().events.replay {
         Replay::No => context.recorder.add(Counter::LinesNotReplayed, lines, due),

@@ -27,7 +27,7 @@ const GAUGES: [(&str, Gauge); 2] =
 pub(super) const STARTED: &str = "process_start_time_seconds";
 const RSS: &str = "process_resident_memory_bytes";
 
-/// What was known when the metrics were asked for.
+/// Facts that were known at the request for the metrics.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScrapeContext {
     /// Runs that the gateway had accepted the start of.
@@ -39,7 +39,7 @@ pub(super) struct ScrapeContext {
     pub(super) is_collected: bool,
 }
 
-/// What scrapes have told so far.
+/// The data of all scrapes so far.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     starts: Starts,
@@ -178,8 +178,9 @@ fn record(context: &Context, gains: Gains) {
     }
 }
 
-/// What cannot be used is said once, while it stays so. A KPI that lives on one of these names lacks it. A series that
-/// comes twice is wrong whatever it is of; a number that is none may be right where nobody asks for it.
+/// Reports unusable metrics, once while they stay unusable. A KPI that uses one of these names lacks it. A duplicate series is
+/// wrong for any metric, and is always reported. Any other fault is reported only if a KPI uses the metric: a value that is not a
+/// number may be right elsewhere.
 fn tell_unusable(context: &Context, exposition: &Exposition, state: &mut Intake, mark: StartPoint) {
     let told = std::mem::replace(&mut state.unusable, exposition.unusable.keys().cloned().collect());
     let is_news = |name: &str, why: &Unusable| !told.contains(name) && (*why == Unusable::Twice || is_asked_for(name));

@@ -2,8 +2,8 @@
 
 use crate::journal::Buckets;
 
-/// What a histogram gained from one scrape to the next; cumulative counts by upper bound. One that fell was reset by a restart
-/// that did not show: all it holds was gained since.
+/// Returns the gain of a histogram from one scrape to the next; cumulative counts by upper bound. A histogram that fell was reset
+/// by a restart that did not show: its whole content was gained since.
 pub(super) fn gained(before: &[(f64, f64)], now: &[(f64, f64)]) -> Buckets {
     let same_bounds = before.len() == now.len() && before.iter().zip(now).all(|(a, b)| a.0 == b.0);
     let fell = !same_bounds || before.iter().zip(now).any(|(before, now)| now.1 < before.1);

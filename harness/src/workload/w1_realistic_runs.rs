@@ -25,7 +25,7 @@ use crate::{
 /// if that is more.
 const MADE_UP_MIN: Duration = Duration::from_secs(5);
 
-/// How long a session that takes over waits for its streams before its first run.
+/// Maximum time for which a session that takes over waits for its streams before its first run.
 const STREAMS_BACK_LIMIT: Duration = Duration::from_secs(1);
 /// Between looks.
 const STREAMS_BACK_EVERY: Duration = Duration::from_millis(10);
@@ -191,7 +191,7 @@ async fn under_way(
 /// A run that was started.
 struct Played {
     ending: Ending,
-    /// What the gateway answered when it was last looked at.
+    /// The answer of the gateway to the last look at the run.
     last: Option<Answer>,
     /// From when on a user waited.
     due: StartPoint,

@@ -13,7 +13,7 @@ use crate::{
     session::{Context, Fatal, ResumeState, StreamCommand, StreamSpec, TaskGroup, Worker, keep},
 };
 
-/// How long a churn waits for its streams to come back before it is over without them.
+/// Maximum time for which a churn waits for its streams to come back. After that, it is over without them.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same where streams are of single runs, and there may be none at the moment.
 const NEXT_RUN_TIMEOUT: Duration = Duration::from_secs(90);

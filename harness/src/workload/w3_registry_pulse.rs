@@ -26,7 +26,7 @@ use crate::{
     session::{Call, Context, Fatal, ResumeState, Sent, StartPoint, TaskGroup, Worker},
 };
 
-/// How long a version is searched. Three times the target, so that a late one is told from a lost one.
+/// Maximum time for which a version is searched. It is three times the target, to distinguish a late version from a lost one.
 const SEARCH_LIMIT: Duration = Duration::from_secs(30);
 /// Between searches.
 const SEARCH_EVERY: Duration = Duration::from_millis(200);
@@ -44,7 +44,7 @@ pub(super) struct RegistryPulse {
     registry: Arc<Registry>,
 }
 
-/// What the pulses know of the registry.
+/// The state of the registry, as the pulses know it.
 #[derive(Debug, Default)]
 struct Registry {
     /// Versions that were found, by the number of their pulse.
@@ -204,7 +204,7 @@ fn named_by_the_gateway(context: &Context, answer: &Answer) -> Option<String> {
     }
 }
 
-/// What became of a manifest whose signature does not match.
+/// The outcome of a manifest whose signature does not match.
 struct Tampered {
     version: String,
     is_refused: bool,
@@ -290,7 +290,7 @@ async fn may_try_again(context: &Context, attempt: u32) -> bool {
 struct NotFound {
     /// Why it may be there all the same.
     unclear: Option<String>,
-    /// What the last search answered.
+    /// The answer to the last search.
     answer: String,
 }
 

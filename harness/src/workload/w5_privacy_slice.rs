@@ -30,7 +30,7 @@ const CANARIES_LIMIT: Duration = Duration::from_secs(15);
 const TRIES_MAX: u32 = 3;
 /// Between tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// What a gateway answers of a run that it does not have any more.
+/// Status of an answer about a run that the gateway does not have any more.
 const GONE: u16 = 404;
 
 /// W5.

@@ -63,7 +63,7 @@ impl Worker for LightChaos {
     }
 }
 
-/// How far an event has come when a session begins with it.
+/// The stage of an event when a session begins with it.
 #[derive(Debug)]
 enum EventStage {
     /// It is to be injected.

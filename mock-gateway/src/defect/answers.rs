@@ -1,5 +1,5 @@
-//! What defects and habits do to answers: their coding, their size, the connection that they come by, the clock and the metrics
-//! that they tell.
+//! Effects of defects and habits on answers: their coding, their size, the connection that they come by, the clock and the
+//! metrics that they report.
 
 use std::io::Write;
 
@@ -23,8 +23,8 @@ const OK_WITH_ERROR_SHARE: f64 = 0.05;
 /// One run in so many has a large record.
 const LARGE_RECORD_EVERY: u128 = 10;
 const LARGE_RECORD_BYTES: usize = 1_200_000;
-/// What a compressor of streams holds back. It is some seconds of the events of a compressed soak, and minutes of those of a
-/// quiet workspace.
+/// Bytes that a compressor of streams holds back. They are some seconds of the events of a compressed soak, and minutes of
+/// the events of a quiet workspace.
 const HELD_BACK_BYTES: usize = 16 * 1024;
 
 impl Faults {
@@ -131,7 +131,7 @@ impl Gzip {
         Self { encoder: GzEncoder::new(Vec::new(), Compression::fast()), held_back, held: 0 }
     }
 
-    /// What names the coding in an answer's head.
+    /// Names the coding in an answer's head.
     pub(crate) fn name_in(headers: &mut HeaderMap) {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));

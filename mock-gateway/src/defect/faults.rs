@@ -1,6 +1,5 @@
-//! What each defect does, how often and how much; those of streams are in `streams` and `telling`, further ones in
-//! `lapses`. Asked by one line where the behaviour is; without defects every answer is the healthy one, and nothing is
-//! drawn.
+//! Effect, frequency and size of each defect. Defects of streams are in `streams` and `telling`, further ones in `lapses`.
+//! The code of a behaviour asks in one line. Without defects every answer is the healthy one, and nothing is drawn.
 
 #[cfg(test)]
 use std::sync::Arc;
@@ -99,7 +98,7 @@ impl Turn {
     }
 }
 
-/// What a run was given, where it should not show.
+/// Input of a run, in places where it should not show.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Slips {
     pub(crate) log: Option<String>,
@@ -217,7 +216,7 @@ impl Faults {
         }
     }
 
-    /// How long the judge takes that would have taken `healthy`.
+    /// Returns the time that the judge takes. Without defects it is `healthy`.
     pub(crate) fn judge_takes(&self, healthy: Duration) -> Duration {
         let steady = if self.has(Defect::SlowButSteady) { STEADY_JUDGE } else { healthy };
         if self.strikes(Defect::SlowJudge, SLOW_JUDGE_SHARE) { SLOW_JUDGE } else { steady }
@@ -313,7 +312,7 @@ impl Faults {
         if self.has(Defect::SlowRecovery) { SLOW_RECOVERY } else { healthy }
     }
 
-    /// How long latency lasts that was asked for; none when it is not applied at all.
+    /// Returns the duration of latency that was asked for; none if it is not applied at all.
     pub(crate) fn latency_lasts(&self, asked: Duration) -> Option<Duration> {
         if self.has(Defect::LatencyNotApplied) {
             return None;

@@ -8,7 +8,7 @@ use crate::event::Channel;
 
 /// From a run's end to the end of its own stream.
 const CLOSED_AFTER_END: Duration = Duration::from_millis(5);
-/// How long a rotated stream lives: short enough that streams of a compressed soak, which are churned every few seconds,
+/// Lifetime of a rotated stream. It is short enough that streams of a compressed soak, which are churned every few seconds,
 /// come to that age.
 const ROTATED_STREAM_LIFE: Duration = Duration::from_secs(8);
 const PING_EVERY: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(crate) enum AfterEnd {
 pub(super) struct LargeLines(AtomicU32);
 
 impl Faults {
-    /// What becomes of a run's own stream when the run is over.
+    /// Returns the behaviour of a run's own stream when the run is over.
     pub(crate) fn after_end(&self) -> AfterEnd {
         if self.has(Defect::ClosedAfterEnd) {
             AfterEnd::Closes(CLOSED_AFTER_END)
@@ -48,7 +48,7 @@ impl Faults {
         self.has(Defect::NoContentAfterEnd)
     }
 
-    /// How long a stream lives that is rotated.
+    /// Returns the lifetime of a stream that is rotated.
     pub(super) fn rotates_after(&self) -> Option<Duration> {
         self.has(Defect::RotatedStreams).then_some(ROTATED_STREAM_LIFE)
     }

@@ -15,13 +15,13 @@ const BREATH: Duration = Duration::from_millis(100);
 /// Full collections come so often.
 const COLLECTION_BREATHS: usize = 20;
 const LIVE_BYTES: usize = 8 << 20;
-/// What the heap takes from the system in a minute, where nobody makes it collect earlier.
+/// Memory that the heap takes from the system in a minute, if nothing makes it collect earlier.
 const LAZY_BYTES_A_MINUTE: usize = 24 << 20;
-/// What a runtime takes in its first minute.
+/// Memory that a runtime takes in its first minute.
 const WARM_UP_BYTES_A_MINUTE: usize = 40 << 20;
-/// What is held in use in a minute, below the garbage.
+/// Memory that comes into use in a minute and is held, below the garbage.
 const LEAK_BYTES_A_MINUTE: usize = 16 << 20;
-/// What the heap of a gateway that leaks below its garbage has taken from the system at once.
+/// Memory that the heap of a gateway that leaks below its garbage has taken from the system at once.
 const ROOMY_BYTES: usize = 48 << 20;
 const BREATHS_A_MINUTE: usize = 600;
 

@@ -1,4 +1,4 @@
-//! What defects do to runs, the registry, privacy, clocks and restarts, beyond failing or being slow.
+//! Effects of defects on runs, the registry, privacy, clocks and restarts, beyond failures and slowness.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -46,7 +46,7 @@ const VERSION_LACKS: usize = 3;
 const CHAOS_LEAKS: usize = 64;
 const CHAOS_LEAKED_SOCKETS: usize = 4;
 
-/// What a gateway with defects remembers.
+/// State that a gateway with defects remembers.
 #[derive(Default)]
 pub(super) struct Past {
     restarted: Mutex<Option<Instant>>,
@@ -102,7 +102,7 @@ impl Faults {
         }
     }
 
-    /// What was remembered, as a metric.
+    /// Returns the remembered message, as a metric.
     pub(super) fn last_message(&self) -> String {
         let message = self.past.message.lock().expect("no holder panics");
         message.as_ref().map_or_else(String::new, |message| format!("run_last_info{{message={message:?}}} 1\n"))
@@ -216,7 +216,7 @@ impl Faults {
         path == "/ready" || !self.has(Defect::LatencyReadyOnly)
     }
 
-    /// How long after it was accepted a restart of the gateway begins.
+    /// Returns the time from the acceptance of a restart of the gateway to its beginning.
     pub(crate) fn restart_delay(&self, healthy: Duration) -> Duration {
         if self.has(Defect::DrainFirst) { DRAIN_FIRST } else { healthy }
     }
@@ -226,7 +226,7 @@ impl Faults {
         self.has(Defect::UnnoticedRestart)
     }
 
-    /// How long the store is away when it restarts; `healthy` unless nothing but the API shows it.
+    /// Returns the time for which the store is away when it restarts; `healthy` unless only the API shows the outage.
     pub(crate) fn store_downtime(&self, healthy: Duration) -> Duration {
         if self.hides_outage() { HIDDEN_OUTAGE } else { healthy }
     }

@@ -1,4 +1,4 @@
-//! What grows: memory and descriptors that are real, and counts that nobody takes back.
+//! Growing resources: memory and descriptors that are real, and counts that are never taken back.
 
 use std::future::pending;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use crate::core::Core;
 
 const LEAKED_BYTES: usize = 64 << 10;
 
-/// What was left behind for as long as the gateway lives. Without bound, which is what makes it a leak.
+/// Resources that are left behind for as long as the gateway lives. They have no bound, so they are leaks.
 #[derive(Default)]
 pub(super) struct Leaks {
     memory: Mutex<Vec<Vec<u8>>>,

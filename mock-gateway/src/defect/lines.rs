@@ -1,4 +1,4 @@
-//! What defects and oddities do to the log lines of a run: on its streams, and in its record.
+//! Effects of defects and oddities on the log lines of a run: on its streams, and in its record.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl Faults {
         self.strikes(Defect::NoEnd, NO_END_SHARE)
     }
 
-    /// How long after its end a run's end is told.
+    /// Returns the time from a run's end to the event that reports it.
     pub(crate) fn end_told_after(&self) -> Option<Duration> {
         self.has(Defect::LateEnd).then_some(LATE_END)
     }

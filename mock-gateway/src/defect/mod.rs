@@ -56,7 +56,7 @@ macro_rules! defects {
                 }
             }
 
-            /// What it does, in one line.
+            /// Returns its effect, in one line.
             pub const fn does(self) -> &'static str {
                 match self {
                     $(Self::$defect => $defect_does,)*

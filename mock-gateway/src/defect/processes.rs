@@ -20,7 +20,7 @@ pub(crate) const PROCESSES: usize = 4;
 const OLDER_S: u64 = 60;
 const MORE_BYTES: u64 = 9_000_000;
 const MORE_FDS: u64 = 7;
-/// What each of several workers had counted before: verdicts of 10 ms, and of 1 s.
+/// Counts that each of several workers had before: verdicts of 10 ms, and of 1 s.
 const HAD_COUNTED: [(usize, usize); PROCESSES] = [(10, 40), (900, 3), (55, 12), (300, 0)];
 /// A worker of a size that is usual for one, and how much of it the leaking one gains in how long.
 const WORKER_BYTES: u64 = 60_000_000;
@@ -52,7 +52,7 @@ impl Faults {
         self.whose_turn(&self.turns.telling)
     }
 
-    /// What is counted elsewhere, as a process sees it.
+    /// Returns the values that are counted elsewhere, as a process sees them.
     pub(crate) fn seen_by(&self, process: usize, mut gauges: Gauges) -> Gauges {
         let processes = self.processes();
         if processes == 1 {
@@ -79,7 +79,7 @@ impl Faults {
         gauges
     }
 
-    /// What the processes had counted before the gateway was asked for the first time.
+    /// Adds the counts that the processes had before the gateway was asked for the first time.
     pub(crate) fn had_counted(&self, metrics: &[Metrics; PROCESSES]) {
         if self.has(Defect::SeveralWorkers) {
             for (process, (fast, slow)) in metrics.iter().zip(HAD_COUNTED) {

@@ -1,4 +1,4 @@
-//! What defects do to streams and to the events on them.
+//! Effects of defects on streams and on the events on them.
 
 use std::future::pending;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const LATE_WRITE: Duration = Duration::from_millis(200);
 const DROPPED_STREAM_LIFE: Duration = Duration::from_secs(20);
 
 const ID_HOLE_MAX: u64 = 6;
-/// How long every write takes of a gateway that is slow but steady.
+/// Duration of every write of a gateway that is slow but steady.
 const STEADY_WRITE: Duration = Duration::from_millis(120);
 const BURST_INTERVAL: Duration = Duration::from_millis(100);
 const FREQUENT_KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub(super) struct Writes {
     late: u64,
 }
 
-/// What becomes of an event on its way to the streams that hear it.
+/// Treatment of an event on its way to the streams that hear it.
 pub(crate) struct Delivery {
     /// How often each of them gets it.
     pub(crate) copies: usize,
@@ -61,7 +61,7 @@ impl Delivery {
 /// When the gateway itself ends a stream, if at all.
 pub(crate) struct Ending {
     at: Option<Instant>,
-    /// What is cut then; without it, the stream ends in good order.
+    /// The connection that is cut then; without it, the stream ends in good order.
     cut: Option<CancellationToken>,
 }
 

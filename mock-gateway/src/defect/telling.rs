@@ -1,4 +1,4 @@
-//! What defects do to the order, the reach and the words of what streams tell.
+//! Effects of defects on the order, the reach and the words of the events on streams.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const MIXED_RUNS_SHARE: f64 = 0.2;
 const SILENT_STREAMS_FROM: Duration = Duration::from_secs(30);
 const UNSEEN_WRITE: Duration = Duration::from_millis(400);
 
-/// What a stream hears beyond what it was opened for.
+/// Events that a stream hears beyond those that it was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     Own,
@@ -56,7 +56,7 @@ impl Faults {
         is_silent || (self.has(Defect::SilentAfterRestart) && !is_of_run && self.since_restart().is_some())
     }
 
-    /// How long a write took by the histogram.
+    /// Returns the duration of a write by the histogram.
     pub(crate) fn told_write(&self, took: Duration) -> Duration {
         let is_a_lie = self.has(Defect::LyingHistogram) || self.has(Defect::StallingWrites);
         if is_a_lie { Duration::ZERO } else { took }

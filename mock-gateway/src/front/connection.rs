@@ -23,7 +23,7 @@ use crate::defect::Faults;
 #[derive(Clone)]
 pub(crate) struct ConnectionCut(pub(crate) CancellationToken);
 
-/// What the connections of a port have in common.
+/// Parts that the connections of a port have in common.
 #[derive(Clone)]
 pub(super) struct Served {
     pub(super) router: Router,

@@ -20,7 +20,7 @@ use crate::core::Core;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
-/// How long connections get to finish what they are at, when the gateway closes.
+/// Time for connections to finish their current work when the gateway closes.
 const CLOSING_GRACE: Duration = Duration::from_secs(2);
 
 /// How often, and how long, coming back to one's own port is tried.

@@ -35,7 +35,7 @@ const PRIORITY_LAST: u8 = u8::MAX;
 /// Idle connections kept to the stubs' server.
 const IDLE_CONNECTIONS_MAX: usize = 8;
 
-/// What became of a request that was shown to the stubs.
+/// The outcome of a request that was shown to the stubs.
 pub(crate) enum Stubbed {
     Answered(Response),
     /// No stub matched: for the built-in routes.

@@ -10,7 +10,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
-/// What a connection begins with, and what a client has to trust for that.
+/// The acceptor that a connection begins with, and the certificate that a client has to trust for that.
 pub(crate) struct Tls {
     pub(crate) acceptor: TlsAcceptor,
     /// The certificate, as a file has it.

@@ -21,7 +21,7 @@ use crate::numbering::Numbering;
 /// Between looks at whether a run is over.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// What a stream is of.
+/// Subject of a stream.
 pub(super) struct OfRun {
     /// One run, or none where it is a workspace's.
     pub(super) run: Option<Arc<str>>,
@@ -29,7 +29,7 @@ pub(super) struct OfRun {
     pub(super) channel: Channel,
 }
 
-/// What a stream's body is made from. It goes when the body goes: at the client's leaving, or at ours.
+/// Source of a stream's body. It is dropped with the body: when the client leaves, or when the gateway ends the stream.
 pub(super) struct Feed {
     core: Arc<Core>,
     subscription: Subscription,

@@ -63,7 +63,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .with_state(core)
 }
 
-/// What stands before every call: stubs, which win over all else; the token; the store; added latency.
+/// Applies the layers before every call: stubs, which win over all else; the token; the store; added latency.
 async fn gate(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
     // Latency is that of the moment of arrival, so the call that asks for it is itself answered at once.
     let latency = core.chaos.latency().filter(|_| core.faults.slows(request.uri().path()));

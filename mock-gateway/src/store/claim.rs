@@ -22,7 +22,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 const SCRIPT: &str = include_str!("commit.lua");
 
-/// What has become of the claim.
+/// State of the claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// All that was acknowledged is there.

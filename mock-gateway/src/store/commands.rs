@@ -8,7 +8,7 @@ use crate::change::{Change, Outcome};
 use crate::event::{Channel, Event};
 use crate::runs::{Run, Runs, Status};
 
-/// What is written as one: either all of it or nothing.
+/// Commands that are written as one: either all of them or none.
 #[derive(Default)]
 pub(super) struct Commands(Vec<Cmd>);
 
@@ -37,7 +37,7 @@ impl Commands {
         self.0.push(std::mem::take(command));
     }
 
-    /// What a change needs.
+    /// Returns the commands that a change needs.
     pub(super) fn of_change(change: &Change, runs: &Runs, keys: &Keys) -> Self {
         let mut commands = Self::default();
         let status = |run, status| std::mem::take(cmd("HSET").arg(keys.run(run)).arg("status").arg(json(&status)));
@@ -75,7 +75,7 @@ impl Commands {
         commands
     }
 
-    /// What keeps an event, and forgets the oldest one beyond the capacity.
+    /// Returns the commands that keep an event, and that forget the oldest one beyond the capacity.
     pub(super) fn of_event(event: &Event, capacity: usize, keys: &Keys) -> Self {
         let mut commands = Self::default();
         let mut add = cmd("XADD");
@@ -90,7 +90,7 @@ impl Commands {
         commands
     }
 
-    /// What keeps a run that has not ended, whatever was kept of it before.
+    /// Returns the commands that keep a run that has not ended. They replace the data that was kept of it before.
     pub(super) fn of_run(run: &Run, keys: &Keys) -> Self {
         let mut commands = Self::default();
         commands.push(cmd("DEL").arg(keys.run(&run.id)).arg(keys.run_logs(&run.id)));

@@ -1,4 +1,4 @@
-//! What is kept under which name.
+//! Names under which data is kept.
 
 /// The names of all keys, each with the gateway's prefix.
 #[derive(Clone)]

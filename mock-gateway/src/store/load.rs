@@ -15,7 +15,7 @@ use crate::workspaces::Privacy;
 /// Runs that are asked for at a time.
 const RUNS_AT_A_TIME: usize = 64;
 
-/// What is kept.
+/// The data that is kept.
 pub(crate) struct Loaded {
     /// The ended ones from the oldest to the newest.
     pub(crate) runs: Vec<Run>,

@@ -56,10 +56,10 @@ pub(crate) use link::State;
 pub use open::OpenError;
 pub(crate) use open::{Opened, open};
 
-/// How long a caller waits for its change to be lasting.
+/// Maximum time that a caller waits for its change to be lasting.
 const CALLER_WAITS_MAX: Duration = Duration::from_millis(1_500);
 
-/// How long it still waits when the gateway closes.
+/// Maximum time that it still waits when the gateway closes.
 const CLOSING_CALLER_WAITS_MAX: Duration = Duration::from_millis(400);
 
 /// The store cannot be reached, or not in time.

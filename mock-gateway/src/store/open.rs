@@ -16,7 +16,7 @@ use super::writer::Writer;
 use super::{Redis, Store};
 use crate::config::Config;
 
-/// How long a starting gateway waits for its Redis.
+/// Maximum time that a starting gateway waits for its Redis.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -38,10 +38,10 @@ pub enum OpenError {
     Absent {
         /// Where it was tried.
         address: String,
-        /// What was said there last.
+        /// The last error there.
         reason: String,
     },
-    /// What is there was kept by something else.
+    /// The data there was kept by something else.
     #[error(
         "what the Redis at {address} keeps is not what this gateway would: {reason}; delete the keys that begin with \
          \"{prefix}:\", or keep its state under another prefix"

@@ -1,4 +1,4 @@
-//! What runs and privacy settings look like in Redis: texts, so that they can be read there by anyone.
+//! Form of runs and privacy settings in Redis: texts, so that anyone can read them there.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::defect::Slips;
 use crate::runs::{LogLine, Run, Status};
 use crate::workspaces::Privacy;
 
-/// What is kept is none of ours, or of another version.
+/// The data that is kept is not from a mock gateway, or is of another version.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
     #[error("it has no field {0:?}")]

@@ -27,7 +27,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(100);
 /// Between two attempts to connect: from the shortest, doubled up to the longest.
 const RECONNECT_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
-/// How long Redis gets to take what still waits when the gateway's front has closed.
+/// Time for Redis to take the changes that still wait when the gateway's front has closed.
 const DRAIN_MAX: Duration = Duration::from_millis(500);
 
 /// Writes what it is handed, until the gateway closes.
@@ -36,7 +36,7 @@ pub(crate) struct Writer {
     link: Arc<Link>,
     queue: mpsc::Receiver<Write>,
     connection: MultiplexedConnection,
-    /// What is being written. It stays the same until it is written: a commit is sent again as it was.
+    /// Changes that are being written. They stay the same until they are written: a commit is sent again as it was.
     batch: Vec<Stamped>,
 }
 

@@ -13,7 +13,7 @@ pub struct Codes {
     pub statuses: BTreeMap<String, u16>,
 }
 
-/// What an answer's code says.
+/// The meaning of the code in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeSays {
     /// Nothing: the status stands.
@@ -30,7 +30,7 @@ pub enum CodeSays {
 }
 
 impl Codes {
-    /// What the code in a body says.
+    /// Reads the code in a body and returns its meaning.
     #[must_use]
     pub fn read(&self, body: &[u8]) -> CodeSays {
         if self.code.is_empty() {

@@ -1,4 +1,4 @@
-//! How far a gateway goes where the contract leaves it open.
+//! Limits of a gateway in matters that the contract leaves open.
 
 use std::time::Duration;
 

@@ -37,7 +37,7 @@ pub struct Spec {
     pub path: Template,
     /// Headers of its own, beyond those of every call.
     pub headers: Vec<(HeaderName, Template)>,
-    /// What is sent, if anything.
+    /// The body of the request, if there is one.
     pub body: Option<Value>,
     /// Statuses that mean that all is well.
     pub yes: Vec<u16>,
@@ -54,7 +54,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// What a pointer of the answer leads to. A pointer that the dialect does not have leads nowhere.
+    /// Returns the value that a pointer of the answer leads to. A pointer that the dialect does not have leads nowhere.
     #[must_use]
     pub fn find<'a>(&self, pointer: &str, answer: &'a Value) -> Option<&'a Value> {
         answer.pointer(self.pointers.get(pointer)?)
@@ -74,7 +74,7 @@ pub struct Habits {
     pub refuses_personal_data: bool,
 }
 
-/// What is known of a call.
+/// Knowledge about a call: whether and how the gateway has it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Has {
     /// The gateway has it.
@@ -100,7 +100,7 @@ pub struct Events {
     pub message: String,
     /// How a run ended.
     pub status: String,
-    /// How long a verdict or decision took.
+    /// Duration of a verdict or decision.
     pub duration_ms: String,
     /// A unit of that, in milliseconds.
     pub duration_unit_ms: f64,
@@ -136,7 +136,7 @@ impl Events {
     }
 }
 
-/// What an event is.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// A log line.
@@ -178,7 +178,7 @@ pub enum RunState {
     Failure,
 }
 
-/// What the metrics look like.
+/// The format and the names of the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricNames {
     /// Whether they are JSON, and names are pointers into it.
@@ -192,7 +192,7 @@ pub struct MetricNames {
 /// How a gateway spells the contract.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dialect {
-    /// What it is called: `4runr`, or the file.
+    /// Its name: `4runr`, or the file.
     pub name: String,
     /// Headers of every call.
     pub headers: Vec<(HeaderName, Template)>,
@@ -204,7 +204,7 @@ pub struct Dialect {
     pub refused_states: BTreeSet<String>,
     /// Codes in answers.
     pub codes: Codes,
-    /// How far the gateway goes where the contract leaves it open.
+    /// Limits of the gateway in matters that the contract leaves open.
     pub limits: Limits,
     /// Events of streams.
     pub events: Events,

@@ -110,7 +110,7 @@ impl Default for Paging {
 }
 
 impl Paging {
-    /// What is put into the places of a page: how many came before it, in pages and in hits, and the cursor to it.
+    /// Returns the values for the places of a page: number of pages and of hits before it, page size, and the cursor to it.
     #[must_use]
     pub fn fill(&self, pages_before: u32, hits_before: usize, cursor: &Value) -> [(&'static str, Value); 4] {
         [

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// What is put into the places of a template: text, or a number or truth value where JSON has one of these.
+/// Values for the places of a template: text, or a number or truth value where JSON has one of these.
 pub type Fill<'a> = [(&'a str, Value)];
 
 /// Whether a path names where it is itself: a call may be on another port than the gateway.

@@ -1,4 +1,4 @@
-//! What cannot be judged at a gateway, because it does not have what that needs.
+//! Parts of a soak that cannot be judged at a gateway, because the gateway lacks something that they need.
 
 use super::{Dialect, Has};
 use crate::catalog::CallName;
@@ -18,7 +18,7 @@ const WORKLOADS: [(Workload, &[CallName]); 3] = [
 ];
 
 impl Dialect {
-    /// What cannot be judged, and why; `process_is_known` where the gateway's process can be looked at.
+    /// Returns the parts that cannot be judged, with the reasons. `process_is_known`: the gateway's process can be looked at.
     #[must_use]
     pub fn unsupported(&self, process_is_known: bool) -> Unsupported {
         let workspace_stream = self.absence(LogsStream).is_some();

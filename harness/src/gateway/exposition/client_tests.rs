@@ -1,10 +1,10 @@
-//! What client libraries of six languages write, as they wrote it: each file was captured from the library that its name
-//! names. Every one of them counts the same runs, streams and verdicts.
+//! The unchanged output of client libraries of six languages. Each file was captured from the library that its name names.
+//! All of them count the same runs, streams and verdicts.
 
 use super::*;
 
-/// What all of them say: five runs in two series, five streams in two series, a judge that took 0.05 s once and 0.7 s once.
-/// No line is unread, and nothing but the names given is unusable.
+/// Checks the content of all files: five runs in two series, five streams in two series, a judge that took 0.05 s once and
+/// 0.7 s once. No line is unread. Only the given names are unusable.
 fn check(text: &str, unusable: &[&str]) {
     let read = Exposition::read(text).unwrap();
     assert_eq!(UnreadLines::default(), read.unread);

@@ -16,7 +16,7 @@ use super::{
 /// Metrics that are known to be unusable. Of further ones, nothing is said.
 const UNUSABLE_MAX: usize = 256;
 
-/// What was read so far.
+/// The metrics read so far.
 #[derive(Debug, Default)]
 pub(super) struct Families<'a> {
     /// With the same key every time: what is read twice is the same, to the last digit of a sum.
@@ -96,7 +96,7 @@ impl<'a> Families<'a> {
         }
     }
 
-    /// What can be taken of all that was read.
+    /// Returns the usable part of all metrics that were read.
     pub(super) fn finish(mut self) -> Exposition {
         let mut read = Exposition::default();
         for (name, series) in std::mem::take(&mut self.buckets) {

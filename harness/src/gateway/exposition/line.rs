@@ -12,7 +12,7 @@ use super::number;
 /// Labels of one sample. With more, the line is refused: no client library has a tenth of them.
 const LABELS_MAX: usize = 256;
 
-/// What a line is.
+/// The kind of a line, with its content.
 #[derive(Debug, PartialEq)]
 pub(super) enum SampleLine<'a> {
     /// Blank, or a comment that says nothing about types.
@@ -203,7 +203,7 @@ fn read_labels<'a>(rest: &mut Cursor<'a>, name: &mut Option<Cow<'a, str>>) -> Re
     Ok(labels)
 }
 
-/// What follows a value: nothing, a timestamp, an exemplar, or both. Exemplars are of no use here.
+/// Reads the rest of a line after the value: nothing, a timestamp, an exemplar, or both. Exemplars are of no use here.
 fn read_timestamp(rest: &mut Cursor<'_>) -> Result<Option<f64>, &'static str> {
     rest.skip_blanks();
     if rest.0.is_empty() || rest.0.starts_with('#') {
@@ -216,7 +216,7 @@ fn read_timestamp(rest: &mut Cursor<'_>) -> Result<Option<f64>, &'static str> {
     if is_over { Ok(Some(timestamp)) } else { Err("text after the timestamp") }
 }
 
-/// What is left of a line.
+/// The unread rest of a line.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {

@@ -15,7 +15,7 @@ fn value(text: &str, name: &str) -> Option<f64> {
     values(text).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-/// What is said of the only line of a text that cannot be read.
+/// Returns the message about the only line of a text that cannot be read.
 fn unread(text: &str) -> String {
     let text = format!("{text}\nanother 1\n");
     let read = Exposition::read(&text).unwrap();

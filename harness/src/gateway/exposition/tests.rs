@@ -1,4 +1,4 @@
-//! What is taken of samples that were read, and what is said of the others.
+//! The values taken from samples that were read, and the messages about the others.
 
 use std::collections::BTreeMap;
 

@@ -50,7 +50,7 @@ pub struct UnreadLine {
     pub number: usize,
     /// Its beginning.
     pub text: String,
-    /// What is wrong with it.
+    /// The fault of the line.
     pub why: &'static str,
 }
 

@@ -3,13 +3,13 @@
 use crate::{
     catalog::{HarnessCheck, Kpi, Unit, Workload},
     history::{History, Scope, limit_us},
-    journal::{Counter, Timing},
+    journal::Counter,
     judge::{
         Judged, Judgement, Note, Reason, Targets,
         kpi::{
             case::Case,
             latency,
-            lateness::{self, Lateness, as_ms},
+            lateness::{self, LatePart, Lateness, as_ms},
             missing_samples,
             quantiles::{first_over, worst_over},
         },
@@ -77,40 +77,60 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
         found.value = None;
         return missing_samples::into_judgement(found, plan, history);
     }
-    let (p99_ms, starts) = (lateness.at_ms(0.99), lateness.starts());
+    let (p99_ms, starts) = (lateness.at_ms(LatePart::Starts, 0.99), lateness.starts());
     found.evidence.notes.push(Note::StartLateness { p99_ms, starts });
     found.evidence.notes.extend(lateness.note());
+    found.evidence.notes.extend(lateness.note_of_reading());
     found.evidence.notes.extend(history.timeline.stalls.iter().map(lateness::stood_still));
-    found.fault = harm(plan, targets, history);
-    if found.fault.is_some() && !targets.start_lateness().is_met_by(p99_ms) {
+    let Some((part, fault)) = harm(plan, targets, history) else {
+        return missing_samples::into_judgement(found, plan, history);
+    };
+    found.fault = Some(fault);
+    let p99_ms = lateness.at_ms(part, 0.99);
+    if !targets.start_lateness().is_met_by(p99_ms) {
         (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
         let limit_us = limit_us(targets.start_lateness().limit());
-        found.evidence.over = lateness.late();
-        found.evidence.first = first_over(history, Timing::StartLateness, Scope::All, limit_us);
-        found.evidence.worst = worst_over(history, Timing::StartLateness, Scope::All, limit_us);
+        found.evidence.over = lateness.late(part);
+        found.evidence.first = first_over(history, part.timing(), Scope::All, limit_us);
+        found.evidence.worst = worst_over(history, part.timing(), Scope::All, limit_us);
     }
     missing_samples::into_judgement(found, plan, history)
 }
 
-/// Why the harness's lateness makes the soak worth less; none where it could not have changed a verdict.
-fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<Reason> {
+/// Why the harness's lateness makes the soak worth less, and the part that was late; none where it could not have changed a
+/// verdict.
+fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<(LatePart, Reason)> {
     let lateness = Lateness::of(history, targets);
     let too_long = stood_still_for_long(plan, history.timeline.stalled_ms);
-    let decided = || {
-        let decided = latency::observed_kpis().filter(|kpi| {
-            let case = Case { kpi: *kpi, plan, targets, history };
-            latency::observed_ms(case).is_some_and(|ms| lateness.explains(case.quantile(), ms, targets.target(*kpi)))
-        });
-        let names: Vec<&str> = decided.map(Kpi::name).collect();
-        let names = names.join(" and ");
-        (!names.is_empty()).then(|| format!("planned starts were late, which may be why {names} missed the target"))
+    if let Some(harm) = lateness.starved().or(too_long) {
+        return Some((LatePart::Starts, explained(&harm, history)));
+    }
+    let explains = |kpi: Kpi| {
+        let case = Case { kpi, plan, targets, history };
+        let (part, _) = lateness.explains(case.quantile(), latency::observed_ms(case)?, targets.target(kpi))?;
+        Some((part, kpi.name()))
     };
-    let harm = lateness.starved().or(too_long).or_else(decided)?;
-    let longest = history.timeline.stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms);
-    Some(match longest {
-        Some(stall) => Reason::Explained(harm, lateness::stood_still(stall)),
-        None => Reason::Text(format!("{harm}: is the machine busy with something else?")),
+    let decided: Vec<(LatePart, &str)> = latency::observed_kpis().filter_map(explains).collect();
+    let part = decided.first()?.0;
+    let names: Vec<&str> = decided.into_iter().map(|(_, name)| name).collect();
+    let missed = format!("may be why {} missed the target", names.join(" and "));
+    Some(match part {
+        LatePart::Starts => (part, explained(&format!("planned starts were late, which {missed}"), history)),
+        LatePart::Reading => {
+            let streams = plan.scenario.streams.count;
+            let help = "it needs more processors, or fewer streams";
+            (part, Reason::Text(format!("this machine read {streams} streams late, which {missed}: {help}")))
+        }
     })
+}
+
+/// Lateness, and when the session stood still for longest, if it did.
+fn explained(harm: &str, history: &History) -> Reason {
+    let longest = history.timeline.stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms);
+    match longest {
+        Some(stall) => Reason::Explained(harm.to_owned(), lateness::stood_still(stall)),
+        None => Reason::Text(format!("{harm}: is the machine busy with something else?")),
+    }
 }
 
 fn stood_still_for_long(plan: &Plan, stalled_ms: u64) -> Option<String> {

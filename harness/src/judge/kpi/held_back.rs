@@ -10,7 +10,7 @@ use crate::{
     judge::{
         Note,
         kpi::{
-            arrivals::{CERTAIN, whole},
+            arrivals::{CERTAIN, read_late_ms, whole},
             case::Case,
             quantiles::{by_timing, ms},
         },
@@ -62,7 +62,7 @@ fn late(case: Case<'_>) -> Option<Late> {
     let ranks = confidence::ranks(CERTAIN, shown.len()).filter(|ranks| ranks.low > 0)?;
     let ready_ms = case.history.totals.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
     let late_ms = confidence::at_rank(&shown.recorded(), ranks.low).map(ms)?;
-    let is_late = !case.targets.target(Kpi::SseWriteP99).is_met_by(late_ms - ready_ms);
+    let is_late = !case.targets.target(Kpi::SseWriteP99).is_met_by(late_ms - ready_ms - read_late_ms(case));
     is_late.then_some(Late { late_ms, ready_ms })
 }
 

@@ -14,6 +14,9 @@
 //!   the lateness at the same quantile meets the target, and this lateness is over the limit, the KPI is unproven and
 //!   `load_delivered` fails. A larger miss is the gateway's, however late the starts were. The same holds for `sse_write_p99`
 //!   where arrivals decide it: they hold the same waits.
+//! - **A latency missed its target by less than events were read late.** Workspace streams are read by threads of their own. A task
+//!   beside them measures how late it runs, ten times a second, and each such sample counts once for each event that was
+//!   delivered meanwhile. The rule is the same as for starts.
 //!
 //! Lateness only makes latencies longer. It cannot make a slow gateway pass.
 //!
@@ -29,48 +32,83 @@ use crate::{
     catalog::Target,
     history::{History, Scope},
     journal::{LatencyHistogram, Timing},
-    judge::{Note, Targets, stats::confidence, verdict::assessment::percent},
+    judge::{Note, Targets, kpi::quantiles, stats::confidence, verdict::assessment::percent},
 };
 
 /// If more starts than this are late, percent of all, the load was not the load of the plan.
 const LATE_PERCENT_MAX: f64 = 5.0;
-/// The lateness of all starts of a soak.
+/// The parts of this process that may be late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::judge) enum LatePart {
+    /// The planned starts.
+    Starts,
+    /// The threads that read the workspace streams.
+    Reading,
+}
+
+impl LatePart {
+    /// The timing that says how late it was.
+    pub(in crate::judge) const fn timing(self) -> Timing {
+        match self {
+            Self::Starts => Timing::StartLateness,
+            Self::Reading => Timing::ReadLateness,
+        }
+    }
+}
+
+/// The lateness of this process over a soak.
 #[derive(Debug, Clone)]
 pub(in crate::judge) struct Lateness {
-    histogram: LatencyHistogram,
+    starts: LatencyHistogram,
+    /// One sample for each event of the workspace streams; none in a journal that does not know it.
+    reading: LatencyHistogram,
     limit: Target,
 }
 
 impl Lateness {
     pub(in crate::judge) fn of(history: &History, targets: &Targets) -> Self {
-        Self { histogram: history.totals.histogram(Timing::StartLateness, Scope::All), limit: targets.start_lateness() }
+        let of = |part: LatePart| history.totals.histogram(part.timing(), Scope::All);
+        Self { starts: of(LatePart::Starts), reading: of(LatePart::Reading), limit: targets.start_lateness() }
     }
 
     /// For how many starts the lateness is known.
     pub(in crate::judge) fn starts(&self) -> u64 {
-        self.histogram.len()
+        self.starts.len()
     }
 
-    /// How many starts were late.
-    pub(in crate::judge) fn late(&self) -> u64 {
-        self.histogram.count_above(crate::history::limit_us(self.limit.limit()))
+    /// How many samples of a part were late.
+    pub(in crate::judge) fn late(&self, part: LatePart) -> u64 {
+        self.histogram(part).count_above(crate::history::limit_us(self.limit.limit()))
     }
 
-    /// The lateness at a quantile, by nearest rank; milliseconds.
-    pub(in crate::judge) fn at_ms(&self, quantile: f64) -> f64 {
-        crate::judge::kpi::quantiles::ms(self.histogram.quantile_us(quantile))
+    const fn histogram(&self, part: LatePart) -> &LatencyHistogram {
+        match part {
+            LatePart::Starts => &self.starts,
+            LatePart::Reading => &self.reading,
+        }
+    }
+
+    /// The lateness of a part at a quantile, by nearest rank; milliseconds.
+    pub(in crate::judge) fn at_ms(&self, part: LatePart, quantile: f64) -> f64 {
+        quantiles::ms(self.histogram(part).quantile_us(quantile))
+    }
+
+    /// How late events were read, where that was later than the limit.
+    pub(in crate::judge) fn note_of_reading(&self) -> Option<Note> {
+        let p99_ms = self.at_ms(LatePart::Reading, 0.99);
+        (!self.limit.is_met_by(p99_ms)).then(|| Note::ReadLateness { p99_ms, events: self.reading.len() })
     }
 
     /// The starts that were late; none where none was.
     pub(in crate::judge) fn note(&self) -> Option<Note> {
-        let (late, starts, limit_ms) = (self.late(), self.starts(), self.limit.limit());
-        let latest_ms = crate::judge::kpi::quantiles::ms(self.histogram.max_us());
+        let (late, starts, limit_ms) = (self.late(LatePart::Starts), self.starts(), self.limit.limit());
+        let latest_ms = quantiles::ms(self.starts.max_us());
         (late > 0).then_some(Note::StartsLate { late, starts, limit_ms, latest_ms })
     }
 
     /// Why the load was not the load of the plan; none where it was.
     pub(in crate::judge) fn starved(&self) -> Option<String> {
-        let (late, starts) = (self.late(), self.starts());
+        let (late, starts) = (self.late(LatePart::Starts), self.starts());
         let low = confidence::of_share(late, starts)?.low;
         let share = percent(late, starts)?;
         let limit_ms = self.limit.limit();
@@ -78,11 +116,14 @@ impl Lateness {
             .then(|| format!("{late} of {starts} planned starts, {share:.0} %, were more than {limit_ms} ms late"))
     }
 
-    /// Whether a latency misses its target by no more than starts were late, and these were later than they may be.
-    pub(in crate::judge) fn explains(&self, quantile: f64, value_ms: f64, target: Target) -> bool {
-        let late_ms = self.at_ms(quantile);
+    /// The part whose lateness explains that a latency misses its target, and that lateness, milliseconds: the latency misses it
+    /// by no more, and the part was later than it may be.
+    pub(in crate::judge) fn explains(&self, quantile: f64, value_ms: f64, target: Target) -> Option<(LatePart, f64)> {
+        let parts = [LatePart::Starts, LatePart::Reading].map(|part| (part, self.at_ms(part, quantile)));
+        let (part, late_ms) = parts.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
         let is_missed = !target.is_met_by(value_ms);
-        is_missed && !self.limit.is_met_by(late_ms) && target.is_met_by((value_ms - late_ms).max(0.0))
+        let is_explained = !self.limit.is_met_by(late_ms) && target.is_met_by((value_ms - late_ms).max(0.0));
+        (is_missed && is_explained).then_some((part, late_ms))
     }
 }
 
@@ -93,11 +134,15 @@ pub(in crate::judge) fn explanation(
     value_ms: f64,
     target: Target,
 ) -> Option<String> {
-    lateness.explains(quantile, value_ms, target).then(|| {
-        let (name, late_ms) = (quantile * 100.0, lateness.at_ms(quantile));
+    lateness.explains(quantile, value_ms, target).map(|(part, late_ms)| {
+        let name = quantile * 100.0;
+        let late = match part {
+            LatePart::Starts => format!("was {late_ms:.0} ms late at the p{name:.0} of its starts"),
+            LatePart::Reading => format!("read events {late_ms:.0} ms late at the p{name:.0}"),
+        };
         format!(
-            "the p{name:.0} is {value_ms:.0} ms, and the harness itself was {late_ms:.0} ms late at the p{name:.0} of its \
-             starts: that may be the machine that plays the load, not the gateway"
+            "the p{name:.0} is {value_ms:.0} ms, and the harness itself {late}: that may be the machine that plays the load, \
+             not the gateway"
         )
     })
 }

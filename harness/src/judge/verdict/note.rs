@@ -24,6 +24,8 @@ pub(crate) enum Note {
     StartLateness { p99_ms: f64, starts: u64 },
     /// Planned starts were later than the limit.
     StartsLate { late: u64, starts: u64, limit_ms: f64, latest_ms: f64 },
+    /// Events of the workspace streams were read later than the limit.
+    ReadLateness { p99_ms: f64, events: u64 },
     /// The session stood still until a moment.
     SessionStoodStill { until_ms: u64, stalled_ms: u64 },
     /// A part of the scenario was not played.

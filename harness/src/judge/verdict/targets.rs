@@ -210,7 +210,7 @@ fn limits_us(targets: &Targets, timing: Timing) -> Vec<u64> {
             vec![of(Kpi::SseWriteP99)]
         }
         Timing::PublishToSearch => vec![limit_us(targets.target(Kpi::PublishSearchDelay).limit() * 1_000.0)],
-        Timing::StartLateness => vec![limit_us(targets.start_lateness().limit())],
+        Timing::StartLateness | Timing::ReadLateness => vec![limit_us(targets.start_lateness().limit())],
         Timing::RunDuration | Timing::Request | Timing::ReadyRoundTrip | Timing::StreamAge | Timing::StreamAway => {
             Vec::new()
         }

@@ -76,6 +76,7 @@ fn of_time() -> Vec<Note> {
         Note::RequestsThrottled { requests: 12 },
         Note::StartLateness { p99_ms: 3.07, starts: 413 },
         Note::StartsLate { late: 1, starts: 52, limit_ms: 100.5, latest_ms: 166.4 },
+        Note::ReadLateness { p99_ms: 812.4, events: 903_000 },
         Note::SessionStoodStill { until_ms: 1_800_000, stalled_ms: 1_350 },
         Note::HolesInPlan { holes_ms: 60_001, percent: 0.84 },
         Note::WindowsOpenLonger { expected: 90, planned: 100 },

@@ -28,6 +28,11 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
         Note::StartsLate { late, starts, limit_ms, latest_ms } => {
             format!("{late} of {starts} starts were more than {limit_ms} ms late, {latest_ms:.0} ms at most")
         }
+        Note::ReadLateness { p99_ms, events } => {
+            format!(
+                "the p99 of {events} events was read {p99_ms:.0} ms late: the threads that read the streams were busy"
+            )
+        }
         Note::SessionStoodStill { until_ms, stalled_ms } => {
             let (seconds, until) = (in_seconds(*stalled_ms), moment(*until_ms));
             format!("the session stood still for {seconds:.1} s, to {until}: it was stopped, or got no processor")

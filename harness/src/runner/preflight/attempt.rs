@@ -1,4 +1,4 @@
-//! What was sent, what came, what is wrong with it, and which line of the dialect would have to change.
+//! Requests, their answers, the errors in these, and the lines of the dialect that would have to change.
 
 use std::{fmt, time::Duration};
 
@@ -19,7 +19,7 @@ struct Attempt {
     sent: String,
     came: String,
     wrong: Vec<WrongFinding>,
-    /// What was seen and is not wrong, and what a dialect may say of it.
+    /// Observations that are not wrong, each with the entries that a dialect may have for it.
     notes: Vec<(String, Vec<String>)>,
 }
 
@@ -105,7 +105,7 @@ fn block(f: &mut fmt::Formatter<'_>, word: &str, lines: &str) -> fmt::Result {
     Ok(())
 }
 
-/// What a terminal would obey is shown and not obeyed; lines stay lines.
+/// Replaces control characters, so that a terminal shows them and does not obey them. Line breaks stay.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

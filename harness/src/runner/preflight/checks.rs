@@ -1,4 +1,4 @@
-//! What each call of the contract is tried with, and what must come of it.
+//! Inputs with which each call of the contract is tried, and the results that must come.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use crate::{
     settings::Settings,
 };
 
-/// How long a run, a search or a restart is waited for.
+/// Maximum time to wait for a run, a search or a restart.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Between looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long a call that is told to wait comes again.
+/// Maximum total time in which a call that is answered with a `wait` status is repeated.
 const WAIT_PATIENCE: Duration = Duration::from_secs(180);
 /// No time in milliseconds since 1970 is less: it would be before 2001.
 const MILLISECONDS_MIN: i64 = 1_000_000_000_000;
@@ -199,12 +199,12 @@ impl Check<'_> {
         self.streams.open(call, &path, self.client.workspace(), None).await
     }
 
-    /// What an event of a call's stream, which may be that of a run, says.
+    /// Reads an event of a call's stream, which may be the stream of a run.
     pub(super) fn reading(&self, call: CallName, run: &str, event: &StreamEvent) -> EventReading {
         self.dialect().events.reading(call.is_stream_of_run().then_some(run), &event.content.name, &event.content.data)
     }
 
-    /// What a pointer of the call leads to in its answer, if it is so.
+    /// Returns the value at a pointer of the call in its answer, if the value satisfies `is_so`.
     pub(super) fn find(
         &mut self,
         call: CallName,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::checks::Check;
 use crate::gateway::Answer;
 
-/// What gateways call the code of an answer.
+/// Names that gateways use for the code of an answer.
 const CODES: [&str; 8] = ["code", "errorCode", "error_code", "errcode", "errno", "ret", "retCode", "statusCode"];
 
 impl Check<'_> {

@@ -8,7 +8,7 @@ use crate::{
     streams::{LineComparison, Lines, compare},
 };
 
-/// What a soak will make of the lines of one run: a note for each habit.
+/// Returns the effects that the lines of one run will have on a soak: a note for each habit.
 pub(super) fn habits(events: &[LogEvent], record: &[&str]) -> Vec<String> {
     let mut lines = Lines::default();
     let mut contents = HashSet::new();

@@ -34,7 +34,7 @@ use crate::{
     settings::Settings,
 };
 
-/// What each trial's name begins with.
+/// Prefix of each trial's name.
 const SUITE: &str = "preflight";
 
 /// The trials, where arguments ask for them; in a list they are ignored ones.
@@ -89,7 +89,7 @@ fn turn(settings: &Settings) -> PathBuf {
     settings.env.out.join("preflight.lock")
 }
 
-/// What brings an event about that is not by this call.
+/// Returns the lever of an event that is not injected by this call.
 fn other_lever(call: CallName, settings: &Settings) -> Option<&'static str> {
     let chaos = Chaos::ALL.iter().find(|chaos| CallName::of_chaos(**chaos) == call)?;
     match settings.levers.get(chaos)? {

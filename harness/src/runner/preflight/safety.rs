@@ -1,4 +1,4 @@
-//! What the safety layer does to prompt injections and personal data, and whether the dialect says so.
+//! The safety layer's treatment of prompt injections and personal data, and whether the dialect describes it.
 
 use super::checks::Check;
 use crate::{

@@ -12,11 +12,11 @@ use crate::{
     gateway::{Connection, Ended, EventReading, StreamEvent, TOO_EARLY, dialect::Replay},
 };
 
-/// How long the head of a run's own stream is waited for before the run is started.
+/// Maximum time to wait for the head of a run's own stream before the run is started.
 const HEAD_PATIENCE: Duration = Duration::from_secs(2);
 /// Between the start of a run and another try to open its stream.
 const TRY_AFTER_START: Duration = Duration::from_millis(200);
-/// How long the stream of a run that is over is read.
+/// Time for which the stream of a run that is over is read.
 const REPLAY_PATIENCE: Duration = Duration::from_secs(2);
 /// Types of events that are listed.
 const TYPES_MAX: usize = 8;
@@ -68,7 +68,7 @@ impl Check<'_> {
         Some(connection)
     }
 
-    /// What becomes of a run's own stream when the run is over, and whether it is shown again.
+    /// Checks the behaviour of a run's own stream when the run is over, and whether the stream shows the run again.
     pub(super) async fn once_the_run_is_over(&mut self, call: CallName, id: &str, seen: &[StreamEvent]) {
         self.until_over(id).await;
         let sent = format!("{} (once its run was over)", self.client.describe(call, &[("id", json!(id))]));

@@ -1,4 +1,4 @@
-//! What the preflight says of streams with habits, at a gateway on a real socket.
+//! Results of the preflight for streams with habits, at a gateway on a real socket.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -17,7 +17,7 @@ async fn gateway(habits: &[Defect]) -> MockGateway {
     MockGateway::start(Config { defects, run_duration, ..Config::default() }).await.unwrap()
 }
 
-/// What the preflight says of a call at a gateway with habits.
+/// Returns the preflight's result for a call at a gateway with habits.
 async fn says(call: CallName, habits: &[Defect], replay: Replay) -> Result<String, String> {
     let gateway = gateway(habits).await;
     let settings = Settings::load(&Environment::new(PathBuf::from("/nonexistent/s2"), []), "").unwrap();

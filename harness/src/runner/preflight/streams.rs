@@ -1,4 +1,4 @@
-//! What a stream is tried with: it is opened, a run is played, and it must show that.
+//! The check of a stream: the stream is opened, a run is played, and the stream must show the run.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     gateway::{Connection, EventReading, LogEvent, Refusal, RunStanding, StreamEvent, dialect::EventKind, time_of},
 };
 
-/// How long a stream is waited for that may well have nothing to say.
+/// Maximum time to wait for a stream that may well have no events.
 const GUARD_PATIENCE: Duration = Duration::from_secs(5);
 /// Events that are kept at most: of all runs, and with those of the run in question. Its end is always kept.
 const EVENTS_MAX: usize = 64;
@@ -32,7 +32,7 @@ impl Check<'_> {
         self.opened(call, run, opened)
     }
 
-    /// What came of opening a stream.
+    /// Records the result of opening a stream.
     pub(super) fn opened(
         &mut self,
         call: CallName,
@@ -79,7 +79,7 @@ impl Check<'_> {
         Some(())
     }
 
-    /// What a stream says of a run: the first events, and its end.
+    /// Reads the events of a run from a stream: the first events, and its end.
     pub(super) async fn watch(&mut self, call: CallName, mut connection: Connection, id: &str) -> Vec<StreamEvent> {
         let is_guard = call.is_guard_stream();
         let mut events = Vec::new();

@@ -10,7 +10,7 @@ use crate::{
     settings::{Environment, Settings},
 };
 
-/// What the preflight says of a call at a gateway with habits, called with a dialect.
+/// Returns the preflight's result for a call at a gateway with habits, called with a dialect.
 async fn preflight(defects: &[Defect], dialect: &str, call: CallName) -> Result<String, String> {
     let defects = defects.iter().copied().collect();
     let gateway = MockGateway::start(Config { defects, ..Config::default() }).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the binary does when it is not the runner.
+//! Roles of the binary when it is not the runner.
 
 mod gateway;
 mod session;
@@ -38,14 +38,14 @@ impl fmt::Display for Role {
     }
 }
 
-/// What the library does not have itself: the test binary passes it in.
+/// Parts that the library does not have itself. The test binary passes them in.
 #[derive(Debug, Clone, Copy)]
 pub struct Embedded {
     /// The text of `tests/soak.toml`, for where the binary runs without its sources.
     pub soak_toml: &'static str,
     /// Starts the mock gateway on a free port of this machine.
     pub gateway: fn() -> StartingGateway,
-    /// Who plays a suite: [`workload::workers`](crate::workload::workers).
+    /// The function that makes the workers of a suite: [`workload::workers`](crate::workload::workers).
     pub workers: Workers,
 }
 

@@ -20,7 +20,7 @@ use crate::{
     session::Stop,
 };
 
-/// Who plays on a gateway, for those who find it taken.
+/// The session that plays on a gateway, for sessions that find the gateway taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Holder {
     /// The test run.
@@ -43,7 +43,7 @@ impl Holder {
     }
 }
 
-/// What became of waiting for the gateway.
+/// The outcome of waiting for the gateway.
 pub(super) enum GatewayLock {
     /// The gateway is ours while the lock is held.
     Ours {

@@ -1,4 +1,4 @@
-//! What the end of a connection says of the gateway.
+//! Conclusions about the gateway from the end of a connection.
 //!
 //! Healthy gateways end streams: they limit how long a connection may live, something between closes connections on which
 //! nothing comes, a process is replaced. An end is held against a gateway only where it cannot be one of these. Whatever

@@ -34,7 +34,7 @@ pub struct FirstOpening {
     openings: AtomicU32,
 }
 
-/// What a gateway was seen to do with streams of runs that have not been started.
+/// Observed behaviour of a gateway with streams of runs that have not been started.
 #[derive(Debug, Default)]
 pub struct Earliness {
     late_heads: AtomicU32,

@@ -1,5 +1,5 @@
-//! What counts a stream as open, or as away by our own hand, for as long as it lives: also where its keeper is dropped in
-//! the middle.
+//! Guards that count a stream as open, or as closed by S2 itself, for as long as they live. They also work if the keeper is
+//! dropped midway.
 
 use std::sync::Arc;
 

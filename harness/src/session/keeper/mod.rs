@@ -45,7 +45,7 @@ pub struct StreamSpec {
     pub run: Option<String>,
 }
 
-/// What a keeper is told.
+/// A command to a keeper.
 #[derive(Debug)]
 pub enum StreamCommand {
     /// Close the stream, and come back as if it had been lost. Answered when it is back; dropped where it was away.
@@ -77,7 +77,7 @@ struct StreamLife {
     connections: u32,
     /// The stream's `retry:`.
     retry: Option<Duration>,
-    /// How long the last refusal asked to wait.
+    /// Wait that the last refusal asked for.
     retry_after: Option<Duration>,
     /// When it was lost, and how often it has tried to come back since.
     lost: Option<(StartPoint, u32)>,

@@ -49,7 +49,7 @@ pub(super) struct Live {
     closing: CancellationToken,
 }
 
-/// What every request looks at.
+/// State that every request reads.
 #[derive(Clone)]
 struct LiveState {
     showing: Arc<Showing>,
@@ -140,9 +140,9 @@ async fn events(State(shared): State<LiveState>) -> Response {
     Sse::new(updates).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response()
 }
 
-/// What a viewer is shown, as it comes: what there is at first, then what has changed, and at last that it is over.
+/// Returns the events for a viewer in order: at first the present state, then the changes, and at last the end.
 fn updates(shared: LiveState, place: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
-    /// How far a viewer has been shown the soak.
+    /// Progress of a viewer through the soak.
     struct Viewer {
         shared: LiveState,
         _place: OwnedSemaphorePermit,

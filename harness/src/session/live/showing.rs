@@ -1,4 +1,4 @@
-//! What the live page shows, worked out at most once for all who look.
+//! Contents of the live page, computed at most once for all viewers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     results::{Results, Stage},
 };
 
-/// What is shown is worked out no more often than this.
+/// Minimum time between two computations of the contents.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A soak, as it can be looked at. Pages are drawn on threads of their own: a scheduler that draws lets streams wait.
@@ -22,14 +22,14 @@ pub(in super::super) struct Showing {
     config: SessionConfig,
     header: Header,
     recorder: Recorder,
-    /// What viewers were shown last, and when that was.
+    /// The contents that viewers were shown last, and the time of that.
     shown: Mutex<Option<(Instant, LiveUpdate)>>,
 }
 
-/// What has changed since a viewer last looked.
+/// Changes since a viewer last looked.
 #[derive(Debug, Clone)]
 pub(super) struct LiveUpdate {
-    /// What it is up to.
+    /// Version of the record that it includes.
     pub(super) version: u64,
     pub(super) json: Arc<str>,
 }
@@ -44,7 +44,7 @@ impl Showing {
         task::spawn_blocking(move || self.draw(live_html).1).await.unwrap_or_default()
     }
 
-    /// What is new since a version of the record; none where nothing is.
+    /// Returns the update since a version of the record; none if nothing is new.
     pub(super) async fn update(self: Arc<Self>, seen: Option<u64>) -> Option<LiveUpdate> {
         let version = self.recorder.with_history(|history| history.charts.version());
         if seen == Some(version) {
@@ -54,7 +54,7 @@ impl Showing {
         (seen != Some(update.version)).then_some(update)
     }
 
-    /// What there is to show: what was shown last, where that is of this version or of a moment ago.
+    /// Returns the present contents. The last contents are used again if they are of this version or of a moment ago.
     fn fresh(&self, version: u64) -> LiveUpdate {
         let mut shown = self.shown.lock();
         let now = clock::now();

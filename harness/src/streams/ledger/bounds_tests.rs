@@ -36,6 +36,27 @@ fn events_stamped_anew_are_bounded_with_the_others_that_are_open() {
 }
 
 #[test]
+fn at_a_thousand_runs_a_second_the_ends_of_half_a_minute_are_remembered() {
+    const RUNS: usize = 30_000;
+    /// What a repeat of the first of so many ends, under another id, is taken for.
+    fn repeat(mut ledger: Ledger) -> DeliveryKind {
+        let mut end = |number: usize, id: &str| {
+            let (run, said) = (format!("run-{number}"), format!("end of {number}"));
+            let delivery = Delivery { stamp: "noon", unstamped: &said, run: &run, id, kind: "end", message: None };
+            let sighting = ledger.saw(0, T, &delivery).sighting;
+            if number.is_multiple_of(1_000) {
+                ledger.settle(T);
+            }
+            sighting
+        };
+        (0..RUNS).for_each(|number| assert_eq!(DeliveryKind::New, end(number, &number.to_string())));
+        end(0, "again")
+    }
+    assert_eq!(DeliveryKind::Again { same_id: false }, repeat(ledger(1).with_room(1_000.0)));
+    assert_ne!(DeliveryKind::Again { same_id: false }, repeat(ledger(1).with_room(1.0)));
+}
+
+#[test]
 fn of_what_all_have_seen_the_oldest_is_forgotten_first() {
     let mut ledger = ledger(1);
     for n in 0..=REMEMBERED_MAX {

@@ -38,6 +38,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use numbering::{ClientIds, Named, Numbering};
 use range_set::RangeSet;
+use room::Capacity;
 use sequence::{Copy, Entry, Owed, Sequence};
 
 use super::{
@@ -56,13 +57,14 @@ pub const GRACE_MS: u64 = 10_000;
 const GAPS_MAX: usize = 256;
 /// Clients of which it is remembered that they got an event as an equal one. Of a further one nothing is said.
 const COPIES_MAX: usize = 256;
-/// Runs of which it is remembered who got their end. Beyond it the oldest are forgotten: what comes again of such a run
+/// Runs of which it is remembered who got their end, at the capacity 1. Beyond it the oldest are forgotten: what comes again of such a run
 /// under another id then looks like an equal event.
 const ENDED_MAX: usize = 7_000;
 
 /// The ledger of one stream.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    capacity: Capacity,
     clients: Vec<LedgerClient>,
     numbering: Numbering,
     sequence: Sequence,
@@ -122,14 +124,20 @@ impl Ledger {
         Self { opening_margin_ms: GRACE_MS, ..Self::new(clients) }
     }
 
-    /// The same, with all the room that what it remembers will ever take, taken now: some three megabytes.
+    /// The same, with all the room that what it remembers will ever take, taken now: some three megabytes up to 233 runs a
+    /// second of real time, and as many times as much at a higher rate.
     #[must_use]
-    pub fn with_room(mut self) -> Self {
-        self.sequence = self.sequence.with_room();
-        self.ended = room::table(ENDED_MAX, || 0);
-        self.ended_order = room::queue(ENDED_MAX, 0);
-        self.numbering = self.numbering.with_room();
-        self
+    pub fn with_room(self, runs_per_second: f64) -> Self {
+        let capacity = Capacity::at(runs_per_second, ENDED_MAX);
+        let ended_max = capacity.0 * ENDED_MAX;
+        Self {
+            capacity,
+            sequence: Sequence::with_room(capacity),
+            ended: room::table(ended_max, || 0),
+            ended_order: room::queue(ended_max, 0),
+            numbering: Numbering::with_room(capacity),
+            ..self
+        }
     }
 
     /// A client's stream opened; `resumed` if it sent a `Last-Event-ID`.
@@ -286,7 +294,7 @@ impl Ledger {
             let number = self.first_ended + self.ended_order.len() as u64;
             self.ended.insert(run, number);
             self.ended_order.push_back(run);
-            if self.ended_order.len() > ENDED_MAX
+            if self.ended_order.len() > self.capacity.0 * ENDED_MAX
                 && let Some(oldest) = self.ended_order.pop_front()
             {
                 self.ended.remove(&oldest);

@@ -353,7 +353,7 @@ impl World {
 
 proptest! {
     // Two thousand, or more if PROPTEST_CASES says so.
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1_000), ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_finds_what_was_done_to_each_client_and_nothing_else(drawn in drawn()) {

@@ -13,9 +13,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{range_set::RangeSet, room};
+use super::{
+    range_set::RangeSet,
+    room::{self, Capacity},
+};
 
-/// Ids that are remembered for all clients. Beyond it the oldest are forgotten: a repeat of what it named, stamped anew,
+/// Ids that are remembered for all clients, at the capacity 1. Beyond it the oldest are forgotten: a repeat of what it named, stamped anew,
 /// then looks like an event that one client saw and the others missed.
 pub(super) const KNOWN_MAX: usize = 7_000;
 /// Suspicions that are remembered of one id. Beyond it there are no more; one of them is enough to say what is wrong.
@@ -29,6 +32,7 @@ pub(super) const OWN_MAX: usize = 256;
 /// The ids of one ledger's streams.
 #[derive(Debug, Default)]
 pub(super) struct Numbering {
+    capacity: Capacity,
     known: HashMap<u64, KnownId>,
     /// The ids, oldest first, each with the number that it had at first.
     order: VecDeque<(u64, u64)>,
@@ -88,12 +92,12 @@ pub(super) struct ClientIds {
 }
 
 impl Numbering {
-    /// The same, with all the room that it will ever take.
-    pub(super) fn with_room(mut self) -> Self {
+    /// One of a capacity, with all the room that it will ever take.
+    pub(super) fn with_room(capacity: Capacity) -> Self {
         let filler = || KnownId { unstamped: 0, number: 0, suspects: Vec::new(), is_shown: false };
-        self.known = room::table(KNOWN_MAX, filler);
-        self.order = room::queue(KNOWN_MAX, (0, 0));
-        self
+        let known_max = capacity.0 * KNOWN_MAX;
+        let (known, order) = (room::table(known_max, filler), room::queue(known_max, (0, 0)));
+        Self { capacity, known, order, ..Self::default() }
     }
 
     /// A client got an event: notes its id, and says what had come under it.
@@ -182,7 +186,7 @@ impl Numbering {
         self.next += 1;
         self.known.insert(id, KnownId { unstamped, number, suspects: Vec::new(), is_shown: false });
         self.order.push_back((id, number));
-        if self.order.len() > KNOWN_MAX
+        if self.order.len() > self.capacity.0 * KNOWN_MAX
             && let Some((oldest, _)) = self.order.pop_front()
         {
             self.known.remove(&oldest);

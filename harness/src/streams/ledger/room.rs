@@ -1,6 +1,36 @@
-//! Room that is taken at the beginning. What fills up in the course of hours would look like a leak of the harness's.
+//! How much a ledger remembers, and room that is taken at the beginning. What fills up in the course of hours would look like a leak
+//! of the harness's.
 
 use std::collections::{HashMap, VecDeque};
+
+/// Time whose runs are remembered at any rate, seconds: a gateway that repeats itself after a restart repeats the last seconds.
+const REMEMBERED_S: f64 = 30.0;
+/// Maximum of [`Capacity`]: at 120,000 runs a minute, pace 1, it is 9.
+const CAPACITY_MAX: usize = 16;
+
+/// How many times as much as usual a ledger remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Capacity(pub(super) usize);
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Capacity {
+    /// Enough for the runs of half a minute; `usual` runs are remembered at the capacity 1.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is clamped"
+    )]
+    pub(super) fn at(runs_per_second: f64, usual: usize) -> Self {
+        let times = (runs_per_second * REMEMBERED_S / usual as f64).ceil();
+        Self((times as usize).clamp(1, CAPACITY_MAX))
+    }
+}
 
 /// A table of so many entries, of which the oldest will be dropped for the newest: it is given twice the room, since one
 /// that is more than half full makes more of it once what was dropped has left its marks everywhere.
@@ -21,6 +51,13 @@ pub(super) fn queue<V: Clone>(entries_max: usize, filler: V) -> VecDeque<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_remembered_covers_half_a_minute_at_any_rate_and_is_bounded() {
+        let capacity = |runs_per_second| Capacity::at(runs_per_second, 7_000);
+        assert_eq!([1, 1, 5, 9], [0.05, 233.0, 1_000.0, 2_000.0].map(|rate| capacity(rate).0));
+        assert_eq!([1, CAPACITY_MAX], [f64::NAN, 1e300].map(|rate| capacity(rate).0));
+    }
 
     #[test]
     fn what_comes_and_goes_for_long_takes_no_more_room_than_there_was() {

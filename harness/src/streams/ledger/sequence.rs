@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::{numbering::Named, room};
+use super::{
+    numbering::Named,
+    room::{self, Capacity},
+};
 use crate::streams::RepeatedEvent;
 
-/// Events that not all clients have passed. Beyond it the oldest are given up, counted.
+/// Events that not all clients have passed, at the capacity 1. Beyond it the oldest are given up, counted.
 pub(super) const OPEN_MAX: usize = 20_000;
-/// Hashes of events that all clients have passed. Beyond it the oldest are forgotten: repeated after that, an event looks like one
+/// Hashes of events that all clients have passed, at the capacity 1. Beyond it the oldest are forgotten: repeated after that, an event looks like one
 /// that the others missed.
 pub(super) const REMEMBERED_MAX: usize = 28_000;
 
 /// The events of a stream. Each has a number: its place in the sequence.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
+    capacity: Capacity,
     /// By content: the event's number.
     numbers: HashMap<u64, u64>,
     /// The contents, oldest first. The first is that of the event with the number `first`.
@@ -75,11 +79,15 @@ impl Entry {
 }
 
 impl Sequence {
-    /// The same, with all the room that it will ever take.
-    pub(super) fn with_room(mut self) -> Self {
-        self.numbers = room::table(REMEMBERED_MAX, || 0);
-        self.contents = room::queue(REMEMBERED_MAX + OPEN_MAX, 0);
-        self
+    /// One of a capacity, with all the room that it will ever take.
+    pub(super) fn with_room(capacity: Capacity) -> Self {
+        let Capacity(times) = capacity;
+        Self {
+            capacity,
+            numbers: room::table(times * REMEMBERED_MAX, || 0),
+            contents: room::queue(times * (REMEMBERED_MAX + OPEN_MAX), 0),
+            ..Self::default()
+        }
     }
 
     /// The number of an event by its content, if it is known.
@@ -93,7 +101,7 @@ impl Sequence {
         self.numbers.insert(content, number);
         self.contents.push_back(content);
         self.open.push_back(entry);
-        if self.open.len() > OPEN_MAX {
+        if self.open.len() > self.capacity.0 * OPEN_MAX {
             self.open.pop_front();
             self.evicted += 1;
             self.forget_oldest();
@@ -184,7 +192,7 @@ impl Sequence {
     }
 
     fn forget_oldest(&mut self) {
-        while self.remembered() > REMEMBERED_MAX {
+        while self.remembered() > self.capacity.0 * REMEMBERED_MAX {
             let Some(oldest) = self.contents.pop_front() else { return };
             self.numbers.remove(&oldest);
             self.void.remove(&self.first);
