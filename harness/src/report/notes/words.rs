@@ -30,7 +30,7 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
         }
         Note::ReadLateness { p99_ms, events } => {
             format!(
-                "the p99 of {events} events was read {p99_ms:.0} ms late: the threads that read the streams were busy"
+                "one in a hundred of {events} events was read {p99_ms:.0} ms late: the threads of the streams were busy"
             )
         }
         Note::SessionStoodStill { until_ms, stalled_ms } => {
