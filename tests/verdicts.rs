@@ -164,6 +164,9 @@ fn play(group: &Group) -> Result<Said, AnyError> {
         let was_busy = said.lateness_p99_ms.is_none_or(|ms| ms > LATENESS_P99_MS_MAX);
         let is_slow = was_busy || MACHINE.iter().any(|check| said.reds.contains_key(*check));
         let is_right = rows_are_right && others.is_empty();
+        if !is_slow {
+            place.went_well();
+        }
         if is_right || !(is_slow || is_unlucky) || tries == TRIES_MAX {
             return Ok(said);
         }

@@ -21,8 +21,8 @@
 //! - [`streams`]: the deliveries of the streams, compared with the runs' own records. Pure, in bounded memory.
 //! - [`proxy`]: a TCP proxy in front of any gateway, which adds latency, cuts and blackouts. It imports only [`clock`], and only the
 //!   session starts one.
-//! - [`session`]: plays the plan. Apart from the proxy it is the only part with sockets, timers and tasks, and it is the journal's
-//!   only writer.
+//! - [`session`]: plays the plan: it starts the client, the workers and the proxy, owns their tasks, and is the journal's only
+//!   writer.
 //! - [`journal`]: the append-only record. Time bounds its size, not the number of requests.
 //! - [`history`]: the one fold of the record: timeline, totals, series, violations. The session, its followers and a stored journal
 //!   share it.

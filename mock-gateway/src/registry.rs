@@ -21,7 +21,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 /// Versions that one search lists at most, the newest first; `total` counts them all.
 const LISTED_MAX: usize = 1_000;
 
-/// Maximum size of the part of a readme that is kept. The registry's bound is then one in bytes, too. Bytes.
+/// Maximum size of the part of a readme that is kept, bytes. It bounds the registry in bytes.
 const README_BYTES_MAX: usize = 4 << 10;
 
 /// Data that a publisher sends.

@@ -1,7 +1,10 @@
 //! Number of soaks that are played side by side: as many as a machine of two cores has room for on a good day, and fewer after it
 //! was too slow for them. The number rises again by one whenever as many soaks have ended well.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
 
 use testkit::AnyError;
 
@@ -28,6 +31,7 @@ struct State {
 pub(crate) struct Place<'a> {
     room: &'a Room,
     lowered: u32,
+    is_well: Cell<bool>,
 }
 
 impl Room {
@@ -43,7 +47,7 @@ impl Room {
         let is_full = |state: &mut State| state.playing >= state.limit;
         let mut state = self.changed.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
         state.playing += 1;
-        Place { room: self, lowered: state.lowered }
+        Place { room: self, lowered: state.lowered, is_well: Cell::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -52,6 +56,11 @@ impl Room {
 }
 
 impl Place<'_> {
+    /// The soak ended, and the machine was fast enough for it.
+    pub(crate) fn went_well(&self) {
+        self.is_well.set(true);
+    }
+
     /// The machine was too slow for so many: a third fewer from now on, unless that was said already since this one began.
     pub(crate) fn was_one_too_many(&self) {
         let mut state = self.room.lock();
@@ -68,7 +77,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = self.room.lock();
         state.playing -= 1;
-        if self.lowered == state.lowered && state.limit < state.limit_max {
+        if self.is_well.get() && self.lowered == state.lowered && state.limit < state.limit_max {
             state.well += 1;
             if state.well == state.limit {
                 state.limit += 1;
@@ -89,11 +98,13 @@ pub(crate) fn the_limit_falls_at_once_and_rises_slowly() -> Result<(), AnyError>
     second.was_one_too_many();
     assert_eq!(4, limit(), "both began before it was lowered");
     drop((first, second));
+    let well = || room.enter().went_well();
+    (0..3).for_each(|_| well());
     (0..3).for_each(|_| drop(room.enter()));
     assert_eq!(4, limit());
-    drop(room.enter());
+    well();
     assert_eq!(5, limit());
-    (0..20).for_each(|_| drop(room.enter()));
+    (0..20).for_each(|_| well());
     assert_eq!((6, 0), (limit(), room.lock().playing));
     Ok(())
 }

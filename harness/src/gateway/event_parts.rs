@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{EventContent, Oversized, StreamEvent};
 
-/// Maximum total size of the data around the lines of an event. It is repeated for each line. Bytes.
+/// Maximum total size of the data around the lines of an event, bytes. This data is repeated for each line.
 const SURROUNDINGS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Of an event that is not read, this much of the beginning is kept.
 const BEGINNING_CHARS_MAX: usize = 128;

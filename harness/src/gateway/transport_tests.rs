@@ -1,5 +1,4 @@
-//! The data that goes over the wire for a stream, and the data that is let in: heads, TLS, proxies, and no more at once than
-//! fits.
+//! The data that a stream sends and accepts: heads, TLS, proxies, and no more at once than there is room for.
 
 use std::{sync::Arc, time::Duration};
 

@@ -83,6 +83,6 @@ fn events_that_s2_itself_read_late_are_not_held_back() {
             interval.timings.insert(Timing::ReadLateness, timing(late_us, 120, interval.from_ms, "workspace streams"));
         }))
     };
-    assert_eq!(Verdict::Pass, read_late(1_400_000).verdict);
+    assert_eq!(Verdict::Unproven, read_late(1_400_000).verdict);
     assert_eq!(Verdict::Fail, read_late(400_000).verdict);
 }

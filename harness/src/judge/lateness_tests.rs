@@ -177,6 +177,7 @@ fn a_latency_that_events_read_late_may_explain_is_unproven_and_the_machine_is_to
     assert_eq!(Some(expected.to_owned()), latency.reason_text());
     let load = load(&soak);
     assert_eq!((Verdict::Fail, Unit::Millis), (load.verdict, load.unit), "{load:#?}");
+    assert_eq!(("events", 1_000, 1_000), (load.evidence.sample_name.as_str(), load.samples, load.evidence.over));
     let reason = load.reason_text().unwrap();
     assert!(reason.starts_with("this machine read 20 streams late, which may be why start_to_log_p95"), "{reason}");
     assert!(

@@ -83,3 +83,19 @@ fn a_sum_over_processes_is_one_series_whichever_of_them_answered() {
         assert_eq!(Verdict::Fail, leaking.verdict, "{leaking:#?}");
     }
 }
+
+#[test]
+fn processes_that_are_replaced_one_after_another_are_judged_apart() {
+    let mut soak = Soak::healthy(Suite::Full);
+    // A leak that a replacement takes back, twice: the second process begins a minute before the first one is gone.
+    let leak = |minute: f64| if minute < 60.0 { minute * 0.15 } else { (minute - 60.0) * 0.15 };
+    for interval in &mut soak.intervals {
+        let at = minute(interval);
+        interval.gateway_life = Some(if at < 59.0 || at == 60.0 { "started 100" } else { "started 200" }.to_owned());
+        interval.gauges.insert(Gauge::GatewaySseSurplus, GaugeSummary::of(leak(at)));
+    }
+    soak.happens(1_000, Finding::SeveralAnswer { processes: 2 });
+    let judgement = soak.judge().kpi(Kpi::SseConnectionDrift).unwrap().clone();
+    assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
+    assert_eq!(2, lives(&judgement).filter(|life| !life.is_over_all).count(), "{judgement:#?}");
+}

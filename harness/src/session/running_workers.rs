@@ -11,7 +11,7 @@ use crate::{
     journal::Finding,
 };
 
-/// Between looks at how late the tasks run that read the workspace streams.
+/// Time between two measurements of the lateness of the stream threads.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The workers, as they play.
@@ -49,12 +49,14 @@ impl RunningWorkers {
         });
         self.watch.spawn(watch.in_current_span().with_current_subscriber());
         let recorder = context.recorder.clone();
-        let runtime = context.stream_runtime.clone().unwrap_or_else(Handle::current);
+        // Without workspace streams the events are those of runs' own streams, which are read with everything else.
+        let has_streams = !context.schedule.plan.unsupported.workspace_stream;
+        let runtime = context.stream_runtime.clone().filter(|_| has_streams).unwrap_or_else(Handle::current);
         self.watch.spawn_on(watch_reading(recorder), &runtime);
     }
 }
 
-/// Looks how late a task runs on the runtime of the workspace streams: an event of theirs waits as long to be read.
+/// Measures the lateness of a task on the threads that read streams. An event on these streams waits as long.
 async fn watch_reading(recorder: Recorder) {
     loop {
         let due = clock::now() + LOOK_EVERY;

@@ -42,7 +42,9 @@ impl SharedRuns {
     pub fn created(&self, run: &str, workspace: &str, own: &str) {
         let mut owners = self.owners.lock();
         if workspace == own {
-            owners.by_run.remove(run);
+            if owners.by_run.remove(run).is_some() {
+                owners.order.retain(|known| **known != *run);
+            }
             return;
         }
         let run: Arc<str> = run.into();
@@ -112,5 +114,6 @@ mod tests {
         assert_eq!(Some("privacy".into()), runs.other_workspace_of("run"));
         runs.created("run", "own", "own");
         assert_eq!(None, runs.other_workspace_of("run"));
+        assert!(runs.owners.lock().order.is_empty(), "it is forgotten once, not twice");
     }
 }

@@ -1,5 +1,5 @@
 //! Effect, frequency and size of each defect. Defects of streams are in `streams` and `telling`, further ones in `lapses`.
-//! The code of a behaviour asks in one line. Without defects every answer is the healthy one, and nothing is drawn.
+//! The code of a behaviour asks for its defect in one line. Without defects every answer is the healthy one, and nothing is drawn.
 
 #[cfg(test)]
 use std::sync::Arc;

@@ -19,7 +19,7 @@ const LIVE_BYTES: usize = 8 << 20;
 const LAZY_BYTES_A_MINUTE: usize = 24 << 20;
 /// Memory that a runtime takes in its first minute.
 const WARM_UP_BYTES_A_MINUTE: usize = 40 << 20;
-/// Memory that comes into use in a minute and is held, below the garbage.
+/// Memory that leaks in a minute, hidden below the garbage.
 const LEAK_BYTES_A_MINUTE: usize = 16 << 20;
 /// Memory that the heap of a gateway that leaks below its garbage has taken from the system at once.
 const ROOMY_BYTES: usize = 48 << 20;

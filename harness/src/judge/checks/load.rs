@@ -70,7 +70,7 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
         return missing_samples::into_judgement(found, plan, history);
     }
 
-    let lateness = Lateness::of(history, targets);
+    let lateness = Lateness::of(history, targets, Scope::All);
     if is_too_few(lateness.starts(), plan.runs.count()) {
         let measured = lateness.starts();
         found.lack.push(format!("how late they were was measured for {measured} of {started} starts").into());
@@ -89,6 +89,10 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
     let p99_ms = lateness.at_ms(part, 0.99);
     if !targets.start_lateness().is_met_by(p99_ms) {
         (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
+        if part == LatePart::Reading {
+            "events".clone_into(&mut found.evidence.sample_name);
+            (found.samples, found.promised) = (lateness.events(), lateness.events());
+        }
         let limit_us = limit_us(targets.start_lateness().limit());
         found.evidence.over = lateness.late(part);
         found.evidence.first = first_over(history, part.timing(), Scope::All, limit_us);
@@ -100,28 +104,33 @@ pub(in crate::judge::checks) fn delivered(plan: &Plan, targets: &Targets, histor
 /// Why the harness's lateness makes the soak worth less, and the part that was late; none where it could not have changed a
 /// verdict.
 fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<(LatePart, Reason)> {
-    let lateness = Lateness::of(history, targets);
     let too_long = stood_still_for_long(plan, history.timeline.stalled_ms);
-    if let Some(harm) = lateness.starved().or(too_long) {
+    if let Some(harm) = Lateness::of(history, targets, Scope::All).starved().or(too_long) {
         return Some((LatePart::Starts, explained(&harm, history)));
     }
-    let explains = |kpi: Kpi| {
+    let late_part = |kpi: Kpi| {
         let case = Case { kpi, plan, targets, history };
-        let (part, _) = lateness.explains(case.quantile(), latency::observed_ms(case)?, targets.target(kpi))?;
-        Some((part, kpi.name()))
+        let lateness = Lateness::of(history, targets, latency::observed_scope(kpi));
+        let observed_ms = latency::observed_ms(case);
+        let explained = observed_ms.and_then(|ms| lateness.explains(case.quantile(), ms, targets.target(kpi)));
+        explained.map(|(part, _)| part).or_else(|| latency::is_read_late(case).then_some(LatePart::Reading))
     };
-    let decided: Vec<(LatePart, &str)> = latency::observed_kpis().filter_map(explains).collect();
-    let part = decided.first()?.0;
-    let names: Vec<&str> = decided.into_iter().map(|(_, name)| name).collect();
-    let missed = format!("may be why {} missed the target", names.join(" and "));
-    Some(match part {
-        LatePart::Starts => (part, explained(&format!("planned starts were late, which {missed}"), history)),
-        LatePart::Reading => {
-            let streams = plan.scenario.streams.count;
-            let help = "it needs more processors, or fewer streams";
-            (part, Reason::Text(format!("this machine read {streams} streams late, which {missed}: {help}")))
-        }
-    })
+    let decided: Vec<(LatePart, &str)> =
+        latency::observed_kpis().filter_map(|kpi| Some((late_part(kpi)?, kpi.name()))).collect();
+    let missed = |by: LatePart| {
+        let names: Vec<&str> = decided.iter().filter(|(part, _)| *part == by).map(|(_, name)| *name).collect();
+        (!names.is_empty()).then(|| format!("may be why {} missed the target", names.join(" and ")))
+    };
+    let starts = missed(LatePart::Starts).map(|missed| format!("planned starts were late, which {missed}"));
+    let reading = missed(LatePart::Reading).map(|missed| {
+        let streams = plan.scenario.streams.count;
+        format!("this machine read {streams} streams late, which {missed}: it needs more processors, or fewer streams")
+    });
+    match (starts, reading) {
+        (Some(starts), Some(reading)) => Some((LatePart::Starts, explained(&format!("{reading}; {starts}"), history))),
+        (Some(starts), None) => Some((LatePart::Starts, explained(&starts, history))),
+        (None, reading) => Some((LatePart::Reading, Reason::Text(reading?))),
+    }
 }
 
 /// Lateness, and when the session stood still for longest, if it did.

@@ -10,8 +10,9 @@ use crate::{
     judge::{
         Note,
         kpi::{
-            arrivals::{CERTAIN, read_late_ms, whole},
+            arrivals::{CERTAIN, read_late, whole},
             case::Case,
+            lateness::Lateness,
             quantiles::{by_timing, ms},
         },
         stats::confidence,
@@ -25,10 +26,16 @@ use crate::{
 /// and by the lower end of the 95 % range, the KPI is missed, whatever the histogram and the other streams say: a
 /// gateway that is fast for clients without compression is not fast for browsers.
 ///
+/// Where only the lateness of our own reading explains it, the KPI is unproven.
+///
 /// A delay of a packet of one connection, or of a task of this process, affects fewer events than one in ten, or
 /// `/ready` too. A gateway that sends its compressed data after every event is behind by less than a millisecond.
 pub(in crate::judge) fn from_browsers(found: &mut Assessment, case: Case<'_>, quantile: f64) {
-    let Some(Late { late_ms, ready_ms }) = late(case) else { return };
+    if let Some(excused) = excuse(case) {
+        (found.value, found.lack) = (None, vec![excused.into()]);
+        return;
+    }
+    let Some(Late { late_ms, ready_ms }) = late(case, 0.0) else { return };
     let others = case.plan.scenario.streams.count.saturating_sub(1);
     let counted = found.value.map_or_else(String::new, |ms| format!(" (without it this would be {})", whole(ms)));
     by_timing(found, case, quantile, Timing::ShownAsABrowser, Scope::Steady);
@@ -46,7 +53,7 @@ pub(in crate::judge) fn from_browsers(found: &mut Assessment, case: Case<'_>, qu
 
 /// Notes with events that a stream lacks that they may be held back from it, where that is so.
 pub(in crate::judge) fn note_with_gaps(found: &mut Assessment, case: Case<'_>) {
-    if found.value.is_some_and(|value| !found.target.is_met_by(value)) && late(case).is_some() {
+    if found.value.is_some_and(|value| !found.target.is_met_by(value)) && late(case, reading_ms(case)).is_some() {
         found.evidence.notes.push(Note::EventsHeldBack { stream: name(case) });
     }
 }
@@ -57,12 +64,22 @@ struct Late {
     ready_ms: f64,
 }
 
-fn late(case: Case<'_>) -> Option<Late> {
+/// Why this stream may be late because S2 read it late; none where it is not late, or is all the same.
+pub(in crate::judge) fn excuse(case: Case<'_>) -> Option<String> {
+    let reading_ms = reading_ms(case);
+    (late(case, 0.0).is_some() && late(case, reading_ms).is_none()).then(|| read_late(reading_ms))
+}
+
+fn reading_ms(case: Case<'_>) -> f64 {
+    Lateness::of(case.history, case.targets, Scope::Steady).reading_ms()
+}
+
+fn late(case: Case<'_>, reading_ms: f64) -> Option<Late> {
     let shown = case.history.totals.histogram(Timing::ShownAsABrowser, Scope::Steady);
     let ranks = confidence::ranks(CERTAIN, shown.len()).filter(|ranks| ranks.low > 0)?;
     let ready_ms = case.history.totals.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
     let late_ms = confidence::at_rank(&shown.recorded(), ranks.low).map(ms)?;
-    let is_late = !case.targets.target(Kpi::SseWriteP99).is_met_by(late_ms - ready_ms - read_late_ms(case));
+    let is_late = !case.targets.target(Kpi::SseWriteP99).is_met_by(late_ms - ready_ms - reading_ms);
     is_late.then_some(Late { late_ms, ready_ms })
 }
 

@@ -54,6 +54,11 @@ pub(in crate::judge) fn observed_kpis() -> impl Iterator<Item = Kpi> {
     OBSERVED.iter().map(|(kpi, ..)| *kpi)
 }
 
+/// The scope of the latency that this process measured itself for a KPI.
+pub(in crate::judge) fn observed_scope(kpi: Kpi) -> Scope {
+    OBSERVED.iter().find(|(observed, ..)| *observed == kpi).map_or(Scope::All, |(.., scope)| *scope)
+}
+
 /// The latency that decides a KPI and that this process measured itself, milliseconds; none where the gateway's histogram
 /// decides.
 pub(in crate::judge) fn observed_ms(case: Case<'_>) -> Option<f64> {
@@ -66,9 +71,16 @@ pub(in crate::judge) fn observed_ms(case: Case<'_>) -> Option<f64> {
     (!histogram.is_empty()).then(|| ms(value_us(&histogram, case.quantile(), max_us)))
 }
 
+/// Whether only the lateness of our own reading keeps arrivals from proving that a KPI is missed.
+pub(in crate::judge) fn is_read_late(case: Case<'_>) -> bool {
+    let is_met = |bounds: Result<Bounds, Option<Bounds>>| bounds.is_ok_and(|bounds| bounds.upper <= case.limit());
+    let is_of_writes = case.kpi == Kpi::SseWriteP99 && is_met(decisive_bounds(case, Source::SseWrite));
+    is_of_writes && (arrivals::excuse(case).is_some() || held_back::excuse(case).is_some())
+}
+
 /// A latency that may have missed its target because this process was late proves nothing.
 fn unless_late(found: &mut Assessment, case: Case<'_>) {
-    let lateness = Lateness::of(case.history, case.targets);
+    let lateness = Lateness::of(case.history, case.targets, observed_scope(case.kpi));
     let observed = observed_ms(case).filter(|_| found.value.is_some() && found.fault.is_none());
     let explained = observed.and_then(|ms| lateness::explanation(&lateness, case.quantile(), ms, found.target));
     if let Some(explained) = explained {
@@ -123,7 +135,7 @@ pub(in crate::judge) fn by_histogram(case: Case<'_>, source: Source, timing: Tim
         match (upper <= limit_ms, is_of_writes) {
             (true, true) => {
                 arrivals::contradicted(&mut found, case, quantile, source);
-                if found.fault.is_none() {
+                if found.fault.is_none() && found.value.is_some() {
                     held_back::from_browsers(&mut found, case, quantile);
                 }
             }

@@ -15,8 +15,9 @@
 //!   `load_delivered` fails. A larger miss is the gateway's, however late the starts were. The same holds for `sse_write_p99`
 //!   where arrivals decide it: they hold the same waits.
 //! - **A latency missed its target by less than events were read late.** Workspace streams are read by threads of their own. A task
-//!   beside them measures how late it runs, ten times a second, and each such sample counts once for each event that was
-//!   delivered meanwhile. The rule is the same as for starts.
+//!   beside them measures how late it runs, ten times a second, and each sample counts once for each event that was delivered
+//!   since the sample before. The rule is the same as for starts. The two are not added up. The same lateness may excuse
+//!   arrivals that contradict the gateway's histogram ([`super::arrivals`], [`super::held_back`]).
 //!
 //! Lateness only makes latencies longer. It cannot make a slow gateway pass.
 //!
@@ -60,15 +61,28 @@ impl LatePart {
 #[derive(Debug, Clone)]
 pub(in crate::judge) struct Lateness {
     starts: LatencyHistogram,
-    /// One sample for each event of the workspace streams; none in a journal that does not know it.
+    /// One sample for each event of the workspace streams; none in a journal without this timing.
     reading: LatencyHistogram,
     limit: Target,
 }
 
 impl Lateness {
-    pub(in crate::judge) fn of(history: &History, targets: &Targets) -> Self {
-        let of = |part: LatePart| history.totals.histogram(part.timing(), Scope::All);
-        Self { starts: of(LatePart::Starts), reading: of(LatePart::Reading), limit: targets.start_lateness() }
+    /// The lateness of all starts, and of reading in a scope: that of the latency that it may explain.
+    pub(in crate::judge) fn of(history: &History, targets: &Targets, scope: Scope) -> Self {
+        let of = |part: LatePart, scope| history.totals.histogram(part.timing(), scope);
+        let (starts, reading) = (of(LatePart::Starts, Scope::All), of(LatePart::Reading, scope));
+        Self { starts, reading, limit: targets.start_lateness() }
+    }
+
+    /// The number of events of which it is known how late they were read.
+    pub(in crate::judge) fn events(&self) -> u64 {
+        self.reading.len()
+    }
+
+    /// The 99th percentile of how late events were read, milliseconds; 0 within the limit.
+    pub(in crate::judge) fn reading_ms(&self) -> f64 {
+        let p99_ms = self.at_ms(LatePart::Reading, 0.99);
+        if self.limit.is_met_by(p99_ms) { 0.0 } else { p99_ms }
     }
 
     /// For how many starts the lateness is known.
@@ -95,8 +109,8 @@ impl Lateness {
 
     /// How late events were read, where that was later than the limit.
     pub(in crate::judge) fn note_of_reading(&self) -> Option<Note> {
-        let p99_ms = self.at_ms(LatePart::Reading, 0.99);
-        (!self.limit.is_met_by(p99_ms)).then(|| Note::ReadLateness { p99_ms, events: self.reading.len() })
+        let p99_ms = self.reading_ms();
+        (p99_ms > 0.0).then(|| Note::ReadLateness { p99_ms, events: self.events() })
     }
 
     /// The starts that were late; none where none was.

@@ -190,20 +190,26 @@ const fn is_sum(gauge: Gauge) -> bool {
 }
 
 /// Joins the lives of processes that answer in turn. Each of their samples is the sum over all of them, so the least value of
-/// a minute is known best by all samples of that minute, whichever process answered. Lives in sequence share no more
-/// than the minute of the change.
+/// a minute is known best by all samples of that minute, whichever process answered. Lives that share few minutes are in
+/// sequence: the process was replaced, and a leak of the first one has to be seen in that one.
 fn join_overlapping(by_life: Vec<(Option<u64>, Segment)>) -> Vec<(Option<u64>, Segment)> {
     let mut joined: Vec<(Option<u64>, Segment)> = Vec::new();
     for (life, segment) in by_life {
-        let first = segment.first().map_or(0, |floor| floor.0);
         match joined.last_mut() {
-            Some((_, before)) if before.last().is_some_and(|last| first < last.0) => {
+            Some((_, before)) if share_most(before, &segment) => {
                 *before = over_all(&[std::mem::take(before), segment]);
             }
             _ => joined.push((life, segment)),
         }
     }
     joined
+}
+
+/// Whether two lives, the first of which began first, share most minutes of the shorter one, and enough to be judged by.
+fn share_most(before: &Segment, after: &Segment) -> bool {
+    let Some((last, _)) = before.last() else { return false };
+    let shared = after.iter().filter(|(minute, _)| minute <= last).count();
+    shared >= SEGMENT_FLOORS_MIN && 2 * shared >= before.len().min(after.len())
 }
 
 /// The floors of all lives as if they were one. Waiting runs may stand in a store, and streams be counted there: what a

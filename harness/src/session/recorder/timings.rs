@@ -26,8 +26,8 @@ impl Recorder {
         self.time_in(state.interval(phase), timing, took, 1, subject);
     }
 
-    /// Records how late a task ran that was due at `due` beside those that read the workspace streams, once for each event that
-    /// streams delivered since this was called before.
+    /// Records the lateness of the threads that read the workspace streams: that of a task on them that was due at `due`. It
+    /// counts once for each event that streams delivered since the previous call.
     pub(in crate::session) fn read_late(&self, due: Instant) {
         let (now, subject) = (clock::now(), "workspace streams");
         let (mark, late) = (self.mark_at(now), self.between(due, now));
@@ -43,6 +43,7 @@ impl Recorder {
     /// other stream delivered it earlier.
     pub fn delivered(&self, since: StartPoint, took: Option<Duration>, first_shown: Option<Timing>, subject: &str) {
         let mut state = self.state.lock();
+        // Events without a known delay count, too: first log lines are timed in any case.
         state.events_since_look += 1;
         let phase = self.phase_of(since);
         let interval = state.interval(phase);

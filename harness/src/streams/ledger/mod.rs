@@ -57,7 +57,9 @@ pub const GRACE_MS: u64 = 10_000;
 const GAPS_MAX: usize = 256;
 /// Clients of which it is remembered that they got an event as an equal one. Of a further one nothing is said.
 const COPIES_MAX: usize = 256;
-/// Runs of which it is remembered who got their end, at the capacity 1. Beyond it the oldest are forgotten: what comes again of such a run
+/// Repeats of a line that are looked up one by one. Among them may be some that count as seen by all, with others between.
+const LOOKED_UP_MAX: u32 = 64;
+/// Ends of runs that are remembered at the capacity 1, with the clients that got them. Beyond it the oldest are forgotten: what comes again of such a run
 /// under another id then looks like an equal event.
 const ENDED_MAX: usize = 7_000;
 
@@ -267,15 +269,21 @@ impl Ledger {
         self.clients[client].seen.contains(number) || self.sequence.is_void(number)
     }
 
-    /// How often a client has seen a content that it has seen. Of a line that comes a thousand times only a few are looked
-    /// up: whoever has seen the n-th has seen those before it.
+    /// Returns how often a client has seen a content that it has seen. Of a line that comes a thousand times only some are looked
+    /// up: a client that has seen the n-th has, as a rule, seen those before it.
     fn times_seen(&self, client: usize, content: u64) -> u32 {
-        let has_seen = |number: u32| number == 1 || self.has_seen(client, nth_hash(content, number));
-        let mut over = 2_u32;
-        while has_seen(over) {
-            over = over.saturating_mul(2);
+        let has_seen = |number: u32| self.has_seen(client, nth_hash(content, number));
+        let seen = (2..=LOOKED_UP_MAX).find(|number| !has_seen(*number)).map_or(LOOKED_UP_MAX, |number| number - 1);
+        if seen < LOOKED_UP_MAX {
+            return seen;
         }
-        let (mut seen, mut unseen) = (over / 2, over);
+        let (mut seen, mut unseen) = (seen, 2 * seen);
+        while has_seen(unseen) {
+            (seen, unseen) = (unseen, unseen.saturating_mul(2));
+            if unseen == u32::MAX {
+                return seen;
+            }
+        }
         while unseen - seen > 1 {
             let middle = seen + (unseen - seen) / 2;
             if has_seen(middle) { seen = middle } else { unseen = middle }

@@ -1,14 +1,15 @@
-//! How much a ledger remembers, and room that is taken at the beginning. What fills up in the course of hours would look like a leak
-//! of the harness's.
+//! The capacity of a ledger, and room that is taken at the beginning. A table that fills up in the course of hours would look
+//! like a leak of the harness.
 
 use std::collections::{HashMap, VecDeque};
 
-/// Time whose runs are remembered at any rate, seconds: a gateway that repeats itself after a restart repeats the last seconds.
+/// Time for which the ends of runs are remembered, seconds: a gateway that repeats itself after a restart repeats the last
+/// seconds. Events and ids are remembered in the same proportion as at usual rates, so for less time where runs have many.
 const REMEMBERED_S: f64 = 30.0;
-/// Maximum of [`Capacity`]: at 120,000 runs a minute, pace 1, it is 9.
+/// Maximum of [`Capacity`], for 3,700 runs a second. 120,000 runs a minute at pace 1 need 9.
 const CAPACITY_MAX: usize = 16;
 
-/// How many times as much as usual a ledger remembers.
+/// The size of a ledger's memory, as a multiple of the usual one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Capacity(pub(super) usize);
 
@@ -19,7 +20,7 @@ impl Default for Capacity {
 }
 
 impl Capacity {
-    /// Enough for the runs of half a minute; `usual` runs are remembered at the capacity 1.
+    /// Enough for the ends of half a minute; the capacity 1 has room for `usual` ends.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_covers_half_a_minute_at_any_rate_and_is_bounded() {
+    fn the_ends_of_half_a_minute_have_room_and_the_capacity_is_bounded() {
         let capacity = |runs_per_second| Capacity::at(runs_per_second, 7_000);
         assert_eq!([1, 1, 5, 9], [0.05, 233.0, 1_000.0, 2_000.0].map(|rate| capacity(rate).0));
         assert_eq!([1, CAPACITY_MAX], [f64::NAN, 1e300].map(|rate| capacity(rate).0));

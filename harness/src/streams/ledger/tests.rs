@@ -340,3 +340,24 @@ fn the_end_of_a_run_is_known_of_the_connection_that_showed_it() {
     ledger.opened(0, T, true);
     assert_eq!([false; 3], has_shown(&ledger), "on another connection lines may be replayed");
 }
+
+#[test]
+fn a_repeat_that_counts_as_seen_by_all_hides_none_before_it() {
+    let mut ledger = Ledger::new(4);
+    let b = |ledger: &mut Ledger, client, now_ms| {
+        let delivery = Delivery { stamp: "x", unstamped: "b", run: "run", id: "", kind: "log", message: None };
+        ledger.saw(client, now_ms, &delivery)
+    };
+    for client in [3, 3, 1, 3] {
+        b(&mut ledger, client, 0);
+    }
+    ledger.opened(0, 0, false);
+    ledger.opened(0, 1_000, true);
+    saw_stamped(&mut ledger, 0, 2_000, "a", "x", "");
+    // The fourth is owed by one client, which got it less often, as most did. So it counts as seen by all.
+    b(&mut ledger, 3, 2_000);
+    ledger.settle(12_100);
+    // The second and the third are known, of another client.
+    let equal = Delivered { sighting: DeliveryKind::Equal, is_first: false };
+    assert_eq!([equal, equal], [b(&mut ledger, 1, 12_100), b(&mut ledger, 1, 12_100)]);
+}
