@@ -1,20 +1,14 @@
 //! Drift of a gateway whose processes answer in turn.
 
-use super::{Judgement, LifeGrowth, Note, Verdict};
+use super::{
+    Judgement, Note, Verdict,
+    drift_tests::{lives, minute},
+};
 use crate::{
     catalog::{Kpi, Suite},
-    journal::{Finding, Gauge, GaugeSummary, Interval},
+    journal::{Finding, Gauge, GaugeSummary},
     judge::fixtures::soak::Soak,
 };
-
-fn lives(judgement: &Judgement) -> impl Iterator<Item = &LifeGrowth> {
-    judgement.evidence.notes.iter().filter_map(|note| if let Note::Life(life) = note { Some(life) } else { None })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few minutes")]
-fn minute(interval: &Interval) -> f64 {
-    (interval.from_ms / 60_000) as f64
-}
 
 /// A soak with this memory, in which two processes answer in turn, the second with so much more than the first.
 fn in_turn(more: impl Fn(f64) -> f64) -> Judgement {
@@ -55,7 +49,7 @@ fn sum_in_turn(gauge: Gauge, kpi: Kpi, of: &dyn Fn(f64) -> f64) -> Judgement {
         interval.gateway_life = name(n);
         let value = of(minute(interval));
         *interval.gauges.get_mut(&gauge).unwrap() = GaugeSummary::of(value);
-        // What the next one answers comes soon after a stream of ours has closed.
+        // The next process answers soon after S2 has closed a stream.
         let mut next = interval.clone();
         next.gateway_life = name(n + 1);
         next.gauges.retain(|other, _| *other == gauge);

@@ -68,7 +68,7 @@ pub struct Plan {
     pub snapshots_ms: Recurring<Regular>,
     /// How many samples each KPI is promised.
     pub promises: ExpectedSamples,
-    /// Workloads, chaos events and KPIs that are left out, because the gateway lacks a feature that they need.
+    /// Unsupported workloads, chaos events and KPIs: the gateway lacks a feature that they need.
     #[serde(rename = "lacks", default, skip_serializing_if = "Unsupported::is_empty")]
     pub unsupported: Unsupported,
 }

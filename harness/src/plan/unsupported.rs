@@ -1,4 +1,4 @@
-//! Workloads, chaos events and KPIs that are left out, because the gateway lacks a feature that they need.
+//! Unsupported workloads, chaos events and KPIs: the gateway lacks a feature that they need.
 
 use std::collections::BTreeMap;
 

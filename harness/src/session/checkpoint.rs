@@ -36,8 +36,8 @@ impl Checkpoint {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Returns the intervals that a journal, which has intervals up to a moment, lacks: all of them or, if an interval was
-    /// written after the checkpoint, none.
+    /// Returns the intervals that the journal lacks. Its last interval ends at `written_to_ms`. If that interval was written
+    /// after the checkpoint, the journal lacks none; otherwise it lacks all.
     pub(super) fn beyond(self, written_to_ms: u64) -> Vec<Interval> {
         let is_newer = self.unwritten.iter().all(|interval| interval.from_ms >= written_to_ms);
         if is_newer { self.unwritten } else { Vec::new() }

@@ -180,7 +180,7 @@ impl Settings {
         if self.gateway_for(suite).is_some() { self.levers.clone() } else { BTreeMap::new() }
     }
 
-    /// Workloads, chaos events and KPIs that are left out, because the gateway of a suite lacks a feature that they need.
+    /// Unsupported workloads, chaos events and KPIs of a suite: its gateway lacks a feature that they need.
     #[must_use]
     pub fn unsupported_for(&self, suite: Suite) -> Unsupported {
         let Some(gateway) = self.gateway_for(suite) else { return Unsupported::default() };

@@ -1,4 +1,4 @@
-//! Parts of a soak that cannot be judged at a gateway, because the gateway lacks something that they need.
+//! Unsupported parts of a soak: the gateway lacks a feature that they need.
 
 use super::{Dialect, Has};
 use crate::catalog::CallName;

@@ -90,8 +90,9 @@ pub(in crate::judge) fn note(found: &mut Assessment, case: Case<'_>) {
 /// to 433 ms and of ends of 58 to 471 ms, and of `/ready` of 178 to 543 ms. Log lines exceeded `/ready` by 20 ms at most,
 /// ends never, and the rule asks for more than 200 ms and the clock, of both: it accuses none of the seven. What keeps this
 /// process, or the gateway's, from running keeps `/ready` waiting as long. The exception is the work of the stream threads
-/// alone. Its lateness is measured: where it explains the late arrivals, the KPI is unproven ([`excuse`]). (Seven soaks bound the rate of false alarms by
-/// their margin only; a rate under 1 % by count would take some three hundred.)
+/// alone. Its lateness is measured: where it explains the late arrivals, the KPI is unproven ([`excuse`]).
+/// (Seven soaks bound the rate of false alarms by their margin only; a rate under 1 % by count would take some three
+/// hundred.)
 ///
 /// The clock of `/health` need not be the one that events are stamped by. Where all but a tenth of events seem to take longer
 /// than half of the runs did from their due start to their first line's arrival, it is not.

@@ -38,7 +38,7 @@ fn events_stamped_anew_are_bounded_with_the_others_that_are_open() {
 #[test]
 fn at_a_thousand_runs_a_second_the_ends_of_half_a_minute_are_remembered() {
     const RUNS: usize = 30_000;
-    /// What a repeat of the first of so many ends, under another id, is taken for.
+    /// Returns the sighting of a repeat: the first of `RUNS` ends comes again under another id.
     fn repeat(mut ledger: Ledger) -> DeliveryKind {
         let mut end = |number: usize, id: &str| {
             let (run, said) = (format!("run-{number}"), format!("end of {number}"));

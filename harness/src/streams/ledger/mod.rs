@@ -17,7 +17,7 @@
 //!
 //! A repeat with a new timestamp is certain on one connection, where ids are unique. Beyond it, it is certain only
 //! where ids are the events' own ([`numbering`]), and reported only instead of a gap: when a client that was connected
-//! lacks the event with the new timestamp. So a gateway that loses nothing has no finding, in any numbering of its events. The
+//! lacks the event with the new timestamp. So a gateway that loses nothing gets no finding, whatever ids its events have. The
 //! harness cannot distinguish a log that is sent to all again with new timestamps from one that begins anew.
 //!
 //! Events are numbered in the order of their first arrival ([`sequence`]). A client has a position, before which nothing more is to
