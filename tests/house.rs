@@ -43,7 +43,7 @@ const IMPORTS: [(&str, &[&str]); 16] = [
     ),
 ];
 /// Modules that depend on nothing, and that every module may use.
-const LEAVES: [&str; 2] = ["child", "fuzzing"];
+const LEAVES: [&str; 3] = ["child", "fuzzing", "tcp"];
 /// Modules without clock, socket or task.
 const PURE: [&str; 7] = ["catalog", "plan", "history", "judge", "results", "report", "streams"];
 /// What these may not name.

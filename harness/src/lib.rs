@@ -63,6 +63,7 @@ pub mod runner;
 pub mod session;
 pub mod settings;
 pub mod streams;
+mod tcp;
 pub mod workload;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The mock gateway on its own: `cargo run -p mock-gateway -- --port 3000`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ Options:
                    what is wrong with it [default: nothing]
   --certificate FILE
                    where to leave the certificate that clients have to trust, if it speaks TLS
+  --threads N      threads that serve it: one leaves the other processors to S2; two serve ten thousand streams in time
+                   [default: 1]
   --without CALL   a call of the contract that it does not have, such as 'GET /metrics'; may be said again
   -h, --help       this text
   -V, --version    the version
@@ -31,8 +34,8 @@ Options:
 
 /// Action that the command line asks for.
 enum Wanted {
-    /// And where to leave the certificate.
-    Serve(Box<Config>, Option<PathBuf>),
+    /// Serve, with the number of threads and the file for the certificate.
+    Serve(Box<Config>, usize, Option<PathBuf>),
     Say(String),
 }
 
@@ -40,8 +43,8 @@ fn main() -> ExitCode {
     if mock_gateway::work_if_asked() {
         return ExitCode::SUCCESS;
     }
-    let (config, certificate) = match parse(Parser::from_env()) {
-        Ok(Wanted::Serve(config, certificate)) => (*config, certificate),
+    let (config, threads, certificate) = match parse(Parser::from_env()) {
+        Ok(Wanted::Serve(config, threads, certificate)) => (*config, threads, certificate),
         Ok(Wanted::Say(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
@@ -51,8 +54,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // One thread is enough, and leaves the others to what is under test.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(format_args!("cannot start a runtime: {e}")),
     };
@@ -66,6 +72,7 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
     let mut redis_prefix = Config::default().redis_prefix;
     let mut defects = Defects::default();
     let mut without = Vec::new();
+    let mut threads = NonZeroU8::MIN;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("port") => port = parser.value()?.parse()?,
@@ -75,6 +82,7 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
             Long("token") => token = Some(parser.value()?.string()?),
             Long("defect") => defects.extend(parser.value()?.parse_with(str::parse::<Defects>)?.iter()),
             Long("certificate") => certificate = Some(PathBuf::from(parser.value()?)),
+            Long("threads") => threads = parser.value()?.parse()?,
             Long("without") => without.push(parser.value()?.parse_with(str::parse::<Call>)?),
             Short('h') | Long("help") => return Ok(Wanted::Say(help())),
             Short('V') | Long("version") => {
@@ -85,7 +93,7 @@ fn parse(mut parser: Parser) -> Result<Wanted, lexopt::Error> {
     }
     let listen = SocketAddr::new(host, port);
     let config = Config { listen, token, redis, redis_prefix, defects, without, ..Config::default() };
-    Ok(Wanted::Serve(Box::new(config), certificate))
+    Ok(Wanted::Serve(Box::new(config), threads.get().into(), certificate))
 }
 
 fn help() -> String {

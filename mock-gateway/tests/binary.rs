@@ -16,9 +16,9 @@ fn help_names_every_flag() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for flag in
-        ["--port", "--host", "--redis", "--redis-prefix", "--token", "--defect", "--certificate", "--help", "--version"]
-    {
+    let flags =
+        "--port --host --redis --redis-prefix --token --defect --certificate --threads --without --help --version";
+    for flag in flags.split(' ') {
         assert!(help.contains(flag), "{flag} is not in\n{help}");
     }
     for defect in Defect::ALL {
@@ -38,7 +38,14 @@ fn an_unknown_defect_is_an_error_that_lists_all() {
 
 #[test]
 fn bad_arguments_are_a_clear_error_and_exit_code_2() {
-    for arguments in [&["--prot", "3000"][..], &["--port", "many"], &["--port"], &["3000"], &["--host", "nowhere"]] {
+    for arguments in [
+        &["--prot", "3000"][..],
+        &["--port", "many"],
+        &["--port"],
+        &["3000"],
+        &["--host", "nowhere"],
+        &["--threads", "0"],
+    ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let error = String::from_utf8(output.stderr).unwrap();
@@ -48,9 +55,9 @@ fn bad_arguments_are_a_clear_error_and_exit_code_2() {
 
 #[test]
 fn it_says_where_it_listens_and_ends_in_good_order_on_a_signal() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for (signal, threads) in [(Signal::TERM, "1"), (Signal::INT, "1"), (Signal::TERM, "2")] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mock-gateway"))
-            .args(["--port", "0"])
+            .args(["--port", "0", "--threads", threads])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use http::HeaderValue;
 
 use super::{dialect::Dialect, local_port::LocalPort, tls::Trust, token::Token};
+use crate::tcp::is_this_machine;
 
 /// Where the gateway is, and what opens it.
 #[derive(Debug, Clone)]
@@ -69,12 +70,17 @@ impl GatewayAccess {
         self.url.starts_with("https:")
     }
 
+    /// Whether its URL names this machine.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        is_loopback(&self.url)
+    }
+
     /// How connections come to where requests are sent.
     pub(super) fn way(&self) -> ConnectWay {
         match self.by_way_of {
             Some(proxy) if self.has_tls() => ConnectWay::Tunnel(format!("http://{proxy}")),
             Some(_) => ConnectWay::Direct,
-            None if is_loopback(&self.url) => ConnectWay::Direct,
+            None if self.is_on_this_machine() => ConnectWay::Direct,
             None => ConnectWay::System,
         }
     }
@@ -101,8 +107,5 @@ pub(super) enum ConnectWay {
 /// Whether a URL names this machine. What goes there never goes through a proxy of the environment's.
 pub(super) fn is_loopback(url: &str) -> bool {
     let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.is_some_and(|host| {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
+    host.is_some_and(|host| is_this_machine(&host))
 }

@@ -10,7 +10,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{
@@ -24,7 +23,7 @@ use hyper::{
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::{
-        legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel},
+        legacy::connect::{Connected, Connection, proxy::Tunnel},
         proxy::matcher::{Intercept, Matcher},
     },
     rt::TokioIo,
@@ -34,17 +33,10 @@ use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::access::{ConnectWay, GatewayAccess, is_loopback};
+use crate::tcp::{CONNECT_TIMEOUT, TcpConnector};
 
-/// Maximum time to establish a connection.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Name of the client that sends the requests.
 pub(super) const USER_AGENT: &str = concat!("s2-harness/", env!("CARGO_PKG_VERSION"));
-
-/// A peer that is gone without a word is noticed after a minute.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-const KEEPALIVE_RETRIES: u32 = 3;
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A carrier for the bytes of a connection.
 pub(super) trait Wire: Read + Write + Connection + Send + Unpin {}
@@ -199,7 +191,7 @@ fn authority_of(uri: &Uri) -> Option<String> {
 /// Connects to a gateway, or to the proxy before it.
 #[derive(Clone)]
 pub(super) struct Connector {
-    direct: HttpsConnector<HttpConnector>,
+    direct: HttpsConnector<TcpConnector>,
     tls: Arc<ClientConfig>,
     proxies: Proxies,
 }
@@ -215,17 +207,7 @@ impl Connector {
     /// Connects with such TLS; through a proxy, where one of `proxies` is for the URL.
     pub(super) fn new(tls: ClientConfig, proxies: Proxies) -> Self {
         let tls = Arc::new(tls);
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        // Where a name has several addresses, each has its share of the time.
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        http.set_keepalive(Some(KEEPALIVE));
-        http.set_keepalive_interval(Some(KEEPALIVE));
-        http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
-        #[cfg(target_os = "linux")]
-        http.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
-        Self { direct: HttpsConnector::from((http, Arc::clone(&tls))), tls, proxies }
+        Self { direct: HttpsConnector::from((TcpConnector::new(), Arc::clone(&tls))), tls, proxies }
     }
 
     /// Connects to where a URL leads.
@@ -292,7 +274,7 @@ impl Connector {
         })
     }
 
-    fn tunnel(&self, proxy: &Intercept) -> Tunnel<HttpsConnector<HttpConnector>> {
+    fn tunnel(&self, proxy: &Intercept) -> Tunnel<HttpsConnector<TcpConnector>> {
         let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
         let tunnel = Tunnel::new(proxy.uri().clone(), self.direct.clone()).with_headers(headers);
         match proxy.basic_auth() {

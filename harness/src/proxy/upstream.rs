@@ -1,25 +1,16 @@
 //! Where the bytes go: a host and a port, looked up anew for each connection.
 
-use std::{io, time::Duration};
+use std::io;
 
 use http::Uri;
-use hyper::service::Service;
-use hyper_util::{client::legacy::connect::HttpConnector, service::TowerToHyperService};
 use tokio::{net::TcpStream, time::timeout};
 
-/// The name looked up and the connection made, all in all; as long as a client has that connects by itself.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An upstream that is gone without a word is noticed as by a client that connects by itself: within a minute. A client
-/// of the proxy's can only notice that the proxy is gone.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-const KEEPALIVE_RETRIES: u32 = 3;
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::tcp::{CONNECT_TIMEOUT, TcpConnector};
 
 /// Connects to the upstream.
 #[derive(Debug, Clone)]
 pub(super) struct Upstream {
-    connector: HttpConnector,
+    connector: TcpConnector,
     uri: Uri,
 }
 
@@ -29,16 +20,7 @@ impl Upstream {
         let uri = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
         let uri =
             uri.map_err(|e| io::Error::other(format!("the fault proxy's upstream {authority:?} is no host: {e}")))?;
-        // Names with several addresses, of both families, are its business: it tries them as a client's own would.
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.set_keepalive(Some(KEEPALIVE));
-        connector.set_keepalive_interval(Some(KEEPALIVE));
-        connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
-        #[cfg(target_os = "linux")]
-        connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
-        Ok(Self { connector, uri })
+        Ok(Self { connector: TcpConnector::new(), uri })
     }
 
     /// A connection.
@@ -46,8 +28,7 @@ impl Upstream {
     /// # Errors
     /// No such name, nobody there, or not in time.
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
-        let connecting = TowerToHyperService::new(self.connector.clone()).call(self.uri.clone());
-        let connected = timeout(CONNECT_TIMEOUT, connecting).await?;
+        let connected = timeout(CONNECT_TIMEOUT, self.connector.connect(self.uri.clone())).await?;
         Ok(connected.map_err(io::Error::other)?.into_inner())
     }
 }

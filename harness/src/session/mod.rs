@@ -21,6 +21,7 @@ mod opening_pace;
 mod output_files;
 mod pending_runs;
 mod play;
+mod ports;
 mod preflight;
 mod recorder;
 mod reserve;

@@ -19,6 +19,7 @@ use super::{
     live::{Live, Showing},
     log,
     output_files::{last_files, unwritten, write_down},
+    ports,
     running_workers::RunningWorkers,
 };
 use crate::{
@@ -83,7 +84,10 @@ pub(super) async fn play_logged(
             None
         }
     };
-    if let Some(message) = descriptors::too_few(config.plan.scenario.streams.count, proxy.is_some()) {
+    let streams = config.plan.scenario.streams.count;
+    let lacks =
+        [descriptors::too_few(streams, proxy.is_some()), ports::too_few(streams, config.gateway.is_on_this_machine())];
+    for message in lacks.into_iter().flatten() {
         stop.request(EndReason::Fatal, message);
     }
     let begun = match begin(config, &stop).await {

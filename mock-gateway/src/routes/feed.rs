@@ -151,7 +151,9 @@ async fn next(mut feed: Feed) -> Option<(Piece, Feed)> {
     let silent_for = feed.core.faults.keep_alive(feed.core.config.keep_alive, feed.of.channel);
     let event = match feed.subscription.replay.pop_front() {
         Some(event) => event,
+        // The event first: a stream that is woken by one then looks at nothing else.
         None => tokio::select! {
+            biased;
             event = feed.subscription.live.recv() => event?,
             () = &mut feed.closing => return None,
             () = feed.ending.reached() => return None,
@@ -168,8 +170,8 @@ async fn next(mut feed: Feed) -> Option<(Piece, Feed)> {
             }
         },
     };
-    feed.has_told_end |= event.kind() == "end";
     let is_of_run = feed.of.run.is_some();
+    feed.has_told_end |= is_of_run && event.kind() == "end";
     let faults = &feed.core.faults;
     if faults.is_mute(feed.opened, is_of_run) || faults.passes_over(&event, is_of_run) {
         return comment(feed);

@@ -1,0 +1,171 @@
+//! TCP connections to a gateway or to a proxy: their time limits, their keep-alive, and the addresses from which they come.
+
+use std::{
+    error::Error,
+    io,
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use tokio::net::TcpStream;
+use tower::Service;
+
+/// Maximum time to establish a connection.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A silent peer is noticed within a minute.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
+/// Number of addresses of this machine from which connections to itself come. Between two addresses there are as many connections
+/// to one port as the system has ports to give, which are 28,232 by default.
+pub(crate) const LOOPBACK_SOURCES: u8 = 4;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Makes connections. Once the ports of one source address are used up, connections to this machine come from the next one.
+#[derive(Debug, Clone)]
+pub(crate) struct TcpConnector {
+    /// One for each source address. The first leaves the choice to the system.
+    by_source: Arc<[HttpConnector]>,
+    /// Index of the source address in use.
+    source: Arc<AtomicUsize>,
+}
+
+impl TcpConnector {
+    /// A connector whose first source address is the system's choice, and whose others are of this machine.
+    pub(crate) fn new() -> Self {
+        let loopback = (2..=LOOPBACK_SOURCES).map(|host| Some(Ipv4Addr::new(127, 0, 0, host).into()));
+        Self::from_sources([None].into_iter().chain(loopback))
+    }
+
+    fn from_sources(sources: impl IntoIterator<Item = Option<IpAddr>>) -> Self {
+        Self { by_source: sources.into_iter().map(connector).collect(), source: Arc::default() }
+    }
+
+    /// Connects to a URL's host and port.
+    ///
+    /// # Errors
+    /// The error of the last source address that was tried.
+    pub(crate) async fn connect(&self, to: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
+        let sources = if to.host().is_some_and(is_this_machine) { self.by_source.len() } else { 1 };
+        let mut source = self.source.load(Ordering::Relaxed) % sources;
+        for _ in 1..sources {
+            match self.by_source[source].clone().call(to.clone()).await {
+                Err(error) if has_no_port_left(&error) => source = (source + 1) % sources,
+                connected => return Ok(connected?),
+            }
+            self.source.store(source, Ordering::Relaxed);
+        }
+        Ok(self.by_source[source].clone().call(to).await?)
+    }
+}
+
+impl Service<Uri> for TcpConnector {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(to).await })
+    }
+}
+
+fn connector(source: Option<IpAddr>) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    // The addresses of a name share the time.
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE));
+    connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+    #[cfg(target_os = "linux")]
+    connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT));
+    connector.set_local_address(source);
+    connector
+}
+
+/// Whether a host names this machine.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether a connection failed because every port of its source address is taken.
+fn has_no_port_left(error: &(dyn Error + 'static)) -> bool {
+    let mut errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.any(|error| {
+        let error = error.downcast_ref::<io::Error>();
+        error.is_some_and(|e| matches!(e.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A documentation address, which is none of this machine's: a connection from it fails as if it had no port left.
+    const FOREIGN: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+
+    async fn listener() -> (TcpListener, Uri) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        (listener, uri)
+    }
+
+    async fn source_of_next(connector: &TcpConnector, listener: &TcpListener, uri: &Uri) -> IpAddr {
+        let (connected, accepted) = tokio::join!(connector.connect(uri.clone()), listener.accept());
+        connected.unwrap();
+        accepted.unwrap().1.ip()
+    }
+
+    #[tokio::test]
+    async fn a_source_address_without_a_port_is_followed_by_the_next() {
+        let (listener, uri) = listener().await;
+        let second = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+        let connector = TcpConnector::from_sources([Some(FOREIGN), Some(second), Some(FOREIGN)]);
+        for _ in 0..3 {
+            assert_eq!(source_of_next(&connector, &listener, &uri).await, second);
+        }
+        assert_eq!(connector.source.load(Ordering::Relaxed), 1, "the first one is not tried each time");
+    }
+
+    #[tokio::test]
+    async fn the_first_source_address_is_the_system_s_choice() {
+        let (listener, uri) = listener().await;
+        assert_eq!(source_of_next(&TcpConnector::new(), &listener, &uri).await, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_fails_otherwise_is_not_tried_from_another_address() {
+        let (listener, uri) = listener().await;
+        drop(listener);
+        let connector = TcpConnector::new();
+        let error = connector.connect(uri).await.unwrap_err();
+        assert!(!has_no_port_left(&*error), "{error:?}");
+        assert_eq!(connector.source.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn connections_to_elsewhere_have_one_source_address() {
+        let connector = TcpConnector::from_sources([Some(FOREIGN), None]);
+        let error = connector.connect(Uri::from_static("http://203.0.113.2:9/")).await.unwrap_err();
+        assert!(has_no_port_left(&*error), "{error:?}");
+    }
+}
