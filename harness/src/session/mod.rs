@@ -111,6 +111,8 @@ pub struct SessionConfig {
 }
 
 #[cfg(test)]
+mod probe_latency_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]
 mod throttle_tests;
