@@ -1,9 +1,9 @@
-//! One of the workspace log streams is asked for as a browser asks, with content codings, and held against the others.
+//! One of the workspace log streams accepts content codings, as a browser does, and is compared with the others.
 //!
-//! Whatever stands between a gateway and its users compresses for those who ask for it, and a compressor that is not flushed
-//! after every event holds events back until its buffer is full. Who does not ask never sees that. So one stream asks, and of
-//! each event that another stream shows while it is open the time is taken until it shows it too: by one clock, ours, and over
-//! one network. What it has not shown when its connection ends is held back for at least as long as until then.
+//! Proxies before a gateway compress for clients that accept it, and a compressor that is not flushed after every event holds events
+//! back until its buffer is full. Other clients never see that. So one stream accepts it, and each event that another stream shows
+//! while it is open is timed until it shows it too: by one clock, S2's, and over one network. An event that it has not shown when its
+//! connection ends is held back at least until then.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Events that the stream has not shown yet. Of the oldest beyond it nothing is said: as many as that are proof enough.
+/// Maximum number of events that the stream has not shown yet; the oldest are dropped first, since this many are proof enough.
 const PENDING_MAX: usize = 8_192;
 /// Time after the opening in which events that another stream shows are not owed: they may have been sent before.
 const OPENING_MARGIN: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ impl AsABrowser {
         self.0.lock().open_since = Some(now);
     }
 
-    /// Its connection is over: what it has not shown was first shown at these moments.
+    /// Its connection is over. Gives the times at which other streams were first to show the events that it has not shown.
     pub(super) fn closed(&self) -> Vec<Instant> {
         let mut state = self.0.lock();
         state.open_since = None;
@@ -60,7 +60,7 @@ impl AsABrowser {
         }
     }
 
-    /// It shows an event: when another stream was the first to show it, if it owed it.
+    /// It shows an event. Gives the time at which another stream was the first to show it, if it owed it.
     pub(super) fn shows(&self, content: u64) -> Option<Instant> {
         self.0.lock().pending.remove(&content)
     }

@@ -1,7 +1,5 @@
-//! State that a session that takes over needs, and that the journal does not have yet. It is written every second, and
-//! replaced as a whole.
-//!
-//! An interval is ten scenario seconds, and in real time so is what a session loses that is killed. With this it is one.
+//! State that a session that takes over needs, and that the journal does not have yet. It is written every second, and replaced as
+//! a whole. With it a session that is killed loses one second; without it, an interval: ten seconds of the scenario.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -19,11 +17,11 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Replaces the checkpoint before. A reader finds one or the other, and a writer that is killed leaves at most one
-    /// file beside it, always the same.
+    /// Replaces the last checkpoint. A reader finds one or the other, and a writer that is killed leaves at most one file beside it,
+    /// always the same.
     ///
     /// # Errors
-    /// Where the file cannot be written. It makes a takeover poorer, and nothing else.
+    /// Where the file cannot be written. Then only a takeover is poorer.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let beside = path.with_extension("new");
         fs::write(&beside, serde_json::to_vec(self)?)?;
@@ -36,8 +34,8 @@ impl Checkpoint {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Returns the intervals that the journal lacks. Its last interval ends at `written_to_ms`. If that interval was written
-    /// after the checkpoint, the journal lacks none; otherwise it lacks all.
+    /// Returns the intervals that the journal lacks. Its last interval ends at `written_to_ms`. If that was written after the
+    /// checkpoint, the journal lacks none; otherwise it lacks all.
     pub(super) fn beyond(self, written_to_ms: u64) -> Vec<Interval> {
         let is_newer = self.unwritten.iter().all(|interval| interval.from_ms >= written_to_ms);
         if is_newer { self.unwritten } else { Vec::new() }

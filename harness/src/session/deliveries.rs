@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Recorder, RunWatch, Stop, pending_runs::PendingRuns, watched_runs::WatchedRuns};
 use crate::{
-    clock::{self, Clock},
+    clock,
     gateway::LogEvent,
     journal::{Counter, Finding, clip},
     plan::log_stream_name,
@@ -22,8 +22,7 @@ use crate::{
 pub struct Deliveries {
     pub(super) recorder: Recorder,
     pub(super) stop: Stop,
-    clock: Clock,
-    /// How many workspace streams there are.
+    /// The number of workspace streams.
     streams: usize,
     /// Whether the gateway has an event that ends a run.
     pub(super) has_ends: bool,
@@ -31,7 +30,7 @@ pub struct Deliveries {
     pub(super) watched: WatchedRuns,
     /// Runs that have ended, and that the workspace streams have not shown in full.
     pub(super) pending_runs: Mutex<PendingRuns>,
-    /// Runs whose end a workspace stream has shown, and those whose own stream has where there are no others.
+    /// Runs whose end a workspace stream has shown, and others whose own stream has where there are no workspace streams.
     ends_shown: AtomicU64,
     own_ends_shown: AtomicU64,
 }
@@ -48,7 +47,7 @@ pub struct Entered {
 }
 
 impl Deliveries {
-    /// Nothing delivered yet, to this many workspace streams. `ids_are_given`: runs get their ids from the gateway.
+    /// No deliveries yet, to this many workspace streams. `ids_are_given`: runs get their ids from the gateway.
     pub(super) fn new(
         (recorder, stop): (&Recorder, &Stop),
         (ledger, streams): (Ledger, usize),
@@ -56,7 +55,6 @@ impl Deliveries {
         ids_are_given: bool,
     ) -> Self {
         Self {
-            clock: recorder.clock().clone(),
             recorder: recorder.clone(),
             stop: stop.clone(),
             streams,
@@ -81,8 +79,8 @@ impl Deliveries {
 
     /// A workspace stream showed an event: enters it in the ledger and for its run.
     pub fn enter(&self, client: usize, got: &Delivery<'_>, arrived: Instant) -> Entered {
-        // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
-        // run's end in between would settle the run without that line.
+        // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the run's
+        // end in between would settle the run without that line.
         let mut ledger = self.ledger.lock();
         let delivered = ledger.saw(client, self.now_ms(), got);
         let there_since_ms = ledger.witness_since(client).unwrap_or(u64::MAX);
@@ -111,7 +109,7 @@ impl Deliveries {
         self.watched.watch(run)
     }
 
-    /// Stops watching a run. Gives what the streams have shown of it.
+    /// Stops watching a run. Gives its watch.
     pub fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
         self.watched.forget(run)
     }
@@ -122,7 +120,6 @@ impl Deliveries {
     }
 
     /// Runs whose own stream has shown their end.
-    #[must_use]
     pub fn own_ends_shown(&self) -> u64 {
         self.own_ends_shown.load(Ordering::Relaxed)
     }
@@ -133,18 +130,16 @@ impl Deliveries {
     }
 
     /// Whether nothing is owed any more: neither an event to a connected client, nor a line of a run that has ended.
-    #[must_use]
     pub fn is_settled(&self) -> bool {
         self.ledger.lock().outstanding() == 0 && self.runs_waiting() == 0
     }
 
-    /// Records what has become certain by now, of the ledger and of runs that have ended.
+    /// Records findings that have become certain, of the ledger and of runs that have ended.
     pub fn settle(&self) {
         self.settle_runs();
-        let (settled, evicted) = {
-            let mut ledger = self.ledger.lock();
-            (ledger.settle(self.now_ms()), ledger.take_evicted())
-        };
+        let mut ledger = self.ledger.lock();
+        let (settled, evicted) = (ledger.settle(self.now_ms()), ledger.take_evicted());
+        drop(ledger);
         let mark = self.recorder.mark();
         self.recorder.add(Counter::EventsMissed, settled.missed.len() as u64, mark);
         self.recorder.add(Counter::EventsDuplicated, settled.repeated.len() as u64, mark);
@@ -183,7 +178,7 @@ impl Deliveries {
 
     /// The same, at a moment.
     pub(super) fn ms_at(&self, at: Instant) -> u64 {
-        let elapsed = at.saturating_duration_since(self.clock.instant(0));
+        let elapsed = at.saturating_duration_since(self.recorder.clock().instant(0));
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::clock;
 
-/// A hold ends after so long, whatever the gateway does: from then on its failures show as failures.
+/// Maximum time of a hold, whatever the gateway does: from then on its failures show as failures.
 const HOLD_MAX: Duration = Duration::from_secs(60);
 
 /// Open, or held.
@@ -27,7 +27,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Holds what comes, for a minute at most, or lets it through.
+    /// Holds requests, for a minute at most, or lets them through.
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held.then(|| clock::now() + HOLD_MAX));
     }

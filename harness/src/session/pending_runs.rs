@@ -1,12 +1,12 @@
-//! Runs that have ended, and that wait until their streams have shown all that they had to show.
+//! Runs that have ended, and that wait until their streams have shown all of their events.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{RunWatch, StartPoint};
 
-/// Runs that wait for their lines or for their end.
+/// Maximum number of runs that wait. Further runs are not compared.
 pub(super) const WAITING_MAX: usize = 4_096;
-/// The records of all runs that wait. A run beyond it is not compared.
+/// The same for the bytes of their records.
 pub(super) const WAITING_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
 /// Runs that have ended, and of which the workspace streams may have more to show.
@@ -24,7 +24,7 @@ pub(super) struct EndedRun {
     pub(super) due: StartPoint,
     /// When its end was known; milliseconds as the ledger counts them.
     pub(super) known_ms: u64,
-    /// The log lines that it has.
+    /// Its log lines.
     pub(super) record: Vec<String>,
 }
 

@@ -18,26 +18,28 @@ use crate::gateway::KnownEvents;
 pub struct SharedStreams {
     log_streams_open: AtomicUsize,
     all_streams_open: AtomicUsize,
-    /// The fewest that were open since somebody asked for that.
+    /// The minimum since the last question for it.
     least_streams_open: AtomicUsize,
     log_streams_dropped: AtomicU64,
-    log_streams_resting: AtomicUsize,
-    as_a_browser: AsABrowser,
+    /// Workspace log streams that S2 closed, and that wait for their turn to come back.
+    pub(super) log_streams_resting: AtomicUsize,
+    /// The delay of the stream that asks as a browser does, compared with the others.
+    pub(super) as_a_browser: AsABrowser,
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, LastId>>,
     earliness: Earliness,
-    known_events: Arc<KnownEvents>,
+    /// The events that workspace streams have shown last.
+    pub(super) known_events: Arc<KnownEvents>,
     pub(super) opening_pace: OpeningPace,
 }
 
-/// The last id of a stream, to send back as `Last-Event-ID`; none where it gave none, or one that no header can carry. Clones
-/// share it.
+/// The last id of a stream, to send back as `Last-Event-ID`; none where it gave none, or one that no header can carry. Clones share
+/// it.
 #[derive(Debug, Clone, Default)]
 pub struct LastId(Arc<Mutex<Option<String>>>);
 
 impl LastId {
     /// The id.
-    #[must_use]
     pub fn get(&self) -> Option<String> {
         self.0.lock().clone()
     }
@@ -65,7 +67,6 @@ impl SharedStreams {
     }
 
     /// The last ids of the streams that are kept for hours, by name.
-    #[must_use]
     pub fn last_ids(&self) -> BTreeMap<String, String> {
         let last_ids = self.last_ids.lock();
         last_ids.iter().filter_map(|(stream, last)| Some((stream.clone(), last.get()?))).collect()
@@ -90,57 +91,33 @@ impl SharedStreams {
     }
 
     /// Workspace log streams that are open.
-    #[must_use]
     pub fn log_streams_open(&self) -> usize {
         self.log_streams_open.load(Ordering::Relaxed)
     }
 
-    /// A workspace log stream that we closed waits for its turn to come back.
-    pub fn stream_rests(&self) {
-        self.log_streams_resting.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Its turn has come, or nobody keeps it any more.
-    pub fn stream_has_rested(&self) {
-        self.log_streams_resting.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Workspace log streams that are open, or that only we keep from it: a churned one has not even been asked for again.
-    #[must_use]
+    /// Workspace log streams that are open, or that only S2 keeps from it: a churned one has not even been asked for again.
     pub fn log_streams_well(&self) -> usize {
         self.log_streams_open() + self.log_streams_resting.load(Ordering::Relaxed)
     }
 
     /// All streams that are open, runs' own and the safety layer's among them.
-    #[must_use]
     pub fn all_streams_open(&self) -> usize {
         self.all_streams_open.load(Ordering::Relaxed)
     }
 
-    /// The fewest streams that were open at once since this was asked before.
+    /// The fewest streams that were open at once since the last call.
     pub fn take_least_streams_open(&self) -> usize {
         let open = || self.all_streams_open.load(Ordering::SeqCst);
         let least = self.least_streams_open.swap(open(), Ordering::SeqCst);
-        // One that closed in between counts for the next time, too.
+        // A stream that closed in between counts for the next call, too.
         let now = open();
         self.least_streams_open.fetch_min(now, Ordering::SeqCst);
         least.min(now)
     }
 
-    /// Workspace log streams that ended without our asking, so far.
-    #[must_use]
+    /// Workspace log streams that ended unasked, so far.
     pub fn log_streams_dropped(&self) -> u64 {
         self.log_streams_dropped.load(Ordering::Relaxed)
-    }
-
-    /// Returns the delay of the stream that asks as a browser does, compared with the others.
-    pub const fn as_a_browser(&self) -> &AsABrowser {
-        &self.as_a_browser
-    }
-
-    /// The events that workspace streams have shown last.
-    pub(super) const fn known_events(&self) -> &Arc<KnownEvents> {
-        &self.known_events
     }
 
     /// Returns the observed behaviour of the gateway with streams of runs that have not been started.

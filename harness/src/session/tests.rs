@@ -226,7 +226,7 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
     let reserve = reserve::DiskReserve::keep(config.folder.reserve()).unwrap();
     let header = begin::header(config, &clock);
     let history = History::of(&header, &config.targets.sample_limits());
-    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), history);
+    let recorder = Recorder::new(clock.clone(), stop.clone(), None, (writer, reserve), history);
     recorder.write(Record::Header(Box::new(header)));
     let calls = Calls::new(
         (Client::new(&config.gateway).unwrap(), Streams::new(&config.gateway).unwrap()),
@@ -245,9 +245,13 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
         .into(),
         shared_runs: std::sync::Arc::default(),
         shared_streams: std::sync::Arc::default(),
-        shared_gateway: std::sync::Arc::default(),
-        disturbance: Disturbance::default(),
-        facts: SessionFacts { access: config.gateway.clone().into(), nonce: "test".into(), live: None },
+        gateway_clock: GatewayClock::default(),
+        exposition: parking_lot::Mutex::default(),
+        levers: std::collections::BTreeMap::new(),
+        proxy: None,
+        access: config.gateway.clone(),
+        nonce: "test".into(),
+        live_url: None,
         stream_runtime: None,
         schedule: Schedule {
             plan: config.plan.clone().into(),

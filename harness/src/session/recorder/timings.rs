@@ -21,21 +21,17 @@ impl Recorder {
 
     /// Records a duration.
     pub fn time_of(&self, timing: Timing, took: Duration, since: StartPoint, subject: &str) {
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        self.time_in(state.interval(phase), timing, took, 1, subject);
+        self.time_in(&mut self.interval(since), timing, took, 1, subject);
     }
 
     /// Records the lateness of the threads that read the workspace streams: that of a task on them that was due at `due`. It
     /// counts once for each event that streams delivered since the previous call.
     pub(in crate::session) fn read_late(&self, due: Instant) {
-        let (now, subject) = (clock::now(), "workspace streams");
-        let (mark, late) = (self.mark_at(now), self.between(due, now));
+        let late = self.between(due, clock::now());
         let mut state = self.state.lock();
         let events = std::mem::take(&mut state.events_since_look);
-        let phase = self.phase_of(mark);
         if events > 0 {
-            self.time_in(state.interval(phase), Timing::ReadLateness, late, events, subject);
+            self.time_in(state.interval(self.phase()), Timing::ReadLateness, late, events, "workspace streams");
         }
     }
 

@@ -218,7 +218,6 @@ impl Ledger {
                     id: entry.id.clone(),
                     line: entry.line.clone(),
                     seen_by: entry.seen.count_ones(),
-                    first_seen_ms: entry.first_seen_ms,
                 });
             }
         }
