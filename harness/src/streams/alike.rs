@@ -1,8 +1,9 @@
 //! When two different texts are the same log line: one of them is cut, or has a prefix that the other lacks.
 //!
-//! A record may keep the first 2,048 characters of a line, may put the time and the level before it, may fold white space.
-//! A text that differs in any other way is another line. The rule applies only to lines without an exact partner, and each
-//! line has at most one partner. So it hides no lost line: that leaves a line of the record without any partner.
+//! A record may keep the first 2,048 characters of a line, may put the time and the level before it, may fold white
+//! space. A text that differs in any other way is another line. The rule applies only to lines without an exact
+//! partner, and each line has at most one partner. So it hides no lost line: that leaves a line of the record without
+//! any partner.
 
 /// A cut text without any mark of the cut has at least this many characters in common with the whole.
 const UNMARKED_CHARS_MIN: usize = 16;

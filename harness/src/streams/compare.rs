@@ -2,10 +2,11 @@
 //!
 //! A record is not always complete: it may keep the last lines only, cut long lines, put a time before each. So:
 //!
-//! - A line of the record that no stream delivered is **missing** where no delivered line can be that line in another form:
-//!   it has no partner, and fewer delivered lines than lines of the record are without one. The others are **undecided**.
-//! - A line is **repeated** where it came more often than the record has it, with the same time under another id, and the
-//!   record has every other line. If the record lacks other lines, too, these are undecided.
+//! - A line of the record that no stream delivered is **missing** where no delivered line can be that line in another
+//!   form: it has no partner, and fewer delivered lines than lines of the record are without one. The others are
+//!   **undecided**.
+//! - A line is **repeated** where it came more often than the record has it, with the same time under another id, and
+//!   the record has every other line. If the record lacks other lines, too, these are undecided.
 //! - Delivered lines that the record lacks are no finding.
 
 use std::collections::HashMap;
@@ -96,8 +97,7 @@ pub fn compare(delivered: &Lines, record: &[&str]) -> LineComparison {
     found
 }
 
-/// Takes out what is the same on both sides. Gives the delivered lines that are left, and the numbers of the first and the
-/// last delivered line that the record has.
+/// Pairs equal lines. Gives the delivered lines that are left, and the numbers of the first and the last paired line.
 fn take_exact<'a>(delivered: &'a Lines, recorded: &mut HashMap<u64, Alone<'_>>) -> (Vec<Left<'a>>, Option<(u64, u64)>) {
     let mut left = Vec::new();
     let mut matched: Option<(u64, u64)> = None;

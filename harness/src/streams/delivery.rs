@@ -34,7 +34,7 @@ impl Delivery<'_> {
 pub enum DeliveryKind {
     /// An event that it had not seen, for all that is known now.
     New,
-    /// The content of an event that it had seen, under another id or without any: an equal event, or the same one again.
+    /// The content of an event that it had seen, under another id or none: an equal event, or the same one again.
     Equal,
     /// An event that it had seen.
     Again {

@@ -1,8 +1,9 @@
 //! The log lines that streams delivered of one run: how often each came, in bounded memory.
 //!
-//! The first [`LINES_MAX`] different lines are counted one by one. Further lines go into [`CELLS`] cells by their hash. A cell
-//! has a count and a sum of hashes, which do not depend on the order. Two lists of lines with equal cells are equal; where
-//! exactly one line of a cell is missing, the difference of the sums is its hash. So a run may have any number of lines.
+//! The first [`LINES_MAX`] different lines are counted one by one. Further lines go into [`CELLS`] cells by their hash.
+//! A cell has a count and a sum of hashes, which do not depend on the order. Two lists of lines with equal cells are
+//! equal; where exactly one line of a cell is missing, the difference of the sums is its hash. So a run may have any
+//! number of lines.
 
 use std::{
     collections::HashMap,

@@ -59,8 +59,7 @@ impl ShownLines {
         self.has_ended = true;
     }
 
-    /// Another connection of the stream begins; `begins_again`: what was shown before is shown again, since nothing was asked for
-    /// by an id.
+    /// Another connection of the stream begins; `begins_again`: it shows all events again, since no id was sent.
     pub fn reconnected(&mut self, begins_again: bool) {
         self.sightings.reconnected(begins_again);
     }
@@ -76,8 +75,7 @@ impl ShownLines {
         self.has_ended
     }
 
-    /// The number of the run's lines before the first that the stream has shown. `None` where it is unknown: the record has none
-    /// of the lines in the same form.
+    /// The number of the run's lines before the first shown one. `None` where the record has none in the same form.
     pub fn lines_before(&self, run: &[&str]) -> Option<usize> {
         let before = run.len().saturating_sub(self.order.len());
         // Where a line comes more than once, the last of them are the ones that were shown.
@@ -93,8 +91,8 @@ impl ShownLines {
         self.lines.equal
     }
 
-    /// How the stream differs from the lines that the run has. A run may keep fewer than it showed; one without lines says nothing,
-    /// nor does a stream that was left before its end.
+    /// How the stream differs from the lines that the run has. A run may keep fewer than it showed; one without lines
+    /// says nothing, nor does a stream that was left before its end.
     pub fn differs(&self, run: &[&str]) -> Option<Difference> {
         if !self.has_ended || self.lines.unreadable > 0 || run.is_empty() {
             return None;

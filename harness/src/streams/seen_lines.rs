@@ -12,8 +12,7 @@ pub struct SeenLines {
 }
 
 impl SeenLines {
-    /// A client was shown a log line; none where the event has no message that could be read. A line counts once, however many
-    /// clients are shown it.
+    /// A client was shown a log line; none where the message is unreadable. Only its first delivery counts.
     pub fn line(&mut self, message: Option<&str>, delivered: Delivered) {
         match message {
             _ if !delivered.is_first => {}

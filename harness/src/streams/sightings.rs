@@ -30,8 +30,7 @@ impl Sightings {
         }
     }
 
-    /// Takes in an event. `None` where it was shown before on another connection, and is shown again because nothing was asked for
-    /// by an id.
+    /// Takes in an event. `None` where another connection showed it before, and this one begins again.
     pub(super) fn see(&mut self, got: &Delivery<'_>) -> Option<DeliveryKind> {
         let content = event_hash(got.stamp, content_hash(got.unstamped));
         let before = self.contents.get(&content).copied().unwrap_or(0);

@@ -1,32 +1,33 @@
 //! The stream ledger: the clients of one stream are each other's oracle.
 //!
-//! Every client that was connected must have seen each event that another one saw, whatever the ids look like. An event is
-//! identified by its content (data with timestamp) and by its number among the events of the same content: a run may log the same
-//! line three times within a millisecond. Ids only help to distinguish a repeat from a new event. The ledger has no clock and no
-//! socket: moments are real milliseconds that its caller passes in, and never go back.
+//! Every client that was connected must have seen each event that another one saw, whatever the ids look like. An event
+//! is identified by its content (data with timestamp) and by its number among the events of the same content: a run may
+//! log the same line three times within a millisecond. Ids only help to distinguish a repeat from a new event. The
+//! ledger has no clock and no socket: moments are real milliseconds that its caller passes in, and never go back.
 //!
-//! - A client **owes** an event if it was there before the event was first seen. A client that goes away stays a debtor when it
-//!   comes back with a `Last-Event-ID`, since the gateway then owes it everything in between.
-//! - An event is **missed** by a client that owes it, is connected, and has had [`GRACE_MS`] to get it since it came back. A client
-//!   that never comes back is no witness.
-//! - An event is **repeated** when a client gets its content again under the id that it had it under, or after the end of its run;
-//!   or under an id that it had it under, but stamped with another time.
-//! - Content that comes again under another id, before the run's end, is an **equal** event or a repeat. It is an event if as many
-//!   clients get it as often, and the others have missed it. If fewer do than do not, it is repeated to those that did. Where all
-//!   of them got it as often, only the run's record can tell ([`DeliveryKind::Equal`]).
+//! - A client **owes** an event if it was there before the event was first seen. A client that goes away stays a debtor
+//!   when it comes back with a `Last-Event-ID`, since the gateway then owes it everything in between.
+//! - An event is **missed** by a client that owes it, is connected, and has had [`GRACE_MS`] to get it since it came
+//!   back. A client that never comes back is no witness.
+//! - An event is **repeated** when a client gets its content again under the id that it had it under, or after the end
+//!   of its run; or under an id that it had it under, but stamped with another time.
+//! - Content that comes again under another id, before the run's end, is an **equal** event or a repeat. It is an event
+//!   if as many clients get it as often, and the others have missed it. If fewer do than do not, it is repeated to
+//!   those that did. Where all of them got it as often, only the run's record can tell ([`DeliveryKind::Equal`]).
 //!
-//! A repeat with a new timestamp is certain on one connection, where ids are unique. Beyond it, it is certain only where ids are
-//! the events' own ([`numbering`]), and reported only instead of a gap: when a client that was connected lacks the event with the
-//! new timestamp. So a gateway that loses nothing gets no finding, whatever ids its events have. The harness cannot distinguish a
-//! log that is sent to all again with new timestamps from one that begins anew.
+//! A repeat with a new timestamp is certain on one connection, where ids are unique. Beyond it, it is certain only
+//! where ids are the events' own ([`numbering`]), and reported only instead of a gap: when a client that was connected
+//! lacks the event with the new timestamp. So a gateway that loses nothing gets no finding, whatever ids its events
+//! have. The harness cannot distinguish a log that is sent to all again with new timestamps from one that begins anew.
 //!
-//! Events are numbered in the order of their first arrival ([`sequence`]). A client has a position, before which no more findings
-//! about it come, and the numbers of the events that it has seen, as ranges: like the selective acknowledgements of TCP. So a
-//! delivery takes constant time, however many clients there are. An event is closed when all clients have passed it.
+//! Events are numbered in the order of their first arrival ([`sequence`]). A client has a position, before which no
+//! more findings about it come, and the numbers of the events that it has seen, as ranges: like the selective
+//! acknowledgements of TCP. So a delivery takes constant time, however many clients there are. An event is closed when
+//! all clients have passed it.
 //!
-//! Memory is bounded: an event that all its debtors have passed leaves only hashes behind, its content's and its id's, and the oldest
-//! of these are forgotten beyond [`sequence::REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`]. If a client lacks events in more than
-//! [`GAPS_MAX`] places, the oldest of these events are given up for it, and are counted.
+//! Memory is bounded: an event that all its debtors have passed leaves only hashes behind, its content's and its id's,
+//! and the oldest of these are forgotten beyond [`sequence::REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`]. If a client
+//! lacks events in more than [`GAPS_MAX`] places, the oldest of these events are given up for it, and are counted.
 
 mod numbering;
 mod range_set;
@@ -59,8 +60,8 @@ const GAPS_MAX: usize = 256;
 const COPIES_MAX: usize = 256;
 /// Repeats of a line that are looked up one by one: some of them may count as seen by all, with others between.
 const LOOKED_UP_MAX: u32 = 64;
-/// Ends of runs that are remembered at the capacity 1, with the clients that got them; the oldest are forgotten first. A repeat of a
-/// forgotten run under another id looks like an equal event.
+/// Ends of runs that are remembered at the capacity 1, with the clients that got them; the oldest are forgotten first.
+/// A repeat of a forgotten run under another id looks like an equal event.
 const ENDED_MAX: usize = 7_000;
 
 /// The ledger of one stream.
@@ -118,14 +119,14 @@ impl Ledger {
         Self { clients, opening_margin_ms: OPENING_MARGIN_MS, ..Self::default() }
     }
 
-    /// The ledger of a session that takes over from another. Its clients come back with ids whose past it does not know: another
-    /// client may have had an event that is replayed to one. Until that is over nothing is owed.
+    /// The ledger of a session that takes over from another. Its clients come back with ids whose past it does not
+    /// know: another client may have had an event that is replayed to one. Until that is over nothing is owed.
     pub fn taking_over(clients: usize) -> Self {
         Self { opening_margin_ms: GRACE_MS, ..Self::new(clients) }
     }
 
-    /// The same, with all the room that its memory will ever take: some three megabytes up to 233 runs a second of real time, and
-    /// proportionally more at a higher rate.
+    /// The same, with all the room that its memory will ever take: some three megabytes up to 233 runs a second of real
+    /// time, and proportionally more at a higher rate.
     pub fn with_room(self, runs_per_second: f64) -> Self {
         let capacity = Capacity::at(runs_per_second, ENDED_MAX);
         let ended_max = capacity.0 * ENDED_MAX;
@@ -259,8 +260,8 @@ impl Ledger {
         self.clients[client].seen.contains(number) || self.sequence.is_void(number)
     }
 
-    /// Returns how often a client has seen a content that it has seen. Only some of a thousand equal lines are looked up: a client
-    /// that has seen the n-th has, as a rule, seen the lines before it.
+    /// Returns how often a client has seen a content that it has seen. Only some of a thousand equal lines are looked
+    /// up: a client that has seen the n-th has, as a rule, seen the lines before it.
     fn times_seen(&self, client: usize, content: u64) -> u32 {
         let has_seen = |number: u32| self.has_seen(client, nth_hash(content, number));
         if let Some(unseen) = (2..=LOOKED_UP_MAX).find(|number| !has_seen(*number)) {

@@ -1,15 +1,15 @@
 //! The information of ids about events: whether a client had an event before, under the same id with another timestamp.
 //!
-//! Some gateways give an event one permanent id; some restart their numbers on every connection, some with every process; none says
-//! which. So an id is taken to be the event's own until it comes again with data that differ in more than their timestamp. From then
-//! on ids mean nothing beyond a connection, for good: a gateway that restarts its numbers shows it with the first event of the first
-//! client that comes back.
+//! Some gateways give an event one permanent id; some restart their numbers on every connection, some with every
+//! process; none says which. So an id is taken to be the event's own until it comes again with data that differ in more
+//! than their timestamp. From then on ids mean nothing beyond a connection, for good: a gateway that restarts its
+//! numbers shows it with the first event of the first client that comes back.
 //!
-//! Until then a run that repeats a line may still look like an event with a new timestamp. So ids give a suspicion, which only a
-//! client's gap makes a finding: a separate event reaches all connected clients.
+//! Until then a run that repeats a line may still look like an event with a new timestamp. So ids give a suspicion,
+//! which only a client's gap makes a finding: a separate event reaches all connected clients.
 //!
-//! On one connection, ids are taken to be unique until one comes again with something else. A stream whose events have no ids of
-//! their own does that: to its client they all have the last id there was.
+//! On one connection, ids are taken to be unique until one comes again with something else. A stream whose events have
+//! no ids of their own does that: to its client they all have the last id there was.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -18,13 +18,13 @@ use super::{
     room::{self, Capacity},
 };
 
-/// Ids that are remembered for all clients, at the capacity 1; the oldest are forgotten first. A repeat under a forgotten id, stamped
-/// anew, looks like an event that one client saw and the others missed.
+/// Ids that are remembered for all clients, at the capacity 1; the oldest are forgotten first. A repeat under a
+/// forgotten id, stamped anew, looks like an event that one client saw and the others missed.
 pub(super) const KNOWN_MAX: usize = 7_000;
 /// Suspicions that are remembered of one id. One of them is enough for a finding.
 pub(super) const SUSPECTS_MAX: usize = 64;
-/// Ids that the clients of a ledger remember as their own, together; and one client, at least and at most. The oldest are forgotten
-/// first: a repeat then looks as if it had a new id.
+/// Ids that the clients of a ledger remember as their own, together; and one client, at least and at most. The oldest
+/// are forgotten first: a repeat then looks as if it had a new id.
 const OWN_ALL_MAX: usize = 256 * 128;
 const OWN_MIN: usize = 32;
 pub(super) const OWN_MAX: usize = 256;

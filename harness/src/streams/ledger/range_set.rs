@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// A set of numbers as ranges, ascending. Any number of numbers that come in order take one range, each in constant time.
+/// A set of numbers as ranges, ascending. Numbers that come in order take one range, and constant time each.
 #[derive(Debug, Default, Clone)]
 pub(super) struct RangeSet {
     /// The last range; empty where the set is.

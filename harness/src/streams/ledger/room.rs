@@ -1,10 +1,11 @@
-//! The capacity of a ledger, and room that is taken at the beginning. A table that fills up in the course of hours would look like a
-//! leak of the harness.
+//! The capacity of a ledger, and room that is taken at the beginning. A table that fills up in the course of hours
+//! would look like a leak of the harness.
 
 use std::collections::{HashMap, VecDeque};
 
-/// Time for which the ends of runs are remembered, seconds: a gateway that repeats itself after a restart repeats the last seconds.
-/// Events and ids are remembered in the same proportion as at usual rates, so for less time where runs have many.
+/// Time for which the ends of runs are remembered, seconds: a gateway that repeats itself after a restart repeats the
+/// last seconds. Events and ids are remembered in the same proportion as at usual rates, so for less time where runs
+/// have many.
 const REMEMBERED_S: f64 = 30.0;
 /// Maximum of [`Capacity`], for 3,700 runs a second. 120,000 runs a minute at pace 1 need 9.
 const CAPACITY_MAX: usize = 16;
@@ -27,8 +28,8 @@ impl Capacity {
     }
 }
 
-/// A table in which the newest of `entries_max` entries replace the oldest. It has twice the room: one that is more than half full
-/// takes more once dropped entries have left their marks everywhere.
+/// A table in which the newest of `entries_max` entries replace the oldest. It has twice the room: one that is more
+/// than half full takes more once dropped entries have left their marks everywhere.
 pub(super) fn table<V>(entries_max: usize, filler: impl Fn() -> V) -> HashMap<u64, V> {
     // Memory is there once it was written to.
     let mut table: HashMap<u64, V> = (0..2 * entries_max as u64).map(|key| (key, filler())).collect();

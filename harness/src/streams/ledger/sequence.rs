@@ -10,8 +10,8 @@ use crate::streams::RepeatedEvent;
 
 /// Events that not all clients have passed, at the capacity 1. Beyond it the oldest are given up, counted.
 pub(super) const OPEN_MAX: usize = 20_000;
-/// Hashes of events that all clients have passed, at the capacity 1; the oldest are forgotten first. A repeat of a forgotten event
-/// looks like an event that the others missed.
+/// Hashes of events that all clients have passed, at the capacity 1; the oldest are forgotten first. A repeat of a
+/// forgotten event looks like an event that the others missed.
 pub(super) const REMEMBERED_MAX: usize = 28_000;
 
 /// The events of a stream. Each has a number: its place in the sequence.
@@ -47,7 +47,7 @@ pub(super) struct Entry {
     pub(super) is_passed: bool,
     /// Of equal events: which clients got it, under which ids.
     pub(super) copies: Vec<Copy>,
-    /// Whether the clients that were there owe it. None owes a repeat of another event, or an event that most clients got less often.
+    /// Whether clients that were there owe it: not a repeat of another event, or one that most clients got less often.
     pub(super) is_owed: bool,
     /// It came under a known id, and only its timestamp was new: that of an earlier event, if ids are the events' own.
     /// Then what is owed is the earlier one.
@@ -131,7 +131,7 @@ impl Sequence {
         self.forget_oldest();
     }
 
-    /// An open event that most clients got less often: no client owes it, and it counts as seen by all. Gives its copies.
+    /// An open event that most clients got less often counts as seen by all, and as owed by none. Gives its copies.
     pub(super) fn make_void(&mut self, number: u64) -> Vec<Copy> {
         self.void.insert(number);
         let Some(entry) = self.entry_mut(number) else { return Vec::new() };

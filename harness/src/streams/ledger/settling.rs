@@ -9,8 +9,8 @@ use super::{
 use crate::streams::{Missed, Settlement};
 
 impl Ledger {
-    /// Gives the findings that have become certain, and lets go of events that all clients have passed. Takes time in proportion to
-    /// the clients and to the events that they lack.
+    /// Gives the findings that have become certain, and lets go of events that all clients have passed. Takes time in
+    /// proportion to the clients and to the events that they lack.
     pub fn settle(&mut self, now_ms: u64) -> Settlement {
         let mut settled = Settlement::default();
         let mut late: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
@@ -95,7 +95,7 @@ impl Ledger {
         state.position = state.position.max(self.sequence.first_open());
     }
 
-    /// Whether some client has been connected since before a moment: so long before that it was sent everything from then on.
+    /// Whether some client has been connected since long enough before a moment to be sent everything from then on.
     pub fn is_witnessed_since(&self, since_ms: u64) -> bool {
         let longest = self.connected.first_key_value();
         longest.is_some_and(|(at, _)| at.saturating_add(self.opening_margin_ms) <= since_ms)
