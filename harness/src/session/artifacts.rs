@@ -9,14 +9,13 @@ use std::{
 use super::SessionConfig;
 use crate::{
     clock::wall_now,
-    gateway::{Exposition, is_out_of_descriptors},
+    gateway::Exposition,
     history::{ChartSeries, History, Timeline},
     journal::Header,
     report::{FileInput, Glance, snapshot_json},
     results::{Results, Stage},
 };
 
-/// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}; is the folder writable, the disk full? S2_OUT moves it")]
 pub(crate) struct ArtifactError {
@@ -24,14 +23,6 @@ pub(crate) struct ArtifactError {
     source: io::Error,
 }
 
-impl ArtifactError {
-    /// Whether the reason is that this process has no file descriptor left.
-    pub(super) fn is_out_of_descriptors(&self) -> bool {
-        is_out_of_descriptors(&self.source)
-    }
-}
-
-/// Makes the soak's folders.
 pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> {
     let logs = config.folder.logs();
     fs::create_dir_all(&logs).map_err(|source| ArtifactError { path: logs, source })
@@ -73,7 +64,6 @@ pub(crate) fn display_path(path: &Path) -> String {
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-/// A snapshot, now.
 pub(super) fn snapshot(history: &History, exposition: Option<&Exposition>, minute: u64) -> String {
     let mut metrics = exposition.map(|e| e.values.clone()).unwrap_or_default();
     for (name, buckets) in exposition.iter().flat_map(|e| &e.histograms) {

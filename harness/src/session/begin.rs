@@ -6,10 +6,7 @@ use sysinfo::System;
 use uuid::Uuid;
 
 use super::{
-    Recorder, SessionConfig, Stop, preflight,
-    reserve::DiskReserve,
-    resume_state::ResumeState,
-    takeover::{Opened, Takeover},
+    Recorder, SessionConfig, Stop, preflight, reserve::DiskReserve, resume_state::ResumeState, takeover::Takeover,
 };
 use crate::{
     clock::{self, Clock},
@@ -29,10 +26,7 @@ pub(super) struct StartedSession {
     pub(super) gateway: Option<(Client, Streams)>,
 }
 
-/// Begins a soak, or takes over from the session before where one has begun it.
-///
-/// # Errors
-/// The reason why there can be no journal, as text.
+/// Begins a soak, or takes over from the session before. The error says why there can be no journal.
 pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
     match Takeover::read(&config.folder, &config.targets).map_err(|e| e.to_string())? {
         Some(takeover) => resume(config, takeover, stop),
@@ -81,7 +75,7 @@ fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> O
 fn resume(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<StartedSession, String> {
     let (header, clock) = (takeover.header.clone(), takeover.clock());
     config.plan = header.plan.clone();
-    let Opened { writer, history, resumed, hole_ms: (from_ms, to_ms) } =
+    let (writer, history, resumed, [from_ms, to_ms]) =
         takeover.open(&config.folder, &clock).map_err(|e| e.to_string())?;
     tracing::error!(
         "the session before died: life {} takes over at T+{}m, after {} ms of the scenario in which nothing was played",
@@ -96,7 +90,7 @@ fn resume(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<
         recorder.set_phase(chaos.into());
     }
     // Whatever was on its way meanwhile waited for S2, not for the gateway.
-    recorder.stalls().add(clock.instant(from_ms), clock::now());
+    recorder.stalls.add(clock.instant(from_ms), clock::now());
     let gateway = connected((!stop.is_requested()).then(|| connect(&config)), stop);
     Ok(StartedSession { config, header, recorder, resumed: Arc::new(resumed), gateway })
 }

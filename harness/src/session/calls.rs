@@ -1,5 +1,4 @@
-//! The requests of workers: they wait for the gate, are repeated where the gateway asks for it, are counted and timed, and leave
-//! evidence where they fail.
+//! The requests of workers: held by the gate, repeated if the gateway asks for it, counted, timed, recorded as errors.
 
 use std::time::Duration;
 
@@ -32,8 +31,8 @@ pub struct Calls {
     pub streams: Streams,
     /// Holds new requests.
     pub gate: Gate,
-    recorder: Recorder,
-    stop: Stop,
+    pub(super) recorder: Recorder,
+    pub(super) stop: Stop,
 }
 
 /// A call: its sender, its subject, and the answers that should come.
@@ -49,13 +48,11 @@ pub struct Call<'a> {
     pub expected: &'a [u16],
     /// Statuses that ask for a repeat a moment later, as a plan's limits do, and are no error while that helps.
     pub wait: &'a [u16],
-    /// Start of the operation that it belongs to, if that began before. A request about a run that a window broke counts for that
-    /// window.
+    /// Start of the operation that it belongs to, if that began before. The request counts for the window of that time.
     pub since: Option<StartPoint>,
     /// Latest time of a repeat, where that is before the longest wait is over.
     pub until: Option<Instant>,
-    /// Whether it repeats a question. Then it counts as a request only where it goes wrong: a long wait asks often, and errors would
-    /// be few among all these requests.
+    /// Whether it repeats a question. Then only an error counts as a request: a long wait would dilute the error rate.
     pub is_again: bool,
 }
 
@@ -87,11 +84,6 @@ pub struct Sent {
 }
 
 impl Calls {
-    /// Calls by this client, on record.
-    pub fn new((client, streams): (Client, Streams), gate: Gate, recorder: Recorder, stop: Stop) -> Self {
-        Self { client, streams, gate, recorder, stop }
-    }
-
     /// A call of a workload, as the gateway's dialect has it.
     pub fn of<'a>(&'a self, workload: Workload, call: CallName, subject: &'a str) -> Call<'a> {
         let dialect = self.client.dialect();
@@ -101,16 +93,13 @@ impl Calls {
         Call { workload, route, subject, expected, wait, since: None, until: None, is_again: false }
     }
 
-    /// Sends a request of W1 to W5: not while the gateway is known to be down, counted and timed. `None`, with evidence, if it fails
-    /// or is answered other than expected.
+    /// Sends a request of W1 to W5: not while the gateway is known to be down, counted and timed. `None`, with
+    /// evidence, if it fails or is answered other than expected.
     pub async fn call<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Option<Answer> {
         self.outcome(call, send).await.ok()
     }
 
-    /// The same.
-    ///
-    /// # Errors
-    /// The answer, or the trouble, that came instead, as text.
+    /// The same. The error is the text of the answer, or of the trouble.
     pub async fn outcome<F: Future<Output = Outcome>>(
         &self,
         call: Call<'_>,
@@ -120,19 +109,17 @@ impl Calls {
         self.as_expected(call, outcome, mark).map_err(|wrong| wrong.text)
     }
 
-    /// Times a request that was sent. Where it failed or was answered other than expected, that is counted, with its evidence.
-    ///
-    /// # Errors
-    /// The answer, or the trouble, that came instead.
+    /// Times a request that was sent. An error or an unexpected answer is counted, with its evidence.
     pub fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: StartPoint) -> Result<Answer, Wrong> {
         let Call { workload, route, subject, expected, .. } = call;
         self.recorder.time(Timing::Request, mark, route);
+        let either = || expected.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
         let (text, status, is_unread) = match outcome {
             Ok(answer) if answer.is(expected) => return Ok(answer),
             Ok(answer) if answer.is_denial && expected.contains(&answer.status) => {
                 (format!("{answer} (its status says yes, and its body an error)"), Some(answer.status), false)
             }
-            Ok(answer) => (format!("{answer} (expected {})", either(expected)), Some(answer.status), false),
+            Ok(answer) => (format!("{answer} (expected {})", either()), Some(answer.status), false),
             Err(trouble) => (trouble.text, None, trouble.kind == TroubleKind::Unread),
         };
         if is_unread {
@@ -147,8 +134,8 @@ impl Calls {
         Err(Wrong { text, status, is_unread })
     }
 
-    /// Sends a request, and repeats it where the answer asks for that and gives a delay. Gives the last outcome, with the time of the
-    /// first request. A 429 on the way is an error like any other, and its delay is latency.
+    /// Sends a request, and repeats it where the answer asks for that and gives a delay. Gives the last outcome, with
+    /// the time of the first request. A 429 on the way is an error like any other, and its delay is latency.
     pub async fn send<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Sent {
         self.gate.pass().await;
         let Call { workload, route, subject, .. } = call;
@@ -200,10 +187,8 @@ impl Calls {
         Sent { outcome, mark, waited }
     }
 
-    /// Opens a stream that is not kept, counted as a request; and again where the gateway gives a delay.
-    ///
-    /// # Errors
-    /// The status of the refusal, where it is one of `tolerated`: then that is no error of the gateway. Else none.
+    /// Opens a stream that is not kept, counted as a request; and again where the gateway gives a delay. The error has
+    /// the status of the refusal, where it is one of `tolerated`: then that is no error of the gateway.
     pub async fn open_stream(
         &self,
         call: Call<'_>,
@@ -269,10 +254,6 @@ impl Calls {
 /// Limits a wait to the latest moment at which a request may be repeated. At that moment it is sent for the last time.
 fn within(wait: Duration, until: Option<Instant>, now: Instant) -> Duration {
     until.map_or(wait, |until| wait.min(until.saturating_duration_since(now)))
-}
-
-fn either(statuses: &[u16]) -> String {
-    statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 /// Describes the answer to a request that was sent again.

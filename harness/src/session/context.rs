@@ -1,6 +1,6 @@
 //! The handles that every worker is given.
 
-use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -13,9 +13,8 @@ use crate::{
     proxy::FaultProxy,
 };
 
-/// The handles of a session, for every worker and every stream. Clones are of the same session.
-#[derive(Debug, Clone)]
-pub struct Context(Arc<Handles>);
+/// The handles of a session, for every worker and every stream.
+pub type Context = Arc<Handles>;
 
 /// The handles of a session.
 #[derive(Debug)]
@@ -48,20 +47,6 @@ pub struct Handles {
     pub live_url: Option<String>,
     /// The runtime that reads the workspace streams, where they have one of their own.
     pub stream_runtime: Option<Handle>,
-}
-
-impl From<Handles> for Context {
-    fn from(handles: Handles) -> Self {
-        Self(Arc::new(handles))
-    }
-}
-
-impl Deref for Context {
-    type Target = Handles;
-
-    fn deref(&self) -> &Handles {
-        &self.0
-    }
 }
 
 impl Handles {

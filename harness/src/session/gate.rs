@@ -13,17 +13,11 @@ use crate::clock;
 const HOLD_MAX: Duration = Duration::from_secs(60);
 
 /// Open, or held.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Gate {
     /// Until when requests are held, if they are.
     held: Arc<watch::Sender<Option<Instant>>>,
     churn: Arc<Mutex<()>>,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self { held: Arc::new(watch::Sender::new(None)), churn: Arc::new(Mutex::new(())) }
-    }
 }
 
 impl Gate {

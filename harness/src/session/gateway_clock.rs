@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 const READINGS: usize = 8;
 /// A sound reading takes no longer than twice the fastest and this.
 const ROUND_TRIP_SLACK_US: u64 = 10_000;
-/// A sound reading is at least this sure, unless the gateway was never read more surely: on a machine that stands still for a while all
-/// readings in a row are slow, and the fastest of them says little. It is two fifths of the default of `clock_drift`, and an offset is
-/// wrong by half of it at most.
+/// A sound reading is at least this sure, unless the gateway was never read more surely: on a machine that stands still
+/// for a while all readings in a row are slow, and the fastest of them says little. It is two fifths of the default of
+/// `clock_drift`, and an offset is wrong by half of it at most.
 const UNSURE_MAX_US: u64 = 200_000;
 /// The possible resolutions of an answer, microseconds, the coarsest first. RFC 3339 allows a time without fractions.
 const STEPS_US: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];

@@ -47,7 +47,6 @@ pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>
     Dispatch::new(subscriber)
 }
 
-/// One line of the log.
 struct LogLine {
     clock: Arc<OnceLock<Clock>>,
     /// The token, which is kept out of all lines.

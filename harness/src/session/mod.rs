@@ -1,8 +1,8 @@
 //! Plays the plan: the only part with sockets, timers and tasks.
 //!
-//! [`play`] starts the workers of a suite under one supervisor and one [`Stop`], sums up their measurements every ten scenario
-//! seconds, and writes snapshots and results as it goes, so that a session that is killed leaves both. The next session reads them,
-//! and plays on.
+//! [`play`] starts the workers of a suite under one supervisor and one [`Stop`], sums up their measurements every ten
+//! scenario seconds, and writes snapshots and results as it goes, so that a session that is killed leaves both. The
+//! next session reads them, and plays on.
 
 mod artifacts;
 mod as_a_browser;
@@ -19,7 +19,6 @@ mod live;
 mod log;
 mod opening_pace;
 mod output_files;
-mod pending_runs;
 mod play;
 mod preflight;
 mod recorder;
@@ -42,7 +41,6 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::runtime::Handle;
 
 pub(crate) use artifacts::{ArtifactError, display_path, replace};
-pub use as_a_browser::AsABrowser;
 pub use calls::{Call, Calls, Sent, Wrong};
 pub use context::{Context, Handles};
 pub use deliveries::{Deliveries, Entered};

@@ -1,5 +1,4 @@
-//! The pace at which streams are opened: ten thousand at once would be a load that no user makes, on the gateway and on this machine,
-//! and would delay every probe.
+//! The pace at which streams are opened: ten thousand at once are an unrealistic load, and would delay every probe.
 
 use std::{pin::pin, time::Duration};
 
@@ -12,8 +11,7 @@ use crate::clock;
 const EVERY: Duration = Duration::from_micros(500);
 /// Maximum number of openings at once.
 const AT_ONCE: u32 = 256;
-/// Maximum number of openings under way that are younger than [`YOUNG_FOR`]: a gateway that is slow to answer is not asked faster than
-/// it answers.
+/// Maximum number of openings under way that are younger than [`YOUNG_FOR`]: a slow gateway sets the pace.
 const YOUNG_MAX: usize = 512;
 /// An opening that takes longer delays no other one: a gateway that answers none is asked all the same.
 const YOUNG_FOR: Duration = Duration::from_secs(1);

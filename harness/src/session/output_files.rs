@@ -11,13 +11,13 @@ use super::{
     descriptors,
 };
 use crate::{
+    gateway::is_out_of_descriptors,
     journal::{Finding, clip},
     report::{Occasion, OutputFile, files},
     results::Stage,
 };
 
-/// Writes a snapshot and the output files. A file that cannot be written does not stop the soak: the journal is the record, and says
-/// that the file is an old one or lacking.
+/// Writes a snapshot and the output files. A file that cannot be written does not stop the soak: the journal says so.
 pub(super) fn write_down(begun: &StartedSession, context: &Context, minute: u64, drawing: &mut JoinSet<()>) {
     let StartedSession { config, header, .. } = begun;
     let exposition = context.exposition.lock().clone();
@@ -36,8 +36,7 @@ pub(super) fn write_down(begun: &StartedSession, context: &Context, minute: u64,
     draw(begun, evaluation, slow, drawing);
 }
 
-/// Renders slow files on a thread of their own: a scheduler that draws lets streams wait. Where files are still being drawn, these
-/// will do for now.
+/// Renders slow files on a thread of their own, so that no stream waits; none while others are still drawn.
 fn draw(begun: &StartedSession, evaluation: Evaluation, slow: Vec<OutputFile>, drawing: &mut JoinSet<()>) {
     while drawing.try_join_next().is_some() {}
     if !drawing.is_empty() {
@@ -46,8 +45,7 @@ fn draw(begun: &StartedSession, evaluation: Evaluation, slow: Vec<OutputFile>, d
     let StartedSession { config, header, recorder, .. } = begun;
     let (config, header, recorder) = (config.clone(), header.clone(), recorder.clone());
     drawing.spawn_blocking(move || {
-        // Copied here, and not where it is measured: allocations that are freed soon, beside others that stay for hours, leave holes
-        // in the heap.
+        // Copied on this thread: short allocations beside others that stay for hours leave holes in the heap.
         let (series, timeline) = recorder.with_history(|history| (history.charts.clone(), history.timeline.clone()));
         let input = evaluation.with(&config, &header, (&series, &timeline));
         write_all(&recorder, slow.into_iter().map(|file| file.rendered(&input)));
@@ -63,14 +61,10 @@ pub(super) fn write_all(recorder: &Recorder, rendered: impl IntoIterator<Item = 
     }
 }
 
-/// Records that a file could not be written.
 fn unwritten(recorder: &Recorder, error: &ArtifactError) {
-    tracing::error!("{error}");
-    let message = if error.is_out_of_descriptors() {
-        descriptors::exhausted(&error.to_string())
-    } else {
-        clip(&error.to_string())
-    };
+    let text = error.to_string();
+    tracing::error!("{text}");
+    let message = if is_out_of_descriptors(error) { descriptors::exhausted(&text) } else { clip(&text) };
     recorder.incident(Finding::Fatal { message });
 }
 

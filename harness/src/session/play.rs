@@ -83,7 +83,7 @@ pub(super) async fn play_logged(
             return EndReason::Fatal;
         }
     };
-    let _ = scenario_clock.set(begun.recorder.clock().clone());
+    let _ = scenario_clock.set(begun.recorder.clock.clone());
     let live = show(&begun).await;
     if let Some(gateway) = begun.gateway.clone() {
         play_plan(&begun, &context(&begun, &stop, proxy.clone(), live.as_ref(), gateway)).await;
@@ -109,15 +109,15 @@ async fn show(begun: &StartedSession) -> Option<Live> {
         tracing::error!("S2_LIVE: no live page at {at}: {error}; 127.0.0.1:0 is any free port of this machine");
     });
     let live = live.ok()?;
-    tracing::info!("the live page is at {}", live.url());
-    if let Err(error) = artifacts::replace(&config.folder.live_url(), &format!("{}\n", live.url())) {
+    tracing::info!("the live page is at {}", live.url);
+    if let Err(error) = artifacts::replace(&config.folder.live_url(), &format!("{}\n", live.url)) {
         tracing::error!("{error}");
     }
     Some(live)
 }
 
-/// Puts the fault proxy between S2 and the gateway, where a lever needs it. Everything goes through it then, from the first probe
-/// on, so that its cost is always the same.
+/// Puts the fault proxy between S2 and the gateway, where a lever needs it. Everything goes through it then, from the
+/// first probe on, so that its cost is always the same.
 async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<FaultProxy>>, String> {
     if !config.levers.values().any(|lever| matches!(lever, Lever::Proxy { .. })) || config.plan.chaos.is_empty() {
         return Ok(None);
@@ -137,7 +137,7 @@ fn context(
     stop: &Stop,
     proxy: Option<Arc<FaultProxy>>,
     live: Option<&Live>,
-    gateway: (Client, Streams),
+    (client, streams): (Client, Streams),
 ) -> Context {
     let StartedSession { config, header, recorder, resumed, .. } = begun;
     let clients = config.plan.scenario.streams.count as usize;
@@ -147,26 +147,27 @@ fn context(
     let gate = Gate::default();
     let settle_ms = millis(config.plan.scenario.chaos.settle);
     // Where S2 may have brought the gateway down, requests wait until W6 knows.
-    gate.hold(matches!(resumed.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
+    gate.hold(matches!(resumed.window(recorder.clock.now_ms(), settle_ms), Some((_, true))));
     let runs_started = recorder.with_history(|history| history.totals.runs_started());
     let schedule = Schedule {
         plan: Arc::new(config.plan.clone()),
-        clock: recorder.clock().clone(),
+        clock: recorder.clock.clone(),
         stop: stop.clone(),
-        closing: stop.child(),
-        began: if resumed.is_there() { clock::now() } else { recorder.clock().instant(0) },
+        closing: stop.token.child_token(),
+        began: if resumed.is_there() { clock::now() } else { recorder.clock.instant(0) },
         resumed: Arc::clone(resumed),
     };
     Handles {
         schedule,
-        calls: Calls::new(gateway, gate, recorder.clone(), stop.clone()),
+        calls: Calls { client, streams, gate, recorder: recorder.clone(), stop: stop.clone() },
         recorder: recorder.clone(),
-        deliveries: Arc::new(Deliveries::new(
+        deliveries: Deliveries::new(
             (recorder, stop),
             (ledger, clients),
             config.gateway.dialect.events.has_ends(),
             config.gateway.dialect.gives_run_ids(),
-        )),
+        )
+        .into(),
         shared_runs: Arc::new(SharedRuns::with_runs_started(runs_started)),
         shared_streams: Arc::default(),
         gateway_clock: GatewayClock::default(),
@@ -175,7 +176,7 @@ fn context(
         proxy,
         access: config.gateway.clone(),
         nonce: header.nonce.clone(),
-        live_url: live.map(|live| live.url().to_owned()),
+        live_url: live.map(|live| live.url.clone()),
         stream_runtime: config.stream_runtime.clone(),
     }
     .into()
@@ -277,16 +278,12 @@ fn finish(begun: &StartedSession, stop: &Stop) -> EndReason {
     recorder.flush();
     // Once before the end, while the record can still say that it was not possible.
     write_all(recorder, last_files(begun, |file| !file.is_slow));
-    let at_ms = recorder.clock().now_ms();
+    let at_ms = recorder.clock.now_ms();
     recorder.write(Record::End(End { at_ms, ended_at: wall_now().to_string(), reason }));
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    for (path, text) in last_files(begun, |_| true) {
-        if let Err(error) = artifacts::replace(&path, &text) {
-            tracing::error!("{error}");
-        }
-    }
+    write_all(recorder, last_files(begun, |_| true));
     Checkpoint::remove(&config.folder.checkpoint());
     reason
 }

@@ -13,13 +13,9 @@ use crate::{
 const READY_LIMIT: Duration = Duration::from_secs(12);
 /// Maximum time of each call before the soak.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
-/// Time between tries.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
-/// Waits until the gateway is ready.
-///
-/// # Errors
-/// The attempts, their target and possible remedies, as text.
+/// Waits until the gateway is ready. The error has the attempts, their target and possible remedies.
 pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, stop: &Stop) -> Result<(), String> {
     let url = &config.gateway.url;
     let began = clock::now();

@@ -1,4 +1,4 @@
-//! Sums up what is measured, and writes it to the journal: intervals as they end, incidents as they happen.
+//! Sums up measurements, and writes them to the journal: intervals as they end, incidents as they happen.
 
 mod timings;
 
@@ -34,7 +34,7 @@ const EXEMPLARS_MAX: usize = 3;
 /// Types of events that the dialect does not use for runs, and that an interval names.
 const OTHER_TYPES_MAX: usize = 16;
 
-/// The start of a measurement: its time and its phase. A measurement belongs to the chaos window in which it started, if any.
+/// The start of a measurement, which belongs to the chaos window in which it started, if any.
 #[derive(Debug, Clone, Copy)]
 pub struct StartPoint {
     /// The time.
@@ -46,10 +46,12 @@ pub struct StartPoint {
 /// Takes in measurements. Clones write to the same journal.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    clock: Clock,
+    /// The scenario's clock.
+    pub(super) clock: Clock,
     stop: Stop,
-    stalls: Stalls,
-    /// The index of the current phase in [`Phase::ALL`]. It is set under the lock of `state`, and read without it for each event.
+    /// The absences of S2.
+    pub stalls: Stalls,
+    /// The index of the current phase in [`Phase::ALL`]. Set under the lock of `state`, and read without it.
     phase: Arc<AtomicUsize>,
     /// The token, which is kept out of all records.
     token: Option<Token>,
@@ -71,13 +73,14 @@ struct RecorderState {
     incidents: BTreeMap<&'static str, u32>,
     /// Events that streams delivered since [`Recorder::read_late`] was called.
     events_since_look: u64,
-    /// The end was written: what still comes from a task that did not hear of it comes too late.
+    /// The end was written: a later record, from a task that does not know that, is dropped.
     is_over: bool,
 }
 
 impl Recorder {
-    /// A recorder into an open journal. `history` takes in every record as it is written. In a later life of the session it has
-    /// the earlier measurements, and the recorder goes on from now. The token is taken out of every text: a gateway may repeat it.
+    /// A recorder into an open journal. `history` takes in every record as it is written. In a later life of the
+    /// session it has the earlier measurements, and the recorder goes on from now. The token is taken out of every
+    /// text: a gateway may repeat it.
     pub(super) fn new(
         clock: Clock,
         stop: Stop,
@@ -103,19 +106,9 @@ impl Recorder {
         Self { clock, stop, stalls: Stalls::default(), phase: Arc::default(), token, state }
     }
 
-    /// The times when we were not there.
-    pub const fn stalls(&self) -> &Stalls {
-        &self.stalls
-    }
-
     /// Returns the time between two moments, less the time in which the harness stood still.
     pub fn between(&self, from: Instant, to: Instant) -> Duration {
         to.saturating_duration_since(from).saturating_sub(self.stalls.within(from, to))
-    }
-
-    /// The scenario's clock.
-    pub const fn clock(&self) -> &Clock {
-        &self.clock
     }
 
     /// The phase now.
@@ -216,8 +209,7 @@ impl Recorder {
         self.interval(since).cycles.entry(workload).or_default().finished += 1;
     }
 
-    /// The gateway's process is this one, and what is measured of it from now on is this one's. Says what it was before,
-    /// if it was another.
+    /// The gateway's process is this one from now on. Gives the one before, if it was another.
     pub fn gateway_life(&self, life: &str) -> Option<String> {
         let mut state = self.state.lock();
         if state.gateway_life.as_deref() == Some(life) {
@@ -283,15 +275,12 @@ impl Recorder {
         self.state.lock().reserve.give_up();
     }
 
-    /// Brings the journal to the disk.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
+    /// Flushes the journal to the disk.
     pub fn sync(&self) -> Result<(), WriteError> {
         self.state.lock().writer.sync()
     }
 
-    /// Looks at everything that was written so far.
+    /// Reads the history of all records so far.
     pub fn with_history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
         look(&self.state.lock().history)
     }
@@ -302,7 +291,7 @@ impl Recorder {
         }
         state.is_over = matches!(record, Record::End(_));
         if let Err(error) = state.writer.append(&record) {
-            // No later measurement would be kept, so there is no use in going on. The record in hand is written if there is room.
+            // No later measurement would be kept, so the session stops. The record in hand is written if there is room.
             let has_room = matches!(&error, WriteError::Append { source, .. } if state.reserve.give_up_for(source));
             let is_written = has_room && state.writer.append(&record).is_ok();
             let lost = if is_written { "" } else { "; the record in hand is lost" };

@@ -35,17 +35,14 @@ impl ResumeState {
         self.life() > 0
     }
 
-    /// The number of cycles of a workload that were played to their end: it goes on with the next one. Where cycles overlap, the
-    /// unfinished ones may be others than the last; as many are played.
+    /// The number of cycles of a workload that were played to their end. It goes on after as many, even if some overlap.
     pub fn finished(&self, workload: Workload) -> usize {
-        let finished = self.cycles.get(&workload).map_or(0, |cycles| cycles.finished);
-        usize::try_from(finished).unwrap_or(usize::MAX)
+        self.cycles.get(&workload).map_or(0, |cycles| cycles.finished as usize)
     }
 
     /// The number of cycles of a workload that were begun, finished or not.
     pub fn started(&self, workload: Workload) -> usize {
-        let started = self.cycles.get(&workload).map_or(0, |cycles| cycles.started.max(cycles.finished));
-        usize::try_from(started).unwrap_or(usize::MAX)
+        self.cycles.get(&workload).map_or(0, |cycles| cycles.started.max(cycles.finished) as usize)
     }
 
     /// Whether a heartbeat came.

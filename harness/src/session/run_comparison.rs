@@ -1,46 +1,45 @@
-//! Runs that have ended are compared with the events that the workspace streams showed of them, and the findings are recorded. The
-//! ledger compares its clients with each other, so it finds neither an event that no client received, nor an event that all clients
-//! received twice. Only the run's own record shows these.
+//! Runs that have ended are compared with their events on the workspace streams, and the findings are recorded. The
+//! ledger, which compares its clients, finds no event that all lack or that all received twice. The run's record shows
+//! these.
 //!
-//! A run is judged when its streams have nothing more to show of it: a client that was there all the time has shown its end, after
-//! which nothing comes any more; or the grace of the ledger is over.
+//! A run is judged when its streams have nothing more to show of it: a client that was there all the time has shown its
+//! end, after which nothing comes any more; or the grace of the ledger is over.
 //!
-//! - **Missing** lines, and a missing end, are judged only if some client was there all the time, from before the run was due until
-//!   it is judged, and if no chaos window and no stall of the harness lies in that time.
+//! - **Missing** lines, and a missing end, are judged only if some client was there all the time, from before the run
+//!   was due until it is judged, and if no chaos window and no stall of the harness lies in that time.
 //! - **Repeated** lines are judged in any case: no outage delivers a line more often than the run has it.
-//! - A missing **end** is judged only where the streams have shown the end of other runs. Some gateways have no such event, or have it
-//!   only on the streams of single runs.
-//!
-//! Runs beyond the limits are counted, and the evidence gives their number.
+//! - A missing **end** is judged only where the streams have shown the end of other runs. Some gateways have no such
+//!   event, or have it only on the streams of single runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
-use super::{
-    Deliveries, RunWatch, StartPoint,
-    pending_runs::{EndedRun, WAITING_BYTES_MAX, WAITING_MAX},
-};
+use super::{Deliveries, RunWatch, StartPoint, deliveries::EndedRun};
 use crate::{
     journal::{Counter, Finding, clip},
     streams::{GRACE_MS, LineComparison, compare},
 };
 
+/// Maximum number of runs that wait for their lines. Further runs are not compared.
+const WAITING_MAX: usize = 4_096;
+/// The same for the bytes of their records.
+const WAITING_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Name for a stream of any client.
 const STREAM: &str = "of the workspace";
 
 impl Deliveries {
-    /// A watched run has ended in success, and these are its log lines. They are compared with the lines that the workspace streams
-    /// showed of it, now or once all could have come. The run is forgotten then.
+    /// A watched run has ended in success, and these are its log lines. They are compared with the lines that the
+    /// workspace streams showed of it, now or once all could have come. The run is forgotten then.
     pub fn compare(&self, run: &str, watch: &Arc<RunWatch>, record: Vec<String>, due: StartPoint) {
         let known_ms = self.now_ms();
         let ended = EndedRun { run: run.to_owned(), watch: Arc::clone(watch), due, known_ms, record };
         if self.settle_run(&ended) || !self.keep_waiting(ended) {
-            self.forget(run);
+            self.watched.forget(run);
         }
     }
 
     /// Stops watching a run whose record will not be read.
     pub fn give_up(&self, run: &str) {
-        if let Some(watch) = self.forget(run) {
+        if let Some(watch) = self.watched.forget(run) {
             self.equal_undecided(&watch, self.recorder.mark());
         }
     }
@@ -59,7 +58,7 @@ impl Deliveries {
     /// Whether there was room for another.
     fn keep_waiting(&self, ended: EndedRun) -> bool {
         let mut waiting = self.pending_runs.lock();
-        let bytes = ended.bytes();
+        let bytes = bytes_of(&ended);
         let has_room = waiting.runs.len() < WAITING_MAX && waiting.bytes + bytes <= WAITING_BYTES_MAX;
         if has_room {
             waiting.bytes += bytes;
@@ -79,8 +78,8 @@ impl Deliveries {
         waiting.runs.retain(|ended| {
             let is_settled = self.settle_run(ended);
             if is_settled {
-                settled_bytes += ended.bytes();
-                self.forget(&ended.run);
+                settled_bytes += bytes_of(ended);
+                self.watched.forget(&ended.run);
             }
             !is_settled
         });
@@ -100,7 +99,7 @@ impl Deliveries {
         let (recorder, due, due_ms) = (&self.recorder, ended.due, self.ms_at(ended.due.at));
         let is_witnessed = self.ledger.lock().is_witnessed_since(due_ms) && recorder.was_calm_since(due);
         let is_over = self.now_ms() >= ended.known_ms.saturating_add(GRACE_MS);
-        let ends_are_shown = self.ends_shown() > 0;
+        let ends_are_shown = self.ends_shown.load(Ordering::Relaxed) > 0;
         let findings = ended.watch.with_heard(|seen, end_was_shown| {
             // Where no missing event can be judged, any client's end will do.
             let is_shown_out = seen.end_shown_since_ms.is_some_and(|since_ms| !is_witnessed || since_ms <= due_ms);
@@ -182,6 +181,10 @@ impl Deliveries {
             recorder.incident_since(Finding::EventMissed { stream, run, id, seen_by: 0, line, why }, due);
         }
     }
+}
+
+fn bytes_of(ended: &EndedRun) -> usize {
+    ended.record.iter().map(|line| line.len() + size_of::<String>()).sum()
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ impl RunWatch {
         self.wait_for(limit, |seen| seen.first_log.is_some()).await
     }
 
-    /// A stream showed an event of the run; `client`: since when a workspace stream has been there, and how the event came to it.
-    /// Says whether that is the first workspace stream that shows the run's end.
+    /// A stream showed an event of the run; `client`: since when a workspace stream has been there, and how the event
+    /// came to it. Says whether that is the first workspace stream that shows the run's end.
     pub(super) fn enter(&self, got: &Delivery<'_>, arrived: Instant, client: Option<(u64, Delivered)>) -> bool {
         let mut seen = self.seen.lock();
         let is_first_end = match (got.kind, client) {

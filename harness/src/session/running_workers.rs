@@ -14,16 +14,13 @@ use crate::{
 /// Time between two measurements of the lateness of the stream threads.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The workers, as they play.
 pub(super) struct RunningWorkers {
     pub(super) all: Vec<Arc<dyn Worker>>,
     pub(super) playing: JoinSet<()>,
-    /// Ends with them.
     watch: JoinSet<()>,
 }
 
 impl RunningWorkers {
-    /// Starts the workers.
     pub(super) fn start(config: &SessionConfig, context: &Context) -> Self {
         let all = (config.workers)(config.plan.suite, &context.schedule.resumed);
         let mut workers = Self { all, playing: JoinSet::new(), watch: JoinSet::new() };
@@ -38,7 +35,7 @@ impl RunningWorkers {
     /// Records stalls of the session itself, and the lateness with which it reads the workspace streams.
     fn watch_over(&mut self, context: &Context) {
         let recorder = context.recorder.clone();
-        let watch = context.recorder.stalls().clone().watch(move |stalled| {
+        let watch = context.recorder.stalls.clone().watch(move |stalled| {
             let stalled_ms = micros(stalled) / 1_000;
             tracing::error!("the session stood still for {stalled_ms} ms");
             recorder.incident(Finding::Stalled { stalled_ms });

@@ -1,4 +1,4 @@
-//! Shared knowledge of the workers about the streams: the number of open ones, their last ids, their arrival at a browser.
+//! Shared knowledge of the workers about the streams.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{AsABrowser, keeper::Earliness, opening_pace::OpeningPace};
+use super::{as_a_browser::AsABrowser, keeper::Earliness, opening_pace::OpeningPace};
 use crate::gateway::KnownEvents;
 
 /// The streams of a session, as its workers know them.
@@ -27,25 +27,23 @@ pub struct SharedStreams {
     pub(super) as_a_browser: AsABrowser,
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, LastId>>,
-    earliness: Earliness,
+    /// Observed behaviour of the gateway with streams of runs that have not been started.
+    pub earliness: Earliness,
     /// The events that workspace streams have shown last.
     pub(super) known_events: Arc<KnownEvents>,
     pub(super) opening_pace: OpeningPace,
 }
 
-/// The last id of a stream, to send back as `Last-Event-ID`; none where it gave none, or one that no header can carry. Clones share
-/// it.
+/// The last id of a stream, for `Last-Event-ID`; none where it gave none, or one that no header can carry.
 #[derive(Debug, Clone, Default)]
-pub struct LastId(Arc<Mutex<Option<String>>>);
+pub(super) struct LastId(Arc<Mutex<Option<String>>>);
 
 impl LastId {
-    /// The id.
-    pub fn get(&self) -> Option<String> {
+    pub(super) fn get(&self) -> Option<String> {
         self.0.lock().clone()
     }
 
-    /// Replaces the id.
-    pub fn set(&self, id: Option<&str>) {
+    pub(super) fn set(&self, id: Option<&str>) {
         let mut last = self.0.lock();
         match (last.as_mut(), id) {
             (Some(last), Some(id)) => id.clone_into(last),
@@ -56,14 +54,9 @@ impl LastId {
 
 impl SharedStreams {
     /// The last id of a stream that is kept for hours; at first `resumed`, the one that the session before received.
-    pub fn last_id_of(&self, stream: &str, resumed: Option<&str>) -> LastId {
-        let mut last_ids = self.last_ids.lock();
-        let last_id = last_ids.entry(stream.to_owned()).or_insert_with(|| {
-            let last_id = LastId::default();
-            last_id.set(resumed);
-            last_id
-        });
-        last_id.clone()
+    pub(super) fn last_id_of(&self, stream: &str, resumed: Option<&str>) -> LastId {
+        let first = || LastId(Arc::new(Mutex::new(resumed.map(str::to_owned))));
+        self.last_ids.lock().entry(stream.to_owned()).or_insert_with(first).clone()
     }
 
     /// The last ids of the streams that are kept for hours, by name.
@@ -95,7 +88,7 @@ impl SharedStreams {
         self.log_streams_open.load(Ordering::Relaxed)
     }
 
-    /// Workspace log streams that are open, or that only S2 keeps from it: a churned one has not even been asked for again.
+    /// Workspace log streams that are open, or that S2 churned and has not opened again yet.
     pub fn log_streams_well(&self) -> usize {
         self.log_streams_open() + self.log_streams_resting.load(Ordering::Relaxed)
     }
@@ -118,11 +111,6 @@ impl SharedStreams {
     /// Workspace log streams that ended unasked, so far.
     pub fn log_streams_dropped(&self) -> u64 {
         self.log_streams_dropped.load(Ordering::Relaxed)
-    }
-
-    /// Returns the observed behaviour of the gateway with streams of runs that have not been started.
-    pub const fn earliness(&self) -> &Earliness {
-        &self.earliness
     }
 }
 

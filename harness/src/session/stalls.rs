@@ -1,5 +1,4 @@
-//! Absences of S2: times in which the session stood still, or in which no session played. Whatever was on its way meanwhile waited for
-//! S2, and that is no latency of the gateway.
+//! Absences of S2: the session stood still, or no session played. These times are no latency of the gateway.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -8,10 +7,8 @@ use tokio::time::Instant;
 
 use crate::clock;
 
-/// Time between ticks.
 const TICK: Duration = Duration::from_millis(50);
-/// A tick that is later than this shows that no task ran. A shorter delay is normal on a busy machine, and stays in the latencies,
-/// which are then rather too long than too short.
+/// A later tick shows that no task ran. A shorter delay is normal on a busy machine, and stays in the latencies.
 const LATE: Duration = Duration::from_millis(200);
 /// Minimum duration of a stall that is reported.
 const REPORTED_MIN: Duration = Duration::from_secs(1);
@@ -38,8 +35,7 @@ impl Stalls {
         state.past.push_back((from, to));
     }
 
-    /// The total of the absences between two moments. A stall counts as soon as it is over, even before it was noticed: the task that
-    /// wakes up first may ask first.
+    /// The total of the absences between two moments. A stall counts once it is over, even before a tick noticed it.
     pub fn within(&self, from: Instant, to: Instant) -> Duration {
         let state = self.0.lock();
         let current = state.last_tick.and_then(|last| stall(last, to));

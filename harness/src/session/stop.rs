@@ -10,16 +10,11 @@ use crate::journal::EndReason;
 /// Asks a session to stop in good order. Clones ask the same session.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    token: CancellationToken,
+    pub(super) token: CancellationToken,
     why: Arc<Mutex<Option<(EndReason, String)>>>,
 }
 
 impl Stop {
-    /// No request yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Asks for a stop. The severest of several reasons is kept, with its message.
     pub fn request(&self, reason: EndReason, message: impl Into<String>) {
         let mut why = self.why.lock();
@@ -33,11 +28,6 @@ impl Stop {
     /// Comes back when a stop has been asked for.
     pub async fn requested(&self) {
         self.token.cancelled().await;
-    }
-
-    /// A token that a stop cancels, and that may be cancelled before.
-    pub fn child(&self) -> CancellationToken {
-        self.token.child_token()
     }
 
     /// Whether a stop has been asked for.

@@ -74,7 +74,7 @@ fn report_panic(context: &Context, worker: &str, count: u32, panic: &(dyn Any + 
     context.recorder.incident(Finding::WorkerPanicked { worker: worker.into(), count, message });
 }
 
-/// Tasks that a worker runs side by side: the runs of an open model, the keepers of streams. A panic ends no other task.
+/// Tasks that a worker runs side by side: runs of an open model, keepers of streams. A panic ends no other task.
 #[derive(Debug, Default)]
 pub struct TaskGroup(TaskTracker);
 

@@ -1,4 +1,4 @@
-//! Taking over from a session that died: its journal and its last checkpoint are read, and the plan goes on where the clock is.
+//! Takes over from a session that died, by its journal and its last checkpoint. The plan goes on where the clock is.
 
 use std::{collections::BTreeMap, fs, io};
 
@@ -31,20 +31,8 @@ pub(super) enum TakeoverError {
     Write(#[from] WriteError),
 }
 
-/// A journal that is open for further records, and its content so far.
-pub(super) struct Opened {
-    pub(super) writer: Writer,
-    pub(super) history: History,
-    pub(super) resumed: ResumeState,
-    /// The time in which no session played, scenario milliseconds.
-    pub(super) hole_ms: (u64, u64),
-}
-
 impl Takeover {
-    /// Reads the folder of a soak; `None` where no session has begun there. `targets` say which sample was the first over them.
-    ///
-    /// # Errors
-    /// Where there is a journal, and it cannot be read.
+    /// Reads the folder of a soak; `None` where no session has begun. `targets` define the first sample over them.
     pub(super) fn read(folder: &RunFolder, targets: &Targets) -> Result<Option<Self>, TakeoverError> {
         let mut reader = match Reader::open(&folder.journal()) {
             Ok(reader) => reader,
@@ -70,11 +58,13 @@ impl Takeover {
         Clock::take_over(started_at, *started_monotonic_ms, plan.pace)
     }
 
-    /// Opens the journal for further records. Enters the intervals of the checkpoint, and the hole.
-    ///
-    /// # Errors
-    /// Where the journal cannot be written.
-    pub(super) fn open(mut self, folder: &RunFolder, clock: &Clock) -> Result<Opened, TakeoverError> {
+    /// Opens the journal for further records. Enters the intervals of the checkpoint, and the hole. Gives the journal,
+    /// its content, and the hole: the time in which no session played, scenario milliseconds.
+    pub(super) fn open(
+        mut self,
+        folder: &RunFolder,
+        clock: &Clock,
+    ) -> Result<(Writer, History, ResumeState, [u64; 2]), TakeoverError> {
         let (mut writer, torn_bytes) = Writer::resume(&folder.journal())?;
         for interval in std::mem::take(&mut self.unwritten) {
             self.enter(&mut writer, &Record::Interval(Box::new(interval)))?;
@@ -90,7 +80,7 @@ impl Takeover {
         self.enter(&mut writer, &Record::Incident(Incident { at_ms: to_ms, phase: Phase::Steady, finding }))?;
         remove_half_written(folder);
         let resumed = ResumeState::of(&self.history, self.last_ids);
-        Ok(Opened { writer, history: self.history, resumed, hole_ms: (from_ms, to_ms) })
+        Ok((writer, self.history, resumed, [from_ms, to_ms]))
     }
 
     /// Cycles that were begun, and that will never be finished.

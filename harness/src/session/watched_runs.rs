@@ -16,7 +16,7 @@ const STRANGERS_MAX: usize = 256;
 
 /// The watched runs of a session.
 #[derive(Debug, Default)]
-pub(super) struct WatchedRuns {
+pub struct WatchedRuns {
     runs: Mutex<HashMap<String, Arc<RunWatch>>>,
     /// Whether runs get their ids from the gateway: a stream may show a run before its creator knows its name.
     names_are_given: bool,
@@ -29,7 +29,8 @@ impl WatchedRuns {
         Self { names_are_given, ..Self::default() }
     }
 
-    pub(super) fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
+    /// Watches a run; `None` where too many are watched already.
+    pub fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
         let mut runs = self.runs.lock();
         if runs.len() >= WATCHED_MAX {
             return None;
@@ -40,7 +41,8 @@ impl WatchedRuns {
         Some(Arc::clone(runs.entry(run.to_owned()).or_insert(watch)))
     }
 
-    pub(super) fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
+    /// Stops watching a run. Gives its watch.
+    pub fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
         self.runs.lock().remove(run)
     }
 

@@ -1,7 +1,8 @@
 //! Conclusions about the gateway from the end of a connection.
 //!
-//! Healthy gateways end streams: they limit the age of connections, something between closes idle connections, a process is replaced.
-//! An end counts against a gateway only where it cannot be one of these. Whatever the reason, the ledger finds lost events.
+//! Healthy gateways end streams: they limit the age of connections, something between closes idle connections, a
+//! process is replaced. An end counts against a gateway only where it cannot be one of these. The ledger finds lost
+//! events in any case.
 
 use std::time::Duration;
 
@@ -14,14 +15,12 @@ use crate::{
     session::StartPoint,
 };
 
-/// A gateway may close a stream in good order for reasons of its own, as when its process is replaced: once in this time, which is
-/// real time, as all durations of connections are.
+/// A gateway may close a stream in good order without a known reason, as at a deployment: once in this real time.
 const CLOSING_EVERY: Duration = Duration::from_secs(30 * 60);
-/// A stream that was idle for this time may be closed in good order: something on the way has an idle timeout. The shortest common
-/// ones are 30 s.
+/// A stream that was idle for this time may be closed in good order, by a timeout on the way, commonly 30 s or more.
 const IDLE_CLOSING_MIN: Duration = Duration::from_secs(25);
-/// The least age at which a limit on the age of connections may close one, percent of the limit: gateways spread closings, so that not
-/// all clients come back at once. gRPC spreads by 10 %, Envoy by a setting.
+/// The least age at which a limit on the age of connections may close one, percent of the limit: gateways spread
+/// closings, so that not all clients come back at once. gRPC spreads by 10 %, Envoy by a setting.
 const AGE_PERCENT_MIN: u32 = 80;
 
 /// How a connection that S2 was not ordered to close ended.

@@ -60,8 +60,7 @@ impl Keeper<'_> {
     }
 }
 
-/// Whether a time has fractions of a second. A time without says nothing about milliseconds; if it happens to be whole, it is not
-/// missed.
+/// Whether a time has fractions of a second. Other times say nothing about milliseconds, and few are whole by chance.
 fn is_fine(at: &jiff::Timestamp) -> bool {
     at.subsec_nanosecond() != 0
 }

@@ -1,5 +1,4 @@
-//! The first opening of a run's own stream, which the start of the run waits for: only a stream that is open by then gets events that a
-//! gateway does not replay.
+//! The first opening of a run's own stream. The start of the run waits for it: a gateway may replay no events.
 
 use std::{
     sync::{
@@ -90,8 +89,7 @@ impl FirstOpening {
         self.decided.cancel();
     }
 
-    /// The stream was to be opened again, and does not exist any more. Events since it was lost cannot come, so this counts like an
-    /// opening without events.
+    /// The stream does not exist any more when it is opened again. This counts like an opening without events.
     pub(super) fn is_gone(&self) {
         self.openings.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Guards that count a stream as open, or as closed by S2 itself, while they live: also if the keeper is dropped midway.
+//! Guards that count a stream as open, or as closed by S2, while they live: also if the keeper is dropped midway.
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -61,19 +61,16 @@ pub enum KeptUntil {
     ReadToItsEnd,
 }
 
-/// The reason why reading ended.
 enum ReadEnd {
     Dropped(Ended),
     Churned(tokio::sync::oneshot::Sender<()>),
     Finished,
 }
 
-/// A kept stream's life so far.
 #[derive(Debug, Default)]
 struct StreamLife {
     last_id: LastId,
     has_seen_events: bool,
-    /// Connections so far.
     connections: u32,
     /// The stream's `retry:`.
     retry: Option<Duration>,
@@ -100,8 +97,8 @@ async fn refuse(orders: &mut mpsc::Receiver<StreamCommand>) {
     std::future::pending::<()>().await;
 }
 
-/// Keeps a stream until the streams are to close, or `on_event` has seen enough (`false`), or it is the stream of a run that is over and
-/// the gateway has ended it. `first` is notified of the first opening.
+/// Keeps a stream until the streams are to close, or `on_event` has seen enough (`false`), or it is the stream of a run
+/// that is over and the gateway has ended it. `first` is notified of the first opening.
 pub async fn keep(
     context: &Context,
     kept: &StreamSpec,
@@ -109,18 +106,14 @@ pub async fn keep(
     first: Option<&FirstOpening>,
     on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
 ) -> KeptUntil {
-    let last_id = match kept.run {
-        Some(_) => LastId::default(),
-        None => {
-            let resumed = context.schedule.resumed.last_ids.get(&kept.name);
-            context.shared_streams.last_id_of(&kept.name, resumed.map(String::as_str))
-        }
-    };
-    let life = StreamLife { last_id, ..StreamLife::default() };
+    let mut life = StreamLife::default();
+    if kept.run.is_none() {
+        let resumed = context.schedule.resumed.last_ids.get(&kept.name).map(String::as_str);
+        life.last_id = context.shared_streams.last_id_of(&kept.name, resumed);
+    }
     Keeper { context, kept, first, life }.keep(orders, on_event).await
 }
 
-/// Keeps one stream.
 struct Keeper<'a> {
     context: &'a Context,
     kept: &'a StreamSpec,
@@ -143,11 +136,10 @@ impl Keeper<'_> {
                 // Boxed: the memory for opening a stream is freed while the stream is open.
                 opened = Box::pin(self.open()) => opened,
             };
-            let Some(mut connection) = opened else {
-                if self.life.is_over {
-                    return KeptUntil::ReadToItsEnd;
-                }
-                continue;
+            let mut connection = match opened {
+                Some(connection) => connection,
+                None if self.life.is_over => return KeptUntil::ReadToItsEnd,
+                None => continue,
             };
             self.life.connections += 1;
             let opened_at = clock::now();

@@ -6,7 +6,6 @@ use rand::RngExt;
 
 use super::Keeper;
 use crate::{
-    clock,
     gateway::{Connection, NOT_THERE, Refusal, TOO_EARLY},
     journal::{Counter, Finding, Timing},
     session::StartPoint,
@@ -16,8 +15,7 @@ use crate::{
 pub(super) const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
 /// Minimum of a gateway's `retry:`.
 pub(super) const RETRY_MIN: Duration = Duration::from_secs(1);
-/// Attempts after the start of a run before it is an error that its stream is refused as it was before the start; and the delay after
-/// the first, doubled with each.
+/// Further attempts after the start of a run if its stream was refused before; each doubles the delay.
 const TRIES_AFTER_START: u32 = 4;
 const TRY_AFTER_START: Duration = Duration::from_millis(100);
 
@@ -29,7 +27,7 @@ impl Keeper<'_> {
             self.life.lost = Some((lost, attempts + 1));
             tokio::time::sleep(self.reconnect_delay(attempts, asked)).await;
         } else if let Some(first) = self.first.filter(|_| self.life.tries_after_start == 0)
-            && !self.context.shared_streams.earliness().is_of_use()
+            && !self.context.shared_streams.earliness.is_of_use()
         {
             first.until_run_is_under_way().await;
         }
@@ -72,7 +70,7 @@ impl Keeper<'_> {
             first.has_opened();
         }
         if std::mem::take(&mut self.life.tries_after_start) > 0 {
-            context.shared_streams.earliness().opened_only_after_start();
+            context.shared_streams.earliness.opened_only_after_start();
         }
         context.recorder.count(Counter::StreamsOpened, mark);
         if let Some((lost, _)) = self.life.lost.take() {
@@ -141,8 +139,8 @@ impl Keeper<'_> {
         }
     }
 
-    /// One to two seconds at first, as in the plan; doubled from the second attempt on, 30 s at most. A gateway's `retry:` (up to 30 s)
-    /// or `Retry-After` (up to two minutes) is a minimum.
+    /// One to two seconds at first, as in the plan; doubled from the second attempt on, 30 s at most. A gateway's
+    /// `retry:` (up to 30 s) or `Retry-After` (up to two minutes) is a minimum.
     fn reconnect_delay(&self, attempts: u32, asked: Option<Duration>) -> Duration {
         let streams = &self.context.schedule.plan.scenario.streams;
         let (low, high) = (streams.reconnect_delay_min, streams.reconnect_delay_max);

@@ -42,7 +42,7 @@ impl Keeper<'_> {
         let (mut ends, mut orders_open) = (Ends::default(), true);
         let mut closing = pin!(context.schedule.closing.cancelled());
         loop {
-            // The id of an event stands for all its lines: a stream that is left between them would get none or all again.
+            // The id of an event stands for all its lines: a stream left between them would get none or all again.
             let is_whole = !connection.is_within_an_event();
             let event = tokio::select! {
                 biased;

@@ -1,6 +1,6 @@
 //! The live page: a soak as it stands, for viewers while it is played, and the same numbers for a Prometheus.
 //!
-//! It costs the session little: without viewers nothing is computed, and otherwise once for all of them, at most once a second.
+//! It costs little: without viewers nothing is computed, and otherwise once for all of them, at most once a second.
 
 mod showing;
 
@@ -43,12 +43,11 @@ const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
 
 /// The live page, as long as it is served.
 pub(super) struct Live {
-    url: String,
+    pub(super) url: String,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
 
-/// State that every request reads.
 #[derive(Clone)]
 struct LiveState {
     showing: Arc<Showing>,
@@ -58,9 +57,6 @@ struct LiveState {
 
 impl Live {
     /// Serves the page at an address; where its port is taken, at another: suites are played side by side.
-    ///
-    /// # Errors
-    /// Where nobody may listen there.
     pub(super) async fn start(at: SocketAddr, showing: Showing) -> io::Result<Self> {
         let listener = match TcpListener::bind(at).await {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -78,8 +74,7 @@ impl Live {
         };
         let routes = Router::new().route("/", get(page)).route("/events", get(events)).route("/metrics", get(metrics));
         let routes = routes.with_state(shared);
-        let over = closing.clone();
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let (over, room) = (closing.clone(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
         let by_place = service_fn(move |_: IncomingStream<'_, TcpListener>| {
             let (routes, place, over) = (routes.clone(), Arc::clone(&room).acquire_owned(), over.clone());
             async move {
@@ -99,11 +94,6 @@ impl Live {
         };
         tasks.spawn(served.with_current_subscriber());
         Ok(Self { url, tasks, closing })
-    }
-
-    /// Its URL.
-    pub(super) fn url(&self) -> &str {
-        &self.url
     }
 
     /// Shows the end to the viewers, and closes.
@@ -138,29 +128,19 @@ async fn events(State(shared): State<LiveState>) -> Response {
 
 /// Returns the events for a viewer in order: first the present state, then the changes, and last the end.
 fn updates(shared: LiveState, place: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
-    /// Progress of a viewer through the soak.
-    struct Viewer {
-        shared: LiveState,
-        _place: OwnedSemaphorePermit,
-        seen: Option<u64>,
-        is_last: bool,
-    }
-    let viewer = Viewer { shared, _place: place, seen: None, is_last: false };
-    stream::unfold(viewer, |mut viewer| async move {
-        if viewer.is_last {
-            return None;
-        }
+    // With the version that the viewer has seen; none after the end.
+    stream::unfold(Some((shared, place, None)), |viewer| async move {
+        let (shared, place, seen) = viewer?;
         loop {
-            if let Some(update) = Arc::clone(&viewer.shared.showing).update(viewer.seen).await {
-                viewer.seen = Some(update.version);
-                return Some((Ok(Event::default().event("soak").data(&*update.json)), viewer));
+            if let Some(update) = Arc::clone(&shared.showing).update(seen).await {
+                let event = Event::default().event("soak").data(&*update.json);
+                return Some((Ok(event), Some((shared, place, Some(update.version)))));
             }
-            if viewer.shared.closing.is_cancelled() {
-                viewer.is_last = true;
-                return Some((Ok(Event::default().event("over").data("{}")), viewer));
+            if shared.closing.is_cancelled() {
+                return Some((Ok(Event::default().event("over").data("{}")), None));
             }
             tokio::select! {
-                () = viewer.shared.closing.cancelled() => {}
+                () = shared.closing.cancelled() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }

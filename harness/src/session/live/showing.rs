@@ -39,7 +39,6 @@ impl Showing {
         Self { config, header, recorder, shown: Mutex::default() }
     }
 
-    /// The whole page.
     pub(super) async fn page(self: Arc<Self>) -> String {
         task::spawn_blocking(move || self.draw(live_html).1).await.unwrap_or_default()
     }
@@ -69,7 +68,7 @@ impl Showing {
         update
     }
 
-    /// Draws the soak as it stands, and gives the version of the record. It draws from a copy, so that no measurement waits for it.
+    /// Draws the soak, and gives the version of the record. It draws from a copy, so that no measurement waits for it.
     fn draw(&self, page: fn(&FileInput<'_>) -> String) -> (u64, String) {
         let (evaluation, series, timeline) = self.recorder.with_history(|history| {
             let evaluation = Evaluation::of(&self.config, history, Stage::Playing);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Recorder {
-    /// Records how long something took since its mark, less the time in which we were not there.
+    /// Records and gives the time since a mark, less the absences of S2.
     pub fn time(&self, timing: Timing, since: StartPoint, subject: &str) -> Duration {
         let took = self.between(since.at, clock::now());
         self.time_of(timing, took, since, subject);
@@ -24,8 +24,8 @@ impl Recorder {
         self.time_in(&mut self.interval(since), timing, took, 1, subject);
     }
 
-    /// Records the lateness of the threads that read the workspace streams: that of a task on them that was due at `due`. It
-    /// counts once for each event that streams delivered since the previous call.
+    /// Records the lateness of a task, due at `due`, on the threads that read the workspace streams: once for each
+    /// event that streams delivered since the previous call.
     pub(in crate::session) fn read_late(&self, due: Instant) {
         let late = self.between(due, clock::now());
         let mut state = self.state.lock();
@@ -35,8 +35,7 @@ impl Recorder {
         }
     }
 
-    /// Counts an event that a stream delivered, and records its delivery time where it is known; also as `first_shown`, where no
-    /// other stream delivered it earlier.
+    /// Counts an event that a stream delivered, and records its delivery time if known; also as `first_shown`.
     pub fn delivered(&self, since: StartPoint, took: Option<Duration>, first_shown: Option<Timing>, subject: &str) {
         let mut state = self.state.lock();
         // Events without a known delay count, too: first log lines are timed in any case.
