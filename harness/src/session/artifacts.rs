@@ -1,4 +1,4 @@
-//! Writes what a soak leaves behind, each file replaced whole.
+//! Writes the files of a soak. Each is replaced as a whole.
 
 use std::{
     fs, io,
@@ -9,14 +9,13 @@ use std::{
 use super::SessionConfig;
 use crate::{
     clock::wall_now,
-    gateway::{Exposition, is_out_of_descriptors},
+    gateway::Exposition,
     history::{ChartSeries, History, Timeline},
     journal::Header,
     report::{FileInput, Glance, snapshot_json},
     results::{Results, Stage},
 };
 
-/// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}; is the folder writable, the disk full? S2_OUT moves it")]
 pub(crate) struct ArtifactError {
@@ -24,20 +23,12 @@ pub(crate) struct ArtifactError {
     source: io::Error,
 }
 
-impl ArtifactError {
-    /// Whether it could not be written because this process has no file descriptor left.
-    pub(super) fn is_out_of_descriptors(&self) -> bool {
-        is_out_of_descriptors(&self.source)
-    }
-}
-
-/// Makes the soak's folders.
 pub(super) fn make_folders(config: &SessionConfig) -> Result<(), ArtifactError> {
     let logs = config.folder.logs();
     fs::create_dir_all(&logs).map_err(|source| ArtifactError { path: logs, source })
 }
 
-/// A soak as it stands. Judging is dear, and everything that is rendered of one moment agrees.
+/// A soak as it stands: judged once, since that is expensive, for all files of one moment, which agree.
 #[derive(Debug)]
 pub(super) struct Evaluation {
     results: Results,
@@ -67,13 +58,12 @@ impl Evaluation {
     }
 }
 
-/// A path below the current folder is named from here.
+/// Displays a path below the current folder without that folder.
 pub(crate) fn display_path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-/// A snapshot, now.
 pub(super) fn snapshot(history: &History, exposition: Option<&Exposition>, minute: u64) -> String {
     let mut metrics = exposition.map(|e| e.values.clone()).unwrap_or_default();
     for (name, buckets) in exposition.iter().flat_map(|e| &e.histograms) {
@@ -84,7 +74,7 @@ pub(super) fn snapshot(history: &History, exposition: Option<&Exposition>, minut
     snapshot_json(history, &metrics, minute, &wall_now().to_string())
 }
 
-/// A reader sees the old file or the new one, never half of either.
+/// Replaces a file: a reader sees the old one or the new one, never a part.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
     let failed = |source| ArtifactError { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -97,7 +87,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ArtifactError> {
     let created = tempfile::Builder::new().make_in(folder, create);
     let mut file = created.map_err(|error| failed(code.map_or(error, io::Error::from_raw_os_error)))?;
     file.write_all(text.as_bytes()).map_err(failed)?;
-    // A temporary file is its owner's alone; results are for everyone who may read the folder.
+    // Only its owner can read a temporary file; results are for all readers of the folder.
     #[cfg(unix)]
     fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;

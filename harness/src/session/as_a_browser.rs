@@ -1,9 +1,9 @@
-//! One of the workspace log streams is asked for as a browser asks, with content codings, and held against the others.
+//! One of the workspace log streams accepts content codings, as a browser does, and is compared with the others.
 //!
-//! Whatever stands between a gateway and its users compresses for those who ask for it, and a compressor that is not flushed
-//! after every event holds events back until its buffer is full. Who does not ask never sees that. So one stream asks, and of
-//! each event that another stream shows while it is open the time is taken until it shows it too: by one clock, ours, and over
-//! one network. What it has not shown when its connection ends is held back for at least as long as until then.
+//! Proxies before a gateway compress for clients that accept it, and a compressor that is not flushed after every event
+//! holds events back until its buffer is full. Other clients never see that. So one stream accepts it, and each event
+//! that another stream shows while it is open is timed until it shows it too: by one clock, S2's, and over one network.
+//! An event that it has not shown when its connection ends is held back at least until then.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,14 +13,14 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Events that the stream has not shown yet. Of the oldest beyond it nothing is said: as many as that are proof enough.
+/// Maximum number of events that the stream has not shown yet, which are proof enough; the oldest are dropped first.
 const PENDING_MAX: usize = 8_192;
 /// Time after the opening in which events that another stream shows are not owed: they may have been sent before.
 const OPENING_MARGIN: Duration = Duration::from_secs(2);
 
 /// Delay of the stream that asks as a browser does, compared with the others.
 #[derive(Debug, Default)]
-pub struct AsABrowser(Mutex<BrowserState>);
+pub(super) struct AsABrowser(Mutex<BrowserState>);
 
 #[derive(Debug, Default)]
 struct BrowserState {
@@ -36,7 +36,7 @@ impl AsABrowser {
         self.0.lock().open_since = Some(now);
     }
 
-    /// Its connection is over: what it has not shown was first shown at these moments.
+    /// Its connection is over. Gives the first times of the events that it has not shown.
     pub(super) fn closed(&self) -> Vec<Instant> {
         let mut state = self.0.lock();
         state.open_since = None;
@@ -44,7 +44,6 @@ impl AsABrowser {
         state.pending.drain().map(|(_, first)| first).collect()
     }
 
-    /// Another stream is the first to show an event.
     pub(super) fn is_owed(&self, content: u64, first: Instant) {
         let mut state = self.0.lock();
         let owes = state.open_since.is_some_and(|since| first.saturating_duration_since(since) >= OPENING_MARGIN);
@@ -52,15 +51,15 @@ impl AsABrowser {
             return;
         }
         state.order.push_back((content, first));
-        while state.order.len() > PENDING_MAX {
-            let Some((oldest, first)) = state.order.pop_front() else { break };
-            if state.pending.get(&oldest) == Some(&first) {
-                state.pending.remove(&oldest);
-            }
+        if state.order.len() > PENDING_MAX
+            && let Some((oldest, first)) = state.order.pop_front()
+            && state.pending.get(&oldest) == Some(&first)
+        {
+            state.pending.remove(&oldest);
         }
     }
 
-    /// It shows an event: when another stream was the first to show it, if it owed it.
+    /// It shows an event. Gives the time at which another stream was the first to show it, if it owed it.
     pub(super) fn shows(&self, content: u64) -> Option<Instant> {
         self.0.lock().pending.remove(&content)
     }

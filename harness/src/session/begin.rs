@@ -6,10 +6,7 @@ use sysinfo::System;
 use uuid::Uuid;
 
 use super::{
-    Recorder, SessionConfig, Stop, preflight,
-    reserve::DiskReserve,
-    resume_state::ResumeState,
-    takeover::{Opened, Takeover},
+    Recorder, SessionConfig, Stop, preflight, reserve::DiskReserve, resume_state::ResumeState, takeover::Takeover,
 };
 use crate::{
     clock::{self, Clock},
@@ -29,10 +26,7 @@ pub(super) struct StartedSession {
     pub(super) gateway: Option<(Client, Streams)>,
 }
 
-/// Begins a soak, or takes over from the session before where one has begun it.
-///
-/// # Errors
-/// In words, where there can be no journal.
+/// Begins a soak, or takes over from the session before. The error says why there can be no journal.
 pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
     match Takeover::read(&config.folder, &config.targets).map_err(|e| e.to_string())? {
         Some(takeover) => resume(config, takeover, stop),
@@ -41,7 +35,7 @@ pub(super) async fn begin(config: SessionConfig, stop: &Stop) -> Result<StartedS
 }
 
 async fn start_new(config: SessionConfig, stop: &Stop) -> Result<StartedSession, String> {
-    // What asked it to stop before it began says why; the gateway may be another's.
+    // An earlier request to stop has the better reason: the gateway may be another session's.
     let ready = tokio::select! {
         biased;
         () = stop.requested() => None,
@@ -50,11 +44,11 @@ async fn start_new(config: SessionConfig, stop: &Stop) -> Result<StartedSession,
     // The scenario begins when the gateway is there; a session that never begins has a record all the same.
     let clock = Clock::start(config.plan.pace);
     let header = header(&config, &clock);
-    // A session that was killed with its first line half written has left that half.
+    // A session that was killed while it wrote its first line has left a part of it.
     let (writer, _) = Writer::resume(&config.folder.journal()).map_err(|e| e.to_string())?;
     let reserve = DiskReserve::keep(config.folder.reserve())?;
     let history = History::of(&header, &config.targets.sample_limits());
-    let recorder = Recorder::new(clock, stop.clone(), (writer, reserve), history).hiding(config.gateway.token.clone());
+    let recorder = Recorder::new(clock, stop.clone(), config.gateway.token.clone(), (writer, reserve), history);
     recorder.write(Record::Header(Box::new(header.clone())));
     let gateway = connected(ready, stop);
     Ok(StartedSession { config, header, recorder, resumed: Arc::default(), gateway })
@@ -74,20 +68,14 @@ fn connect(config: &SessionConfig) -> Result<(Client, Streams), String> {
 }
 
 fn connected(ready: Option<Result<(Client, Streams), String>>, stop: &Stop) -> Option<(Client, Streams)> {
-    match ready? {
-        Ok(gateway) => Some(gateway),
-        Err(message) => {
-            stop.request(EndReason::Fatal, message);
-            None
-        }
-    }
+    ready?.map_err(|message| stop.request(EndReason::Fatal, message)).ok()
 }
 
-/// Goes on where the clock is by now. The gateway may be down at the moment, by our own hand even: it is not waited for.
+/// Goes on where the clock is by now. It does not wait for the gateway, which S2 itself may have brought down.
 fn resume(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<StartedSession, String> {
     let (header, clock) = (takeover.header.clone(), takeover.clock());
     config.plan = header.plan.clone();
-    let Opened { writer, history, resumed, hole_ms: (from_ms, to_ms) } =
+    let (writer, history, resumed, [from_ms, to_ms]) =
         takeover.open(&config.folder, &clock).map_err(|e| e.to_string())?;
     tracing::error!(
         "the session before died: life {} takes over at T+{}m, after {} ms of the scenario in which nothing was played",
@@ -96,14 +84,13 @@ fn resume(mut config: SessionConfig, takeover: Takeover, stop: &Stop) -> Result<
         to_ms - from_ms
     );
     let reserve = DiskReserve::keep(config.folder.reserve())?;
-    let recorder =
-        Recorder::new(clock.clone(), stop.clone(), (writer, reserve), history).hiding(config.gateway.token.clone());
-    let recorder = recorder.in_life(resumed.life(), resumed.timeline.gateway_life.clone());
+    let token = config.gateway.token.clone();
+    let recorder = Recorder::new(clock.clone(), stop.clone(), token, (writer, reserve), history);
     if let Some((chaos, _)) = resumed.window(to_ms, millis(config.plan.scenario.chaos.settle)) {
         recorder.set_phase(chaos.into());
     }
-    // What was on its way meanwhile waited for us, not for the gateway.
-    recorder.stalls().add(clock.instant(from_ms), clock::now());
+    // Whatever was on its way meanwhile waited for S2, not for the gateway.
+    recorder.stalls.add(clock.instant(from_ms), clock::now());
     let gateway = connected((!stop.is_requested()).then(|| connect(&config)), stop);
     Ok(StartedSession { config, header, recorder, resumed: Arc::new(resumed), gateway })
 }
@@ -131,7 +118,7 @@ pub(super) fn header(config: &SessionConfig, clock: &Clock) -> Header {
         gateway_url: config.gateway.url.clone(),
         embedded: config.gateway.embedded,
         plan: config.plan.clone(),
-        settings: config.shown.iter().map(|(name, value)| (name.clone(), value.clone())).chain([machine()]).collect(),
+        settings: config.shown.clone().into_iter().chain([machine()]).collect(),
         routes: config.routes.clone(),
     }
 }

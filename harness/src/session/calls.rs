@@ -1,7 +1,6 @@
-//! How workers speak to the gateway: requests that wait for the gate, come again where they are told to, are counted and timed,
-//! and leave their evidence where they fail.
+//! The requests of workers: held by the gate, repeated if the gateway asks for it, counted, timed, recorded as errors.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,14 +12,14 @@ use crate::{
     journal::{Counter, EndReason, Finding, Timing, clip},
 };
 
-/// Where a status means that a request is to come again, so long after it, unless the answer says.
+/// Delay before a request is repeated that was answered with a `wait` status, unless the answer gives one.
 const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 const WAIT_MIN: Duration = Duration::from_millis(50);
-/// For so long it comes again, longer than any single wait; what is told to wait then is told no.
+/// Maximum total time in which such a request is repeated. After that, its last answer counts as a refusal.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(180);
 /// Status for an object that the gateway has, and that cannot be read yet. A replica may be a moment behind.
 const NOT_THERE_YET: u16 = 404;
-/// A request that is told to come later is sent again so often.
+/// Maximum number of repeats of a request that was throttled.
 const SENT_AGAIN_MAX: u32 = 3;
 
 /// The calls of a session. Clones are of the same session.
@@ -32,11 +31,11 @@ pub struct Calls {
     pub streams: Streams,
     /// Holds new requests.
     pub gate: Gate,
-    recorder: Recorder,
-    stop: Stop,
+    pub(super) recorder: Recorder,
+    pub(super) stop: Stop,
 }
 
-/// A call: who sends it, what it is about, and what should be answered.
+/// A call: its sender, its subject, and the answers that should come.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// The workload that sends it.
@@ -47,15 +46,13 @@ pub struct Call<'a> {
     pub subject: &'a str,
     /// Statuses that are as they should be.
     pub expected: &'a [u16],
-    /// Statuses that ask to come again a moment later, as a plan's limits do, and are no error while that helps.
+    /// Statuses that ask for a repeat a moment later, as a plan's limits do, and are no error while that helps.
     pub wait: &'a [u16],
-    /// Start of the operation that it belongs to, if that began before. A request for something that a window broke counts
-    /// for that window.
+    /// Start of the operation that it belongs to, if that began before. The request counts for the window of that time.
     pub since: Option<StartPoint>,
-    /// Until when it may come again at the latest, where that is before the longest wait is over.
+    /// Latest time of a repeat, where that is before the longest wait is over.
     pub until: Option<Instant>,
-    /// Whether it asks once more what was asked before. Then it counts as a request only where it goes wrong: who waits
-    /// long asks often, and errors would be few among so many.
+    /// Whether it repeats a question. Then only an error counts as a request: a long wait would dilute the error rate.
     pub is_again: bool,
 }
 
@@ -70,7 +67,7 @@ pub struct Wrong {
     pub is_unread: bool,
 }
 
-/// Whether an answer asks to come again. What is expected of the call, as a 404 is of a run that was refused, asks for nothing.
+/// Whether an answer asks for a repeat. An expected status, as a 404 of a run that was refused, asks for nothing.
 fn is_told_to_wait(call: &Call<'_>, answer: &Answer) -> bool {
     call.wait.contains(&answer.status) && !answer.is(call.expected)
 }
@@ -87,40 +84,22 @@ pub struct Sent {
 }
 
 impl Calls {
-    /// Calls by this client, on record.
-    #[must_use]
-    pub fn new((client, streams): (Client, Streams), gate: Gate, recorder: Recorder, stop: Stop) -> Self {
-        Self { client, streams, gate, recorder, stop }
-    }
-
     /// A call of a workload, as the gateway's dialect has it.
-    #[must_use]
     pub fn of<'a>(&'a self, workload: Workload, call: CallName, subject: &'a str) -> Call<'a> {
         let dialect = self.client.dialect();
         let spec = dialect.call(call);
         let (expected, wait) = spec.map_or((&[][..], &[][..]), |spec| (&spec.yes, &spec.wait));
-        Call {
-            workload,
-            route: dialect.route(call),
-            subject,
-            expected,
-            wait,
-            since: None,
-            until: None,
-            is_again: false,
-        }
+        let route = dialect.route(call);
+        Call { workload, route, subject, expected, wait, since: None, until: None, is_again: false }
     }
 
-    /// Sends a request of W1 to W5: not while the gateway is known to be down, counted, timed, and if it fails or is
-    /// answered other than expected, with its evidence. `None` then.
+    /// Sends a request of W1 to W5: not while the gateway is known to be down, counted and timed. `None`, with
+    /// evidence, if it fails or is answered other than expected.
     pub async fn call<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Option<Answer> {
         self.outcome(call, send).await.ok()
     }
 
-    /// The same, with what was answered instead.
-    ///
-    /// # Errors
-    /// The answer, or the trouble, as text.
+    /// The same. The error is the text of the answer, or of the trouble.
     pub async fn outcome<F: Future<Output = Outcome>>(
         &self,
         call: Call<'_>,
@@ -130,100 +109,86 @@ impl Calls {
         self.as_expected(call, outcome, mark).map_err(|wrong| wrong.text)
     }
 
-    /// Times a request that was sent. Where it failed or was answered other than expected, that is counted, with its evidence.
-    ///
-    /// # Errors
-    /// The answer, or the trouble, that came instead.
+    /// Times a request that was sent. An error or an unexpected answer is counted, with its evidence.
     pub fn as_expected(&self, call: Call<'_>, outcome: Outcome, mark: StartPoint) -> Result<Answer, Wrong> {
-        self.recorder.time(Timing::Request, mark, call.route);
+        let Call { workload, route, subject, expected, .. } = call;
+        self.recorder.time(Timing::Request, mark, route);
+        let either = || expected.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
         let (text, status, is_unread) = match outcome {
-            Ok(answer) if answer.is(call.expected) => return Ok(answer),
-            Ok(answer) if answer.is_denial && call.expected.contains(&answer.status) => {
+            Ok(answer) if answer.is(expected) => return Ok(answer),
+            Ok(answer) if answer.is_denial && expected.contains(&answer.status) => {
                 (format!("{answer} (its status says yes, and its body an error)"), Some(answer.status), false)
             }
-            Ok(answer) => (format!("{answer} (expected {})", either(call.expected)), Some(answer.status), false),
+            Ok(answer) => (format!("{answer} (expected {})", either()), Some(answer.status), false),
             Err(trouble) => (trouble.text, None, trouble.kind == TroubleKind::Unread),
         };
         if is_unread {
-            // A limit of ours is nobody's error, and is named where it matters.
+            // A limit of S2's is no error, and is named where it matters.
             self.recorder.count(Counter::AnswersUnread, mark);
-            tracing::debug!("{}: {} ({}): {text}", call.workload, call.route, call.subject);
-            let finding = Finding::AnswerUnread {
-                route: call.route.to_owned(),
-                subject: clip(call.subject),
-                answer: clip(&text),
-            };
-            self.recorder.incident_since(finding, mark);
+            tracing::debug!("{workload}: {route} ({subject}): {text}");
+            let (route, subject, answer) = (route.to_owned(), clip(subject), clip(&text));
+            self.recorder.incident_since(Finding::AnswerUnread { route, subject, answer }, mark);
         } else {
-            self.request_failed(call.workload, call.route, call.subject, &text, mark);
+            self.request_failed(workload, route, subject, &text, mark);
         }
         Err(Wrong { text, status, is_unread })
     }
 
-    /// Sends a request, and again where the gateway says 429 and when to come back; what came of the last time, and when
-    /// the first was sent. What it says on the way is an error like any other, and who waits for it goes on waiting.
+    /// Sends a request, and repeats it where the answer asks for that and gives a delay. Gives the last outcome, with
+    /// the time of the first request. A 429 on the way is an error like any other, and its delay is latency.
     pub async fn send<F: Future<Output = Outcome>>(&self, call: Call<'_>, send: impl Fn() -> F) -> Sent {
         self.gate.pass().await;
-        let now = self.recorder.mark();
-        let mut mark = call.since.map_or(now, |since| StartPoint { at: now.at, ..since });
-        let mut sent_again = 0;
-        let mut waited = Duration::ZERO;
-        let limit = now.at + WAIT_LIMIT;
-        loop {
+        let Call { workload, route, subject, .. } = call;
+        let mut mark = self.recorder.mark_since(call.since);
+        let (mut sent_again, mut waited, limit) = (0, Duration::ZERO, mark.at + WAIT_LIMIT);
+        let outcome = loop {
             let outcome = send().await;
             if let Err(Trouble { text, kind: TroubleKind::OutOfDescriptors }) = &outcome {
                 self.stop_without_descriptors(text);
             }
             let is_fine = outcome.as_ref().is_ok_and(|answer| answer.is(call.expected));
             self.recorder.add(Counter::Requests, u64::from(!call.is_again || !is_fine), mark);
-            if let Some(why) = outcome.as_ref().ok().and_then(|answer| answer.repeated.as_ref()) {
+            let Ok(answer) = &outcome else { break outcome };
+            if let Some(why) = &answer.repeated {
                 self.recorder.count(Counter::RequestsRepeated, mark);
-                tracing::debug!("{}: {} ({}): sent once more: {why}", call.workload, call.route, call.subject);
+                tracing::debug!("{workload}: {route} ({subject}): sent once more: {why}");
             }
-            if let Some(answer) = outcome.as_ref().ok().filter(|answer| is_told_to_wait(&call, answer)) {
-                // What is not there yet is no limit of a plan.
+            if is_told_to_wait(&call, answer) {
+                // An object that is not there yet is no limit of a plan.
                 let is_limit = answer.status != NOT_THERE_YET;
                 self.recorder.add(Counter::RequestsThrottled, u64::from(is_limit), mark);
                 let wait = answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED).clamp(WAIT_MIN, WAIT_LIMIT);
-                tracing::debug!(
-                    "{}: {} ({}): {answer}; again in {} ms",
-                    call.workload,
-                    call.route,
-                    call.subject,
-                    wait.as_millis()
-                );
+                let wait_ms = wait.as_millis();
+                tracing::debug!("{workload}: {route} ({subject}): {answer}; again in {wait_ms} ms");
                 let asked_at = clock::now();
                 let wait = within(wait, call.until, asked_at);
-                if asked_at + wait < limit && !wait.is_zero() && self.pause(wait).await {
-                    waited += clock::now().saturating_duration_since(asked_at);
-                    mark = StartPoint { at: clock::now(), ..mark };
-                    continue;
+                if wait.is_zero() || asked_at + wait >= limit || !self.pause(wait).await {
+                    break outcome;
                 }
-                return Sent { outcome, mark, waited };
+                waited += clock::now().saturating_duration_since(asked_at);
+                mark.at = clock::now();
+                continue;
             }
-            let Some(answer) = outcome.as_ref().ok().filter(|answer| answer.status == 429) else {
-                return Sent { outcome, mark, waited };
-            };
+            if answer.status != 429 {
+                break outcome;
+            }
             self.recorder.count(Counter::RequestsThrottled, mark);
-            let wait = answer.retry_after.map(|wait| within(wait, call.until, clock::now()));
-            let comes_again =
-                |wait: &Duration| sent_again < SENT_AGAIN_MAX && !wait.is_zero() && clock::now() + *wait < limit;
-            let Some(wait) = wait.filter(comes_again) else {
-                return Sent { outcome, mark, waited };
+            let Some(wait) = answer.retry_after.map(|wait| within(wait, call.until, clock::now())) else {
+                break outcome;
             };
-            let answer = answer.to_string();
-            if !self.pause(wait).await {
-                return Sent { outcome, mark, waited };
+            let is_too_late = sent_again == SENT_AGAIN_MAX || wait.is_zero() || clock::now() + wait >= limit;
+            let answer = throttled(&answer.to_string(), wait);
+            if is_too_late || !self.pause(wait).await {
+                break outcome;
             }
             sent_again += 1;
-            self.request_failed(call.workload, call.route, call.subject, &throttled(&answer, wait), mark);
-        }
+            self.request_failed(workload, route, subject, &answer, mark);
+        };
+        Sent { outcome, mark, waited }
     }
 
-    /// Opens a stream for a look aside, counted as a request; and again where the gateway says when to come back.
-    ///
-    /// # Errors
-    /// The status that it was refused with, where it is one of these: then that is no error of the gateway. Else none.
+    /// Opens a stream that is not kept, counted as a request; and again where the gateway gives a delay. The error has
+    /// the status of the refusal, where it is one of `tolerated`: then that is no error of the gateway.
     pub async fn open_stream(
         &self,
         call: Call<'_>,
@@ -233,8 +198,7 @@ impl Calls {
         tolerated: &[u16],
     ) -> Result<Connection, Option<u16>> {
         self.gate.pass().await;
-        let now = self.recorder.mark();
-        let mark = call.since.map_or(now, |since| StartPoint { at: now.at, ..since });
+        let mark = self.recorder.mark_since(call.since);
         for sent_again in 0.. {
             let opened = self.streams.open(stream, path, workspace, last_id).await;
             self.recorder.count(Counter::Requests, mark);
@@ -250,12 +214,10 @@ impl Calls {
             }
             self.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
             let wait = refusal.retry_after.filter(|_| refusal.is_throttled && sent_again < SENT_AGAIN_MAX);
-            let comes_again = match wait {
-                Some(wait) => self.pause(wait).await,
-                None => false,
+            let (answer, comes_again) = match wait {
+                Some(wait) if self.pause(wait).await => (throttled(&refusal.answer, wait), true),
+                _ => (refusal.answer, false),
             };
-            let answer = wait.filter(|_| comes_again).map(|wait| throttled(&refusal.answer, wait));
-            let answer = answer.unwrap_or(refusal.answer);
             self.request_failed(call.workload, call.route, call.subject, &answer, mark);
             if !comes_again {
                 break;
@@ -264,7 +226,7 @@ impl Calls {
         Err(None)
     }
 
-    /// Waits so long, and until the gateway is not known to be down; `false` if the session is to stop before.
+    /// Waits for a time, and until the gateway is not known to be down; `false` if the session is to stop before.
     pub async fn pause(&self, wait: Duration) -> bool {
         tokio::select! {
             biased;
@@ -284,9 +246,8 @@ impl Calls {
     pub fn request_failed(&self, workload: Workload, route: &str, subject: &str, answer: &str, mark: StartPoint) {
         self.recorder.count(Counter::RequestErrors, mark);
         tracing::debug!("{workload}: {route} ({subject}): {answer}");
-        let finding =
-            Finding::RequestFailed { workload, route: route.to_owned(), subject: clip(subject), answer: clip(answer) };
-        self.recorder.incident_since(finding, mark);
+        let (route, subject, answer) = (route.to_owned(), clip(subject), clip(answer));
+        self.recorder.incident_since(Finding::RequestFailed { workload, route, subject, answer }, mark);
     }
 }
 
@@ -295,12 +256,8 @@ fn within(wait: Duration, until: Option<Instant>, now: Instant) -> Duration {
     until.map_or(wait, |until| wait.min(until.saturating_duration_since(now)))
 }
 
-fn either(statuses: &[u16]) -> String {
-    statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
-}
-
 /// Describes the answer to a request that was sent again.
 fn throttled(answer: &str, wait: Duration) -> String {
-    // What the answer says may be long, and the wait must not be what is cut.
+    // The answer may be long, and the wait must not be cut off.
     format!("429, and sent again after the {} s that it asked for: {answer}", wait.as_secs())
 }

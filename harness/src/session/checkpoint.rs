@@ -1,7 +1,5 @@
 //! State that a session that takes over needs, and that the journal does not have yet. It is written every second, and
-//! replaced as a whole.
-//!
-//! An interval is ten scenario seconds, and in real time so is what a session loses that is killed. With this it is one.
+//! replaced as a whole. With it a session that is killed loses one second, instead of an interval.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -9,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Interval;
 
-/// The state between two intervals.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
     /// Measurements since the last interval.
@@ -19,12 +16,9 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Replaces the checkpoint before. A reader finds one or the other, and a writer that is killed leaves at most one
-    /// file beside it, always the same.
-    ///
-    /// # Errors
-    /// Where the file cannot be written. It makes a takeover poorer, and nothing else.
+    /// Replaces the last checkpoint. A reader finds one or the other. After an error only a takeover is poorer.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        // Always the same name: a writer that is killed leaves at most one file.
         let beside = path.with_extension("new");
         fs::write(&beside, serde_json::to_vec(self)?)?;
         fs::rename(beside, path)
@@ -36,7 +30,7 @@ impl Checkpoint {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Returns the intervals that the journal lacks. Its last interval ends at `written_to_ms`. If that interval was written
+    /// Returns the intervals that the journal lacks. Its last interval ends at `written_to_ms`. If that was written
     /// after the checkpoint, the journal lacks none; otherwise it lacks all.
     pub(super) fn beyond(self, written_to_ms: u64) -> Vec<Interval> {
         let is_newer = self.unwritten.iter().all(|interval| interval.from_ms >= written_to_ms);
@@ -45,7 +39,6 @@ impl Checkpoint {
 
     /// Removes it: a soak that has ended is not taken over.
     pub(super) fn remove(path: &Path) {
-        // Where there is none, there is nothing to remove.
         for path in [path.to_owned(), path.with_extension("new")] {
             let _ = fs::remove_file(path);
         }

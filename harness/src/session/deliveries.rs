@@ -1,20 +1,23 @@
 //! The deliveries of the streams: one handle for the readers of streams and the players of runs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Recorder, RunWatch, Stop, pending_runs::PendingRuns, watched_runs::WatchedRuns};
+use super::{Recorder, RunWatch, StartPoint, Stop, watched_runs::WatchedRuns};
 use crate::{
-    clock::{self, Clock},
+    clock,
     gateway::LogEvent,
     journal::{Counter, Finding, clip},
-    plan::log_stream_name,
-    streams::{Delivered, Delivery, Ledger},
+    plan::{log_stream_name, millis},
+    streams::{Delivered, Delivery, Ledger, Missed, RepeatedEvent},
 };
 
 /// The deliveries of a session: the ledger of its workspace streams, and the runs that are compared with their records.
@@ -22,18 +25,36 @@ use crate::{
 pub struct Deliveries {
     pub(super) recorder: Recorder,
     pub(super) stop: Stop,
-    clock: Clock,
-    /// How many workspace streams there are.
     streams: usize,
     /// Whether the gateway has an event that ends a run.
     pub(super) has_ends: bool,
     pub(super) ledger: Mutex<Ledger>,
-    pub(super) watched: WatchedRuns,
-    /// Runs that have ended, and that the workspace streams have not shown in full.
+    /// The runs that are watched.
+    pub watched: WatchedRuns,
     pub(super) pending_runs: Mutex<PendingRuns>,
-    /// Runs whose end a workspace stream has shown, and those whose own stream has where there are no others.
-    ends_shown: AtomicU64,
+    /// Watched runs whose end a workspace stream has shown; and where no such streams exist, runs whose own stream has.
+    pub(super) ends_shown: AtomicU64,
     own_ends_shown: AtomicU64,
+}
+
+/// Runs that have ended, and of which the workspace streams may have more to show.
+#[derive(Debug, Default)]
+pub(super) struct PendingRuns {
+    pub(super) runs: VecDeque<EndedRun>,
+    /// The size of their records.
+    pub(super) bytes: usize,
+}
+
+/// A run that has ended in success.
+#[derive(Debug)]
+pub(super) struct EndedRun {
+    pub(super) run: String,
+    pub(super) watch: Arc<RunWatch>,
+    pub(super) due: StartPoint,
+    /// When its end was known; milliseconds as the ledger counts them.
+    pub(super) known_ms: u64,
+    /// Its log lines.
+    pub(super) record: Vec<String>,
 }
 
 /// An event as it was entered.
@@ -48,7 +69,7 @@ pub struct Entered {
 }
 
 impl Deliveries {
-    /// Nothing delivered yet, to this many workspace streams. `ids_are_given`: runs get their ids from the gateway.
+    /// No deliveries yet, to this many workspace streams. `ids_are_given`: runs get their ids from the gateway.
     pub(super) fn new(
         (recorder, stop): (&Recorder, &Stop),
         (ledger, streams): (Ledger, usize),
@@ -56,7 +77,6 @@ impl Deliveries {
         ids_are_given: bool,
     ) -> Self {
         Self {
-            clock: recorder.clock().clone(),
             recorder: recorder.clone(),
             stop: stop.clone(),
             streams,
@@ -81,8 +101,8 @@ impl Deliveries {
 
     /// A workspace stream showed an event: enters it in the ledger and for its run.
     pub fn enter(&self, client: usize, got: &Delivery<'_>, arrived: Instant) -> Entered {
-        // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters the
-        // run's end in between would settle the run without that line.
+        // Both under one lock: only the first delivery of a line is entered for its run, and another client that enters
+        // the run's end in between would settle the run without that line.
         let mut ledger = self.ledger.lock();
         let delivered = ledger.saw(client, self.now_ms(), got);
         let there_since_ms = ledger.witness_since(client).unwrap_or(u64::MAX);
@@ -106,73 +126,44 @@ impl Deliveries {
         }
     }
 
-    /// Watches a run; `None` where too many are watched already.
-    pub fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
-        self.watched.watch(run)
-    }
-
-    /// Stops watching a run. Gives what the streams have shown of it.
-    pub fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
-        self.watched.forget(run)
-    }
-
     /// The run's own stream has shown its end, where no stream of the workspace does.
     pub fn own_end_shown(&self) {
         self.own_ends_shown.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Runs whose own stream has shown their end.
-    #[must_use]
     pub fn own_ends_shown(&self) -> u64 {
         self.own_ends_shown.load(Ordering::Relaxed)
     }
 
-    /// Runs whose end a workspace stream has shown, of those that were watched.
-    pub(super) fn ends_shown(&self) -> u64 {
-        self.ends_shown.load(Ordering::Relaxed)
-    }
-
     /// Whether nothing is owed any more: neither an event to a connected client, nor a line of a run that has ended.
-    #[must_use]
     pub fn is_settled(&self) -> bool {
         self.ledger.lock().outstanding() == 0 && self.runs_waiting() == 0
     }
 
-    /// Records what has become certain by now, of the ledger and of runs that have ended.
+    /// Records findings that have become certain, of the ledger and of runs that have ended.
     pub fn settle(&self) {
         self.settle_runs();
-        let (settled, evicted) = {
-            let mut ledger = self.ledger.lock();
-            (ledger.settle(self.now_ms()), ledger.take_evicted())
-        };
+        let mut ledger = self.ledger.lock();
+        let (settled, evicted) = (ledger.settle(self.now_ms()), ledger.take_evicted());
+        drop(ledger);
         let mark = self.recorder.mark();
         self.recorder.add(Counter::EventsMissed, settled.missed.len() as u64, mark);
         self.recorder.add(Counter::EventsDuplicated, settled.repeated.len() as u64, mark);
         self.recorder.add(Counter::LedgerEvicted, evicted, mark);
-        for missed in settled.missed {
-            tracing::debug!("stream {} missed event {} of run {}", missed.client, missed.id, missed.run);
-            self.recorder.incident(Finding::EventMissed {
-                stream: log_stream_name(missed.client, self.streams),
-                run: clip(&missed.run),
-                id: clip(&missed.id),
-                seen_by: missed.seen_by,
-                line: missed.line,
-                why: String::new(),
-            });
+        let of = |client, run: &str, id: &str| (log_stream_name(client, self.streams), clip(run), clip(id));
+        for Missed { client, run, id, line, seen_by } in settled.missed {
+            tracing::debug!("stream {client} missed event {id} of run {run}");
+            let (stream, run, id) = of(client, &run, &id);
+            self.recorder.incident(Finding::EventMissed { stream, run, id, seen_by, line, why: String::new() });
         }
-        for repeated in settled.repeated {
-            let why = match repeated.others {
+        for RepeatedEvent { client, run, id, line, same_id, others } in settled.repeated {
+            let (stream, run, id) = of(client, &run, &id);
+            let why = match others {
                 0 => String::new(),
                 others => format!("{others} other clients did not get it so often"),
             };
-            self.recorder.incident(Finding::EventDuplicated {
-                stream: log_stream_name(repeated.client, self.streams),
-                run: clip(&repeated.run),
-                id: clip(&repeated.id),
-                same_id: repeated.same_id,
-                line: repeated.line,
-                why,
-            });
+            self.recorder.incident(Finding::EventDuplicated { stream, run, id, same_id, line, why });
         }
     }
 
@@ -183,7 +174,6 @@ impl Deliveries {
 
     /// The same, at a moment.
     pub(super) fn ms_at(&self, at: Instant) -> u64 {
-        let elapsed = at.saturating_duration_since(self.clock.instant(0));
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+        millis(at.saturating_duration_since(self.recorder.clock.instant(0)))
     }
 }

@@ -6,16 +6,16 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub(crate) fn raise_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        // Where it cannot be raised it stays, and what does not fit is said.
+        // Where it cannot be raised, [`too_few`] reports streams that do not fit.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
 }
 
-/// Descriptors that a session needs beside those of its workspace streams: its journal and files, requests, streams of runs.
+/// Descriptors that a session needs beside its workspace streams: for its files, requests, and streams of runs.
 const BESIDE_STREAMS: u64 = 40;
 
-/// Why the streams of a plan cannot be opened; none where they can. Through the fault proxy a stream takes three descriptors: its
-/// own, and the two sides of the proxy.
+/// Why the streams of a plan cannot be opened; none where they can. Through the fault proxy a stream takes three
+/// descriptors: its own, and the two sides of the proxy.
 pub(super) fn too_few(streams: u32, has_proxy: bool) -> Option<String> {
     let needed = u64::from(streams) * if has_proxy { 3 } else { 1 } + BESIDE_STREAMS;
     let limit = getrlimit(Resource::Nofile).current?;

@@ -9,25 +9,19 @@ use tokio::{
 
 use crate::clock;
 
-/// A hold ends after so long, whatever the gateway does: from then on its failures show as failures.
+/// Maximum time of a hold, whatever the gateway does: from then on its failures show as failures.
 const HOLD_MAX: Duration = Duration::from_secs(60);
 
 /// Open, or held.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Gate {
     /// Until when requests are held, if they are.
     held: Arc<watch::Sender<Option<Instant>>>,
     churn: Arc<Mutex<()>>,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
-        Self { held: Arc::new(watch::Sender::new(None)), churn: Arc::new(Mutex::new(())) }
-    }
-}
-
 impl Gate {
-    /// Holds what comes, for a minute at most, or lets it through.
+    /// Holds requests, for a minute at most, or lets them through.
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held.then(|| clock::now() + HOLD_MAX));
     }

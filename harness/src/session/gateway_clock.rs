@@ -1,4 +1,4 @@
-//! The gateway's clock against ours, by what `/health` says of it: Cristian's algorithm, and how finely the clock is told.
+//! The gateway's clock less S2's, from `/health`: Cristian's algorithm, and the resolution of the answer.
 
 use std::collections::VecDeque;
 
@@ -7,15 +7,15 @@ use parking_lot::Mutex;
 
 /// Readings of which the fastest counts.
 const READINGS: usize = 8;
-/// A reading that took no longer than twice the fastest and this is one to go by.
+/// A sound reading takes no longer than twice the fastest and this.
 const ROUND_TRIP_SLACK_US: u64 = 10_000;
-/// A reading that is less sure than this is none to go by, unless the gateway was never read more surely: on a machine that stands
-/// still for a while all readings in a row are slow, and the fastest of them says little. It is two fifths of the drift that
-/// `clock_drift` allows by default, and an offset is wrong by half of it at most.
+/// A sound reading is at least this sure, unless the gateway was never read more surely: on a machine that stands still
+/// for a while all readings in a row are slow, and the fastest of them says little. It is two fifths of the default of
+/// `clock_drift`, and an offset is wrong by half of it at most.
 const UNSURE_MAX_US: u64 = 200_000;
-/// The steps that a clock may be told in, microseconds, the coarsest first. RFC 3339 allows a time without fractions.
+/// The possible resolutions of an answer, microseconds, the coarsest first. RFC 3339 allows a time without fractions.
 const STEPS_US: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
-/// A clock that is told in such steps, or in larger ones, times no event: these take milliseconds.
+/// A clock of this or a coarser resolution times no event: these take milliseconds.
 const COARSE_US: u64 = 100_000;
 
 /// Known properties of the gateway's clock.
@@ -28,35 +28,35 @@ struct KnownOffset {
     readings: VecDeque<(u64, i64)>,
     /// Duration of the fastest reading of all; none before the first.
     fastest_us: Option<u64>,
-    /// The steps in which the clock is told; none before the first reading.
+    /// The resolution of the answers; none before the first reading.
     step_us: Option<u64>,
 }
 
 /// One reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
-    /// The gateway's clock less ours, microseconds.
+    /// The gateway's clock less S2's, microseconds.
     pub offset_us: i64,
-    /// The offset may be away from the truth by half of this, microseconds: the round trip and a step of the clock.
+    /// The offset is wrong by at most half of this, microseconds: the round trip and a step of the clock.
     pub unsure_us: u64,
-    /// The steps in which the clock has been told so far, microseconds.
+    /// The finest resolution of the answers so far, microseconds.
     pub step_us: u64,
-    /// Whether it is one to go by: of a slow answer nobody knows which half of the way was slow.
+    /// Whether it is sound: it is unknown which half of the way of a slow answer was slow.
     pub is_sound: bool,
 }
 
 impl GatewayClock {
-    /// Takes in what the clock said between two moments of ours.
+    /// Takes in an answer of the gateway's clock, between two moments of S2's.
     pub fn read(&self, told: Timestamp, sent: Timestamp, received: Timestamp) -> ClockReading {
         let (sent_us, received_us) = (sent.as_microsecond(), received.as_microsecond());
         let round_trip_us = u64::try_from(received_us.saturating_sub(sent_us)).unwrap_or(0);
         let mut known = self.0.lock();
-        // A time that happens to be whole says nothing; one that is not says that the clock is told more finely.
+        // A time that happens to be whole says nothing; any other shows a finer resolution.
         let told_us = told.as_microsecond();
         let step_us = STEPS_US.into_iter().find(|step_us| told_us.unsigned_abs().is_multiple_of(*step_us)).unwrap_or(1);
-        let step_us = known.step_us.map_or(step_us, |before_us| before_us.min(step_us));
+        let step_us = step_us.min(known.step_us.unwrap_or(step_us));
         known.step_us = Some(step_us);
-        // What is told is the last step that is over, so that the time is half a step later on average.
+        // The answer is the last full step, so that the time is half a step later on average.
         let half_step_us = i64::try_from(step_us / 2).unwrap_or(0);
         let offset_us = told_us.saturating_add(half_step_us).saturating_sub(sent_us.midpoint(received_us));
         let unsure_us = round_trip_us.saturating_add(step_us);
@@ -64,20 +64,17 @@ impl GatewayClock {
         ClockReading { offset_us, unsure_us, step_us, is_sound }
     }
 
-    /// The gateway's clock less ours, microseconds, by the fastest of the last readings; none before the first.
-    #[must_use]
+    /// The gateway's clock less S2's, microseconds, by the fastest of the last readings; none before the first.
     pub fn offset_us(&self) -> Option<i64> {
         self.0.lock().fastest().map(|(_, offset_us)| offset_us)
     }
 
-    /// The same, where the clock is told finely enough to say how long an event was on its way.
-    #[must_use]
+    /// The same, where the resolution is fine enough to time the way of an event.
     pub fn fine_offset_us(&self) -> Option<i64> {
         self.offset_us().filter(|_| self.0.lock().step_us.is_some_and(|step_us| step_us < COARSE_US))
     }
 
-    /// The least and the most that it may be, by the same reading: which half of the way was slow nobody knows.
-    #[must_use]
+    /// Its bounds, by the same reading: it is unknown which half of the way was slow.
     pub fn bounds_us(&self) -> Option<[i64; 2]> {
         self.0.lock().fastest().map(|(unsure_us, offset_us)| {
             let half_us = i64::try_from(unsure_us.div_ceil(2)).unwrap_or(i64::MAX);
@@ -86,8 +83,7 @@ impl GatewayClock {
     }
 }
 
-/// Whether a time that is told once has no fractions of a second.
-#[must_use]
+/// Whether a single answer has no fractions of a second.
 pub(crate) fn seems_coarse(told: Timestamp) -> bool {
     told.as_microsecond().unsigned_abs().is_multiple_of(STEPS_US[0])
 }
@@ -98,9 +94,9 @@ impl KnownOffset {
             self.readings.pop_front();
         }
         self.readings.push_back((unsure_us, offset_us));
-        let fastest_us = self.fastest_us.map_or(unsure_us, |fastest_us| fastest_us.min(unsure_us));
+        let fastest_us = unsure_us.min(self.fastest_us.unwrap_or(unsure_us));
         self.fastest_us = Some(fastest_us);
-        let best_us = self.readings.iter().map(|(unsure_us, _)| *unsure_us).min().unwrap_or(0);
+        let best_us = self.fastest().map_or(0, |(unsure_us, _)| unsure_us);
         let near = |best_us: u64| best_us.saturating_mul(2).saturating_add(ROUND_TRIP_SLACK_US);
         unsure_us <= near(best_us) && unsure_us <= near(fastest_us).max(UNSURE_MAX_US)
     }

@@ -22,10 +22,10 @@ use crate::{
 
 /// The target of signs of life; they are logged with a level of their own.
 pub const HEARTBEAT_TARGET: &str = "s2::heartbeat";
-/// The target of what stops a session; likewise.
+/// The same for errors that stop a session.
 pub const FATAL_TARGET: &str = "s2::fatal";
 
-/// A log file grows no larger.
+/// Maximum size of a log file.
 const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Older log files that are kept, numbered from `.1`, the newest.
 const OLDER_FILES_MAX: usize = 5;
@@ -34,15 +34,10 @@ const DEFAULT_FILTER: &str = "info";
 
 /// A log into a file. The clock is set when the scenario begins.
 pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>>, token: Option<Token>) -> Dispatch {
-    let file = FileRotate::new(
-        path,
-        AppendCount::new(OLDER_FILES_MAX),
-        ContentLimit::BytesSurpassed(FILE_BYTES_MAX),
-        Compression::None,
-        None,
-    );
-    let filter =
-        EnvFilter::try_new(filter.unwrap_or(DEFAULT_FILTER)).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let (older, limit) = (AppendCount::new(OLDER_FILES_MAX), ContentLimit::BytesSurpassed(FILE_BYTES_MAX));
+    let file = FileRotate::new(path, older, limit, Compression::None, None);
+    let filter = filter.and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
@@ -52,7 +47,6 @@ pub(super) fn open(path: &Path, filter: Option<&str>, clock: Arc<OnceLock<Clock>
     Dispatch::new(subscriber)
 }
 
-/// One line of the log.
 struct LogLine {
     clock: Arc<OnceLock<Clock>>,
     /// The token, which is kept out of all lines.
@@ -77,7 +71,7 @@ where
         let mut said = String::new();
         context.field_format().format_fields(Writer::new(&mut said), event)?;
         let said = self.token.as_ref().and_then(|token| token.redact(&said)).unwrap_or(said);
-        // A run's id or an agent's name is a gateway's word too: whatever is logged, it is one line, and steers nothing.
+        // Run ids and agents' names come from a gateway, too: every entry is one line without control characters.
         writeln!(writer, "{}", one_line(&said))
     }
 }

@@ -1,8 +1,8 @@
 //! Plays the plan: the only part with sockets, timers and tasks.
 //!
-//! [`play`] starts the workers of a suite under one supervisor and one [`Stop`], sums up what they measure every ten
-//! scenario seconds, and writes snapshots and results as it goes, so that a session that is killed leaves both. One that is started after it
-//! reads what it left, and plays on.
+//! [`play`] starts the workers of a suite under one supervisor and one [`Stop`], sums up their measurements every ten
+//! scenario seconds, and writes snapshots and results as it goes, so that a session that is killed leaves both. The
+//! next session reads them, and plays on.
 
 mod artifacts;
 mod as_a_browser;
@@ -19,7 +19,6 @@ mod live;
 mod log;
 mod opening_pace;
 mod output_files;
-mod pending_runs;
 mod play;
 mod ports;
 mod preflight;
@@ -30,11 +29,9 @@ mod run_comparison;
 mod run_watch;
 mod running_workers;
 mod schedule;
-mod shared_gateway;
 mod shared_runs;
 mod shared_streams;
 mod stalls;
-mod start_point;
 mod stop;
 mod supervisor;
 mod takeover;
@@ -45,9 +42,8 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::runtime::Handle;
 
 pub(crate) use artifacts::{ArtifactError, display_path, replace};
-pub use as_a_browser::AsABrowser;
 pub use calls::{Call, Calls, Sent, Wrong};
-pub use context::{Context, Disturbance, Handles, SessionFacts};
+pub use context::{Context, Handles};
 pub use deliveries::{Deliveries, Entered};
 pub(crate) use descriptors::raise_limit;
 pub use futures_util::future::BoxFuture;
@@ -57,15 +53,13 @@ pub use gateway_clock::{ClockReading, GatewayClock};
 pub use keeper::{Earliness, FirstOpening, KeptUntil, OpenStreamGuard, StreamCommand, StreamSpec, keep};
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
 pub use play::play;
-pub use recorder::Recorder;
+pub use recorder::{Recorder, StartPoint};
 pub use resume_state::ResumeState;
 pub use run_watch::RunWatch;
 pub use schedule::Schedule;
-pub use shared_gateway::SharedGateway;
 pub use shared_runs::SharedRuns;
 pub use shared_streams::SharedStreams;
 pub use stalls::Stalls;
-pub use start_point::StartPoint;
 pub use stop::Stop;
 pub use supervisor::{Fatal, TaskGroup, Worker};
 
@@ -88,23 +82,23 @@ pub struct SessionConfig {
     pub plan: Plan,
     /// The gateway.
     pub gateway: GatewayAccess,
-    /// Where everything is left.
+    /// The folder of all files.
     pub folder: RunFolder,
     /// The targets that the results are compared with.
     pub targets: Targets,
-    /// How each chaos event is brought about; by a call of the gateway's where nothing is said.
+    /// How each chaos event is injected; by a call of the gateway's where there is no entry.
     pub levers: BTreeMap<Chaos, Lever>,
     /// Parts that are not judged, each with the reason.
     pub waivers: Waivers,
-    /// Settings as a reader of the journal may see them: no secrets.
+    /// Settings for readers of the journal, without secrets.
     pub shown: BTreeMap<String, String>,
-    /// The contract's routes that the dialect calls otherwise, each with what it calls it.
+    /// The contract's routes that have another name in the dialect, each with that name.
     pub routes: BTreeMap<String, String>,
     /// The function that makes the workers.
     pub workers: Workers,
     /// The log filter, as an `EnvFilter`; `info` if there is none.
     pub log_filter: Option<String>,
-    /// Where the live page is served, if it is.
+    /// The address of the live page, if there is one.
     pub live: Option<SocketAddr>,
     /// The runtime that reads the workspace streams; the one that plays the session where there is none.
     pub stream_runtime: Option<Handle>,

@@ -1,5 +1,4 @@
-//! How fast streams are opened: ten thousand at once would be a load that no user makes, on the gateway and on this machine, and
-//! every probe beside them would feel it.
+//! The pace at which streams are opened: ten thousand at once are an unrealistic load, and would delay every probe.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,14 +7,13 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use crate::clock;
 
-/// Between two openings, where there are many.
+/// Time between two openings, where there are many.
 const EVERY: Duration = Duration::from_micros(500);
 /// Maximum number of openings at once.
 const AT_ONCE: u32 = 256;
-/// Maximum number of openings under way that are younger than [`YOUNG_FOR`]: a gateway that is slow to answer is not asked faster
-/// than it answers.
+/// Maximum number of openings under way that are younger than [`YOUNG_FOR`]: a slow gateway sets the pace.
 const YOUNG_MAX: usize = 512;
-/// An opening that takes longer keeps no other waiting: a gateway that answers none is asked all the same.
+/// An opening that takes longer delays no other one: a gateway that answers none is asked all the same.
 const YOUNG_FOR: Duration = Duration::from_secs(1);
 
 /// Paces the openings of streams that are kept for hours. Streams of runs are not paced: their runs already are.
@@ -39,7 +37,7 @@ impl OpeningPace {
         if due > clock::now() {
             tokio::time::sleep_until(due).await;
         }
-        // Nobody closes it.
+        // It is never closed.
         let permit = self.young.acquire().await.ok();
         let mut opening = pin!(opening);
         let young = tokio::time::timeout(YOUNG_FOR, &mut opening).await;
@@ -50,7 +48,7 @@ impl OpeningPace {
         }
     }
 
-    /// When an opening that is asked for now has its turn.
+    /// The time of an opening that is requested now.
     fn turn(&self, now: Instant) -> Instant {
         let mut next = self.next.lock();
         let earliest = now.checked_sub(EVERY * AT_ONCE).unwrap_or(now);

@@ -6,19 +6,20 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tracing::instrument::WithSubscriber;
 
 use super::{
-    Calls, Context, Deliveries, Disturbance, FATAL_TARGET, Gate, Handles, Schedule, SessionConfig, SessionFacts,
-    SharedRuns, Stop, artifacts,
+    Calls, Context, Deliveries, FATAL_TARGET, Gate, GatewayClock, Handles, Schedule, SessionConfig, SharedRuns, Stop,
+    artifacts,
     begin::{StartedSession, begin},
     calls::WAIT_LIMIT,
     checkpoint::Checkpoint,
     descriptors,
     live::{Live, Showing},
     log,
-    output_files::{last_files, unwritten, write_down},
+    output_files::{last_files, write_all, write_down},
     ports,
     running_workers::RunningWorkers,
 };
@@ -33,28 +34,24 @@ use crate::{
 
 /// An interval of the journal, scenario time.
 const INTERVAL_MS: u64 = 10_000;
-/// Between checkpoints, real time: a session that is killed loses no more than this.
+/// Time between checkpoints, real time: a session that is killed loses no more than this.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// No session outlives its plan by more than the longest run timeout and this: the last request may be told to wait.
+/// No session outlives its plan by more than the longest run timeout and this: the last request may have to wait.
 const OVERTIME: Duration = WAIT_LIMIT.saturating_add(Duration::from_secs(60));
-/// After a stop was asked for, workers have so long to end by themselves.
+/// Time that workers have to end by themselves after a request to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
-/// At the end, events that some clients still lack are waited for so long.
+/// Maximum time to wait at the end for events that some clients still lack.
 const LEDGER_LIMIT: Duration = Duration::from_secs(11);
 
-/// Plays a session to its end, in good order, and says why it ended. Everything else it has to say is in its folder.
+/// Plays a session to its end, in good order, and gives the reason of the end. Everything else is in its folder.
 pub async fn play(config: SessionConfig, stop: Stop) -> EndReason {
     let scenario_clock = Arc::new(OnceLock::new());
     if let Err(error) = artifacts::make_folders(&config) {
         stop.request(EndReason::Fatal, error.to_string());
         return EndReason::Fatal;
     }
-    let dispatch = log::open(
-        &config.folder.log(),
-        config.log_filter.as_deref(),
-        Arc::clone(&scenario_clock),
-        config.gateway.token.clone(),
-    );
+    let (filter, token) = (config.log_filter.as_deref(), config.gateway.token.clone());
+    let dispatch = log::open(&config.folder.log(), filter, Arc::clone(&scenario_clock), token);
     play_logged(config, stop, scenario_clock).with_subscriber(dispatch).await
 }
 
@@ -63,27 +60,19 @@ pub(super) async fn play_logged(
     stop: Stop,
     scenario_clock: Arc<OnceLock<Clock>>,
 ) -> EndReason {
-    tracing::info!(
-        "{} against {}: seed {}, pace {}",
-        config.plan.suite,
-        config.gateway.url,
-        config.plan.seed,
-        config.plan.pace
-    );
+    let (plan, url) = (&config.plan, &config.gateway.url);
+    tracing::info!("{} against {url}: seed {}, pace {}", plan.suite, plan.seed, plan.pace);
     if !config.gateway.trust.verifies() {
         tracing::warn!(
-            "S2_TLS_VERIFY=off: no certificate is looked at, and whoever stands between here and {} can read the token \
-             and forge every answer; S2_CA_FILE names certificates to trust instead",
-            config.gateway.url
+            "S2_TLS_VERIFY=off: no certificate is looked at, and whoever stands between here and {url} can read the token \
+             and forge every answer; S2_CA_FILE names certificates to trust instead"
         );
     }
-    let proxy = match put_proxy_before(&mut config).await {
-        Ok(proxy) => proxy,
-        Err(message) => {
-            stop.request(EndReason::Fatal, message);
-            None
-        }
-    };
+    let proxy = put_proxy_before(&mut config).await;
+    let proxy = proxy.unwrap_or_else(|message| {
+        stop.request(EndReason::Fatal, message);
+        None
+    });
     let streams = config.plan.scenario.streams.count;
     let lacks =
         [descriptors::too_few(streams, proxy.is_some()), ports::too_few(streams, config.gateway.is_on_this_machine())];
@@ -98,10 +87,10 @@ pub(super) async fn play_logged(
             return EndReason::Fatal;
         }
     };
-    let _ = scenario_clock.set(begun.recorder.clock().clone());
+    let _ = scenario_clock.set(begun.recorder.clock.clone());
     let live = show(&begun).await;
     if let Some(gateway) = begun.gateway.clone() {
-        play_plan(&begun, &context(&begun, &stop, (proxy.clone(), live.as_ref()), gateway)).await;
+        play_plan(&begun, &context(&begun, &stop, proxy.clone(), live.as_ref(), gateway)).await;
     }
     if let Some(proxy) = proxy.and_then(Arc::into_inner) {
         proxy.shutdown().await;
@@ -109,32 +98,30 @@ pub(super) async fn play_logged(
     let reason = finish(&begun, &stop);
     if let Some(live) = live {
         live.shutdown().await;
-        // One that stays says where nobody is any more, which a look shows.
+        // A file that stays names an address without a page, which a look shows.
         let _ = fs::remove_file(begun.config.folder.live_url());
     }
     reason
 }
 
-/// Serves the live page, where one is asked for, and says where. That it cannot be is no reason not to play.
+/// Serves the live page, if the settings ask for it, and writes its address. The soak goes on without one.
 async fn show(begun: &StartedSession) -> Option<Live> {
     let StartedSession { config, header, recorder, .. } = begun;
     let at = config.live?;
-    let live = match Live::start(at, Showing::new(config.clone(), header.clone(), recorder.clone())).await {
-        Ok(live) => live,
-        Err(error) => {
-            tracing::error!("S2_LIVE: no live page at {at}: {error}; 127.0.0.1:0 is any free port of this machine");
-            return None;
-        }
-    };
-    tracing::info!("the live page is at {}", live.url());
-    if let Err(error) = artifacts::replace(&config.folder.live_url(), &format!("{}\n", live.url())) {
+    let live = Live::start(at, Showing::new(config.clone(), header.clone(), recorder.clone())).await;
+    let live = live.inspect_err(|error| {
+        tracing::error!("S2_LIVE: no live page at {at}: {error}; 127.0.0.1:0 is any free port of this machine");
+    });
+    let live = live.ok()?;
+    tracing::info!("the live page is at {}", live.url);
+    if let Err(error) = artifacts::replace(&config.folder.live_url(), &format!("{}\n", live.url)) {
         tracing::error!("{error}");
     }
     Some(live)
 }
 
-/// Puts the fault proxy between us and the gateway, where a lever needs it. All that we send goes through it then, from the
-/// first probe on: what it costs, it costs all the time.
+/// Puts the fault proxy between S2 and the gateway, where a lever needs it. Everything goes through it then, from the
+/// first probe on, so that its cost is always the same.
 async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<FaultProxy>>, String> {
     if !config.levers.values().any(|lever| matches!(lever, Lever::Proxy { .. })) || config.plan.chaos.is_empty() {
         return Ok(None);
@@ -152,7 +139,8 @@ async fn put_proxy_before(config: &mut SessionConfig) -> Result<Option<Arc<Fault
 fn context(
     begun: &StartedSession,
     stop: &Stop,
-    (proxy, live): (Option<Arc<FaultProxy>>, Option<&Live>),
+    proxy: Option<Arc<FaultProxy>>,
+    live: Option<&Live>,
     (client, streams): (Client, Streams),
 ) -> Context {
     let StartedSession { config, header, recorder, resumed, .. } = begun;
@@ -162,42 +150,43 @@ fn context(
     let ledger = ledger.with_room(runs_per_second);
     let gate = Gate::default();
     let settle_ms = millis(config.plan.scenario.chaos.settle);
-    // Where the gateway may still be down by our own hand, what is due waits until W6 knows.
-    gate.hold(matches!(resumed.window(recorder.clock().now_ms(), settle_ms), Some((_, true))));
+    // Where S2 may have brought the gateway down, requests wait until W6 knows.
+    gate.hold(matches!(resumed.window(recorder.clock.now_ms(), settle_ms), Some((_, true))));
     let runs_started = recorder.with_history(|history| history.totals.runs_started());
     let schedule = Schedule {
         plan: Arc::new(config.plan.clone()),
-        clock: recorder.clock().clone(),
+        clock: recorder.clock.clone(),
         stop: stop.clone(),
-        closing: stop.child(),
-        began: if resumed.is_there() { clock::now() } else { recorder.clock().instant(0) },
+        closing: stop.token.child_token(),
+        began: if resumed.is_there() { clock::now() } else { recorder.clock.instant(0) },
         resumed: Arc::clone(resumed),
     };
     Handles {
         schedule,
-        calls: Calls::new((client, streams), gate, recorder.clone(), stop.clone()),
+        calls: Calls { client, streams, gate, recorder: recorder.clone(), stop: stop.clone() },
         recorder: recorder.clone(),
-        deliveries: Arc::new(Deliveries::new(
+        deliveries: Deliveries::new(
             (recorder, stop),
             (ledger, clients),
             config.gateway.dialect.events.has_ends(),
             config.gateway.dialect.gives_run_ids(),
-        )),
+        )
+        .into(),
         shared_runs: Arc::new(SharedRuns::with_runs_started(runs_started)),
         shared_streams: Arc::default(),
-        shared_gateway: Arc::default(),
-        disturbance: Disturbance { levers: Arc::new(config.levers.clone()), proxy },
-        facts: SessionFacts {
-            access: Arc::new(config.gateway.clone()),
-            nonce: header.nonce.as_str().into(),
-            live: live.map(|live| live.url().into()),
-        },
+        gateway_clock: GatewayClock::default(),
+        exposition: Mutex::default(),
+        levers: config.levers.clone(),
+        proxy,
+        access: config.gateway.clone(),
+        nonce: header.nonce.clone(),
+        live_url: live.map(|live| live.url.clone()),
         stream_runtime: config.stream_runtime.clone(),
     }
     .into()
 }
 
-/// Starts the workers, and writes down what they measure until all are done or a stop was asked for.
+/// Starts the workers, and records their measurements until all are done or a stop was asked for.
 async fn play_plan(begun: &StartedSession, context: &Context) {
     let config = &begun.config;
     let mut crew = RunningWorkers::start(config, context);
@@ -257,14 +246,14 @@ async fn play_plan(begun: &StartedSession, context: &Context) {
             side.over().await;
         }
     };
-    // The last report is drawn when all is over; one of before must not come after it.
+    // The last report is drawn when all is over; an earlier one must not come after it.
     let drawn = async { while drawing.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_LIMIT, async { tokio::join!(closed, drawn) }).await.is_err() {
         tracing::error!("some streams did not close within {} s of being asked to", STOP_LIMIT.as_secs());
     }
 }
 
-/// Gives the streams time to bring what they still owe. Comes back as soon as nothing is owed.
+/// Gives the streams time to bring events that they still owe. Returns as soon as none is owed.
 async fn settle_last(context: &Context) {
     let settled = async {
         loop {
@@ -275,11 +264,11 @@ async fn settle_last(context: &Context) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    // What is still lacking then has been missed, and was just said to be.
+    // Events that are still lacking then were missed, and have just been recorded.
     let _ = tokio::time::timeout(LEDGER_LIMIT, settled).await;
 }
 
-/// The last records, and the results as they stand for good.
+/// Writes the last records, and the final results.
 fn finish(begun: &StartedSession, stop: &Stop) -> EndReason {
     let StartedSession { config, recorder, .. } = begun;
     recorder.release_reserve();
@@ -292,21 +281,13 @@ fn finish(begun: &StartedSession, stop: &Stop) -> EndReason {
     }
     recorder.flush();
     // Once before the end, while the record can still say that it was not possible.
-    for (path, text) in last_files(begun, |file| !file.is_slow) {
-        if let Err(error) = artifacts::replace(&path, &text) {
-            unwritten(recorder, &error);
-        }
-    }
-    let at_ms = recorder.clock().now_ms();
+    write_all(recorder, last_files(begun, |file| !file.is_slow));
+    let at_ms = recorder.clock.now_ms();
     recorder.write(Record::End(End { at_ms, ended_at: wall_now().to_string(), reason }));
     if let Err(error) = recorder.sync() {
         tracing::error!("{error}");
     }
-    for (path, text) in last_files(begun, |_| true) {
-        if let Err(error) = artifacts::replace(&path, &text) {
-            tracing::error!("{error}");
-        }
-    }
+    write_all(recorder, last_files(begun, |_| true));
     Checkpoint::remove(&config.folder.checkpoint());
     reason
 }

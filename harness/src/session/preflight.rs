@@ -1,4 +1,4 @@
-//! Before the soak: is the gateway there, and is what the workloads need there with it?
+//! Before the soak: waits for the gateway, and checks for its plan and agents, which the workloads need.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,13 +13,9 @@ use crate::{
 const READY_LIMIT: Duration = Duration::from_secs(12);
 /// Maximum time of each call before the soak.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
-/// Between tries.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 
-/// Waits until the gateway is ready.
-///
-/// # Errors
-/// The attempts, their target and possible remedies, as text.
+/// Waits until the gateway is ready. The error has the attempts, their target and possible remedies.
 pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, stop: &Stop) -> Result<(), String> {
     let url = &config.gateway.url;
     let began = clock::now();
@@ -50,32 +46,28 @@ pub(super) async fn wait_until_ready(config: &SessionConfig, client: &Client, st
     }
 }
 
-/// A call before the soak has a few seconds.
-async fn within(call: impl Future<Output = Outcome>) -> Outcome {
-    let late = |_| Trouble::new(format!("no answer within {} s", CALL_LIMIT.as_secs()));
-    tokio::time::timeout(CALL_LIMIT, call).await.map_err(late)?
+/// Sends a call before the soak. A failure is logged, not fatal: the runs will show it.
+async fn attempt(client: &Client, name: CallName, of: &str, consequence: &str, call: impl Future<Output = Outcome>) {
+    let route = client.dialect().route(name);
+    let late = |_| Err(Trouble::new(format!("no answer within {} s", CALL_LIMIT.as_secs())));
+    match tokio::time::timeout(CALL_LIMIT, call).await.unwrap_or_else(late) {
+        Ok(answer) if client.is_yes(name, &answer) => {}
+        Ok(answer) => tracing::error!("{route} {of}: {answer}{consequence}"),
+        Err(trouble) => tracing::error!("{route} {of}: {trouble}"),
+    }
 }
 
-/// Sets the workspaces' plan, and looks for the agents. What is amiss is logged, not fatal: the runs will show it.
+/// Sets the workspaces' plan, and looks for the agents.
 pub(super) async fn prepare(config: &SessionConfig, client: &Client) {
     let workspaces = ["", "-second", "-privacy"].map(|suffix| format!("{}{suffix}", client.workspace()));
     for workspace in workspaces.iter().filter(|_| client.has(CallName::SetPlan)) {
         let client = client.for_workspace(workspace);
-        let route = client.dialect().route(CallName::SetPlan);
-        match within(client.set_plan("pro")).await {
-            Ok(answer) if client.is_yes(CallName::SetPlan, &answer) => {}
-            Ok(answer) => tracing::error!("{route} for {workspace}: {answer}"),
-            Err(trouble) => tracing::error!("{route} for {workspace}: {trouble}"),
-        }
+        attempt(&client, CallName::SetPlan, &format!("for {workspace}"), "", client.set_plan("pro")).await;
     }
     let shares = config.plan.scenario.runs.agents.iter();
     let agents: BTreeSet<&String> = shares.filter(|(_, share)| *share > 0).map(|(agent, _)| agent).collect();
     for agent in agents.into_iter().filter(|_| client.has(CallName::Agent)) {
-        let route = client.dialect().route(CallName::Agent);
-        match within(client.agent(agent)).await {
-            Ok(answer) if client.is_yes(CallName::Agent, &answer) => {}
-            Ok(answer) => tracing::error!("{route} of {agent}: {answer}; runs of it will fail"),
-            Err(trouble) => tracing::error!("{route} of {agent}: {trouble}"),
-        }
+        let consequence = "; runs of it will fail";
+        attempt(client, CallName::Agent, &format!("of {agent}"), consequence, client.agent(agent)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Sums up what is measured, and writes it to the journal: intervals as they end, incidents as they happen.
+//! Sums up measurements, and writes them to the journal: intervals as they end, incidents as they happen.
 
 mod timings;
 
@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::{Stalls, StartPoint, Stop, reserve::DiskReserve};
+use super::{Stalls, Stop, reserve::DiskReserve};
 use crate::{
     catalog::{Phase, Workload},
     clock::Clock,
@@ -27,20 +27,31 @@ use crate::{
     },
 };
 
-/// Of each kind of incident an interval keeps so many; the rest is counted.
+/// Incidents of each kind that an interval keeps; the rest is counted.
 const INCIDENTS_OF_A_KIND_MAX: u32 = 8;
-/// Of each timing an interval names so many of the worst.
+/// The worst samples of each timing that an interval names.
 const EXEMPLARS_MAX: usize = 3;
-/// Of the types of events that the dialect does not use for runs an interval names so many.
+/// Types of events that the dialect does not use for runs, and that an interval names.
 const OTHER_TYPES_MAX: usize = 16;
+
+/// The start of a measurement, which belongs to the chaos window in which it started, if any.
+#[derive(Debug, Clone, Copy)]
+pub struct StartPoint {
+    /// The time.
+    pub at: Instant,
+    /// The phase.
+    pub phase: Phase,
+}
 
 /// Takes in measurements. Clones write to the same journal.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    clock: Clock,
+    /// The scenario's clock.
+    pub(super) clock: Clock,
     stop: Stop,
-    stalls: Stalls,
-    /// The index of the current phase in [`Phase::ALL`]. It is set under the lock of `state`, and read without it for each event.
+    /// The absences of S2.
+    pub stalls: Stalls,
+    /// The index of the current phase in [`Phase::ALL`]. Set under the lock of `state`, and read without it.
     phase: Arc<AtomicUsize>,
     /// The token, which is kept out of all records.
     token: Option<Token>,
@@ -62,67 +73,45 @@ struct RecorderState {
     incidents: BTreeMap<&'static str, u32>,
     /// Events that streams delivered since [`Recorder::read_late`] was called.
     events_since_look: u64,
-    /// The end was written: what still comes from a task that did not hear of it comes too late.
+    /// The end was written: a later record, from a task that does not know that, is dropped.
     is_over: bool,
 }
 
 impl Recorder {
-    /// A recorder into an open journal. `history` takes in every record as it is written.
-    #[must_use]
-    pub(super) fn new(clock: Clock, stop: Stop, (writer, reserve): (Writer, DiskReserve), history: History) -> Self {
+    /// A recorder into an open journal. `history` takes in every record as it is written. In a later life of the
+    /// session it has the earlier measurements, and the recorder goes on from now. The token is taken out of every
+    /// text: a gateway may repeat it.
+    pub(super) fn new(
+        clock: Clock,
+        stop: Stop,
+        token: Option<Token>,
+        (writer, reserve): (Writer, DiskReserve),
+        history: History,
+    ) -> Self {
+        let session_life = history.timeline.hole_count;
         let state = RecorderState {
             writer,
             reserve,
-            history,
             calm_since: None,
-            from_ms: 0,
-            session_life: 0,
-            gateway_life: None,
+            from_ms: if session_life > 0 { clock.now_ms() } else { 0 },
+            session_life,
+            gateway_life: history.timeline.gateway_life.clone(),
+            history,
             intervals: BTreeMap::new(),
             incidents: BTreeMap::new(),
             events_since_look: 0,
             is_over: false,
         };
         let state = Arc::new(Mutex::new(state));
-        Self { clock, stop, stalls: Stalls::default(), phase: Arc::default(), token: None, state }
-    }
-
-    /// Takes the token out of every text: a gateway may repeat what it was sent.
-    #[must_use]
-    pub(super) fn hiding(self, token: Option<Token>) -> Self {
-        Self { token, ..self }
-    }
-
-    /// Goes on from now as a later life of the session. What was measured before stands in the journal and the history.
-    #[must_use]
-    pub(super) fn in_life(self, session_life: u32, gateway_life: Option<String>) -> Self {
-        let mut state = self.state.lock();
-        (state.session_life, state.gateway_life) = (session_life, gateway_life);
-        state.from_ms = self.clock.now_ms();
-        drop(state);
-        self
-    }
-
-    /// The times when we were not there.
-    #[must_use]
-    pub const fn stalls(&self) -> &Stalls {
-        &self.stalls
+        Self { clock, stop, stalls: Stalls::default(), phase: Arc::default(), token, state }
     }
 
     /// Returns the time between two moments, less the time in which the harness stood still.
-    #[must_use]
     pub fn between(&self, from: Instant, to: Instant) -> Duration {
         to.saturating_duration_since(from).saturating_sub(self.stalls.within(from, to))
     }
 
-    /// The scenario's clock.
-    #[must_use]
-    pub const fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     /// The phase now.
-    #[must_use]
     pub fn phase(&self) -> Phase {
         Phase::ALL[self.phase.load(Ordering::Acquire)]
     }
@@ -135,28 +124,30 @@ impl Recorder {
     }
 
     /// Whether no window has been open since a moment.
-    #[must_use]
     pub fn is_calm_since(&self, at: Instant) -> bool {
         let state = self.state.lock();
         self.phase() == Phase::Steady && state.calm_since.is_none_or(|since| since <= at)
     }
 
-    /// Whether no chaos window and no stall of the harness lies between then and now.
-    #[must_use]
+    /// Whether no chaos window and no stall of the harness lies between a mark and now.
     pub fn was_calm_since(&self, mark: StartPoint) -> bool {
         self.stalls.within(mark.at, crate::clock::now()).is_zero() && self.is_calm_since(mark.at)
     }
 
     /// A beginning, now.
-    #[must_use]
     pub fn mark(&self) -> StartPoint {
         self.mark_at(crate::clock::now())
     }
 
     /// A beginning at a moment, in the phase of now.
-    #[must_use]
     pub fn mark_at(&self, at: Instant) -> StartPoint {
         StartPoint { at, phase: self.phase() }
+    }
+
+    /// A beginning, now, on the account of the window in which something began before, if anything did.
+    pub(super) fn mark_since(&self, since: Option<StartPoint>) -> StartPoint {
+        let now = self.mark();
+        StartPoint { at: now.at, ..since.unwrap_or(now) }
     }
 
     /// Counts one.
@@ -167,42 +158,31 @@ impl Recorder {
     /// Counts several.
     pub fn add(&self, counter: Counter, n: u64, since: StartPoint) {
         if n > 0 {
-            let mut state = self.state.lock();
-            let phase = self.phase_of(since);
-            *state.interval(phase).counters.entry(counter).or_default() += n;
+            *self.interval(since).counters.entry(counter).or_default() += n;
         }
     }
 
     /// Counts an event that is of no type that the dialect uses for runs.
     pub fn other_event(&self, kind: &str, since: StartPoint) {
         let kind = &*self.hide(kind);
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        let kinds = &mut state.interval(phase).other_events;
-        if let Some(count) = kinds.get_mut(kind) {
-            *count += 1;
-            return;
-        }
-        let kind = if kinds.len() < OTHER_TYPES_MAX { kind } else { OTHER_TYPES };
+        let kinds = &mut self.interval(since).other_events;
+        let has_room = kinds.len() < OTHER_TYPES_MAX || kinds.contains_key(kind);
+        let kind = if has_room { kind } else { OTHER_TYPES };
         *kinds.entry(kind.to_owned()).or_default() += 1;
     }
 
     /// Takes a sample of a gauge. What is not a finite number is no sample.
     pub fn gauge(&self, gauge: Gauge, value: f64, since: StartPoint) {
-        if !value.is_finite() {
-            return;
+        if value.is_finite() {
+            let gauges = &mut self.interval(since).gauges;
+            gauges.entry(gauge).and_modify(|summary| summary.add(value)).or_insert_with(|| GaugeSummary::of(value));
         }
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        let entry = state.interval(phase).gauges.entry(gauge);
-        entry.and_modify(|summary| summary.add(value)).or_insert_with(|| GaugeSummary::of(value));
     }
 
     /// Takes in what one of the gateway's histograms gained.
     pub fn source(&self, source: Source, gained: &Buckets, since: StartPoint) {
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        let kept = state.interval(phase).sources.entry(source).or_default();
+        let sources = &mut self.interval(since).sources;
+        let kept = sources.entry(source).or_default();
         if kept.bounds_seconds == gained.bounds_seconds {
             for (sum, n) in kept.counts.iter_mut().zip(&gained.counts) {
                 *sum += n;
@@ -220,21 +200,16 @@ impl Recorder {
         if !matches!(workload, Workload::Availability | Workload::Metrics) {
             self.time_of(Timing::StartLateness, now.saturating_duration_since(due), mark, workload.name());
         }
-        let mut state = self.state.lock();
-        let phase = self.phase();
-        state.interval(phase).cycles.entry(workload).or_default().started += 1;
+        self.interval(mark).cycles.entry(workload).or_default().started += 1;
         mark
     }
 
     /// A cycle was played to its end.
     pub fn cycle_finished(&self, workload: Workload, since: StartPoint) {
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        state.interval(phase).cycles.entry(workload).or_default().finished += 1;
+        self.interval(since).cycles.entry(workload).or_default().finished += 1;
     }
 
-    /// The gateway's process is this one, and what is measured of it from now on is this one's. Says what it was before,
-    /// if it was another.
+    /// The gateway's process is this one from now on. Gives the one before, if it was another.
     pub fn gateway_life(&self, life: &str) -> Option<String> {
         let mut state = self.state.lock();
         if state.gateway_life.as_deref() == Some(life) {
@@ -285,7 +260,6 @@ impl Recorder {
     }
 
     /// Returns the measurements since the end of the last interval, as intervals that end now.
-    #[must_use]
     pub fn unwritten(&self) -> Vec<Interval> {
         let to_ms = self.clock.now_ms();
         self.state.lock().open_intervals(to_ms)
@@ -296,20 +270,17 @@ impl Recorder {
         self.append(&mut self.state.lock(), record);
     }
 
-    /// Gives up the room that is kept for last words: the last of them follow.
+    /// Gives up the room that is kept for the last records: they follow.
     pub(super) fn release_reserve(&self) {
         self.state.lock().reserve.give_up();
     }
 
-    /// Brings the journal to the disk.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
+    /// Flushes the journal to the disk.
     pub fn sync(&self) -> Result<(), WriteError> {
         self.state.lock().writer.sync()
     }
 
-    /// Looks at everything that was written so far.
+    /// Reads the history of all records so far.
     pub fn with_history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
         look(&self.state.lock().history)
     }
@@ -320,14 +291,18 @@ impl Recorder {
         }
         state.is_over = matches!(record, Record::End(_));
         if let Err(error) = state.writer.append(&record) {
-            // Nothing measured from here on would be kept, so there is no use in going on. What is in hand is written if
-            // there is room for last words.
+            // No later measurement would be kept, so the session stops. The record in hand is written if there is room.
             let has_room = matches!(&error, WriteError::Append { source, .. } if state.reserve.give_up_for(source));
             let is_written = has_room && state.writer.append(&record).is_ok();
             let lost = if is_written { "" } else { "; the record in hand is lost" };
             self.stop.request(EndReason::Fatal, format!("{error}{lost}"));
         }
         state.history.absorb(&record);
+    }
+
+    /// The interval of a measurement that started at a mark.
+    fn interval(&self, since: StartPoint) -> MappedMutexGuard<'_, Interval> {
+        MutexGuard::map(self.state.lock(), |state| state.interval(self.phase_of(since)))
     }
 
     /// The phase of a measurement that started at a mark: its chaos window, else the current phase.
@@ -348,8 +323,8 @@ impl RecorderState {
     }
 
     fn open_intervals(&self, to_ms: u64) -> Vec<Interval> {
-        let closed =
-            |interval: &Interval| Interval { to_ms, gateway_life: self.gateway_life.clone(), ..interval.clone() };
+        let gateway_life = &self.gateway_life;
+        let closed = |interval: &Interval| Interval { to_ms, gateway_life: gateway_life.clone(), ..interval.clone() };
         self.intervals.values().map(closed).collect()
     }
 }

@@ -1,33 +1,28 @@
-//! Room for last words: a file of zeros that is given up when the disk is full, so that the end of the journal and the
-//! results can still be written.
+//! Room for the last records and results: a file of zeros that is deleted when the disk is full.
 
 use std::{fs, io, path::PathBuf};
 
 /// The last records, and the results twice: the new ones stand beside the old ones for a moment.
 const BYTES: usize = 1024 * 1024;
 
-/// Room on the disk that is kept.
 #[derive(Debug)]
 pub(super) struct DiskReserve(Option<PathBuf>);
 
 impl DiskReserve {
-    /// Keeps room with a file at a path.
-    ///
-    /// # Errors
-    /// Where there is none. A disk that is full by then will not hold a soak.
+    /// Keeps room with a file at a path. A disk without this room will not hold a soak.
     pub(super) fn keep(path: PathBuf) -> Result<Self, String> {
         let kept = fs::write(&path, vec![0; BYTES]);
         kept.map_err(|e| format!("cannot keep {BYTES} bytes of room in {}: {e}; S2_OUT moves it", path.display()))?;
         Ok(Self(Some(path)))
     }
 
-    /// Gives the room up, if an error says that there is no other; whether there is more now.
+    /// Gives the room up, if an error says that the disk is full. Says whether there was any.
     pub(super) fn give_up_for(&mut self, error: &io::Error) -> bool {
         let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         is_full && self.give_up()
     }
 
-    /// Gives the room up; whether there was any.
+    /// Gives the room up. Says whether there was any.
     pub(super) fn give_up(&mut self) -> bool {
         self.0.take().is_some_and(|path| fs::remove_file(path).is_ok())
     }

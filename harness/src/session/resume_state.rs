@@ -1,4 +1,4 @@
-//! Records that the earlier sessions, which died, have left about the part of the plan that is still to be played.
+//! Records of earlier sessions, which died, about the part of the plan that is still to be played.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ pub struct ResumeState {
     /// Events of the soak so far. Each hole in it is a life of the session that ended.
     pub(crate) timeline: Timeline,
     cycles: BTreeMap<Workload, Cycles>,
-    last_ids: BTreeMap<String, String>,
+    /// The last id that each stream gave to the session before, by the stream's name.
+    pub(super) last_ids: BTreeMap<String, String>,
 }
 
 impl ResumeState {
@@ -30,28 +31,21 @@ impl ResumeState {
     }
 
     /// Whether this session took over from another.
-    #[must_use]
     pub const fn is_there(&self) -> bool {
         self.life() > 0
     }
 
-    /// Cycles of a workload that were played to their end: with the one after, it goes on. Of cycles side by side others
-    /// than the last may be those that were not finished; as many are played.
-    #[must_use]
+    /// The number of cycles of a workload that were played to their end. It goes on after as many, even if some overlap.
     pub fn finished(&self, workload: Workload) -> usize {
-        let finished = self.cycles.get(&workload).map_or(0, |cycles| cycles.finished);
-        usize::try_from(finished).unwrap_or(usize::MAX)
+        self.cycles.get(&workload).map_or(0, |cycles| cycles.finished as usize)
     }
 
-    /// Cycles of a workload that were begun, finished or not.
-    #[must_use]
+    /// The number of cycles of a workload that were begun, finished or not.
     pub fn started(&self, workload: Workload) -> usize {
-        let started = self.cycles.get(&workload).map_or(0, |cycles| cycles.started.max(cycles.finished));
-        usize::try_from(started).unwrap_or(usize::MAX)
+        self.cycles.get(&workload).map_or(0, |cycles| cycles.started.max(cycles.finished) as usize)
     }
 
     /// Whether a heartbeat came.
-    #[must_use]
     pub fn has_beaten(&self, due_ms: u64) -> bool {
         self.timeline.heartbeats.get(&due_ms).is_some_and(Option::is_some)
     }
@@ -62,19 +56,12 @@ impl ResumeState {
     }
 
     /// The chaos whose window is open at a scenario moment, and whether the gateway may still be down by it.
-    #[must_use]
     pub fn window(&self, now_ms: u64, settle_ms: u64) -> Option<(Chaos, bool)> {
         let is_open =
             |event: &ChaosRecord| event.over_ms.is_none_or(|over_ms| now_ms < over_ms.saturating_add(settle_ms));
         let injected = self.timeline.chaos.iter().filter(|(_, event)| event.accepted_ms.is_some() && is_open(event));
         let (chaos, event) = injected.max_by_key(|(_, event)| event.accepted_ms)?;
         Some((*chaos, event.over_ms.is_none() && *chaos != Chaos::Latency))
-    }
-
-    /// The last id that a stream gave to the session before.
-    #[must_use]
-    pub fn last_id(&self, stream: &str) -> Option<&str> {
-        self.last_ids.get(stream).map(String::as_str)
     }
 }
 

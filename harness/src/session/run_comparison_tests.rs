@@ -28,7 +28,7 @@ impl Soak {
         let context = context(&config);
         (0..2).for_each(|client| context.deliveries.stream_opened(client, false));
         passes(3).await;
-        let watch = context.deliveries.watch("run").unwrap();
+        let watch = context.deliveries.watched.watch("run").unwrap();
         let due = context.recorder.mark();
         passes(1).await;
         Self { context, config, watch, due, _out: out }
@@ -54,7 +54,7 @@ impl Soak {
 
     /// The end of another run, so that ends are known to come.
     fn shows_another_end(&self) {
-        let _watched = self.context.deliveries.watch("another").unwrap();
+        let _watched = self.context.deliveries.watched.watch("another").unwrap();
         let data = serde_json::json!({ "type": "end", "run_id": "another" });
         self.delivers(1, "end", &data, DeliveryKind::New);
     }
@@ -189,7 +189,7 @@ async fn nothing_is_said_of_a_run_that_overlaps_a_window_however_short() {
 async fn nothing_is_said_where_we_were_not_there_ourselves_or_are_to_stop() {
     let soak = Soak::begin().await;
     let now = crate::clock::now();
-    soak.context.recorder.stalls().add(now.checked_sub(Duration::from_millis(300)).unwrap(), now);
+    soak.context.recorder.stalls.add(now.checked_sub(Duration::from_millis(300)).unwrap(), now);
     soak.shows(0, "end", None);
     soak.ends_with(&["a"]);
     assert!(soak.missed().is_empty());
@@ -220,11 +220,11 @@ async fn what_waits_is_bounded_and_a_run_is_watched_only_while_it_waits() {
     let soak = Soak::begin().await;
     for number in 0..=WAITING_MAX {
         let run = number.to_string();
-        let watch = soak.context.deliveries.watch(&run).unwrap();
+        let watch = soak.context.deliveries.watched.watch(&run).unwrap();
         soak.context.deliveries.compare(&run, &watch, vec!["a".to_owned()], soak.due);
     }
     assert_eq!(WAITING_MAX, soak.context.deliveries.runs_waiting());
-    let watched = |run: usize| Arc::strong_count(&soak.context.deliveries.watch(&run.to_string()).unwrap()) > 2;
+    let watched = |run: usize| Arc::strong_count(&soak.context.deliveries.watched.watch(&run.to_string()).unwrap()) > 2;
     assert!(watched(0) && !watched(WAITING_MAX));
     passes(60).await;
     soak.context.deliveries.settle();

@@ -1,4 +1,4 @@
-//! A run that is watched: what the streams have shown of it so far.
+//! A watched run: its events that the streams have shown so far.
 
 use std::time::Duration;
 
@@ -22,8 +22,7 @@ struct RunSeen {
 }
 
 impl RunWatch {
-    /// When the run's first log line came, on whichever stream came first.
-    #[must_use]
+    /// When the run's first log line came, on any stream.
     pub fn first_log(&self) -> Option<Instant> {
         self.seen.lock().first_log
     }
@@ -38,8 +37,8 @@ impl RunWatch {
         self.wait_for(limit, |seen| seen.first_log.is_some()).await
     }
 
-    /// A stream showed an event of the run; `client`: since when a workspace stream has been there, and how the event came
-    /// to it. Says whether that is the first workspace stream that shows the run's end.
+    /// A stream showed an event of the run; `client`: since when a workspace stream has been there, and how the event
+    /// came to it. Says whether that is the first workspace stream that shows the run's end.
     pub(super) fn enter(&self, got: &Delivery<'_>, arrived: Instant, client: Option<(u64, Delivered)>) -> bool {
         let mut seen = self.seen.lock();
         let is_first_end = match (got.kind, client) {
@@ -60,7 +59,7 @@ impl RunWatch {
         is_first_end
     }
 
-    /// Looks at what the workspace streams have shown of the run, and whether any stream has shown its end.
+    /// Reads the events of the run that workspace streams have shown, and whether any stream has shown its end.
     pub(super) fn with_heard<T>(&self, look: impl FnOnce(&SeenLines, bool) -> T) -> T {
         let seen = self.seen.lock();
         look(&seen.heard, seen.ended)

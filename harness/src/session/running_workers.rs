@@ -14,42 +14,35 @@ use crate::{
 /// Time between two measurements of the lateness of the stream threads.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The workers, as they play.
 pub(super) struct RunningWorkers {
     pub(super) all: Vec<Arc<dyn Worker>>,
     pub(super) playing: JoinSet<()>,
-    /// Ends with the crew.
     watch: JoinSet<()>,
 }
 
 impl RunningWorkers {
-    /// Starts the workers.
     pub(super) fn start(config: &SessionConfig, context: &Context) -> Self {
         let all = (config.workers)(config.plan.suite, &context.schedule.resumed);
-        let mut crew = Self { all, playing: JoinSet::new(), watch: JoinSet::new() };
-        crew.watch_over(context);
-        for worker in crew.all.clone() {
-            crew.play(worker, context);
+        let mut workers = Self { all, playing: JoinSet::new(), watch: JoinSet::new() };
+        workers.watch_over(context);
+        for worker in &workers.all {
+            let played = supervise(Arc::clone(worker), context.clone());
+            workers.playing.spawn(played.in_current_span().with_current_subscriber());
         }
-        crew
+        workers
     }
 
-    fn play(&mut self, worker: Arc<dyn Worker>, context: &Context) {
-        let played = supervise(worker, context.clone());
-        self.playing.spawn(played.in_current_span().with_current_subscriber());
-    }
-
-    /// Notices when the session itself stands still, and how late it reads the workspace streams.
+    /// Records stalls of the session itself, and the lateness with which it reads the workspace streams.
     fn watch_over(&mut self, context: &Context) {
         let recorder = context.recorder.clone();
-        let watch = context.recorder.stalls().clone().watch(move |stalled| {
+        let watch = context.recorder.stalls.clone().watch(move |stalled| {
             let stalled_ms = micros(stalled) / 1_000;
             tracing::error!("the session stood still for {stalled_ms} ms");
             recorder.incident(Finding::Stalled { stalled_ms });
         });
         self.watch.spawn(watch.in_current_span().with_current_subscriber());
         let recorder = context.recorder.clone();
-        // Without workspace streams the events are those of runs' own streams, which are read with everything else.
+        // Without workspace streams the events come on runs' own streams, which are read with everything else.
         let has_streams = !context.schedule.plan.unsupported.workspace_stream;
         let runtime = context.stream_runtime.clone().filter(|_| has_streams).unwrap_or_else(Handle::current);
         self.watch.spawn_on(watch_reading(recorder), &runtime);

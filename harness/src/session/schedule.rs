@@ -11,23 +11,22 @@ use crate::{clock::Clock, plan::Plan};
 /// The plan of a session, and the moments at which it is played.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// The plan that is to be played.
+    /// The plan.
     pub plan: Arc<Plan>,
     /// The scenario's clock.
     pub clock: Clock,
     /// Asks for a stop, and hears of one.
     pub stop: Stop,
-    /// Asks the streams to close: with a stop, or when all that was to come has come.
+    /// Asks the streams to close: with a stop, or when all events have come.
     pub closing: CancellationToken,
-    /// When this session began to play. What was due before is due then.
+    /// When this session began to play. Whatever was due before is due then.
     pub began: Instant,
     /// The part that the earlier sessions have left to be played.
     pub resumed: Arc<ResumeState>,
 }
 
 impl Schedule {
-    /// Whose runs are created where it does not matter: the first agent of the settings.
-    #[must_use]
+    /// The agent of runs for which any will do: the first one of the settings.
     pub fn agent(&self) -> &str {
         self.plan.scenario.runs.agents.first().map_or("", |(agent, _)| agent)
     }
@@ -45,13 +44,11 @@ impl Schedule {
     }
 
     /// When something that is planned for a scenario moment can begin: then, or when this session began to play.
-    #[must_use]
     pub fn due(&self, at_ms: u64) -> Instant {
         self.clock.instant(at_ms).max(self.began)
     }
 
     /// The number of the first of evenly spaced moments that this session can be there for.
-    #[must_use]
     pub fn first_tick(&self, every_ms: u64) -> usize {
         let began_ms = if self.resumed.is_there() { self.clock.at_ms(self.began) } else { 0 };
         usize::try_from(began_ms.div_ceil(every_ms.max(1))).unwrap_or(usize::MAX)

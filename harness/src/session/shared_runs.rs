@@ -32,8 +32,7 @@ struct Owners {
 }
 
 impl SharedRuns {
-    /// Of a soak in which this many runs of W1 were started already.
-    #[must_use]
+    /// The same of a soak in which this many runs of W1 were started already.
     pub fn with_runs_started(runs_started: u64) -> Self {
         Self { runs_started: AtomicU64::new(runs_started), ..Self::default() }
     }
@@ -60,7 +59,6 @@ impl SharedRuns {
     }
 
     /// The other workspace that a run of S2 was created in, not long ago.
-    #[must_use]
     pub fn other_workspace_of(&self, run: &str) -> Option<Arc<str>> {
         self.owners.lock().by_run.get(run).cloned()
     }
@@ -71,7 +69,7 @@ impl SharedRuns {
         self.newest_run.send_replace(Some(run.into()));
     }
 
-    /// The run of W1 that was started last, once that is another than this.
+    /// The run of W1 that was started last, once it is another than this.
     pub async fn newer_run(&self, than: Option<&str>) -> String {
         let mut newest = self.newest_run.subscribe();
         let newer = newest.wait_for(|run| run.as_deref().is_some_and(|run| Some(run) != than)).await;
@@ -80,7 +78,6 @@ impl SharedRuns {
     }
 
     /// Runs of W1 that were started.
-    #[must_use]
     pub fn runs_started(&self) -> u64 {
         self.runs_started.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Shared knowledge of the workers about the streams: the number of open ones, their last ids, their arrival at a browser.
+//! Shared knowledge of the workers about the streams.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{AsABrowser, keeper::Earliness, opening_pace::OpeningPace};
+use super::{as_a_browser::AsABrowser, keeper::Earliness, opening_pace::OpeningPace};
 use crate::gateway::KnownEvents;
 
 /// The streams of a session, as its workers know them.
@@ -18,32 +18,32 @@ use crate::gateway::KnownEvents;
 pub struct SharedStreams {
     log_streams_open: AtomicUsize,
     all_streams_open: AtomicUsize,
-    /// The fewest that were open since somebody asked for that.
+    /// The minimum since the last question for it.
     least_streams_open: AtomicUsize,
     log_streams_dropped: AtomicU64,
-    log_streams_resting: AtomicUsize,
-    as_a_browser: AsABrowser,
+    /// Workspace log streams that S2 closed, and that wait for their turn to come back.
+    pub(super) log_streams_resting: AtomicUsize,
+    /// The delay of the stream that asks as a browser does, compared with the others.
+    pub(super) as_a_browser: AsABrowser,
     /// The last ids of the streams that are kept for hours, by name.
     last_ids: Mutex<BTreeMap<String, LastId>>,
-    earliness: Earliness,
-    known_events: Arc<KnownEvents>,
+    /// Observed behaviour of the gateway with streams of runs that have not been started.
+    pub earliness: Earliness,
+    /// The events that workspace streams have shown last.
+    pub(super) known_events: Arc<KnownEvents>,
     pub(super) opening_pace: OpeningPace,
 }
 
-/// The last id of a stream, to send back as `Last-Event-ID`; none where it gave none, or one that no header can carry. Clones
-/// share it.
+/// The last id of a stream, for `Last-Event-ID`; none where it gave none, or one that no header can carry.
 #[derive(Debug, Clone, Default)]
-pub struct LastId(Arc<Mutex<Option<String>>>);
+pub(super) struct LastId(Arc<Mutex<Option<String>>>);
 
 impl LastId {
-    /// The id.
-    #[must_use]
-    pub fn get(&self) -> Option<String> {
+    pub(super) fn get(&self) -> Option<String> {
         self.0.lock().clone()
     }
 
-    /// Replaces the id.
-    pub fn set(&self, id: Option<&str>) {
+    pub(super) fn set(&self, id: Option<&str>) {
         let mut last = self.0.lock();
         match (last.as_mut(), id) {
             (Some(last), Some(id)) => id.clone_into(last),
@@ -54,18 +54,12 @@ impl LastId {
 
 impl SharedStreams {
     /// The last id of a stream that is kept for hours; at first `resumed`, the one that the session before received.
-    pub fn last_id_of(&self, stream: &str, resumed: Option<&str>) -> LastId {
-        let mut last_ids = self.last_ids.lock();
-        let last_id = last_ids.entry(stream.to_owned()).or_insert_with(|| {
-            let last_id = LastId::default();
-            last_id.set(resumed);
-            last_id
-        });
-        last_id.clone()
+    pub(super) fn last_id_of(&self, stream: &str, resumed: Option<&str>) -> LastId {
+        let first = || LastId(Arc::new(Mutex::new(resumed.map(str::to_owned))));
+        self.last_ids.lock().entry(stream.to_owned()).or_insert_with(first).clone()
     }
 
     /// The last ids of the streams that are kept for hours, by name.
-    #[must_use]
     pub fn last_ids(&self) -> BTreeMap<String, String> {
         let last_ids = self.last_ids.lock();
         last_ids.iter().filter_map(|(stream, last)| Some((stream.clone(), last.get()?))).collect()
@@ -90,62 +84,33 @@ impl SharedStreams {
     }
 
     /// Workspace log streams that are open.
-    #[must_use]
     pub fn log_streams_open(&self) -> usize {
         self.log_streams_open.load(Ordering::Relaxed)
     }
 
-    /// A workspace log stream that we closed waits for its turn to come back.
-    pub fn stream_rests(&self) {
-        self.log_streams_resting.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Its turn has come, or nobody keeps it any more.
-    pub fn stream_has_rested(&self) {
-        self.log_streams_resting.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Workspace log streams that are open, or that only we keep from it: a churned one has not even been asked for again.
-    #[must_use]
+    /// Workspace log streams that are open, or that S2 churned and has not opened again yet.
     pub fn log_streams_well(&self) -> usize {
         self.log_streams_open() + self.log_streams_resting.load(Ordering::Relaxed)
     }
 
     /// All streams that are open, runs' own and the safety layer's among them.
-    #[must_use]
     pub fn all_streams_open(&self) -> usize {
         self.all_streams_open.load(Ordering::Relaxed)
     }
 
-    /// The fewest streams that were open at once since this was asked before.
+    /// The fewest streams that were open at once since the last call.
     pub fn take_least_streams_open(&self) -> usize {
         let open = || self.all_streams_open.load(Ordering::SeqCst);
         let least = self.least_streams_open.swap(open(), Ordering::SeqCst);
-        // One that closed in between counts for the next time, too.
+        // A stream that closed in between counts for the next call, too.
         let now = open();
         self.least_streams_open.fetch_min(now, Ordering::SeqCst);
         least.min(now)
     }
 
-    /// Workspace log streams that ended without our asking, so far.
-    #[must_use]
+    /// Workspace log streams that ended unasked, so far.
     pub fn log_streams_dropped(&self) -> u64 {
         self.log_streams_dropped.load(Ordering::Relaxed)
-    }
-
-    /// Returns the delay of the stream that asks as a browser does, compared with the others.
-    pub const fn as_a_browser(&self) -> &AsABrowser {
-        &self.as_a_browser
-    }
-
-    /// The events that workspace streams have shown last.
-    pub(super) const fn known_events(&self) -> &Arc<KnownEvents> {
-        &self.known_events
-    }
-
-    /// Returns the observed behaviour of the gateway with streams of runs that have not been started.
-    pub const fn earliness(&self) -> &Earliness {
-        &self.earliness
     }
 }
 

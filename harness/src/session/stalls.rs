@@ -1,5 +1,4 @@
-//! When we were not there: times in which the session stood still, or in which no session played. What was on its way
-//! meanwhile waited for us, and that is no latency of the gateway's.
+//! Absences of S2: the session stood still, or no session played. These times are no latency of the gateway.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -8,17 +7,15 @@ use tokio::time::Instant;
 
 use crate::clock;
 
-/// Between ticks.
 const TICK: Duration = Duration::from_millis(50);
-/// A tick that comes later than this after it was due says that nothing of ours ran. Less is a busy machine's daily life,
-/// and stays in the latencies, which are then rather too long than too short.
+/// A later tick shows that no task ran. A shorter delay is normal on a busy machine, and stays in the latencies.
 const LATE: Duration = Duration::from_millis(200);
-/// A stall that is worth telling.
-const TOLD_MIN: Duration = Duration::from_secs(1);
-/// Stalls that are remembered; the oldest is forgotten first. What began before it is over by its timeout.
+/// Minimum duration of a stall that is reported.
+const REPORTED_MIN: Duration = Duration::from_secs(1);
+/// Stalls that are remembered; the oldest is forgotten first. Whatever began before it is over by its timeout.
 const STALLS_MAX: usize = 64;
 
-/// The times when we were not there. Clones share them.
+/// The absences of S2. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Stalls(Arc<Mutex<StallState>>);
 
@@ -29,7 +26,7 @@ struct StallState {
 }
 
 impl Stalls {
-    /// Notes that we were not there between two moments.
+    /// Notes an absence between two moments.
     pub fn add(&self, from: Instant, to: Instant) {
         let mut state = self.0.lock();
         if state.past.len() == STALLS_MAX {
@@ -38,9 +35,7 @@ impl Stalls {
         state.past.push_back((from, to));
     }
 
-    /// For how much of the time between two moments we were not there. A stall counts as soon as it is over, whether or
-    /// not it was noticed yet: whoever wakes up first may ask first.
-    #[must_use]
+    /// The total of the absences between two moments. A stall counts once it is over, even before a tick noticed it.
     pub fn within(&self, from: Instant, to: Instant) -> Duration {
         let state = self.0.lock();
         let current = state.last_tick.and_then(|last| stall(last, to));
@@ -48,18 +43,18 @@ impl Stalls {
         stalls.map(|(begun, over)| over.min(to).saturating_duration_since(begun.max(from))).sum()
     }
 
-    /// Ticks until it is dropped, and calls `tell` after each stall that is worth telling.
-    pub(super) async fn watch(self, tell: impl Fn(Duration) + Send) {
+    /// Ticks until it is dropped, and calls `report` after each stall that is long enough.
+    pub(super) async fn watch(self, report: impl Fn(Duration) + Send) {
         loop {
             let now = clock::now();
-            if let Some(stalled) = self.tick(now).filter(|stalled| *stalled >= TOLD_MIN) {
-                tell(stalled);
+            if let Some(stalled) = self.tick(now).filter(|stalled| *stalled >= REPORTED_MIN) {
+                report(stalled);
             }
             tokio::time::sleep_until(now + TICK).await;
         }
     }
 
-    /// One tick; how long we stood still before it, if we did.
+    /// One tick. Gives the duration of the stall before it, if there was one.
     fn tick(&self, now: Instant) -> Option<Duration> {
         let (from, to) = self.0.lock().last_tick.replace(now).and_then(|last| stall(last, now))?;
         self.add(from, to);

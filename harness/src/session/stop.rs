@@ -10,18 +10,12 @@ use crate::journal::EndReason;
 /// Asks a session to stop in good order. Clones ask the same session.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    token: CancellationToken,
+    pub(super) token: CancellationToken,
     why: Arc<Mutex<Option<(EndReason, String)>>>,
 }
 
 impl Stop {
-    /// Nothing is asked yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks for a stop. Of several reasons the severest is kept, with its words.
+    /// Asks for a stop. The severest of several reasons is kept, with its message.
     pub fn request(&self, reason: EndReason, message: impl Into<String>) {
         let mut why = self.why.lock();
         if why.as_ref().is_none_or(|(kept, _)| reason > *kept) {
@@ -36,20 +30,12 @@ impl Stop {
         self.token.cancelled().await;
     }
 
-    /// A token that a stop cancels, and that may be cancelled before.
-    #[must_use]
-    pub fn child(&self) -> CancellationToken {
-        self.token.child_token()
-    }
-
     /// Whether a stop has been asked for.
-    #[must_use]
     pub fn is_requested(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// The severest reason so far, and its words.
-    #[must_use]
+    /// The severest reason so far, and its message.
     pub fn why(&self) -> Option<(EndReason, String)> {
         self.why.lock().clone()
     }

@@ -12,7 +12,7 @@ use crate::{
     journal::{EndReason, Finding, clip},
 };
 
-/// A worker is restarted so many times.
+/// Maximum number of restarts of a worker.
 const RESTARTS_MAX: u32 = 5;
 /// The delay before the first restart; doubled with each.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -22,7 +22,7 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 #[error("{0}")]
 pub struct Fatal(pub String);
 
-/// Plays its part of the plan. It keeps its place across restarts: what was played before a panic is not played again.
+/// Plays its part of the plan. It keeps its place across restarts: nothing from before a panic is played again.
 pub trait Worker: Send + Sync + 'static {
     /// Returns its name: a workload's name, or `heartbeat`.
     fn name(&self) -> &'static str;
@@ -41,20 +41,16 @@ pub trait Worker: Send + Sync + 'static {
 pub(super) async fn supervise(worker: Arc<dyn Worker>, context: Context) {
     let name = worker.name();
     let mut panics = 0;
+    let stop = &context.schedule.stop;
     loop {
-        let played = AssertUnwindSafe(worker.play(context.clone())).catch_unwind().await;
-        let panic = match played {
+        let panic = match AssertUnwindSafe(worker.play(context.clone())).catch_unwind().await {
             Ok(Ok(())) => {
-                if !context.schedule.stop.is_requested() {
+                if !stop.is_requested() {
                     context.recorder.incident(Finding::WorkerDone { worker: name.into() });
                 }
-                tracing::debug!("{name} is done");
-                return;
+                return tracing::debug!("{name} is done");
             }
-            Ok(Err(Fatal(message))) => {
-                context.schedule.stop.request(EndReason::Fatal, format!("{name}: {message}"));
-                return;
-            }
+            Ok(Err(Fatal(message))) => return stop.request(EndReason::Fatal, format!("{name}: {message}")),
             Err(panic) => panic,
         };
         panics += 1;
@@ -64,41 +60,36 @@ pub(super) async fn supervise(worker: Arc<dyn Worker>, context: Context) {
             context.recorder.incident(Finding::WorkerGaveUp { worker: name.into() });
             return;
         }
-        let backoff = BACKOFF_MIN * 2_u32.pow(panics - 1);
         tokio::select! {
-            () = context.schedule.stop.requested() => return,
-            () = tokio::time::sleep(backoff) => {}
+            () = stop.requested() => return,
+            () = tokio::time::sleep(BACKOFF_MIN * 2_u32.pow(panics - 1)) => {}
         }
     }
 }
 
 fn report_panic(context: &Context, worker: &str, count: u32, panic: &(dyn Any + Send)) {
     let message = panic.downcast_ref::<String>().map(String::as_str);
-    let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    let message = clip(message);
+    let message = clip(message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message"));
     tracing::error!("{worker} panicked ({count}): {message}");
     context.recorder.incident(Finding::WorkerPanicked { worker: worker.into(), count, message });
 }
 
-/// Tasks that a worker runs side by side: the runs of an open model, the keepers of streams. A task that panics does not
-/// end the others.
+/// Tasks that a worker runs side by side: runs of an open model, keepers of streams. A panic ends no other task.
 #[derive(Debug, Default)]
-pub struct TaskGroup {
-    tracker: TaskTracker,
-}
+pub struct TaskGroup(TaskTracker);
 
 impl TaskGroup {
     /// Plays something beside the worker. A panic in it is an incident of the worker's.
     pub fn play(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(Self::caught(context, workload, task));
+        self.0.spawn(Self::caught(context, workload, task));
     }
 
     /// The same on the runtime of the workspace streams, where thousands of them delay no probe and no run.
     pub fn play_stream(&self, context: &Context, workload: Workload, task: impl Future<Output = ()> + Send + 'static) {
         let caught = Self::caught(context, workload, task);
         match &context.stream_runtime {
-            Some(runtime) => self.tracker.spawn_on(caught, runtime),
-            None => self.tracker.spawn(caught),
+            Some(runtime) => self.0.spawn_on(caught, runtime),
+            None => self.0.spawn(caught),
         };
     }
 
@@ -118,9 +109,9 @@ impl TaskGroup {
         caught.in_current_span().with_current_subscriber()
     }
 
-    /// Waits until everything that was played beside is over.
+    /// Waits until all tasks are over.
     pub async fn over(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
+        self.0.close();
+        self.0.wait().await;
     }
 }

@@ -1,5 +1,4 @@
-//! Taking over from a session that died: its journal and its last checkpoint are read, and the plan is played on from
-//! where the clock is by now.
+//! Takes over from a session that died, by its journal and its last checkpoint. The plan goes on where the clock is.
 
 use std::{collections::BTreeMap, fs, io};
 
@@ -32,21 +31,8 @@ pub(super) enum TakeoverError {
     Write(#[from] WriteError),
 }
 
-/// A journal that is open for what is to come, and all that it has taken in.
-pub(super) struct Opened {
-    pub(super) writer: Writer,
-    pub(super) history: History,
-    pub(super) resumed: ResumeState,
-    /// The time in which no session played, scenario milliseconds.
-    pub(super) hole_ms: (u64, u64),
-}
-
 impl Takeover {
-    /// Reads what there is in the folder of a soak; `None` where no session has begun there. `targets` say which sample
-    /// was the first over them.
-    ///
-    /// # Errors
-    /// Where there is a journal, and it cannot be read.
+    /// Reads the folder of a soak; `None` where no session has begun. `targets` define the first sample over them.
     pub(super) fn read(folder: &RunFolder, targets: &Targets) -> Result<Option<Self>, TakeoverError> {
         let mut reader = match Reader::open(&folder.journal()) {
             Ok(reader) => reader,
@@ -72,33 +58,32 @@ impl Takeover {
         Clock::take_over(started_at, *started_monotonic_ms, plan.pace)
     }
 
-    /// Opens the journal for what is to come: what the checkpoint has is entered, and the hole.
-    ///
-    /// # Errors
-    /// Where the journal cannot be written.
-    pub(super) fn open(mut self, folder: &RunFolder, clock: &Clock) -> Result<Opened, TakeoverError> {
+    /// Opens the journal for further records. Enters the intervals of the checkpoint, and the hole. Gives the journal,
+    /// its content, and the hole: the time in which no session played, scenario milliseconds.
+    pub(super) fn open(
+        mut self,
+        folder: &RunFolder,
+        clock: &Clock,
+    ) -> Result<(Writer, History, ResumeState, [u64; 2]), TakeoverError> {
         let (mut writer, torn_bytes) = Writer::resume(&folder.journal())?;
-        let records =
-            std::mem::take(&mut self.unwritten).into_iter().map(|interval| Record::Interval(Box::new(interval)));
-        for record in records {
-            self.enter(&mut writer, &record)?;
+        for interval in std::mem::take(&mut self.unwritten) {
+            self.enter(&mut writer, &Record::Interval(Box::new(interval)))?;
         }
         let from_ms = self.history.timeline.measured_to_ms;
         let to_ms = clock.now_ms().max(from_ms);
-        let torn = if torn_bytes == 0 {
-            String::new()
-        } else {
-            format!("; its last line was torn, and {torn_bytes} bytes of it are dropped")
+        let torn = match torn_bytes {
+            0 => String::new(),
+            _ => format!("; its last line was torn, and {torn_bytes} bytes of it are dropped"),
         };
         let why = format!("the session's process died; life {} took over{torn}", self.history.timeline.hole_count + 1);
         let finding = Finding::Hole { from_ms, to_ms, why, cut: self.cut() };
         self.enter(&mut writer, &Record::Incident(Incident { at_ms: to_ms, phase: Phase::Steady, finding }))?;
         remove_half_written(folder);
         let resumed = ResumeState::of(&self.history, self.last_ids);
-        Ok(Opened { writer, history: self.history, resumed, hole_ms: (from_ms, to_ms) })
+        Ok((writer, self.history, resumed, [from_ms, to_ms]))
     }
 
-    /// Cycles that were begun and not finished: nobody will finish them.
+    /// Cycles that were begun, and that will never be finished.
     fn cut(&self) -> BTreeMap<Workload, u64> {
         let cut = |workload: &Workload| {
             let Cycles { started, finished } = self.history.cycles(*workload);
@@ -118,7 +103,7 @@ impl Takeover {
 fn remove_half_written(folder: &RunFolder) {
     let entries = fs::read_dir(folder.path()).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp")) {
-        // One that stays is in nobody's way.
+        // A file that stays does no harm.
         let _ = fs::remove_file(entry.path());
     }
 }

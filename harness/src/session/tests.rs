@@ -88,7 +88,7 @@ async fn heartbeats_are_logged_and_the_token_never_is() {
     let gateway = MockGateway::start(Config { token: Some(TOKEN.into()), ..Config::default() }).await.unwrap();
     let config = config(out.path(), &gateway.url(), &short(4));
     artifacts::make_folders(&config).unwrap();
-    let reason = play_logged(config.clone(), Stop::new(), std::sync::Arc::default()).await;
+    let reason = play_logged(config.clone(), Stop::default(), std::sync::Arc::default()).await;
     assert_eq!(reason, EndReason::Played);
     for minute in 1..=4 {
         assert!(logs_contain(&format!("💓 S2 alive — t={minute}m, active SSE=")), "minute {minute}");
@@ -103,7 +103,7 @@ async fn the_log_has_its_format_and_the_files_have_their_names() {
     let out = tempfile::tempdir().unwrap();
     let gateway = MockGateway::start(Config { token: Some(TOKEN.into()), ..Config::default() }).await.unwrap();
     let config = config(out.path(), &gateway.url(), &short(2));
-    assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Played);
+    assert_eq!(play(config.clone(), Stop::default()).await, EndReason::Played);
     let log = std::fs::read_to_string(config.folder.log()).unwrap();
     let beat = log.lines().find(|line| line.contains("t=2m")).unwrap();
     assert!(beat.starts_with('[') && beat.contains("Z] [HEARTBEAT] [T+2m] 💓 S2 alive — t=2m, active SSE="), "{beat}");
@@ -125,7 +125,7 @@ async fn a_gateway_that_is_not_there_is_said_with_its_url_and_what_was_tried() {
     drop(free);
     let config = config(out.path(), &url, &short(2));
     let began = crate::clock::now();
-    assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Fatal);
+    assert_eq!(play(config.clone(), Stop::default()).await, EndReason::Fatal);
     assert!(began.elapsed() < Duration::from_secs(20));
     let [Finding::Fatal { message }] = &findings(&config.folder)[..] else { panic!("one fatal finding") };
     assert!(message.contains(&format!("the gateway at {url} was not ready: GET /ready, tried ")), "{message}");
@@ -141,7 +141,7 @@ async fn a_gateway_that_repeats_the_token_does_not_bring_it_into_any_file() {
     gateway.mount(Mock::given(matchers::path_regex("^/api/runs")).respond_with(echo)).await;
     let mut config = config(out.path(), &gateway.url(), &short(2));
     config.log_filter = Some("debug".into());
-    assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Played);
+    assert_eq!(play(config.clone(), Stop::default()).await, EndReason::Played);
     let everything = everything_in(out.path());
     assert!(everything.contains("you sent Authorization: Bearer ***"));
     assert!(!everything.contains(TOKEN));
@@ -153,7 +153,7 @@ async fn a_stop_ends_a_session_in_good_order_with_results() {
     let out = tempfile::tempdir().unwrap();
     let gateway = MockGateway::start(Config { token: Some(TOKEN.into()), ..Config::default() }).await.unwrap();
     let config = config(out.path(), &gateway.url(), &short(15));
-    let stop = Stop::new();
+    let stop = Stop::default();
     let stopper = async {
         // Once something was recorded: the first snapshot comes with the first moment.
         while !config.folder.junit().exists() {
@@ -221,19 +221,20 @@ impl Worker for Shaky {
 
 pub(crate) fn context(config: &SessionConfig) -> Context {
     artifacts::make_folders(config).unwrap();
-    let (clock, stop) = (Clock::start(120.0), Stop::new());
+    let (clock, stop) = (Clock::start(120.0), Stop::default());
     let writer = Writer::open(&config.folder.journal()).unwrap();
     let reserve = reserve::DiskReserve::keep(config.folder.reserve()).unwrap();
     let header = begin::header(config, &clock);
     let history = History::of(&header, &config.targets.sample_limits());
-    let recorder = Recorder::new(clock.clone(), stop.clone(), (writer, reserve), history);
+    let recorder = Recorder::new(clock.clone(), stop.clone(), None, (writer, reserve), history);
     recorder.write(Record::Header(Box::new(header)));
-    let calls = Calls::new(
-        (Client::new(&config.gateway).unwrap(), Streams::new(&config.gateway).unwrap()),
-        Gate::default(),
-        recorder.clone(),
-        stop.clone(),
-    );
+    let calls = Calls {
+        client: Client::new(&config.gateway).unwrap(),
+        streams: Streams::new(&config.gateway).unwrap(),
+        gate: Gate::default(),
+        recorder: recorder.clone(),
+        stop: stop.clone(),
+    };
     Handles {
         calls,
         deliveries: Deliveries::new(
@@ -245,13 +246,17 @@ pub(crate) fn context(config: &SessionConfig) -> Context {
         .into(),
         shared_runs: std::sync::Arc::default(),
         shared_streams: std::sync::Arc::default(),
-        shared_gateway: std::sync::Arc::default(),
-        disturbance: Disturbance::default(),
-        facts: SessionFacts { access: config.gateway.clone().into(), nonce: "test".into(), live: None },
+        gateway_clock: GatewayClock::default(),
+        exposition: parking_lot::Mutex::default(),
+        levers: std::collections::BTreeMap::new(),
+        proxy: None,
+        access: config.gateway.clone(),
+        nonce: "test".into(),
+        live_url: None,
         stream_runtime: None,
         schedule: Schedule {
             plan: config.plan.clone().into(),
-            closing: stop.child(),
+            closing: stop.token.child_token(),
             began: clock.instant(0),
             resumed: ResumeState::default().into(),
             clock,

@@ -30,8 +30,8 @@ fn answer(status: u16, retry_after_s: Option<u64>) -> Outcome {
     Ok(Answer { retry_after, ..Answer::new(status, "busy") })
 }
 
-/// Sends a request that is answered so, one time after the other: what came of it, how many seconds it took, the request's
-/// counts (all, errors, throttled), and what was found.
+/// Sends a request that is answered so, one time after the other: what came of it, how many seconds it took, the
+/// request's counts (all, errors, throttled), and what was found.
 async fn sent(answers: Vec<Outcome>) -> (Result<u16, String>, u64, [u64; 3], Vec<String>) {
     asked(answers, false).await
 }

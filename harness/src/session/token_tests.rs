@@ -18,7 +18,7 @@ async fn a_token_that_is_a_word_of_the_gateway_changes_nothing_that_is_read() {
         let gateway = MockGateway::start(Config { token: Some(token.into()), ..Config::default() }).await.unwrap();
         let mut config = config(out.path(), &gateway.url(), &short(2));
         config.gateway.token = Some(Token::fixed(Secret::new(token)));
-        assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Played);
+        assert_eq!(play(config.clone(), Stop::default()).await, EndReason::Played);
         let results = std::fs::read_to_string(config.folder.results()).unwrap();
         let results: serde_json::Value = serde_json::from_str(&results).unwrap();
         let kpi =

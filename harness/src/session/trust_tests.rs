@@ -27,7 +27,7 @@ async fn a_token_under_another_header_does_not_come_into_any_file_either() {
     std::fs::write(folder.path().join("keys.toml"), dialect).unwrap();
     config.gateway.dialect = crate::settings::load_dialect("keys.toml", folder.path()).unwrap().into();
     config.log_filter = Some("trace".into());
-    assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Played);
+    assert_eq!(play(config.clone(), Stop::default()).await, EndReason::Played);
     let everything = everything_in(out.path());
     assert!(everything.contains("you sent the key Some(") && everything.contains("***"));
     assert!(!everything.contains("and bearer: true"));
@@ -40,7 +40,7 @@ async fn a_gateway_whose_certificate_is_refused_is_said_with_what_would_help() {
     let out = tempfile::tempdir().unwrap();
     let (url, _gateway) = crate::gateway::tls_tests::stranger().await;
     let config = config(out.path(), &url, &short(2));
-    let stop = Stop::new();
+    let stop = Stop::default();
     let client = Client::new(&config.gateway).unwrap();
     stop.request(EndReason::Signal, "one try is enough for a test");
     let said = preflight::wait_until_ready(&config, &client, &stop).await.unwrap_err();
@@ -53,7 +53,7 @@ async fn a_gateway_whose_certificate_is_refused_is_said_with_what_would_help() {
 async fn that_no_certificate_is_looked_at_is_said_loudly() {
     let out = tempfile::tempdir().unwrap();
     let mut config = config(out.path(), "https://127.0.0.1:9", &short(2));
-    let stop = Stop::new();
+    let stop = Stop::default();
     stop.request(EndReason::Signal, "the log is what is of interest");
     config.gateway.trust = config.gateway.trust.without_verifying();
     play(config.clone(), stop).await;

@@ -9,14 +9,14 @@ use parking_lot::Mutex;
 
 use super::RunWatch;
 
-/// Runs that are watched at once. An open model has no other bound on what is under way than the runs' timeout.
+/// Runs that are watched at once. An open model bounds the runs under way by their timeout only.
 const WATCHED_MAX: usize = 10_000;
 /// Runs that were seen before their names were known; the oldest is forgotten first.
 const STRANGERS_MAX: usize = 256;
 
 /// The watched runs of a session.
 #[derive(Debug, Default)]
-pub(super) struct WatchedRuns {
+pub struct WatchedRuns {
     runs: Mutex<HashMap<String, Arc<RunWatch>>>,
     /// Whether runs get their ids from the gateway: a stream may show a run before its creator knows its name.
     names_are_given: bool,
@@ -25,13 +25,12 @@ pub(super) struct WatchedRuns {
 }
 
 impl WatchedRuns {
-    /// None yet.
     pub(super) fn new(names_are_given: bool) -> Self {
         Self { names_are_given, ..Self::default() }
     }
 
     /// Watches a run; `None` where too many are watched already.
-    pub(super) fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
+    pub fn watch(&self, run: &str) -> Option<Arc<RunWatch>> {
         let mut runs = self.runs.lock();
         if runs.len() >= WATCHED_MAX {
             return None;
@@ -42,19 +41,19 @@ impl WatchedRuns {
         Some(Arc::clone(runs.entry(run.to_owned()).or_insert(watch)))
     }
 
-    /// Stops watching a run. Gives what the streams have shown of it.
-    pub(super) fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
+    /// Stops watching a run. Gives its watch.
+    pub fn forget(&self, run: &str) -> Option<Arc<RunWatch>> {
         self.runs.lock().remove(run)
     }
 
     /// The watch of a run that a stream shows, if there is one.
     pub(super) fn find(&self, run: &str) -> Option<Arc<RunWatch>> {
-        // Held until it is found: one that begins to be watched meanwhile would not hear of this event.
+        // Held until it is found: a watch that begins meanwhile would miss this event.
         let runs = self.runs.lock();
         runs.get(run).cloned().or_else(|| self.stranger(run))
     }
 
-    /// A run that a stream has shown, and that nobody watches: its creator may not have heard its name yet.
+    /// A run that a stream has shown and that is not watched: its creator may not know its name yet.
     fn stranger(&self, run: &str) -> Option<Arc<RunWatch>> {
         if !self.names_are_given {
             return None;

@@ -1,17 +1,17 @@
 //! When two different texts are the same log line: one of them is cut, or has a prefix that the other lacks.
 //!
-//! A record may keep the first 2,048 characters of a line, may put the time and the level before it, may fold white space.
-//! A text that differs in any other way is another line. The rule is applied only to lines that have no exact partner, and
-//! each line has at most one partner, so it hides no line that was lost: a lost line leaves a line of the record without
+//! A record may keep the first 2,048 characters of a line, may put the time and the level before it, may fold white
+//! space. A text that differs in any other way is another line. The rule applies only to lines without an exact
+//! partner, and each line has at most one partner. So it hides no lost line: that leaves a line of the record without
 //! any partner.
 
 /// A cut text without any mark of the cut has at least this many characters in common with the whole.
 const UNMARKED_CHARS_MIN: usize = 16;
 /// A cut text with a mark has at least this many.
 const MARKED_CHARS_MIN: usize = 4;
-/// A mark of a cut is no longer than this: `… [1,234 more characters]`.
+/// Maximum length of the mark of a cut: `… [1,234 more characters]`.
 const MARK_CHARS_MAX: usize = 64;
-/// A prefix is no longer than this: `2026-11-28T10:00:00.000000+00:00 [worker-3] INFO module.name: `.
+/// Maximum length of a prefix: `2026-11-28T10:00:00.000000+00:00 [worker-3] INFO module.name: `.
 const PREFIX_CHARS_MAX: usize = 96;
 
 /// Words that say that something was cut.
@@ -22,23 +22,16 @@ pub(super) fn folded(text: &str) -> Vec<char> {
     let mut folded = Vec::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' if chars.peek() == Some(&'[') => {
-                chars.next();
-                // A control sequence ends with a letter.
-                chars.by_ref().find(char::is_ascii_alphabetic);
-            }
-            c if c.is_whitespace() => {
-                if folded.last().is_some_and(|last| *last != ' ') {
-                    folded.push(' ');
-                }
-            }
-            c => folded.push(c),
+        if c == '\u{1b}' && chars.next_if_eq(&'[').is_some() {
+            // A control sequence ends with a letter.
+            chars.by_ref().find(char::is_ascii_alphabetic);
+        } else if !c.is_whitespace() {
+            folded.push(c);
+        } else if folded.last().is_some_and(|last| *last != ' ') {
+            folded.push(' ');
         }
     }
-    if folded.last() == Some(&' ') {
-        folded.pop();
-    }
+    folded.pop_if(|last| *last == ' ');
     folded
 }
 
@@ -54,15 +47,15 @@ fn begins_within(line: &[char], framed: &[char]) -> bool {
         let rest = &framed[start..];
         let common = line.iter().zip(rest).take_while(|(a, b)| a == b).count();
         let (line_rest, framed_rest) = (&line[common..], &rest[common..]);
-        match (line_rest.is_empty(), framed_rest.is_empty()) {
+        if line_rest.is_empty() && framed_rest.is_empty() {
             // A whole line behind a prefix.
-            (true, true) => common > 0,
-            _ => is_cut(line_rest, common) || is_cut(framed_rest, common),
+            return common > 0;
         }
+        is_cut(line_rest, common) || is_cut(framed_rest, common)
     })
 }
 
-/// Whether a text ends because it was cut, after so many characters in common with the whole.
+/// Whether a text with this rest ends by a cut, after `common` characters in common with the whole.
 fn is_cut(rest: &[char], common: usize) -> bool {
     if rest.is_empty() {
         return common >= UNMARKED_CHARS_MIN;

@@ -3,10 +3,10 @@
 //! A record is not always complete: it may keep the last lines only, cut long lines, put a time before each. So:
 //!
 //! - A line of the record that no stream delivered is **missing** where no delivered line can be that line in another
-//!   form: it has no partner, and there are fewer delivered lines without a partner than lines of the record without one.
-//!   The others are **undecided**.
-//! - A line is **repeated** where it came more often than the record has it, with the same time under another id, and the
-//!   record has every other line. If the record lacks other lines, too, these are undecided.
+//!   form: it has no partner, and fewer delivered lines than lines of the record are without one. The others are
+//!   **undecided**.
+//! - A line is **repeated** where it came more often than the record has it, with the same time under another id, and
+//!   the record has every other line. If the record lacks other lines, too, these are undecided.
 //! - Delivered lines that the record lacks are no finding.
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ const UNNAMED: &str = "(a line that is known by its hash only)";
 pub struct LineComparison {
     /// Lines of the record that no stream delivered; the first ones.
     pub missing: Vec<String>,
-    /// How many there are.
+    /// The number of all of them.
     pub missing_count: u64,
     /// Lines that were delivered more often than the record has them.
     pub repeated: Vec<RepeatedLine>,
@@ -39,7 +39,7 @@ pub struct LineComparison {
     pub undecided: u64,
     /// Equal lines that the record has as often.
     pub equal: u64,
-    /// Equal lines of which the record cannot say how often the run has them, since it lacks other lines.
+    /// Equal lines whose number in the run the record cannot say, since it lacks other lines.
     pub equal_undecided: u64,
     /// Delivered lines that the record lacks.
     pub surplus: u64,
@@ -58,13 +58,12 @@ pub struct RepeatedLine {
 
 impl LineComparison {
     /// Whether every line of the record was delivered.
-    #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.missing_count == 0 && self.undecided == 0
     }
 }
 
-/// A line of the record that has no exact partner.
+/// A line of the record without an exact partner.
 struct Alone<'a> {
     text: &'a str,
     count: u64,
@@ -98,25 +97,21 @@ pub fn compare(delivered: &Lines, record: &[&str]) -> LineComparison {
     found
 }
 
-/// Takes out what is the same on both sides. Gives the delivered lines that are left, and the numbers of the first and the
-/// last delivered line that the record has.
+/// Pairs equal lines. Gives the delivered lines that are left, and the numbers of the first and the last paired line.
 fn take_exact<'a>(delivered: &'a Lines, recorded: &mut HashMap<u64, Alone<'_>>) -> (Vec<Left<'a>>, Option<(u64, u64)>) {
     let mut left = Vec::new();
     let mut matched: Option<(u64, u64)> = None;
-    for (hash, line) in delivered.kept() {
-        let count = u64::from(line.count);
-        let of_record = recorded.get_mut(hash);
-        let taken = of_record.map_or(0, |of_record| {
+    for (hash, line) in &delivered.kept {
+        let mut count = u64::from(line.count);
+        if let Some(of_record) = recorded.get_mut(hash) {
             let taken = of_record.count.min(count);
             of_record.count -= taken;
-            taken
-        });
-        if taken > 0 {
+            count -= taken;
             let (first, last) = matched.unwrap_or((line.number, line.number));
             matched = Some((first.min(line.number), last.max(line.number)));
         }
-        if taken < count {
-            left.push(Left { line, hash: *hash, count: count - taken });
+        if count > 0 {
+            left.push(Left { line, hash: *hash, count });
         }
     }
     (left, matched)
@@ -135,12 +130,12 @@ struct Beyond<'a> {
 /// Compares the lines that are known by cells, and takes them out of the record's.
 fn take_beyond<'a>(delivered: &Lines, alone: &mut Vec<Alone<'a>>) -> Beyond<'a> {
     let mut beyond = Beyond::default();
-    let Some(cells) = delivered.cells() else { return beyond };
+    let Some(cells) = &delivered.cells else { return beyond };
     let mut of_record = [HashSum::default(); CELLS];
     let mut names: HashMap<usize, Vec<&str>> = HashMap::new();
     alone.retain(|line| {
         let hash = content_hash(line.text);
-        let is_beyond = !delivered.kept().contains_key(&hash);
+        let is_beyond = !delivered.kept.contains_key(&hash);
         if is_beyond {
             (0..line.count).for_each(|_| of_record[cell_of(hash)].add(hash));
             names.entry(cell_of(hash)).or_default().push(line.text);
@@ -151,20 +146,20 @@ fn take_beyond<'a>(delivered: &Lines, alone: &mut Vec<Alone<'a>>) -> Beyond<'a> 
         let more = of_record.count.saturating_sub(cell.count);
         beyond.missing += more;
         beyond.surplus += cell.count.saturating_sub(of_record.count);
-        let is_of_others = cell.count == of_record.count && *cell != of_record;
-        beyond.undecided += if is_of_others { cell.count } else { 0 };
+        if cell.count == of_record.count && *cell != of_record {
+            beyond.undecided += cell.count;
+        }
         if more > 0 && beyond.names.len() < NAMED_MAX {
-            // The difference is the hash of the one that is missing; of several it is a sum that names none.
+            // The difference is the hash of the missing line; of several it is a sum that names none.
             let sum = of_record.sum.wrapping_sub(cell.sum);
-            let of_cell = names.get(&number).map_or(&[][..], Vec::as_slice);
-            let missing = of_cell.iter().filter(|text| cell.count == 0 || more == 1 && content_hash(text) == sum);
-            beyond.names.extend(missing);
+            let of_cell = names.get(&number).into_iter().flatten();
+            beyond.names.extend(of_cell.filter(|text| cell.count == 0 || more == 1 && content_hash(text) == sum));
         }
     }
     beyond
 }
 
-/// Pairs lines of the record with delivered lines of another form. Says how many pairs there are.
+/// Pairs lines of the record with delivered lines of another form. Gives the number of pairs.
 fn take_alike(alone: &mut Vec<Alone<'_>>, left: &mut Vec<Left<'_>>) -> u64 {
     let texts: Vec<Option<Vec<char>>> = left.iter().map(|left| left.line.text.as_deref().map(folded)).collect();
     let (mut pairs, mut compared, mut from) = (0, 0, 0);
@@ -206,20 +201,17 @@ fn settle_missing(
     let others: u64 = left.iter().filter(|left| is_within(left.line.number)).map(|left| left.count).sum();
     found.missing_count = lacking.saturating_sub(others + beyond.surplus);
     found.undecided = lacking - found.missing_count + beyond.undecided;
-    let names = alone.iter().flat_map(|line| {
-        let times = usize::try_from(line.count).unwrap_or(NAMED_MAX).min(NAMED_MAX);
-        std::iter::repeat_n(line.text, times)
-    });
+    let times = |count: u64| usize::try_from(count).unwrap_or(NAMED_MAX).min(NAMED_MAX);
+    let names = alone.iter().flat_map(|line| std::iter::repeat_n(line.text, times(line.count)));
     let named = names.chain(beyond.names.iter().copied()).chain(std::iter::repeat(UNNAMED));
-    let room = usize::try_from(found.missing_count).unwrap_or(NAMED_MAX).min(NAMED_MAX);
-    found.missing = named.take(room).map(str::to_owned).collect();
+    found.missing = named.take(times(found.missing_count)).map(str::to_owned).collect();
 }
 
 fn settle_repeated(found: &mut LineComparison, delivered: &Lines, left: &[Left<'_>], is_surplus_beyond: bool) {
-    // A line that came once and that the record lacks: then the record is not complete.
+    // A record that lacks a line that came once is not complete.
     let is_incomplete = is_surplus_beyond
         || found.undecided > 0
-        || delivered.unreadable() > 0
+        || delivered.unreadable > 0
         || left.iter().any(|left| left.count > u64::from(left.line.equal));
     let mut too_many = 0;
     for left in left {
@@ -234,7 +226,7 @@ fn settle_repeated(found: &mut LineComparison, delivered: &Lines, left: &[Left<'
         }
     }
     // Equal lines among those beyond are not told apart, and have the record's count or not.
-    found.equal = delivered.equal().saturating_sub(too_many);
+    found.equal = delivered.equal.saturating_sub(too_many);
 }
 
 #[cfg(test)]

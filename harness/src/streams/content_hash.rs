@@ -3,13 +3,11 @@
 use twox_hash::XxHash3_64;
 
 /// The content hash of a text.
-#[must_use]
 pub fn content_hash(text: &str) -> u64 {
     XxHash3_64::oneshot(text.as_bytes())
 }
 
 /// The content hash of an event: of its timestamp, seeded with the content hash of the rest of its data.
-#[must_use]
 pub fn event_hash(stamp: &str, unstamped_hash: u64) -> u64 {
     XxHash3_64::oneshot_with_seed(unstamped_hash, stamp.as_bytes())
 }

@@ -19,13 +19,11 @@ pub struct Delivery<'a> {
 
 impl Delivery<'_> {
     /// The text to show: its message, else its kind.
-    #[must_use]
     pub fn line(&self) -> &str {
         self.message.unwrap_or(self.kind)
     }
 
     /// Whether it is the end of the run.
-    #[must_use]
     pub fn is_end(&self) -> bool {
         self.kind == "end"
     }
@@ -36,7 +34,7 @@ impl Delivery<'_> {
 pub enum DeliveryKind {
     /// An event that it had not seen, for all that is known now.
     New,
-    /// The content of an event that it had seen, under another id: an equal event, or the same one again.
+    /// The content of an event that it had seen, under another id or none: an equal event, or the same one again.
     Equal,
     /// An event that it had seen.
     Again {
@@ -56,13 +54,11 @@ pub struct Delivered {
 
 impl Delivered {
     /// Whether it is no repeat, for all that is known now.
-    #[must_use]
     pub const fn is_new(self) -> bool {
         !matches!(self.sighting, DeliveryKind::Again { .. })
     }
 
     /// Whether it is an equal event that no client had before.
-    #[must_use]
     pub const fn is_first_equal(self) -> bool {
         self.is_first && matches!(self.sighting, DeliveryKind::Equal)
     }
@@ -80,33 +76,31 @@ pub struct Settlement {
 /// An event that a client should have seen and did not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missed {
-    /// Which client.
+    /// The number of the client.
     pub client: usize,
     /// The run that the event is about.
     pub run: String,
-    /// The id it had at one who saw it.
+    /// Its id at a client that saw it.
     pub id: String,
     /// The text to show.
     pub line: String,
-    /// How many clients saw it.
+    /// The number of clients that saw it.
     pub seen_by: u32,
-    /// When it was first seen.
-    pub first_seen_ms: u64,
 }
 
 /// An event that a client got again: under its id, stamped anew; or more often than the other clients got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepeatedEvent {
-    /// Which client.
+    /// The number of the client.
     pub client: usize,
     /// The run that the event is about.
     pub run: String,
-    /// The id it had this time.
+    /// Its id this time.
     pub id: String,
     /// The text to show.
     pub line: String,
     /// Whether the client had it under this id before.
     pub same_id: bool,
-    /// How many clients did not get it so often.
+    /// The number of clients that got it less often.
     pub others: u32,
 }

@@ -1,8 +1,8 @@
 //! The log lines that streams delivered of one run: how often each came, in bounded memory.
 //!
-//! The first [`LINES_MAX`] different lines are counted one by one. Further lines go into [`CELLS`] cells by their hash. A
-//! cell has a count and a sum of hashes, which do not depend on the order. Two lists of lines with equal cells are equal;
-//! where exactly one line of a cell is missing, the difference of the sums is the hash of that line. So a run may have any
+//! The first [`LINES_MAX`] different lines are counted one by one. Further lines go into [`CELLS`] cells by their hash.
+//! A cell has a count and a sum of hashes, which do not depend on the order. Two lists of lines with equal cells are
+//! equal; where exactly one line of a cell is missing, the difference of the sums is its hash. So a run may have any
 //! number of lines.
 
 use std::{
@@ -18,9 +18,9 @@ pub(super) const LINES_MAX: usize = 1_024;
 pub(super) const CELLS: usize = 256;
 /// Text of one line that is kept for the comparison with a record that has the line cut or with a prefix.
 const TEXT_BYTES_MAX: usize = 16 * 1_024;
-/// Text of one run that is kept.
+/// The same of one run.
 const RUN_TEXT_BYTES_MAX: usize = 64 * 1_024;
-/// Text of all runs that is kept. Beyond it lines are known by their hashes only.
+/// The same of all runs. Beyond it lines are known by their hashes only.
 const ALL_TEXT_BYTES_MAX: usize = 32 * 1_024 * 1_024;
 
 static ALL_TEXT_BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -28,22 +28,25 @@ static ALL_TEXT_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// The lines that streams delivered of one run.
 #[derive(Debug, Default)]
 pub struct Lines {
-    kept: HashMap<u64, DeliveredLine>,
-    cells: Option<Box<[HashSum; CELLS]>>,
+    /// The lines that are counted one by one, by their hashes.
+    pub(super) kept: HashMap<u64, DeliveredLine>,
+    /// Further lines.
+    pub(super) cells: Option<Box<[HashSum; CELLS]>>,
     text_bytes: usize,
-    total: u64,
-    equal: u64,
-    unreadable: u64,
+    readable: u64,
+    /// The number of lines whose content and time had come before, under another id.
+    pub equal: u64,
+    /// The number of lines whose text could not be read.
+    pub unreadable: u64,
 }
 
 /// One line that was counted one by one.
 #[derive(Debug)]
 pub(super) struct DeliveredLine {
-    /// How often it was delivered.
     pub(super) count: u32,
     /// How often of these it came again with the same time under another id: an equal line, or the same one again.
     pub(super) equal: u32,
-    /// The number of the line in the order of delivery.
+    /// Its place in the order of delivery.
     pub(super) number: u64,
     /// Its text, where it was kept.
     pub(super) text: Option<Box<str>>,
@@ -71,9 +74,8 @@ pub(super) fn cell_of(hash: u64) -> usize {
 impl Lines {
     /// A line was delivered. `is_equal`: its content and time had come before, under another id.
     pub fn add(&mut self, text: &str, is_equal: bool) {
-        let hash = content_hash(text);
-        let number = self.total;
-        self.total += 1;
+        let (hash, number) = (content_hash(text), self.readable);
+        self.readable += 1;
         self.equal += u64::from(is_equal);
         if let Some(line) = self.kept.get_mut(&hash) {
             line.count += 1;
@@ -86,43 +88,9 @@ impl Lines {
         }
     }
 
-    /// A line was delivered whose text could not be read.
-    pub fn add_unreadable(&mut self) {
-        self.unreadable += 1;
-    }
-
-    /// How many lines were delivered, those that could not be read among them.
-    #[must_use]
+    /// The number of delivered lines, unreadable ones among them.
     pub const fn total(&self) -> u64 {
-        self.total + self.unreadable
-    }
-
-    /// How many of them had come before with the same time, under another id.
-    #[must_use]
-    pub const fn equal(&self) -> u64 {
-        self.equal
-    }
-
-    /// How many could not be read.
-    #[must_use]
-    pub const fn unreadable(&self) -> u64 {
-        self.unreadable
-    }
-
-    /// The first line that was delivered.
-    #[cfg(test)]
-    pub(crate) fn first(&self) -> Option<&str> {
-        self.kept.values().find(|line| line.number == 0)?.text.as_deref()
-    }
-
-    /// The lines that are counted one by one, by their hashes.
-    pub(super) fn kept(&self) -> &HashMap<u64, DeliveredLine> {
-        &self.kept
-    }
-
-    /// The lines beyond those.
-    pub(super) fn cells(&self) -> Option<&[HashSum; CELLS]> {
-        self.cells.as_deref()
+        self.readable + self.unreadable
     }
 
     fn keep_text(&mut self, text: &str) -> Option<Box<str>> {
@@ -157,10 +125,10 @@ mod tests {
             lines.add(&format!("line {number}"), false);
         }
         lines.add("line 7", true);
-        assert_eq!((LINES_MAX, 5_001, 1), (lines.kept().len(), lines.total(), lines.equal()));
-        let in_cells: u64 = lines.cells().unwrap().iter().map(|cell| cell.count).sum();
+        assert_eq!((LINES_MAX, 5_001, 1), (lines.kept.len(), lines.total(), lines.equal));
+        let in_cells: u64 = lines.cells.as_ref().unwrap().iter().map(|cell| cell.count).sum();
         assert_eq!(5_000 - LINES_MAX as u64, in_cells);
-        let seventh = &lines.kept()[&content_hash("line 7")];
+        let seventh = &lines.kept[&content_hash("line 7")];
         assert_eq!((2, 1, 7), (seventh.count, seventh.equal, seventh.number));
     }
 
@@ -171,9 +139,9 @@ mod tests {
             lines.add(&format!("{number}{}", "x".repeat(1_000)), false);
         }
         assert!(lines.text_bytes <= RUN_TEXT_BYTES_MAX);
-        let texts = lines.kept().values().filter(|line| line.text.is_some()).count();
+        let texts = lines.kept.values().filter(|line| line.text.is_some()).count();
         assert!((60..=66).contains(&texts), "{texts}");
         lines.add(&"x".repeat(TEXT_BYTES_MAX + 1), false);
-        assert!(lines.kept().values().any(|line| line.number == 200 && line.text.is_none()));
+        assert!(lines.kept.values().any(|line| line.number == 200 && line.text.is_none()));
     }
 }

@@ -1,14 +1,14 @@
 //! The deliveries of streams: whether an event was lost, repeated, or out of order.
 //!
 //! - [`Ledger`]: the clients of the workspace streams compared with each other.
-//! - [`SeenLines`], [`settle_run`]: the events of one run on the workspace streams, compared with the run's record.
-//! - [`ShownLines`]: the events on the run's own stream, compared with the run's record.
-//! - [`Lines`]: the log lines that streams delivered, with multiplicity, in bounded memory; [`compare`]: those lines against the
-//!   lines of a record; `alike`: when two different texts are the same line, because one of the two is cut or has a prefix.
+//! - [`SeenLines`]: the events of one run on the workspace streams, and [`ShownLines`]: those on the run's own stream.
+//! - [`Lines`]: the log lines that streams delivered, with multiplicity, in bounded memory; [`compare`]: those lines
+//!   against the lines of the run's record; `alike`: when two different texts are the same line, because one is cut or
+//!   has a prefix.
 //!
 //! One content hash serves all comparisons: XXH3 (64 bits). It is stable across builds and machines, which the standard
-//! library's hasher does not promise. The module has no clock, no socket and no journal: its caller passes moments in, and
-//! records the findings.
+//! library's hasher does not promise. The module has no clock, no socket and no journal: its caller passes moments in,
+//! and records the findings.
 
 mod alike;
 mod compare;
@@ -19,7 +19,6 @@ mod fuzz_tests;
 mod ledger;
 mod lines;
 mod own_stream;
-mod run_findings;
 mod seen_lines;
 mod sightings;
 
@@ -29,5 +28,4 @@ pub use delivery::{Delivered, Delivery, DeliveryKind, Missed, RepeatedEvent, Set
 pub use ledger::{GRACE_MS, Ledger};
 pub use lines::Lines;
 pub use own_stream::{Difference, ShownLines};
-pub use run_findings::{EndShown, Observation, RunFindings, settle_run};
 pub use seen_lines::SeenLines;

@@ -2,12 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Delivery, LineComparison, Lines, compare, content_hash,
-    sightings::{Sighted, Sightings},
-};
+use super::{Delivery, DeliveryKind, LineComparison, Lines, compare, content_hash, sightings::Sightings};
 
-/// Lines of one run whose order is compared. That of a longer run is not.
+/// Maximum number of lines of a run whose order is compared.
 const ORDERED_MAX: usize = 4_096;
 
 /// The events that the log stream of one run has shown.
@@ -32,19 +29,17 @@ pub struct Difference {
 impl ShownLines {
     /// The stream has shown an event of its run. Says whether it had shown it before: then whether under the same id.
     pub fn event(&mut self, got: &Delivery<'_>) -> Option<bool> {
-        let sighted = self.sightings.see(got);
-        match sighted {
-            Sighted::Again { same_id } => return Some(same_id),
-            Sighted::Replayed => return None,
-            Sighted::New | Sighted::Equal => {}
-        }
+        let is_equal = match self.sightings.see(got)? {
+            DeliveryKind::Again { same_id } => return Some(same_id),
+            sighted => sighted == DeliveryKind::Equal,
+        };
         // A run ends once.
         if got.is_end() && self.has_ended {
             return Some(false);
         }
         match (got.kind, got.message) {
-            ("log", Some(message)) => self.line(message, sighted == Sighted::Equal),
-            ("log", None) => self.lines.add_unreadable(),
+            ("log", Some(message)) => self.line(message, is_equal),
+            ("log", None) => self.lines.unreadable += 1,
             ("end", _) => self.end(),
             _ => {}
         }
@@ -64,8 +59,7 @@ impl ShownLines {
         self.has_ended = true;
     }
 
-    /// Another connection of the stream begins; `begins_again`: what was shown before is shown again, since nothing was
-    /// asked for by an id.
+    /// Another connection of the stream begins; `begins_again`: it shows all events again, since no id was sent.
     pub fn reconnected(&mut self, begins_again: bool) {
         self.sightings.reconnected(begins_again);
     }
@@ -73,18 +67,15 @@ impl ShownLines {
     /// The first log line that the stream has shown.
     #[cfg(test)]
     pub(crate) fn first(&self) -> Option<&str> {
-        self.lines.first()
+        self.lines.kept.values().find(|line| line.number == 0)?.text.as_deref()
     }
 
     /// Whether the stream was read to its end.
-    #[must_use]
     pub const fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// How many of the lines that the run has came before the first that the stream has shown. `None` where it cannot be
-    /// told: the record has none of the lines in the same form.
-    #[must_use]
+    /// The number of the run's lines before the first shown one. `None` where the record has none in the same form.
     pub fn lines_before(&self, run: &[&str]) -> Option<usize> {
         let before = run.len().saturating_sub(self.order.len());
         // Where a line comes more than once, the last of them are the ones that were shown.
@@ -96,16 +87,14 @@ impl ShownLines {
     }
 
     /// Equal lines that the stream has shown.
-    #[must_use]
     pub const fn equal(&self) -> u64 {
-        self.lines.equal()
+        self.lines.equal
     }
 
     /// How the stream differs from the lines that the run has. A run may keep fewer than it showed; one without lines
     /// says nothing, nor does a stream that was left before its end.
-    #[must_use]
     pub fn differs(&self, run: &[&str]) -> Option<Difference> {
-        if !self.has_ended || self.lines.unreadable() > 0 || run.is_empty() {
+        if !self.has_ended || self.lines.unreadable > 0 || run.is_empty() {
             return None;
         }
         let lines = compare(&self.lines, run);

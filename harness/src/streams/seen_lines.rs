@@ -5,21 +5,19 @@ use super::{Delivered, Lines};
 /// The lines and the end of one run, as the workspace streams have shown them.
 #[derive(Debug, Default)]
 pub struct SeenLines {
-    lines: Lines,
-    /// Of the clients that were shown its end: since when the first of them had been there.
-    end_shown_since_ms: Option<u64>,
+    /// The lines.
+    pub lines: Lines,
+    /// Since when a client had been there that was shown the run's end; of several the longest. `None` where none was.
+    pub end_shown_since_ms: Option<u64>,
 }
 
 impl SeenLines {
-    /// A client was shown a log line; none where the event has no message that could be read. A line counts once,
-    /// however many clients are shown it.
+    /// A client was shown a log line; none where the message is unreadable. Only its first delivery counts.
     pub fn line(&mut self, message: Option<&str>, delivered: Delivered) {
-        if !delivered.is_first {
-            return;
-        }
         match message {
+            _ if !delivered.is_first => {}
             Some(message) => self.lines.add(message, delivered.is_first_equal()),
-            None => self.lines.add_unreadable(),
+            None => self.lines.unreadable += 1,
         }
     }
 
@@ -28,17 +26,5 @@ impl SeenLines {
         let before = self.end_shown_since_ms;
         self.end_shown_since_ms = Some(before.map_or(there_since_ms, |before| before.min(there_since_ms)));
         before.is_none()
-    }
-
-    /// The lines that clients were shown.
-    #[must_use]
-    pub const fn lines(&self) -> &Lines {
-        &self.lines
-    }
-
-    /// Since when a client had been there that was shown the run's end; of several the longest. `None` where none was.
-    #[must_use]
-    pub const fn end_shown_since(&self) -> Option<u64> {
-        self.end_shown_since_ms
     }
 }

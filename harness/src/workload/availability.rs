@@ -67,7 +67,7 @@ impl Worker for Availability {
                 let one = context.clone();
                 self.probes.play(&context, Workload::Availability, async move {
                     let outcome = one.calls.client.ready().await;
-                    if outcome.is_err() && !one.recorder.stalls().within(mark.at, clock::now()).is_zero() {
+                    if outcome.is_err() && !one.recorder.stalls.within(mark.at, clock::now()).is_zero() {
                         // This process stood still when an answer was due, so that the lack of one says nothing. An answer is an
                         // answer, whenever it is read.
                         one.recorder.count(Counter::ReadyUnheard, mark);

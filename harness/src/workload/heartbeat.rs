@@ -33,7 +33,7 @@ impl Worker for Heartbeat {
                 let open_streams = u32::try_from(context.kept_streams_open()).unwrap_or(u32::MAX);
                 let runs_started = context.shared_runs.runs_started();
                 let line = heartbeat_line(due_ms / 60_000, u64::from(open_streams), runs_started);
-                let live = context.facts.live.as_deref().map_or_else(String::new, |url| format!(", live at {url}"));
+                let live = context.live_url.as_deref().map_or_else(String::new, |url| format!(", live at {url}"));
                 tracing::info!(target: HEARTBEAT_TARGET, "{line}{live}");
                 context.recorder.incident(Finding::Heartbeat { due_ms, open_streams, runs_started });
             }

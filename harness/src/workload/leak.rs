@@ -97,7 +97,7 @@ impl LeakScan {
             LeakReader { context: context.clone(), workload, client, stream, run: run.map(str::to_owned), watched };
         let is_to_start = run.is_some() && !self.watched.is_under_way.is_cancelled();
         let tolerated = if is_to_start { &TOO_EARLY[..] } else { &[] };
-        let connection = if is_to_start && !context.shared_streams.earliness().is_of_use() {
+        let connection = if is_to_start && !context.shared_streams.earliness.is_of_use() {
             None
         } else {
             match reader.open(None, tolerated).await {

@@ -188,7 +188,7 @@ impl LeakReader {
             let tolerated = if is_last { &[][..] } else { &TOO_EARLY };
             match self.open(None, tolerated).await {
                 Ok(connection) => {
-                    self.context.shared_streams.earliness().opened_only_after_start();
+                    self.context.shared_streams.earliness.opened_only_after_start();
                     return Some(connection);
                 }
                 Err(None) => return None,

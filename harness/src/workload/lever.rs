@@ -32,7 +32,7 @@ pub(super) struct Pulled {
 
 /// Pulls the lever of an event; latency is to last so long, real time.
 pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
-    match context.disturbance.levers.get(&chaos).unwrap_or(&Lever::Http) {
+    match context.levers.get(&chaos).unwrap_or(&Lever::Http) {
         Lever::Http => call(context, chaos, lasts).await,
         Lever::Command { program, arguments, timeout } => {
             let added_ms = millis(context.schedule.plan.scenario.chaos.latency_added);
@@ -43,7 +43,7 @@ pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pu
             let arguments: Vec<String> = arguments.iter().map(fill).collect();
             run(program, &arguments, *timeout).await
         }
-        Lever::Proxy { jitter } => match context.disturbance.proxy.as_deref() {
+        Lever::Proxy { jitter } => match context.proxy.as_deref() {
             Some(proxy) => disturb(proxy, context, chaos, millis(*jitter)),
             None => Pulled { accepted: Some(false), answer: "there is no fault proxy".into() },
         },
@@ -53,17 +53,15 @@ pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pu
 
 /// Ends what stands until it is ended.
 pub(super) fn release(context: &Context, chaos: Chaos) {
-    if let (Some(Lever::Proxy { .. }), Some(proxy)) =
-        (context.disturbance.levers.get(&chaos), context.disturbance.proxy.as_deref())
-    {
+    if let (Some(Lever::Proxy { .. }), Some(proxy)) = (context.levers.get(&chaos), context.proxy.as_deref()) {
         proxy.clear();
     }
 }
 
 /// Returns the amount of data that our own proxy has held back so far, if the proxy adds the latency; bytes.
 pub(super) fn bytes_held_back(context: &Context) -> Option<u64> {
-    let is_proxy = matches!(context.disturbance.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
-    context.disturbance.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed.get())
+    let is_proxy = matches!(context.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
+    context.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed.get())
 }
 
 async fn call(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {

@@ -219,7 +219,7 @@ async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: StartP
             let json = answer.json();
             let time = json.as_ref().and_then(|json| spec.find("time", json)).and_then(time_of);
             if let Some(time) = time {
-                let clock = context.shared_gateway.clock();
+                let clock = &context.gateway_clock;
                 let ClockReading { offset_us, unsure_us, step_us, is_sound } = clock.read(time, sent, received);
                 let before_us = state.lock().clock_offset_us.replace(offset_us);
                 if let Some(jump) = before_us.and_then(|before_us| jump(before_us, offset_us, unsure_us)) {

@@ -63,7 +63,7 @@ impl ProcessWatch {
             None => not_there(context, own, mark),
         }
         self.sockets.begin(of_proxy(context));
-        let gateway = self.gateway.get_or_insert_with(|| GatewayProcess::new(&context.facts.access));
+        let gateway = self.gateway.get_or_insert_with(|| GatewayProcess::new(&context.access));
         let sight = gateway.look(&mut self.processes);
         self.by_metrics = matches!(sight, ProcessLookup::Unseen | ProcessLookup::Gone(_));
         match sight {
@@ -164,7 +164,7 @@ fn sample(
 
 /// The fault proxy has two sockets for each connection, which are no concern of the gateway's.
 fn of_proxy(context: &Context) -> usize {
-    let open = context.disturbance.proxy.as_ref().map_or(0, |proxy| proxy.counters().open());
+    let open = context.proxy.as_ref().map_or(0, |proxy| proxy.counters().open());
     usize::try_from(open).unwrap_or(usize::MAX).saturating_mul(2)
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn create_unless_refused(
     // Watched before it is created: a stream may be faster than the answer.
     let own = context.calls.client.workspace();
     context.shared_runs.created(&run.id, client.workspace(), own);
-    let watch = context.deliveries.watch(&run.id);
+    let watch = context.deliveries.watched.watch(&run.id);
     let usual = context.calls.of(workload, CallName::CreateRun, &run.id);
     let expected: Vec<u16> = usual.expected.iter().chain(refused).copied().collect();
     let call = Call { since: Some(since), expected: &expected, ..usual };
@@ -100,7 +100,7 @@ pub(super) async fn create_unless_refused(
         }
     };
     if !answer.is(usual.expected) {
-        context.deliveries.forget(&run.id);
+        context.deliveries.watched.forget(&run.id);
         return Ok(Created::Refused(answer));
     }
     let dialect = client.dialect();
@@ -119,7 +119,7 @@ pub(super) async fn create_unless_refused(
     } else {
         context.deliveries.give_up(&run.id);
         context.shared_runs.created(&id, client.workspace(), own);
-        context.deliveries.watch(&id)
+        context.deliveries.watched.watch(&id)
     };
     Ok(Created::Run(Run { id, watch, since, waited }, answer))
 }

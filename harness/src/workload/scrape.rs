@@ -96,7 +96,8 @@ impl Intake {
         if is_after {
             self.tell_apart(context, &exposition, asked, &mut missing);
         } else if self.instances.are_several() {
-            return context.shared_gateway.set_exposition(exposition);
+            *context.exposition.lock() = Some(exposition);
+            return;
         } else {
             missing.extend(self.missing.get(STARTED));
         }
@@ -120,7 +121,7 @@ impl Intake {
             context.recorder.incident_since(Finding::MetricMissing { name: (*name).to_owned() }, mark);
         }
         self.missing = missing;
-        context.shared_gateway.set_exposition(exposition);
+        *context.exposition.lock() = Some(exposition);
     }
 
     /// Of ours, what the gateway's counts are held against. A sum over several processes has values of earlier scrapes in it.
@@ -149,7 +150,7 @@ impl Intake {
         let mark = asked.mark;
         // What it has counted since it began is of the soak where it began within it.
         let started_s = exposition.value(STARTED).map(|started_s| self.starts.known(started_s));
-        let offset_us = context.shared_gateway.clock().offset_us().unwrap_or(0);
+        let offset_us = context.gateway_clock.offset_us().unwrap_or(0);
         let is_of_soak = started_s.is_some_and(|started_s| began_within(context, started_s, offset_us));
         let part = |name: &&'static str| Some((*name, exposition.value(name)?));
         let gauges: BTreeMap<&'static str, f64> = PARTS.iter().filter_map(part).collect();

@@ -74,7 +74,7 @@ impl Soak {
         let (run, _) = run::create(context, Workload::Runs, &context.calls.client, &new, due).await.unwrap();
         let play = async {
             if is_early {
-                first.before_start(context.shared_streams.earliness()).await;
+                first.before_start(&context.shared_streams.earliness).await;
             }
             run::start(context, Workload::Runs, &context.calls.client, &run).await.unwrap();
             first.run_is_under_way();

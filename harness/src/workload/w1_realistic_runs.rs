@@ -225,7 +225,7 @@ async fn start_and_wait(
         && context.calls.client.has(CallName::StartRun)
     {
         // What is not replayed is heard only by a stream that is open by then. That wait is ours: no user waits for it.
-        due.at += first.before_start(context.shared_streams.earliness()).await;
+        due.at += first.before_start(&context.shared_streams.earliness).await;
     }
     let deadline = due.at + context.schedule.plan.scenario.runs.timeout;
     if let Err(why) = run::start(context, Workload::Runs, &context.calls.client, run).await {

@@ -114,7 +114,7 @@ impl Worker for RegistryPulse {
 }
 
 async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registry: &Registry) {
-    let slug = format!("s2-soak-{}", context.facts.nonce);
+    let slug = format!("s2-soak-{}", context.nonce);
     let second = context.calls.client.for_workspace(&format!("{}-second", context.calls.client.workspace()));
     let tampered = if planned.tampered { tamper(context, registry, &slug, number).await } else { None };
     let published_now = publish(context, registry, &slug, number).await;

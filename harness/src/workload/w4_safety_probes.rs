@@ -74,7 +74,7 @@ impl Worker for SafetyProbes {
 
 async fn probe(context: &Context, number: usize, is_layer_up: bool) {
     for (name, wording) in INJECTIONS {
-        inject(context, name, prompt(wording, &context.facts.nonce, number), is_layer_up).await;
+        inject(context, name, prompt(wording, &context.nonce, number), is_layer_up).await;
     }
     // Side by side: a gateway whose runs never end holds up a probe for one timeout, not for three.
     let [first, second, third] = &personal_data(number);

@@ -159,7 +159,7 @@ async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     let (run, created) = run::create(context, Workload::Privacy, client, &new, since).await.ok()?;
     let (ending, _) = places.play(context, Workload::Privacy, client, (&run, &created)).await;
     // Its workspace is not the one whose streams are compared.
-    let _watch = context.deliveries.forget(&run.id);
+    let _watch = context.deliveries.watched.forget(&run.id);
     if context.schedule.stop.is_requested() {
         return None;
     }

@@ -204,7 +204,7 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
     if let Some(over_ms) = resumed.over_ms {
         return EventStage::Over(over_ms);
     }
-    if matches!(context.disturbance.levers.get(&chaos), Some(Lever::Proxy { .. })) {
+    if matches!(context.levers.get(&chaos), Some(Lever::Proxy { .. })) {
         // What the proxy of the session before did ended with it.
         return EventStage::Due;
     }

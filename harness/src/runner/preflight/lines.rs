@@ -16,10 +16,10 @@ pub(super) fn habits(events: &[LogEvent], record: &[&str]) -> Vec<String> {
         let is_new = contents.insert((&event.stamp, &event.unstamped));
         match &event.message {
             Some(message) => lines.add(message, !is_new),
-            None => lines.add_unreadable(),
+            None => lines.unreadable += 1,
         }
     }
-    if record.is_empty() || lines.total() == 0 || lines.unreadable() > 0 {
+    if record.is_empty() || lines.total() == 0 || lines.unreadable > 0 {
         return Vec::new();
     }
     notes(&compare(&lines, record), &lines, record.len())

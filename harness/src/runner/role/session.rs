@@ -90,7 +90,7 @@ async fn attended(
     folder: &AttachFolder,
     (workers, stream_runtime): (Workers, Handle),
 ) -> Result<(), RoleError> {
-    let stop = Stop::new();
+    let stop = Stop::default();
     let mut watches = JoinSet::new();
     let signals = Signals::listen().map_err(RoleError::Signals)?;
     watches.spawn(watch::over_session(folder.clone(), stop.clone(), signals));

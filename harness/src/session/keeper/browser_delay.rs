@@ -1,4 +1,4 @@
-//! How much later than the others the stream that asks as a browser does shows events.
+//! The delay with which the stream that asks as a browser does shows events, compared with the others.
 
 use tokio::time::Instant;
 
@@ -11,28 +11,27 @@ use crate::{
     streams::{content_hash, event_hash},
 };
 
-/// The connection of the stream, for as long as it lives: also where its keeper is dropped in the middle.
+/// The connection of the stream while it lives: also where its keeper is dropped midway.
 #[derive(Debug)]
 pub(super) struct OpenAsABrowser(Context);
 
 impl OpenAsABrowser {
     pub(super) fn begin(context: &Context) -> Self {
-        context.shared_streams.as_a_browser().opened(clock::now());
+        context.shared_streams.as_a_browser.opened(clock::now());
         Self(context.clone())
     }
 }
 
 impl Drop for OpenAsABrowser {
     fn drop(&mut self) {
-        let Self(context) = self;
         let closed = clock::now();
-        for first in context.shared_streams.as_a_browser().closed() {
-            held_back(context, first, closed);
+        for first in self.0.shared_streams.as_a_browser.closed() {
+            held_back(&self.0, first, closed);
         }
     }
 }
 
-/// A workspace log stream shows an event, be it the one that asks as a browser does or another.
+/// A workspace log stream shows an event: the one that asks as a browser does, or another.
 pub(super) fn compare_with_browser(
     context: &Context,
     is_browser: bool,
@@ -41,7 +40,7 @@ pub(super) fn compare_with_browser(
     arrived: Instant,
 ) {
     let content = || event_hash(&log.stamp, content_hash(&log.unstamped));
-    let browser = context.shared_streams.as_a_browser();
+    let browser = &context.shared_streams.as_a_browser;
     if is_browser {
         if let Some(first) = browser.shows(content()) {
             held_back(context, first, arrived);

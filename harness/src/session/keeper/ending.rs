@@ -1,8 +1,8 @@
 //! Conclusions about the gateway from the end of a connection.
 //!
-//! Healthy gateways end streams: they limit how long a connection may live, something between closes connections on which
-//! nothing comes, a process is replaced. An end is held against a gateway only where it cannot be one of these. Whatever
-//! the reason, what is lost on the way is the ledger's business.
+//! Healthy gateways end streams: they limit the age of connections, something between closes idle connections, a
+//! process is replaced. An end counts against a gateway only where it cannot be one of these. The ledger finds lost
+//! events in any case.
 
 use std::time::Duration;
 
@@ -15,26 +15,24 @@ use crate::{
     session::StartPoint,
 };
 
-/// A gateway may close a stream in good order for reasons of its own, as when its process is replaced: once in this time.
-/// It is real time, as all durations of connections are.
+/// A gateway may close a stream in good order without a known reason, as at a deployment: once in this real time.
 const CLOSING_EVERY: Duration = Duration::from_secs(30 * 60);
-/// A stream on which nothing came for this long may be closed in good order: something on the way has an idle timeout. The
-/// shortest that are in common use are 30 s.
+/// A stream that was idle for this time may be closed in good order, by a timeout on the way, commonly 30 s or more.
 const IDLE_CLOSING_MIN: Duration = Duration::from_secs(25);
-/// A limit on the age of connections is kept to within so many percent: gateways spread closings, so that not all their
-/// clients come back at once. gRPC spreads by 10 %, Envoy by what it is told.
+/// The least age at which a limit on the age of connections may close one, percent of the limit: gateways spread
+/// closings, so that not all clients come back at once. gRPC spreads by 10 %, Envoy by a setting.
 const AGE_PERCENT_MIN: u32 = 80;
 
-/// How a connection that we did not close ended.
+/// How a connection that S2 was not ordered to close ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
     /// Without a reason that a healthy gateway has.
     Dropped,
-    /// In good order, for no reason that is known, and for the first time in a long while.
+    /// In good order, for no known reason, and for the first time in a long while.
     Seldom,
-    /// In good order, at the age that the gateway lets a connection have.
+    /// In good order, at the maximum age of the gateway's connections.
     OfAge,
-    /// In good order, when nothing had come for a while.
+    /// In good order, after it was idle for a while.
     Idle,
     /// By S2, because nothing came for as long as it waits.
     Ours,
@@ -46,7 +44,7 @@ impl Closing {
         matches!(self, Self::Dropped | Self::Seldom)
     }
 
-    /// `last`: how long ago the stream was closed in good order for no reason that is known.
+    /// `last`: time since the stream was closed in good order for no known reason.
     fn of(ended: &Ended, age: Duration, limits: &Limits, is_of_run: bool, last: Option<Duration>) -> Self {
         if ended.is_ours {
             Self::Ours
@@ -71,57 +69,49 @@ impl Keeper<'_> {
         Closing::of(ended, age, &self.context.calls.client.dialect().limits, self.kept.run.is_some(), last)
     }
 
-    /// Takes down how a stream ended without our asking. Without a closing it ended because its run is over.
+    /// Records how a stream ended unasked. Without a closing it ended because its run is over.
     pub(super) fn take_down_ending(
         &mut self,
         (ended, age, closing): (&Ended, Duration, Option<Closing>),
         mark: StartPoint,
     ) {
-        tracing::debug!("stream {} ended after {} ms: {} ({closing:?})", self.kept.name, age.as_millis(), ended.answer);
-        let Some(closing) = closing else { return self.context.recorder.count(Counter::StreamsClosed, mark) };
-        if ended.in_good_order && closing != Closing::Idle {
-            self.context.recorder.time_of(Timing::StreamAge, age, mark, &self.kept.name);
+        let (recorder, stream) = (&self.context.recorder, &self.kept.name);
+        tracing::debug!("stream {stream} ended after {} ms: {} ({closing:?})", age.as_millis(), ended.answer);
+        if ended.in_good_order && closing.is_some_and(|closing| closing != Closing::Idle) {
+            recorder.time_of(Timing::StreamAge, age, mark, stream);
         }
-        match closing {
-            Closing::Ours => self.context.recorder.count(Counter::StreamsSilent, mark),
-            Closing::OfAge | Closing::Idle => self.context.recorder.count(Counter::StreamsClosed, mark),
-            Closing::Seldom => {
-                if mark.phase == Phase::Steady {
-                    self.life.closed = Some(mark.at);
-                }
-                self.context.recorder.count(Counter::StreamsClosed, mark);
-            }
-            Closing::Dropped => {
-                self.context.recorder.count(Counter::StreamsDropped, mark);
-                let answer = format!("{}, {}", ended.answer, described(age, ended.silent_for));
-                self.context
-                    .recorder
-                    .incident_since(Finding::StreamDropped { stream: self.kept.name.clone(), answer }, mark);
-            }
+        if closing == Some(Closing::Seldom) && mark.phase == Phase::Steady {
+            self.life.closed = Some(mark.at);
+        }
+        let counter = match closing {
+            Some(Closing::Ours) => Counter::StreamsSilent,
+            Some(Closing::Dropped) => Counter::StreamsDropped,
+            Some(Closing::OfAge | Closing::Idle | Closing::Seldom) | None => Counter::StreamsClosed,
+        };
+        recorder.count(counter, mark);
+        if closing == Some(Closing::Dropped) {
+            let answer = format!("{}, {}", ended.answer, described(age, ended.silent_for));
+            recorder.incident_since(Finding::StreamDropped { stream: stream.clone(), answer }, mark);
         }
     }
 
-    /// Whether it is the stream of a run that is over, as the gateway says when it is asked. Then the stream had to end.
+    /// Asks the gateway whether it is the stream of a run that is over. Then the stream had to end.
     pub(super) async fn is_run_over(&self) -> bool {
+        let client = &self.context.calls.client;
         let Some(run) = &self.kept.run else { return false };
-        match Box::pin(self.context.calls.client.run(run)).await {
-            Ok(answer) if answer.status == 404 || answer.status == 410 => true,
-            Ok(answer) => answer.json().is_some_and(|json| {
-                let dialect = self.context.calls.client.dialect();
-                matches!(dialect.standing(&dialect.run_view(&json)), RunStanding::Succeeded | RunStanding::Failed(_))
-            }),
-            Err(_) => false,
-        }
+        let Ok(answer) = Box::pin(client.run(run)).await else { return false };
+        let standing = answer.json().map(|json| client.dialect().standing(&client.dialect().run_view(&json)));
+        matches!(answer.status, 404 | 410) || matches!(standing, Some(RunStanding::Succeeded | RunStanding::Failed(_)))
     }
 }
 
-/// How old a connection was, and for how long nothing had come on it.
+/// Describes the age of a connection, and the time for which it was idle.
 fn described(age: Duration, silent_for: Duration) -> String {
-    let seconds = |duration: Duration| format!("{:.1} s", duration.as_secs_f64());
+    let age = format!("{:.1} s after it opened", age.as_secs_f64());
     if silent_for < Duration::from_secs(1) {
-        return format!("{} after it opened", seconds(age));
+        return age;
     }
-    format!("{} after it opened and {} after its last byte", seconds(age), seconds(silent_for))
+    format!("{age} and {:.1} s after its last byte", silent_for.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -20,27 +20,21 @@ impl Keeper<'_> {
         log: &LogEvent,
         opened_at: jiff::Timestamp,
     ) -> Entered {
-        let mark = self.context.recorder.mark_at(event.arrived);
-        // Ids are a few dozen characters; of a longer one the start tells it apart well enough.
+        let (recorder, mark) = (&self.context.recorder, self.context.recorder.mark_at(event.arrived));
+        // Ids are a few dozen characters; the start of a longer one is distinct enough.
         let id = &clip(event.content.id.as_deref().unwrap_or_default());
         let got = log.delivery(id);
         let entered = self.context.deliveries.enter(client, &got, event.arrived);
         let delivered = entered.delivered;
         compare_with_browser(self.context, self.kept.as_a_browser, delivered.is_first, log, event.arrived);
         if let DeliveryKind::Again { same_id } = delivered.sighting {
-            self.context.recorder.count(Counter::EventsDuplicated, mark);
-            self.context.recorder.incident(Finding::EventDuplicated {
-                stream: self.kept.name.clone(),
-                run: clip(&log.run_id),
-                id: clip(id),
-                same_id,
-                line: clip(got.line()),
-                why: String::new(),
-            });
+            recorder.count(Counter::EventsDuplicated, mark);
+            let (stream, run, id, line) = (self.kept.name.clone(), clip(&log.run_id), clip(id), clip(got.line()));
+            recorder.incident(Finding::EventDuplicated { stream, run, id, same_id, line, why: String::new() });
         }
         let first_shown = if got.is_end() { Timing::EndFirstShown } else { Timing::LineFirstShown };
         let first_shown = delivered.is_first.then_some(first_shown);
-        self.context.recorder.delivered(mark, self.on_its_way(event, log, opened_at), first_shown, &log.run_id);
+        recorder.delivered(mark, self.on_its_way(event, log, opened_at), first_shown, &log.run_id);
         entered
     }
 
@@ -51,10 +45,10 @@ impl Keeper<'_> {
         log: &LogEvent,
         opened_at: jiff::Timestamp,
     ) -> Option<Duration> {
-        let written_at = log.timestamp.filter(is_told_finely)?;
-        // Without the gateway's clock, told finely, nothing can be said of how long an event was on its way.
-        let written_us = written_at.as_microsecond() - self.context.shared_gateway.clock().fine_offset_us()?;
-        // What was written before the stream opened was replayed, and says nothing about how long writing takes.
+        let written_at = log.timestamp.filter(is_fine)?;
+        // The way of an event can be timed only by a gateway's clock of a fine resolution.
+        let written_us = written_at.as_microsecond() - self.context.gateway_clock.fine_offset_us()?;
+        // An event from before the opening was replayed, and says nothing about the time that delivery takes.
         if written_us < opened_at.as_microsecond() {
             return None;
         }
@@ -66,9 +60,8 @@ impl Keeper<'_> {
     }
 }
 
-/// Whether a time says more than the second. One that does not says nothing of milliseconds; and of those that do, one that
-/// happens to be whole is not missed.
-fn is_told_finely(at: &jiff::Timestamp) -> bool {
+/// Whether a time has fractions of a second. Other times say nothing about milliseconds, and few are whole by chance.
+fn is_fine(at: &jiff::Timestamp) -> bool {
     at.subsec_nanosecond() != 0
 }
 
@@ -78,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_time_that_is_told_to_the_second_times_nothing() {
-        let is_fine = |time: &str| is_told_finely(&time.parse().unwrap());
+        let is_fine = |time: &str| is_fine(&time.parse().unwrap());
         assert!(!is_fine("2026-11-23T10:00:07Z") && !is_fine("2026-11-23T10:00:07.000Z"));
         assert!(is_fine("2026-11-23T10:00:07.001Z") && is_fine("1969-12-31T23:59:59.999999Z"));
     }

@@ -1,10 +1,9 @@
-//! The first opening of a run's own stream, which the start of the run waits for: what a gateway does not replay is heard
-//! only by a stream that is open by then.
+//! The first opening of a run's own stream. The start of the run waits for it: a gateway may replay no events.
 
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -14,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 
-/// The start of a run waits no longer than this for the head of its stream's answer.
+/// Maximum time that the start of a run waits for the head of its stream's answer.
 const HEAD_LIMIT: Duration = Duration::from_secs(2);
-/// After so many heads in a row that did not come before the start, none is waited for any more.
+/// After this number of heads in a row that did not come before the start, no start waits any more.
 const LATE_HEADS_MAX: u32 = 3;
 
 /// One first opening.
@@ -24,7 +23,7 @@ const LATE_HEADS_MAX: u32 = 3;
 pub struct FirstOpening {
     /// The head has come, or the stream was refused.
     decided: CancellationToken,
-    /// The run is being started, or was.
+    /// The run is being started, or has been.
     started: CancellationToken,
     /// The gateway has answered that it is.
     is_under_way: CancellationToken,
@@ -39,36 +38,29 @@ pub struct FirstOpening {
 pub struct Earliness {
     late_heads: AtomicU32,
     /// A stream was refused before the start of its run, and opened after it.
-    refused_before_start: AtomicU32,
+    is_refused_before_start: AtomicBool,
 }
 
 impl Earliness {
     /// Whether there is any use in opening a stream before its run is started.
-    #[must_use]
     pub fn is_of_use(&self) -> bool {
-        self.refused_before_start.load(Ordering::Relaxed) == 0
-    }
-
-    fn is_head_worth_waiting_for(&self) -> bool {
-        self.is_of_use() && self.late_heads.load(Ordering::Relaxed) < LATE_HEADS_MAX
+        !self.is_refused_before_start.load(Ordering::Relaxed)
     }
 
     /// A stream that was refused before the start of its run opened after it.
     pub fn opened_only_after_start(&self) {
-        self.refused_before_start.fetch_add(1, Ordering::Relaxed);
+        self.is_refused_before_start.store(true, Ordering::Relaxed);
     }
 }
 
 impl FirstOpening {
-    /// Waits for the head of the stream's answer before the run is started; how long that took.
+    /// Waits for the head of the stream's answer before the run is started. Gives the time that this took.
     pub async fn before_start(&self, earliness: &Earliness) -> Duration {
         let began = clock::now();
-        if earliness.is_head_worth_waiting_for() {
-            let is_decided = tokio::time::timeout(HEAD_LIMIT, self.decided.cancelled()).await.is_ok();
-            if is_decided {
-                earliness.late_heads.store(0, Ordering::Relaxed);
-            } else {
-                earliness.late_heads.fetch_add(1, Ordering::Relaxed);
+        if earliness.is_of_use() && earliness.late_heads.load(Ordering::Relaxed) < LATE_HEADS_MAX {
+            match tokio::time::timeout(HEAD_LIMIT, self.decided.cancelled()).await {
+                Ok(()) => earliness.late_heads.store(0, Ordering::Relaxed),
+                Err(_) => _ = earliness.late_heads.fetch_add(1, Ordering::Relaxed),
             }
         }
         self.started.cancel();
@@ -82,31 +74,27 @@ impl FirstOpening {
     }
 
     /// When the stream was open, and whether that was before the start of its run; none where it never was.
-    #[must_use]
     pub fn opened(&self) -> Option<(Instant, bool)> {
         self.opened.get().copied()
     }
 
-    /// How often the stream has opened, the first time included.
-    #[must_use]
+    /// The number of openings of the stream, the first one included.
     pub fn openings(&self) -> u32 {
         self.openings.load(Ordering::Relaxed)
     }
 
     pub(super) fn has_opened(&self) {
         self.openings.fetch_add(1, Ordering::Relaxed);
-        let is_early = !self.started.is_cancelled();
-        let _ = self.opened.set((clock::now(), is_early));
+        let _ = self.opened.set((clock::now(), !self.started.is_cancelled()));
         self.decided.cancel();
     }
 
-    /// The stream was to be opened again, and is not there any more. What came since it was lost nobody can show, so this counts
-    /// like an opening that showed nothing.
+    /// The stream does not exist any more when it is opened again. This counts like an opening without events.
     pub(super) fn is_gone(&self) {
         self.openings.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The stream was refused. Whether that was before the start of its run, which may be why.
+    /// The stream was refused. Says whether that was before the start of its run, which may be the reason.
     pub(super) fn was_refused(&self) -> bool {
         self.decided.cancel();
         !self.started.is_cancelled() && self.opened.get().is_none()

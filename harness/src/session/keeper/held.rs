@@ -1,7 +1,6 @@
-//! Guards that count a stream as open, or as closed by S2 itself, for as long as they live. They also work if the keeper is
-//! dropped midway.
+//! Guards that count a stream as open, or as closed by S2, while they live: also if the keeper is dropped midway.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use crate::session::{Context, SharedStreams};
 
@@ -10,13 +9,12 @@ use crate::session::{Context, SharedStreams};
 pub struct OpenStreamGuard {
     context: Context,
     client: Option<usize>,
-    /// Whether it ended without our asking.
+    /// Whether it ended unasked.
     pub(super) unasked: bool,
 }
 
 impl OpenStreamGuard {
     /// Counts a stream as open; `client` is its number in the ledger, if it is one of the workspace log streams.
-    #[must_use]
     pub fn begin(context: &Context, client: Option<usize>) -> Self {
         context.shared_streams.stream_opened(client.is_some());
         Self { context: context.clone(), client, unasked: false }
@@ -32,20 +30,20 @@ impl Drop for OpenStreamGuard {
     }
 }
 
-/// A workspace log stream that we closed and that waits for its turn, for as long as this lives.
+/// A workspace log stream that S2 closed, and that waits for its turn while this lives.
 #[derive(Debug)]
 pub(super) struct PendingReconnect(Arc<SharedStreams>);
 
 impl PendingReconnect {
     pub(super) fn begin(shared_streams: &Arc<SharedStreams>) -> Self {
-        shared_streams.stream_rests();
+        shared_streams.log_streams_resting.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(shared_streams))
     }
 }
 
 impl Drop for PendingReconnect {
     fn drop(&mut self) {
-        self.0.stream_has_rested();
+        self.0.log_streams_resting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

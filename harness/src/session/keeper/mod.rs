@@ -1,4 +1,4 @@
-//! Keeps one stream open: reads it, and comes back when it is lost, every attempt counted.
+//! Keeps one stream open: reads it, and opens it again when it is lost, every attempt counted.
 
 mod browser_delay;
 mod ending;
@@ -26,20 +26,20 @@ use crate::{
 pub use first_opening::{Earliness, FirstOpening};
 pub use held::OpenStreamGuard;
 
-/// Which stream is kept, for whom.
+/// A stream to keep.
 #[derive(Debug, Clone)]
 pub struct StreamSpec {
-    /// Which stream it is: `7`, `guard`, `of run 3f2a…`.
+    /// Its name: `7`, `guard`, `of run 3f2a…`.
     pub name: String,
     /// Its path.
     pub path: String,
-    /// Which of the dialect's streams it is.
+    /// Its name in the dialect.
     pub call: CallName,
-    /// Whose it is. Openings count in the error rates if its requests do.
+    /// The workload that it belongs to. Openings count in the error rates if its requests do.
     pub workload: Workload,
     /// Its number in the ledger, if it is one of the workspace log streams.
     pub client: Option<usize>,
-    /// Whether it is asked for as a browser asks: whoever may compress it does.
+    /// Whether it accepts content codings, as a browser does.
     pub as_a_browser: bool,
     /// The run whose stream it is; none where it is the workspace's.
     pub run: Option<String>,
@@ -48,51 +48,48 @@ pub struct StreamSpec {
 /// A command to a keeper.
 #[derive(Debug)]
 pub enum StreamCommand {
-    /// Close the stream, and come back as if it had been lost. Answered when it is back; dropped where it was away.
+    /// Close the stream, and open it again as if it had been lost. Answered when it is back; dropped where it was away.
     Churn(tokio::sync::oneshot::Sender<()>),
 }
 
-/// How the keeping of a stream came to its end.
+/// The reason why a stream is no longer kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeptUntil {
     /// The caller had seen enough, or the streams were to close.
     Enough,
-    /// The gateway ended the run's own stream, and the run is over: there is no more to come.
+    /// The gateway ended the run's own stream, and the run is over: no more events will come.
     ReadToItsEnd,
 }
 
-/// Why reading came to an end.
 enum ReadEnd {
     Dropped(Ended),
     Churned(tokio::sync::oneshot::Sender<()>),
     Finished,
 }
 
-/// A kept stream's life so far.
 #[derive(Debug, Default)]
 struct StreamLife {
     last_id: LastId,
     has_seen_events: bool,
-    /// Connections so far.
     connections: u32,
     /// The stream's `retry:`.
     retry: Option<Duration>,
     /// Wait that the last refusal asked for.
     retry_after: Option<Duration>,
-    /// When it was lost, and how often it has tried to come back since.
+    /// When it was lost, and the number of attempts to open it since.
     lost: Option<(StartPoint, u32)>,
     back: Option<tokio::sync::oneshot::Sender<()>>,
-    /// It was closed for a reason that says nothing against the gateway, and has not tried to come back yet.
+    /// It was closed for a reason that says nothing against the gateway, and has not been opened again yet.
     rest: Option<PendingReconnect>,
-    /// When the gateway last closed it in good order for no reason that is known, out of chaos windows.
+    /// When the gateway last closed it in good order for no known reason, out of chaos windows.
     closed: Option<tokio::time::Instant>,
     /// The gateway has ended a run's own stream, and the run was over by then.
     is_over: bool,
-    /// How often the stream was tried since its run was started, where it was refused before.
+    /// The number of attempts since its run was started, where it was refused before.
     tries_after_start: u32,
 }
 
-/// Refuses what is ordered while a stream is away: there is nothing to close. Never comes back.
+/// Refuses orders while a stream is away: there is nothing to close. Never returns.
 async fn refuse(orders: &mut mpsc::Receiver<StreamCommand>) {
     while let Some(StreamCommand::Churn(back)) = orders.recv().await {
         drop(back);
@@ -100,8 +97,8 @@ async fn refuse(orders: &mut mpsc::Receiver<StreamCommand>) {
     std::future::pending::<()>().await;
 }
 
-/// Keeps a stream until the streams are to close, or `on_event` says that it has seen enough (`false`), or it is the
-/// stream of a run that is over and the gateway has ended it. `first` is notified of the first opening.
+/// Keeps a stream until the streams are to close, or `on_event` has seen enough (`false`), or it is the stream of a run
+/// that is over and the gateway has ended it. `first` is notified of the first opening.
 pub async fn keep(
     context: &Context,
     kept: &StreamSpec,
@@ -109,15 +106,14 @@ pub async fn keep(
     first: Option<&FirstOpening>,
     on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
 ) -> KeptUntil {
-    let last_id = match kept.run {
-        Some(_) => LastId::default(),
-        None => context.shared_streams.last_id_of(&kept.name, context.schedule.resumed.last_id(&kept.name)),
-    };
-    let life = StreamLife { last_id, ..StreamLife::default() };
+    let mut life = StreamLife::default();
+    if kept.run.is_none() {
+        let resumed = context.schedule.resumed.last_ids.get(&kept.name).map(String::as_str);
+        life.last_id = context.shared_streams.last_id_of(&kept.name, resumed);
+    }
     Keeper { context, kept, first, life }.keep(orders, on_event).await
 }
 
-/// Keeps one stream.
 struct Keeper<'a> {
     context: &'a Context,
     kept: &'a StreamSpec,
@@ -131,7 +127,7 @@ impl Keeper<'_> {
         orders: &mut mpsc::Receiver<StreamCommand>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> KeptUntil {
-        let context = self.context;
+        let (context, kept) = (self.context, self.kept);
         while !context.schedule.closing.is_cancelled() {
             let opened = tokio::select! {
                 biased;
@@ -140,16 +136,15 @@ impl Keeper<'_> {
                 // Boxed: the memory for opening a stream is freed while the stream is open.
                 opened = Box::pin(self.open()) => opened,
             };
-            let Some(mut connection) = opened else {
-                if self.life.is_over {
-                    return KeptUntil::ReadToItsEnd;
-                }
-                continue;
+            let mut connection = match opened {
+                Some(connection) => connection,
+                None if self.life.is_over => return KeptUntil::ReadToItsEnd,
+                None => continue,
             };
             self.life.connections += 1;
             let opened_at = clock::now();
-            let mut held = OpenStreamGuard::begin(self.context, self.kept.client);
-            let browser = self.kept.as_a_browser.then(|| OpenAsABrowser::begin(self.context));
+            let mut held = OpenStreamGuard::begin(context, kept.client);
+            let browser = kept.as_a_browser.then(|| OpenAsABrowser::begin(context));
             let over = self.read(&mut connection, orders, on_event).await;
             let retry = connection.retry().map(|retry| retry.clamp(opening::RETRY_MIN, opening::RECONNECT_DELAY_MAX));
             self.life.retry = retry.or(self.life.retry);
@@ -162,15 +157,15 @@ impl Keeper<'_> {
             held.unasked = closing.is_some_and(ending::Closing::is_unasked);
             // Before it counts as closed: in between it would look like one that the gateway has lost.
             let rests = matches!(over, ReadEnd::Churned(_)) || closing.is_some_and(|closing| !closing.is_unasked());
-            self.life.rest =
-                (self.kept.client.is_some() && rests).then(|| PendingReconnect::begin(&self.context.shared_streams));
+            let rests = rests && kept.client.is_some();
+            self.life.rest = rests.then(|| PendingReconnect::begin(&context.shared_streams));
             drop(held);
-            let mark = self.context.recorder.mark();
+            let mark = context.recorder.mark();
             match over {
                 ReadEnd::Finished => break,
                 ReadEnd::Churned(back) => self.life.back = Some(back),
                 ReadEnd::Dropped(ended) => {
-                    // What came between the last event and the end of the run is asked for once more.
+                    // Events between the last one and the end of the run are asked for once more.
                     let was_over = self.life.is_over;
                     self.life.is_over = ended.in_good_order && self.is_run_over().await;
                     if was_over && self.life.is_over {
@@ -189,18 +184,13 @@ impl Keeper<'_> {
         self.context.calls.client.dialect().route(self.kept.call)
     }
 
-    /// A stream that shows what it should not.
+    /// Records a stream that shows something wrong.
     fn stream_failed(&self, subject: &str, answer: String) {
-        if self.kept.workload.counts_in_error_rate() {
-            self.context.calls.request_failed(
-                self.kept.workload,
-                self.route(),
-                subject,
-                &answer,
-                self.context.recorder.mark(),
-            );
+        let (workload, recorder) = (self.kept.workload, &self.context.recorder);
+        if workload.counts_in_error_rate() {
+            self.context.calls.request_failed(workload, self.route(), subject, &answer, recorder.mark());
         } else {
-            self.context.recorder.incident(Finding::SourceFailed { source: self.route().to_owned(), answer });
+            recorder.incident(Finding::SourceFailed { source: self.route().to_owned(), answer });
         }
     }
 }

@@ -6,18 +6,16 @@ use rand::RngExt;
 
 use super::Keeper;
 use crate::{
-    clock,
     gateway::{Connection, NOT_THERE, Refusal, TOO_EARLY},
     journal::{Counter, Finding, Timing},
     session::StartPoint,
 };
 
-/// No attempt waits longer for its turn.
+/// Maximum delay of an attempt.
 pub(super) const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
-/// The least that a gateway's `retry:` is taken for.
+/// Minimum of a gateway's `retry:`.
 pub(super) const RETRY_MIN: Duration = Duration::from_secs(1);
-/// A stream that was refused before the start of its run is tried so often after it before that is an error, with this
-/// delay at first and twice as long each time.
+/// Further attempts after the start of a run if its stream was refused before; each doubles the delay.
 const TRIES_AFTER_START: u32 = 4;
 const TRY_AFTER_START: Duration = Duration::from_millis(100);
 
@@ -29,42 +27,31 @@ impl Keeper<'_> {
             self.life.lost = Some((lost, attempts + 1));
             tokio::time::sleep(self.reconnect_delay(attempts, asked)).await;
         } else if let Some(first) = self.first.filter(|_| self.life.tries_after_start == 0)
-            && !self.context.shared_streams.earliness().is_of_use()
+            && !self.context.shared_streams.earliness.is_of_use()
         {
             first.until_run_is_under_way().await;
         }
         self.context.calls.gate.pass().await;
         self.life.rest = None;
-        // What is lost in a window comes back on that window's account, however late.
-        let mark = self
-            .life
-            .lost
-            .map_or_else(|| self.context.recorder.mark(), |(lost, _)| StartPoint { at: clock::now(), ..lost });
-        let streams = &self.context.calls.streams;
-        let streams = if self.kept.as_a_browser { streams.as_a_browser() } else { streams.clone() };
-        // The stream of a run may leave out whose events it shows.
-        let streams = match self.kept.run {
-            Some(_) => streams,
-            None => streams.with_known_events(self.context.shared_streams.known_events()),
-        };
-        let workspace = self.context.calls.client.workspace();
+        let (context, kept) = (self.context, self.kept);
+        // A stream that was lost in a window comes back on that window's account, however late.
+        let mark = context.recorder.mark_since(self.life.lost.map(|(lost, _)| lost));
+        let streams = &context.calls.streams;
+        let streams = if kept.as_a_browser { streams.as_a_browser() } else { streams.clone() };
         let last_id = self.life.last_id.get();
-        let opening = pin!(streams.open(self.kept.call, &self.kept.path, workspace, last_id.as_deref()));
-        let opened = match self.kept.run {
-            Some(_) => opening.await,
-            None => self.context.shared_streams.opening_pace.open(opening).await,
-        };
+        let (workspace, last_id) = (context.calls.client.workspace(), last_id.as_deref());
+        let is_of_run = kept.run.is_some();
+        // The stream of a run may leave out the run of its events.
+        let streams = if is_of_run { streams } else { streams.with_known_events(&context.shared_streams.known_events) };
+        let opening = pin!(streams.open(kept.call, &kept.path, workspace, last_id));
+        let opened = if is_of_run { opening.await } else { context.shared_streams.opening_pace.open(opening).await };
         if let Err(refusal) = &opened
             && self.is_no_error(refusal).await
         {
             return None;
         }
-        if self.kept.workload.counts_in_error_rate() {
-            self.context.recorder.count(Counter::Requests, mark);
-        }
-        if self.life.lost.is_some() {
-            self.context.recorder.count(Counter::ReconnectAttempts, mark);
-        }
+        context.recorder.add(Counter::Requests, u64::from(kept.workload.counts_in_error_rate()), mark);
+        context.recorder.add(Counter::ReconnectAttempts, u64::from(self.life.lost.is_some()), mark);
         match opened {
             Ok(connection) => {
                 self.opened(mark);
@@ -78,25 +65,25 @@ impl Keeper<'_> {
     }
 
     fn opened(&mut self, mark: StartPoint) {
+        let context = self.context;
         if let Some(first) = self.first {
             first.has_opened();
         }
         if std::mem::take(&mut self.life.tries_after_start) > 0 {
-            self.context.shared_streams.earliness().opened_only_after_start();
+            context.shared_streams.earliness.opened_only_after_start();
         }
-        self.context.recorder.count(Counter::StreamsOpened, mark);
+        context.recorder.count(Counter::StreamsOpened, mark);
         if let Some((lost, _)) = self.life.lost.take() {
-            self.context.recorder.count(Counter::ReconnectsOk, mark);
-            self.context.recorder.time(Timing::StreamAway, lost, &self.kept.name);
+            context.recorder.count(Counter::ReconnectsOk, mark);
+            context.recorder.time(Timing::StreamAway, lost, &self.kept.name);
         }
         if let Some(client) = self.kept.client {
-            // One that has seen events is owed what came since, whether or not the gateway gave it an id.
-            let has_asked =
-                self.life.has_seen_events && !self.context.calls.client.dialect().events.ids_are_the_connections;
-            self.context.deliveries.stream_opened(client, has_asked);
+            // A stream that has shown events is owed all since then, whether or not the gateway gave it an id.
+            let ids_are_the_connections = context.calls.client.dialect().events.ids_are_the_connections;
+            context.deliveries.stream_opened(client, self.life.has_seen_events && !ids_are_the_connections);
         }
         if let Some(back) = self.life.back.take() {
-            // Whoever waited may have stopped waiting.
+            // The task that gave the order may have stopped waiting.
             let _ = back.send(());
         }
     }
@@ -131,33 +118,29 @@ impl Keeper<'_> {
     }
 
     async fn refused(&mut self, refusal: Refusal, mark: StartPoint) {
-        self.life.retry_after = refusal.retry_after;
+        let (calls, recorder, kept) = (&self.context.calls, &self.context.recorder, self.kept);
         if refusal.is_out_of_descriptors {
-            self.context.calls.stop_without_descriptors(&refusal.answer);
+            calls.stop_without_descriptors(&refusal.answer);
         }
-        let counts = self.kept.workload.counts_in_error_rate();
-        if counts {
-            self.context.recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
-            self.context.calls.request_failed(self.kept.workload, self.route(), &self.kept.name, &refusal.answer, mark);
-        }
-        let attempt = self.life.lost.map_or(0, |(_, attempts)| attempts);
-        if !counts {
+        if kept.workload.counts_in_error_rate() {
+            recorder.add(Counter::RequestsThrottled, u64::from(refusal.is_throttled), mark);
+            calls.request_failed(kept.workload, self.route(), &kept.name, &refusal.answer, mark);
+        } else {
             let (source, answer) = (self.route().to_owned(), refusal.answer.clone());
-            self.context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
+            recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
         }
-        if attempt > 0 {
-            let finding = Finding::ReconnectFailed { stream: self.kept.name.clone(), attempt, answer: refusal.answer };
-            self.context.recorder.incident_since(finding, mark);
-        }
-        if self.life.lost.is_none() {
+        if let Some((_, attempt)) = self.life.lost {
+            self.life.retry_after = refusal.retry_after;
+            let (stream, answer) = (kept.name.clone(), refusal.answer);
+            recorder.incident_since(Finding::ReconnectFailed { stream, attempt, answer }, mark);
+        } else {
             // A first opening that fails is no reconnect, but the next attempt waits all the same.
-            let asked = self.life.retry_after.take();
-            tokio::time::sleep(self.reconnect_delay(0, asked)).await;
+            tokio::time::sleep(self.reconnect_delay(0, refusal.retry_after)).await;
         }
     }
 
-    /// One to two seconds at first, as the plan says; doubled from the second attempt on, 30 s at most. What a gateway asks
-    /// for, by `retry:` (up to 30 s) or `Retry-After` (up to two minutes), is a floor.
+    /// One to two seconds at first, as in the plan; doubled from the second attempt on, 30 s at most. A gateway's
+    /// `retry:` (up to 30 s) or `Retry-After` (up to two minutes) is a minimum.
     fn reconnect_delay(&self, attempts: u32, asked: Option<Duration>) -> Duration {
         let streams = &self.context.schedule.plan.scenario.streams;
         let (low, high) = (streams.reconnect_delay_min, streams.reconnect_delay_max);

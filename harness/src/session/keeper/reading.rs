@@ -1,4 +1,4 @@
-//! Reads a connection of a stream that is kept: what each event is, and what it is entered in.
+//! Reads a connection of a stream that is kept, and enters each event where it belongs.
 
 use std::{collections::VecDeque, pin::pin, sync::Arc};
 
@@ -12,28 +12,22 @@ use crate::{
     journal::{Counter, Finding, clip},
 };
 
-/// No id that is sent back is longer.
+/// Maximum length of an id that is sent back.
 const ID_BYTES_MAX: usize = 4_096;
 /// Maximum number of runs whose end a connection has shown; the oldest is forgotten first.
 const ENDS_MAX: usize = 256;
 
-/// The runs whose end a connection has shown, where the ledger does not know them. The end comes last.
+/// The runs whose end a connection has shown, newest first, where the ledger does not know them. The end comes last.
 #[derive(Debug, Default)]
 struct Ends(VecDeque<String>);
 
 impl Ends {
     fn is_late(&mut self, log: &LogEvent) -> bool {
-        match log.kind.as_str() {
-            "end" => {
-                if self.0.len() == ENDS_MAX {
-                    self.0.pop_front();
-                }
-                self.0.push_back(log.run_id.clone());
-                false
-            }
-            "log" => self.0.contains(&log.run_id),
-            _ => false,
+        if log.kind == "end" {
+            self.0.truncate(ENDS_MAX - 1);
+            self.0.push_front(log.run_id.clone());
         }
+        log.kind == "log" && self.0.contains(&log.run_id)
     }
 }
 
@@ -44,20 +38,18 @@ impl Keeper<'_> {
         orders: &mut mpsc::Receiver<StreamCommand>,
         on_event: &mut (dyn FnMut(&StreamEvent, &LogEvent) -> bool + Send),
     ) -> ReadEnd {
-        let opened_at = clock::wall_now();
-        let mut ends = Ends::default();
-        let mut orders_open = true;
-        let context = self.context;
+        let (context, opened_at) = (self.context, clock::wall_now());
+        let (mut ends, mut orders_open) = (Ends::default(), true);
         let mut closing = pin!(context.schedule.closing.cancelled());
         loop {
-            // The id of an event stands for all its lines: a stream that is left among them would come back for none or all.
+            // The id of an event stands for all its lines: a stream left between them would get none or all again.
             let is_whole = !connection.is_within_an_event();
             let event = tokio::select! {
                 biased;
                 () = &mut closing => return ReadEnd::Finished,
                 order = orders.recv(), if orders_open && is_whole => match order {
                     Some(StreamCommand::Churn(back)) => return ReadEnd::Churned(back),
-                    // Nobody gives orders any more; the stream is kept all the same.
+                    // There will be no more orders; the stream is kept all the same.
                     None => { orders_open = false; continue }
                 },
                 event = connection.next() => event,
@@ -75,24 +67,21 @@ impl Keeper<'_> {
             let log = &**log;
             self.life.has_seen_events = true;
             if self.is_foreign(&log.run_id) {
-                // No other client owes it, and no run of this workspace is shown by it.
+                // No other client owes it, and it belongs to no run of this workspace.
                 continue;
             }
             let entered = self.kept.client.map(|client| self.enter(client, &event, log, opened_at));
             if entered.is_none() {
-                self.context.deliveries.enter_beside(log, event.arrived);
+                context.deliveries.enter_beside(log, event.arrived);
+                if self.kept.run.is_some() && !context.calls.client.has(CallName::LogsStream) {
+                    // There are no workspace streams that could be measured.
+                    let mark = context.recorder.mark_at(event.arrived);
+                    context.recorder.delivered(mark, self.on_its_way(&event, log, opened_at), None, &log.run_id);
+                }
             }
             if entered.is_some_and(|entered| !entered.is_watched && entered.delivered.is_first_equal()) {
-                // No record will say how often the run has it.
-                self.context.recorder.count(Counter::LinesEqualUndecided, self.context.recorder.mark());
-            }
-            if self.kept.client.is_none()
-                && self.kept.run.is_some()
-                && !self.context.calls.client.has(CallName::LogsStream)
-            {
-                // There are no others that could be measured.
-                let mark = self.context.recorder.mark_at(event.arrived);
-                self.context.recorder.delivered(mark, self.on_its_way(&event, log, opened_at), None, &log.run_id);
+                // No record will decide how often the run has it.
+                context.recorder.count(Counter::LinesEqualUndecided, context.recorder.mark());
             }
             let is_new = entered.is_none_or(|entered| entered.delivered.is_new());
             let is_late = entered.map_or_else(|| ends.is_late(log), |entered| entered.is_after_end);
@@ -106,30 +95,26 @@ impl Keeper<'_> {
         }
     }
 
-    /// Keeps the id that the stream has given last, whatever the event is about.
+    /// Keeps the last id of the stream, whatever the event is about.
     fn take_id(&self, event: &StreamEvent) {
         let Some(id) = &event.content.id else { return };
-        let is_fit = fit_for_a_header(id);
+        // Whether it can be sent back as it is.
+        let is_fit = id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control);
         self.life.last_id.set(is_fit.then_some(id));
         if !is_fit {
-            let answer = format!("an id that no header can carry back: {}", clip(id));
-            self.stream_failed(&self.kept.name, answer);
+            self.stream_failed(&self.kept.name, format!("an id that no header can carry back: {}", clip(id)));
         }
     }
 
-    /// Takes down an event that was larger than the limit. That is a limit of S2's, and no fault of the gateway's.
+    /// Records an event that was larger than the limit. That is a limit of S2's, and no fault of the gateway's.
     fn skipped(&self, event: &Oversized) {
-        let finding = Finding::EventOversized {
-            stream: self.kept.name.clone(),
-            bytes: event.bytes,
-            beginning: clip(&format!("{}: {}", event.name, event.beginning)),
-        };
-        let mark = self.context.recorder.mark();
-        self.context.recorder.count(Counter::EventsOversized, mark);
-        self.context.recorder.incident_since(finding, mark);
+        let (recorder, mark) = (&self.context.recorder, self.context.recorder.mark());
+        recorder.count(Counter::EventsOversized, mark);
+        let (stream, beginning) = (self.kept.name.clone(), clip(&format!("{}: {}", event.name, event.beginning)));
+        recorder.incident_since(Finding::EventOversized { stream, bytes: event.bytes, beginning }, mark);
     }
 
-    /// The event, where it is about a run. What is about none is counted, and is wrong where its type says otherwise.
+    /// The event, where it is about a run. Any other is counted, and is wrong where its type says otherwise.
     fn about_a_run<'e>(&self, event: &'e StreamEvent) -> Option<&'e Arc<LogEvent>> {
         let (own_run, content) = (self.kept.run.as_deref(), &event.content);
         let read = || self.context.calls.client.dialect().events.reading(own_run, &content.name, &content.data);
@@ -138,14 +123,14 @@ impl Keeper<'_> {
                 EventReading::OfRun(log) => Ok(content.log.get_or_init(|| log.into())),
                 other => Err(other),
             },
-            None => self.context.shared_streams.known_events().of_run(content, read),
+            None => self.context.shared_streams.known_events.of_run(content, read),
         };
         match log {
             Ok(log) => return Some(log),
             Err(EventReading::OfRun(_) | EventReading::Ignored) => {}
             Err(EventReading::Other { kind, run_id }) => {
                 self.context.recorder.other_event(&kind, self.context.recorder.mark());
-                // Of a type that nobody knows only this is certain: it may not be about a run of another workspace.
+                // An event of an unknown type may not be about a run of another workspace either.
                 if let Some(run) = &run_id {
                     self.is_foreign(run);
                 }
@@ -155,7 +140,7 @@ impl Keeper<'_> {
         None
     }
 
-    /// Whether an event is about a run of another workspace. That is taken down.
+    /// Whether an event is about a run of another workspace. Such an event is recorded.
     fn is_foreign(&self, run: &str) -> bool {
         let Some(owner) = self.context.shared_runs.other_workspace_of(run) else { return false };
         self.context.recorder.count(Counter::EventsForeign, self.context.recorder.mark());
@@ -173,9 +158,4 @@ impl Keeper<'_> {
             _ => None,
         }
     }
-}
-
-/// Whether an id can be sent back as it is.
-fn fit_for_a_header(id: &str) -> bool {
-    id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control)
 }

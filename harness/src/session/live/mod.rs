@@ -1,7 +1,6 @@
-//! The live page: a soak as it stands, for whoever looks while it is played, and the same numbers for a Prometheus.
+//! The live page: a soak as it stands, for viewers while it is played, and the same numbers for a Prometheus.
 //!
-//! It costs the session little: nothing is worked out while nobody looks, and what viewers are shown is worked out once
-//! for all of them, no more than once a second.
+//! It costs little: without viewers nothing is computed, and otherwise once for all of them, at most once a second.
 
 mod showing;
 
@@ -18,7 +17,7 @@ use axum::{
     routing::get,
     serve::IncomingStream,
 };
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
 pub(super) use showing::Showing;
 use tokio::{
     net::TcpListener,
@@ -33,23 +32,22 @@ use crate::report::PROMETHEUS_CONTENT_TYPE;
 
 /// Connections at once. One more waits.
 const CONNECTIONS_MAX: usize = 64;
-/// Viewers at once. One more is told to come later.
+/// Viewers at once. One more is refused for now.
 const VIEWERS_MAX: usize = 16;
-/// Between looks whether there is something new to show.
+/// Time between checks for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// On a page that has nothing new a comment comes so often.
+/// Time between comments on a page without changes.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
-/// At the end, viewers are shown how it ended, for so long at most.
+/// Maximum time to show viewers the end.
 const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
 
 /// The live page, as long as it is served.
 pub(super) struct Live {
-    url: String,
+    pub(super) url: String,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
 
-/// State that every request reads.
 #[derive(Clone)]
 struct LiveState {
     showing: Arc<Showing>,
@@ -59,9 +57,6 @@ struct LiveState {
 
 impl Live {
     /// Serves the page at an address; where its port is taken, at another: suites are played side by side.
-    ///
-    /// # Errors
-    /// Where nobody may listen there.
     pub(super) async fn start(at: SocketAddr, showing: Showing) -> io::Result<Self> {
         let listener = match TcpListener::bind(at).await {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -77,13 +72,9 @@ impl Live {
             viewers: Arc::new(Semaphore::new(VIEWERS_MAX)),
             closing: closing.clone(),
         };
-        let routes = Router::new()
-            .route("/", get(page))
-            .route("/events", get(events))
-            .route("/metrics", get(metrics))
-            .with_state(shared);
-        let over = closing.clone();
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let routes = Router::new().route("/", get(page)).route("/events", get(events)).route("/metrics", get(metrics));
+        let routes = routes.with_state(shared);
+        let (over, room) = (closing.clone(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
         let by_place = service_fn(move |_: IncomingStream<'_, TcpListener>| {
             let (routes, place, over) = (routes.clone(), Arc::clone(&room).acquire_owned(), over.clone());
             async move {
@@ -91,30 +82,25 @@ impl Live {
                     place = place => place.ok(),
                     () = over.cancelled() => None,
                 };
-                // Whoever serves a connection lives as long as it does, and so keeps its place.
+                // The service of a connection lives as long as it does, and so keeps its place.
                 Ok::<Router, Infallible>(routes.layer(Extension(Arc::new(place))))
             }
         });
         let over = closing.clone().cancelled_owned();
         let served = async move {
             let serving = axum::serve(listener, by_place).with_graceful_shutdown(over);
-            // It ends only when it is told to.
+            // It ends only at a shutdown.
             let _ = serving.await;
         };
         tasks.spawn(served.with_current_subscriber());
         Ok(Self { url, tasks, closing })
     }
 
-    /// Where it is.
-    pub(super) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Shows those who look how it ended, and closes.
+    /// Shows the end to the viewers, and closes.
     pub(super) async fn shutdown(self) {
         self.closing.cancel();
         self.tasks.close();
-        // A viewer who does not read is not waited for; the process's end is near, and ends that, too.
+        // A viewer that does not read may stay: the end of the process is near, and ends that, too.
         let _ = timeout(FAREWELL_LIMIT, self.tasks.wait()).await;
     }
 }
@@ -140,34 +126,23 @@ async fn events(State(shared): State<LiveState>) -> Response {
     Sse::new(updates).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response()
 }
 
-/// Returns the events for a viewer in order: at first the present state, then the changes, and at last the end.
+/// Returns the events for a viewer in order: first the present state, then the changes, and last the end.
 fn updates(shared: LiveState, place: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
-    /// Progress of a viewer through the soak.
-    struct Viewer {
-        shared: LiveState,
-        _place: OwnedSemaphorePermit,
-        seen: Option<u64>,
-        is_last: bool,
-    }
-    let viewer = Viewer { shared, _place: place, seen: None, is_last: false };
-    let turns = stream::unfold(viewer, |mut viewer| async move {
-        if viewer.is_last {
-            return None;
-        }
+    // With the version that the viewer has seen; none after the end.
+    stream::unfold(Some((shared, place, None)), |viewer| async move {
+        let (shared, place, seen) = viewer?;
         loop {
-            if let Some(update) = Arc::clone(&viewer.shared.showing).update(viewer.seen).await {
-                viewer.seen = Some(update.version);
-                return Some((vec![Ok(Event::default().event("soak").data(&*update.json))], viewer));
+            if let Some(update) = Arc::clone(&shared.showing).update(seen).await {
+                let event = Event::default().event("soak").data(&*update.json);
+                return Some((Ok(event), Some((shared, place, Some(update.version)))));
             }
-            if viewer.shared.closing.is_cancelled() {
-                viewer.is_last = true;
-                return Some((vec![Ok(Event::default().event("over").data("{}"))], viewer));
+            if shared.closing.is_cancelled() {
+                return Some((Ok(Event::default().event("over").data("{}")), None));
             }
             tokio::select! {
-                () = viewer.shared.closing.cancelled() => {}
+                () = shared.closing.cancelled() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
-    });
-    turns.flat_map(stream::iter)
+    })
 }

@@ -16,13 +16,13 @@ use crate::{
 /// Minimum time between two computations of the contents.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A soak, as it can be looked at. Pages are drawn on threads of their own: a scheduler that draws lets streams wait.
+/// A soak for viewers. Pages are drawn on threads of their own: a scheduler that draws lets streams wait.
 #[derive(Debug)]
 pub(in super::super) struct Showing {
     config: SessionConfig,
     header: Header,
     recorder: Recorder,
-    /// The contents that viewers were shown last, and the time of that.
+    /// The last contents, and their time.
     shown: Mutex<Option<(Instant, LiveUpdate)>>,
 }
 
@@ -39,7 +39,6 @@ impl Showing {
         Self { config, header, recorder, shown: Mutex::default() }
     }
 
-    /// The whole page.
     pub(super) async fn page(self: Arc<Self>) -> String {
         task::spawn_blocking(move || self.draw(live_html).1).await.unwrap_or_default()
     }
@@ -69,14 +68,13 @@ impl Showing {
         update
     }
 
-    /// Draws the soak as it stands; and which version of the record that is. It draws from a copy, so that whoever measures does not
-    /// wait for it.
+    /// Draws the soak, and gives the version of the record. It draws from a copy, so that no measurement waits for it.
     fn draw(&self, page: fn(&FileInput<'_>) -> String) -> (u64, String) {
-        let (said, series, timeline) = self.recorder.with_history(|history| {
-            let said = Evaluation::of(&self.config, history, Stage::Playing);
-            (said, history.charts.clone(), history.timeline.clone())
+        let (evaluation, series, timeline) = self.recorder.with_history(|history| {
+            let evaluation = Evaluation::of(&self.config, history, Stage::Playing);
+            (evaluation, history.charts.clone(), history.timeline.clone())
         });
-        (series.version(), page(&said.with(&self.config, &self.header, (&series, &timeline))))
+        (series.version(), page(&evaluation.with(&self.config, &self.header, (&series, &timeline))))
     }
 
     pub(super) async fn prometheus(self: Arc<Self>) -> String {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Recorder {
-    /// Records how long something took since its mark, less the time in which we were not there.
+    /// Records and gives the time since a mark, less the absences of S2.
     pub fn time(&self, timing: Timing, since: StartPoint, subject: &str) -> Duration {
         let took = self.between(since.at, clock::now());
         self.time_of(timing, took, since, subject);
@@ -21,26 +21,21 @@ impl Recorder {
 
     /// Records a duration.
     pub fn time_of(&self, timing: Timing, took: Duration, since: StartPoint, subject: &str) {
-        let mut state = self.state.lock();
-        let phase = self.phase_of(since);
-        self.time_in(state.interval(phase), timing, took, 1, subject);
+        self.time_in(&mut self.interval(since), timing, took, 1, subject);
     }
 
-    /// Records the lateness of the threads that read the workspace streams: that of a task on them that was due at `due`. It
-    /// counts once for each event that streams delivered since the previous call.
+    /// Records the lateness of a task, due at `due`, on the threads that read the workspace streams: once for each
+    /// event that streams delivered since the previous call.
     pub(in crate::session) fn read_late(&self, due: Instant) {
-        let (now, subject) = (clock::now(), "workspace streams");
-        let (mark, late) = (self.mark_at(now), self.between(due, now));
+        let late = self.between(due, clock::now());
         let mut state = self.state.lock();
         let events = std::mem::take(&mut state.events_since_look);
-        let phase = self.phase_of(mark);
         if events > 0 {
-            self.time_in(state.interval(phase), Timing::ReadLateness, late, events, subject);
+            self.time_in(state.interval(self.phase()), Timing::ReadLateness, late, events, "workspace streams");
         }
     }
 
-    /// Counts an event that a stream delivered, and records its delivery time where it is known; also as `first_shown`, where no
-    /// other stream delivered it earlier.
+    /// Counts an event that a stream delivered, and records its delivery time if known; also as `first_shown`.
     pub fn delivered(&self, since: StartPoint, took: Option<Duration>, first_shown: Option<Timing>, subject: &str) {
         let mut state = self.state.lock();
         // Events without a known delay count, too: first log lines are timed in any case.

@@ -8,24 +8,25 @@
 //! - A client **owes** an event if it was there before the event was first seen. A client that goes away stays a debtor
 //!   when it comes back with a `Last-Event-ID`, since the gateway then owes it everything in between.
 //! - An event is **missed** by a client that owes it, is connected, and has had [`GRACE_MS`] to get it since it came
-//!   back. One that never comes back is no witness.
-//! - An event is **repeated** when a client gets its content again under the id that it had it under, or after the end of
-//!   its run; or under an id that it had it under, but stamped with another time.
+//!   back. A client that never comes back is no witness.
+//! - An event is **repeated** when a client gets its content again under the id that it had it under, or after the end
+//!   of its run; or under an id that it had it under, but stamped with another time.
 //! - Content that comes again under another id, before the run's end, is an **equal** event or a repeat. It is an event
-//!   if as many clients get it as often, and those that do not have missed it. If fewer do than do not, it is repeated to
+//!   if as many clients get it as often, and the others have missed it. If fewer do than do not, it is repeated to
 //!   those that did. Where all of them got it as often, only the run's record can tell ([`DeliveryKind::Equal`]).
 //!
 //! A repeat with a new timestamp is certain on one connection, where ids are unique. Beyond it, it is certain only
 //! where ids are the events' own ([`numbering`]), and reported only instead of a gap: when a client that was connected
-//! lacks the event with the new timestamp. So a gateway that loses nothing gets no finding, whatever ids its events have. The
-//! harness cannot distinguish a log that is sent to all again with new timestamps from one that begins anew.
+//! lacks the event with the new timestamp. So a gateway that loses nothing gets no finding, whatever ids its events
+//! have. The harness cannot distinguish a log that is sent to all again with new timestamps from one that begins anew.
 //!
-//! Events are numbered in the order of their first arrival ([`sequence`]). A client has a position, before which nothing more is to
-//! be said of it, and the numbers of the events that it has seen, as ranges: like the selective acknowledgements of TCP. So a
-//! delivery takes constant time, however many clients there are. An event is closed when all clients have passed it.
+//! Events are numbered in the order of their first arrival ([`sequence`]). A client has a position, before which no
+//! more findings about it come, and the numbers of the events that it has seen, as ranges: like the selective
+//! acknowledgements of TCP. So a delivery takes constant time, however many clients there are. An event is closed when
+//! all clients have passed it.
 //!
-//! Memory is bounded: an event that all its debtors have passed leaves only hashes behind, its content's and its id's, and
-//! of these the oldest are forgotten beyond [`sequence::REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`]. If a client
+//! Memory is bounded: an event that all its debtors have passed leaves only hashes behind, its content's and its id's,
+//! and the oldest of these are forgotten beyond [`sequence::REMEMBERED_MAX`] and [`numbering::KNOWN_MAX`]. If a client
 //! lacks events in more than [`GAPS_MAX`] places, the oldest of these events are given up for it, and are counted.
 
 mod numbering;
@@ -39,7 +40,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use numbering::{ClientIds, Named, Numbering};
 use range_set::RangeSet;
 use room::Capacity;
-use sequence::{Copy, Entry, Owed, Sequence};
+use sequence::{Copy, Entry, Sequence};
 
 use super::{
     Delivered, Delivery, DeliveryKind,
@@ -55,12 +56,12 @@ const OPENING_MARGIN_MS: u64 = 2_000;
 pub const GRACE_MS: u64 = 10_000;
 /// Places in the sequence at which a client may lack events that may still come.
 const GAPS_MAX: usize = 256;
-/// Clients of which it is remembered that they got an event as an equal one. Of a further one nothing is said.
+/// Clients of which it is remembered that they got an event as an equal one.
 const COPIES_MAX: usize = 256;
-/// Repeats of a line that are looked up one by one. Among them may be some that count as seen by all, with others between.
+/// Repeats of a line that are looked up one by one: some of them may count as seen by all, with others between.
 const LOOKED_UP_MAX: u32 = 64;
-/// Ends of runs that are remembered at the capacity 1, with the clients that got them. Beyond it the oldest are forgotten: what comes again of such a run
-/// under another id then looks like an equal event.
+/// Ends of runs that are remembered at the capacity 1, with the clients that got them; the oldest are forgotten first.
+/// A repeat of a forgotten run under another id looks like an equal event.
 const ENDED_MAX: usize = 7_000;
 
 /// The ledger of one stream.
@@ -75,11 +76,11 @@ pub struct Ledger {
     /// The same, oldest first. The first has the number `first_ended`.
     ended_order: VecDeque<u64>,
     first_ended: u64,
-    /// Since when clients have been connected: how many since each moment.
+    /// The number of clients that have been connected since each moment.
     connected: BTreeMap<u64, usize>,
-    /// How many clients owe what is first seen now.
+    /// The number of clients that owe what is first seen now.
     owing: u32,
-    /// From when on further clients owe: how many from each moment.
+    /// The number of further clients that owe from each moment on.
     will_owe: BTreeMap<u64, usize>,
     /// Events first seen so shortly after a client's first opening are not owed.
     opening_margin_ms: u64,
@@ -102,8 +103,7 @@ struct LedgerClient {
 }
 
 impl Ledger {
-    /// A ledger of so many clients, at most `STREAMS_MAX` of the plan.
-    #[must_use]
+    /// A ledger of at most `STREAMS_MAX` clients, as in the plan.
     pub fn new(clients: usize) -> Self {
         let clients = clients.min(CLIENTS_MAX);
         let client = || LedgerClient {
@@ -119,16 +119,14 @@ impl Ledger {
         Self { clients, opening_margin_ms: OPENING_MARGIN_MS, ..Self::default() }
     }
 
-    /// The ledger of a session that takes over from another. Its clients come back with ids of which it does not know
-    /// what came before: what is replayed to one, another may have had. Until that is over nothing is owed.
-    #[must_use]
+    /// The ledger of a session that takes over from another. Its clients come back with ids whose past it does not
+    /// know: another client may have had an event that is replayed to one. Until that is over nothing is owed.
     pub fn taking_over(clients: usize) -> Self {
         Self { opening_margin_ms: GRACE_MS, ..Self::new(clients) }
     }
 
-    /// The same, with all the room that what it remembers will ever take, taken now: some three megabytes up to 233 runs a
-    /// second of real time, and as many times as much at a higher rate.
-    #[must_use]
+    /// The same, with all the room that its memory will ever take: some three megabytes up to 233 runs a second of real
+    /// time, and proportionally more at a higher rate.
     pub fn with_room(self, runs_per_second: f64) -> Self {
         let capacity = Capacity::at(runs_per_second, ENDED_MAX);
         let ended_max = capacity.0 * ENDED_MAX;
@@ -167,22 +165,19 @@ impl Ledger {
         *self.will_owe.entry(moment).or_default() += 1;
     }
 
-    /// Of events before a number nothing more is said of a client. Gives how many it lacked.
+    /// Ends the findings about a client and the events before a number. Gives the number of events that it lacked.
     fn pass(&mut self, client: usize, before: u64) -> u64 {
-        let mut passed = 0;
-        let mut number = self.clients[client].position;
-        while let Some((at, _)) = self.lacking(client, number).filter(|(at, _)| *at < before) {
-            if let Some(entry) = self.sequence.entry_mut(at) {
+        let passed: Vec<u64> = self.lacking(client).map(|(at, _)| at).take_while(|at| *at < before).collect();
+        for at in &passed {
+            if let Some(entry) = self.sequence.entry_mut(*at) {
                 entry.lacking = entry.lacking.saturating_sub(1);
             }
-            passed += 1;
-            number = at + 1;
+            self.clients[client].position = at + 1;
         }
-        self.clients[client].position = number;
-        passed
+        passed.len() as u64
     }
 
-    /// How many clients owe an event that is first seen at a moment. Moments do not go back.
+    /// The number of clients that owe an event that is first seen at a moment. Moments do not go back.
     fn owing_at(&mut self, now_ms: u64) -> u32 {
         while let Some(first) = self.will_owe.first_entry().filter(|first| *first.key() <= now_ms) {
             self.owing += u32::try_from(first.remove()).unwrap_or(u32::MAX);
@@ -199,7 +194,6 @@ impl Ledger {
 
     /// A client got an event.
     pub fn saw(&mut self, client: usize, now_ms: u64, got: &Delivery<'_>) -> Delivered {
-        let is_end = got.is_end();
         let Some(state) = self.clients.get_mut(client) else {
             return Delivered { sighting: DeliveryKind::New, is_first: false };
         };
@@ -209,14 +203,13 @@ impl Ledger {
         let is_repeat = before.on_this_connection || before.had && before.shown;
         let content = event_hash(got.stamp, named.unstamped);
         let had_content = self.has_seen(client, content);
-        let is_after_end = self.note_end(client, content_hash(got.run), is_end);
+        let is_after_end = self.note_end(client, content_hash(got.run), got.is_end());
         // What comes again under the same id, or when the run is over, is no event of its own.
         let is_again = is_repeat || had_content && (before.had || is_after_end);
         let number = if had_content && !is_again { self.times_seen(client, content) + 1 } else { 1 };
         let content = if number > 1 { nth_hash(content, number) } else { content };
         // The others owe an event as they knew it, not as it was stamped anew.
-        let (owed, lacking) = if is_repeat { (Owed::ByNone, 0) } else { (Owed::ByAll, self.owing_at(now_ms)) };
-        let copy = || Copy { client, id: got.id.to_owned(), same_id: before.here };
+        let lacking = if is_repeat { 0 } else { self.owing_at(now_ms) };
         let known = self.sequence.number_of(content);
         let place = known.unwrap_or_else(|| {
             let entry = Entry {
@@ -229,7 +222,7 @@ impl Ledger {
                 lacking,
                 is_passed: false,
                 copies: Vec::new(),
-                owed,
+                is_owed: !is_repeat,
                 is_stamped_anew: before.known && number == 1,
             };
             self.sequence.append(content, entry)
@@ -237,7 +230,7 @@ impl Ledger {
         let state = &mut self.clients[client];
         let is_new_here = state.seen.insert(place);
         if let Some(entry) = self.sequence.entry_mut(place).filter(|entry| !entry.is_passed) {
-            let is_owed = entry.owed == Owed::ByAll
+            let is_owed = entry.is_owed
                 && place >= state.position
                 && state.owes_since_ms.is_some_and(|since_ms| since_ms <= entry.first_seen_ms);
             entry.lacking = entry.lacking.saturating_sub(u32::from(is_new_here && is_owed));
@@ -248,20 +241,18 @@ impl Ledger {
                 self.numbering.doubt(entry.named);
             }
             if number > 1 && entry.copies.len() < COPIES_MAX {
-                entry.copies.push(copy());
+                entry.copies.push(Copy { client, id: got.id.to_owned(), same_id: before.here });
             }
         }
-        let is_first = known.is_none();
-        if is_again {
-            return Delivered { sighting: DeliveryKind::Again { same_id: before.here }, is_first: false };
-        }
-        if number > 1 {
-            return Delivered { sighting: DeliveryKind::Equal, is_first };
-        }
-        if before.had {
+        let sighting = match number {
+            _ if is_again => DeliveryKind::Again { same_id: before.here },
+            2.. => DeliveryKind::Equal,
+            _ => DeliveryKind::New,
+        };
+        if before.had && sighting == DeliveryKind::New {
             self.numbering.suspect(named, client);
         }
-        Delivered { sighting: DeliveryKind::New, is_first }
+        Delivered { sighting, is_first: known.is_none() && !is_again }
     }
 
     fn has_seen(&self, client: usize, content: u64) -> bool {
@@ -269,15 +260,14 @@ impl Ledger {
         self.clients[client].seen.contains(number) || self.sequence.is_void(number)
     }
 
-    /// Returns how often a client has seen a content that it has seen. Of a line that comes a thousand times only some are looked
-    /// up: a client that has seen the n-th has, as a rule, seen those before it.
+    /// Returns how often a client has seen a content that it has seen. Only some of a thousand equal lines are looked
+    /// up: a client that has seen the n-th has, as a rule, seen the lines before it.
     fn times_seen(&self, client: usize, content: u64) -> u32 {
         let has_seen = |number: u32| self.has_seen(client, nth_hash(content, number));
-        let seen = (2..=LOOKED_UP_MAX).find(|number| !has_seen(*number)).map_or(LOOKED_UP_MAX, |number| number - 1);
-        if seen < LOOKED_UP_MAX {
-            return seen;
+        if let Some(unseen) = (2..=LOOKED_UP_MAX).find(|number| !has_seen(*number)) {
+            return unseen - 1;
         }
-        let (mut seen, mut unseen) = (seen, 2 * seen);
+        let (mut seen, mut unseen) = (LOOKED_UP_MAX, 2 * LOOKED_UP_MAX);
         while has_seen(unseen) {
             (seen, unseen) = (unseen, unseen.saturating_mul(2));
             if unseen == u32::MAX {

@@ -1,5 +1,6 @@
-//! The ledger against two models: a gateway with a log, whose clients come and go, and the [`reference`] ledger. What is done to each
-//! client is drawn; what the ledger should find follows from it; and it has to find just that, as the reference does.
+//! The ledger against two models: a gateway with a log, whose clients come and go, and the [`reference`] ledger. What
+//! is done to each client is drawn; what the ledger should find follows from it; and it has to find just that, as the
+//! reference does.
 //!
 //! `PROPTEST_CASES=100000 cargo test -p s2-harness ledger::model` plays more of them.
 
@@ -336,8 +337,8 @@ impl World {
         self.settle();
         self.now += GRACE_MS;
         self.settle();
-        // Where several got an event again, it may be an equal one that the others have missed, and only the run's record
-        // can tell. The same where nobody else was there all the time.
+        // Where several got an event again, it may be an equal one that the others have missed, and only the run's
+        // record can tell. The same where nobody else was there all the time.
         let contested = |event: &usize| self.equal.get(event).is_some_and(|clients| clients.count_ones() > 1);
         for findings in [&mut self.found, &mut self.made] {
             findings.0.retain(|(_, event)| !contested(event));
@@ -357,7 +358,8 @@ proptest! {
 
     #[test]
     fn the_ledger_finds_what_was_done_to_each_client_and_nothing_else(drawn in drawn()) {
-        // Where ids begin anew, a run that says the same again may look like one event; if it is lost, too, who can tell.
+        // Where ids begin anew, a run that says the same again may look like one event; if it is lost, too, who can
+        // tell.
         let alike = if drawn.ids == Ids::ForGood { drawn.alike } else { 1 };
         let drawn = Drawn { alike, ..drawn };
         let (found, mut made, ledger) = played(&drawn);

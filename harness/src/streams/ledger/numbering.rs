@@ -1,9 +1,9 @@
 //! The information of ids about events: whether a client had an event before, under the same id with another timestamp.
 //!
 //! Some gateways give an event one permanent id; some restart their numbers on every connection, some with every
-//! process; and none says which. So an id is taken to be the event's own until it comes again with other data, that is
-//! with data that differ in more than their timestamp. From then on ids mean nothing beyond a connection, for good: a
-//! gateway that restarts its numbers shows it with the first event of the first client that comes back.
+//! process; none says which. So an id is taken to be the event's own until it comes again with data that differ in more
+//! than their timestamp. From then on ids mean nothing beyond a connection, for good: a gateway that restarts its
+//! numbers shows it with the first event of the first client that comes back.
 //!
 //! Until then a run that repeats a line may still look like an event with a new timestamp. So ids give a suspicion,
 //! which only a client's gap makes a finding: a separate event reaches all connected clients.
@@ -18,13 +18,13 @@ use super::{
     room::{self, Capacity},
 };
 
-/// Ids that are remembered for all clients, at the capacity 1. Beyond it the oldest are forgotten: a repeat of what it named, stamped anew,
-/// then looks like an event that one client saw and the others missed.
+/// Ids that are remembered for all clients, at the capacity 1; the oldest are forgotten first. A repeat under a
+/// forgotten id, stamped anew, looks like an event that one client saw and the others missed.
 pub(super) const KNOWN_MAX: usize = 7_000;
-/// Suspicions that are remembered of one id. Beyond it there are no more; one of them is enough to say what is wrong.
+/// Suspicions that are remembered of one id. One of them is enough for a finding.
 pub(super) const SUSPECTS_MAX: usize = 64;
-/// Ids that the clients of a ledger remember as their own, together; and one client, at least and at most. Beyond it the oldest are
-/// forgotten: a repeat then looks as if it had a new id.
+/// Ids that the clients of a ledger remember as their own, together; and one client, at least and at most. The oldest
+/// are forgotten first: a repeat then looks as if it had a new id.
 const OWN_ALL_MAX: usize = 256 * 128;
 const OWN_MIN: usize = 32;
 pub(super) const OWN_MAX: usize = 256;
@@ -102,8 +102,8 @@ impl Numbering {
 
     /// A client got an event: notes its id, and says what had come under it.
     pub(super) fn note(&mut self, client: &mut ClientIds, named: Named) -> Before {
-        let Some(id) = named.id else { return Before::default() };
         let mut before = Before::default();
+        let Some(id) = named.id else { return before };
         if let Some((unstamped, connection)) = client.note(id, named.unstamped) {
             let on_this_connection = connection == client.connection;
             before.here = unstamped == named.unstamped;
@@ -141,8 +141,8 @@ impl Numbering {
 
     /// Whether a client had this under this id, stamped whichever way.
     pub(super) fn has_had(&self, client: &ClientIds, named: Named) -> bool {
-        let known = named.id.and_then(|id| self.known.get(&id)).filter(|known| known.unstamped == named.unstamped);
-        known.is_some_and(|known| client.had.contains(known.number))
+        let known = named.id.and_then(|id| self.known.get(&id));
+        known.is_some_and(|known| known.unstamped == named.unstamped && client.had.contains(known.number))
     }
 
     /// A client may have had this again.
@@ -154,12 +154,11 @@ impl Numbering {
         }
     }
 
-    /// It is the same event, however stamped: those who were suspected of having had it again, had it again.
+    /// It is the same event, however stamped: clients that were suspected of having had it again, had it again.
     pub(super) fn show(&mut self, named: Named) -> Vec<usize> {
-        self.known_mut(named).map_or_else(Vec::new, |known| {
-            known.is_shown = true;
-            std::mem::take(&mut known.suspects)
-        })
+        let Some(known) = self.known_mut(named) else { return Vec::new() };
+        known.is_shown = true;
+        std::mem::take(&mut known.suspects)
     }
 
     /// This event has other ids, too, so that this one proves nothing: nobody had it, from now on.

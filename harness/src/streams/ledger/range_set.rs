@@ -1,105 +1,86 @@
 //! A set of numbers that mostly come in order.
 
-/// A set of numbers as ranges, ascending. Numbers that come in order take one range, however many they are, and each takes constant
-/// time.
+use std::ops::Range;
+
+/// A set of numbers as ranges, ascending. Numbers that come in order take one range, and constant time each.
 #[derive(Debug, Default, Clone)]
 pub(super) struct RangeSet {
     /// The last range; empty where the set is.
-    last: NumberRange,
+    last: Range<u64>,
     /// The ranges before it, ascending. None of two touch.
-    before: Vec<NumberRange>,
-}
-
-/// Numbers from `from` up to, and without, `to`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct NumberRange {
-    from: u64,
-    to: u64,
-}
-
-impl NumberRange {
-    const fn contains(self, number: u64) -> bool {
-        self.from <= number && number < self.to
-    }
+    before: Vec<Range<u64>>,
 }
 
 impl RangeSet {
     /// Whether a number is in the set.
     pub(super) fn contains(&self, number: u64) -> bool {
-        if number >= self.last.from {
-            return self.last.contains(number);
-        }
-        let at = self.before.partition_point(|range| range.to <= number);
-        self.before.get(at).is_some_and(|range| range.contains(number))
+        self.first_missing(number) != number
     }
 
     /// Adds a number. Says whether it is new.
     pub(super) fn insert(&mut self, number: u64) -> bool {
-        if number == self.last.to && self.last.from < self.last.to {
-            self.last.to += 1;
-            return true;
+        if self.last.is_empty() {
+            self.last = number..number;
         }
-        if self.last.from == self.last.to {
-            self.last = NumberRange { from: number, to: number + 1 };
-            return true;
-        }
-        if number > self.last.to {
-            self.before.push(std::mem::replace(&mut self.last, NumberRange { from: number, to: number + 1 }));
-            return true;
-        }
-        if self.contains(number) {
+        if number == self.last.end {
+            self.last.end += 1;
+        } else if number > self.last.end {
+            self.before.push(std::mem::replace(&mut self.last, number..number + 1));
+        } else if self.contains(number) {
             return false;
+        } else {
+            self.fill(number);
         }
-        self.fill(number);
         true
     }
 
     /// Adds a number that lies before the end and is not there.
     fn fill(&mut self, number: u64) {
         // With the last range in the list, neighbours are found in one way.
-        self.before.push(self.last);
-        let at = self.before.partition_point(|range| range.to <= number);
-        let touches_before = at > 0 && self.before[at - 1].to == number;
-        let touches_next = self.before[at].from == number + 1;
+        self.before.push(std::mem::take(&mut self.last));
+        let at = self.before.partition_point(|range| range.end <= number);
+        let touches_before = at > 0 && self.before[at - 1].end == number;
+        let touches_next = self.before[at].start == number + 1;
         match (touches_before, touches_next) {
             (true, true) => {
-                self.before[at - 1].to = self.before[at].to;
+                self.before[at - 1].end = self.before[at].end;
                 self.before.remove(at);
             }
-            (true, false) => self.before[at - 1].to += 1,
-            (false, true) => self.before[at].from = number,
-            (false, false) => self.before.insert(at, NumberRange { from: number, to: number + 1 }),
+            (true, false) => self.before[at - 1].end += 1,
+            (false, true) => self.before[at].start = number,
+            (false, false) => self.before.insert(at, number..number + 1),
         }
         self.last = self.before.pop().unwrap_or_default();
     }
 
     /// The first number from this one on that is not in the set.
     pub(super) fn first_missing(&self, from: u64) -> u64 {
-        if from >= self.last.from {
-            return if self.last.contains(from) { self.last.to } else { from };
-        }
-        let at = self.before.partition_point(|range| range.to <= from);
-        self.before.get(at).filter(|range| range.contains(from)).map_or(from, |range| range.to)
+        let range = if from >= self.last.start {
+            Some(&self.last)
+        } else {
+            self.before.get(self.before.partition_point(|range| range.end <= from))
+        };
+        range.filter(|range| range.contains(&from)).map_or(from, |range| range.end)
     }
 
     /// Forgets the ranges that end before a number.
     pub(super) fn forget_before(&mut self, number: u64) {
-        let over = self.before.partition_point(|range| range.to <= number);
+        let over = self.before.partition_point(|range| range.end <= number);
         self.before.drain(..over);
         if self.before.is_empty() {
             self.before = Vec::new();
         }
     }
 
-    /// The first number of the last so many ranges; 0 where there are no more.
+    /// The first number of the last `ranges_max` ranges; 0 where there are no more.
     pub(super) fn first_of(&self, ranges_max: usize) -> u64 {
         let at = self.ranges().saturating_sub(ranges_max);
-        if at == 0 { 0 } else { self.before.get(at).map_or(self.last.from, |range| range.from) }
+        if at == 0 { 0 } else { self.before.get(at).map_or(self.last.start, |range| range.start) }
     }
 
-    /// How many ranges there are.
+    /// The number of ranges.
     pub(super) fn ranges(&self) -> usize {
-        self.before.len() + usize::from(self.last.from < self.last.to)
+        self.before.len() + usize::from(!self.last.is_empty())
     }
 }
 

@@ -1,10 +1,11 @@
-//! The capacity of a ledger, and room that is taken at the beginning. A table that fills up in the course of hours would look
-//! like a leak of the harness.
+//! The capacity of a ledger, and room that is taken at the beginning. A table that fills up in the course of hours
+//! would look like a leak of the harness.
 
 use std::collections::{HashMap, VecDeque};
 
-/// Time for which the ends of runs are remembered, seconds: a gateway that repeats itself after a restart repeats the last
-/// seconds. Events and ids are remembered in the same proportion as at usual rates, so for less time where runs have many.
+/// Time for which the ends of runs are remembered, seconds: a gateway that repeats itself after a restart repeats the
+/// last seconds. Events and ids are remembered in the same proportion as at usual rates, so for less time where runs
+/// have many.
 const REMEMBERED_S: f64 = 30.0;
 /// Maximum of [`Capacity`], for 3,700 runs a second. 120,000 runs a minute at pace 1 need 9.
 const CAPACITY_MAX: usize = 16;
@@ -21,20 +22,14 @@ impl Default for Capacity {
 
 impl Capacity {
     /// Enough for the ends of half a minute; the capacity 1 has room for `usual` ends.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is clamped"
-    )]
     pub(super) fn at(runs_per_second: f64, usual: usize) -> Self {
         let times = (runs_per_second * REMEMBERED_S / usual as f64).ceil();
         Self((times as usize).clamp(1, CAPACITY_MAX))
     }
 }
 
-/// A table of so many entries, of which the oldest will be dropped for the newest: it is given twice the room, since one
-/// that is more than half full makes more of it once what was dropped has left its marks everywhere.
+/// A table in which the newest of `entries_max` entries replace the oldest. It has twice the room: one that is more
+/// than half full takes more once dropped entries have left their marks everywhere.
 pub(super) fn table<V>(entries_max: usize, filler: impl Fn() -> V) -> HashMap<u64, V> {
     // Memory is there once it was written to.
     let mut table: HashMap<u64, V> = (0..2 * entries_max as u64).map(|key| (key, filler())).collect();
@@ -42,7 +37,7 @@ pub(super) fn table<V>(entries_max: usize, filler: impl Fn() -> V) -> HashMap<u6
     table
 }
 
-/// A queue of so many entries, and one more before the oldest is dropped.
+/// A queue with room for `entries_max` entries, and one more before the oldest is dropped.
 pub(super) fn queue<V: Clone>(entries_max: usize, filler: V) -> VecDeque<V> {
     let mut queue = VecDeque::from(vec![filler; entries_max + 1]);
     queue.clear();

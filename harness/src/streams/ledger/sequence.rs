@@ -10,8 +10,8 @@ use crate::streams::RepeatedEvent;
 
 /// Events that not all clients have passed, at the capacity 1. Beyond it the oldest are given up, counted.
 pub(super) const OPEN_MAX: usize = 20_000;
-/// Hashes of events that all clients have passed, at the capacity 1. Beyond it the oldest are forgotten: repeated after that, an event looks like one
-/// that the others missed.
+/// Hashes of events that all clients have passed, at the capacity 1; the oldest are forgotten first. A repeat of a
+/// forgotten event looks like an event that the others missed.
 pub(super) const REMEMBERED_MAX: usize = 28_000;
 
 /// The events of a stream. Each has a number: its place in the sequence.
@@ -22,13 +22,13 @@ pub(super) struct Sequence {
     numbers: HashMap<u64, u64>,
     /// The contents, oldest first. The first is that of the event with the number `first`.
     contents: VecDeque<u64>,
-    first: u64,
+    pub(super) first: u64,
     /// The events that some client may still lack: the last ones of the sequence.
     open: VecDeque<Entry>,
     /// The numbers of events that count as seen by everyone.
     void: BTreeSet<u64>,
-    /// Events that were given up since they were asked for.
-    evicted: u64,
+    /// Events that were given up, because too many were open or lacking, and not yet reported.
+    pub(super) evicted: u64,
 }
 
 /// An event that not all clients have passed.
@@ -47,20 +47,11 @@ pub(super) struct Entry {
     pub(super) is_passed: bool,
     /// Of equal events: which clients got it, under which ids.
     pub(super) copies: Vec<Copy>,
-    /// Who owes it.
-    pub(super) owed: Owed,
+    /// Whether clients that were there owe it: not a repeat of another event, or one that most clients got less often.
+    pub(super) is_owed: bool,
     /// It came under a known id, and only its timestamp was new: that of an earlier event, if ids are the events' own.
     /// Then what is owed is the earlier one.
     pub(super) is_stamped_anew: bool,
-}
-
-/// Who owes an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owed {
-    /// All clients that were there.
-    ByAll,
-    /// None: it is a repeat of another event, or most clients got it less often.
-    ByNone,
 }
 
 /// An event that is equal to one that the client had.
@@ -81,13 +72,9 @@ impl Entry {
 impl Sequence {
     /// One of a capacity, with all the room that it will ever take.
     pub(super) fn with_room(capacity: Capacity) -> Self {
-        let Capacity(times) = capacity;
-        Self {
-            capacity,
-            numbers: room::table(times * REMEMBERED_MAX, || 0),
-            contents: room::queue(times * (REMEMBERED_MAX + OPEN_MAX), 0),
-            ..Self::default()
-        }
+        let numbers = room::table(capacity.0 * REMEMBERED_MAX, || 0);
+        let contents = room::queue(capacity.0 * (REMEMBERED_MAX + OPEN_MAX), 0);
+        Self { capacity, numbers, contents, ..Self::default() }
     }
 
     /// The number of an event by its content, if it is known.
@@ -119,11 +106,6 @@ impl Sequence {
         self.next() - self.open.len() as u64
     }
 
-    /// The number of the oldest event that is remembered.
-    pub(super) const fn first_remembered(&self) -> u64 {
-        self.first
-    }
-
     /// An event that is open.
     pub(super) fn entry(&self, number: u64) -> Option<&Entry> {
         self.open.get(self.place(number)?)
@@ -140,25 +122,21 @@ impl Sequence {
         self.first_open() + self.open.partition_point(|entry| entry.first_seen_ms < at_ms) as u64
     }
 
-    /// Passes the events that nobody lacks, and closes the oldest of them. Says whether any is left.
-    pub(super) fn close_passed(&mut self) -> bool {
+    /// Passes the events that no client lacks, and closes the oldest of them.
+    pub(super) fn close_passed(&mut self) {
         while self.open.front().is_some_and(|entry| entry.lacking == 0) {
             self.open.pop_front();
         }
         self.open.iter_mut().filter(|entry| entry.lacking == 0).for_each(|entry| entry.is_passed = true);
         self.forget_oldest();
-        !self.open.is_empty()
     }
 
-    /// An open event that most clients got less often: nobody owes it, and it counts as seen by everyone. Gives its copies.
+    /// An open event that most clients got less often counts as seen by all, and as owed by none. Gives its copies.
     pub(super) fn make_void(&mut self, number: u64) -> Vec<Copy> {
         self.void.insert(number);
-        let entry = self.entry_mut(number);
-        entry.map_or_else(Vec::new, |entry| {
-            entry.owed = Owed::ByNone;
-            entry.lacking = 0;
-            std::mem::take(&mut entry.copies)
-        })
+        let Some(entry) = self.entry_mut(number) else { return Vec::new() };
+        (entry.is_owed, entry.lacking) = (false, 0);
+        std::mem::take(&mut entry.copies)
     }
 
     /// Whether an event counts as seen by everyone.
@@ -175,16 +153,6 @@ impl Sequence {
     /// How many are remembered beside those.
     pub(super) fn remembered(&self) -> usize {
         self.contents.len() - self.open.len()
-    }
-
-    /// Events that were given up because too many were open at once, since the last call.
-    pub(super) fn take_evicted(&mut self) -> u64 {
-        std::mem::take(&mut self.evicted)
-    }
-
-    /// Adds to what was given up.
-    pub(super) fn give_up(&mut self, events: u64) {
-        self.evicted += events;
     }
 
     fn place(&self, number: u64) -> Option<usize> {

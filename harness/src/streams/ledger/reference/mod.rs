@@ -1,5 +1,5 @@
-//! The ledger as it can be read at once: each event has a bit for each client. It takes time in proportion to the clients, holds 128
-//! of them, and is the model that [`super::Ledger`] is compared with.
+//! The ledger as it can be read at once: each event has a bit for each client. It takes time in proportion to the
+//! clients, holds 128 of them, and is the model that [`super::Ledger`] is compared with.
 
 mod entry;
 mod numbering;
@@ -218,7 +218,6 @@ impl Ledger {
                     id: entry.id.clone(),
                     line: entry.line.clone(),
                     seen_by: entry.seen.count_ones(),
-                    first_seen_ms: entry.first_seen_ms,
                 });
             }
         }
