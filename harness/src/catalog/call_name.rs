@@ -49,8 +49,8 @@ named! {
 }
 
 impl CallName {
-    /// The call that brings an event about.
-    pub const fn of_chaos(chaos: Chaos) -> Self {
+    /// The call that causes an event.
+    pub(crate) const fn of_chaos(chaos: Chaos) -> Self {
         match chaos {
             Chaos::RedisRestart => Self::RedisRestart,
             Chaos::GatewayRestart => Self::GatewayRestart,
@@ -58,33 +58,25 @@ impl CallName {
         }
     }
 
-    /// Whether its answer is a stream.
-    #[must_use]
-    pub const fn is_stream(self) -> bool {
+    pub(crate) const fn is_stream(self) -> bool {
         matches!(self, Self::LogsStream | Self::RunLogsStream | Self::GuardStream | Self::RunGuardStream)
     }
 
-    /// Whether its answer is the stream of one run.
-    #[must_use]
-    pub const fn is_stream_of_run(self) -> bool {
+    pub(crate) const fn is_stream_of_run(self) -> bool {
         matches!(self, Self::RunLogsStream | Self::RunGuardStream)
     }
 
-    /// Whether its answer is a stream of the safety layer.
-    #[must_use]
-    pub const fn is_guard_stream(self) -> bool {
+    pub(crate) const fn is_guard_stream(self) -> bool {
         matches!(self, Self::GuardStream | Self::RunGuardStream)
     }
 
-    /// Whether no gateway can be played at without it.
-    #[must_use]
-    pub const fn is_indispensable(self) -> bool {
+    /// Whether no gateway can be tested without it.
+    pub(crate) const fn is_indispensable(self) -> bool {
         matches!(self, Self::Ready | Self::CreateRun | Self::Run)
     }
 
     /// The placeholders that its path and body may have, besides the workspace.
-    #[must_use]
-    pub const fn places(self) -> &'static [&'static str] {
+    pub(crate) const fn places(self) -> &'static [&'static str] {
         match self {
             Self::SetPlan => &["plan"],
             Self::TogglePrivacy => &["store_plain", "hash_only", "storage"],
@@ -98,9 +90,8 @@ impl CallName {
         }
     }
 
-    /// Which JSON pointers say where things are in its answer.
-    #[must_use]
-    pub const fn pointers(self) -> &'static [&'static str] {
+    /// The names of the JSON pointers into its answer.
+    pub(crate) const fn pointers(self) -> &'static [&'static str] {
         match self {
             Self::Health => &["time"],
             Self::CreateRun => &["id"],

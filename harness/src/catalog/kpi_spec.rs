@@ -7,51 +7,40 @@ use super::{
     target::{Target, Unit},
 };
 
-/// Everything that is fixed about a KPI.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct KpiSpec {
+pub(crate) struct KpiSpec {
     /// The subject of a sentence about it. It reads well before "is".
-    pub title: &'static str,
-    /// The unit of its values.
-    pub unit: Unit,
+    pub(crate) title: &'static str,
+    pub(crate) unit: Unit,
     /// The key of its target in `[targets]` of the settings, unit and direction last.
-    pub target_key: &'static str,
-    /// Its target, unless the settings say otherwise.
-    pub default_target: Target,
-    /// The suites that judge it.
-    pub suites: Suites,
+    pub(crate) target_key: &'static str,
+    pub(crate) default_target: Target,
+    pub(crate) suites: Suites,
     /// The features that the gateway must have: one of each group.
-    pub needs: &'static [&'static [Need]],
-    /// The requests, as the contract writes them, without which it has no samples. What is read from metrics, probes and
-    /// clocks reports its own failures.
-    pub routes: &'static [&'static str],
+    pub(crate) needs: &'static [&'static [Need]],
+    /// The requests of the contract without which it has no samples. Metrics, probes and clocks report their failures.
+    pub(crate) routes: &'static [&'static str],
     /// The report's chart that shows its samples.
-    pub chart: &'static str,
+    pub(crate) chart: &'static str,
     /// The name of the line at its target in that chart, if there is one.
-    pub chart_limit: Option<&'static str>,
+    pub(crate) chart_limit: Option<&'static str>,
     /// The quantile of its samples that is judged, from 0 to 1; none where it is no quantile.
-    pub quantile: Option<f64>,
-    /// How a regression against an earlier run is measured.
-    pub regression: RegressionBase,
-    /// How the end of a gateway process can affect it.
-    pub restarts: RestartEffect,
-    /// Where its samples come from.
-    pub source: SampleSource,
+    pub(crate) quantile: Option<f64>,
+    pub(crate) regression: RegressionBase,
+    pub(crate) restarts: RestartEffect,
+    pub(crate) source: SampleSource,
 }
 
-/// The suites that judge a KPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suites {
-    /// All of them.
+pub(crate) enum Suites {
     All,
-    /// Those with chaos, which last two hours.
+    /// The suites with chaos, which last two hours.
     WithChaos,
 }
 
 /// A feature that a gateway must have for a KPI to have samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// A call of the contract.
+pub(crate) enum Need {
     Call(CallName),
     /// A metric, by the contract's name.
     Metric(&'static str),
@@ -59,29 +48,28 @@ pub enum Need {
     Process,
 }
 
-/// How a regression against an earlier run is measured.
+/// The base of a regression against an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RegressionBase {
-    /// As a share of the old value, where both values have ranges.
+pub(crate) enum RegressionBase {
+    /// The old value, where both values have ranges.
     OfValue,
-    /// As a share of the target: the value is a growth, which in a healthy soak is near 0 by chance.
+    /// The target: the value is a growth, which in a healthy soak is near 0 by chance.
     OfTarget,
 }
 
-/// How the end of a gateway process that no chaos event asked for can affect a KPI.
+/// The effect on a KPI of the end of a gateway process that no chaos event requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestartEffect {
-    /// Always: users notice it, however short it was.
+pub(crate) enum RestartEffect {
+    /// At any time: users notice it, however short it was.
     Always,
-    /// From then on: what the process forgot is missed when it is looked for.
+    /// From then on: the data that the process forgot is missed later.
     Later,
-    /// At about that time.
     Near,
 }
 
-/// Where the samples of a KPI come from, and what becomes of them where several processes answer.
+/// The source of the samples of a KPI, and their use where several processes answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SampleSource {
+pub(crate) enum SampleSource {
     /// Requests, probes and streams of the session.
     Session,
     /// A histogram of the gateway's metrics. The counts of each process are kept apart.
@@ -95,15 +83,8 @@ pub enum SampleSource {
 }
 
 impl SampleSource {
-    /// Whether the samples are read from the gateway's processes where these are visible.
-    #[must_use]
-    pub const fn is_process(self) -> bool {
-        matches!(self, Self::ProcessEach | Self::ProcessSum)
-    }
-
-    /// Whether the samples come from the gateway's metrics; `process_is_read` where the gateway's processes are visible.
-    #[must_use]
-    pub const fn is_metrics(self, process_is_read: bool) -> bool {
+    /// Whether the samples come from metrics; `process_is_read` where the gateway's processes are visible.
+    pub(crate) const fn is_metrics(self, process_is_read: bool) -> bool {
         match self {
             Self::Session => false,
             Self::MetricsHistogram | Self::MetricsGauge => true,
@@ -112,7 +93,7 @@ impl SampleSource {
     }
 }
 
-/// Declares the KPIs from their rows: the enum, its names, and the specification of each.
+/// Declares the KPIs by their rows: the enum, its names, and the specification of each.
 macro_rules! kpis {
     ($($(#[$doc:meta])* $variant:ident = $name:literal { $($field:ident: $value:expr),+ $(,)? })+) => {
         crate::catalog::names::named! {
@@ -121,9 +102,7 @@ macro_rules! kpis {
         }
 
         impl Kpi {
-            /// Everything that is fixed about it.
-            #[must_use]
-            pub const fn spec(self) -> &'static KpiSpec {
+            pub(crate) const fn spec(self) -> &'static KpiSpec {
                 match self { $(Self::$variant => &const { KpiSpec { $($field: $value),+ } },)+ }
             }
         }

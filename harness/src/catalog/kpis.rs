@@ -1,4 +1,4 @@
-//! The KPIs: a row each, with everything that is fixed about it.
+//! The KPIs: a row each, with all fixed properties.
 
 use super::{
     call_name::CallName::{GuardStream, Health, LogsStream, Publish, RunLogsStream, Search, TogglePrivacy},
@@ -25,7 +25,7 @@ const LOGS_OF_RUNS: &[&str] =
     &["POST /api/runs", "POST /api/runs/{id}/start", "GET /api/runs/logs/stream", "GET /api/runs/{id}/logs/stream"];
 const GUARDED_RUNS: &[&str] = &["POST /api/runs", "POST /api/runs/{id}/start", "GET /api/runs/guard/stream"];
 const REGISTRY: &[&str] = &["POST /api/registry/publish", "GET /api/registry/agents"];
-/// Where a run that proves something is created, started, and looked at.
+/// The requests that create, start and read a run of a probe.
 const PROBED_RUNS: &[&str] = &[
     "POST /api/runs",
     "POST /api/runs/{id}/start",

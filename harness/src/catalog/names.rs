@@ -47,14 +47,12 @@ named! {
 
 impl Suite {
     /// Whether the suite disturbs the gateway (W6) and judges what only two hours can show.
-    #[must_use]
-    pub const fn has_chaos(self) -> bool {
+    pub(crate) const fn has_chaos(self) -> bool {
         !matches!(self, Self::Smoke)
     }
 
     /// Whether the suite plays only when it is asked for (`-- --ignored`).
-    #[must_use]
-    pub const fn is_ignored_by_default(self) -> bool {
+    pub(crate) const fn is_ignored_by_default(self) -> bool {
         matches!(self, Self::Full)
     }
 }
@@ -88,9 +86,13 @@ impl Workload {
     }
 
     /// Whether its requests count in the error rates. Probes and scrapes must not dilute them.
-    #[must_use]
-    pub const fn counts_in_error_rate(self) -> bool {
+    pub(crate) const fn counts_in_error_rate(self) -> bool {
         !matches!(self, Self::Chaos | Self::Availability | Self::Metrics)
+    }
+
+    /// Whether its cycles are samples of a moment, which cannot be made later: probes and scrapes.
+    pub(crate) const fn is_of_moments(self) -> bool {
+        matches!(self, Self::Availability | Self::Metrics)
     }
 }
 

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::journal::Buckets;
 
-/// Pairs of bounds kept. Gateways have a dozen buckets, another dozen if a restart changed them.
+/// Maximum number of pairs of bounds. Gateways have a dozen buckets, another dozen if a restart changed them.
 const CELLS_MAX: usize = 256;
 
 /// Samples known to lie above one bound and not above another, in seconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BucketBounds {
-    /// By lower and upper bound, as the bits of numbers that are not negative, which order as the numbers do.
+    /// By lower and upper bound, as bits: of numbers that are not negative, bits sort as the numbers do.
     counts: BTreeMap<(u64, u64), u64>,
-    /// Intervals whose buckets made no sense: bounds that do not rise, counts that do not match.
+    /// Intervals with invalid buckets: bounds that do not rise, counts that do not match.
     pub(crate) malformed: u64,
 }
 
-/// Bounds, in seconds, between which a quantile certainly lies: above `lower`, not above `upper`.
+/// Bounds of a quantile, in seconds: it is above `lower` and not above `upper`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bounds {
     pub(crate) lower: f64,
@@ -37,47 +37,60 @@ impl BucketBounds {
         let lowers = std::iter::once(0.0).chain(bounds.iter().copied());
         let uppers = bounds.iter().copied().chain(std::iter::once(f64::INFINITY));
         for ((lower, upper), count) in lowers.zip(uppers).zip(&buckets.counts).filter(|(_, count)| **count > 0) {
-            // `+ 0.0` turns a negative zero, whose bits order last, into a positive one.
+            // `+ 0.0` turns a negative zero, whose bits sort last, into a positive one.
             let cell = ((lower + 0.0).to_bits(), (upper + 0.0).to_bits());
-            // Beyond the bound all that is said of a sample is that there was one: weaker, and never wrong.
+            // Beyond the maximum a sample is only counted, without bounds: weaker, and never wrong.
             let is_known = self.counts.len() < CELLS_MAX || self.counts.contains_key(&cell);
-            let cell = if is_known { cell } else { (0, f64::INFINITY.to_bits()) };
-            let sum = self.counts.entry(cell).or_default();
-            *sum = sum.saturating_add(*count);
+            self.add(if is_known { cell } else { (0, f64::INFINITY.to_bits()) }, *count);
         }
+    }
+
+    fn add(&mut self, cell: (u64, u64), count: u64) {
+        let sum = self.counts.entry(cell).or_default();
+        *sum = sum.saturating_add(count);
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.malformed += other.malformed;
-        for (cell, count) in &other.counts {
-            let sum = self.counts.entry(*cell).or_default();
-            *sum = sum.saturating_add(*count);
-        }
+        other.counts.iter().for_each(|(cell, count)| self.add(*cell, *count));
     }
 
     pub(crate) fn total(&self) -> u64 {
         self.counts.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
-    /// Samples that certainly lie above a limit in seconds.
+    /// The number of samples that are certainly above a limit in seconds.
     pub(crate) fn certainly_above(&self, limit: f64) -> u64 {
         self.iter().filter(|(bounds, _)| bounds.lower >= limit).fold(0, |sum, (_, n)| sum.saturating_add(n))
     }
 
-    /// Where the nearest-rank quantile lies. A quantile cannot fall when samples rise, so with every sample at its
+    /// The bounds of the nearest-rank quantile. A quantile cannot fall when samples rise, so with every sample at its
     /// lower bound it is not above the true one, and with every sample at its upper bound not below it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a rank of so many samples that a double cannot count them is near enough"
+    )]
     pub(crate) fn quantile(&self, quantile: f64) -> Option<Bounds> {
-        self.at_rank(rank(quantile, self.total())?)
+        let total = self.total();
+        self.at_rank(((quantile * total as f64).ceil() as u64).max(1).min(total))
     }
 
-    /// Where the sample of a rank from 1 lies; none where there are not so many.
+    /// The bounds of the sample of a rank from 1; none where there are fewer samples.
     pub(crate) fn at_rank(&self, rank: u64) -> Option<Bounds> {
         let mut cells: Vec<(Bounds, u64)> = self.iter().collect();
+        let bounds_at_rank = |cells: &[(Bounds, u64)]| {
+            let mut seen = 0_u64;
+            cells.iter().find_map(|(bounds, count)| {
+                seen = seen.saturating_add(*count);
+                (seen >= rank).then_some(*bounds)
+            })
+        };
         cells.sort_by(|(a, _), (b, _)| a.lower.total_cmp(&b.lower));
-        let lower = at_rank(&cells, rank)?.lower;
+        let lower = bounds_at_rank(&cells)?.lower;
         cells.sort_by(|(a, _), (b, _)| a.upper.total_cmp(&b.upper));
-        let upper = at_rank(&cells, rank)?.upper;
-        Some(Bounds { lower, upper })
+        Some(Bounds { lower, upper: bounds_at_rank(&cells)?.upper })
     }
 
     fn iter(&self) -> impl Iterator<Item = (Bounds, u64)> {
@@ -85,25 +98,6 @@ impl BucketBounds {
             (Bounds { lower: f64::from_bits(*lower), upper: f64::from_bits(*upper) }, *count)
         })
     }
-}
-
-/// The nearest rank, from 1; none where there are no samples.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a rank of so many samples that a double cannot count them is near enough"
-)]
-fn rank(quantile: f64, total: u64) -> Option<u64> {
-    (total > 0).then(|| ((quantile * total as f64).ceil() as u64).clamp(1, total))
-}
-
-fn at_rank(cells: &[(Bounds, u64)], rank: u64) -> Option<Bounds> {
-    let mut seen = 0_u64;
-    cells.iter().find_map(|(bounds, count)| {
-        seen = seen.saturating_add(*count);
-        (seen >= rank).then_some(*bounds)
-    })
 }
 
 #[cfg(test)]

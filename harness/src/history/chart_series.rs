@@ -1,5 +1,5 @@
-//! The measured values over scenario time, as charts show them: a grid of steps, wider ones for a longer soak. The
-//! memory for all steps is allocated at the beginning.
+//! The measured values over scenario time for charts: a grid of steps, wider ones for a longer soak. The memory for all
+//! steps is allocated at the beginning.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,16 @@ use crate::{
         incident_log::IncidentLog,
         latency_steps::{LatencySource, LatencyStep},
     },
-    journal::{Counter, Gauge, Interval, Record},
+    journal::{Counter, Gauge, Record},
     plan::Plan,
 };
 
-/// Steps of gauges: the finest is an interval's length.
+/// Steps of gauges: the shortest has the length of an interval.
 const GAUGE_STEPS_MAX: u64 = 360;
 const GAUGE_STEP_MS_MIN: u64 = 10_000;
-/// Steps of counters and latencies: a shorter one than a minute has few runs in it.
+/// Steps of counters and latencies: a step under a minute has few runs.
 const RATE_STEPS_MAX: u64 = 240;
 const RATE_STEP_MS_MIN: u64 = 60_000;
-/// A gauge over one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct GaugeStep {
     pub(crate) last: f64,
@@ -39,16 +38,14 @@ pub struct ChartSeries {
 }
 
 impl ChartSeries {
-    /// Of a soak that plays `plan`, before it has begun.
     pub(crate) fn new(plan: &Plan) -> Self {
         let gauge_grid = Grid::new(plan.duration_ms, GAUGE_STEP_MS_MIN, GAUGE_STEPS_MAX);
         let rate_grid = Grid::new(plan.duration_ms, RATE_STEP_MS_MIN, RATE_STEPS_MAX);
+        let no_latencies = vec![LatencyStep::default(); rate_grid.len()];
         Self {
             gauges: Gauge::ALL.iter().map(|gauge| (*gauge, vec![None; gauge_grid.len()])).collect(),
             counters: Counter::ALL.iter().map(|counter| (*counter, vec![0; rate_grid.len()])).collect(),
-            latencies: LatencySource::all()
-                .map(|latency| (latency, vec![LatencyStep::default(); rate_grid.len()]))
-                .collect(),
+            latencies: LatencySource::all().map(|latency| (latency, no_latencies.clone())).collect(),
             incidents: IncidentLog::new(rate_grid.len()),
             gauge_grid,
             rate_grid,
@@ -56,19 +53,16 @@ impl ChartSeries {
         }
     }
 
-    /// Takes in one record.
     pub(crate) fn absorb(&mut self, record: &Record) {
         self.version += 1;
-        match record {
-            Record::Header(_) | Record::End(_) => {}
-            Record::Interval(interval) => self.absorb_interval(interval),
-            Record::Incident(incident) => self.incidents.absorb(incident, self.rate_grid.step_of(incident.at_ms)),
-        }
-    }
-
-    fn absorb_interval(&mut self, interval: &Interval) {
-        let (gauge_step, rate_step) =
-            (self.gauge_grid.step_of(interval.from_ms), self.rate_grid.step_of(interval.from_ms));
+        let interval = match record {
+            Record::Header(_) | Record::End(_) => return,
+            Record::Incident(incident) => {
+                return self.incidents.absorb(incident, self.rate_grid.step_of(incident.at_ms));
+            }
+            Record::Interval(interval) => interval,
+        };
+        let [gauge_step, rate_step] = [self.gauge_grid, self.rate_grid].map(|grid| grid.step_of(interval.from_ms));
         for (gauge, summary) in &interval.gauges {
             let is_measured = summary.last.is_finite() && summary.max.is_finite();
             if let Some(steps) = self.gauges.get_mut(gauge).filter(|_| is_measured) {
@@ -93,7 +87,7 @@ impl ChartSeries {
         }
     }
 
-    /// Rises with every record: whoever has seen a version has seen all up to it.
+    /// Rises with every record.
     pub(crate) const fn version(&self) -> u64 {
         self.version
     }

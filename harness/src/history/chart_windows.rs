@@ -1,8 +1,8 @@
-//! When chaos windows were open, as intervals tell it.
+//! The begin and end of chaos windows by the phases of intervals.
 
 use crate::catalog::Phase;
 
-/// Windows that are kept; a plan has a handful.
+/// Maximum number of windows; a plan has a handful.
 const WINDOWS_MAX: usize = 64;
 
 /// A chaos window, scenario milliseconds.
@@ -13,22 +13,22 @@ pub(crate) struct ChartWindow {
     pub(crate) to_ms: u64,
 }
 
-/// All windows, in order of their beginnings.
+/// All windows, in order of their begin.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ChartWindows {
     all: Vec<ChartWindow>,
-    /// When chaos was asked for last, and which window that opens.
+    /// The last injection: the phase of its window, and when.
     injected: Option<(Phase, u64)>,
 }
 
 impl ChartWindows {
-    /// Chaos was asked for: where its window was closed before, another one opens.
+    /// Takes in an injection. Where its window was closed before, another one opens.
     pub(crate) fn injected(&mut self, phase: Phase, at_ms: u64) {
         self.injected = Some((phase, at_ms));
     }
 
-    /// Takes in when an interval of a phase was. Those that touch are of one window. What began in a window belongs to it
-    /// however late it ends, so an interval may come long after the window was closed: that opens no other.
+    /// Takes in the time of an interval of a phase. Intervals that touch are of one window. Samples that began in a
+    /// window belong to it however late they end, so a late interval opens no other window.
     pub(crate) fn absorb(&mut self, phase: Phase, from_ms: u64, to_ms: u64) {
         if phase == Phase::Steady {
             return;

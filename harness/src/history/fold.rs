@@ -12,11 +12,11 @@ use crate::{
     plan::Plan,
 };
 
-/// A fold over the records of a journal. It may be fed live, by the session or by one who follows its journal, and judged at
-/// any moment. It may absorb the records of several journals.
+/// A fold over the records of a journal, or of several. It may be fed live, by the session or by a follower of its
+/// journal, and judged at any moment.
 ///
-/// Its size depends on the plan (seven hundred bytes a scenario minute for drift and readiness, and the steps of charts) and
-/// is taken at the beginning; it does not depend on how many records were absorbed.
+/// Its memory depends on the plan (700 bytes a scenario minute for drift and readiness, and the steps of charts) and is
+/// allocated at the beginning; it does not depend on the number of records.
 #[derive(Debug, Clone)]
 pub struct History {
     limits: SampleLimits,
@@ -69,12 +69,12 @@ impl History {
             Record::Incident(incident) => {
                 let ready = self.route("GET /ready").into_owned();
                 self.violations.absorb(incident, &ready);
-                self.series.absorb_incident(incident);
+                self.series.readiness.absorb_incident(incident);
             }
         }
     }
 
-    /// Whether nothing was absorbed that tells of the soak.
+    /// Whether nothing but headers was absorbed.
     pub(crate) const fn is_empty(&self) -> bool {
         self.is_untouched
     }

@@ -2,20 +2,15 @@
 
 use crate::journal::GaugeSummary;
 
-/// A gauge over the soak so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct GaugeTotal {
-    /// When it was last sampled, to the end of the interval; scenario milliseconds.
+    /// The end of the last interval that sampled it; scenario milliseconds.
     pub(crate) last_at_ms: u64,
-    /// The last sample.
     pub(crate) last: f64,
-    /// The least sample.
     pub(crate) min: f64,
-    /// The greatest sample.
     pub(crate) max: f64,
     /// The mean over intervals of the last sample of each: all intervals weigh the same.
     pub(crate) mean: f64,
-    /// Intervals that sampled it.
     pub(crate) intervals: u64,
 }
 

@@ -3,7 +3,6 @@
 /// Time that is covered after the plan's end, while streams deliver overdue events.
 const BEYOND_MS: u64 = 10 * 60_000;
 
-/// Steps of one length, from the beginning on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
     step_ms: u64,
@@ -11,7 +10,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// Steps over a soak so long: as short as may be, and no more than so many up to its end.
+    /// The shortest steps of which the soak has at most `steps_max`.
     pub(crate) fn new(duration_ms: u64, step_ms_min: u64, steps_max: u64) -> Self {
         let step_ms = duration_ms.div_ceil(steps_max).div_ceil(step_ms_min).max(1) * step_ms_min;
         let len = usize::try_from((duration_ms + BEYOND_MS) / step_ms + 1).unwrap_or(usize::MAX);
@@ -26,12 +25,12 @@ impl Grid {
         self.len
     }
 
-    /// The step that a moment is in; the last one for all that comes later.
+    /// The step of a moment; the last step for all later moments.
     pub(crate) fn step_of(self, at_ms: u64) -> usize {
         usize::try_from(at_ms / self.step_ms).unwrap_or(usize::MAX).min(self.len - 1)
     }
 
-    /// Steps that a soak which has come so far has begun.
+    /// The number of steps that have begun by a moment.
     pub(crate) fn begun(self, reached_ms: u64) -> usize {
         self.step_of(reached_ms.saturating_sub(1)) + 1
     }

@@ -1,5 +1,4 @@
-//! The incidents for a reader to look through: of each kind the first few and the last few, and their number, step by
-//! step.
+//! The incidents for a reader: of each kind the first few and the last few, and their number, step by step.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +7,7 @@ use crate::{
     journal::{Finding, Incident},
 };
 
-/// Of each kind so many of the first, and so many of the last.
+/// Maximum number of the first incidents of a kind, and of the last.
 const KEPT_MAX: usize = 12;
 
 /// An incident in words.
@@ -29,7 +28,7 @@ pub(crate) struct IncidentLog {
     kinds: BTreeMap<&'static str, IncidentKind>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct IncidentKind {
     count: u64,
     first: Vec<ShownIncident>,
@@ -47,43 +46,37 @@ impl IncidentLog {
             return;
         }
         let name = incident.finding.kind();
-        let told =
-            ShownIncident { at_ms: incident.at_ms, phase: incident.phase, kind: name, says: says(&incident.finding) };
+        let Incident { at_ms, phase, ref finding } = *incident;
+        let shown = ShownIncident { at_ms, phase, kind: name, says: says(finding) };
         let steps = self.steps;
-        let kind = self.kinds.entry(name).or_insert_with(|| IncidentKind {
-            count: 0,
-            first: Vec::with_capacity(KEPT_MAX),
-            last: VecDeque::with_capacity(KEPT_MAX),
-            by_step: vec![0; steps],
-        });
+        let kind = self.kinds.entry(name);
+        let kind = kind.or_insert_with(|| IncidentKind { by_step: vec![0; steps], ..IncidentKind::default() });
         kind.count += 1;
         if let Some(n) = kind.by_step.get_mut(step) {
             *n = n.saturating_add(1);
         }
         if kind.first.len() < KEPT_MAX {
-            kind.first.push(told);
+            kind.first.push(shown);
             return;
         }
         if kind.last.len() == KEPT_MAX {
             kind.last.pop_front();
         }
-        kind.last.push_back(told);
+        kind.last.push_back(shown);
     }
 
-    /// Those that are kept, in order of time.
+    /// The first and the last incidents of all kinds, in order of time.
     pub(crate) fn kept(&self) -> Vec<&ShownIncident> {
-        let mut kept: Vec<&ShownIncident> =
-            self.kinds.values().flat_map(|kind| kind.first.iter().chain(&kind.last)).collect();
-        kept.sort_by_key(|told| told.at_ms);
+        let mut kept: Vec<_> = self.kinds.values().flat_map(|kind| kind.first.iter().chain(&kind.last)).collect();
+        kept.sort_by_key(|shown| shown.at_ms);
         kept
     }
 
-    /// Each kind, with how many there were.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.kinds.iter().map(|(name, kind)| (*name, kind.count))
     }
 
-    /// How many of a kind, step by step; nothing where there were none.
+    /// The number of incidents of a kind, step by step; empty where there were none.
     pub(crate) fn by_step(&self, kind: &str) -> &[u16] {
         self.kinds.get(kind).map_or(&[], |kind| &kind.by_step)
     }

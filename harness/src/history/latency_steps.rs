@@ -1,13 +1,12 @@
-//! Latencies over one step, in buckets that are the same for all: quantiles and heat maps are read from them.
+//! Latencies over one step, in fixed buckets, for quantiles and heat maps.
 
 use crate::journal::{Buckets, LatencyHistogram, Source, Timing};
 
-/// Buckets to each doubling: a value is known to within 5 %.
+/// Buckets to each doubling: a value is exact to 5 %.
 const PER_OCTAVE: i32 = 8;
 /// Doublings, from a quarter of a millisecond to a little over a minute.
 const OCTAVES: i32 = 18;
 const LEAST_MS: f64 = 0.25;
-/// Edges of all buckets.
 const EDGES: usize = (OCTAVES * PER_OCTAVE) as usize;
 
 /// A source of latencies: a timing of the harness, or a histogram of the gateway.
@@ -23,7 +22,6 @@ impl LatencySource {
     }
 }
 
-/// The samples of one step.
 #[derive(Debug, Clone)]
 pub(crate) struct LatencyStep {
     counts: [u16; EDGES],
@@ -49,19 +47,17 @@ fn bucket_of(ms: f64) -> usize {
     ((octaves * f64::from(PER_OCTAVE)) as usize).min(EDGES - 1)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "an hour at most")]
-fn ms(us: u64) -> f64 {
+#[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
+pub(crate) fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
 
 impl LatencyStep {
     pub(crate) fn absorb(&mut self, histogram: &LatencyHistogram) {
-        for (us, n) in histogram.recorded() {
-            self.add(us, n);
-        }
+        histogram.recorded().into_iter().for_each(|(us, n)| self.add(us, n));
     }
 
-    /// Takes in the buckets of a gateway's own histogram. A sample in one is taken to be at its upper end.
+    /// Takes in the buckets of a gateway's own histogram, each sample at the upper end of its bucket.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
     pub(crate) fn absorb_buckets(&mut self, buckets: &Buckets) {
         let bounds = buckets.bounds_seconds.iter().copied().filter(|bound| bound.is_finite());
@@ -80,23 +76,20 @@ impl LatencyStep {
         self.max_us = self.max_us.max(us);
     }
 
-    /// How many samples there are.
     pub(crate) const fn count(&self) -> u32 {
         self.count
     }
 
-    /// The greatest, milliseconds; none where there are none.
     pub(crate) fn max_ms(&self) -> Option<f64> {
         (self.count > 0).then(|| ms(self.max_us))
     }
 
-    /// Buckets that have samples, with how many.
+    /// Buckets that have samples, with their number.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = (usize, u16)> {
         self.counts.iter().copied().enumerate().filter(|(_, n)| *n > 0)
     }
 
-    /// The nearest-rank quantile, milliseconds, in the middle of its bucket and never above the greatest sample; none
-    /// where there are none.
+    /// The nearest-rank quantile, milliseconds, in the middle of its bucket and never above the greatest sample.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -1,4 +1,4 @@
-//! Lives of the gateway's process: which of them ended without our asking, and whether several answer in turn.
+//! The gateway's processes: lives that ended without a request of S2, processes that answer in turn, and readings.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,36 @@ use crate::{
     journal::{Finding, Incident},
 };
 
-/// Changes kept.
 const CHANGES_MAX: usize = 64;
-/// Lives that are known again. A process that restarts more often has other troubles.
+const READINGS_MAX: usize = 4;
+/// Maximum number of lives that are recognised. A process that restarts more often has other troubles.
 const LIVES_MAX: usize = 256;
-/// The lives of a gateway's process, as they were seen.
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProcessInstances {
     seen: BTreeSet<u64>,
     changes: Vec<ProcessChange>,
     /// Whether one came back after another.
     are_several: bool,
+    /// The first few readings, in words.
+    pub(crate) read: Vec<String>,
+    /// The processes that answered `/metrics` in turn.
+    pub(crate) answering: Option<AnsweringProcesses>,
 }
 
-/// The process was another than before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnsweringProcesses {
+    pub(crate) most: u32,
+    /// When their number changed last.
+    pub(crate) changed_ms: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProcessChange {
     pub(crate) at_ms: u64,
     pub(crate) before: String,
     pub(crate) after: String,
-    /// Whether it was seen in the window of a restart that we had asked for.
+    /// Whether it was in the window of a restart that S2 requested.
     pub(crate) is_asked: bool,
 }
 
@@ -38,6 +48,18 @@ impl ProcessInstances {
         let (before, after) = match &incident.finding {
             Finding::GatewayRestarted { before, after } => (before, after),
             Finding::OtherProcess { .. } => return self.are_several = true,
+            Finding::SeveralAnswer { processes } => {
+                let most = self.answering.map_or(0, |answering| answering.most).max(*processes);
+                self.answering = Some(AnsweringProcesses { most, changed_ms: incident.at_ms });
+                return;
+            }
+            Finding::ProcessesRead { root, how } => {
+                let reading = format!("{root}: {how}");
+                if self.read.len() < READINGS_MAX && !self.read.contains(&reading) {
+                    self.read.push(reading);
+                }
+                return;
+            }
             _ => return,
         };
         if self.seen.len() < LIVES_MAX {
@@ -56,7 +78,7 @@ impl ProcessInstances {
         self.are_several
     }
 
-    /// Those that ended out of the windows of restarts. Of several that answer in turn, nobody knows whether one has ended.
+    /// Changes out of the windows of restarts. Where several answer in turn, a change does not show that one has ended.
     pub(crate) fn unasked(&self) -> impl Iterator<Item = &ProcessChange> {
         self.changes.iter().filter(|change| !change.is_asked && !self.are_several)
     }

@@ -9,11 +9,10 @@ use crate::{
         minutes::{MinuteMedians, MinuteMinima, life},
         readiness_series::ReadinessSeries,
     },
-    journal::{Gauge, Incident, Interval},
+    journal::{Gauge, Interval},
     plan::Plan,
 };
 
-/// The gauges whose floors are kept, minute by minute.
 const FLOORED: [Gauge; 9] = [
     Gauge::GatewayRss,
     Gauge::GatewayRssCollected,
@@ -28,19 +27,18 @@ const FLOORED: [Gauge; 9] = [
 /// Maximum time that records may overrun the plan, scenario minutes. Later records are left out.
 const OVERRUN_MINUTES_MAX: u64 = 60;
 
-/// The soak minute by minute.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     duration_ms: u64,
     pub(crate) readiness: ReadinessSeries,
     floors: BTreeMap<Gauge, MinuteMinima>,
-    /// The most of the runtime's heap that was in use in each minute, negated: floors keep the least.
+    /// The greatest use of the runtime's heap in each minute, negated, since floors keep the least.
     pub(crate) heap_peaks: MinuteMinima,
     pub(crate) clock: MinuteMedians,
-    /// The same against our clock as if nobody had set it.
+    /// The same against our clock as if it had not been set.
     pub(crate) unset_clock: MinuteMedians,
-    /// The least and the most by which the gateway's clock was ahead of ours, in steady phases; milliseconds.
-    clock_bounds: GaugeTotal,
+    /// The least and the greatest offset of the gateway's clock to ours, in steady phases; milliseconds.
+    pub(crate) clock_bounds: GaugeTotal,
 }
 
 impl Series {
@@ -56,30 +54,23 @@ impl Series {
         }
     }
 
-    pub(crate) fn absorb_incident(&mut self, incident: &Incident) {
-        self.readiness.absorb_incident(incident);
-    }
-
     pub(crate) fn absorb(&mut self, interval: &Interval) {
         if interval.from_ms / 60_000 > self.duration_ms / 60_000 + OVERRUN_MINUTES_MAX {
             return;
         }
         self.readiness.absorb(interval);
+        let gateway_life = interval.gateway_life.as_ref().map(life);
         if let Some(used) = interval.gauges.get(&Gauge::GatewayHeapUsed) {
-            self.heap_peaks.absorb(interval.from_ms, interval.gateway_life.as_ref().map(life), -used.max);
+            self.heap_peaks.absorb(interval.from_ms, gateway_life, -used.max);
         }
-        if interval.phase == Phase::Steady {
-            self.absorb_floors(interval);
+        if interval.phase != Phase::Steady {
+            return;
         }
-    }
-
-    fn absorb_floors(&mut self, interval: &Interval) {
-        for gauge in FLOORED {
-            if let Some(summary) = interval.gauges.get(&gauge) {
-                let of_the_harness = gauge == Gauge::HarnessRss;
-                let gateway_life = interval.gateway_life.as_ref().map(life);
+        for (gauge, floors) in &mut self.floors {
+            if let Some(summary) = interval.gauges.get(gauge) {
+                let of_the_harness = *gauge == Gauge::HarnessRss;
                 let life = if of_the_harness { Some(life(interval.session_life)) } else { gateway_life };
-                self.floors.entry(gauge).or_default().absorb(interval.from_ms, life, summary.min);
+                floors.absorb(interval.from_ms, life, summary.min);
             }
         }
         for (gauge, middles) in
@@ -92,10 +83,6 @@ impl Series {
         if let Some(summary) = interval.gauges.get(&Gauge::ClockBounds) {
             self.clock_bounds.absorb(interval.to_ms, summary);
         }
-    }
-
-    pub(crate) fn clock_bounds(&self) -> Option<GaugeTotal> {
-        Some(self.clock_bounds).filter(|bounds| bounds.intervals > 0)
     }
 
     pub(crate) fn floors(&self, gauge: Gauge) -> Option<&MinuteMinima> {

@@ -4,47 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     catalog::{Chaos, Phase, Workload},
-    history::{chart_windows::ChartWindows, process_instances::ProcessInstances, process_readings::ProcessReadings},
+    history::{chart_windows::ChartWindows, process_instances::ProcessInstances},
     journal::{End, Finding, Incident, Interval, Record},
     plan::Plan,
 };
 
 /// Maximum number of names that are kept of each kind: a journal may name workers, sources and routes without end.
 const NAMES_MAX: usize = 32;
-/// Holes kept; of all, the length is summed up. No session is taken over more often.
+/// No session is taken over more often.
 const HOLES_MAX: usize = 64;
-/// Chaos windows kept: there are three events, and a session that takes over opens a window again.
+/// There are three events, and a session that takes over opens a window again.
 const WINDOWS_MAX: usize = 16;
-/// Times that the session stood still, kept.
 const STALLS_MAX: usize = 8;
 
-/// The timeline of a session, however many lives it had.
+/// The timeline of a soak, over all its sessions.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
-    /// How far the record reaches, scenario milliseconds.
+    /// The end of the record, scenario milliseconds.
     scenario_ms: u64,
-    /// How far intervals and holes reach: what is later has not been measured.
+    /// The end of the intervals and holes: nothing later was measured.
     pub(crate) measured_to_ms: u64,
-    /// From when to when each phase was seen.
-    spans_ms: BTreeMap<Phase, (u64, u64)>,
-    /// Steady, or in which chaos window, by the last record.
+    /// The begin and end of each phase, scenario milliseconds.
+    pub(crate) spans_ms: BTreeMap<Phase, (u64, u64)>,
     pub(crate) phase: Option<Phase>,
-    /// The last heartbeat.
     pub(crate) heartbeat: Option<LastHeartbeat>,
-    /// Which life of the gateway was seen last.
     pub(crate) gateway_life: Option<String>,
     /// Versions of the registry that were found, by the number of their pulse.
     pub(crate) versions: BTreeMap<usize, String>,
-    /// Heartbeats by when they were due, and when they came; none yet where none came.
+    /// The arrival of each heartbeat, if it came, by the time at which it was due.
     pub(crate) heartbeats: BTreeMap<u64, Option<u64>>,
     pub(crate) chaos: BTreeMap<Chaos, ChaosRecord>,
-    /// From when to when chaos windows were open, scenario milliseconds.
+    /// The begin and end of chaos windows, scenario milliseconds.
     pub(crate) windows_ms: Vec<(u64, u64)>,
-    /// The same as intervals tell it, those that are still open among them.
+    /// The same by the phases of intervals, including windows that are still open.
     pub(crate) chart_windows: ChartWindows,
     pub(crate) workers: BTreeMap<String, WorkerRecord>,
     pub(crate) sources: BTreeMap<String, FailureRecord>,
-    /// Routes whose requests went wrong.
     pub(crate) routes: BTreeMap<String, FailureRecord>,
     pub(crate) missing_metrics: BTreeSet<String>,
     /// The first few holes, from and to in scenario milliseconds, and why.
@@ -53,21 +48,17 @@ pub struct Timeline {
     pub(crate) holes_ms: u64,
     /// Cycles that a session that died had begun, and that were played again or never.
     pub(crate) cut: BTreeMap<Workload, u64>,
-    /// The first few times that the session itself stood still: when that was over, and for how long, real milliseconds.
+    /// The first few stalls of the session: the scenario time of its end, and its length in real milliseconds.
     pub(crate) stalls: Vec<(u64, u64)>,
-    /// For how long it stood still in all, real milliseconds.
+    /// The length of all stalls, real milliseconds.
     pub(crate) stalled_ms: u64,
-    /// The lives of the gateway's process.
     pub(crate) lives: ProcessInstances,
-    /// The processes that were read, or that answered.
-    pub(crate) processes: ProcessReadings,
     /// The first fatal error, and when.
     pub(crate) fatal: Option<(u64, String)>,
     pub(crate) fatal_count: u64,
     pub(crate) ended: Option<End>,
 }
 
-/// A heartbeat, as the journal has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastHeartbeat {
     pub(crate) due_ms: u64,
@@ -75,26 +66,25 @@ pub(crate) struct LastHeartbeat {
     pub(crate) runs_started: u64,
 }
 
-/// The record of one chaos event.
+/// The record of one chaos event. The first number of a tuple is its scenario time, milliseconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ChaosRecord {
-    /// When, whether the gateway said yes, and what it said.
+    /// Whether the gateway accepted it, and its answer.
     pub(crate) injected: Option<(u64, bool, String)>,
-    /// When the gateway said yes last.
+    /// When the gateway accepted it last.
     pub(crate) accepted_ms: Option<u64>,
     /// The round trips before it, where they were measured.
     pub(crate) fastest_us: Option<Vec<Option<u64>>>,
-    /// When, whether it had its effect, and what was measured.
+    /// Whether it had its effect, and the measurements.
     pub(crate) seen: Option<(u64, bool, String)>,
-    /// When, and how long it took, real milliseconds.
+    /// The time that the recovery took, real milliseconds.
     pub(crate) recovered: Option<(u64, u64)>,
-    /// When, how long we looked, real milliseconds, and what was still wrong.
+    /// The time that S2 waited for it, real milliseconds, and the last failure.
     pub(crate) not_recovered: Option<(u64, u64, String)>,
-    /// When it was known last how it ended.
+    /// When its outcome was recorded last.
     pub(crate) over_ms: Option<u64>,
 }
 
-/// The record of one worker.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WorkerRecord {
     pub(crate) panics: u64,
@@ -103,11 +93,11 @@ pub(crate) struct WorkerRecord {
     pub(crate) is_done: bool,
 }
 
-/// A source or a route that did not answer as it should.
+/// The wrong answers of a source or a route.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FailureRecord {
     pub(crate) count: u64,
-    /// Of those, out of chaos windows: what S2 disturbs itself is the cause of nothing that was missing all the time.
+    /// The number out of chaos windows: failures that S2 causes itself do not explain samples that lack all the time.
     pub(crate) steady_count: u64,
     pub(crate) last_ms: u64,
     pub(crate) answer: String,
@@ -129,7 +119,10 @@ impl Timeline {
             }
             Record::End(end) => {
                 self.scenario_ms = self.scenario_ms.max(end.at_ms);
-                self.absorb_end(end);
+                // A session that was started again after an end has two; of two reasons the greater counts.
+                if self.ended.as_ref().is_none_or(|ended| (end.reason, end.at_ms) >= (ended.reason, ended.at_ms)) {
+                    self.ended = Some(end.clone());
+                }
             }
         }
     }
@@ -141,8 +134,8 @@ impl Timeline {
         self.phase = Some(phase);
         let span = self.spans_ms.entry(phase).or_insert((from_ms, to_ms));
         *span = (span.0.min(from_ms), span.1.max(to_ms));
-        if let Some(life) = &interval.gateway_life {
-            self.gateway_life = Some(life.clone());
+        if interval.gateway_life.is_some() {
+            self.gateway_life.clone_from(&interval.gateway_life);
         }
         self.chart_windows.absorb(phase, from_ms, to_ms);
     }
@@ -150,10 +143,9 @@ impl Timeline {
     fn absorb_incident(&mut self, incident: &Incident) {
         let at_ms = incident.at_ms;
         match &incident.finding {
-            Finding::Heartbeat { due_ms, open_streams, runs_started } => {
-                let (open_streams, runs_started) = (*open_streams, *runs_started);
-                self.heartbeat = Some(LastHeartbeat { due_ms: *due_ms, open_streams, runs_started });
-                if let Some(came) = self.heartbeats.get_mut(due_ms) {
+            &Finding::Heartbeat { due_ms, open_streams, runs_started } => {
+                self.heartbeat = Some(LastHeartbeat { due_ms, open_streams, runs_started });
+                if let Some(came) = self.heartbeats.get_mut(&due_ms) {
                     *came = Some(came.map_or(at_ms, |came| came.min(at_ms)));
                 }
             }
@@ -161,10 +153,9 @@ impl Timeline {
                 self.chart_windows.injected((*chaos).into(), at_ms);
                 let record = self.chaos.entry(*chaos).or_default();
                 record.accepted_ms = if *accepted { Some(at_ms) } else { record.accepted_ms };
-                // Of two answers the one that said yes counts: an injection may be tried again.
-                let injected = &mut record.injected;
-                if injected.as_ref().is_none_or(|(_, accepted, _)| !accepted) {
-                    *injected = Some((at_ms, *accepted, answer.clone()));
+                // An injection may be tried again: the first answer that accepts it counts, or else the last.
+                if record.injected.as_ref().is_none_or(|(_, accepted, _)| !accepted) {
+                    record.injected = Some((at_ms, *accepted, answer.clone()));
                 }
             }
             Finding::ChaosSeen { chaos, effective, evidence } => {
@@ -188,12 +179,10 @@ impl Timeline {
             Finding::WindowClosed { from_ms, .. } if self.windows_ms.len() < WINDOWS_MAX => {
                 self.windows_ms.push((*from_ms, at_ms));
             }
-            Finding::WorkerPanicked { worker, message, .. } => {
-                self.worker(worker, |record| {
-                    record.panics += 1;
-                    record.last_panic = Some((at_ms, message.clone()));
-                });
-            }
+            Finding::WorkerPanicked { worker, message, .. } => self.worker(worker, |record| {
+                record.panics += 1;
+                record.last_panic = Some((at_ms, message.clone()));
+            }),
             Finding::WorkerGaveUp { worker } => self.worker(worker, |record| record.gave_up_ms = Some(at_ms)),
             Finding::WorkerDone { worker } => self.worker(worker, |record| record.is_done = true),
             Finding::SourceFailed { source, answer } => note_failure(&mut self.sources, source, incident, answer),
@@ -225,35 +214,19 @@ impl Timeline {
                     self.stalls.push((at_ms, *stalled_ms));
                 }
             }
-            Finding::GatewayRestarted { .. } | Finding::OtherProcess { .. } => self.lives.absorb(incident),
-            Finding::SeveralAnswer { .. } | Finding::ProcessesRead { .. } => self.processes.absorb(incident),
-            _ => {}
+            _ => self.lives.absorb(incident),
         }
     }
 
-    /// A session that was started again after an end has two; of two reasons the greater counts.
-    fn absorb_end(&mut self, end: &End) {
-        if self.ended.as_ref().is_none_or(|ended| (end.reason, end.at_ms) >= (ended.reason, ended.at_ms)) {
-            self.ended = Some(end.clone());
-        }
-    }
-
-    /// How far the record reaches, scenario milliseconds.
+    /// The end of the record, scenario milliseconds.
     pub(crate) const fn scenario_ms(&self) -> u64 {
         self.scenario_ms
     }
 
-    /// From when to when a phase was seen, scenario milliseconds.
-    pub(crate) fn span_ms(&self, phase: Phase) -> Option<(u64, u64)> {
-        self.spans_ms.get(&phase).copied()
-    }
-
-    /// How the session ended, if it has.
     pub(crate) const fn end(&self) -> Option<&End> {
         self.ended.as_ref()
     }
 
-    /// The error that stopped the session, if any.
     pub(crate) fn fatal(&self) -> Option<&str> {
         self.fatal.as_ref().map(|(_, message)| message.as_str())
     }
@@ -271,11 +244,12 @@ fn note_failure(records: &mut BTreeMap<String, FailureRecord>, name: &str, incid
     }
     let record = records.entry(name.to_owned()).or_default();
     record.count += 1;
+    // A steady answer replaces one from a chaos window, and not the reverse.
     let is_steady = incident.phase == Phase::Steady;
     let is_first_steady = is_steady && record.steady_count == 0;
     record.steady_count += u64::from(is_steady);
-    let tells_as_much = is_steady || record.steady_count == 0;
-    if is_first_steady || (tells_as_much && incident.at_ms >= record.last_ms) {
+    let counts_as_much = is_steady || record.steady_count == 0;
+    if is_first_steady || (counts_as_much && incident.at_ms >= record.last_ms) {
         record.last_ms = incident.at_ms;
         answer.clone_into(&mut record.answer);
     }

@@ -1,6 +1,9 @@
 //! Sums over the soak so far: counters, histograms and the worst samples by phase, gauges, the cycles of workloads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::once,
+};
 
 use crate::{
     catalog::{Phase, Workload},
@@ -8,20 +11,19 @@ use crate::{
         SampleLimits, Violation,
         bucket_bounds::BucketBounds,
         gauge_total::GaugeTotal,
+        latency_steps::ms,
         phase_totals::{PhaseTotals, Scope, TopExemplars},
     },
     journal::{Counter, Cycles, Gauge, Interval, LatencyHistogram, OTHER_TYPES, Source, Timing},
     plan::Plan,
 };
 
-/// Types of events kept that the dialect does not use for runs; the rest is counted as [`OTHER_TYPES`].
+/// Maximum number of event types that the dialect does not use for runs; the rest is counted as [`OTHER_TYPES`].
 const OTHER_TYPES_MAX: usize = 32;
 
-/// Sums over the soak so far.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
     phases: BTreeMap<Phase, PhaseTotals>,
-    worst: BTreeMap<(Timing, Phase), TopExemplars>,
     /// The cycles of each workload, including those that died with their session.
     pub(crate) cycles: BTreeMap<Workload, Cycles>,
     gauges: BTreeMap<Gauge, GaugeTotal>,
@@ -33,38 +35,24 @@ pub(crate) struct Totals {
 /// Quantiles of a timing over the soak so far, in milliseconds; nearest-rank.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Quantiles {
-    /// Samples.
     pub(crate) count: u64,
-    /// The median.
     pub(crate) p50_ms: f64,
-    /// 95th percentile.
     pub(crate) p95_ms: f64,
-    /// 99th percentile.
     pub(crate) p99_ms: f64,
-    /// The greatest.
     pub(crate) max_ms: f64,
 }
 
 impl Totals {
+    /// Empty totals, with the memory for the phases of the plan, 2 MB each. Other phases take it when they come.
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self {
-            // A phase that the plan does not have is made room for when it comes.
-            phases: phases_of(plan).into_iter().map(|phase| (phase, PhaseTotals::with_capacity())).collect(),
-            worst: BTreeMap::new(),
-            cycles: BTreeMap::new(),
-            gauges: BTreeMap::new(),
-            source_over: BTreeMap::new(),
-            other_events: BTreeMap::new(),
-        }
+        let phases: BTreeSet<Phase> =
+            once(Phase::Steady).chain(plan.chaos.iter().map(|event| event.chaos.into())).collect();
+        let phases = phases.into_iter().map(|phase| (phase, PhaseTotals::with_capacity())).collect();
+        Self { phases, ..Self::default() }
     }
 
     pub(crate) fn absorb(&mut self, interval: &Interval, limits: &SampleLimits) {
-        self.phases.entry(interval.phase).or_default().absorb(interval);
-        for (timing, record) in &interval.timings {
-            let worst = self.worst.entry((*timing, interval.phase));
-            let worst = worst.or_insert_with(|| TopExemplars::new(limits.of_timing(*timing)));
-            worst.absorb(interval, &record.histogram, &record.worst);
-        }
+        self.phases.entry(interval.phase).or_default().absorb(interval, limits);
         for (workload, cycles) in &interval.cycles {
             let sum = self.cycles.entry(*workload).or_default();
             sum.started = sum.started.saturating_add(cycles.started);
@@ -78,56 +66,47 @@ impl Totals {
             let sum = self.other_events.entry(if is_known { kind } else { OTHER_TYPES }.to_owned()).or_default();
             *sum = sum.saturating_add(*count);
         }
-        self.absorb_sources(interval, limits);
-    }
-
-    fn absorb_sources(&mut self, interval: &Interval, limits: &SampleLimits) {
         for (source, buckets) in &interval.sources {
-            let limit_seconds = limits.of_source_seconds(*source);
             let mut cells = BucketBounds::default();
             cells.absorb(buckets);
             let is_first = self.source_over.get(source).is_none_or(|first| interval.from_ms < first.at_ms);
-            if cells.certainly_above(limit_seconds) > 0 && is_first {
-                let subject = source.name().to_owned();
-                let (at_ms, phase) = (interval.from_ms, interval.phase);
-                let first = Violation { at_ms, phase, subject, value: None, answer: None };
+            let is_over = |limit: &f64| cells.certainly_above(*limit) > 0;
+            if is_first && limits.sources_seconds.get(source).is_some_and(is_over) {
+                let first = Violation::at(interval.from_ms, interval.phase, source.name());
                 self.source_over.insert(*source, first);
             }
         }
     }
 
-    /// Runs whose start the gateway accepted.
     pub(crate) fn runs_started(&self) -> u64 {
         self.counter(Counter::RunsStarted, Scope::All)
     }
 
-    /// Requests of W1 to W5.
+    /// The number of requests of W1 to W5.
     pub(crate) fn requests(&self) -> u64 {
         self.counter(Counter::Requests, Scope::All)
     }
 
-    /// Workspace log streams open when last looked at.
+    /// The number of workspace log streams that were open at the last sample.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count, and `as` saturates")]
     pub(crate) fn open_streams(&self) -> u64 {
         self.gauge(Gauge::OpenStreams).map_or(0, |gauge| gauge.last as u64)
     }
 
-    /// A counter, summed up over phases.
-    pub(crate) fn counter(&self, counter: Counter, scope: Scope) -> u64 {
-        let tallies = scope.phases().filter_map(|phase| self.phases.get(&phase));
-        tallies.filter_map(|tally| tally.counters.get(&counter)).fold(0, |sum, n| sum.saturating_add(*n))
+    fn of(&self, scope: Scope) -> impl Iterator<Item = &PhaseTotals> {
+        scope.phases().filter_map(|phase| self.phases.get(&phase))
     }
 
-    /// A gauge over the soak so far, where it was sampled.
+    pub(crate) fn counter(&self, counter: Counter, scope: Scope) -> u64 {
+        self.of(scope).filter_map(|totals| totals.counters.get(&counter)).fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
     pub(crate) fn gauge(&self, gauge: Gauge) -> Option<GaugeTotal> {
         self.gauges.get(&gauge).copied().filter(|total| total.intervals > 0)
     }
 
-    /// Quantiles of a timing, where it has samples.
     pub(crate) fn quantiles(&self, timing: Timing, scope: Scope) -> Option<Quantiles> {
         let histogram = self.histogram(timing, scope);
-        #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
-        let ms = |us: u64| us as f64 / 1_000.0;
         (!histogram.is_empty()).then(|| Quantiles {
             count: histogram.len(),
             p50_ms: ms(histogram.quantile_us(0.50)),
@@ -139,46 +118,25 @@ impl Totals {
 
     pub(crate) fn histogram(&self, timing: Timing, scope: Scope) -> LatencyHistogram {
         let mut merged = LatencyHistogram::new();
-        let tallies = scope.phases().filter_map(|phase| self.phases.get(&phase));
-        tallies.filter_map(|tally| tally.timings.get(&timing)).for_each(|histogram| merged.merge(histogram));
+        self.of(scope).filter_map(|totals| totals.timings.get(&timing)).for_each(|histogram| merged.merge(histogram));
         merged
-    }
-
-    pub(crate) fn histogram_of(&self, timing: Timing, phase: Phase) -> LatencyHistogram {
-        let tally = self.phases.get(&phase);
-        tally.and_then(|tally| tally.timings.get(&timing)).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn counter_of(&self, counter: Counter, phase: Phase) -> u64 {
-        let tally = self.phases.get(&phase);
-        tally.and_then(|tally| tally.counters.get(&counter)).copied().unwrap_or(0)
-    }
-
-    pub(crate) fn cells_of(&self, source: Source, phase: Phase) -> Option<&BucketBounds> {
-        self.phases.get(&phase).and_then(|tally| tally.sources.get(&source))
-    }
-
-    pub(crate) fn worst(&self, timing: Timing, scope: Scope) -> impl Iterator<Item = &TopExemplars> {
-        scope.phases().filter_map(move |phase| self.worst_in(timing, phase))
-    }
-
-    pub(crate) fn worst_in(&self, timing: Timing, phase: Phase) -> Option<&TopExemplars> {
-        self.worst.get(&(timing, phase))
     }
 
     pub(crate) fn cells(&self, source: Source, scope: Scope) -> BucketBounds {
         let mut merged = BucketBounds::default();
-        let tallies = scope.phases().filter_map(|phase| self.phases.get(&phase));
-        tallies.filter_map(|tally| tally.sources.get(&source)).for_each(|cells| merged.merge(cells));
+        self.of(scope).filter_map(|totals| totals.sources.get(&source)).for_each(|cells| merged.merge(cells));
         merged
+    }
+
+    pub(crate) fn worst(&self, timing: Timing, scope: Scope) -> impl Iterator<Item = &TopExemplars> {
+        self.of(scope).filter_map(move |totals| totals.worst.get(&timing))
+    }
+
+    pub(crate) fn max_us(&self, timing: Timing, scope: Scope) -> Option<u64> {
+        self.worst(timing, scope).map(|worst| worst.max_us).max()
     }
 
     pub(crate) fn source_over(&self, source: Source) -> Option<&Violation> {
         self.source_over.get(&source)
     }
-}
-
-/// The phases that a plan goes through, each once: a tally takes two megabytes.
-fn phases_of(plan: &Plan) -> BTreeSet<Phase> {
-    std::iter::once(Phase::Steady).chain(plan.chaos.iter().map(|event| event.chaos.into())).collect()
 }

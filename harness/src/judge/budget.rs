@@ -2,36 +2,32 @@
 
 use crate::{
     catalog::{Target, Unit},
-    judge::{Judgement, verdict::assessment::lacking},
+    judge::{Judgement, verdict::assessment::SAMPLES_PERCENT_MIN},
 };
 
 impl Judgement {
-    /// The used part of what the target allows: 1 is at the target, and more is beyond it. For a share that must be at least
-    /// 99.9 %, it is the lost part of the 0.1 %. None without a value.
-    #[must_use]
-    pub fn budget_used(&self) -> Option<f64> {
+    /// The used part of what the target allows: 1 is at the target, and more is beyond it. For a share that must be at
+    /// least 99.9 %, it is the lost part of the 0.1 %. None without a value.
+    pub(crate) fn budget_used(&self) -> Option<f64> {
         let value = self.value?;
         let (taken, allowed) = match self.target {
             Target::AtMost(limit) | Target::Below(limit) => (value, limit),
             Target::AtLeast(limit) if self.unit == Unit::Percent => (100.0 - value, 100.0 - limit),
-            // What is to come is still to be counted.
+            // Of a count the lack is used.
             Target::AtLeast(limit) => (limit - value, limit),
         };
-        // Where nothing is allowed, something is infinitely much.
-        let used = if allowed > 0.0 {
-            taken / allowed
-        } else if taken > 0.0 {
-            f64::INFINITY
-        } else {
-            0.0
-        };
-        Some(used.max(0.0))
+        // Where nothing is allowed, the use of anything is infinite.
+        Some(match (allowed > 0.0, taken > 0.0) {
+            (true, _) => (taken / allowed).max(0.0),
+            (false, true) => f64::INFINITY,
+            (false, false) => 0.0,
+        })
     }
 
-    /// How many samples are still to come until there are enough for a verdict that is good.
-    #[must_use]
-    pub fn samples_lacking(&self) -> u64 {
-        lacking(self.samples, self.promised)
+    /// The number of samples that are lacking for a good verdict.
+    pub(crate) fn samples_lacking(&self) -> u64 {
+        let needed = (u128::from(self.promised) * SAMPLES_PERCENT_MIN).div_ceil(100);
+        u64::try_from(needed).unwrap_or(u64::MAX).saturating_sub(self.samples)
     }
 }
 

@@ -1,29 +1,27 @@
-//! Pure functions from plan and journal to verdicts: no clock, no file, no network. A stored journal can be judged
-//! again, with other targets, years later.
+//! Pure functions from plan and journal to verdicts. A stored journal can be judged again, with other targets.
 //!
 //! Records are folded into a [`History`](crate::history::History), and [`judge`] reads it: one family of KPIs a file.
 //!
 //! # Drift
 //!
-//! Memory, descriptors, streams and waiting runs are judged on floors: the least of each scenario minute, out of chaos
-//! windows, after ten minutes of warm-up. A restart of the process begins another life, which warms up anew; lives are
-//! judged apart, and the worst counts. Of a life with fewer than ten floors nothing is said.
+//! Memory, descriptors, streams and waiting runs are judged by floors: the least value of each scenario minute, out of
+//! chaos windows, after ten minutes of warm-up. A restart of the process begins another life, with its own warm-up;
+//! lives are judged apart, and the worst counts. A life with fewer than ten floors is not judged.
 //!
-//! - Floors that never fall back by half the target are judged by a Theil–Sen line, from its first minute to its last.
-//! - A Theil–Sen line is level where most floors are. Where the last ten all lie over the first three, by more than the line
-//!   rises, that counts: a step that stays, or growth that begins late.
-//! - Floors that do have teeth, as a garbage collector makes them. A Theil–Sen line goes through the floors of the teeth,
-//!   carried on over the life.
-//! - With one fall in a life there is one floor, and no line. What counts is the least that agrees with it: how far that
-//!   floor lies over the beginning, or what comes after it over the peak before it.
-//! - Memory that rises once and is not seen to fall back is a leak or half a tooth, and nothing in the record can tell. A
-//!   healthy tooth is at most 16 % high and two hours wide (8 % an hour), or as high as one that was seen to fall in
-//!   another life. No more than that is no growth, and a note says so; what rises higher counts in full. In a life of 75
-//!   minutes or less the slowest tooth does not come to 10 %, and takes nothing from the target. Counts, and the harness's
-//!   own memory, have no such allowance.
+//! - Floors that never fall by half the target are judged by a Theil–Sen line, from its first minute to its last.
+//! - A Theil–Sen line is level where most floors are. Where the last ten are all over the first three, by more than the
+//!   line rises, that counts: a step that stays, or growth that begins late.
+//! - Floors that fall have teeth, as a garbage collector makes them. A Theil–Sen line goes through the floors of the
+//!   teeth, extended over the life.
+//! - With one fall in a life there is one floor, and no line. The least growth that agrees with it counts: from the
+//!   beginning to that floor, or from the peak before it to the values after it.
+//! - Memory that rises once without a fall is a leak or half a tooth, and the record cannot show which. A healthy tooth
+//!   is at most 16 % high and two hours wide (8 % an hour), or as high as one that fell in another life. A lower rise
+//!   is no growth, and a note says so; a higher one counts in full. In a life of 75 minutes or less the slowest tooth
+//!   takes nothing from the target of 10 %. Counts, and the harness's own memory, have no such allowance.
 //!
-//! The accuracy of this, over synthetic soaks of two hours on a process of 200 MB, sampled every ten seconds, with the
-//! chaos windows of the full plan; in two lives, the gateway's restart at T+75 is one of its process. False alarms are
+//! The accuracy over synthetic soaks of two hours on a process of 200 MB, sampled every ten seconds, with the chaos
+//! windows of the full plan; in two lives, the gateway's restart at T+75 is one of its process. False alarms are
 //! healthy soaks of 1,000 that are not green; leak is the smallest that is found nine times in ten, and limit the leak
 //! that the target allows, both in MB an hour (descriptors: in descriptors an hour). Computed in under a minute by
 //!
@@ -55,19 +53,18 @@
 //! | slow and uneven, 4 teeth | 0.0 % | 12.8 | 10.9 | 0.1 % | 23.8 | 18.5 |
 //! | descriptors, 0 to 3 more at times | 0.0 % | 3.0 | 2.7 | 0.0 % | 5.0 | 4.6 |
 //!
-//! One life that does not fall back has a limit of 16 MB an hour, since a smaller leak is the same series as a healthy
-//! tooth of two hours that begins with the soak. With one fall in a life the width of the tooth is unknown, so a leak
-//! hides until floors or peaks have risen over half of the life: that is why one tooth, and few teeth in two short lives,
-//! take a greater one. A tooth that begins at its floor and is never seen to fall has used up its allowance, and a small
-//! leak on top of it shows.
+//! One life without a fall has a limit of 16 MB an hour, since a smaller leak is the same series as a healthy tooth of
+//! two hours that begins with the soak. With one fall in a life the width of the tooth is unknown, so a leak hides
+//! until floors or peaks have risen over half of the life: one tooth, and few teeth in two short lives, hide a larger
+//! one. A tooth that begins at its floor and never falls has used up its allowance: a small leak on top shows.
 //!
 //! # Memory of runtimes with a garbage collector
 //!
-//! Resident memory of such a runtime holds garbage that nothing has forced its collector to free. `rss_drift` judges memory in
-//! use, by the best source there is: the heap after full collections, by the runtime's own metrics; memory right after
-//! collections that S2 asks for; or resident memory, of which a process under 160 MB may gain 16 MB.
+//! Resident memory of such a runtime holds garbage that nothing has forced its collector to free. `rss_drift` judges
+//! memory in use, by the best source: the heap after full collections, by the runtime's own metrics; memory right after
+//! collections that S2 requests; or resident memory, of which a process under 160 MB may gain 16 MB.
 //!
-//! Played at pace 1 with the plan and the load by default, two hours each, at small gateways on real runtimes (Node 20,
+//! Played at pace 1 with the default plan and load, two hours each, at small gateways on real runtimes (Node 20,
 //! CPython 3.11; `tests/runtimes`), fourteen at a time on two processors. The leak is retained on the heap.
 //!
 //! | source | no leak | 5 MB an hour | 10 MB an hour | 20 MB an hour |
@@ -77,28 +74,28 @@
 //! | Node, resident memory | 1.6 %, pass | not played | 24.2 %, fail | 46.9 %, fail |
 //! | CPython, resident memory | 2.3 %, pass | 7.7 %, **pass** | 12.5 %, fail | 23.4 %, fail |
 //!
-//! No healthy gateway of the four failed, and everything else was green. By resident memory the smallest leak that is found lies
-//! between 5 and 10 MB an hour; by the other two it is 5 MB an hour or less.
+//! All else was green. The smallest leak that is found by resident memory is between 5 and 10 MB an hour; by the other
+//! two it is 5 MB an hour or less.
 //!
-//! How much real time memory needs: resident memory in MB by the minute of these soaks.
+//! Memory needs real time. Resident memory in MB by the minute of these soaks:
 //!
 //! | minute | 0 | 1 | 2 | 5 | 10 | 20 | 30 | 60 | 90 | 119 |
 //! |---|---|---|---|---|---|---|---|---|---|---|
 //! | Node | 51.4 | 57.5 | 59.4 | 64.8 | 66.1 | 66.1 | 68.1 | 68.1 | 67.8 | 68.2 |
 //! | CPython | 24.9 | 27.0 | 28.2 | 30.3 | 31.0 | 33.0 | 33.1 | 34.3 | 34.7 | 35.2 |
 //!
-//! Node gains a quarter in its first five minutes and 3 % from the tenth to the thirtieth; CPython gains 22 % in five and
-//! 7 % from the tenth to the thirtieth. In two hours that are compressed into two minutes (pace 60), with the same runs in a
-//! sixtieth of the time, three other healthy gateways drifted by 13.7 % (Node), 8.3 % (a cluster of Node) and 2.9 %
-//! (CPython), and the mock, a native process, at pace 120 by 1.4 %. So a soak of less than half an hour of real time
-//! (`[drift] min_real_time`) does not judge memory of a gateway other than the embedded mock.
+//! Node gains a quarter in its first five minutes and 3 % from the tenth to the thirtieth; CPython gains 22 % in five
+//! and 7 % from the tenth to the thirtieth. In two hours that are compressed into two minutes (pace 60), with the same
+//! runs in a sixtieth of the time, three other healthy gateways drifted by 13.7 % (Node), 8.3 % (a cluster of Node) and
+//! 2.9 % (CPython), and the mock, a native process, at pace 120 by 1.4 %. So a soak of less than half an hour of real
+//! time (`[drift] min_real_time`) does not judge memory of a gateway other than the embedded mock.
 //!
-//! Nor does it judge that gateway's descriptors and its count of streams. A gateway that forwards has two or three descriptors
-//! for each stream and keeps connections to what is behind it for its idle limit (5 seconds in Node, 90 in Go and in reqwest);
-//! one that notices with its next comment that a client has left (15 to 30 seconds) counts streams beyond ours for as long. In
-//! two hours at pace 1 both are over before the end of a minute, and the least value of a minute has none of them. At pace 120
-//! they last for many scenario minutes: a healthy cluster of Node in front of an engine "grew" by 13.75 descriptors where the
-//! machine stood still.
+//! Nor does it judge that gateway's descriptors and its count of streams. A gateway that forwards has two or three
+//! descriptors for each stream and keeps connections to its backend for its idle limit (5 seconds in Node, 90 in Go and
+//! in reqwest); one that notices a closed client at its next comment (15 to 30 seconds) counts streams beyond ours
+//! until then. At pace 1 both are over before the end of a minute, whose least value has none of them. At pace 120 they
+//! last for many scenario minutes: a healthy cluster of Node in front of an engine "grew" by 13.75 descriptors where
+//! the machine stood still.
 
 mod budget;
 mod checks;
@@ -142,22 +139,24 @@ mod told_tests;
 #[cfg(test)]
 mod undecided_tests;
 
-pub(crate) use kpi::scale::TOOTH_PERCENT;
-pub use kpi::{
+pub(crate) use kpi::{
     chaos::ChaosReport,
     drift::{DriftTrace, drift_traces},
     is_already_certain, may_be_certain_early,
+    scale::TOOTH_PERCENT,
 };
-pub use stats::confidence::Range;
+pub(crate) use stats::confidence::Range;
 pub(crate) use stats::growth::{By, Growth};
 #[cfg(test)]
 pub(crate) use stats::trend::TrendLine;
-pub(crate) use verdict::note::{
-    ClockDoubt, HistogramGap, LateDoubt, LifeGrowth, Note, Reason, RetainedBy, SourceFailure, UntimedCause,
-};
 pub use verdict::{
-    baseline::{Baseline, BaselineError, Change, Compared, Comparison},
-    judgement::{Evidence, Judged, Judgement, PhaseValue, Verdict},
-    targets::{Aim, TargetError, TargetKey, Targets},
+    baseline::Comparison,
+    judgement::{Judgement, Verdict},
+    targets::Targets,
+};
+pub(crate) use verdict::{
+    baseline::{Baseline, Change, Compared},
+    judgement::{Evidence, Judged, PhaseValue},
+    note::{ClockDoubt, HistogramGap, LateDoubt, LifeGrowth, Note, Reason, RetainedBy, SourceFailure, UntimedCause},
 };
 pub use verdicts::{Verdicts, judge};

@@ -1,10 +1,13 @@
 //! All verdicts of a soak.
 
-use super::{ChaosReport, Comparison, Judgement, Targets, kpi};
+use super::{
+    ChaosReport, Comparison, Judgement, Targets,
+    checks::{harness, workload},
+    kpi::{self, chaos},
+};
 use crate::{
     catalog::{HarnessCheck, Kpi, Workload},
     history::History,
-    judge::{checks::workload, kpi::chaos},
     plan::Plan,
 };
 
@@ -13,20 +16,15 @@ use crate::{
 pub struct Verdicts {
     /// On the gateway.
     pub kpis: Vec<Judgement>,
-    /// On whether each workload was played as planned.
-    pub workloads: Vec<Judgement>,
-    /// On the harness itself.
-    pub harness: Vec<Judgement>,
-    /// The outcome of each planned chaos event, in order.
-    pub chaos: Vec<ChaosReport>,
-    /// The changes since an earlier run, where there is one to compare with.
-    pub comparison: Option<Comparison>,
+    pub(crate) workloads: Vec<Judgement>,
+    pub(crate) harness: Vec<Judgement>,
+    pub(crate) chaos: Vec<ChaosReport>,
+    pub(crate) comparison: Option<Comparison>,
 }
 
-/// Judges what a history has seen. Given the same, it says the same: no clock, no file, no network.
+/// Judges a history. The result depends on the arguments alone: no clock, no file, no network.
 ///
-/// `targets` need not be those that the history was made with: only which sample was the first over a target is then
-/// not known.
+/// `targets` need not be those that the history was made with: only the first sample over a target is then not known.
 #[must_use]
 pub fn judge(plan: &Plan, targets: &Targets, history: &History) -> Verdicts {
     let mut kpis: Vec<Judgement> = Kpi::of(plan.suite).map(|kpi| kpi::judge(kpi, plan, targets, history)).collect();
@@ -35,9 +33,7 @@ pub fn judge(plan: &Plan, targets: &Targets, history: &History) -> Verdicts {
     Verdicts {
         kpis,
         workloads: Workload::of(plan.suite).map(|workload| workload::judge(workload, plan, history)).collect(),
-        harness: HarnessCheck::of(plan.suite)
-            .map(|check| crate::judge::checks::harness::judge(check, plan, targets, history))
-            .collect(),
+        harness: HarnessCheck::of(plan.suite).map(|check| harness::judge(check, plan, targets, history)).collect(),
         chaos: plan.chaos.iter().map(|event| chaos::report(event, history)).collect(),
         comparison,
     }

@@ -5,43 +5,35 @@ use serde::{Deserialize, Serialize};
 use super::Waivers;
 use crate::judge::{Judgement, Verdict};
 
-/// A judgement and its status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The judgement on the record so far. Until the status is final, its verdict holds for that record only.
-    pub judgement: Judgement,
-    /// The status, which everything that is shown follows.
-    pub status: Status,
+pub(crate) struct Row {
+    /// The judgement on the record so far. Until the status is final, later records may change it.
+    pub(crate) judgement: Judgement,
+    pub(crate) status: Status,
 }
 
-/// Whether more records can follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// The soak goes on.
+pub(crate) enum Stage {
     Playing,
     /// The soak has ended, or its session died and no other continues it.
     Over,
 }
 
-/// The status of a judgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Status {
+pub(crate) enum Status {
     /// It does not count, for this reason.
     Waived(String),
-    /// The soak goes on, and records that are still to come can change the verdict.
+    /// The soak goes on, and later records can change the verdict.
     Pending,
-    /// Too little was seen to prove it.
     Unproven,
-    /// Proven bad.
     Fail,
-    /// Proven good.
     Pass,
 }
 
 impl Status {
-    /// The word of each status, and the word for its count. The worst is first; nobody has to act on a waiver, which is last.
-    pub const WORDS: [(&'static str, &'static str); 5] = [
+    /// The word of each status, and of its count. The worst is first; a waiver, which needs no action, is last.
+    pub(crate) const WORDS: [(&'static str, &'static str); 5] = [
         ("fail", "failed"),
         ("unproven", "unproven"),
         ("pending", "pending"),
@@ -49,8 +41,8 @@ impl Status {
         ("waived", "waived"),
     ];
 
-    /// The only rule. A waiver comes first. A verdict counts when it is final; before that, everything is pending, also what looks
-    /// good: nothing is proven before the end.
+    /// The only rule. A waiver comes first. A verdict counts when it is final; before that it is pending, also a good
+    /// one: nothing is proven before the end.
     pub(super) fn of(judgement: &Judgement, waivers: &Waivers, is_final: bool) -> Self {
         match (waivers.reason(judgement.kind, &judgement.name), judgement.verdict) {
             (Some(reason), _) => Self::Waived(reason.to_owned()),
@@ -62,12 +54,10 @@ impl Status {
     }
 
     /// The status as files and pages spell it.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub(crate) const fn word(&self) -> &'static str {
         Self::WORDS[self.rank()].0
     }
 
-    /// The place among [`Self::WORDS`].
     pub(super) const fn rank(&self) -> usize {
         match self {
             Self::Fail => 0,
@@ -78,24 +68,20 @@ impl Status {
         }
     }
 
-    /// Whether it is for good, and not green.
-    #[must_use]
-    pub const fn is_red(&self) -> bool {
+    /// Whether it is final and not green.
+    pub(crate) const fn is_red(&self) -> bool {
         matches!(self, Self::Fail | Self::Unproven)
     }
 
-    /// The reason why it does not count, where it is waived.
-    #[must_use]
-    pub fn waiver(&self) -> Option<&str> {
+    pub(crate) fn waiver(&self) -> Option<&str> {
         match self {
             Self::Waived(reason) => Some(reason),
             _ => None,
         }
     }
 
-    /// The status where there are only three verdicts, such as in JUnit: a pending row is unproven, and a waived one has none.
-    #[must_use]
-    pub const fn verdict(&self) -> Option<Verdict> {
+    /// The status as one of three verdicts, such as in JUnit: a pending row is unproven, a waived one has none.
+    pub(crate) const fn verdict(&self) -> Option<Verdict> {
         match self {
             Self::Waived(_) => None,
             Self::Pending | Self::Unproven => Some(Verdict::Unproven),

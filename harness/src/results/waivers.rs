@@ -10,7 +10,7 @@ use crate::{
     plan::Unsupported,
 };
 
-/// The waivers of a suite: KPIs that the settings waive, and everything that needs what the gateway does not support.
+/// The waivers of a suite: by the settings, and for features that the gateway does not support.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waivers {
     settings: BTreeMap<Kpi, String>,
@@ -18,15 +18,12 @@ pub struct Waivers {
 }
 
 impl Waivers {
-    /// The waivers of the settings, each with its reason, and what the gateway does not support.
-    #[must_use]
-    pub const fn new(settings: BTreeMap<Kpi, String>, unsupported: Unsupported) -> Self {
+    pub(crate) const fn new(settings: BTreeMap<Kpi, String>, unsupported: Unsupported) -> Self {
         Self { settings, unsupported }
     }
 
-    /// The reason why a judgement does not count, where it is waived. The reason in the settings is the team's own, and comes first.
-    #[must_use]
-    pub fn reason(&self, kind: Judged, name: &str) -> Option<&str> {
+    /// The reason of a waiver. The reason in the settings is the team's own, and comes first.
+    pub(crate) fn reason(&self, kind: Judged, name: &str) -> Option<&str> {
         let Self { settings, unsupported } = self;
         let reason = match kind {
             Judged::Kpi => {
@@ -39,8 +36,8 @@ impl Waivers {
         reason.map(String::as_str)
     }
 
-    /// The name and the reason of everything that is waived: by the settings first, in the order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The names and the reasons of all waivers: those of the settings first, in the order of the names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let Self { settings, unsupported } = self;
         let by_settings: BTreeMap<&str, &String> = settings.iter().map(|(kpi, reason)| (kpi.name(), reason)).collect();
         let kpis = unsupported.kpis.iter().filter(|(kpi, _)| !settings.contains_key(kpi));

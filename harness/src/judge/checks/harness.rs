@@ -2,41 +2,42 @@
 
 use crate::{
     catalog::{HarnessCheck, Phase, Target, Unit},
-    history::{History, Violation},
+    history::{History, Violation, WORST_MAX},
     journal::EndReason,
     judge::{
         Judged, Judgement, Note, Reason, Targets,
         checks::load,
         kpi::{drift, missing_samples},
+        stats::as_value,
         verdict::assessment::{Assessment, percent},
     },
     plan::{Plan, moment},
 };
 
-/// A heartbeat may be so late in real time: a machine that cannot print a line within it cannot keep a plan either.
+/// The maximum lateness of a heartbeat, real time: a machine that prints no line within it cannot keep a plan.
 const HEARTBEAT_LATE_REAL_MS: f64 = 5_000.0;
-/// Holes of this much real time are allowed whatever the pace: it takes as long to start a session again.
+/// Holes of this much real time are allowed at any pace: the start of a session takes as long.
 const HOLE_REAL_MS: f64 = 5_000.0;
-/// The session may end so much before the plan, percent of it: the last interval may be cut short.
+/// The share of the plan before whose end the session may end, percent: the last interval may be cut short.
 const CUT_PERCENT_MAX: f64 = 1.0;
 
-/// Makes one check.
-pub(in crate::judge) fn judge(check: HarnessCheck, plan: &Plan, targets: &Targets, history: &History) -> Judgement {
-    match check {
+pub(crate) fn judge(check: HarnessCheck, plan: &Plan, targets: &Targets, history: &History) -> Judgement {
+    let found = match check {
         HarnessCheck::NoFatalErrors => no_fatal_errors(plan, history),
         HarnessCheck::Heartbeats => heartbeats(plan, history),
         HarnessCheck::FullDuration => full_duration(plan, targets, history),
         HarnessCheck::LoadDelivered => load::delivered(plan, targets, history),
         HarnessCheck::SelfDrift => drift::of_harness(plan, targets, history),
-    }
+    };
+    missing_samples::into_judgement(found, plan, history)
 }
 
 fn open(check: HarnessCheck, unit: Unit, target: Target, sample_name: &str) -> Assessment {
     Assessment::new(Judged::Harness, check.name(), unit, target, sample_name)
 }
 
-/// Nothing stopped the session, and it lived to say so.
-fn no_fatal_errors(plan: &Plan, history: &History) -> Judgement {
+/// Nothing stopped the session, and its end is on record.
+fn no_fatal_errors(plan: &Plan, history: &History) -> Assessment {
     let mut found = open(HarnessCheck::NoFatalErrors, Unit::Count, Target::AtMost(0.0), "ends");
     found.promised = 1;
     if !history.is_empty() {
@@ -47,19 +48,21 @@ fn no_fatal_errors(plan: &Plan, history: &History) -> Judgement {
         found.value = Some(as_value(count));
         found.evidence.over = count;
         if let Some((at_ms, message)) = &history.timeline.fatal {
-            let subject = "the session".to_owned();
-            let answer = Some(message.clone());
-            found.offenders(vec![Violation { at_ms: *at_ms, phase: Phase::Steady, subject, value: None, answer }]);
+            found.offenders(vec![violation(*at_ms, "the session", message.clone())]);
         }
         if ended_fatally || history.timeline.end().is_none() {
             found.fault = missing_samples::of_early_end(plan, history).map(Reason::Text);
         }
     }
-    missing_samples::into_judgement(found, plan, history)
+    found
+}
+
+fn violation(at_ms: u64, subject: impl Into<String>, answer: String) -> Violation {
+    Violation { answer: Some(answer), ..Violation::at(at_ms, Phase::Steady, subject) }
 }
 
 /// Every planned heartbeat came, and none was late.
-fn heartbeats(plan: &Plan, history: &History) -> Judgement {
+fn heartbeats(plan: &Plan, history: &History) -> Assessment {
     let planned = plan.heartbeats_ms.count();
     let target = Target::AtLeast(as_value(planned));
     let mut found = open(HarnessCheck::Heartbeats, Unit::Count, target, "heartbeats");
@@ -72,30 +75,29 @@ fn heartbeats(plan: &Plan, history: &History) -> Judgement {
             Some(came_ms) if came_ms.saturating_sub(*due_ms) > late_ms => format!("came at {}", moment(*came_ms)),
             Some(_) => return None,
         };
-        let subject = "heartbeat".to_owned();
-        Some(Violation { at_ms: *due_ms, phase: Phase::Steady, subject, value: None, answer: Some(answer) })
+        Some(violation(*due_ms, "heartbeat", answer))
     });
     let wrong: Vec<Violation> = wrong.collect();
     if !history.is_empty() {
         found.samples = planned.saturating_sub(wrong.len() as u64);
         found.value = Some(as_value(found.samples));
         found.evidence.over = wrong.len() as u64;
-        // Heartbeats that did not come are no lack of samples: they are what is judged.
+        // Heartbeats that did not come are no lack of samples: their absence is judged.
         found.fault = wrong.first().map(|_| {
             let late = "not every heartbeat came within five seconds".to_owned();
             missing_samples::of_early_end(plan, history).unwrap_or(late).into()
         });
-        found.offenders(wrong.into_iter().take(crate::history::WORST_MAX + 1).collect());
+        found.offenders(wrong.into_iter().take(WORST_MAX + 1).collect());
     }
-    missing_samples::into_judgement(found, plan, history)
+    found
 }
 
 /// The plan was played to its end, with holes under a hundredth of it or five real seconds.
-fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement {
+fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Assessment {
     let mut found = open(HarnessCheck::FullDuration, Unit::YesNo, Target::AtLeast(1.0), "scenario minutes");
     found.promised = plan.duration_ms / 60_000;
     if history.is_empty() {
-        return missing_samples::into_judgement(found, plan, history);
+        return found;
     }
     let holes_ms = history.timeline.holes_ms;
     let holes_percent = percent(holes_ms, plan.duration_ms).unwrap_or(0.0);
@@ -103,15 +105,9 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement
     let played_percent = percent(history.timeline.scenario_ms(), plan.duration_ms).unwrap_or(100.0);
     let is_cut = played_percent < 100.0 - CUT_PERCENT_MAX;
     found.samples = history.timeline.scenario_ms().min(plan.duration_ms).saturating_sub(holes_ms).div_ceil(60_000);
-    if holes_ms > 0 {
-        found.evidence.notes.push(Note::HolesInPlan { holes_ms, percent: holes_percent });
-    }
-    let hole = |(from_ms, to_ms, why): &(u64, u64, String)| Violation {
-        at_ms: *from_ms,
-        phase: Phase::Steady,
-        subject: format!("a hole to {}", moment(*to_ms)),
-        value: None,
-        answer: Some(why.clone()),
+    found.note_count(holes_ms, |holes_ms| Note::HolesInPlan { holes_ms, percent: holes_percent });
+    let hole = |(from_ms, to_ms, why): &(u64, u64, String)| {
+        violation(*from_ms, format!("a hole to {}", moment(*to_ms)), why.clone())
     };
     found.offenders(history.timeline.holes.iter().map(hole).collect());
     let fault = missing_samples::of_early_end(plan, history)
@@ -119,16 +115,11 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement
         .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
     found.fault = fault.map(Reason::Text);
     found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
-    missing_samples::into_judgement(found, plan, history)
+    found
 }
 
 /// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
 fn real(real_ms: f64, plan: &Plan) -> u64 {
     (real_ms * plan.pace).max(10_000.0) as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a handful")]
-fn as_value(count: u64) -> f64 {
-    count as f64
 }

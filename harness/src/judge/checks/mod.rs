@@ -1,5 +1,5 @@
 //! The checks on the harness itself and on its workloads.
 
-pub(in crate::judge) mod harness;
+pub(crate) mod harness;
 mod load;
-pub(in crate::judge) mod workload;
+pub(crate) mod workload;

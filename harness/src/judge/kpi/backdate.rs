@@ -1,32 +1,31 @@
-//! Since when, where the window before was wrong, too: what is judged outside chaos windows alone may have gone wrong within
-//! one, and stayed so.
+//! The begin of a failure that is judged outside chaos windows only, where it went wrong within one and stayed so.
 
 use crate::{
     catalog::Phase,
-    history::{History, Violation, WORST_MAX},
+    history::{History, Scope, Violation, WORST_MAX},
     judge::{Note, verdict::assessment::Assessment},
 };
 
-/// A window leads up to what went wrong so soon after it, scenario milliseconds.
+/// Maximum time from a window to a violation that it led to, scenario milliseconds.
 const SOON_MS: u64 = 2 * 60_000;
 
-/// If the first offender comes right after a window that missed the target, too, the window's first is shown, and the first
-/// that counts is told beside it. `first_in` gives the first of a window.
-pub(in crate::judge) fn backdate_to_window(
+/// If the first violation comes right after a window that missed the target, too, the window's first is shown, with a
+/// note on the first that counts. `first_in` gives the first of a window.
+pub(crate) fn backdate_to_window(
     found: &mut Assessment,
     history: &History,
     first_in: impl Fn(Phase) -> Option<Violation>,
 ) {
-    if found.value.is_none_or(|value| found.target.is_met_by(value)) {
+    if !found.is_missed() {
         return;
     }
     let missed = |phase: &Phase| {
         let of = found.evidence.by_phase.iter().find(|of| of.phase == *phase);
         of.is_some_and(|of| !found.target.is_met_by(of.value))
     };
-    let windows = Phase::ALL.iter().copied().filter(|phase| *phase != Phase::Steady && missed(phase));
+    let windows = Scope::Chaos.phases().filter(missed);
     let mut windows: Vec<_> =
-        windows.filter_map(|phase| Some((history.timeline.span_ms(phase)?, first_in(phase)?))).collect();
+        windows.filter_map(|phase| Some((*history.timeline.spans_ms.get(&phase)?, first_in(phase)?))).collect();
     windows.sort_by_key(|((from_ms, _), _)| std::cmp::Reverse(*from_ms));
     let Some(counts) = found.evidence.first.clone() else { return };
     let mut first = counts.clone();
@@ -36,7 +35,7 @@ pub(in crate::judge) fn backdate_to_window(
         }
     }
     if first.phase != Phase::Steady {
-        found.evidence.notes.push(Note::WindowNotCounted { phase: first.phase, first_counted_ms: counts.at_ms });
+        found.note(Note::WindowNotCounted { phase: first.phase, first_counted_ms: counts.at_ms });
         if !found.evidence.worst.contains(&counts) {
             found.evidence.worst.insert(0, counts);
             found.evidence.worst.truncate(WORST_MAX);

@@ -1,39 +1,35 @@
-//! W6: what became of each event, whether it proves anything, and how soon the gateway was well again.
+//! W6: the outcome of each event, whether it proves anything, and the time of recovery.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Chaos, Phase, Target},
     history::{ChaosRecord, History, Relapse, Violation},
-    judge::{Note, PhaseValue, kpi::case::Case, verdict::assessment::Assessment},
+    judge::{Note, PhaseValue, kpi::case::Case, stats::as_value, verdict::assessment::Assessment},
     plan::{Plan, PlannedChaos, moment},
 };
 
 /// The outcome of one planned chaos event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ChaosReport {
-    /// Which.
-    pub chaos: Chaos,
+pub(crate) struct ChaosReport {
+    pub(crate) chaos: Chaos,
     /// When it was injected, or else due; scenario milliseconds.
-    pub at_ms: u64,
-    /// The gateway's answer, where it was asked.
-    pub injected: Option<String>,
-    /// Whether the gateway said yes.
-    pub accepted: bool,
-    /// Whether it was seen to have its effect; none where nobody looked.
-    pub effective: Option<bool>,
-    /// The measurements of its effect, in words.
-    pub evidence: Option<String>,
-    /// From injection to ready and every stream back, and to where it stayed so, real milliseconds; none where that did
-    /// not happen.
-    pub recovery_ms: Option<u64>,
+    pub(crate) at_ms: u64,
+    /// The gateway's answer to the injection.
+    pub(crate) injected: Option<String>,
+    pub(crate) accepted: bool,
+    /// Whether it had its effect; none where that was not measured.
+    pub(crate) effective: Option<bool>,
+    pub(crate) evidence: Option<String>,
+    /// From injection to ready and every stream back for good, real milliseconds; none where that did not happen.
+    pub(crate) recovery_ms: Option<u64>,
 }
 
-/// The outcome of a planned event.
-pub(in crate::judge) fn report(event: &PlannedChaos, history: &History) -> ChaosReport {
+pub(crate) fn report(event: &PlannedChaos, history: &History) -> ChaosReport {
     let record = history.timeline.chaos.get(&event.chaos).cloned().unwrap_or_default();
-    let back = way_back(history, &record).filter(WayBack::is_well);
+    let is_over = |recovery: &ChaosRecovery| recovery.relapse.as_ref().is_none_or(|relapse| relapse.is_over);
+    let recovery = recovery_of(history, &record).filter(is_over);
     let (injected, seen) = (record.injected, record.seen);
     ChaosReport {
         chaos: event.chaos,
@@ -42,20 +38,19 @@ pub(in crate::judge) fn report(event: &PlannedChaos, history: &History) -> Chaos
         injected: injected.map(|(.., answer)| answer),
         effective: seen.as_ref().map(|(_, effective, _)| *effective),
         evidence: seen.map(|(.., evidence)| evidence),
-        recovery_ms: back.map(|back| back.took_ms),
+        recovery_ms: recovery.map(|recovery| recovery.took_ms),
     }
 }
 
-/// `chaos_recovery`: the slowest event, from injection to ready and every stream back, seconds. An event after which
-/// the gateway was not well again while we looked fails.
+/// `chaos_recovery`: the slowest event, from injection to ready and every stream back, seconds. An event without
+/// recovery while S2 waited fails.
 ///
-/// A gateway that was said to be well, and was not ready afterwards, was not well: its way back ends with the last probe
-/// that was not answered ready, in the window or going on after it. It is held against the target as any other is, in real
-/// time: a compressed soak has windows of a real second, and a gateway that was well after two is as good as one that was
-/// well after two at any other pace. So a window that was bad to its end is no failure by itself; a note tells of it. But
-/// the end must have been seen: where no interval came after it in which every probe was answered ready, before another
-/// event or the end of the record, it fails however short it was.
-pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
+/// A gateway that had recovered, and was not ready afterwards, had not: its recovery ends with the last probe that was
+/// not answered ready, in the window or directly after it. It is compared with the target in real time, at any pace: a
+/// compressed soak has windows of a real second. So a window that was bad to its end is no failure by itself; a note
+/// shows it. But where no later interval has only ready probes, before another event or the end of the record, it fails
+/// however short it was.
+pub(crate) fn recovery(case: Case<'_>) -> Assessment {
     let mut found = case.open("chaos events");
     found.one_is_proof = true;
     let mut faults: Vec<String> = Vec::new();
@@ -63,96 +58,76 @@ pub(in crate::judge) fn recovery(case: Case<'_>) -> Assessment {
     for event in &case.plan.chaos {
         let Some(record) = case.history.timeline.chaos.get(&event.chaos) else { continue };
         let (chaos, phase) = (event.chaos, Phase::from(event.chaos));
-        let at_fault;
-        let mut relapse = None;
+        let (mut fault, mut relapse) = (None, None);
         let (at_ms, seconds, answer) = if let Some((at_ms, waited_ms, answer)) = &record.not_recovered {
             let waited = seconds(*waited_ms);
-            at_fault = Some(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
+            fault = Some(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
             (*at_ms, waited, Some(answer.clone()))
-        } else if let Some(back) = way_back(case.history, record) {
-            relapse = back.relapse;
-            at_fault = relapse
-                .as_ref()
-                .filter(|relapse| !relapse.is_over)
-                .map(|relapse| format!("the gateway was not seen to be well again after {chaos}: it {relapse}"));
-            let at_ms = relapse.as_ref().map_or(back.well_ms, |relapse| relapse.since_ms);
-            (at_ms, seconds(back.took_ms), relapse.as_ref().map(Relapse::to_string))
+        } else if let Some(recovery) = recovery_of(case.history, record) {
+            relapse = recovery.relapse;
+            if let Some(relapse) = relapse.as_ref().filter(|relapse| !relapse.is_over) {
+                fault = Some(format!("the gateway was not seen to be well again after {chaos}: it {relapse}"));
+            }
+            let at_ms = relapse.as_ref().map_or(recovery.well_ms, |relapse| relapse.since_ms);
+            (at_ms, seconds(recovery.took_ms), relapse.as_ref().map(Relapse::to_string))
         } else {
             continue;
         };
         found.samples += 1;
         found.value = Some(found.value.map_or(seconds, |slowest: f64| slowest.max(seconds)));
         found.evidence.by_phase.push(PhaseValue { phase, value: seconds, samples: 1 });
-        if at_fault.is_some() || !found.target.is_met_by(seconds) {
-            let subject = chaos.name().to_owned();
+        if fault.is_some() || !found.target.is_met_by(seconds) {
+            let asked = |(at_ms, _, answer): &(u64, bool, String)| format!("asked for at {}: {answer}", moment(*at_ms));
             let answer = answer.or_else(|| record.injected.as_ref().map(asked));
-            slow.push(Violation { at_ms, phase, subject, value: Some(seconds), answer });
+            slow.push(Violation { value: Some(seconds), answer, ..Violation::at(at_ms, phase, chaos.name()) });
         } else if let Some(relapse) = relapse {
-            found.evidence.notes.push(Note::Relapsed { chaos, relapse });
+            found.note(Note::Relapsed { chaos, relapse });
         }
-        faults.extend(at_fault);
+        faults.extend(fault);
     }
     found.evidence.over = slow.len() as u64;
     found.fault = (!faults.is_empty()).then(|| faults.join("; ").into());
     found.evidence.first = slow.iter().min_by_key(|offender| offender.at_ms).cloned();
-    slow.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
+    slow.sort_by(|a, b| Violation::by_value(b, a));
     found.evidence.worst = slow;
     found
 }
 
-/// The way back from an event after which the gateway was said to be well.
-struct WayBack {
-    /// When that was said.
+struct ChaosRecovery {
+    /// When it was recorded.
     well_ms: u64,
-    /// How long it was, to the last probe that was not answered ready where there was a relapse; real milliseconds.
+    /// Its time, to the last probe that was not answered ready where there was a relapse; real milliseconds.
     took_ms: u64,
     relapse: Option<Relapse>,
 }
 
-impl WayBack {
-    /// Whether the gateway was seen to be well at its end.
-    fn is_well(&self) -> bool {
-        self.relapse.as_ref().is_none_or(|relapse| relapse.is_over)
-    }
-}
-
-/// The way back from an event; none where the gateway was not said to be well again.
-fn way_back(history: &History, record: &ChaosRecord) -> Option<WayBack> {
+fn recovery_of(history: &History, record: &ChaosRecord) -> Option<ChaosRecovery> {
     let (well_ms, recovery_ms) = record.recovered?;
-    // What another event does to the gateway is no relapse.
+    // The effect of another event is no relapse.
     let injected =
         history.timeline.chaos.values().filter_map(|other| other.injected.as_ref().map(|(at_ms, ..)| *at_ms));
     let until_ms = injected.filter(|at_ms| *at_ms > well_ms).min().unwrap_or(u64::MAX);
     let relapse = history.series.readiness.relapse(well_ms, until_ms);
     let more_ms = relapse.as_ref().map_or(0, |relapse| history.series.readiness.real_ms(well_ms, relapse.last_ms));
-    Some(WayBack { well_ms, took_ms: recovery_ms.saturating_add(more_ms), relapse })
-}
-
-/// When the gateway was asked to be disturbed, and what it answered.
-fn asked((at_ms, _, answer): &(u64, bool, String)) -> String {
-    format!("asked for at {}: {answer}", moment(*at_ms))
+    Some(ChaosRecovery { well_ms, took_ms: recovery_ms.saturating_add(more_ms), relapse })
 }
 
 /// Events that prove nothing, in one line; none where there are none.
-pub(in crate::judge) fn in_words(empty: &[Violation]) -> Option<String> {
-    let description = empty
-        .iter()
-        .map(|offender| format!("{} {}", offender.subject, offender.answer.as_deref().unwrap_or("proves nothing")));
-    let description: Vec<String> = description.collect();
+pub(crate) fn in_words(empty: &[Violation]) -> Option<String> {
+    let describe = |event: &Violation| format!("{} {}", event.subject, event.answer.as_deref().unwrap_or_default());
+    let description: Vec<String> = empty.iter().map(describe).collect();
     (!description.is_empty()).then(|| description.join("; "))
 }
 
-/// Whether an event was recovered from too slowly, or not at all.
-pub(in crate::judge) fn is_too_slow(history: &History, target: Target) -> bool {
+pub(crate) fn is_too_slow(history: &History, target: Target) -> bool {
     history.timeline.chaos.values().any(|record| {
-        let slow = way_back(history, record).is_some_and(|back| !target.is_met_by(seconds(back.took_ms)));
-        slow || record.not_recovered.is_some()
+        let recovery = recovery_of(history, record);
+        record.not_recovered.is_some() || recovery.is_some_and(|recovery| !target.is_met_by(seconds(recovery.took_ms)))
     })
 }
 
-/// The events that prove nothing: not accepted, or without the effect that they should have; in words. Chaos that did
-/// nothing proves nothing.
-pub(in crate::judge) fn unproven_events(plan: &Plan, history: &History) -> Vec<Violation> {
+/// The events that prove nothing, with the reason: not accepted, or without their effect.
+pub(crate) fn unproven_events(plan: &Plan, history: &History) -> Vec<Violation> {
     let empty = |event: &PlannedChaos| {
         let report = report(event, history);
         let answer = match (&report.injected, report.accepted, report.effective, &report.evidence) {
@@ -165,8 +140,8 @@ pub(in crate::judge) fn unproven_events(plan: &Plan, history: &History) -> Vec<V
             }
             (Some(_), true, Some(true), _) => return None,
         };
-        let subject = event.chaos.name().to_owned();
-        Some(Violation { at_ms: report.at_ms, phase: event.chaos.into(), subject, value: None, answer: Some(answer) })
+        let at = Violation::at(report.at_ms, event.chaos.into(), event.chaos.name());
+        Some(Violation { answer: Some(answer), ..at })
     };
     plan.chaos.iter().filter_map(empty).collect()
 }
@@ -184,7 +159,6 @@ fn what_would_do(chaos: Chaos) -> String {
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no recovery takes 285 thousand years")]
 fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
+    as_value(ms) / 1_000.0
 }

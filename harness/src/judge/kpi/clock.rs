@@ -1,50 +1,53 @@
-//! How far the gateway's clock moved against ours.
+//! The drift of the gateway's clock against ours.
 
 use crate::{
     catalog::Phase,
-    history::{History, Violation},
+    history::{History, MINUTE_MS, Violation},
     journal::Gauge,
     judge::{
         Note,
         kpi::{case::Case, missing_samples},
-        stats::Segment,
+        stats::{Segment, greatest_of, least_of},
         verdict::assessment::Assessment,
     },
     plan::millis,
 };
 
-const MINUTE_MS: u64 = 60_000;
-/// A clock that is kept in step by little moves by less.
+/// Our own clock was set where it moved by more; a clock that is kept in step moves by less.
 const SET_MS_MIN: f64 = 100.0;
-/// A clock that jumps is in two places within one minute. In so many, there are several clocks.
+/// A clock that jumps has two offsets within one minute. With so many such minutes, there are several clocks.
 const MINUTES_APART_MIN: usize = 3;
 
-/// A clock that is told in steps of fewer milliseconds than this is told finely.
+/// A clock with smaller steps counts as one without.
 const STEP_MS_MIN: f64 = 10.0;
 
 /// `clock_drift`: the greatest less the least of the offset's medians by scenario minute, steady, after warm-up.
 ///
-/// Not by lives: a clock belongs to a machine, and one that jumps at a restart has moved. The median of a minute keeps
-/// out a sample that met a slow answer; an offset that stays is in every minute from then on.
+/// Not by lives: a clock belongs to a machine, and one that jumps at a restart has moved. The median of a minute
+/// excludes a sample that met a slow answer; an offset that stays is in every minute from then on.
 ///
-/// Where several processes answer in turn, each on a machine of its own, the readings of most minutes are as far apart as
-/// their clocks, and no median shows it. So how far they are apart in the third worst minute counts where that is more.
+/// Where several processes answer in turn, each on its own machine, readings of one minute differ by as much as their
+/// clocks, and no median shows it. So the distance of readings in the third worst minute counts where that is more.
 ///
-/// Where our own clock was set meanwhile, that is not the gateway's doing, whether it shares that clock or has its own.
-/// So the offset is also taken against our clock as it would be if nobody had set it, and of the two the lesser counts.
+/// Where our own clock was set meanwhile, that is no drift of the gateway, whether it shares that clock or not. So the
+/// offset is also taken against our clock as if it had not been set, and the lesser counts.
 ///
-/// A clock that is told in steps, as RFC 3339 without fractions tells it, is read up to a step away from where it is. So two
-/// readings of a clock that stands where it stood are up to a step apart: what counts is by how much they are more.
-pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
+/// A clock with steps, such as RFC 3339 without fractions, is read up to a step away from the true time: only the
+/// excess over a step counts.
+pub(crate) fn drift(case: Case<'_>) -> Assessment {
     let mut found = case.open("steady minutes");
     let warm_up_ms = millis(case.plan.scenario.warm_up);
-    let warm = |minutes: &mut Segment| minutes.retain(|(minute, _)| minute * MINUTE_MS >= warm_up_ms);
-    let (mut offsets, mut unset) = (case.history.series.clock.by_minute(), case.history.series.unset_clock.by_minute());
-    let mut apart = case.history.series.clock.apart_by_minute();
-    let mut unset_apart = case.history.series.unset_clock.apart_by_minute();
-    [&mut offsets, &mut unset, &mut apart, &mut unset_apart].into_iter().for_each(warm);
+    let series = &case.history.series;
+    let [mut offsets, unset, mut apart, unset_apart] = [
+        series.clock.by_minute(),
+        series.unset_clock.by_minute(),
+        series.clock.apart_by_minute(),
+        series.unset_clock.apart_by_minute(),
+    ]
+    .map(|minutes| -> Segment { minutes.into_iter().filter(|(minute, _)| minute * MINUTE_MS >= warm_up_ms).collect() });
+    let spread = |minutes: &Segment| (greatest_of(minutes) - least_of(minutes)).max(0.0);
     if !unset.is_empty() && (spread(&unset) - spread(&offsets)).abs() > SET_MS_MIN {
-        found.evidence.notes.push(Note::OwnClockSet);
+        found.note(Note::OwnClockSet);
         if spread(&unset) < spread(&offsets) {
             (offsets, apart) = (unset, unset_apart);
         }
@@ -55,34 +58,26 @@ pub(in crate::judge) fn drift(case: Case<'_>) -> Assessment {
     } else if offsets.is_empty() {
         found.lack.push("the gateway's clock was never read out of chaos windows".to_owned().into());
     }
-
-    let by_offset = |a: &&(u64, f64), b: &&(u64, f64)| a.1.total_cmp(&b.1);
-    let (Some(least), Some(greatest)) = (offsets.iter().min_by(by_offset), offsets.iter().max_by(by_offset)) else {
+    if offsets.is_empty() {
         return found;
-    };
+    }
+
+    let (least_ms, greatest_ms) = (least_of(&offsets), greatest_of(&offsets));
     let step_ms = step_ms(case.history);
-    let moved_ms = (greatest.1 - least.1 - step_ms).max(0.0);
+    let moved_ms = (greatest_ms - least_ms - step_ms).max(0.0);
     found.value = Some(moved_ms);
-    found.evidence.notes.push(Note::ClockOffsets { least_ms: least.1, greatest_ms: greatest.1 });
+    found.note(Note::ClockOffsets { least_ms, greatest_ms });
     if step_ms > 0.0 {
-        found.evidence.notes.push(Note::ClockInSteps { step_ms });
+        found.note(Note::ClockInSteps { step_ms });
         apart.iter_mut().for_each(|(_, ms)| *ms -= step_ms);
     }
-    if several_clocks(&mut found, &apart) {
-        return found;
-    }
-    if !found.target.is_met_by(moved_ms) {
-        let moved = moved_by(&offsets, case.limit() + step_ms);
-        found.evidence.over = moved.len() as u64;
-        found.evidence.first = moved.first().cloned();
-        let worst = moved.into_iter().max_by(by_value);
-        found.evidence.worst.extend(worst);
+    if !several_clocks(&mut found, &apart) && found.is_missed() {
+        over(&mut found, moved_by(&offsets, case.limit() + step_ms));
     }
     found
 }
 
-/// The steps in which the gateway's clock is told, milliseconds; 0 where it is told finely, or nothing says how. Whoever looks
-/// for the first time sees a step that may happen to be larger than they are.
+/// The steps of the gateway's clock, milliseconds; 0 without. The first reading may show a larger step.
 fn step_ms(history: &History) -> f64 {
     let step_ms = history.totals.gauge(Gauge::ClockStep).map_or(0.0, |total| total.min);
     if step_ms < STEP_MS_MIN { 0.0 } else { step_ms }
@@ -96,48 +91,35 @@ fn several_clocks(found: &mut Assessment, apart: &Segment) -> bool {
     if found.target.is_met_by(third_ms) || found.value.is_some_and(|moved_ms| moved_ms >= third_ms) {
         return false;
     }
-    let over: Vec<Violation> = apart
-        .iter()
-        .filter(|(_, ms)| !found.target.is_met_by(*ms))
-        .map(|(minute, ms)| offender(*minute, *ms, "from one reading to the next".to_owned()))
-        .collect();
-    found.evidence.notes.push(Note::ClockReadingsApart { minutes: over.len() });
-    found.evidence.over = over.len() as u64;
-    found.evidence.worst.extend(over.iter().max_by(|a, b| by_value(a, b)).cloned());
-    found.evidence.first = over.into_iter().next();
+    let is_over = |(_, ms): &&(u64, f64)| !found.target.is_met_by(*ms);
+    let violation = |(minute, ms): &(u64, f64)| violation(*minute, *ms, "from one reading to the next".to_owned());
+    let violations: Vec<Violation> = apart.iter().filter(is_over).map(violation).collect();
+    found.note(Note::ClockReadingsApart { minutes: violations.len() });
+    over(found, violations);
     found.value = Some(third_ms);
     true
 }
 
-fn by_value(a: &Violation, b: &Violation) -> std::cmp::Ordering {
-    a.value.unwrap_or(0.0).total_cmp(&b.value.unwrap_or(0.0))
+/// Takes over the minutes over the limit, in order of time.
+fn over(found: &mut Assessment, violations: Vec<Violation>) {
+    found.evidence.over = violations.len() as u64;
+    found.evidence.first = violations.first().cloned();
+    found.evidence.worst.extend(violations.into_iter().max_by(Violation::by_value));
 }
 
-fn offender(minute: u64, moved_ms: f64, answer: String) -> Violation {
-    Violation {
-        at_ms: minute * MINUTE_MS,
-        phase: Phase::Steady,
-        subject: "the gateway's clock".to_owned(),
-        value: Some(moved_ms),
-        answer: Some(answer),
-    }
+fn violation(minute: u64, moved_ms: f64, answer: String) -> Violation {
+    let at = Violation::at(minute * MINUTE_MS, Phase::Steady, "the gateway's clock");
+    Violation { value: Some(moved_ms), answer: Some(answer), ..at }
 }
 
-/// The greatest less the least; 0 of nothing.
-fn spread(minutes: &Segment) -> f64 {
-    let values = || minutes.iter().map(|(_, value)| *value);
-    let spread = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
-    if spread.is_finite() { spread } else { 0.0 }
-}
-
-/// The minutes at which the clock was over the limit away from where it once had been.
+/// The minutes at which the clock was over the limit away from an earlier offset.
 fn moved_by(offsets: &[(u64, f64)], limit_ms: f64) -> Vec<Violation> {
     let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
     let moved = |(minute, offset): &(u64, f64)| {
         least = least.min(*offset);
         greatest = greatest.max(*offset);
         let moved_ms = (offset - least).max(greatest - offset);
-        (moved_ms > limit_ms).then(|| offender(*minute, moved_ms, format!("{offset:.0} ms from ours")))
+        (moved_ms > limit_ms).then(|| violation(*minute, moved_ms, format!("{offset:.0} ms from ours")))
     };
     offsets.iter().filter_map(moved).collect()
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     catalog::{HarnessCheck, Kpi, Unit},
-    history::History,
+    history::{History, MINUTE_MS, Violation, WORST_MAX},
     journal::Gauge,
     judge::{
-        Judged, Judgement, Note, Targets,
+        Judged, Note, Targets,
         kpi::{
             case::Case,
             missing_samples,
@@ -19,13 +19,13 @@ use crate::{
     plan::Plan,
 };
 
-const MINUTE_MS: u64 = 60_000;
-/// Segments that evidence tells of; of more, their number.
-const SEGMENTS_TOLD_MAX: usize = 8;
-/// With more segments than this, a failure does not show all that evidence tells.
-const SEGMENTS_READ: usize = 4;
+/// Maximum number of lives that evidence shows.
+const LIVES_NOTED_MAX: usize = 8;
+/// With more lives than this, a failure does not show all notes, so their number comes first.
+const LIVES_READ: usize = 4;
+
 /// The drift of a gauge of the gateway's process.
-pub(in crate::judge) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
+pub(crate) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
     let mut found = case.open("steady minutes");
     let lives = measure(&mut found, gauge, case.plan, case.targets, case.history);
     let mut why = missing_samples::of_scrapes(metrics(gauge), case.history);
@@ -35,62 +35,57 @@ pub(in crate::judge) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
     if !why.is_empty() && !lives.iter().any(|lived| lived.is_undecided) {
         found.lack = why.into_iter().map(Into::into).collect();
     }
-    if found.value.is_some_and(|rise| found.target.is_met_by(rise)) {
+    if found.is_met() {
         let mut own = lives.iter().filter(|lived| !lived.is_over_all);
         if let Some(too_few) = own.find_map(|lived| undercounted(gauge, &lived.segment, case.limit())) {
-            (found.value, found.lack) = (None, vec![too_few.into()]);
+            found.withdraw(too_few);
         }
     }
-    let is_met = found.value.is_some_and(|rise| found.target.is_met_by(rise));
     let warm_up_ms = warm_up_minutes(case.plan) * MINUTE_MS;
     if found.value.is_some()
-        && let Some(doubt) = processes::doubt(gauge, is_met, warm_up_ms, case.history)
+        && let Some(doubt) = processes::doubt(gauge, found.is_met(), warm_up_ms, case.history)
     {
-        (found.value, found.lack) = (None, vec![doubt.into()]);
+        found.withdraw(doubt);
     }
     found
 }
 
-/// `self_drift`: the harness's own memory. It is promised the minutes that the clock's drift is.
-pub(in crate::judge) fn of_harness(plan: &Plan, targets: &Targets, history: &History) -> Judgement {
+/// `self_drift`: the harness's own memory. The plan promises it the minutes of the clock's drift.
+pub(crate) fn of_harness(plan: &Plan, targets: &Targets, history: &History) -> Assessment {
     let name = HarnessCheck::SelfDrift.name();
-    let target = targets.self_drift();
-    let mut found = Assessment::new(Judged::Harness, name, Unit::Percent, target, "steady minutes");
+    let mut found = Assessment::new(Judged::Harness, name, Unit::Percent, targets.self_drift(), "steady minutes");
     found.promised = plan.expected_samples(Kpi::ClockDrift, &history.timeline.windows_ms);
     measure(&mut found, Gauge::HarnessRss, plan, targets, history);
-    missing_samples::into_judgement(found, plan, history)
+    found
 }
 
-/// Judges each segment, and takes the worst.
+/// Judges each life, and takes the worst.
 ///
-/// A process that has just begun fills its caches, so warm-up is left out at the start of each segment, not only of the
-/// first. The minutes left out so of a segment that is judged were seen, and count as samples; those of a segment that
-/// is too short to judge do not.
+/// A process that has just begun fills its caches, so warm-up is left out at the start of each life, not only of the
+/// first. The warm-up of a later life counts as samples where that life is judged; a life that is too short has none.
 fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets, history: &History) -> Vec<Lived> {
     let warm_up = warm_up_minutes(plan);
     let limit = found.target.limit();
-    let segments = lives(gauge, plan, targets, limit, history);
-    let (mut told, mut undecided) = (0, None);
-    for lived in &segments {
-        let Lived { is_over_all, segment, life, teeth, scale, .. } = lived;
-        let grown = lived.grown;
-        let rise = grown.and_then(|grown| scale.rise(grown));
+    let lives = lives(gauge, plan, targets, limit, history);
+    let (mut noted, mut undecided) = (0, None);
+    for lived in &lives {
+        let rise = lived.rise();
         let is_worse = rise.is_some_and(|rise| found.value.is_none_or(|worst| rise > worst));
-        if *is_over_all {
-            // All that it has was told life by life, but where only all of them together show it.
+        if lived.is_over_all {
+            // Noted only where it shows more than each life does.
             if !is_worse || found.value.is_none() {
                 continue;
             }
-            found.evidence.notes.push(lived.note(limit));
+            found.note(lived.note(limit));
         } else {
-            told += 1;
-            if told <= SEGMENTS_TOLD_MAX {
-                found.evidence.notes.push(lived.note(limit));
+            noted += 1;
+            if noted <= LIVES_NOTED_MAX {
+                found.note(lived.note(limit));
             }
         }
-        let (Some(grown), Some(rise), Some(teeth)) = (grown, rise, teeth) else { continue };
-        if !is_over_all {
-            found.samples += segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
+        let (Some(grown), Some(rise), Some(teeth)) = (lived.grown, rise, &lived.teeth) else { continue };
+        if !lived.is_over_all {
+            found.samples += lived.segment.iter().filter(|(minute, _)| *minute >= warm_up).count() as u64;
         }
         if lived.is_undecided {
             undecided.get_or_insert(rise);
@@ -98,64 +93,66 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
         }
         if is_worse {
             found.value = Some(rise);
-            found.range = scale.range(&life.warm, grown);
+            found.range = lived.scale.range(&lived.warm, grown);
         }
         if !found.target.is_met_by(rise) {
-            let (first, worst) = scale.offenders(teeth, grown, rise, limit);
-            let is_first = found.evidence.first.as_ref().is_none_or(|known| first.at_ms < known.at_ms);
-            found.evidence.first = if is_first { Some(first) } else { found.evidence.first.take() };
+            let (first, worst) = lived.scale.offenders(teeth, grown, rise, limit);
+            if found.evidence.first.as_ref().is_none_or(|known| first.at_ms < known.at_ms) {
+                found.evidence.first = Some(first);
+            }
             found.evidence.worst.push(worst);
         }
     }
-    // Of counts that each has a part of, the sum is judged.
-    let is_apart = gauge == Gauge::GatewayRss || !history.timeline.processes.are_several();
+    // Of counts that each process has a part of, the sum is judged.
+    let is_apart = gauge == Gauge::GatewayRss || history.timeline.lives.answering.is_none();
     let are_several = history.timeline.lives.are_several() && gauge != Gauge::HarnessRss && is_apart;
-    // Before they are told one by one: whoever reads the first few should know that there are more.
+    // Before the notes on single lives: a reader of the first few should know that there are more.
     if are_several {
-        found.evidence.notes.insert(0, Note::LivesInTurn { lives: told });
-    } else if told > SEGMENTS_READ {
-        found.evidence.notes.insert(0, Note::LivesInSequence { changes: told - 1 });
+        found.evidence.notes.insert(0, Note::LivesInTurn { lives: noted });
+    } else if noted > LIVES_READ {
+        found.evidence.notes.insert(0, Note::LivesInSequence { changes: noted - 1 });
     }
-    found.evidence.worst.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
-    found.evidence.worst.truncate(crate::history::WORST_MAX);
-    if let Some(rise) = undecided
-        && found.value.is_none_or(|rise| found.target.is_met_by(rise))
-    {
-        // Whether that is garbage nobody can tell, so it is neither good nor bad.
-        found.value = None;
-        found.lack = vec![Note::GarbageUnknown { rise_percent: rise }.into()];
-    } else if found.value.is_none() && !segments.is_empty() {
-        let lives = if told == 1 { "the process".to_owned() } else { format!("none of the process's {told} lives") };
-        let has = if told == 1 { "has not" } else { "has" };
-        found.lack = vec![format!("{lives} {has} {SEGMENT_FLOORS_MIN} steady minutes after its warm-up").into()];
-    } else if segments.is_empty() {
+    found.evidence.worst.sort_by(|a, b| Violation::by_value(b, a));
+    found.evidence.worst.truncate(WORST_MAX);
+    if let Some(rise_percent) = undecided.filter(|_| !found.is_missed()) {
+        // It may all be garbage, so it is neither good nor bad.
+        found.withdraw(Note::GarbageUnknown { rise_percent });
+    } else if lives.is_empty() {
         found.lack = vec![format!("{gauge} was never measured out of chaos windows").into()];
+    } else if found.value.is_none() {
+        let (lives, have) = match noted {
+            1 => ("the process".to_owned(), "has not"),
+            _ => (format!("none of the process's {noted} lives"), "has"),
+        };
+        found.lack = vec![format!("{lives} {have} {SEGMENT_FLOORS_MIN} steady minutes after its warm-up").into()];
     }
-    segments
+    lives
 }
 
 /// The data that the growth of one life of a process is judged by.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DriftTrace {
+pub(crate) struct DriftTrace {
     /// The floors that were judged: scenario minutes, rising, and the least value in each, in the gauge's unit.
-    pub floors: Vec<(u64, f64)>,
+    pub(crate) floors: Vec<(u64, f64)>,
     /// The line through them: its first and last scenario minute, each with its value; none where there are too few.
-    pub line: Option<[(u64, f64); 2]>,
+    pub(crate) line: Option<[(u64, f64); 2]>,
 }
 
-/// The data that the drift of a gauge was judged by, life by life; empty for a gauge that is not judged so. `limit` is
-/// that of its target.
-#[must_use]
-pub fn drift_traces(gauge: Gauge, plan: &Plan, targets: &Targets, limit: f64, history: &History) -> Vec<DriftTrace> {
-    let traced =
-        lives(gauge, plan, targets, limit, history).into_iter().filter(|lived| !lived.is_over_all).map(|lived| {
-            let line = lived.grown.filter(|grown| grown.by != By::Ends).map(|grown| {
-                let line = grown.line;
-                [(line.from_minute, line.start), (line.to_minute, line.end)]
-            });
-            DriftTrace { floors: lived.life.warm, line }
-        });
-    traced.collect()
+/// The data that the drift of a gauge with floors was judged by, life by life. `limit` is that of its target.
+pub(crate) fn drift_traces(
+    gauge: Gauge,
+    plan: &Plan,
+    targets: &Targets,
+    limit: f64,
+    history: &History,
+) -> Vec<DriftTrace> {
+    let own = lives(gauge, plan, targets, limit, history).into_iter().filter(|lived| !lived.is_over_all);
+    let trace = |lived: Lived| {
+        let line = lived.grown.filter(|grown| grown.by != By::Ends).map(|grown| grown.line);
+        let line = line.map(|line| [(line.from_minute, line.start), (line.to_minute, line.end)]);
+        DriftTrace { floors: lived.warm, line }
+    };
+    own.map(trace).collect()
 }
 
 /// The metrics that a gauge can be read from.

@@ -1,11 +1,12 @@
-//! Events that come late to whoever asks for content codings, as browsers do.
+//! Events that come late to clients that ask for content codings, as browsers do.
 //!
-//! One of the workspace streams asks so. What another stream shows first it has to show, too, and how much later that is was
-//! taken by one clock, over one network and by one process: neither the gateway's clock nor the way to it has a part in it.
+//! One of the workspace streams asks so. It must show all that another stream shows first, and the delay between the
+//! two was measured by one clock, over one network and by one process: neither the gateway's clock nor the network
+//! matters.
 
 use crate::{
     catalog::Kpi,
-    history::Scope,
+    history::{Scope, ms},
     journal::Timing,
     judge::{
         Note,
@@ -13,7 +14,7 @@ use crate::{
             arrivals::{CERTAIN, read_late, whole},
             case::Case,
             lateness::Lateness,
-            quantiles::{by_timing, ms},
+            quantiles::by_timing,
         },
         stats::confidence,
         verdict::assessment::Assessment,
@@ -30,15 +31,14 @@ use crate::{
 ///
 /// A delay of a packet of one connection, or of a task of this process, affects fewer events than one in ten, or
 /// `/ready` too. A gateway that sends its compressed data after every event is behind by less than a millisecond.
-pub(in crate::judge) fn from_browsers(found: &mut Assessment, case: Case<'_>, quantile: f64) {
+pub(crate) fn from_browsers(found: &mut Assessment, case: Case<'_>) {
     if let Some(excused) = excuse(case) {
-        (found.value, found.lack) = (None, vec![excused.into()]);
-        return;
+        return found.withdraw(excused);
     }
-    let Some(Late { late_ms, ready_ms }) = late(case, 0.0) else { return };
+    let Some((late_ms, ready_ms)) = late_and_ready_ms(case, 0.0) else { return };
     let others = case.plan.scenario.streams.count.saturating_sub(1);
     let counted = found.value.map_or_else(String::new, |ms| format!(" (without it this would be {})", whole(ms)));
-    by_timing(found, case, quantile, Timing::ShownAsABrowser, Scope::Steady);
+    by_timing(found, case, Timing::ShownAsABrowser, Scope::Steady);
     "steady events on the stream that asks as a browser does".clone_into(&mut found.evidence.sample_name);
     let fault = format!(
         "stream {} shows one event in ten over {} later than the other {others} do{counted}, and /ready takes {} there and \
@@ -52,35 +52,32 @@ pub(in crate::judge) fn from_browsers(found: &mut Assessment, case: Case<'_>, qu
 }
 
 /// Notes with events that a stream lacks that they may be held back from it, where that is so.
-pub(in crate::judge) fn note_with_gaps(found: &mut Assessment, case: Case<'_>) {
-    if found.value.is_some_and(|value| !found.target.is_met_by(value)) && late(case, reading_ms(case)).is_some() {
-        found.evidence.notes.push(Note::EventsHeldBack { stream: name(case) });
+pub(crate) fn note_with_gaps(found: &mut Assessment, case: Case<'_>) {
+    if found.is_missed() && late_and_ready_ms(case, reading_ms(case)).is_some() {
+        found.note(Note::EventsHeldBack { stream: name(case) });
     }
 }
 
-/// How late the stream is, and how long `/ready` takes, milliseconds.
-struct Late {
-    late_ms: f64,
-    ready_ms: f64,
-}
-
 /// Why this stream may be late because S2 read it late; none where it is not late, or is all the same.
-pub(in crate::judge) fn excuse(case: Case<'_>) -> Option<String> {
+pub(crate) fn excuse(case: Case<'_>) -> Option<String> {
     let reading_ms = reading_ms(case);
-    (late(case, 0.0).is_some() && late(case, reading_ms).is_none()).then(|| read_late(reading_ms))
+    let is_excused = late_and_ready_ms(case, 0.0).is_some() && late_and_ready_ms(case, reading_ms).is_none();
+    is_excused.then(|| read_late(reading_ms))
 }
 
 fn reading_ms(case: Case<'_>) -> f64 {
     Lateness::of(case.history, case.targets, Scope::Steady).reading_ms()
 }
 
-fn late(case: Case<'_>, reading_ms: f64) -> Option<Late> {
-    let shown = case.history.totals.histogram(Timing::ShownAsABrowser, Scope::Steady);
+/// The lateness of the stream and the round trip of `/ready`, milliseconds, where the stream is late even if it was
+/// read late by `reading_ms`.
+fn late_and_ready_ms(case: Case<'_>, reading_ms: f64) -> Option<(f64, f64)> {
+    let shown = case.histogram(Timing::ShownAsABrowser, Scope::Steady);
     let ranks = confidence::ranks(CERTAIN, shown.len()).filter(|ranks| ranks.low > 0)?;
     let ready_ms = case.history.totals.quantiles(Timing::ReadyRoundTrip, Scope::Steady)?.p99_ms;
     let late_ms = confidence::at_rank(&shown.recorded(), ranks.low).map(ms)?;
     let is_late = !case.targets.target(Kpi::SseWriteP99).is_met_by(late_ms - ready_ms - reading_ms);
-    is_late.then_some(Late { late_ms, ready_ms })
+    is_late.then_some((late_ms, ready_ms))
 }
 
 fn name(case: Case<'_>) -> String {

@@ -1,4 +1,4 @@
-//! Why there is too little: what a person needs to know who reads that a KPI is unproven.
+//! The reasons for too few samples, for a reader of an unproven KPI.
 
 use crate::{
     catalog::Kpi,
@@ -8,13 +8,12 @@ use crate::{
     plan::{Plan, moment},
 };
 
-/// Concludes findings. Where there are too few samples, the cause is said.
-pub(in crate::judge) fn into_judgement(found: Assessment, plan: &Plan, history: &History) -> Judgement {
+/// Concludes findings, with the cause where there are too few samples.
+pub(crate) fn into_judgement(found: Assessment, plan: &Plan, history: &History) -> Judgement {
     found.into_judgement(|known| explain(known, plan, history))
 }
 
-/// The cause of a lack of samples: first the end of the session where it came early, then what the judge
-/// knows of its source, then holes.
+/// The cause of a lack of samples: first an early end of the session, then the reasons of the judge, then holes.
 fn explain(known: Vec<Reason>, plan: &Plan, history: &History) -> Vec<Reason> {
     let mut causes: Vec<Reason> = of_early_end(plan, history).map(Reason::Text).into_iter().collect();
     if history.is_empty() {
@@ -31,7 +30,7 @@ fn explain(known: Vec<Reason>, plan: &Plan, history: &History) -> Vec<Reason> {
 }
 
 /// Why the session stopped before its plan was played; none where it was played.
-pub(in crate::judge) fn of_early_end(plan: &Plan, history: &History) -> Option<String> {
+pub(crate) fn of_early_end(plan: &Plan, history: &History) -> Option<String> {
     if history.is_empty() {
         return Some("the record is empty: the session never began".to_owned());
     }
@@ -53,13 +52,13 @@ pub(in crate::judge) fn of_early_end(plan: &Plan, history: &History) -> Option<S
     }
 }
 
-/// The last wrong answer of a source. `route` is its name in the contract.
-pub(in crate::judge) fn of_source(route: &str, history: &History) -> Option<SourceFailure> {
+/// The last wrong answer of a source by its route in the contract.
+pub(crate) fn of_source(route: &str, history: &History) -> Option<SourceFailure> {
     history.timeline.sources.get_key_value(&*history.route(route)).map(failure)
 }
 
-/// The same of a process that was looked at.
-pub(in crate::judge) fn of_process(history: &History) -> Option<SourceFailure> {
+/// The same of a process of the gateway.
+pub(crate) fn of_process(history: &History) -> Option<SourceFailure> {
     history.timeline.sources.iter().find(|(source, _)| is_process_source(source)).map(failure)
 }
 
@@ -69,18 +68,13 @@ fn failure((source, record): (&String, &FailureRecord)) -> SourceFailure {
     SourceFailure { source: source.clone(), answer: record.answer.clone(), times, is_in_windows }
 }
 
-/// Why the gateway's metrics do not say something: scrapes that failed, or names that they lack.
-pub(in crate::judge) fn of_scrapes(names: &[&str], history: &History) -> Vec<Note> {
-    let scrapes = history.totals.counter(Counter::Scrapes, Scope::All);
-    let failed_of = |scope| {
-        history
-            .totals
-            .counter(Counter::Scrapes, scope)
-            .saturating_sub(history.totals.counter(Counter::ScrapesOk, scope))
-    };
-    let failed = failed_of(Scope::All);
-    // Those that S2 disturbed itself, and a few others, leave enough samples for every KPI, and are no cause.
-    let decides = failed_of(Scope::Steady).saturating_mul(10) > history.totals.counter(Counter::Scrapes, Scope::Steady);
+/// Why the gateway's metrics lack values: scrapes that failed, or names that they lack.
+pub(crate) fn of_scrapes(names: &[&str], history: &History) -> Vec<Note> {
+    let count = |counter, scope| history.totals.counter(counter, scope);
+    let failed_of = |scope| count(Counter::Scrapes, scope).saturating_sub(count(Counter::ScrapesOk, scope));
+    let (scrapes, failed) = (count(Counter::Scrapes, Scope::All), failed_of(Scope::All));
+    // Failures that S2 causes itself, and a few others, leave enough samples for every KPI, and are no cause.
+    let decides = failed_of(Scope::Steady).saturating_mul(10) > count(Counter::Scrapes, Scope::Steady);
     let answered = history.timeline.sources.get_key_value(&*history.route("GET /metrics"));
     let failure = answered.filter(|_| decides && failed > 0).map(|(source, record)| {
         let (source, answer) = (source.clone(), record.answer.clone());
@@ -88,21 +82,21 @@ pub(in crate::judge) fn of_scrapes(names: &[&str], history: &History) -> Vec<Not
     });
     let lacks = |name: &&&str| history.timeline.missing_metrics.contains(**name);
     let names: Vec<String> = names.iter().filter(lacks).map(|name| (*name).to_owned()).collect();
-    // A name may be there, and be of no use: then the source has said why.
+    // A metric may be present and invalid: then the answer of the source says why.
     let answer = answered.filter(|_| !decides).map(|(_, record)| record.answer.clone());
     let missing = (!names.is_empty()).then_some(Note::MetricsLack { names, answer });
     let unscraped = (scrapes == 0).then_some(Note::NeverScraped);
     [failure, missing, unscraped].into_iter().flatten().collect()
 }
 
-/// The answers of the routes that a KPI has its samples from, where they did not answer as they should.
-pub(in crate::judge) fn of_routes(kpi: Kpi, plan: &Plan, history: &History) -> Option<String> {
-    let told = |route: &&str| {
+/// The wrong answers of the routes that a KPI has its samples from.
+pub(crate) fn of_routes(kpi: Kpi, plan: &Plan, history: &History) -> Option<String> {
+    let answered = |route: &&str| {
         let route = history.route(route);
         let record = history.timeline.routes.get(&*route).or_else(|| history.timeline.sources.get(&*route))?;
         Some(format!("{route} answered {} (last at {})", record.answer, moment(record.last_ms)))
     };
-    let mut causes: Vec<String> = kpi.spec().routes.iter().filter_map(told).collect();
+    let mut causes: Vec<String> = kpi.spec().routes.iter().filter_map(answered).collect();
     if matches!(kpi, Kpi::ChaosRecovery | Kpi::ErrorRateChaos) {
         causes.extend(chaos::in_words(&chaos::unproven_events(plan, history)));
     }

@@ -1,94 +1,84 @@
 //! Which judge a KPI has, and which failures no further data can undo.
 
-pub(in crate::judge) mod arrivals;
-pub(in crate::judge) mod backdate;
-pub(in crate::judge) mod case;
-pub(in crate::judge) mod chaos;
-pub(in crate::judge) mod clock;
-pub(in crate::judge) mod drift;
-pub(in crate::judge) mod held_back;
-pub(in crate::judge) mod latency;
-pub(in crate::judge) mod lateness;
-pub(in crate::judge) mod missing_samples;
-pub(in crate::judge) mod process_segment;
-pub(in crate::judge) mod processes;
-pub(in crate::judge) mod quantiles;
-pub(in crate::judge) mod rates;
-pub(in crate::judge) mod registry;
-pub(in crate::judge) mod restarts;
-pub(in crate::judge) mod retained;
-pub(in crate::judge) mod safety;
-pub(in crate::judge) mod scale;
-pub(in crate::judge) mod streams;
-pub(in crate::judge) mod undercount;
+pub(crate) mod arrivals;
+pub(crate) mod backdate;
+pub(crate) mod case;
+pub(crate) mod chaos;
+pub(crate) mod clock;
+pub(crate) mod drift;
+pub(crate) mod held_back;
+pub(crate) mod latency;
+pub(crate) mod lateness;
+pub(crate) mod missing_samples;
+pub(crate) mod process_segment;
+pub(crate) mod processes;
+pub(crate) mod quantiles;
+pub(crate) mod rates;
+pub(crate) mod registry;
+pub(crate) mod restarts;
+pub(crate) mod retained;
+pub(crate) mod safety;
+pub(crate) mod scale;
+pub(crate) mod streams;
+pub(crate) mod undercount;
 
 use crate::{
     catalog::{Kpi, Target},
     history::{History, Scope, ViolationKind},
     journal::{Counter, Gauge, Source, Timing},
-    judge::{Judgement, Reason, Targets, kpi::case::Case, verdict::assessment::Assessment},
+    judge::{Judgement, Reason, Targets, kpi::case::Case, stats::as_value, verdict::assessment::Assessment},
     plan::Plan,
 };
 
-/// How a KPI is judged.
-struct KpiJudge {
-    judge: fn(Case<'_>) -> Assessment,
-    /// Whether the KPI is missed already and no further data can undo it; none where only the end of the soak can tell. These are
-    /// the KPIs of which one bad sample is proof, and those whose value is the worst of all samples.
-    is_certain: Option<fn(&History, Target) -> bool>,
-}
+type KpiJudge = fn(Case<'_>) -> Assessment;
+/// Whether a KPI is missed already and no further data can undo it.
+type IsMissed = fn(&History, Target) -> bool;
 
-/// How each KPI is judged.
-const fn judge_of(kpi: Kpi) -> KpiJudge {
-    const fn at_end(judge: fn(Case<'_>) -> Assessment) -> KpiJudge {
-        KpiJudge { judge, is_certain: None }
-    }
-    const fn early(judge: fn(Case<'_>) -> Assessment, is_certain: fn(&History, Target) -> bool) -> KpiJudge {
-        KpiJudge { judge, is_certain: Some(is_certain) }
-    }
+/// The judge of each KPI. Those of which one bad sample is proof, and those whose value is the worst of all samples,
+/// can be missed before the end of the soak.
+const fn judge_of(kpi: Kpi) -> (KpiJudge, Option<IsMissed>) {
     match kpi {
-        Kpi::Availability => at_end(rates::availability),
-        Kpi::RunSuccess => at_end(rates::run_success),
-        Kpi::StartToLogP95 | Kpi::StartToLogP99 => at_end(latency::start_to_log),
-        Kpi::JudgeP95 => at_end(|case| latency::by_histogram(case, Source::Judge, Timing::JudgeEvent)),
-        Kpi::ShieldP95 => at_end(|case| latency::by_histogram(case, Source::Shield, Timing::ShieldEvent)),
-        Kpi::SseWriteP99 => at_end(|case| latency::by_histogram(case, Source::SseWrite, Timing::EventDelivery)),
-        Kpi::SseReconnectSuccess => at_end(rates::reconnect_success),
-        Kpi::SseReconnectRate => at_end(rates::reconnect_rate),
+        Kpi::Availability => (rates::availability, None),
+        Kpi::RunSuccess => (rates::run_success, None),
+        Kpi::StartToLogP95 | Kpi::StartToLogP99 => (latency::start_to_log, None),
+        Kpi::JudgeP95 => (|case| latency::by_histogram(case, Source::Judge, Timing::JudgeEvent), None),
+        Kpi::ShieldP95 => (|case| latency::by_histogram(case, Source::Shield, Timing::ShieldEvent), None),
+        Kpi::SseWriteP99 => (|case| latency::by_histogram(case, Source::SseWrite, Timing::EventDelivery), None),
+        Kpi::SseReconnectSuccess => (rates::reconnect_success, None),
+        Kpi::SseReconnectRate => (rates::reconnect_rate, None),
         Kpi::SseDuplicates => {
-            early(streams::duplicates, |history, target| exceed(history, target, Counter::EventsDuplicated))
+            (streams::duplicates, Some(|history, target| exceed(history, target, Counter::EventsDuplicated)))
         }
-        Kpi::SseGaps => early(streams::gaps, |history, target| exceed(history, target, Counter::EventsMissed)),
-        Kpi::ErrorRateSteady => at_end(|case| rates::errors(case, Scope::Steady)),
-        Kpi::ErrorRateChaos => at_end(|case| rates::errors(case, Scope::Chaos)),
-        Kpi::PublishSearchDelay => early(registry::publish_search_delay, is_found_too_late),
-        Kpi::RegistryConsistency => early(registry::consistency, |history, target| {
-            is_all(target) && history.totals.counter(Counter::VersionsLost, Scope::All) > 0
-        }),
-        Kpi::TamperedManifests => early(registry::tampered_manifests, |history, target| {
-            is_all(target) && history.violations.count(ViolationKind::TamperAccepted, Scope::All) > 0
-        }),
-        Kpi::InjectionsBlocked => early(safety::injections_blocked, |history, target| {
-            is_all(target) && history.violations.count(ViolationKind::InjectionAccepted, Scope::All) > 0
-        }),
-        Kpi::PiiMasked => early(safety::pii_masked, |history, target| {
-            is_all(target) && history.violations.count(ViolationKind::PiiLeaked, Scope::All) > 0
-        }),
+        Kpi::SseGaps => (streams::gaps, Some(|history, target| exceed(history, target, Counter::EventsMissed))),
+        Kpi::ErrorRateSteady => (|case| rates::errors(case, Scope::Steady), None),
+        Kpi::ErrorRateChaos => (|case| rates::errors(case, Scope::Chaos), None),
+        Kpi::PublishSearchDelay => (registry::publish_search_delay, Some(is_found_too_late)),
+        Kpi::RegistryConsistency => (registry::consistency, Some(is_version_lost)),
+        Kpi::TamperedManifests => {
+            let is_missed: IsMissed = |history, target| is_refuted(history, target, ViolationKind::TamperAccepted);
+            (registry::tampered_manifests, Some(is_missed))
+        }
+        Kpi::InjectionsBlocked => {
+            let is_missed: IsMissed = |history, target| is_refuted(history, target, ViolationKind::InjectionAccepted);
+            (safety::injections_blocked, Some(is_missed))
+        }
+        Kpi::PiiMasked => {
+            (safety::pii_masked, Some(|history, target| is_refuted(history, target, ViolationKind::PiiLeaked)))
+        }
         Kpi::PlaintextLeaks => {
-            early(safety::plaintext_leaks, |history, target| !target.is_met_by(as_value(safety::leaks(history))))
+            (safety::plaintext_leaks, Some(|history, target| !target.is_met_by(as_value(safety::leaks(history)))))
         }
-        Kpi::RssDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayRss)),
-        Kpi::FdDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayFdSurplus)),
-        Kpi::SseConnectionDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewaySseSurplus)),
-        Kpi::QueueDrift => at_end(|case| drift::of_gateway(case, Gauge::GatewayQueueDepth)),
-        Kpi::ClockDrift => at_end(clock::drift),
-        Kpi::ChaosRecovery => early(chaos::recovery, chaos::is_too_slow),
+        Kpi::RssDrift => (|case| drift::of_gateway(case, Gauge::GatewayRss), None),
+        Kpi::FdDrift => (|case| drift::of_gateway(case, Gauge::GatewayFdSurplus), None),
+        Kpi::SseConnectionDrift => (|case| drift::of_gateway(case, Gauge::GatewaySseSurplus), None),
+        Kpi::QueueDrift => (|case| drift::of_gateway(case, Gauge::GatewayQueueDepth), None),
+        Kpi::ClockDrift => (clock::drift, None),
+        Kpi::ChaosRecovery => (chaos::recovery, Some(chaos::is_too_slow)),
     }
 }
 
-/// Judges one KPI.
-pub(in crate::judge) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, history: &History) -> Judgement {
-    let mut found = (judge_of(kpi).judge)(Case { kpi, plan, targets, history });
+pub(crate) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, history: &History) -> Judgement {
+    let mut found = (judge_of(kpi).0)(Case { kpi, plan, targets, history });
     found.lack.extend(missing_samples::of_routes(kpi, plan, history).map(Reason::Text));
     processes::note(&mut found, kpi, history);
     restarts::note(&history.timeline.lives, &mut found, kpi);
@@ -96,16 +86,14 @@ pub(in crate::judge) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, history:
 }
 
 /// Whether the KPI can be missed for good before the end of the soak. For the others there is no need to look.
-#[must_use]
-pub const fn may_be_certain_early(kpi: Kpi) -> bool {
-    judge_of(kpi).is_certain.is_some()
+pub(crate) const fn may_be_certain_early(kpi: Kpi) -> bool {
+    judge_of(kpi).1.is_some()
 }
 
-/// Whether the KPI is missed already, and no further data can undo it: a trial may go red at once. Measured by the targets that
-/// the history was made with.
-#[must_use]
-pub fn is_already_certain(kpi: Kpi, targets: &Targets, history: &History) -> bool {
-    judge_of(kpi).is_certain.is_some_and(|is_certain| is_certain(history, targets.target(kpi)))
+/// Whether the KPI is missed already, and no further data can undo it: a trial may go red at once. Measured by the
+/// targets that the history was made with.
+pub(crate) fn is_already_certain(kpi: Kpi, targets: &Targets, history: &History) -> bool {
+    judge_of(kpi).1.is_some_and(|is_missed| is_missed(history, targets.target(kpi)))
 }
 
 /// Whether more was counted than the target allows.
@@ -113,15 +101,14 @@ fn exceed(history: &History, target: Target, counter: Counter) -> bool {
     !target.is_met_by(as_value(history.totals.counter(counter, Scope::All)))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
-const fn as_value(count: u64) -> f64 {
-    count as f64
+/// Whether there is a violation and the target is 100 %. With a lower target later samples may compensate for it. A
+/// request without an answer yet is no violation, so only observed failures count.
+fn is_refuted(history: &History, target: Target, kind: ViolationKind) -> bool {
+    target.limit() >= 100.0 && history.violations.count(kind, Scope::All) > 0
 }
 
-/// Whether the target is a share of 100 %. Then one bad sample is enough; with a lower target later samples may
-/// compensate for it. A request without an answer yet is no violation, so only observed failures count.
-const fn is_all(target: Target) -> bool {
-    target.limit() >= 100.0
+fn is_version_lost(history: &History, target: Target) -> bool {
+    target.limit() >= 100.0 && history.totals.counter(Counter::VersionsLost, Scope::All) > 0
 }
 
 fn is_found_too_late(history: &History, target: Target) -> bool {

@@ -1,37 +1,33 @@
-//! Which processes the gateway's memory, descriptors and counts are of, and whether these can be believed.
+//! The processes that the gateway's memory, descriptors and counts are of, and whether these can be believed.
 
 use crate::{
-    catalog::Kpi,
+    catalog::{Kpi, SampleSource},
     history::History,
     journal::Gauge,
     judge::{Note, stats::trend::median, verdict::assessment::Assessment},
     plan::moment,
 };
 
-/// Every process has a few descriptors beside its connections. With so many fewer than we have connections, it is not the
-/// process that serves them.
+/// The least descriptors of a process beyond our connections. With fewer, it is not the process that serves them.
 const SURPLUS_MIN: f64 = -5.0;
 
-/// Says in the evidence which processes the samples of a KPI are of.
-pub(in crate::judge) fn note(found: &mut Assessment, kpi: Kpi, history: &History) {
-    let readings = &history.timeline.processes;
-    let is_read = history.totals.gauge(Gauge::GatewayProcesses).is_some();
-    let source = kpi.spec().source;
-    if source.is_process() && is_read {
-        let most = history.totals.gauge(Gauge::GatewayProcesses).map(|total| total.max).filter(|most| *most > 1.0);
-        if !readings.read.is_empty() {
-            found.evidence.notes.push(Note::ProcessesRead { read: readings.read.clone(), most });
-        }
+pub(crate) fn note(found: &mut Assessment, kpi: Kpi, history: &History) {
+    let processes = &history.timeline.lives;
+    let (read, source) = (history.totals.gauge(Gauge::GatewayProcesses), kpi.spec().source);
+    let is_of_processes = matches!(source, SampleSource::ProcessEach | SampleSource::ProcessSum);
+    if let Some(total) = read.filter(|_| is_of_processes && !processes.read.is_empty()) {
+        let most = Some(total.max).filter(|most| *most > 1.0);
+        found.note(Note::ProcessesRead { read: processes.read.clone(), most });
     }
-    if let Some(several) = readings.several.filter(|_| source.is_metrics(is_read)) {
-        found.evidence.notes.push(Note::MetricsInTurn { processes: several.most, source });
+    if let Some(several) = processes.answering.filter(|_| source.is_metrics(read.is_some())) {
+        found.note(Note::MetricsInTurn { processes: several.most, source });
     }
 }
 
-/// Why the growth of a gauge of the gateway's cannot be believed, whatever it is; none where it can.
-pub(in crate::judge) fn doubt(gauge: Gauge, is_met: bool, warm_up_ms: u64, history: &History) -> Option<String> {
+/// Why the growth of a gauge of the gateway cannot be believed; none where it can.
+pub(crate) fn doubt(gauge: Gauge, is_met: bool, warm_up_ms: u64, history: &History) -> Option<String> {
     match gauge {
-        // A part of the gateway that grows is a gateway that grows.
+        // If a part of the gateway grows, the gateway grows.
         Gauge::GatewayRss if is_met => is_another_process(history),
         Gauge::GatewayFdSurplus => is_another_process(history)
             .or_else(|| changed(is_met, warm_up_ms, history).filter(|_| is_by_metrics(history))),
@@ -48,8 +44,8 @@ fn is_by_metrics(history: &History) -> bool {
 fn is_another_process(history: &History) -> Option<String> {
     // A journal without this gauge counted all of our descriptors.
     let connections = history.totals.gauge(Gauge::HarnessConnections)?.last;
-    let floors = history.series.floors(Gauge::GatewayFdSurplus)?.segments();
-    let surplus = median(floors.iter().flatten().map(|floor| floor.1).collect())?;
+    let floors = history.series.floors(Gauge::GatewayFdSurplus)?.by_life();
+    let surplus = median(floors.iter().flat_map(|(_, floors)| floors).map(|floor| floor.1).collect())?;
     (surplus < SURPLUS_MIN).then(|| {
         let of = if is_by_metrics(history) { "that answers the metrics" } else { "that is read" };
         format!(
@@ -63,7 +59,7 @@ fn is_another_process(history: &History) -> Option<String> {
 
 /// The sum over several processes rose, and so did their number.
 fn changed(is_met: bool, warm_up_ms: u64, history: &History) -> Option<String> {
-    let several = history.timeline.processes.several.filter(|several| !is_met && several.changed_ms > warm_up_ms)?;
+    let several = history.timeline.lives.answering.filter(|several| !is_met && several.changed_ms > warm_up_ms)?;
     let (most, at) = (several.most, moment(several.changed_ms));
     Some(format!(
         "up to {most} processes answer the metrics in turn, and how many answer changed until {at}: what one of them holds \

@@ -3,177 +3,144 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
-    catalog::Phase,
-    history::{History, Scope, ViolationKind},
-    journal::{Counter, Timing},
+    history::{Scope, ViolationKind},
+    journal::{
+        Counter::{
+            self, AnswersUnread, EventsForeign, ProbesRepeated, ReadyOk, ReadyProbes, ReadyUnheard, ReconnectAttempts,
+            ReconnectsOk, RequestErrors, Requests, RequestsRepeated, RunsEnded, RunsSucceeded, RunsUnended, RunsUnread,
+            StreamsClosed, StreamsDropped, StreamsOpened, StreamsSilent,
+        },
+        Timing,
+    },
     judge::{
         Note, PhaseValue,
         kpi::{backdate::backdate_to_window, case::Case},
-        stats::confidence,
+        stats::{as_value, confidence},
         verdict::assessment::{Assessment, percent},
     },
 };
 
-/// Of the runs that never ended so many are named.
+/// Maximum number of runs without an end that a note names.
 const UNENDED_NAMED_MAX: usize = 3;
 
-/// A share of what was counted, by what went well or by what went wrong.
-struct Share {
-    /// The counter of the whole.
-    of: Counter,
-    /// The counter of the part: the good ones where the target is a minimum, the bad ones where it is a maximum.
-    part: Counter,
-    /// Whether the part counts the good ones.
-    part_is_good: bool,
-    /// The phases that are judged.
-    scope: Scope,
-    /// The kind of violation of a bad sample.
-    offence: ViolationKind,
-    sample_name: &'static str,
+/// The counter of a part: good samples where the target is a minimum, bad ones where it is a maximum.
+#[derive(Clone, Copy)]
+enum Part {
+    Good(Counter),
+    Bad(Counter),
+}
+
+/// Judges a share of the samples that `of` counts. `kind` is the violation of a bad sample.
+fn share(case: Case<'_>, part: Part, of: Counter, scope: Scope, kind: ViolationKind, sample_name: &str) -> Assessment {
+    let (Part::Good(counter) | Part::Bad(counter)) = part;
+    let mut found = case.open(sample_name);
+    let (whole, counted) = (case.count(of, scope), case.count(counter, scope));
+    found.samples = whole;
+    found.value = percent(counted, whole);
+    found.range = confidence::of_share(counted, whole);
+    found.evidence.over = if matches!(part, Part::Good(_)) { whole.saturating_sub(counted) } else { counted };
+    found.evidence.by_phase = PhaseValue::of_each(|phase| {
+        let samples = case.count(of, phase);
+        Some((percent(case.count(counter, phase), samples)?, samples))
+    });
+    let first = |scope| case.history.violations.first(kind, scope);
+    found.offenders(first(scope));
+    if scope == Scope::Steady {
+        backdate_to_window(&mut found, case.history, |phase| first(Scope::In(phase)).into_iter().next());
+    }
+    found
 }
 
 /// `availability`: readiness probes answered 200, of all, steady.
-pub(in crate::judge) fn availability(case: Case<'_>) -> Assessment {
-    let mut found = Share {
-        of: Counter::ReadyProbes,
-        part: Counter::ReadyOk,
-        part_is_good: true,
-        scope: Scope::Steady,
-        offence: ViolationKind::NotReady,
-        sample_name: "probes",
-    }
-    .found_with_repetitions(case, Counter::ProbesRepeated);
-    let unheard = case.history.totals.counter(Counter::ReadyUnheard, Scope::Steady);
+pub(crate) fn availability(case: Case<'_>) -> Assessment {
+    let mut found = share(case, Part::Good(ReadyOk), ReadyProbes, Scope::Steady, ViolationKind::NotReady, "probes");
+    found.note_count(case.count(ProbesRepeated, Scope::Steady), |requests| Note::RequestsRepeated { requests });
+    let unheard = case.count(ReadyUnheard, Scope::Steady);
     if unheard > 0 {
-        found.evidence.notes.push(Note::ProbesUnheard { probes: unheard });
-        // Too few samples prove nothing, unless it is missed although all of these were answered.
-        let counted = |counter| case.history.totals.counter(counter, Scope::Steady);
-        let with_unheard = |counter| counted(counter).saturating_add(unheard);
-        let at_best = percent(with_unheard(Counter::ReadyOk), with_unheard(Counter::ReadyProbes));
+        found.note(Note::ProbesUnheard { probes: unheard });
+        // Too few samples prove nothing, unless the target is missed although all of these were answered.
+        let with_unheard = |counter| case.count(counter, Scope::Steady).saturating_add(unheard);
+        let at_best = percent(with_unheard(ReadyOk), with_unheard(ReadyProbes));
         found.one_is_proof |= at_best.is_some_and(|at_best| !found.target.is_met_by(at_best));
     }
     found
 }
 
 /// `run_success`: runs that ended in success, of all that ended, in every phase.
-pub(in crate::judge) fn run_success(case: Case<'_>) -> Assessment {
-    let counted = |counter| case.history.totals.counter(counter, Scope::All);
-    let mut found = Share {
-        of: Counter::RunsEnded,
-        part: Counter::RunsSucceeded,
-        part_is_good: true,
-        scope: Scope::All,
-        offence: ViolationKind::RunFailed,
-        sample_name: "runs",
-    }
-    .found(case);
+pub(crate) fn run_success(case: Case<'_>) -> Assessment {
+    let mut found = share(case, Part::Good(RunsSucceeded), RunsEnded, Scope::All, ViolationKind::RunFailed, "runs");
+    let counted = |counter| case.count(counter, Scope::All);
     // Proof of bad is proof, whatever else is not known.
-    let is_missed = found.value.is_some_and(|value| !found.target.is_met_by(value));
-    let (unread, ended) = (counted(Counter::RunsUnread), counted(Counter::RunsEnded));
+    let is_missed = found.is_missed();
+    let (unread, ended) = (counted(RunsUnread), counted(RunsEnded));
     if unread > 0 {
         // Each of them may have failed. Where those that were read have missed the target, the others do not matter.
-        let worst = percent(counted(Counter::RunsSucceeded), ended.saturating_add(unread));
+        let worst = percent(counted(RunsSucceeded), ended.saturating_add(unread));
         let may_miss = worst.is_none_or(|worst| !found.target.is_met_by(worst));
         found.unproven_where(may_miss && !is_missed, Note::RunsUnread { runs: unread });
     }
-    if let Some(note) = unended(case.history) {
-        found.unproven_where(!is_missed, note);
+    // Each run without an end is one failed run of those that the target allows; but a gateway keeps the data of a run
+    // until the run ends, so that these add up until nothing is left.
+    let unended = counted(RunsUnended);
+    if unended > 0 {
+        let mut first = case.history.violations.first(ViolationKind::RunUnended, Scope::All);
+        first.truncate(UNENDED_NAMED_MAX);
+        found.unproven_where(!is_missed, Note::RunsUnended { runs: unended, first });
     }
     found
 }
 
-/// Runs that never ended. Each is one failed run of those that the target allows; but a gateway keeps what it has of a run
-/// until the run ends, so that these add up until nothing is left.
-fn unended(history: &History) -> Option<Note> {
-    let runs = history.totals.counter(Counter::RunsUnended, Scope::All);
-    let mut first = history.violations.first(ViolationKind::RunUnended, Scope::All);
-    first.truncate(UNENDED_NAMED_MAX);
-    (runs > 0).then_some(Note::RunsUnended { runs, first })
-}
-
-/// `sse_reconnect_success`: attempts to come back that opened a stream, of all, steady.
-pub(in crate::judge) fn reconnect_success(case: Case<'_>) -> Assessment {
-    Share {
-        of: Counter::ReconnectAttempts,
-        part: Counter::ReconnectsOk,
-        part_is_good: true,
-        scope: Scope::Steady,
-        offence: ViolationKind::ReconnectFailed,
-        sample_name: "reconnect attempts",
-    }
-    .found(case)
+/// `sse_reconnect_success`: attempts to reconnect that opened a stream, of all, steady.
+pub(crate) fn reconnect_success(case: Case<'_>) -> Assessment {
+    let (part, kind) = (Part::Good(ReconnectsOk), ViolationKind::ReconnectFailed);
+    share(case, part, ReconnectAttempts, Scope::Steady, kind, "reconnect attempts")
 }
 
 /// `sse_reconnect_rate`: streams that dropped unasked, of all that were opened, steady. A stream that is closed in good
 /// order once in a while did not drop.
-pub(in crate::judge) fn reconnect_rate(case: Case<'_>) -> Assessment {
-    let mut found = Share {
-        of: Counter::StreamsOpened,
-        part: Counter::StreamsDropped,
-        part_is_good: false,
-        scope: Scope::Steady,
-        offence: ViolationKind::StreamDropped,
-        sample_name: "streams opened",
-    }
-    .found(case);
-    let counted = |counter| case.history.totals.counter(counter, Scope::Steady);
-    let closed = counted(Counter::StreamsClosed);
-    if closed > 0 {
-        found.evidence.notes.push(Note::StreamsClosed { streams: closed });
-    }
-    let silent = counted(Counter::StreamsSilent);
-    if silent > 0 {
-        found.evidence.notes.push(Note::StreamsSilent { streams: silent });
-    }
-    // It is what a reader needs first.
-    found.evidence.notes.splice(0..0, connection_age(case.history));
+pub(crate) fn reconnect_rate(case: Case<'_>) -> Assessment {
+    let (part, kind) = (Part::Bad(StreamsDropped), ViolationKind::StreamDropped);
+    let mut found = share(case, part, StreamsOpened, Scope::Steady, kind, "streams opened");
+    found.note_count(case.count(StreamsClosed, Scope::Steady), |streams| Note::StreamsClosed { streams });
+    found.note_count(case.count(StreamsSilent, Scope::Steady), |streams| Note::StreamsSilent { streams });
+    // A reader needs it first.
+    found.evidence.notes.splice(0..0, connection_age(case));
     found
 }
 
-/// Ages that are this near to one another, as a share of the median, are those of a rule.
+/// Maximum distance of the ages at which a rule closes streams, as a share of the median.
 const AGES_WITHIN: f64 = 0.2;
 /// Fewer closings show no rule.
 const AGES_MIN: u64 = 4;
 
 /// The age at which the gateway closes streams in good order, if it is one.
-fn connection_age(history: &History) -> Option<Note> {
-    let dropped = history.totals.counter(Counter::StreamsDropped, Scope::Steady);
-    let ages = history.totals.histogram(Timing::StreamAge, Scope::Steady);
+fn connection_age(case: Case<'_>) -> Option<Note> {
+    let dropped = case.count(StreamsDropped, Scope::Steady);
+    let ages = case.histogram(Timing::StreamAge, Scope::Steady);
     let [low_us, median_us, high_us] = [0.1, 0.5, 0.9].map(|quantile| ages.quantile_us(quantile));
-    #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
-    let is_one_age = (high_us - low_us) as f64 <= AGES_WITHIN * median_us as f64;
+    let is_one_age = as_value(high_us - low_us) <= AGES_WITHIN * as_value(median_us);
     let is_known = dropped > 0 && ages.len() >= AGES_MIN && is_one_age;
     is_known.then_some(Note::ClosedAtOneAge { streams: ages.len(), low_us, median_us, high_us })
 }
 
-/// Fewer errors in a window say nothing of it alone: what was under way when the gateway went down may well fail.
+/// Fewer errors in a window prove nothing: requests that were under way when the gateway went down may well fail.
 const WINDOW_ERRORS_MIN: u64 = 3;
 
 /// `error_rate_steady` and `error_rate_chaos`: requests of W1 to W5 that went wrong, of all.
 ///
-/// Each event of chaos asks another question, so a good window does not make up for a bad one: where the lower end of one
+/// Each chaos event is another test, so a good window does not make up for a bad one: where the lower end of one
 /// window's range is over the target, the KPI is missed, whatever the share of all is.
-pub(in crate::judge) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
-    let share = Share {
-        of: Counter::Requests,
-        part: Counter::RequestErrors,
-        part_is_good: false,
-        scope,
-        offence: ViolationKind::RequestFailed,
-        sample_name: "requests",
-    };
-    let mut found = share.found_with_repetitions(case, Counter::RequestsRepeated);
-    let unread = case.history.totals.counter(Counter::AnswersUnread, scope);
-    if unread > 0 {
-        found.evidence.notes.push(Note::AnswersUnread { answers: unread });
-    }
-    let foreign = case.history.totals.counter(Counter::EventsForeign, scope);
+pub(crate) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
+    let mut found = share(case, Part::Bad(RequestErrors), Requests, scope, ViolationKind::RequestFailed, "requests");
+    found.note_count(case.count(RequestsRepeated, scope), |requests| Note::RequestsRepeated { requests });
+    found.note_count(case.count(AnswersUnread, scope), |answers| Note::AnswersUnread { answers });
+    let foreign = case.count(EventsForeign, scope);
     if foreign > 0 {
-        // What a tenant sees of another is no share of anything: S2 created these runs, and knows whose they are.
+        // S2 created these runs, and knows their workspaces.
         let fault = format!("{foreign} events of runs of another workspace were shown, and no share of them is fine");
         found.fault = Some(fault.into());
     }
-    if matches!(scope, Scope::Chaos) && found.value.is_some_and(|value| found.target.is_met_by(value)) {
+    if scope == Scope::Chaos && found.is_met() {
         one_bad_window(&mut found, case);
     }
     let mut routes: BTreeMap<String, u64> = BTreeMap::new();
@@ -184,63 +151,24 @@ pub(in crate::judge) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
         let mut routes: Vec<(String, u64)> = routes.into_iter().collect();
         // Stable: routes of equal counts stay in the order of their names.
         routes.sort_by_key(|(_, count)| Reverse(*count));
-        found.evidence.notes.push(Note::ErrorsByRoute { routes });
+        found.note(Note::ErrorsByRoute { routes });
     }
     found
 }
 
 /// Fails where more went wrong in one window than the target allows, beyond doubt.
 fn one_bad_window(found: &mut Assessment, case: Case<'_>) {
-    let bad = Scope::Chaos.phases().filter_map(|phase| {
-        let counted = |counter| case.history.totals.counter_of(counter, phase);
-        let (errors, requests) = (counted(Counter::RequestErrors), counted(Counter::Requests));
-        let low = confidence::of_share(errors, requests)?.low;
-        let is_bad = errors >= WINDOW_ERRORS_MIN && !found.target.is_met_by(low);
-        is_bad.then(|| {
-            (phase, format!("in the {phase} window {errors} of {requests} went wrong, {low:.1} % at the least"))
-        })
-    });
-    let bad: Vec<(Phase, String)> = bad.collect();
-    let Some((phase, _)) = bad.first() else { return };
-    let first = case.history.violations.first_in(ViolationKind::RequestFailed, *phase).cloned();
+    let (mut first_bad, mut faults) = (None, Vec::new());
+    for phase in Scope::Chaos.phases() {
+        let [errors, requests] = [RequestErrors, Requests].map(|counter| case.count(counter, Scope::In(phase)));
+        let Some(low) = confidence::of_share(errors, requests).map(|range| range.low) else { continue };
+        if errors >= WINDOW_ERRORS_MIN && !found.target.is_met_by(low) {
+            first_bad.get_or_insert(phase);
+            faults.push(format!("in the {phase} window {errors} of {requests} went wrong, {low:.1} % at the least"));
+        }
+    }
+    let Some(phase) = first_bad else { return };
+    let first = case.history.violations.first(ViolationKind::RequestFailed, Scope::In(phase)).into_iter().next();
     found.evidence.first = first.or(found.evidence.first.take());
-    let told: Vec<String> = bad.into_iter().map(|(_, told)| told).collect();
-    found.fault = Some(format!("{}; the other windows do not make up for that", told.join("; ")).into());
-}
-
-impl Share {
-    /// The same, with how many requests were sent once more.
-    fn found_with_repetitions(&self, case: Case<'_>, repetitions: Counter) -> Assessment {
-        let mut found = self.found(case);
-        let repeated = case.history.totals.counter(repetitions, self.scope);
-        if repeated > 0 {
-            found.evidence.notes.push(Note::RequestsRepeated { requests: repeated });
-        }
-        found
-    }
-
-    fn found(&self, case: Case<'_>) -> Assessment {
-        let mut found = case.open(self.sample_name);
-        let counted = |counter, scope| case.history.totals.counter(counter, scope);
-        let (whole, part) = (counted(self.of, self.scope), counted(self.part, self.scope));
-        found.samples = whole;
-        found.value = percent(part, whole);
-        found.range = confidence::of_share(part, whole);
-        found.evidence.over = if self.part_is_good { whole.saturating_sub(part) } else { part };
-        found.evidence.by_phase = Phase::ALL
-            .iter()
-            .filter_map(|phase| {
-                let samples = case.history.totals.counter_of(self.of, *phase);
-                let value = percent(case.history.totals.counter_of(self.part, *phase), samples)?;
-                Some(PhaseValue { phase: *phase, value, samples })
-            })
-            .collect();
-        found.offenders(case.history.violations.first(self.offence, self.scope));
-        if self.scope == Scope::Steady {
-            backdate_to_window(&mut found, case.history, |phase| {
-                case.history.violations.first_in(self.offence, phase).cloned()
-            });
-        }
-        found
-    }
+    found.fault = Some(format!("{}; the other windows do not make up for that", faults.join("; ")).into());
 }

@@ -1,46 +1,34 @@
 //! W3: how soon a version is found, whether it stays found, and whether a tampered one is rejected.
 
 use crate::{
-    catalog::Phase,
     history::{Scope, ViolationKind, limit_us},
     journal::{Counter, Timing},
     judge::{
         Note, PhaseValue, Reason,
-        kpi::{
-            case::Case,
-            quantiles::{first_over, worst_over},
-        },
-        stats::confidence,
+        kpi::{case::Case, quantiles::over_limit},
+        stats::{as_value, confidence},
         verdict::assessment::{Assessment, percent},
     },
 };
 
 /// `publish_search_delay`: the slowest publish to appear in search, seconds, in every phase. A version that never
-/// appeared fails, with the time we looked for as the least that it can be.
-pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
+/// appeared fails, with the time that S2 searched as the least that it can be.
+pub(crate) fn publish_search_delay(case: Case<'_>) -> Assessment {
     let mut found = case.open("versions published");
     let lost = case.history.violations.first(ViolationKind::VersionNotFound, Scope::All);
     let not_found = case.history.violations.count(ViolationKind::VersionNotFound, Scope::All);
-    let appeared = case.history.totals.histogram(Timing::PublishToSearch, Scope::All);
-    let slowest_us = case.history.totals.worst(Timing::PublishToSearch, Scope::All).map(|worst| worst.max_us).max();
-    #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
-    let slowest = slowest_us.map(|us| us as f64 / 1_000_000.0);
+    let slowest = case.history.totals.max_us(Timing::PublishToSearch, Scope::All).map(seconds);
     let waited = lost.iter().filter_map(|offender| offender.value);
 
-    found.samples = appeared.len().saturating_add(not_found);
+    found.samples = case.histogram(Timing::PublishToSearch, Scope::All).len().saturating_add(not_found);
     found.value = slowest.into_iter().chain(waited).reduce(f64::max);
     let limit_us = limit_us(case.limit() * 1_000.0);
-    found.evidence.over = appeared.count_above(limit_us).saturating_add(not_found);
-    found.evidence.by_phase = Phase::ALL
-        .iter()
-        .map(|phase| (*phase, case.history.totals.histogram_of(Timing::PublishToSearch, *phase)))
-        .filter(|(_, histogram)| !histogram.is_empty())
-        .map(|(phase, histogram)| {
-            #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
-            let value = histogram.max_us() as f64 / 1_000_000.0;
-            PhaseValue { phase, value, samples: histogram.len() }
-        })
-        .collect();
+    over_limit(&mut found, case.history, Timing::PublishToSearch, Scope::All, limit_us);
+    found.evidence.over = found.evidence.over.saturating_add(not_found);
+    found.evidence.by_phase = PhaseValue::of_each(|phase| {
+        let histogram = case.histogram(Timing::PublishToSearch, phase);
+        (!histogram.is_empty()).then(|| (seconds(histogram.max_us()), histogram.len()))
+    });
     found.undecided.extend(cut(case, ViolationKind::NewVersionCut).map(Reason::Text));
     if let Some(first) = lost.first() {
         let fault = format!("{not_found} of {} did not appear in search while we looked", found.samples);
@@ -49,8 +37,6 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
         found.evidence.worst = lost;
     } else {
         found.one_is_proof = true;
-        found.evidence.first = first_over(case.history, Timing::PublishToSearch, Scope::All, limit_us);
-        found.evidence.worst = worst_over(case.history, Timing::PublishToSearch, Scope::All, limit_us);
         for offender in &mut found.evidence.worst {
             offender.value = offender.value.map(|ms| ms / 1_000.0);
         }
@@ -58,12 +44,16 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
     found
 }
 
-/// `registry_consistency`: looks for earlier versions that found them, of all. Each pulse looks for each earlier
+fn seconds(us: u64) -> f64 {
+    as_value(us) / 1_000_000.0
+}
+
+/// `registry_consistency`: searches for earlier versions that found them, of all. Each pulse searches for each earlier
 /// version from both workspaces. One that is lost is proof.
-pub(in crate::judge) fn consistency(case: Case<'_>) -> Assessment {
+pub(crate) fn consistency(case: Case<'_>) -> Assessment {
     let mut found = case.open("looks for earlier versions");
-    let checks = case.history.totals.counter(Counter::VersionChecks, Scope::All);
-    let lost = case.history.totals.counter(Counter::VersionsLost, Scope::All);
+    let checks = case.count(Counter::VersionChecks, Scope::All);
+    let lost = case.count(Counter::VersionsLost, Scope::All);
     found.one_is_proof = true;
     found.samples = checks;
     found.value = percent(checks.saturating_sub(lost), checks);
@@ -85,21 +75,15 @@ fn cut(case: Case<'_>, offence: ViolationKind) -> Option<String> {
 }
 
 /// `tampered_manifests`: rejected, of those tried. One that was not is proof.
-pub(in crate::judge) fn tampered_manifests(case: Case<'_>) -> Assessment {
-    refused(case, Counter::TamperedSent, Counter::TamperedRejected, ViolationKind::TamperAccepted, "tampered manifests")
+pub(crate) fn tampered_manifests(case: Case<'_>) -> Assessment {
+    let counters = [Counter::TamperedSent, Counter::TamperedRejected];
+    refused(case, counters, ViolationKind::TamperAccepted, "tampered manifests")
 }
 
-/// The share of attempts that the gateway refused or hid, as it should. One that it did not is proof.
-pub(in crate::judge) fn refused(
-    case: Case<'_>,
-    tried: Counter,
-    refused: Counter,
-    offence: ViolationKind,
-    sample_name: &str,
-) -> Assessment {
+/// The share of attempts that the gateway refused or hid, as it should, by both counters. One other is proof.
+pub(crate) fn refused(case: Case<'_>, counters: [Counter; 2], offence: ViolationKind, sample_name: &str) -> Assessment {
     let mut found = case.open(sample_name);
-    let (tried, refused) =
-        (case.history.totals.counter(tried, Scope::All), case.history.totals.counter(refused, Scope::All));
+    let [tried, refused] = counters.map(|counter| case.count(counter, Scope::All));
     let seen = case.history.violations.count(offence, Scope::All);
     found.one_is_proof = true;
     // An incident may be on record before the interval that counts it; one sample that shows in three places is three
@@ -110,9 +94,6 @@ pub(in crate::judge) fn refused(
     found.value = percent(good, found.samples);
     found.range = confidence::of_share(good, found.samples);
     found.offenders(case.history.violations.first(offence, Scope::All));
-    if found.evidence.over > seen {
-        let unclear = found.evidence.over - seen;
-        found.evidence.notes.push(Note::IncidentsMissing { samples: unclear });
-    }
+    found.note_count(found.evidence.over.saturating_sub(seen), |samples| Note::IncidentsMissing { samples });
     found
 }

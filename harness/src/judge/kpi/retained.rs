@@ -1,78 +1,63 @@
 //! Memory in use, apart from garbage.
 //!
-//! A garbage collector frees what it must, when it must: resident memory of a healthy gateway grows for hours. Two sources
-//! tell what is in use. The metrics of the runtime's heap: what a full collection left of it, and resident memory beyond
-//! the heap. And resident memory right after a collection that was asked for.
+//! A garbage collector frees memory only when it must: resident memory of a healthy gateway grows for hours. Two
+//! sources show the memory in use: the metrics of the runtime's heap after full collections, with resident memory
+//! beyond the heap; and resident memory right after a requested collection.
 
-use crate::{history::History, journal::Gauge, judge::stats::Segment};
+use crate::{
+    history::History,
+    journal::Gauge,
+    judge::stats::{Segment, as_value},
+};
 
-/// Fewer moments tell nothing of a life.
+/// The least number of moments that represent a life.
 const MOMENTS_MIN: usize = 4;
-/// Nor do moments that lie closer together than this share of the life.
+/// The least share of the life between the first and the last of them.
 const SPAN_SHARE_MIN: f64 = 0.5;
 
 /// The memory in use during one life of the process, as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) enum InUse {
+pub(crate) enum InUse {
     /// After each full collection: the heap alone, and with resident memory beyond the heap.
     Heap(Segment, Segment),
-    /// Resident memory after each collection that was asked for.
+    /// Resident memory after each requested collection.
     Requested(Segment),
-    /// Its runtime has a heap, of which no more is known than that so much is in use at most.
+    /// An upper bound of the memory in use: its runtime has a heap, of which no more is known.
     AtMost(Segment),
-    /// Nothing.
     Unknown,
 }
 
-/// Memory in use of a life, by the minutes that are judged.
-pub(in crate::judge) fn in_use(history: &History, life: Option<u64>, warm: &Segment) -> InUse {
+pub(crate) fn in_use(history: &History, life: Option<u64>, warm: &Segment) -> InUse {
     let of = |gauge| history.series.floors(gauge).and_then(|floors| floors.of_life(life)).unwrap_or_default();
     let (Some(first), Some(last)) = (warm.first(), warm.last()) else { return InUse::Unknown };
-    let is_enough = |moments: &Segment| match (moments.first(), moments.last()) {
-        (Some(from), Some(to)) => {
-            #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-            let share = (to.0 - from.0) as f64 / (last.0 - first.0).max(1) as f64;
-            moments.len() >= MOMENTS_MIN && share >= SPAN_SHARE_MIN
-        }
-        _ => false,
+    let is_enough = |moments: &Segment| {
+        let span = moments.first().zip(moments.last()).map_or(0, |(from, to)| to.0 - from.0);
+        let share = as_value(span) / as_value((last.0 - first.0).max(1));
+        moments.len() >= MOMENTS_MIN && share >= SPAN_SHARE_MIN
     };
-    // The metrics are those of one process: of several, memory is that of all.
-    let used = if are_several_processes(history) { Segment::new() } else { of(Gauge::GatewayHeapUsed) };
-    if !used.is_empty() {
-        let outside = outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(history, life));
-        let live: Segment =
-            of(Gauge::GatewayHeapLive).into_iter().filter(|moment| at(warm, moment.0).is_some()).collect();
-        if is_enough(&live) {
-            let all = sum(&outside, &live);
-            return InUse::Heap(live, all);
-        }
+    // The metrics are of one process, resident memory is that of all.
+    let are_several = history.totals.gauge(Gauge::GatewayProcesses).is_some_and(|processes| processes.max > 1.0)
+        || history.timeline.lives.are_several();
+    let used = if are_several { Segment::new() } else { of(Gauge::GatewayHeapUsed) };
+    let negated_peaks = history.series.heap_peaks.of_life(life).unwrap_or_default();
+    let peaks = negated_peaks.into_iter().map(|(minute, negated)| (minute, -negated)).collect();
+    let outside = outside(warm, &of(Gauge::GatewayHeapCommitted), &peaks);
+    let live = of(Gauge::GatewayHeapLive).into_iter().filter(|moment| at(warm, moment.0).is_some()).collect();
+    if !used.is_empty() && is_enough(&live) {
+        let all = sum(&outside, &live);
+        return InUse::Heap(live, all);
     }
     let requested: Segment = of(Gauge::GatewayRssCollected).into_iter().filter(|at| at.0 >= first.0).collect();
     if is_enough(&requested) {
         return InUse::Requested(requested);
     }
-    if used.is_empty() {
-        return InUse::Unknown;
-    }
-    InUse::AtMost(sum(&outside(warm, &of(Gauge::GatewayHeapCommitted), &heap_peaks(history, life)), &used))
-}
-
-/// Whether memory is that of several processes.
-fn are_several_processes(history: &History) -> bool {
-    history.totals.gauge(Gauge::GatewayProcesses).is_some_and(|processes| processes.max > 1.0)
-        || history.timeline.lives.are_several()
-}
-
-/// The most of the heap that was in use in each minute of a life, out of chaos windows and in them.
-fn heap_peaks(history: &History, life: Option<u64>) -> Segment {
-    let negated = history.series.heap_peaks.of_life(life).unwrap_or_default();
-    negated.into_iter().map(|(minute, negated)| (minute, -negated)).collect()
+    if used.is_empty() { InUse::Unknown } else { InUse::AtMost(sum(&outside, &used)) }
 }
 
 /// Resident memory beyond the heap.
 ///
-/// A runtime may have taken more for its heap than it has ever used, as a JVM does: that is not resident. What was used once
-/// is, until it is given back.
+/// A runtime may have reserved more for its heap than it has ever used, as a JVM does: that is not resident. Memory
+/// that was used once is, until it is given back.
 fn outside(resident: &Segment, committed: &Segment, peaks: &Segment) -> Segment {
     let peak = |minute: u64| {
         let until = peaks.iter().take_while(|peak| peak.0 <= minute).map(|peak| peak.1);

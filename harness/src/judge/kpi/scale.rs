@@ -1,8 +1,8 @@
-//! How a gauge's growth is put into a number.
+//! The measure of a gauge's growth.
 
 use crate::{
     catalog::Phase,
-    history::{History, Violation},
+    history::{History, MINUTE_MS, Violation},
     journal::Gauge,
     judge::{
         Targets,
@@ -16,32 +16,27 @@ use crate::{
     plan::{Plan, moment},
 };
 
-const MINUTE_MS: u64 = 60_000;
-/// The tallest tooth that a healthy garbage collector makes in two hours, percent of the memory at its floor. A rise of
-/// so much, that was not seen to fall back, may be the first half of one.
+/// The tallest tooth that a healthy garbage collector makes in two hours, percent of the memory at its floor. A rise by
+/// that, without a fall, may be the first half of one.
 pub(crate) const TOOTH_PERCENT: f64 = 16.0;
-/// The least that a memory's growth is held against where garbage is known not to count, bytes. A process of ten megabytes
-/// is still taking in code pages and allocator arenas: a megabyte more is no leak.
-pub(in crate::judge) const BASE_BYTES_MIN: f64 = 32_000_000.0;
-/// The same for our own memory when the scenario is compressed; in real time it is held against itself. Compressed a
-/// hundredfold, the harness has a hundred times as much under way as it was made for, the more the busier its machine is,
-/// and its heap takes the shape of the busiest moment: up to 8 MB more were seen where each run has a stream of its own.
+/// The least base of growth of memory without garbage, bytes. A process of ten megabytes still takes in code pages and
+/// allocator arenas: a megabyte more is no leak.
+pub(crate) const BASE_BYTES_MIN: f64 = 32_000_000.0;
+/// The same for our own memory when the scenario is compressed; in real time its base is its own size. Compressed a
+/// hundredfold, the harness has a hundred times as much under way as it was made for, more on a busy machine, and its
+/// heap keeps the size of the busiest moment: up to 8 MB more were seen where each run has a stream of its own.
 const COMPRESSED_BASE_OF_OURS_BYTES_MIN: f64 = 100_000_000.0;
 
-/// How a gauge's growth is put into a number.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::judge) enum Scale {
-    /// Bytes; growth in percent of where the line starts, or of this where it starts lower.
-    Memory {
-        /// The least that growth is held against, bytes.
-        base_min: f64,
-    },
-    /// A count; growth by so many.
+pub(crate) enum Scale {
+    /// Bytes; growth in percent of the start of the line, or of `base_min` where it starts lower.
+    Memory { base_min: f64 },
+    /// A count; growth as a difference.
     Count,
 }
 
 impl Scale {
-    pub(in crate::judge) fn of(gauge: Gauge, plan: &Plan, targets: &Targets, history: &History) -> Self {
+    pub(crate) fn of(gauge: Gauge, plan: &Plan, targets: &Targets, history: &History) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
         let of_targets = targets.rss_base_min_bytes as f64;
         match gauge {
@@ -53,8 +48,8 @@ impl Scale {
         }
     }
 
-    /// The least that growth is held against, bytes; 0 for a count.
-    pub(in crate::judge) const fn base_min(self) -> f64 {
+    /// The least base of growth, bytes; 0 for a count.
+    pub(crate) const fn base_min(self) -> f64 {
         match self {
             Self::Memory { base_min } => base_min,
             Self::Count => 0.0,
@@ -62,27 +57,26 @@ impl Scale {
     }
 
     /// One percent, or one.
-    pub(in crate::judge) fn one(self, least: f64) -> f64 {
+    pub(crate) fn one(self, least: f64) -> f64 {
         match self {
             Self::Memory { base_min } => least.max(base_min) / 100.0,
             Self::Count => 1.0,
         }
     }
 
-    /// Slow teeth are the collector's in the gateway. Nothing collects our own memory, nor descriptors.
-    pub(in crate::judge) fn healthy(self, gauge: Gauge, limit: f64, least: f64, fall_seen: f64) -> Healthy {
-        // Of its own size: what the settings allow a small process for its garbage does not come on top of a tooth.
+    /// Only the gateway's memory has slow teeth, those of a collector: our own memory has none, nor have descriptors.
+    pub(crate) fn healthy(self, gauge: Gauge, limit: f64, least: f64, fall_seen: f64) -> Healthy {
+        // Of its own size: the allowance of a small process for its garbage does not come on top of a tooth.
         let tooth = match self {
             Self::Memory { base_min } if gauge == Gauge::GatewayRss => {
                 TOOTH_PERCENT / 100.0 * least.max(base_min.min(BASE_BYTES_MIN))
             }
             _ => 0.0,
         };
-        let one = self.one(least);
-        Healthy { growth: limit * one, tooth, fall_seen }
+        Healthy { growth: limit * self.one(least), tooth, fall_seen }
     }
 
-    pub(in crate::judge) fn rise(self, grown: Growth) -> Option<f64> {
+    pub(crate) fn rise(self, grown: Growth) -> Option<f64> {
         let start = grown.line.start;
         match self {
             Self::Memory { base_min } => (start > 0.0).then(|| grown.rise() / start.max(base_min) * 100.0),
@@ -90,15 +84,14 @@ impl Scale {
         }
     }
 
-    /// The range of a rise that a line through all floors tells. Where teeth tell it, or what must have grown at the least,
-    /// nobody knows how far that is off.
-    pub(in crate::judge) fn range(self, floors: &Segment, grown: Growth) -> Option<Range> {
+    /// The range of a rise by a line through all floors. The error of the other methods is not known.
+    pub(crate) fn range(self, floors: &Segment, grown: Growth) -> Option<Range> {
         let rise = self.rise(grown).filter(|_| grown.by == By::Floors)?;
         let line = grown.line;
         let reach = confidence::of_rise(floors.iter().map(|(minute, floor)| floor - line.at(*minute)));
         let reach = match self {
             Self::Memory { base_min } => reach / line.start.max(base_min) * 100.0,
-            // A count is never known better than to one.
+            // A count is exact to one at best.
             Self::Count => reach.max(1.0),
         };
         Some(Range { low: (rise - reach).max(0.0), high: rise + reach })
@@ -111,17 +104,11 @@ impl Scale {
         }
     }
 
-    /// When it was over the limit, and how long it was level before it rose; and where it ended.
+    /// When the gauge was over the limit, and how long it was level before; and its end.
     ///
-    /// Where it was level first, or is told by its ends, the floors say when; else the line does, which no noise delays, and
-    /// which is over no sooner than any floor.
-    pub(in crate::judge) fn offenders(
-        self,
-        teeth: &Sawtooth,
-        grown: Growth,
-        rise: f64,
-        limit: f64,
-    ) -> (Violation, Violation) {
+    /// Where it was level first, or is measured by its ends, floors give the time; else the line does, which no noise
+    /// delays, but not before the first floor over the limit.
+    pub(crate) fn offenders(self, teeth: &Sawtooth, grown: Growth, rise: f64, limit: f64) -> (Violation, Violation) {
         let line = grown.line;
         let limit = match self {
             Self::Memory { base_min } => line.start.max(base_min) * limit / 100.0,
@@ -137,15 +124,9 @@ impl Scale {
         let over_at = seen.or_else(by_line).unwrap_or(line.to_minute);
         let since = change_point_of.filter(|minute| *minute < over_at);
         let since = since.map_or_else(String::new, |minute| format!("level until {}", moment(minute * MINUTE_MS)));
-        let offender = |minute: u64, subject: String, value: Option<f64>| Violation {
-            at_ms: minute * MINUTE_MS,
-            phase: Phase::Steady,
-            subject,
-            value,
-            answer: None,
-        };
+        let at = |minute: u64, subject: String| Violation::at(minute * MINUTE_MS, Phase::Steady, subject);
         let from = format!("from {} at {}", self.format(line.start), moment(line.from_minute * MINUTE_MS));
-        let worst = offender(line.to_minute, format!("{from} to {}", self.format(line.end)), Some(rise));
-        (offender(over_at, since, None), worst)
+        let worst = at(line.to_minute, format!("{from} to {}", self.format(line.end)));
+        (at(over_at, since), Violation { value: Some(rise), ..worst })
     }
 }

@@ -1,22 +1,21 @@
-//! Counts that are too low: what is taken off too often hides what is never taken off.
+//! Counts that are too low: entries that are removed too often hide entries that are never removed.
 
 use crate::{
+    history::MINUTE_MS,
     journal::Gauge,
-    judge::stats::{Segment, trend::median},
+    judge::stats::{
+        Segment,
+        change_point::{FIRST_FLOORS, LAST_FLOORS},
+        trend::median,
+    },
     plan::moment,
 };
 
-/// Floors that stand for the beginning of a life: streams come and go from the first minute on.
-const FIRST_FLOORS: usize = 3;
-/// Floors that stand for its end.
-const LAST_FLOORS: usize = 10;
-const MINUTE_MS: u64 = 60_000;
-
-/// Why a gauge of the gateway's cannot be believed, in words: it fell below what is possible by more than it may grow.
+/// Why a gauge of the gateway cannot be believed: it fell below its possible minimum by more than it may grow.
 ///
-/// A gateway may well count fewer streams than we hold: of one kind only, or those of one process of several. But then it
-/// does from the beginning, and does not count ever fewer. What others had open and closed meanwhile ends at ours.
-pub(in crate::judge) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<String> {
+/// A gateway may count fewer streams than we hold: those of one kind only, or of one process of several. But then it
+/// does from the beginning, and the count does not fall. Streams of others that close meanwhile leave ours.
+pub(crate) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<String> {
     let what = match gauge {
         Gauge::GatewaySseSurplus => "streams, less those that we hold,",
         Gauge::GatewayQueueDepth => "waiting runs",

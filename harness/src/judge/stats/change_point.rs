@@ -1,49 +1,44 @@
-//! Growth that is no straight line: how far a gauge stands over where it began, and since when.
+//! Growth that is no straight line: how far a gauge is over its beginning, and since when.
 //!
-//! A straight line through a life tells how far a gauge grew. Of a step it tells nothing, nor of growth that begins late;
-//! and where growth began half way, it is over the limit long before any floor is. Floors are given smoothed, so that one
-//! odd minute decides nothing.
+//! A straight line through a life does not show a step, nor growth that begins late; and where growth began half way,
+//! it is over the limit long before any floor is. Floors are given smoothed, so that one odd minute decides nothing.
 
-use crate::judge::stats::{Segment, trend::TrendLine};
+use crate::judge::stats::{Segment, as_value, greatest_of, least_of, trend::TrendLine};
 
-/// Floors on either side of a bend, at the least.
+/// The least number of floors on either side of a bend.
 const BEND_FLOORS_MIN: usize = 5;
-/// A bend is told where it leaves at most this share of the residual sum of squares that a straight line leaves. Half is
-/// far from what noise alone takes away, and a level of a sixth of the life, or growth in its last sixth, takes more.
+/// The greatest share of a straight line's residual sum of squares that a bend may leave. Noise alone takes away far
+/// less than half, and a level of a sixth of the life, or growth in its last sixth, takes more.
 const SQUARES_SHARE_MAX: f64 = 0.5;
-/// A straight line that misses by less than this share of its rise, in the root of the mean square, is no worse to a reader.
+/// A straight line with a root mean square error under this share of its rise is good enough for a reader.
 const MISS_SHARE_MIN: f64 = 0.03;
-/// Floors that stand for the beginning of a life, and for its end: what has risen for less than so many minutes may fall
-/// back yet.
-const FIRST_FLOORS: usize = 3;
-const LAST_FLOORS: usize = 10;
+/// Floors that represent the beginning of a life, and its end: a shorter rise may fall back yet.
+pub(crate) const FIRST_FLOORS: usize = 3;
+pub(crate) const LAST_FLOORS: usize = 10;
 
 /// The first of the floors that came after the last one at or under a value; none where the very last one is.
-pub(in crate::judge) fn first_permanent_excess(floors: &Segment, value: f64) -> Option<u64> {
+pub(crate) fn first_permanent_excess(floors: &Segment, value: f64) -> Option<u64> {
     let last_under = floors.iter().rposition(|floor| floor.1 <= value);
     floors.get(last_under.map_or(0, |at| at + 1)).map(|floor| floor.0)
 }
 
-/// How far all of the last floors lie over all of the first; none where they do not, or where they are the same.
+/// The rise from the greatest of the first floors to the least of the last; none without a rise.
 ///
-/// A Theil–Sen line is level where seven floors in ten are: of a step, or of growth that begins late, it tells nothing.
-/// This is the least that a gauge has risen by, whatever it did in between.
-pub(in crate::judge) fn end_above_start(floors: &Segment) -> Option<TrendLine> {
+/// A Theil–Sen line is level where seven floors in ten are: it does not show a step, nor growth that begins late. This
+/// is the least rise of the gauge, whatever lies in between.
+pub(crate) fn end_above_start(floors: &Segment) -> Option<TrendLine> {
     let last = floors.len().checked_sub(LAST_FLOORS).filter(|last| *last >= FIRST_FLOORS)?;
-    let start = floors[..FIRST_FLOORS].iter().map(|floor| floor.1).fold(f64::NEG_INFINITY, f64::max);
-    let end = floors[last..].iter().map(|floor| floor.1).fold(f64::INFINITY, f64::min);
+    let (start, end) = (greatest_of(&floors[..FIRST_FLOORS]), least_of(&floors[last..]));
     (end > start).then_some(TrendLine { from_minute: floors.first()?.0, to_minute: floors.last()?.0, start, end })
 }
 
-/// The minute up to which a gauge was level, where it grew or stepped up from then on; none where it grew all along, as
-/// far as its noise lets anyone see.
+/// The minute up to which a gauge was level, where it grew or stepped up from then on; none where it grew all along.
 ///
-/// Segmented regression with one change point, by least squares: of all minutes the one where a level, and a straight line
-/// on from there or another level, leave the least.
-pub(in crate::judge) fn change_point_of(floors: &Segment) -> Option<u64> {
+/// Segmented regression with one change point, by least squares: the minute at which a level, and a straight line from
+/// there or another level, leave the least residual.
+pub(crate) fn change_point_of(floors: &Segment) -> Option<u64> {
     let (first, last) = (floors.first()?, floors.last()?);
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-    let minute = |at: u64| (at - first.0) as f64;
+    let minute = |at: u64| as_value(at - first.0);
     // From each floor on to the last.
     let mut sums = vec![Sums::default(); floors.len() + 1];
     for (n, (at, floor)) in floors.iter().enumerate().rev() {
@@ -70,7 +65,7 @@ pub(in crate::judge) fn change_point_of(floors: &Segment) -> Option<u64> {
     (best.left <= straight.left * SQUARES_SHARE_MAX).then(|| floors[n].0)
 }
 
-/// Sums over floors, which all fits are worked out of: of minutes x and floors y.
+/// Sums over minutes x and floors y, for all fits.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     n: f64,
@@ -89,7 +84,6 @@ struct Fit {
 }
 
 impl Sums {
-    /// With one floor more.
     fn and(self, x: f64, y: f64) -> Self {
         Self {
             n: self.n + 1.0,
@@ -101,8 +95,8 @@ impl Sums {
         }
     }
 
-    /// An offset and a multiple of a function f of the minute, by ordinary least squares, from the sums of f, of its square
-    /// and of its product with the floors. None where f is the same at all minutes.
+    /// An offset and a multiple of a function f of the minute, by ordinary least squares, from the sums of f, of its
+    /// square and of its product with the floors. None where f is constant.
     fn fit(self, f: f64, ff: f64, fy: f64) -> Option<Fit> {
         let (ff, fy, yy) = (ff - f * f / self.n, fy - f * self.y / self.n, self.yy - self.y * self.y / self.n);
         (ff > 0.0).then(|| Fit { multiple: fy / ff, left: yy - fy * fy / ff })

@@ -1,38 +1,37 @@
-//! The teeth of a slow sawtooth: where a series of floors falls back, by more than it wobbles.
+//! The teeth of a slow sawtooth: where a series of floors falls by more than its noise.
 
-use crate::judge::stats::Segment;
+use crate::judge::stats::{Segment, greatest_of, least_of};
 
 /// A turn nearer than this to an end of the series is cut by it: a tooth may have been higher before, or fall further.
 const SETTLED_MINUTES: u64 = 5;
 /// A fall has arrived where it is within this share of the least swing from its end.
 const ARRIVED: f64 = 0.25;
-/// Minutes of the beginning, of which the least stands for it.
+/// The first minutes, the least of which represents the beginning.
 const BEGINNING_MINUTES: usize = 3;
 
 /// A minute and its floor.
-pub(in crate::judge) type SawtoothPoint = (u64, f64);
+pub(crate) type SawtoothPoint = (u64, f64);
 
 /// One fall, from the peak before it to the floor after it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::judge) struct Fall {
-    pub(in crate::judge) peak: SawtoothPoint,
-    pub(in crate::judge) floor: SawtoothPoint,
+pub(crate) struct Fall {
+    pub(crate) peak: SawtoothPoint,
+    pub(crate) floor: SawtoothPoint,
     /// Whether the series begins so near to the peak that the tooth may have been higher.
-    pub(in crate::judge) is_peak_cut: bool,
+    pub(crate) is_peak_cut: bool,
     /// Whether the series ends so near to the floor that the tooth may fall further.
-    pub(in crate::judge) is_floor_cut: bool,
+    pub(crate) is_floor_cut: bool,
 }
 
-/// A series of floors, told by its falls.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct Sawtooth {
+pub(crate) struct Sawtooth {
     smooth: Segment,
-    pub(in crate::judge) falls: Vec<Fall>,
+    pub(crate) falls: Vec<Fall>,
 }
 
 impl Sawtooth {
-    /// Falls by at least `swing`, each between the turning points that are further apart than that. None of nothing.
-    pub(in crate::judge) fn of(floors: &Segment, swing: f64) -> Option<Self> {
+    /// Falls by at least `swing`, each between turning points that are further apart than that. None of nothing.
+    pub(crate) fn of(floors: &Segment, swing: f64) -> Option<Self> {
         let smooth = smooth(floors);
         let (first, last) = (*smooth.first()?, *smooth.last()?);
         let mut falls = Vec::new();
@@ -49,7 +48,7 @@ impl Sawtooth {
         };
         for point in &smooth {
             if is_falling {
-                low = lower(low, *point);
+                low = if point.1 < low.1 { *point } else { low };
                 if point.1 >= low.1 + swing {
                     falls.push(Fall { is_floor_cut: false, ..fall(high, low) });
                     (high, is_falling) = (*point, false);
@@ -68,50 +67,41 @@ impl Sawtooth {
     }
 
     /// The floors without odd minutes.
-    pub(in crate::judge) const fn smooth(&self) -> &Segment {
+    pub(crate) const fn smooth(&self) -> &Segment {
         &self.smooth
     }
 
-    /// The lowest of the beginning. It lies on a tooth, so a floor of teeth is there or lower.
-    pub(in crate::judge) fn beginning(&self) -> SawtoothPoint {
-        let at = self.smooth[0].0;
-        (at, self.smooth.iter().take(BEGINNING_MINUTES).map(|point| point.1).fold(f64::INFINITY, f64::min))
+    /// The least of the beginning. It lies on a tooth, so the floor of that tooth is there or lower.
+    pub(crate) fn beginning(&self) -> SawtoothPoint {
+        (self.smooth[0].0, least_of(&self.smooth[..BEGINNING_MINUTES.min(self.smooth.len())]))
     }
 
-    pub(in crate::judge) fn least(&self) -> f64 {
-        self.smooth.iter().map(|point| point.1).fold(f64::INFINITY, f64::min)
+    pub(crate) fn least(&self) -> f64 {
+        least_of(&self.smooth)
     }
 
-    /// From the least to the greatest.
-    pub(in crate::judge) fn band(&self) -> f64 {
-        self.smooth.iter().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max) - self.least()
+    /// The greatest less the least.
+    pub(crate) fn band(&self) -> f64 {
+        greatest_of(&self.smooth) - self.least()
     }
 
     /// The greatest after the last fall; the last floor where nothing comes after it.
-    pub(in crate::judge) fn last_high(&self) -> Option<SawtoothPoint> {
+    pub(crate) fn last_high(&self) -> Option<SawtoothPoint> {
         let floor = self.falls.last()?.floor;
-        Some(self.between(floor.0, u64::MAX).fold(floor, higher))
+        Some(self.smooth.iter().copied().filter(|point| point.0 >= floor.0).fold(floor, higher))
     }
 
     /// The deepest fall; 0 where there is none.
-    pub(in crate::judge) fn deepest_fall(&self) -> f64 {
+    pub(crate) fn deepest_fall(&self) -> f64 {
         self.falls.iter().map(|fall| fall.peak.1 - fall.floor.1).fold(0.0, f64::max)
     }
 
     /// The highest climb without a fall in it.
-    pub(in crate::judge) fn highest_climb(&self) -> f64 {
+    pub(crate) fn highest_climb(&self) -> f64 {
         let from = std::iter::once(self.beginning()).chain(self.falls.iter().map(|fall| fall.floor));
         let to = self.falls.iter().map(|fall| fall.peak).chain(self.last_high());
         from.zip(to).map(|(from, to)| to.1 - from.1).fold(0.0, f64::max)
     }
-
-    fn between(&self, from: u64, to: u64) -> impl Iterator<Item = SawtoothPoint> {
-        self.smooth.iter().copied().filter(move |point| (from..=to).contains(&point.0))
-    }
-}
-
-fn lower(a: SawtoothPoint, b: SawtoothPoint) -> SawtoothPoint {
-    if b.1 < a.1 { b } else { a }
 }
 
 /// The later of two that are level: a plateau is high to its end.
@@ -122,8 +112,8 @@ fn higher(a: SawtoothPoint, b: SawtoothPoint) -> SawtoothPoint {
 /// Each floor as the lower median of itself and its neighbours: one odd minute is no tooth.
 fn smooth(floors: &Segment) -> Segment {
     let around = |n: usize| {
-        let mut values: Vec<f64> =
-            floors[n.saturating_sub(1)..(n + 2).min(floors.len())].iter().map(|floor| floor.1).collect();
+        let neighbours = &floors[n.saturating_sub(1)..(n + 2).min(floors.len())];
+        let mut values: Vec<f64> = neighbours.iter().map(|floor| floor.1).collect();
         values.sort_unstable_by(f64::total_cmp);
         values[(values.len() - 1) / 2]
     };

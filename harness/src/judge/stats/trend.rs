@@ -1,79 +1,66 @@
-//! The line that growth is told by. Alone in its file so that a better estimator can take its place.
+//! The line that growth is measured by. It has its own file so that a better estimator can replace it.
 //!
-//! No well-kept crate has it: `robust-rs` is a first release on top of a linear algebra stack, and `u-analytics` gives a
-//! slope over even steps only, where floors have holes.
+//! No well-kept crate has it: `robust-rs` is a first release on top of a linear algebra stack, and `u-analytics` gives
+//! a slope over even steps only, where floors have holes.
 
 use serde::{Deserialize, Serialize};
+
+use crate::judge::stats::as_value;
 
 /// A day of minutes.
 const POINTS_MAX: usize = 24 * 60;
 
-/// A straight line through a series, by its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TrendLine {
-    /// Minute of the first floor.
     pub(crate) from_minute: u64,
-    /// Minute of the last floor.
     pub(crate) to_minute: u64,
-    /// The line's value at the first minute.
     pub(crate) start: f64,
-    /// The line's value at the last minute.
     pub(crate) end: f64,
 }
 
 impl TrendLine {
-    /// How far it rises; a line that falls does not.
-    pub(in crate::judge) fn rise(self) -> f64 {
+    /// The rise; 0 where the line falls.
+    pub(crate) fn rise(self) -> f64 {
         (self.end - self.start).max(0.0)
     }
 
-    /// Its value at a minute.
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-    pub(in crate::judge) fn at(self, minute: u64) -> f64 {
-        let minutes = self.to_minute.saturating_sub(self.from_minute).max(1) as f64;
-        let share = minute.saturating_sub(self.from_minute) as f64 / minutes;
+    pub(crate) fn at(self, minute: u64) -> f64 {
+        let minutes = as_value(self.to_minute.saturating_sub(self.from_minute).max(1));
+        let share = as_value(minute.saturating_sub(self.from_minute)) / minutes;
         (self.end - self.start).mul_add(share, self.start)
     }
 
-    /// The minute at which it has risen by so much; none where it never does.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "minutes of a soak, not negative"
-    )]
-    pub(in crate::judge) fn minute_of_rise(self, by: f64) -> Option<u64> {
-        let minutes = (self.to_minute - self.from_minute) as f64;
+    /// The minute at which it has risen by a value; none where it never does.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes of a soak, not negative")]
+    pub(crate) fn minute_of_rise(self, by: f64) -> Option<u64> {
+        let minutes = as_value(self.to_minute - self.from_minute);
         let share = by / self.rise();
         (share <= 1.0).then(|| self.from_minute + (minutes * share).ceil() as u64)
     }
 }
 
-/// The Theil–Sen line through minutes and floors: the median of the slopes between all pairs, and the median of what
-/// that leaves. A quarter of the floors may lie anywhere before it bends (H. Theil, 1950; P. K. Sen, 1968).
+/// The Theil–Sen line through minutes and floors: the median of the slopes between all pairs, and the median of the
+/// remainders. A quarter of the floors may lie anywhere before it bends (H. Theil, 1950; P. K. Sen, 1968).
 ///
-/// Its cost grows with the square of the points: of more than a day of minutes the least of each few stands for them.
-///
+/// Its cost grows with the square of the points: in more than a day of minutes the least of each few represents them.
 /// None with fewer than two minutes.
-pub(in crate::judge) fn line(floors: &[(u64, f64)]) -> Option<TrendLine> {
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
+pub(crate) fn line(floors: &[(u64, f64)]) -> Option<TrendLine> {
     let points: Vec<(f64, f64)> = floors
         .chunks(floors.len().div_ceil(POINTS_MAX).max(1))
         .filter_map(|few| few.iter().min_by(|a, b| a.1.total_cmp(&b.1)))
-        .map(|(minute, floor)| (*minute as f64, *floor))
+        .map(|(minute, floor)| (as_value(*minute), *floor))
         .collect();
     let pairs = points.iter().enumerate().flat_map(|(n, a)| points[n + 1..].iter().map(move |b| (a, b)));
     let slopes = pairs.filter(|(a, b)| a.0 < b.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0));
     let slope = median(slopes.collect())?;
     let offset = median(points.iter().map(|(minute, floor)| floor - slope * minute).collect())?;
     let (from_minute, to_minute) = (floors.first()?.0, floors.last()?.0);
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-    let at = |minute: u64| slope.mul_add(minute as f64, offset);
+    let at = |minute: u64| slope.mul_add(as_value(minute), offset);
     Some(TrendLine { from_minute, to_minute, start: at(from_minute), end: at(to_minute) })
 }
 
 /// The median; the mean of the middle two where there are two.
-pub(in crate::judge) fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
     let lower = values[(values.len() - 1) / 2];

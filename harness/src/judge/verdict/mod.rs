@@ -1,7 +1,7 @@
 //! Judgements, and the rule that concludes them: targets, evidence, an earlier run.
 
-pub(in crate::judge) mod assessment;
-pub(in crate::judge) mod baseline;
-pub(in crate::judge) mod judgement;
-pub(in crate::judge) mod note;
-pub(in crate::judge) mod targets;
+pub(crate) mod assessment;
+pub(crate) mod baseline;
+pub(crate) mod judgement;
+pub(crate) mod note;
+pub(crate) mod targets;

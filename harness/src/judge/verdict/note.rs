@@ -46,7 +46,7 @@ pub(crate) enum Note {
     ByHistogram { source: Source, lower_ms: f64, upper_ms: Option<f64> },
     /// Events decide, since the gateway's histogram does not.
     ByEvents { source: Source, gap: HistogramGap },
-    /// Neither the gateway's histogram nor events decide. `scrapes` says why the histogram lacks samples, if that is known.
+    /// Neither the gateway's histogram nor events decide. `scrapes` may say why the histogram lacks samples.
     NeitherDecides { source: Source, gap: HistogramGap, scrapes: Vec<Note>, events: u64 },
     /// Intervals had buckets that are not a histogram.
     HistogramMalformed { source: Source, intervals: u64 },
@@ -84,7 +84,7 @@ pub(crate) enum Note {
 
     /// Deliveries of events that were larger than the limit.
     EventsOversized { deliveries: u64 },
-    /// Events of types that the dialect does not use: their number, the most frequent types, and the number of the others.
+    /// Events of types that the dialect does not use, the most frequent types, and the number of the others.
     EventsNotCompared { events: u64, types: Vec<(String, u64)>, more_types: usize },
     /// Log lines came again, as often as the records of their runs have them.
     LinesRepeated { lines: u64 },
@@ -197,18 +197,18 @@ pub(crate) enum LateDoubt {
     Explained { late_ms: f64, ready_ms: f64, slack_ms: f64 },
 }
 
-/// How memory in use was distinguished from garbage.
+/// The measure of memory in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RetainedBy {
-    /// It was not: resident memory itself.
+    /// Resident memory, with garbage.
     Resident,
-    /// By the heap metrics after full collections: the heap alone.
+    /// The heap alone after full collections.
     Heap,
     /// The same, and resident memory beyond the heap.
     HeapAndRest,
-    /// By the heap metrics alone. Their floors include garbage, so memory in use is no more than that.
+    /// The floors of the heap, an upper bound since they include garbage.
     HeapFloors,
-    /// By collections that were asked for.
+    /// Resident memory after requested collections.
     Requested,
 }
 
@@ -217,7 +217,7 @@ pub(crate) enum RetainedBy {
 pub(crate) struct LifeGrowth {
     /// Whether these are all lives, taken as one.
     pub(crate) is_over_all: bool,
-    /// The least that the growth of memory is a share of, bytes; none for a count.
+    /// The least base of the growth of memory, bytes; none for a count.
     pub(crate) base_min_bytes: Option<f64>,
     /// The first and the last minute with a floor; none without floors.
     pub(crate) minutes: Option<(u64, u64)>,
@@ -232,7 +232,6 @@ pub(crate) struct LifeGrowth {
     pub(crate) may_be_garbage: bool,
 }
 
-/// A source that did not answer as it should.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SourceFailure {
     pub(crate) source: String,

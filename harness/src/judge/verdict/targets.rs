@@ -9,70 +9,33 @@ use crate::{
     judge::Baseline,
 };
 
-/// The target that a settings key sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aim {
-    /// The target of a KPI.
+pub(crate) enum Aim {
     Kpi(Kpi),
-    /// The target of a check on the harness. [`HarnessCheck::FullDuration`]'s limit is on holes, percent of the plan;
-    /// [`HarnessCheck::LoadDelivered`]'s is on the share of planned starts.
+    /// [`HarnessCheck::FullDuration`]'s limit is on holes, percent of the plan; [`HarnessCheck::LoadDelivered`]'s is on
+    /// the share of planned starts.
     Harness(HarnessCheck),
-    /// How late planned starts may be, 99th percentile; the second condition of [`HarnessCheck::LoadDelivered`].
+    /// The lateness of planned starts, 99th percentile; the second condition of [`HarnessCheck::LoadDelivered`].
     StartLateness,
 }
 
 /// A limit that `[targets]` in the settings may set.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TargetKey {
+pub(crate) struct TargetKey {
     /// The key, its unit and direction last.
-    pub key: &'static str,
-    /// The target that it sets.
-    pub aim: Aim,
-    /// The target by default.
-    pub default: Target,
-    /// The unit of the limit.
-    pub unit: Unit,
+    pub(crate) key: &'static str,
+    pub(crate) aim: Aim,
+    pub(crate) default: Target,
+    pub(crate) unit: Unit,
 }
 
-/// A limit that cannot be set.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum TargetError {
-    /// No target has that key.
+pub(crate) enum TargetError {
     #[error("there is no target `{key}`; there are {known}")]
-    Unknown {
-        /// The key that was tried.
-        key: String,
-        /// Every key there is.
-        known: String,
-    },
-    /// The value makes no sense as that target.
+    Unknown { key: String, known: String },
+    /// `right` are the valid values, in words.
     #[error("`{key} = {value}` cannot be a target: {right} would be right, such as {default}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// The value that was tried.
-        value: f64,
-        /// The valid values, in words.
-        right: &'static str,
-        /// The default.
-        default: f64,
-    },
-}
-
-/// The limits of checks on the harness.
-const OF_HARNESS: [TargetKey; 4] = {
-    use Target::{AtLeast, AtMost};
-    use Unit::Millis;
-    [
-        harness(HarnessCheck::FullDuration, "holes_percent_max", AtMost(1.0)),
-        harness(HarnessCheck::LoadDelivered, "load_delivered_percent_min", AtLeast(99.0)),
-        TargetKey { key: "start_lateness_p99_ms_max", aim: Aim::StartLateness, default: AtMost(100.0), unit: Millis },
-        harness(HarnessCheck::SelfDrift, "self_drift_percent_max", AtMost(10.0)),
-    ]
-};
-
-const fn harness(check: HarnessCheck, key: &'static str, default: Target) -> TargetKey {
-    TargetKey { key, aim: Aim::Harness(check), default, unit: Unit::Percent }
+    Value { key: &'static str, value: f64, right: &'static str, default: f64 },
 }
 
 /// Every key, in the order in which KPIs and checks are shown.
@@ -81,21 +44,29 @@ static KEYS: LazyLock<Vec<TargetKey>> = LazyLock::new(|| {
         let KpiSpec { target_key: key, default_target: default, unit, .. } = *kpi.spec();
         TargetKey { key, aim: Aim::Kpi(*kpi), default, unit }
     };
-    Kpi::ALL.iter().map(of_kpi).chain(OF_HARNESS).collect()
+    let of_check = |check, key, default| TargetKey { key, aim: Aim::Harness(check), default, unit: Unit::Percent };
+    let (default, unit) = (Target::AtMost(100.0), Unit::Millis);
+    let of_harness = [
+        of_check(HarnessCheck::FullDuration, "holes_percent_max", Target::AtMost(1.0)),
+        of_check(HarnessCheck::LoadDelivered, "load_delivered_percent_min", Target::AtLeast(99.0)),
+        TargetKey { key: "start_lateness_p99_ms_max", aim: Aim::StartLateness, default, unit },
+        of_check(HarnessCheck::SelfDrift, "self_drift_percent_max", Target::AtMost(10.0)),
+    ];
+    Kpi::ALL.iter().map(of_kpi).chain(of_harness).collect()
 });
 
 /// The allowed growth of a process whose garbage cannot be distinguished from memory in use, divided by the default
 /// target of 10 %. Measured for Node, Python, Go and a JVM; see the table in [`crate::judge`].
 const RSS_BASE_MIN_BYTES: usize = 160_000_000;
 
-/// The targets of a soak. [`Targets::default`] is what the design calls for; the settings may set each by its key.
+/// The targets of a soak. The settings may set each by its key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
     /// In the order of [`Targets::keys`].
     limits: Vec<Target>,
     /// The growth of the gateway's memory is a share of its size, or of this where it is smaller.
-    pub rss_base_min_bytes: usize,
-    /// An earlier run: what got worse since may be red under its target, too.
+    pub(crate) rss_base_min_bytes: usize,
+    /// An earlier run: a KPI that is worse since may be red although its target is met.
     baseline: Option<Arc<Baseline>>,
 }
 
@@ -107,19 +78,16 @@ impl Default for Targets {
 }
 
 impl Targets {
-    /// Every key that may be set, with its unit and default.
-    #[must_use]
-    pub fn keys() -> &'static [TargetKey] {
+    pub(crate) fn keys() -> &'static [TargetKey] {
         &KEYS
     }
 
     /// Sets a limit by its key.
     ///
     /// # Errors
-    /// Where there is no such key; where the value is not finite or negative; where it is a percentage above 100; and
-    /// where no gateway could miss the target or none could meet it, since a KPI that cannot go red, or green, says
-    /// nothing: such a KPI is waived instead.
-    pub fn set(&mut self, key: &str, value: f64) -> Result<(), TargetError> {
+    /// An unknown key; a value that is not finite, or negative; a percentage above 100; and a target that no gateway
+    /// could miss or meet, since a KPI that cannot go red, or green, proves nothing: such a KPI is waived instead.
+    pub(crate) fn set(&mut self, key: &str, value: f64) -> Result<(), TargetError> {
         let Some(at) = KEYS.iter().position(|known| known.key == key) else {
             let known: Vec<&str> = KEYS.iter().map(|known| known.key).collect();
             return Err(TargetError::Unknown { key: key.to_owned(), known: known.join(", ") });
@@ -133,51 +101,48 @@ impl Targets {
         Ok(())
     }
 
-    /// Holds values against an earlier run as well.
-    pub fn compare_with(&mut self, baseline: Baseline) {
+    pub(crate) fn compare_with(&mut self, baseline: Baseline) {
         self.baseline = Some(Arc::new(baseline));
     }
 
-    /// The earlier run that values are held against, if there is one.
-    #[must_use]
-    pub fn baseline(&self) -> Option<&Baseline> {
+    /// The earlier run that values are compared with, if there is one.
+    pub(crate) fn baseline(&self) -> Option<&Baseline> {
         self.baseline.as_deref()
     }
 
-    /// The target of a KPI, in the KPI's unit.
-    #[must_use]
-    pub fn target(&self, kpi: Kpi) -> Target {
+    pub(crate) fn target(&self, kpi: Kpi) -> Target {
         self.of(Aim::Kpi(kpi))
     }
 
     /// The share of the plan that holes may take, percent.
-    #[must_use]
-    pub fn holes_percent_max(&self) -> f64 {
+    pub(crate) fn holes_percent_max(&self) -> f64 {
         self.of(Aim::Harness(HarnessCheck::FullDuration)).limit()
     }
 
-    /// The share of planned starts that must happen, percent.
-    #[must_use]
-    pub fn load_delivered(&self) -> Target {
+    pub(crate) fn load_delivered(&self) -> Target {
         self.of(Aim::Harness(HarnessCheck::LoadDelivered))
     }
 
-    /// How late planned starts may be, 99th percentile, milliseconds.
-    #[must_use]
-    pub fn start_lateness(&self) -> Target {
+    /// The greatest lateness of planned starts, 99th percentile, milliseconds.
+    pub(crate) fn start_lateness(&self) -> Target {
         self.of(Aim::StartLateness)
     }
 
-    /// How much the harness's own memory may grow, percent.
-    #[must_use]
-    pub fn self_drift(&self) -> Target {
+    pub(crate) fn self_drift(&self) -> Target {
         self.of(Aim::Harness(HarnessCheck::SelfDrift))
     }
 
     /// The limits that these targets put on single samples.
     #[must_use]
     pub fn sample_limits(&self) -> SampleLimits {
-        let seconds = |source: &Source| (*source, self.target(kpi_of(*source)).limit() / 1_000.0);
+        let seconds = |source: &Source| {
+            let kpi = match source {
+                Source::Judge => Kpi::JudgeP95,
+                Source::Shield => Kpi::ShieldP95,
+                Source::SseWrite => Kpi::SseWriteP99,
+            };
+            (*source, self.target(kpi).limit() / 1_000.0)
+        };
         SampleLimits {
             timings_us: Timing::ALL.iter().map(|timing| (*timing, limits_us(self, *timing))).collect(),
             sources_seconds: Source::ALL.iter().map(seconds).collect(),
@@ -190,16 +155,6 @@ impl Targets {
     }
 }
 
-/// The KPI that a histogram of the gateway's is read for.
-const fn kpi_of(source: Source) -> Kpi {
-    match source {
-        Source::Judge => Kpi::JudgeP95,
-        Source::Shield => Kpi::ShieldP95,
-        Source::SseWrite => Kpi::SseWriteP99,
-    }
-}
-
-/// The limits that targets put on single samples of a timing, microseconds.
 fn limits_us(targets: &Targets, timing: Timing) -> Vec<u64> {
     let of = |kpi| limit_us(targets.target(kpi).limit());
     match timing {
@@ -217,13 +172,12 @@ fn limits_us(targets: &Targets, timing: Timing) -> Vec<u64> {
     }
 }
 
-/// Whether a value may be that target, and what would be right.
+/// Whether a value may be that target, and the valid values.
 fn rule(key: &TargetKey, value: f64) -> (bool, &'static str) {
     match (key.unit, key.default) {
-        (Unit::Percent, Target::AtLeast(_)) => {
+        (Unit::Percent, Target::AtLeast(_) | Target::Below(_)) => {
             (value > 0.0 && value <= 100.0, "a percentage above 0 and not above 100")
         }
-        (Unit::Percent, Target::Below(_)) => (value > 0.0 && value <= 100.0, "a percentage above 0 and not above 100"),
         (Unit::Percent, Target::AtMost(_)) => {
             ((0.0..100.0).contains(&value), "a percentage not below 0 and less than 100")
         }
