@@ -234,6 +234,7 @@ pub(crate) const ODDITIES: &[Row] = &[
     healthy(&[Defect::FlushedStreams]).shares("habits-3"),
     healthy(&[Defect::MetricsEmptyBraces]).shares("habits-1"),
     healthy(&[Defect::MetricsBlanks]).shares("habits-3"),
+    healthy(&[Defect::GaugesVanish]).shares("habits-4"),
     // A gateway behind HTTP/2, and metrics that are not.
     Row {
         dialect: "[calls.metrics]\npath = \"METRICS_URL\"\n",

@@ -74,6 +74,7 @@ pub use client::Client;
 pub use client_error::ClientError;
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
 pub use dialect::{Dialect, Limits};
+pub(crate) use exposition::COUNTING_GAUGES;
 pub use exposition::{Exposition, UnreadLine, UnreadLines, Unusable};
 pub use known_events::KnownEvents;
 pub use local_port::LocalPort;

@@ -88,6 +88,9 @@ impl Faults {
 
     /// The metrics' text in another spelling that the format allows.
     pub(super) fn respell(&self, text: String) -> String {
+        if self.has(Defect::GaugesVanish) {
+            return without_gauges_at_zero(&text);
+        }
         let (braces, blanks) = (self.has(Defect::MetricsEmptyBraces), self.has(Defect::MetricsBlanks));
         if !braces && !blanks {
             return text;
@@ -116,6 +119,13 @@ impl Faults {
         let is_coded = self.has(Defect::CompressedStreams) || self.has(Defect::FlushedStreams);
         (takes_gzip && is_coded).then(|| Gzip::new(held_back))
     }
+}
+
+fn without_gauges_at_zero(text: &str) -> String {
+    let gauges: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge")).collect();
+    let is_zero = |line: &str| line.trim_end().strip_suffix(" 0").is_some_and(|name| gauges.contains(&name));
+    text.split_inclusive('\n').filter(|line| !is_zero(line)).collect()
 }
 
 /// A gzip encoder that hands out what it has made whenever so many bytes were put in.
@@ -178,6 +188,9 @@ mod tests {
         let blanks = "# TYPE a counter\na \t 1\nb_bucket { \tle = \"+Inf\" , }\t2.5\n";
         assert_eq!(told(Defect::MetricsBlanks), blanks);
         assert_eq!(told(Defect::GzipUnasked), text);
+        let (declared, series) = ("# TYPE a counter\na 0\n# TYPE b gauge\n# TYPE c gauge\n", "b 0\nc 10\n");
+        let told = Faults::new(Defect::GaugesVanish.into(), 7).respell(format!("{declared}{series}"));
+        assert_eq!(told, format!("{declared}c 10\n"));
     }
 
     #[test]

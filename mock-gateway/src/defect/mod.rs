@@ -214,6 +214,7 @@ defects! {
         LargeRecord "large-record" "the record of every tenth run has 1.2 MB"
         StaleConnection "stale-connection" "0.5 % of GETs on a connection that had a request before find it closed"
         ClockInSeconds "clock-in-seconds" "/health tells the time without fractions of a second"
+        GaugesVanish "gauges-vanish" "a gauge that is 0 has no series in /metrics, and its type alone"
         MetricsElsewhere "metrics-elsewhere" "/metrics is on a port of its own, and 404 on the gateway's"
         MetricsEmptyBraces "metrics-empty-braces" "a metric without labels has empty braces"
         MetricsBlanks "metrics-blanks" "the metrics have blanks and commas wherever the format allows them"

@@ -133,6 +133,9 @@ impl<'a> Families<'a> {
         let unusable = &self.unusable;
         read.values.retain(|name, _| !unusable.contains_key(name));
         read.histograms.retain(|name, _| !unusable.contains_key(name));
+        let gauges = self.kinds.iter().filter(|(_, kind)| **kind == Kind::Gauge).map(|(name, _)| name.as_ref());
+        let is_empty = |name: &&str| !read.values.contains_key(*name) && !unusable.contains_key(*name);
+        read.empty_gauges = gauges.filter(is_empty).map(str::to_owned).collect();
         read.unusable = self.unusable;
         read
     }

@@ -30,7 +30,8 @@ pub(super) enum Kind {
     Histogram,
     GaugeHistogram,
     Summary,
-    /// A gauge, and everything else that is a plain value.
+    Gauge,
+    /// Everything else that is a plain value.
     Other,
 }
 
@@ -83,17 +84,13 @@ fn read_comment(comment: &str) -> SampleLine<'_> {
 }
 
 fn kind(word: &str) -> Kind {
-    let is = |name: &str| word.eq_ignore_ascii_case(name);
-    if is("counter") {
-        Kind::Counter
-    } else if is("histogram") {
-        Kind::Histogram
-    } else if is("gaugehistogram") || is("gauge_histogram") {
-        Kind::GaugeHistogram
-    } else if is("summary") {
-        Kind::Summary
-    } else {
-        Kind::Other
+    match word.to_ascii_lowercase().as_str() {
+        "counter" => Kind::Counter,
+        "histogram" => Kind::Histogram,
+        "gaugehistogram" | "gauge_histogram" => Kind::GaugeHistogram,
+        "summary" => Kind::Summary,
+        "gauge" => Kind::Gauge,
+        _ => Kind::Other,
     }
 }
 

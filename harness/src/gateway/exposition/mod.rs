@@ -14,7 +14,7 @@ mod reference_tests;
 mod tests;
 mod unusable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use families::Families;
 use line::{Malformed, SampleLine};
@@ -35,6 +35,8 @@ pub struct Exposition {
     pub histograms: BTreeMap<String, Vec<(f64, f64)>>,
     /// Names that are there, and of which nothing can be taken: why.
     pub unusable: BTreeMap<String, Unusable>,
+    /// Gauges whose type is declared, and which have no series.
+    pub empty_gauges: BTreeSet<String>,
     /// Lines that cannot be read. The others count.
     pub unread: UnreadLines,
     /// Whether there was more than is looked at.
@@ -42,6 +44,9 @@ pub struct Exposition {
     /// The heap of the gateway's runtime, where its metrics show it.
     pub heap: Option<Heap>,
 }
+
+/// Gauges that count. A labelled one has no series while it counts nothing, in gateways that remove the series of a label.
+pub(crate) const COUNTING_GAUGES: [&str; 3] = ["run_queue_depth", "runs_concurrent_gauge", "sse_active_connections"];
 
 /// Lines over which a label value with line feeds in it is looked for.
 const LINES_OF_A_SAMPLE_MAX: usize = 4;
@@ -109,7 +114,13 @@ impl Exposition {
                 histograms.insert(ours.clone(), buckets)
             });
             let _ = unusable.remove(theirs).map(|why| unusable.insert(ours.clone(), why));
+            if self.empty_gauges.remove(theirs) {
+                self.empty_gauges.insert(ours.clone());
+            }
         }
+        // Of a text that was cut, its series may be in the rest.
+        let zeros = COUNTING_GAUGES.iter().filter(|name| !self.is_cut && self.empty_gauges.contains(**name));
+        self.values.extend(zeros.map(|name| ((*name).to_owned(), 0.0)));
         if self.heap.is_none() {
             // By the contract's names, which a dialect may have mapped.
             let mut heap = HeapReader::default();

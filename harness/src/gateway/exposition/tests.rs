@@ -73,3 +73,27 @@ fn the_unit_that_a_histogram_has_in_its_name_is_brought_to_seconds() {
         );
     }
 }
+
+#[test]
+fn a_counting_gauge_that_is_declared_without_a_series_is_0_and_no_other_is() {
+    let names = crate::settings::built_in_dialect().metrics;
+    let read = |text: &str| Exposition::read(text).unwrap().under(&names);
+    let declared =
+        "# TYPE run_queue_depth gauge\n# TYPE process_open_fds gauge\n# TYPE runs_started_total counter\nup 1\n";
+    let values =
+        |read: &Exposition| ["run_queue_depth", "process_open_fds", "runs_started_total"].map(|name| read.value(name));
+    assert_eq!([Some(0.0), None, None], values(&read(declared)));
+    assert_eq!([Some(3.0), None, None], values(&read(&format!("{declared}run_queue_depth{{lane=\"a\"}} 3\n"))));
+    assert_eq!([None; 3], values(&read(&format!("{declared}run_queue_depth NaN\n"))), "its series is no number");
+    assert_eq!([None; 3], values(&read("up 1\n")), "it is not declared");
+    let cut: String = (0..=Exposition::SERIES_MAX).map(|n| format!("a{{n=\"{n}\"}} 1\n")).collect();
+    assert_eq!([None; 3], values(&read(&format!("{declared}{cut}"))), "its series may be in the rest");
+}
+
+#[test]
+fn a_counting_gauge_under_a_name_of_the_gateway_s_is_0_likewise() {
+    let mut names = crate::settings::built_in_dialect().metrics;
+    names.names.insert("run_queue_depth".into(), "queue_size".into());
+    let read = Exposition::read("# TYPE queue_size gauge\nup 1\n").unwrap().under(&names);
+    assert_eq!(Some(0.0), read.value("run_queue_depth"));
+}

@@ -82,8 +82,9 @@ pub(crate) fn of_scrapes(names: &[&str], history: &History) -> Vec<Note> {
     });
     let lacks = |name: &&&str| history.timeline.missing_metrics.contains(**name);
     let names: Vec<String> = names.iter().filter(lacks).map(|name| (*name).to_owned()).collect();
-    // A metric may be present and invalid: then the answer of the source says why.
-    let answer = answered.filter(|_| !decides).map(|(_, record)| record.answer.clone());
+    // A metric may be present and invalid: then the answer of the source says why. In a window S2 itself causes wrong answers.
+    let answer =
+        answered.filter(|(_, record)| !decides && record.steady_count > 0).map(|(_, record)| record.answer.clone());
     let missing = (!names.is_empty()).then_some(Note::MetricsLack { names, answer });
     let unscraped = (scrapes == 0).then_some(Note::NeverScraped);
     [failure, missing, unscraped].into_iter().flatten().collect()

@@ -11,8 +11,8 @@ use crate::{
     catalog::CallName,
     clock,
     gateway::{
-        Answer, Client, Connection, Dialect, EventReading, Exposition, GatewayAccess, NewRun, Outcome, Refusal,
-        RunStanding, StreamEvent, Streams,
+        Answer, COUNTING_GAUGES, Client, Connection, Dialect, EventReading, Exposition, GatewayAccess, NewRun, Outcome,
+        Refusal, RunStanding, StreamEvent, Streams,
         dialect::{Fill, Spec},
         heap, time_of,
     },
@@ -324,11 +324,15 @@ impl Check<'_> {
             |name: &&String| !names.absent.contains_key(*name) && !heap::OF_CONTRACT.contains(&name.as_str());
         for name in names.names.keys().filter(is_needed) {
             let theirs = &names.names[name];
-            if read.value(name).is_none() && !names.is_json && is_declared(&answer.text(), theirs) {
+            if COUNTING_GAUGES.contains(&name.as_str()) && read.empty_gauges.contains(name) {
+                self.note(format!("{theirs} is declared, and has no series now: it counts as 0"), &[]);
+            } else if read.value(name).is_some() || read.histograms.contains_key(name) {
+                continue;
+            } else if !names.is_json && is_declared(&answer.text(), theirs) {
                 let what =
                     format!("{theirs} is declared, and has no sample yet: a counter by label may begin with its first");
                 self.note(what, &[]);
-            } else if read.value(name).is_none() && !read.histograms.contains_key(name) {
+            } else {
                 let absent = format!("or, if the gateway has none: metrics.absent.{name} = \"why\"");
                 let words: Vec<&str> = name.split('_').filter(|word| word.len() > 2).collect();
                 let numbers = json.as_ref().and_then(|json| pointers(json, &words, &Value::is_number));
