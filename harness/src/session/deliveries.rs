@@ -20,6 +20,9 @@ use crate::{
     streams::{Delivered, Delivery, Ledger, Missed, RepeatedEvent},
 };
 
+/// Maximum time between the return of a stream and an event that it misses, real milliseconds, at which the message names the return.
+const BESIDE_RETURN_MS: i64 = 2_000;
+
 /// The deliveries of a session: the ledger of its workspace streams, and the runs that are compared with their records.
 #[derive(Debug)]
 pub struct Deliveries {
@@ -152,10 +155,11 @@ impl Deliveries {
         self.recorder.add(Counter::EventsDuplicated, settled.repeated.len() as u64, mark);
         self.recorder.add(Counter::LedgerEvicted, evicted, mark);
         let of = |client, run: &str, id: &str| (log_stream_name(client, self.streams), clip(run), clip(id));
-        for Missed { client, run, id, line, seen_by } in settled.missed {
+        for Missed { client, run, id, line, seen_by, after_return_ms } in settled.missed {
             tracing::debug!("stream {client} missed event {id} of run {run}");
             let (stream, run, id) = of(client, &run, &id);
-            self.recorder.incident(Finding::EventMissed { stream, run, id, seen_by, line, why: String::new() });
+            let why = after_return_ms.map_or_else(String::new, at_a_return);
+            self.recorder.incident(Finding::EventMissed { stream, run, id, seen_by, line, why });
         }
         for RepeatedEvent { client, run, id, line, same_id, others } in settled.repeated {
             let (stream, run, id) = of(client, &run, &id);
@@ -175,5 +179,30 @@ impl Deliveries {
     /// The same, at a moment.
     pub(super) fn ms_at(&self, at: Instant) -> u64 {
         millis(at.saturating_duration_since(self.recorder.clock.instant(0)))
+    }
+}
+
+/// The return of a stream beside which it missed an event; empty where the event came much later.
+fn at_a_return(after_ms: i64) -> String {
+    match after_ms {
+        0..=BESIDE_RETURN_MS => format!("the stream had come back {after_ms} ms before, with a Last-Event-ID"),
+        i64::MIN..0 => {
+            let later_ms = after_ms.unsigned_abs();
+            format!("the stream came back {later_ms} ms later with a Last-Event-ID, and was not sent it")
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_event_is_explained_by_a_return_beside_it() {
+        let reasons = [-120, 0, 2_000, 2_001].map(at_a_return);
+        assert_eq!(reasons[0], "the stream came back 120 ms later with a Last-Event-ID, and was not sent it");
+        assert_eq!(reasons[1], "the stream had come back 0 ms before, with a Last-Event-ID");
+        assert!(reasons[2].starts_with("the stream had come back 2000 ms") && reasons[3].is_empty(), "{reasons:?}");
     }
 }

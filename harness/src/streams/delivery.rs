@@ -86,6 +86,9 @@ pub struct Missed {
     pub line: String,
     /// The number of clients that saw it.
     pub seen_by: u32,
+    /// Real milliseconds from the client's last return with a `Last-Event-ID` to the first arrival of the event at another client:
+    /// negative if it returned later. `None` if it never returned so.
+    pub after_return_ms: Option<i64>,
 }
 
 /// An event that a client got again: under its id, stamped anew; or more often than the other clients got it.

@@ -55,7 +55,8 @@ impl Ledger {
             }
             let Entry { run, id, line, seen_by, .. } = entry;
             let (run, id, line) = (run.clone(), id.clone(), line.clone());
-            settled.missed.push(Missed { client: *client, run, id, line, seen_by: *seen_by });
+            let after_return_ms = self.clients[*client].after_return_ms(entry.first_seen_ms);
+            settled.missed.push(Missed { client: *client, run, id, line, seen_by: *seen_by, after_return_ms });
         }
     }
 

@@ -51,7 +51,7 @@ fn an_event_that_one_did_not_see_is_missed_by_it_once_and_only_after_the_grace()
     assert!(ledger.settle(T + GRACE_MS - 1) == Settlement::default());
     let missed = ledger.settle(T + GRACE_MS).missed;
     assert_eq!(missed_by(&missed), [(2, "run".to_owned())]);
-    assert_eq!(missed[0].seen_by, 2);
+    assert_eq!((missed[0].seen_by, missed[0].after_return_ms), (2, None));
     assert!(ledger.settle(T + GRACE_MS * 2) == Settlement::default());
 }
 
@@ -67,7 +67,9 @@ fn a_client_that_is_away_owes_what_it_is_sent_after_its_return() {
     ledger.opened(1, T + GRACE_MS * 3, true);
     assert_eq!(saw(&mut ledger, 1, T + GRACE_MS * 3, "b", "2"), DeliveryKind::New);
     assert_eq!(ledger.outstanding(), 1);
-    assert_eq!(missed_by(&ledger.settle(T + GRACE_MS * 4).missed), [(1, "run".to_owned())]);
+    let missed = ledger.settle(T + GRACE_MS * 4).missed;
+    assert_eq!(missed_by(&missed), [(1, "run".to_owned())]);
+    assert_eq!(missed[0].after_return_ms, Some(20 - GRACE_MS.cast_signed() * 3));
 }
 
 #[test]

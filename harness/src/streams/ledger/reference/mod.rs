@@ -52,6 +52,17 @@ struct LedgerClient {
     ids: OwnIds,
 }
 
+impl LedgerClient {
+    fn after_return_ms(&self, moment: u64) -> Option<i64> {
+        match (self.owes_since_ms, self.connected_since_ms) {
+            (Some(owes_since_ms), Some(since_ms)) if owes_since_ms < since_ms => {
+                Some(moment.cast_signed() - since_ms.cast_signed())
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Ledger {
     /// A ledger of so many clients, at most `STREAMS_MAX` of the plan.
     pub(super) fn new(clients: usize) -> Self {
@@ -218,6 +229,7 @@ impl Ledger {
                     id: entry.id.clone(),
                     line: entry.line.clone(),
                     seen_by: entry.seen.count_ones(),
+                    after_return_ms: self.clients[client].after_return_ms(first_seen_ms),
                 });
             }
         }
