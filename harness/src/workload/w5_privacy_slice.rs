@@ -116,15 +116,18 @@ enum CanaryStanding {
     Unproven,
 }
 
-/// Sends canaries until one has proven something: one whose run was cut short proves nothing, and another is sent.
+/// Sends canaries until one has proven something: one whose run was cut short proves nothing, and another is sent. It is sent after
+/// the limit as well if a chaos event was planned meanwhile, since that is then the cause.
 async fn send_canaries(context: &Context, client: &Client) -> Vec<Canary> {
-    let until = clock::now() + CANARIES_LIMIT;
+    let began = clock::now();
     let mut canaries = Vec::new();
     for _ in 0..CANARIES_MAX {
         let canary = send_canary(context, client).await;
         let is_proven = canary.as_ref().is_some_and(|canary| canary.standing != CanaryStanding::Unproven);
         canaries.extend(canary);
-        if is_proven || context.schedule.stop.is_requested() || clock::now() >= until {
+        let now = clock::now();
+        let is_in_time = now < began + CANARIES_LIMIT || context.schedule.has_chaos_between(began, now);
+        if is_proven || context.schedule.stop.is_requested() || !is_in_time {
             break;
         }
     }
