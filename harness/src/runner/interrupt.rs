@@ -1,6 +1,6 @@
-//! Ctrl-C in the runner: the first asks the sessions to end in good order, and verdicts follow; the second leaves.
+//! Ctrl-C in the runner: the first asks the sessions to end in good order, and verdicts follow; the second exits.
 
-use std::{collections::BTreeMap, sync::Arc, thread};
+use std::{collections::BTreeMap, process, sync::Arc, thread};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,8 +10,8 @@ use crate::catalog::Suite;
 /// Exit status that a shell reports for a process that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
-/// Listens on a thread of its own until the process ends. Where signals cannot be listened to they end the process, and
-/// the sessions notice that nobody waits any more.
+/// Listens on a thread of its own until the process ends. On failure signals end the process, and the sessions notice that no
+/// process waits any more.
 pub(super) fn listen(attachments: Arc<BTreeMap<Suite, Arc<Attachment>>>) {
     let listen = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
@@ -28,7 +28,7 @@ pub(super) fn listen(attachments: Arc<BTreeMap<Suite, Arc<Attachment>>>) {
                     _ = terminate.recv() => {}
                 }
                 if has_asked {
-                    super::leave(INTERRUPTED);
+                    process::exit(INTERRUPTED);
                 }
                 has_asked = true;
                 if let Some(attachment) = attachments.values().next() {
@@ -40,6 +40,6 @@ pub(super) fn listen(attachments: Arc<BTreeMap<Suite, Arc<Attachment>>>) {
             }
         });
     };
-    // Nobody joins it: it has nothing to finish, and ends with the process.
+    // Not joined: it has nothing to finish, and ends with the process.
     drop(thread::Builder::new().name("interrupt".into()).spawn(listen));
 }
