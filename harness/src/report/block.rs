@@ -1,4 +1,4 @@
-//! The live display of a soak: one block per suite, whose number of lines does not change from start to end.
+//! The live display of a soak: one block per suite with a constant number of lines, and the lines of a CI log.
 
 use console::Style;
 
@@ -50,6 +50,11 @@ pub(crate) fn block(standing: &SoakStanding<'_>, look: TerminalLook) -> Vec<Stri
 /// The line of a CI log about a KPI that is missed for good, with the first line of its failure.
 pub(crate) fn red_line(suite: Suite, failure: &str) -> String {
     format!("{suite:<SUITE_COLUMNS$} red already: {}", failure.lines().next().unwrap_or_default())
+}
+
+/// The heartbeat of a scenario minute, as log and terminal show it.
+pub(crate) fn heartbeat_line(minute: u64, open_streams: u64, runs_started: u64) -> String {
+    format!("💓 S2 alive — t={minute}m, active SSE={open_streams}, runs started={runs_started}")
 }
 
 fn clock(standing: &SoakStanding<'_>, look: TerminalLook) -> String {

@@ -10,7 +10,6 @@ mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod folder;
-mod heartbeat;
 mod junit;
 mod look;
 mod markdown;
@@ -26,13 +25,12 @@ mod table;
 mod tests;
 mod title;
 
-pub(crate) use block::{SoakStanding, block, red_line};
+pub(crate) use block::{SoakStanding, block, heartbeat_line, red_line};
 pub(crate) use comparison::comparison_table;
 pub(crate) use failure::failure_text;
 pub(crate) use file_input::{FileInput, Glance};
 pub(crate) use files::{Occasion, OutputFile, files};
 pub use folder::RunFolder;
-pub(crate) use heartbeat::heartbeat_line;
 pub(crate) use junit::junit_xml;
 pub(crate) use look::TerminalLook;
 pub(crate) use markdown::summary_markdown;

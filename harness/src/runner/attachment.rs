@@ -20,7 +20,7 @@ use super::{
     last_results,
     lock::Lock,
     outcome::{SuiteOutcome, answer},
-    progress::{Progress, ProgressView},
+    progress::Progress,
     rejudge::rendered,
     spawn::ProcessSpawner,
     summary,
@@ -226,8 +226,7 @@ impl Attachment {
             let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.env.live.is_some());
             let live_url = run.and_then(|run| fs::read_to_string(run.live_url()).ok());
             let live_url = live_url.as_deref().map(str::trim);
-            let view = ProgressView { soak, results: results.as_deref(), certain: &self.certain.lock(), live_url };
-            self.shared.progress.show(self.suite, &view);
+            self.shared.progress.show(self.suite, soak, results.as_deref(), &self.certain.lock(), live_url);
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, process, sync::Arc, thread};
 
-use tokio::signal::unix::{SignalKind, signal};
-
-use super::attachment::Attachment;
+use super::{attachment::Attachment, role::Signals};
 use crate::catalog::Suite;
 
 /// Exit status that a shell reports for a process that SIGINT ended.
@@ -16,28 +14,16 @@ pub(super) fn listen(attachments: Arc<BTreeMap<Suite, Arc<Attachment>>>) {
     let listen = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            let mut has_asked = false;
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                if has_asked {
-                    process::exit(INTERRUPTED);
-                }
-                has_asked = true;
-                if let Some(attachment) = attachments.values().next() {
-                    attachment.print("stopping the soak in good order; once more leaves at once");
-                }
-                for attachment in attachments.values() {
-                    attachment.ask_to_stop();
-                }
+            let Ok(mut signals) = Signals::listen() else { return };
+            signals.next().await;
+            if let Some(attachment) = attachments.values().next() {
+                attachment.print("stopping the soak in good order; once more leaves at once");
             }
+            for attachment in attachments.values() {
+                attachment.ask_to_stop();
+            }
+            signals.next().await;
+            process::exit(INTERRUPTED)
         });
     };
     // Not joined: it has nothing to finish, and ends with the process.

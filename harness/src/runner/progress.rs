@@ -31,16 +31,6 @@ pub(super) enum Progress {
     Silent,
 }
 
-/// Data to show of a soak.
-pub(super) struct ProgressView<'a> {
-    pub(super) soak: &'a Soak,
-    /// The latest results, if the output is live.
-    pub(super) results: Option<&'a Results>,
-    /// KPIs that are missed for good, with the texts of their failures.
-    pub(super) certain: &'a BTreeMap<Kpi, String>,
-    pub(super) live_url: Option<&'a str>,
-}
-
 /// Progress of a suite that was shown.
 #[derive(Debug, Default)]
 pub(super) struct ShownProgress {
@@ -74,14 +64,23 @@ impl Progress {
         }
     }
 
-    pub(super) fn show(&self, suite: Suite, view: &ProgressView<'_>) {
+    /// Shows the state of a soak. `results` are the latest, if the output is live; `certain` are the KPIs that are missed for
+    /// good, with the texts of their failures.
+    pub(super) fn show(
+        &self,
+        suite: Suite,
+        soak: &Soak,
+        results: Option<&Results>,
+        certain: &BTreeMap<Kpi, String>,
+        live_url: Option<&str>,
+    ) {
         match self {
             Self::Blocks { all, bars } => {
-                let Some(results) = view.results else { return };
-                let History { timeline, totals, .. } = &view.soak.history;
+                let Some(results) = results else { return };
+                let History { timeline, totals, .. } = &soak.history;
                 let standing = SoakStanding {
-                    plan: &view.soak.header.plan,
-                    at_ms: view.soak.now_ms(),
+                    plan: &soak.header.plan,
+                    at_ms: soak.now_ms(),
                     runs: totals.runs_started(),
                     streams: totals.open_streams(),
                     phase: timeline.phase.unwrap_or(Phase::Steady),
@@ -89,7 +88,7 @@ impl Progress {
                 };
                 let mut lines = block(&standing, stderr_look());
                 // The URL is there from the first look to the last: the height of the block does not change.
-                lines.extend(view.live_url.map(|url| format!("          live at {url}")));
+                lines.extend(live_url.map(|url| format!("          live at {url}")));
                 let mut bars = bars.lock();
                 let bar = bars.entry(suite).or_insert_with(|| all.add(place_for_lines()));
                 bar.set_message(lines.join("\n"));
@@ -97,14 +96,14 @@ impl Progress {
             Self::Lines(shown) => {
                 let mut shown = shown.lock();
                 let shown = shown.entry(suite).or_default();
-                if let Some(beat) = view.soak.history.timeline.heartbeat
+                if let Some(beat) = soak.history.timeline.heartbeat
                     && shown.heartbeat_ms.replace(beat.due_ms) != Some(beat.due_ms)
                 {
                     let line = heartbeat_line(beat.due_ms / 60_000, beat.open_streams.into(), beat.runs_started);
-                    let live = view.live_url.map_or_else(String::new, |url| format!(", live at {url}"));
+                    let live = live_url.map_or_else(String::new, |url| format!(", live at {url}"));
                     eprintln!("{suite:<9} {line}{live}");
                 }
-                for (kpi, failure) in view.certain {
+                for (kpi, failure) in certain {
                     if !shown.reds.contains(kpi) {
                         shown.reds.push(*kpi);
                         eprintln!("{}", red_line(suite, failure));

@@ -7,6 +7,8 @@ mod watch;
 
 use std::{future::Future, io, path::Path, pin::Pin, process::ExitCode};
 
+pub(super) use watch::Signals;
+
 use super::{
     folder::{AttachFolder, FolderError},
     lock::LockError,

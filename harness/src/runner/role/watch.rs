@@ -19,18 +19,18 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(5);
 
 /// SIGINT or SIGTERM.
-pub(super) struct Signals {
+pub(in crate::runner) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::runner) fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// The name of the next signal.
-    pub(super) async fn next(&mut self) -> &'static str {
+    pub(in crate::runner) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
