@@ -131,7 +131,7 @@ fn gauges(input: &FileInput<'_>) -> Vec<Chart> {
             // A queue may be long for a moment only.
             let is_greatest = matches!(gauge, Gauge::GatewayQueueDepth | Gauge::GatewayRunsConcurrent);
             let values =
-                steps.iter().map(|step| step.map(|step| short(if is_greatest { step.max } else { step.last } / per)));
+                steps.iter().map(|step| step.map(|step| short((if is_greatest { step.max } else { step.last }) / per)));
             ChartLine { name: (*name).to_owned(), values: values.collect() }
         };
         let lines: Vec<ChartLine> = of.iter().map(line).collect();

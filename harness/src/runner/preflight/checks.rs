@@ -64,11 +64,9 @@ impl Check<'_> {
                 let answer = self.call(call, &[]).await?;
                 let time = self.find(call, "time", &answer, &["time", "now"], &is_time)?;
                 if time_of(&time).is_some_and(seems_coarse) {
-                    self.note(
-                        "the time has no fractions of a second: a movement of the clock of less than about 2.5 s may not be seen \
-                         by clock_drift, and no event says how long it was on its way",
-                        &[],
-                    );
+                    let what = "the time has no fractions of a second: a movement of the clock of less than about 2.5 s may \
+                                not be seen by clock_drift, and no event says how long it was on its way";
+                    self.note(what, &[]);
                 }
                 Some(())
             }

@@ -28,7 +28,7 @@ const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
 const STREAMS_PER_THREAD: u32 = 5_000;
 /// Threads for the rest: with one, a thousand runs a second start 70 ms late.
 const THREADS: usize = 2;
-/// Threads for blocking work (names, files, pages). Each has a heap of its own, which never shrinks and looks like a leak.
+/// Threads for blocking work (names, files, pages). Each keeps a heap of its own, which looks like a leak.
 const BLOCKING_THREADS_MAX: usize = 3;
 
 pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &AttachFolder) -> Result<(), RoleError> {
