@@ -20,8 +20,8 @@ use crate::{
 const MORE_TOLD_MAX: usize = 3;
 const NOTES_TOLD_MAX: usize = 5;
 
-/// The text of a failed trial: value and target, samples, the first and the worst violations, and the path of the results. `folder`
-/// is the folder of the soak; other words that say where to read on are kept as they are.
+/// The text of a failed trial: value and target, samples, the first and the worst violations, and the path of the
+/// results. `folder` is the folder of the soak; other words that say where to read on are kept as they are.
 ///
 /// A waived or green judgement has no failure. A judgement that is good so far is unproven while the soak goes on.
 pub(crate) fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String {
@@ -80,7 +80,7 @@ fn samples(judgement: &Judgement) -> String {
     }
 }
 
-/// The samples, the number of bad ones, and the value in each phase. The headline of an unproven judgement has its samples.
+/// The samples, the bad ones, and the value in each phase. An unproven headline has its samples.
 fn extent(judgement: &Judgement) -> String {
     let evidence = &judgement.evidence;
     let mut parts = match (judgement.verdict, judgement.value) {

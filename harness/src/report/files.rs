@@ -28,7 +28,7 @@ impl OutputFile {
     }
 }
 
-/// The files in the order of writing. The results are last: once they have the soak's end, the other files have it, too.
+/// The files in the order of writing. Once the last, the results, has the end, the others have it, too.
 pub(crate) fn files(folder: &RunFolder, occasion: Occasion) -> [OutputFile; 3] {
     let [junit, report, results] = match occasion {
         Occasion::Played => [folder.junit(), folder.report(), folder.results()],

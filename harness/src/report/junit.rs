@@ -1,5 +1,4 @@
-//! The results as a JUnit file. nextest writes its own at the very end; this one exists from the first snapshot on, also for a
-//! job that is killed.
+//! The results as a JUnit file, also for a job that is killed: nextest writes its own only at the end.
 //!
 //! JUnit has no pending: a pending judgement is a failure of the type `unproven`, and not green.
 

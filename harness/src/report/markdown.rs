@@ -1,7 +1,7 @@
 //! The table of KPIs as Markdown, for the summary of a CI job: red first, and below it the texts of the failures.
 //!
-//! Data from a gateway stays plain text: in the table each special character is escaped, and the texts are in `<pre>`, in which
-//! Markdown is not interpreted.
+//! Data from a gateway stays plain text: table cells are escaped, and texts are in `<pre>`, which no Markdown
+//! interprets.
 
 use super::{failure_text, table};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     results::{Results, Row, Status},
 };
 
-/// Upper bound of the summary with the texts of failures. GitHub takes 1 MiB a step, and a step may play several suites.
+/// Upper bound with the texts of failures. GitHub takes 1 MiB a step, which may play several suites.
 const BYTES_MAX: usize = 128 * 1024;
 
 /// The results as Markdown. `folder` is the place where failures say to read on.

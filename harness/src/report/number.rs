@@ -70,8 +70,8 @@ fn with_unit(number: &str, unit: Unit) -> String {
     }
 }
 
-/// The fewest decimals that are right to two thousandths, that tell a share from 100 %, and that do not make a value look like
-/// a limit that it misses: 99.8999 against 99.9 is 99.8999.
+/// The fewest decimals that are right to two thousandths, tell a share from 100 %, and do not look like a limit that
+/// the value misses: 99.8999 against 99.9 is 99.8999.
 fn plain(value: f64, unit: Unit, limit: f64) -> String {
     let is_enough = |shown: &str| {
         let rounded: f64 = shown.parse().unwrap_or(f64::NAN);

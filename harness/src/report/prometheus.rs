@@ -21,8 +21,8 @@ type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;
 
 pub(crate) const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The results, counters, gauges and latencies of a soak, in the text format of `OpenMetrics`. All are gauges: a session that takes
-/// over goes on with the counts of the one before it.
+/// The results, counters, gauges and latencies as `OpenMetrics`. All are gauges: a session that takes over goes on with
+/// the counts of the one before it.
 pub(crate) fn prometheus_text(results: &Results, duration_ms: u64, history: &History) -> String {
     let labels = [("suite".into(), results.suite.name().into())];
     let mut registry = Registry::with_prefix_and_labels("s2", labels.into_iter());

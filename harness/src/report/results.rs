@@ -61,8 +61,7 @@ struct Summary<'a> {
     activity: &'a Activity,
 }
 
-/// A judgement with the verdict of its status, reason and notes in words, and rounded numbers, so that no two results differ by
-/// their eleventh decimal.
+/// A judgement with its status, texts in words, and numbers rounded, so that no results differ by the eleventh decimal.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenJudgement<'a> {

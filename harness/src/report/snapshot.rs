@@ -41,8 +41,8 @@ struct LatencyQuantiles {
     max: f64,
 }
 
-/// A snapshot as JSON: the gateway's metrics, the session's counters, both processes, and the quantiles of all latencies so far
-/// in milliseconds. `taken_at` is RFC 3339 UTC.
+/// A snapshot as JSON: the gateway's metrics, the session's counters, both processes, and the quantiles of all
+/// latencies so far in milliseconds. `taken_at` is RFC 3339 UTC.
 pub(crate) fn snapshot_json(
     history: &History,
     gateway_metrics: &BTreeMap<String, f64>,

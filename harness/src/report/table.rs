@@ -15,7 +15,7 @@ const BETWEEN: usize = 2;
 /// The columns to show, from the widest layout to the narrowest. Names and verdicts stay.
 const COLUMNS: [&[usize]; 3] = [&[0, 1, 2, 3, 4], &[0, 1, 2, 4], &[0, 1, 4]];
 
-/// A table of the KPIs, one a line. On a narrow terminal columns are left out, and no line wraps. Ends with a line feed.
+/// A table of the KPIs. A narrow terminal gets fewer columns, and no line wraps. Ends with a line feed.
 pub(crate) fn kpi_table(results: &Results, look: TerminalLook) -> String {
     let head = (None, HEAD.map(str::to_owned));
     let kpis = results.of_kind(Judged::Kpi).map(|row| (Some(&row.status), cells(row)));

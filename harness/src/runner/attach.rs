@@ -1,7 +1,7 @@
-//! Attaching: however many trials wait for a suite, in however many processes, one session plays it.
+//! Attaching: one session plays a suite, for all trials that wait for it in any number of processes.
 //!
-//! No process is in charge. Each waiting process holds `attached.lock` and reads the journal. If no session lives, it takes
-//! `spawn.lock` and starts one. The kernel releases the locks of a killed process, and the next process goes on from there.
+//! No process is in charge. Each waiting process holds `attached.lock` and reads the journal. If no session lives, it
+//! takes `spawn.lock` and starts one. The kernel releases the locks of a killed process.
 
 use std::{io, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{clock, journal::ReadError, plan::Plan};
 
-/// Maximum number of sessions that play one suite of one test run: the first, and ten that take over from one that died.
+/// Maximum number of sessions of a suite in a test run: the first, and ten that take over.
 pub(super) const LIVES_MAX: u32 = 11;
 /// One more session is started after the last has died: it plays nothing, and writes results from the record.
 const STARTS_MAX: u32 = LIVES_MAX + 1;

@@ -88,8 +88,8 @@ impl Attachment {
         }
     }
 
-    /// Returns the outcome of a trial's subject. The first caller attaches. All callers wait: for the end of the session, or
-    /// until their KPI is missed for good.
+    /// Returns the outcome of a trial's subject. The first caller attaches. All callers wait: for the end of the
+    /// session, or until their KPI is missed for good.
     pub(super) fn ask(self: &Arc<Self>, subject: Subject) -> Result<(), String> {
         let mut state = self.state.lock();
         loop {
@@ -156,8 +156,7 @@ impl Attachment {
         let attended = wait_for_session(&folder, &mut follower, &mut processes, &mut |follower, has_news| {
             self.seen(&folder, follower, has_news);
         })?;
-        // The first process judges and writes the outcome for the others. On a full disk each judges for itself, with the
-        // same outcome.
+        // The first process judges for all. On a full disk each judges for itself, with the same outcome.
         let _turn = Lock::exclusive(&folder.file(AttachFolder::OUTCOME_LOCK));
         if let Some(outcome) = folder.read_json(AttachFolder::OUTCOME)? {
             return Ok(outcome);
@@ -177,7 +176,7 @@ impl Attachment {
         Ok(outcome)
     }
 
-    /// Judges the record, and writes the last results in place of a session that could not. Without a record nothing is proven.
+    /// Judges the record, and writes the last results if the session did not. Without a record nothing is proven.
     fn judged(
         &self,
         soak: Option<Soak>,

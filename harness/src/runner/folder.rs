@@ -1,7 +1,7 @@
 //! The attach folder, in which a session, its gateway and the waiting trials find one another.
 //!
-//! Each suite of each test run has one, `<out>/.attach/<key>-<suite>/`. Its files are replaced whole, since any process may be
-//! killed between two bytes.
+//! Each suite of each test run has one, `<out>/.attach/<key>-<suite>/`. Its files are replaced whole, since any process
+//! may be killed between two bytes.
 
 use std::{
     fs, io,

@@ -24,8 +24,7 @@ const END: &str = r#"{"record":"end""#;
 pub(super) enum PollMode {
     /// All news, at once.
     News,
-    /// The plan, and then only the end: sixty processes of one nextest run that all parse the journal would take half a core
-    /// from the soak.
+    /// The plan, and then only the end: sixty nextest processes that parse the journal take half a core.
     End,
 }
 

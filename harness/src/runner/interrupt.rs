@@ -8,8 +8,7 @@ use crate::catalog::Suite;
 /// Exit status that a shell reports for a process that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
-/// Listens on a thread of its own until the process ends. On failure signals end the process, and the sessions notice that no
-/// process waits any more.
+/// Listens on a thread of its own. On failure signals end the process, and the sessions notice that.
 pub(super) fn listen(attachments: Arc<BTreeMap<Suite, Arc<Attachment>>>) {
     let listen = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };

@@ -10,7 +10,7 @@ use crate::{
     session::replace,
 };
 
-/// Returns the runner's record of a session that left no end. Verdicts and results use it as if it stood in the journal.
+/// Returns the record of a session that left no end, for verdicts and results.
 pub(super) fn of_death(at_ms: u64, what: &str, folder: &AttachFolder) -> Record {
     let why = folder
         .read(AttachFolder::CANNOT_GO_ON)

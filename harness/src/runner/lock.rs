@@ -58,7 +58,7 @@ impl Lock {
     }
 }
 
-/// Whether a process holds the lock. The look takes the lock for a moment, so a process that needs it tries more than once.
+/// Whether a process holds the lock. The look holds it for a moment: processes that need it try again.
 pub(super) fn is_held(path: &Path) -> Result<bool, LockError> {
     Ok(Lock::try_exclusive(path)?.is_none())
 }

@@ -1,8 +1,8 @@
 //! The test binary: named trials, attached to one session a suite.
 //!
-//! The binary plays three roles. As the runner it is a libtest: its trials wait for a session and report the verdicts. It
-//! starts itself again as the session, and as the embedded gateway for a suite without one of yours. Trials, session and gateway
-//! find one another through a folder and the kernel's file locks, so trials may be threads (`cargo test`) or processes (nextest).
+//! The binary plays three roles. As the runner it is a libtest: its trials wait for a session and report the verdicts.
+//! It starts itself again as the session, and as the embedded gateway. They find one another through a folder and the
+//! kernel's file locks, so trials may be threads (`cargo test`) or processes (nextest).
 //!
 //! With `S2_JOURNAL` the trials are judged from a stored journal, and no session starts.
 
@@ -128,7 +128,7 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     conclusion.exit_code()
 }
 
-/// The baseline is of another suite than the one to be judged. Ignored in silence, it would look like one that found nothing.
+/// The baseline is of another suite. Ignored in silence, it would look like one without a regression.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "S2_BASELINE names results of {baseline}, and {judged} is to be judged: only runs of one suite compare; \

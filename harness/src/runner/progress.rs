@@ -1,5 +1,4 @@
-//! Progress of a soak, on stderr: a block for each suite on a terminal, heartbeats elsewhere, nothing under nextest, which shows
-//! the output of a test only if the test failed.
+//! Progress on stderr: a block for each suite on a terminal, heartbeats elsewhere, nothing under nextest.
 
 use std::{collections::BTreeMap, io::IsTerminal};
 
@@ -64,8 +63,7 @@ impl Progress {
         }
     }
 
-    /// Shows the state of a soak. `results` are the latest, if the output is live; `certain` are the KPIs that are missed for
-    /// good, with the texts of their failures.
+    /// Shows a soak. `results` are there for live output; `certain` has the failures of KPIs that are missed for good.
     pub(super) fn show(
         &self,
         suite: Suite,

@@ -1,7 +1,7 @@
 //! Judging again: the trials of a stored journal's suite, by today's targets. Nothing is played, and no gateway needed.
 //!
-//! The results depend only on the journal, the targets, the waivers and today's `S2_BASELINE`, not on when, where or from which
-//! path it is judged. With the targets, waivers and baseline of its session, they equal that session's to the byte.
+//! The results depend only on the journal, the targets, the waivers and today's `S2_BASELINE`, not on time, place or
+//! path. With those of its session, they equal that session's to the byte.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -66,7 +66,7 @@ pub(super) fn run(
     if args.list {
         return Ok(libtest_mimic::run(&args, trials_of(suite, &waivers, true, &trials::ask_nothing())));
     }
-    // `full` is ignored for the hours that it takes. Judging again takes none, so its trials are judged without `--ignored`, too.
+    // Judging again takes no hours: trials of `full` are judged without `--ignored`, too.
     args.include_ignored |= std::mem::take(&mut args.ignored);
     if let Some(other) = of_other_suite(settings, std::iter::once(suite)) {
         return Err(other.into());
@@ -138,8 +138,8 @@ pub(super) fn rendered(
     files(into, occasion).map(|file| file.rendered(&input)).into()
 }
 
-/// All trials. Those of other suites and those that are waived today are ignored: in a list by their flag, so that nextest
-/// leaves them out, else by their outcome.
+/// All trials. Those of other suites and those that are waived today are ignored: in a list by their flag, so that
+/// nextest leaves them out, else by their outcome.
 fn trials_of(suite: Suite, waivers: &Waivers, is_listed: bool, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
         let other = (subject.suite != suite).then(|| format!("the journal is of {suite}"));

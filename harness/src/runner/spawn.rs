@@ -1,4 +1,4 @@
-//! Starts a session, and before it the embedded gateway if the suite plays on the mock: the runner's binary in another role.
+//! Starts a session, and the embedded gateway if it plays on that: the runner's binary in another role.
 
 use std::{
     fs::File,
@@ -22,9 +22,9 @@ use crate::{
 /// Maximum time until a process of S2 has come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(25);
-/// Settings of glibc's heap for processes that live for hours: one heap for all threads, large blocks in pages of their own, and
-/// freed memory returned. By default each thread keeps the most that it ever needed, and two hours of drawing reports look like
-/// a leak of the harness. <https://man7.org/linux/man-pages/man3/mallopt.3.html>
+/// Settings of glibc's heap for processes that live for hours: one heap for all threads, large blocks in pages of their
+/// own, and freed memory returned. By default each thread keeps the most that it ever needed, and two hours of drawing
+/// reports look like a leak of the harness. <https://man7.org/linux/man-pages/man3/mallopt.3.html>
 const STEADY_HEAP: [(&str, &str); 3] =
     [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "262144")];
 

@@ -1,5 +1,4 @@
-//! Output to a terminal on which blocks are drawn. The test report writes into a pipe, and from there its lines go to the
-//! terminal while the blocks are suspended.
+//! Output to a terminal with blocks: the test report writes into a pipe, and its lines go around the blocks.
 
 use std::{
     fs::File,
@@ -33,7 +32,7 @@ impl CarriedStdout {
         Ok(Self { original, carrier })
     }
 
-    /// Restores standard output, and waits until all output is on the terminal. On failure output is carried on, without a wait.
+    /// Restores standard output once all output is on the terminal. On failure output is carried on.
     pub(super) fn finish(self) {
         if io::stdout().flush().is_ok() && rustix::stdio::dup2_stdout(&self.original).is_ok() {
             let _ = self.carrier.join();

@@ -40,8 +40,8 @@ pub(super) enum StoredError {
 }
 
 impl StoredJournal {
-    /// Opens the journal at a path, or in the folder there, and reads its header. Links are resolved here: `latest-full` may
-    /// name another soak by the time that a failure is read.
+    /// Opens the journal at a path, or in the folder there, and reads its header. Links are resolved here:
+    /// `latest-full` may name another soak by the time that a failure is read.
     pub(super) fn open(named: &Path) -> Result<Self, StoredError> {
         let path = find(named)?;
         let mut reader = Reader::open(&path)?;
@@ -61,8 +61,7 @@ impl StoredJournal {
         }
     }
 
-    /// Folds the rest of the journal, to its end or its session's death. `targets` decide which sample was the first over
-    /// them. The last element is a torn line, which is left out.
+    /// Folds the rest of the journal. `targets` decide which sample was the first over them. A torn line is left out.
     pub(super) fn fold(mut self, targets: &Targets) -> Result<(Header, History, Option<Torn>), StoredError> {
         let mut history = History::of(&self.header, &targets.sample_limits());
         while let Some(record) = self.reader.next_record()? {

@@ -19,8 +19,8 @@ pub(super) struct SummaryError {
     source: io::Error,
 }
 
-/// Appends a text to the file at a path, unless a process has done so for this soak. The claim comes first: a process that is
-/// killed in between leaves no summary rather than two.
+/// Appends a text to the file at a path, unless a process has done so for this soak. The claim comes first: a process
+/// that is killed in between leaves no summary rather than two.
 pub(super) fn append_once(path: &Path, folder: &AttachFolder, text: &str) -> Result<(), SummaryError> {
     let failed = |source| SummaryError { path: path.to_owned(), source };
     match File::create_new(folder.file(AttachFolder::SUMMARY_CLAIM)) {

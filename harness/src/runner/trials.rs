@@ -50,8 +50,7 @@ pub(super) fn ask_nothing() -> Arc<Ask> {
     Arc::new(|_| Ok(()))
 }
 
-/// The trials for libtest-mimic. With `is_flagged` waived trials carry the flag of ignored ones, so that nextest leaves them out;
-/// else they report their waiver when they run.
+/// The trials. With `is_flagged` waived ones carry the flag of ignored ones, so that nextest leaves them out.
 pub(super) fn trials(waivers: &BTreeMap<Suite, Waivers>, is_flagged: bool, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
         let excuse = excuse(subject, waivers.get(&subject.suite));

@@ -1,15 +1,15 @@
 //! `report.html`: a soak in one file that loads no other.
 //!
-//! Contents: verdicts, red first, each with its evidence and a link to its place in a chart; charts over scenario time; the
-//! incidents; the settings. All data from a gateway is plain text: templates escape it, scripts read it as data, and the page's
-//! policy allows only its own scripts and styles, by their hashes.
+//! Contents: verdicts, red first, each with its evidence and a link to its place in a chart; charts over scenario time;
+//! the incidents; the settings. All data from a gateway is plain text: templates escape it, scripts read it as data,
+//! and the page's policy allows only its own scripts and styles, by their hashes.
 //!
 //! # Why uPlot
 //!
-//! [uPlot](https://github.com/leeoniya/uPlot) 1.6.32 (MIT, 50 KB) draws the charts, unchanged from its package `uplot` in
-//! `vendor/`. The reader's machine draws: the session only sends numbers, and one script draws the live page and the report.
-//! `plotters` draws stills, which cannot follow a reader's dark mode, and would draw them again for every look at a live soak.
-//! ECharts, which `charming` uses, is a megabyte, a third of the report.
+//! [uPlot](https://github.com/leeoniya/uPlot) 1.6.32 (MIT, 50 KB) draws the charts, unchanged from its package `uplot`
+//! in `vendor/`. The reader's machine draws: the session only sends numbers, and one script draws the live page and the
+//! report. `plotters` draws stills, which cannot follow a reader's dark mode, and would draw them again for every look
+//! at a live soak. ECharts, which `charming` uses, is a megabyte, a third of the report.
 
 mod chart;
 mod charts;

@@ -177,8 +177,8 @@ pub(super) fn unmeasured(charts: &Charts) -> Markup {
     }
 }
 
-/// For a reader without scripts, the numbers of a chart every few minutes. All numbers of all charts would be most of the page,
-/// and of its cost to the session. With scripts all numbers are shown on demand.
+/// For a reader without scripts, the numbers every few minutes. All numbers would be most of the page and of its cost.
+/// With scripts all are shown on demand.
 fn numbers(chart: &Chart) -> Markup {
     let every = usize::try_from(NUMBERS_EVERY_MS / chart.step_ms.max(1)).unwrap_or(1).max(1);
     let steps = chart.lines.iter().map(|line| line.values.len()).max().unwrap_or(0);

@@ -1,5 +1,4 @@
-//! Compares a log stream requested as browsers do with another: a compressor on the way may hold back the events of clients
-//! that accept compression.
+//! Compares a log stream requested as browsers do with another: a compressor may hold back its events.
 
 use std::{
     sync::{

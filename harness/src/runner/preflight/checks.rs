@@ -336,8 +336,7 @@ fn is_time(value: &Value) -> bool {
     time_of(value).is_some() && value.as_i64().is_none_or(|ms| ms >= MILLISECONDS_MIN)
 }
 
-/// Whether a text of metrics declares a metric that may have its first sample later. OpenMetrics declares a counter without
-/// `_total`.
+/// Whether metrics declare one that may have its first sample later. OpenMetrics declares counters without `_total`.
 fn is_declared(text: &str, name: &str) -> bool {
     let family = name.strip_suffix("_total").unwrap_or(name);
     let declared = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.trim().split_once(' '));

@@ -9,8 +9,8 @@ use crate::gateway::Answer;
 const CODES: [&str; 8] = ["code", "errorCode", "error_code", "errcode", "errno", "ret", "retCode", "statusCode"];
 
 impl Check<'_> {
-    /// Whether the code of an answer may be a refusal that the dialect does not know; this is recorded as wrong. `harmless` is an
-    /// answer that refuses nothing.
+    /// Records as wrong a code that may be a refusal unknown to the dialect. `harmless` is an answer that refuses
+    /// nothing.
     pub(super) fn is_refused_by_a_code(&mut self, what: &str, (answer, harmless): (&Answer, Option<&Answer>)) -> bool {
         let known = self.dialect().codes.code.clone();
         let Some((pointer, code)) = refusing_code(answer, harmless, &known) else { return false };

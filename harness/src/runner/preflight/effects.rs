@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Check<'_> {
-    /// Asks for hash-only, and sends a run a word that its record must not have in the end. This is done in a workspace of its
-    /// own, as in a soak: a call with another effect than its dialect says may leave the workspace in any state.
+    /// Asks for hash-only, and sends a run a word that its record must not have in the end. This has a workspace of its
+    /// own: a call with another effect may leave it in any state.
     pub(super) async fn hash_only(&mut self) -> Option<()> {
         let private = self.client.for_workspace(&format!("{}-privacy", self.client.workspace()));
         let usual = mem::replace(&mut self.client, private);
@@ -59,8 +59,7 @@ impl Check<'_> {
         Some(answer.text().contains(&word))
     }
 
-    /// Opens a stream again, and compares the event ids of another run with those of `seen`: if ids belong to the stream, no two
-    /// events have the same.
+    /// Opens a stream again. If ids belong to the stream, no event of another run has an id of `seen`.
     pub(super) async fn ids_go_on(&mut self, call: CallName, seen: &[StreamEvent]) -> Option<()> {
         if self.dialect().events.ids_are_the_connections || seen.iter().all(|event| event.content.id.is_none()) {
             return Some(());

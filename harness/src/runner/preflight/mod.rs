@@ -1,8 +1,8 @@
-//! The preflight: each call of the contract is tried once at a gateway of yours, in its dialect. It shows the request, the
-//! answer, and the line of the dialect that would have to change.
+//! The preflight: each call of the contract is tried once at a gateway of yours, in its dialect. It shows the request,
+//! the answer, and the line of the dialect that would have to change.
 //!
-//! It runs only if it is asked for (`-- preflight`), because some calls restart the gateway. Trials take turns, also across
-//! processes, so that a restart disturbs no other trial.
+//! It runs only if it is asked for (`-- preflight`), because some calls restart the gateway. Trials take turns, also
+//! across processes, so that a restart disturbs no other trial.
 
 mod as_a_browser;
 mod attempt;

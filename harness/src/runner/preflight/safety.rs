@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Check<'_> {
-    /// The dialect must know the status that refuses an injection, or the word that ends its run: else the soak sees no refusal.
-    /// An injection that is accepted and succeeds is a finding of the soak.
+    /// The dialect must know the status that refuses an injection, or the word that ends its run: else the soak sees no
+    /// refusal. An injection that is accepted and succeeds is a finding of the soak.
     pub(super) async fn inject(&mut self) -> Option<()> {
         let (_, prompt) = INJECTIONS[0];
         let new = NewRun { message: prompt.to_owned(), ..self.new_run() };

@@ -19,7 +19,7 @@ use crate::{
 
 /// Maximum time to wait for a stream that may have no events.
 const GUARD_PATIENCE: Duration = Duration::from_secs(5);
-/// Maximum number of kept events: until an event of another run is dropped, and one of the run itself. Its end is always kept.
+/// Maximum number of kept events, if the next is of another run or of this one. Its end is always kept.
 const EVENTS_MAX: usize = 64;
 const EVENTS_OF_RUN_MAX: usize = 256;
 const EVENTS_SHOWN_MAX: usize = 8;
@@ -258,7 +258,7 @@ impl Check<'_> {
         }
     }
 
-    /// An end may have the status of its run. If the dialect names another place, an end that contradicts its run goes unnoticed.
+    /// An end may have its run's status. Read at a wrong place, a contradiction would go unnoticed.
     fn tells_how_the_run_ended(&mut self, call: CallName, events: &[StreamEvent], id: &str) {
         let read = |event: &StreamEvent| self.read(call, id, event).filter(|log| log.run_id == id && log.kind == "end");
         let silent = events.iter().filter(|event| read(event).is_some_and(|log| log.status.is_none()));

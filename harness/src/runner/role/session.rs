@@ -46,8 +46,7 @@ pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &Atta
     others.block_on(attended(settings, gateway, run, folder, players))
 }
 
-/// Threads for this many workspace streams, up to half of the cores. Their own runtime keeps ten thousand streams from delaying
-/// probes.
+/// Threads for workspace streams, up to half of the cores. In a runtime of their own they delay no probe.
 fn stream_threads(streams: u32) -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     (streams.div_ceil(STREAMS_PER_THREAD) as usize).clamp(1, (cores / 2).max(1))
