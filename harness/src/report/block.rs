@@ -1,4 +1,4 @@
-//! The live display of a soak: one block per suite, whose number of lines does not change from start to end.
+//! The live display of a soak: one block per suite with a constant number of lines, and the lines of a CI log.
 
 use console::Style;
 
@@ -14,36 +14,30 @@ use crate::{
     results::{Results, Row, Status},
 };
 
-/// KPIs that are shown.
 const KPIS_SHOWN: usize = 3;
 const BAR_COLUMNS_MAX: usize = 40;
-/// A shorter bar says nothing.
 const BAR_COLUMNS_MIN: usize = 5;
 const SUITE_COLUMNS: usize = 9;
-/// Wide enough for any value, so that columns do not move when one grows.
+/// Fits any value: columns do not move when one grows.
 const VALUE_COLUMNS: usize = 9;
 const TARGET_COLUMNS: usize = 10;
 
-/// How a soak stands at a moment.
+/// A soak at a moment.
 #[derive(Debug, Clone, Copy)]
-pub struct SoakStanding<'a> {
-    /// The plan that is played.
-    pub plan: &'a Plan,
-    /// Where the scenario is; scenario milliseconds.
-    pub at_ms: u64,
+pub(crate) struct SoakStanding<'a> {
+    pub(crate) plan: &'a Plan,
+    /// Scenario milliseconds.
+    pub(crate) at_ms: u64,
     /// Runs that were started.
-    pub runs: u64,
+    pub(crate) runs: u64,
     /// Workspace log streams that are open.
-    pub streams: u64,
-    /// Steady, or in which chaos window.
-    pub phase: Phase,
-    /// The results at that moment.
-    pub results: &'a Results,
+    pub(crate) streams: u64,
+    pub(crate) phase: Phase,
+    pub(crate) results: &'a Results,
 }
 
-/// The block, line by line: none is wider than the terminal, and there are always as many.
-#[must_use]
-pub fn block(standing: &SoakStanding<'_>, look: TerminalLook) -> Vec<String> {
+/// The lines of the block. None is wider than the terminal, and their number is constant.
+pub(crate) fn block(standing: &SoakStanding<'_>, look: TerminalLook) -> Vec<String> {
     let mut lines = vec![clock(standing, look), counts(standing, look)];
     lines.extend(kpis(&standing.results.closest_to_target(KPIS_SHOWN), look));
     lines.resize(2 + KPIS_SHOWN, "  –".to_owned());
@@ -53,16 +47,20 @@ pub fn block(standing: &SoakStanding<'_>, look: TerminalLook) -> Vec<String> {
     lines.iter().map(|line| look.fit(line)).collect()
 }
 
-/// The line of a CI log that says that a KPI is missed for good, by the first line of its failure.
-#[must_use]
-pub fn red_line(suite: Suite, failure: &str) -> String {
+/// The line of a CI log about a KPI that is missed for good, with the first line of its failure.
+pub(crate) fn red_line(suite: Suite, failure: &str) -> String {
     format!("{suite:<SUITE_COLUMNS$} red already: {}", failure.lines().next().unwrap_or_default())
+}
+
+/// The heartbeat of a scenario minute, as log and terminal show it.
+pub(crate) fn heartbeat_line(minute: u64, open_streams: u64, runs_started: u64) -> String {
+    format!("💓 S2 alive — t={minute}m, active SSE={open_streams}, runs started={runs_started}")
 }
 
 fn clock(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     let SoakStanding { plan, at_ms, .. } = *standing;
     let suite = padded(plan.suite.name(), SUITE_COLUMNS);
-    // As wide as it will be at the end.
+    // Its width at the end.
     let time = format!("{} of {}", moment(at_ms.min(plan.duration_ms)), moment(plan.duration_ms));
     let time = padded_left(&time, width(&moment(plan.duration_ms)) * 2 + 4);
     let room = look.columns.saturating_sub(SUITE_COLUMNS + width(&time) + 2).min(BAR_COLUMNS_MAX);
@@ -71,8 +69,8 @@ fn clock(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     }
     let played = u128::from(at_ms.min(plan.duration_ms)) * room as u128 / u128::from(plan.duration_ms.max(1));
     let played = usize::try_from(played).unwrap_or(room);
-    let (done, left) = ("━".repeat(played), "─".repeat(room - played));
-    let (done, left) = (look.paint(Style::new().green(), &done), look.paint(Style::new().dim(), &left));
+    let done = look.paint(Style::new().green(), &"━".repeat(played));
+    let left = look.paint(Style::new().dim(), &"─".repeat(room - played));
     format!("{suite} {done}{left} {time}")
 }
 
@@ -83,8 +81,7 @@ fn counts(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     let names: Vec<&str> = reds.map(|row| row.judgement.name.as_str()).collect();
     if !names.is_empty() {
         let reds = format!("{} red: {}", names.len(), names.join(", "));
-        line.push_str(", ");
-        line.push_str(&look.paint(Style::new().red().bold(), &reds));
+        line += &format!(", {}", look.paint(Style::new().red().bold(), &reds));
     }
     line
 }
@@ -102,9 +99,7 @@ fn kpis(rows: &[&Row], look: TerminalLook) -> Vec<String> {
     let has_room = look.columns >= 2 + widest + figures + 2 + lacks_columns;
     let name_columns = widest.min(look.columns.saturating_sub(2 + figures));
     let line = |judgement: &Judgement| {
-        let value = judgement
-            .value
-            .map_or_else(|| "–".to_owned(), |value| number::value(value, judgement.unit, judgement.target));
+        let value = number::value_or_dash(judgement.value, judgement.unit, judgement.target);
         let is_missed = judgement.value.is_some_and(|value| !judgement.target.is_met_by(value));
         let value = padded_left(&value, VALUE_COLUMNS);
         let value = if is_missed { look.paint(Style::new().red(), &value) } else { value };
@@ -122,8 +117,7 @@ fn kpis(rows: &[&Row], look: TerminalLook) -> Vec<String> {
 /// The current chaos, or the next one and the scenario time until then.
 fn chaos(standing: &SoakStanding<'_>, look: TerminalLook) -> String {
     if standing.phase != Phase::Steady {
-        let now = format!("now: {}", standing.phase);
-        return format!("  {}", look.paint(Style::new().yellow(), &now));
+        return format!("  {}", look.paint(Style::new().yellow(), &format!("now: {}", standing.phase)));
     }
     match standing.plan.chaos.iter().find(|event| event.at_ms > standing.at_ms) {
         Some(event) => {

@@ -8,25 +8,21 @@ use crate::{
 
 pub(super) const HEAD: [&str; 5] = ["KPI", "then", "now", "change", "moved"];
 
-/// Against what it was compared, in what the two runs differ, and a table of the KPIs, one a line: then, now, change,
-/// and whether that is more than noise. Ends with a line feed.
-#[must_use]
-pub fn comparison_table(comparison: &Comparison) -> String {
-    let mut table = compared_with(comparison);
-    table.push_str("\n\n");
+/// The baseline, the differences between the two runs, and a table of the KPIs. Ends with a line feed.
+pub(crate) fn comparison_table(comparison: &Comparison) -> String {
+    let mut table = compared_with(comparison) + "\n\n";
     let kpis = comparison.kpis.iter().map(row);
     let rows: Vec<[String; 5]> = std::iter::once(HEAD.map(str::to_owned)).chain(kpis).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let [name_width, then_width, now_width, change_width, _]: [usize; 5] = std::array::from_fn(width);
     for [name, then, now, change, moved] in &rows {
-        let line =
-            format!("{name:<name_width$}  {then:>then_width$}  {now:>now_width$}  {change:>change_width$}  {moved}\n");
-        table.push_str(&line);
+        table +=
+            &format!("{name:<name_width$}  {then:>then_width$}  {now:>now_width$}  {change:>change_width$}  {moved}\n");
     }
     table
 }
 
-/// Against what it was compared, and in what the two runs differ.
+/// The baseline, and the differences between the two runs.
 pub(super) fn compared_with(comparison: &Comparison) -> String {
     let Comparison { baseline, started_at, max_regression_percent, notes, .. } = comparison;
     let mut said = format!("compared with {baseline}, of a soak that began at {started_at}");
@@ -39,15 +35,13 @@ pub(super) fn compared_with(comparison: &Comparison) -> String {
     said
 }
 
-/// Name, then, now, change, and whether that is more than noise.
+/// The cells below [`HEAD`].
 pub(super) fn row(kpi: &Compared) -> [String; 5] {
-    let format_value =
-        |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| number::value(value, kpi.unit, kpi.target));
+    let format_value = |value| number::value_or_dash(value, kpi.unit, kpi.target);
     [kpi.name.clone(), format_value(kpi.then), format_value(kpi.now), change(kpi), moved(kpi)]
 }
 
-/// In percent of the old value. A share of what went well has hardly any: its change is one of points, and so is that of
-/// what was 0.
+/// In percent of the old value, or in points for a share of successes, whose percentage would be close to 0.
 fn change(kpi: &Compared) -> String {
     let Some(change) = kpi.change else { return "–".to_owned() };
     let is_of_points = matches!(kpi.target, Target::AtLeast(_)) && kpi.unit == Unit::Percent;

@@ -1,4 +1,4 @@
-//! The text of a red judgement, for a person who reads it in a CI log, with nothing else at hand.
+//! The text of a red judgement, for a reader of a CI log.
 
 use std::path::Path;
 
@@ -16,21 +16,18 @@ use crate::{
     plan::moment,
 };
 
-/// Of the worst, those told after the first line of them.
+/// Violations in lines of their own.
 const MORE_TOLD_MAX: usize = 3;
 const NOTES_TOLD_MAX: usize = 5;
 
-/// The text of a failed trial: value against target, how many samples, when it first went wrong, the worst by name, in
-/// or out of a chaos window, and where the results are. `folder` is the folder of the soak; other words that say where to
-/// read on stand as they are.
+/// The text of a failed trial: value and target, samples, the first and the worst violations, and the path of the
+/// results. `folder` is the folder of the soak; other words that say where to read on are kept as they are.
 ///
-/// A waived or green judgement has no failure. What is good so far is unproven while the soak goes on, and the text says so.
-#[must_use]
-pub fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String {
-    let mut lines = vec![headline(judgement)];
-    if judgement.verdict == Verdict::Fail && is_missed(judgement) {
-        lines.extend(reason_text(&judgement.reason).map(|reason| clip(&reason)));
-    }
+/// A waived or green judgement has no failure. A judgement that is good so far is unproven while the soak goes on.
+pub(crate) fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String {
+    let reason = reason_text(&judgement.reason).map(|reason| clip(&reason));
+    let mut lines = vec![headline(judgement, reason.as_deref())];
+    lines.extend(reason.filter(|_| judgement.verdict == Verdict::Fail && is_missed(judgement)));
     lines.push(extent(judgement));
     lines.extend(offenders(judgement));
     lines.extend(judgement.evidence.notes.iter().take(NOTES_TOLD_MAX).map(|note| clip(&note_text(note))));
@@ -39,14 +36,11 @@ pub fn failure_text(judgement: &Judgement, suite: Suite, folder: &str) -> String
     lines.join("\n  ")
 }
 
-fn headline(judgement: &Judgement) -> String {
+fn headline(judgement: &Judgement, reason: Option<&str>) -> String {
     let title = title(judgement);
-    let target = number::target(judgement.target, judgement.unit);
-    let reason = reason_text(&judgement.reason).map(|reason| clip(&reason));
     match (judgement.verdict, judgement.value) {
         (Verdict::Pass, value) => {
-            let value = value.map(|value| number::value(value, judgement.unit, judgement.target));
-            let value = value.map_or_else(String::new, |value| format!(" is {value} so far, and"));
+            let value = value.map_or_else(String::new, |value| format!(" is {} so far, and", shown(value, judgement)));
             format!("{title}{value} is unproven: the soak goes on")
         }
         (Verdict::Unproven, _) => {
@@ -54,20 +48,24 @@ fn headline(judgement: &Judgement) -> String {
             format!("{title} is unproven: {}{reason}", samples(judgement))
         }
         (Verdict::Fail, Some(value)) if is_missed(judgement) => {
-            let value = number::value(value, judgement.unit, judgement.target);
+            let (value, target) = (shown(value, judgement), number::target(judgement.target, judgement.unit));
             let is = if judgement.kind == Judged::Workload { "is played to" } else { "is" };
             format!("{title} {is} {value}; the target is {target}")
         }
-        // The value alone would look green, or says nothing: the reason is the headline.
+        // The value alone would look green, or is no evidence: the reason is the headline.
         (Verdict::Fail, _) => {
-            let reason = reason.unwrap_or_else(|| "no reason is known".to_owned());
+            let reason = reason.unwrap_or("no reason is known");
             let failed = if judgement.kind == Judged::Harness { &judgement.name } else { &title };
             format!("{failed} failed: {reason}")
         }
     }
 }
 
-/// Whether value against target says by itself that the judgement failed.
+fn shown(value: f64, of: &Judgement) -> String {
+    number::value(value, of.unit, of.target)
+}
+
+/// Whether value and target alone show that the judgement failed.
 fn is_missed(judgement: &Judgement) -> bool {
     judgement.unit != Unit::YesNo && judgement.value.is_some_and(|value| !judgement.target.is_met_by(value))
 }
@@ -76,22 +74,21 @@ fn is_missed(judgement: &Judgement) -> bool {
 fn samples(judgement: &Judgement) -> String {
     let name = &judgement.evidence.sample_name;
     let samples = number::count(judgement.samples);
-    if judgement.samples < judgement.promised {
-        format!("{samples} of {} {name}", number::count(judgement.promised))
-    } else {
-        format!("{samples} {name}")
+    match judgement.promised {
+        promised if judgement.samples < promised => format!("{samples} of {} {name}", number::count(promised)),
+        _ => format!("{samples} {name}"),
     }
 }
 
-/// How many samples, how many of them bad, and the value in each phase. What is unproven has said its samples already.
+/// The samples, the bad ones, and the value in each phase. An unproven headline has its samples.
 fn extent(judgement: &Judgement) -> String {
     let evidence = &judgement.evidence;
     let mut parts = match (judgement.verdict, judgement.value) {
         (Verdict::Unproven, Some(value)) if judgement.samples > 0 => {
-            vec![format!("so far {}", number::value(value, judgement.unit, judgement.target))]
+            vec![format!("so far {}", shown(value, judgement))]
         }
         (Verdict::Unproven, _) => return String::new(),
-        // "1 of 1" says nothing.
+        // "1 of 1" is no information.
         _ if judgement.promised <= 1 && judgement.kind == Judged::Harness => return String::new(),
         _ => vec![samples(judgement)],
     };
@@ -100,29 +97,27 @@ fn extent(judgement: &Judgement) -> String {
         parts.push(format!("{} {bad}", number::count(evidence.over)));
     }
     if evidence.by_phase.len() > 1 || evidence.by_phase.iter().any(|value| value.phase != Phase::Steady) {
-        parts.extend(evidence.by_phase.iter().map(|of| {
-            let value = number::value(of.value, judgement.unit, judgement.target);
-            format!("{} {value} ({})", of.phase, number::count(of.samples))
-        }));
+        let phases = evidence.by_phase.iter();
+        parts.extend(
+            phases.map(|of| format!("{} {} ({})", of.phase, shown(of.value, judgement), number::count(of.samples))),
+        );
     }
     parts.join(", ")
 }
 
-/// When it first went wrong, and the worst; the rest in lines of their own.
+/// The first violation and the worst; further ones in lines of their own.
 fn offenders(judgement: &Judgement) -> Vec<String> {
     let worst = &judgement.evidence.worst;
     let first = judgement.evidence.first.as_ref();
     let has_values = worst.iter().any(|offender| offender.value.is_some());
     let is_latency = matches!(judgement.unit, Unit::Millis | Unit::Seconds);
-    let first_line = first.map(|first| {
-        let over = if has_values || is_latency { "first over at" } else { "first at" };
-        format!("{over} {}", describe(first))
-    });
+    let over = if has_values || is_latency { "first over at" } else { "first at" };
+    let first_line = first.map(|first| format!("{over} {}", describe(first)));
     let mut rest = worst.iter().filter(|offender| Some(*offender) != first);
     let worst_line = if has_values { rest.next() } else { None };
     let worst_line = worst_line.map(|offender| format!("worst {}", valued(offender, judgement)));
     let more = rest.take(MORE_TOLD_MAX).map(|offender| format!("then {}", valued(offender, judgement)));
-    // One line where both are short, as most are.
+    // One line if both are short, as most are.
     let head = match (first_line, worst_line) {
         (Some(first), Some(worst)) if first.chars().count() + worst.chars().count() <= 160 => {
             vec![format!("{first}; {worst}")]
@@ -134,24 +129,17 @@ fn offenders(judgement: &Judgement) -> Vec<String> {
 
 /// `2,540 ms at T+61:40, run 9c1e`, or without a value `at T+61:40, …`.
 fn valued(offender: &Violation, judgement: &Judgement) -> String {
-    let value = offender.value.map(|value| number::value(value, judgement.unit, judgement.target));
-    value.map_or_else(|| format!("at {}", describe(offender)), |value| format!("{value} at {}", describe(offender)))
+    let value = offender.value.map_or_else(String::new, |value| shown(value, judgement) + " ");
+    format!("{value}at {}", describe(offender))
 }
 
-/// When, who, in which window, and what was answered.
-fn describe(offender: &Violation) -> String {
-    let mut told = moment(offender.at_ms);
-    if !offender.subject.is_empty() {
-        told.push_str(", ");
-        told.push_str(&clip(&offender.subject));
-    }
-    if offender.phase != Phase::Steady && offender.subject != offender.phase.name() {
-        told.push_str(&format!(", in the {} window", offender.phase));
-    }
-    if let Some(answer) = &offender.answer {
-        told.push_str(&format!(": {}", clip(answer)));
-    }
-    told
+/// Moment, subject, chaos window and answer.
+fn describe(Violation { at_ms, subject, phase, answer, .. }: &Violation) -> String {
+    let who = if subject.is_empty() { String::new() } else { format!(", {}", clip(subject)) };
+    let is_in_window = *phase != Phase::Steady && subject != phase.name();
+    let window = if is_in_window { format!(", in the {phase} window") } else { String::new() };
+    let answer = answer.as_ref().map_or_else(String::new, |answer| format!(": {}", clip(answer)));
+    format!("{}{who}{window}{answer}", moment(*at_ms))
 }
 
 fn results_path(suite: Suite, folder: &str) -> String {

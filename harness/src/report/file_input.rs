@@ -1,4 +1,4 @@
-//! The input that the output files and pages of a soak are rendered from.
+//! The input of the renderers of output files and pages.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,20 @@ use crate::{
 
 /// A soak at one moment.
 #[derive(Debug, Clone, Copy)]
-pub struct FileInput<'a> {
-    /// The journal's header: the plan, the gateway, the settings.
-    pub header: &'a Header,
-    /// The judgements and their status.
-    pub results: &'a Results,
-    /// A summary of the soak so far.
-    pub glance: &'a Glance,
-    /// The measured values so far, step by step.
-    pub series: &'a ChartSeries,
-    /// The events, with their times.
-    pub timeline: &'a Timeline,
-    /// The targets that charts show.
-    pub targets: &'a Targets,
-    /// The soak's folder, as failures name it, or other words that say where to read on.
-    pub folder: &'a str,
+pub(crate) struct FileInput<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) results: &'a Results,
+    pub(crate) glance: &'a Glance,
+    pub(crate) series: &'a ChartSeries,
+    pub(crate) timeline: &'a Timeline,
+    pub(crate) targets: &'a Targets,
+    /// The soak's folder for display, or other words on where to read on.
+    pub(crate) folder: &'a str,
 }
 
-/// A soak at one moment, without charts and timeline: small, so that whoever measures is not held up by a copy of it.
+/// A soak at one moment, without charts and timeline: small, so that a copy does not delay measurements.
 #[derive(Debug, Clone)]
-pub struct Glance {
+pub(crate) struct Glance {
     pub(super) activity: Activity,
     pub(super) processes: ProcessStats,
     traces: BTreeMap<Gauge, Vec<DriftTrace>>,
@@ -57,22 +51,18 @@ pub(super) struct Activity {
 }
 
 impl Glance {
-    /// Takes a glance.
-    #[must_use]
-    pub fn at(plan: &Plan, targets: &Targets, history: &History) -> Self {
+    pub(crate) fn at(plan: &Plan, targets: &Targets, history: &History) -> Self {
         let drifts = [
             (Gauge::GatewayRss, Kpi::RssDrift),
             (Gauge::GatewayFdSurplus, Kpi::FdDrift),
             (Gauge::GatewaySseSurplus, Kpi::SseConnectionDrift),
             (Gauge::GatewayQueueDepth, Kpi::QueueDrift),
         ];
-        // Only what the suite judges: a line through the floors of a day takes megabytes while it is worked out.
-        let is_judged = |drift: &Kpi| Kpi::of(plan.suite).any(|kpi| kpi == *drift);
-        let of_gateway = drifts.iter().filter(|(_, kpi)| is_judged(kpi));
-        let of_gateway = of_gateway.map(|(gauge, kpi)| (*gauge, targets.target(*kpi).limit()));
-        let is_self_judged = HarnessCheck::of(plan.suite).any(|check| check == HarnessCheck::SelfDrift);
-        let of_ours = is_self_judged.then(|| (Gauge::HarnessRss, targets.self_drift().limit()));
-        let judged = of_gateway.chain(of_ours);
+        // Only growth that the suite judges: a line through the floors of a day takes megabytes to compute.
+        let of_gateway = drifts.into_iter().filter(|(_, drift)| Kpi::of(plan.suite).any(|kpi| kpi == *drift));
+        let of_gateway = of_gateway.map(|(gauge, kpi)| (gauge, targets.target(kpi).limit()));
+        let own = HarnessCheck::of(plan.suite).find(|check| *check == HarnessCheck::SelfDrift);
+        let judged = of_gateway.chain(own.map(|_| (Gauge::HarnessRss, targets.self_drift().limit())));
         let totals = &history.totals;
         let counter = |counter| totals.counter(counter, Scope::All);
         let activity = Activity {
@@ -93,7 +83,7 @@ impl Glance {
         }
     }
 
-    /// The data that growth of a gauge was judged by.
+    /// The data by which growth of a gauge was judged.
     pub(super) fn traces(&self, gauge: Gauge) -> &[DriftTrace] {
         self.traces.get(&gauge).map_or(&[], Vec::as_slice)
     }

@@ -6,34 +6,30 @@ use super::{FileInput, RunFolder, junit_xml, report_html, results_json};
 
 /// The occasion for writing the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
-    /// A soak: the files are in its folder.
+pub(crate) enum Occasion {
+    /// The files are in the soak's folder.
     Played,
-    /// Judging a stored journal again: the files are beside that folder, which stays as its session left it.
+    /// A stored journal is judged again. The files are beside its folder, which stays as its session left it.
     JudgedAgain,
 }
 
-/// A file, and what renders it.
 #[derive(Debug, Clone)]
-pub struct OutputFile {
+pub(crate) struct OutputFile {
     path: PathBuf,
-    /// Whether rendering takes so long that nobody should wait for it who measures.
-    pub is_slow: bool,
+    /// Whether rendering takes too long for a thread that measures.
+    pub(crate) is_slow: bool,
     render: fn(&FileInput<'_>) -> String,
 }
 
 impl OutputFile {
-    /// The place of the file, and its content.
-    #[must_use]
-    pub fn rendered(self, input: &FileInput<'_>) -> (PathBuf, String) {
+    /// The path and the content.
+    pub(crate) fn rendered(self, input: &FileInput<'_>) -> (PathBuf, String) {
         (self.path, (self.render)(input))
     }
 }
 
-/// The files, in the order in which they are written. The results are last: where they say that the soak has ended, the other files
-/// say so, too.
-#[must_use]
-pub fn files(folder: &RunFolder, occasion: Occasion) -> [OutputFile; 3] {
+/// The files in the order of writing. Once the last, the results, has the end, the others have it, too.
+pub(crate) fn files(folder: &RunFolder, occasion: Occasion) -> [OutputFile; 3] {
     let [junit, report, results] = match occasion {
         Occasion::Played => [folder.junit(), folder.report(), folder.results()],
         Occasion::JudgedAgain => [folder.rejudged_junit(), folder.rejudged().with_extension("html"), folder.rejudged()],

@@ -1,30 +1,25 @@
-//! The results as a JUnit file, which CI shows to people. nextest writes one at the very end; this one is there from the
-//! first snapshot on, so that a job that is killed has it.
+//! The results as a JUnit file, also for a job that is killed: nextest writes its own only at the end.
 //!
-//! JUnit has no pending: while a soak goes on, what is pending is a failure of the type `unproven`, so nothing in the file is green.
+//! JUnit has no pending: a pending judgement is a failure of the type `unproven`, and not green.
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{FileInput, failure_text, rounded};
+use super::{FileInput, failure_text, number::seconds, rounded};
 use crate::{
     catalog::{Suite, Target},
     journal::one_line,
     results::{Row, Status},
 };
 
-/// The results as JUnit: a suite, with a case for each trial under the trial's name. A failure has the text of the
-/// trial's.
-#[must_use]
-pub fn junit_xml(input: &FileInput<'_>) -> String {
+/// The results as JUnit: a suite with a case for each trial, under the trial's name and with the text of its failure.
+pub(crate) fn junit_xml(input: &FileInput<'_>) -> String {
     let FileInput { header, results, timeline, folder, .. } = *input;
     let mut suite = TestSuite::new(results.suite.name());
-    // A time that cannot be read is left out, as is a length that is none.
+    // A time that does not parse is left out, and so is an invalid duration.
     suite.timestamp = header.started_at.parse().ok();
-    #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-    let real_seconds = timeline.scenario_ms() as f64 / 1_000.0 / header.plan.pace;
-    suite.time = Duration::try_from_secs_f64(real_seconds).ok();
+    suite.time = Duration::try_from_secs_f64(seconds(timeline.scenario_ms()) / header.plan.pace).ok();
     let end = timeline.end();
     for (name, value) in [
         ("finished", if end.is_some() { "yes" } else { "no" }.to_owned()),
@@ -52,7 +47,11 @@ fn case(row: &Row, suite: Suite, folder: &str) -> TestCase {
     let judgement = &row.judgement;
     let text = || failure_text(judgement, suite, folder);
     let (word, status) = match &row.status {
-        Status::Waived(reason) => ("waived", skipped(reason)),
+        Status::Waived(reason) => {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(xml(&format!("waived: {}", one_line(reason))));
+            ("waived", skipped)
+        }
         Status::Pass => ("pass", TestCaseStatus::success()),
         Status::Pending | Status::Unproven => ("unproven", failure("unproven", &text())),
         Status::Fail => ("fail", failure("fail", &text())),
@@ -70,16 +69,10 @@ fn case(row: &Row, suite: Suite, folder: &str) -> TestCase {
     case
 }
 
-/// The message is the first line, which most viewers show in a list; the rest is in the text.
+/// Most viewers list the message, which is the first line of the text.
 fn failure(kind: &str, text: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_type(kind).set_message(xml(text.lines().next().unwrap_or_default())).set_description(xml(text));
-    status
-}
-
-fn skipped(reason: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::skipped();
-    status.set_message(xml(&format!("waived: {}", one_line(reason))));
     status
 }
 
@@ -87,7 +80,7 @@ fn property(name: &str, value: &str) -> Property {
     Property::new(name, xml(value))
 }
 
-/// A target as a machine reads it: `<= 1200`.
+/// A target for machines: `<= 1200`.
 fn comparison(target: Target) -> String {
     let sign = match target {
         Target::AtLeast(_) => ">=",
@@ -97,13 +90,13 @@ fn comparison(target: Target) -> String {
     format!("{sign} {}", rounded(target.limit()))
 }
 
-/// A word as the results spell it.
+/// A word in the spelling of the results.
 fn in_camel_case(word: &impl serde::Serialize) -> String {
     let json = serde_json::to_value(word).ok();
     json.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Text that XML 1.0 can carry. Controls are taken out by the library; two characters that are none are not.
+/// Text that is valid in XML 1.0. The library removes controls, but not these two noncharacters.
 fn xml(text: &str) -> XmlString {
     XmlString::new(text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"))
 }

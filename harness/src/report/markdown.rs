@@ -1,7 +1,7 @@
-//! The table of KPIs as Markdown, for the summary of a CI job: red first, and the texts of what is red below it.
+//! The table of KPIs as Markdown, for the summary of a CI job: red first, and below it the texts of the failures.
 //!
-//! Data from a gateway is plain text here: in the table it is escaped, character by character, and the texts stand in
-//! `<pre>`, in which Markdown is not interpreted.
+//! Data from a gateway stays plain text: table cells are escaped, and texts are in `<pre>`, which no Markdown
+//! interprets.
 
 use super::{failure_text, table};
 use crate::{
@@ -10,16 +10,14 @@ use crate::{
     results::{Results, Row, Status},
 };
 
-/// Texts of failures are told while all of it stays below this; GitHub takes 1 MiB a step, and a step may play several
-/// suites.
+/// Upper bound with the texts of failures. GitHub takes 1 MiB a step, which may play several suites.
 const BYTES_MAX: usize = 128 * 1024;
 
-/// The results as Markdown. `folder` is where failures say to read on.
-#[must_use]
-pub fn summary_markdown(results: &Results, folder: &str) -> String {
+/// The results as Markdown. `folder` is the place where failures say to read on.
+pub(crate) fn summary_markdown(results: &Results, folder: &str) -> String {
     let suite = results.suite;
     let mut rows = results.worst_first();
-    // What is not a KPI is told of where it is red: a verdict on a gateway is worth as much as those.
+    // Workloads and checks are listed if they are red: without them a verdict on a gateway is worth nothing.
     rows.retain(|row| row.judgement.kind == Judged::Kpi || row.status.is_red());
     let counts: Vec<String> = results.counts().into_iter().map(|(_, count)| count).collect();
     let mut text = format!("### S2 {suite}: {}\n\n", counts.join(", "));
@@ -61,7 +59,7 @@ fn texts(reds: &[&Row], suite: Suite, folder: &str) -> String {
             text.push_str(&format!("… and {} more; the results have them\n", reds.len() - n));
             break;
         }
-        // A blank line would be the end of it to some readers of Markdown.
+        // For some readers of Markdown a blank line would end the block.
         text.push_str(&told);
         text.push('\n');
     }
@@ -69,26 +67,19 @@ fn texts(reds: &[&Row], suite: Suite, folder: &str) -> String {
     text
 }
 
-/// Text in an element.
 fn in_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Text in a cell: what Markdown or HTML would read is written as a reference, which both show as the character.
+/// Text in a cell: each character that means something to Markdown or HTML becomes a reference, which both show as the
+/// character. An underscore within a word means nothing to Markdown, and names are full of it.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '&' | '<' | '>' | '|' | '`' | '*' | '[' | ']' | '(' | ')' | '\\' | '~' | '!' | '#' | '@' | '"' | '\''
-            | '$' => {
-                escaped.push_str(&format!("&#{};", u32::from(c)));
-            }
-            // Within a word it means nothing to Markdown, and names are full of it.
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let escaped = |c: char| match c {
+        c if "&<>|`*[]()\\~!#@\"'$".contains(c) => format!("&#{};", u32::from(c)),
+        c if c.is_control() => " ".to_owned(),
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]

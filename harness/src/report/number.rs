@@ -1,8 +1,7 @@
-//! Numbers as a person reads them: no more decimals than say something, and thousands apart.
+//! Numbers for people: no more decimals than are useful, and thousands apart.
 
 use crate::catalog::{Target, Unit};
 
-/// No value is shown with more.
 const DECIMALS_MAX: usize = 6;
 
 /// A count with its thousands apart: `14,400`.
@@ -15,11 +14,16 @@ pub(super) fn value(value: f64, unit: Unit, target: Target) -> String {
     with_unit(&plain(value, unit, target.limit()), unit)
 }
 
+/// A value with its unit, or a dash.
+pub(super) fn value_or_dash(of: Option<f64>, unit: Unit, target: Target) -> String {
+    of.map_or_else(|| "–".to_owned(), |of| value(of, unit, target))
+}
+
 /// A target in a sentence: `1,200 ms`, `99.9 % or more`, `under 1 %`. The limit alone means "not more".
 pub(super) fn target(target: Target, unit: Unit) -> String {
     let limit = with_unit(&exact(target.limit()), unit);
     match target {
-        // Nothing is more than all.
+        // There is nothing above 100 %.
         Target::AtLeast(all) if unit == Unit::Percent && all >= 100.0 => limit,
         Target::AtLeast(_) => format!("{limit} or more"),
         Target::AtMost(_) => limit,
@@ -37,12 +41,23 @@ pub(super) fn target_signed(target: Target, unit: Unit) -> String {
     }
 }
 
-/// A value as files carry it: to three decimals.
+/// A value in a file: to three decimals.
 pub(super) fn rounded(value: f64) -> f64 {
     // `+ 0.0` makes a negative zero a plain one.
     let rounded = (value * 1_000.0).round() / 1_000.0 + 0.0;
-    // So large that there were no decimals to begin with.
+    // A value that overflows here has no decimals.
     if rounded.is_finite() { rounded } else { value }
+}
+
+/// Minutes in a file.
+#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
+pub(super) fn minutes(ms: u64) -> f64 {
+    rounded(ms as f64 / 60_000.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
+pub(super) fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
 }
 
 fn with_unit(number: &str, unit: Unit) -> String {
@@ -55,14 +70,14 @@ fn with_unit(number: &str, unit: Unit) -> String {
     }
 }
 
-/// The fewest decimals that are right to two thousandths, that tell a share from all, and that do not make a value look
-/// like a limit which it is not: 99.8999 against 99.9 is 99.8999.
+/// The fewest decimals that are right to two thousandths, tell a share from 100 %, and do not look like a limit that
+/// the value misses: 99.8999 against 99.9 is 99.8999.
 fn plain(value: f64, unit: Unit, limit: f64) -> String {
     let is_enough = |shown: &str| {
         let rounded: f64 = shown.parse().unwrap_or(f64::NAN);
         let mut tolerance = value.abs() / 500.0;
         if unit == Unit::Percent {
-            // Of 99.86 % it is the 0.14 that matters.
+            // For 99.86 % the 0.14 matters.
             tolerance = tolerance.min((100.0 - value).abs() / 50.0);
         }
         let hides_a_miss = limit != value && limit == rounded;
@@ -78,8 +93,8 @@ fn exact(limit: f64) -> String {
 }
 
 fn apart(number: &str) -> String {
-    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
-    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let (whole, fraction) = number.split_at(number.find('.').unwrap_or(number.len()));
+    let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
     let mut shown = sign.to_owned();
     for (n, digit) in digits.chars().enumerate() {
         if n > 0 && (digits.len() - n).is_multiple_of(3) && digit.is_ascii_digit() {
@@ -87,11 +102,7 @@ fn apart(number: &str) -> String {
         }
         shown.push(digit);
     }
-    if let Some(fraction) = fraction {
-        shown.push('.');
-        shown.push_str(fraction);
-    }
-    shown
+    shown + fraction
 }
 
 #[cfg(test)]

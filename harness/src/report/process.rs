@@ -8,7 +8,7 @@ use crate::{
     journal::Gauge,
 };
 
-/// Both processes. What was never measured is null.
+/// Both processes. Values that were never measured are null.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ProcessStats {

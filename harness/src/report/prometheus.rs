@@ -1,4 +1,4 @@
-//! How a soak stands, for a Prometheus that scrapes it while it is played.
+//! The state of a soak, for a Prometheus that scrapes it while it is played.
 
 use std::sync::atomic::AtomicU64;
 
@@ -8,6 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit as Units},
 };
 
+use super::number::seconds;
 use crate::{
     catalog::Unit,
     history::{History, Scope},
@@ -18,21 +19,21 @@ use crate::{
 
 type Numbers = Family<Vec<(&'static str, String)>, Number<f64, AtomicU64>>;
 
-/// The content type of such a text in the answer to a scrape.
-pub const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const PROMETHEUS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The results, counters, gauges and latencies of a soak as they stand, in the text format of `OpenMetrics`. Everything
-/// is a gauge: a session that takes over goes on counting where the one before it was, and a scrape is but a look at that.
-#[must_use]
-pub fn prometheus_text(results: &Results, duration_ms: u64, history: &History) -> String {
+/// The results, counters, gauges and latencies as `OpenMetrics`. All are gauges: a session that takes over goes on with
+/// the counts of the one before it.
+pub(crate) fn prometheus_text(results: &Results, duration_ms: u64, history: &History) -> String {
     let labels = [("suite".into(), results.suite.name().into())];
     let mut registry = Registry::with_prefix_and_labels("s2", labels.into_iter());
-    let played = Number::<f64, AtomicU64>::default();
-    played.set(seconds(history.timeline.scenario_ms()));
-    registry.register_with_unit("scenario", "How far the scenario has come", Units::Seconds, played);
-    let planned = Number::<f64, AtomicU64>::default();
-    planned.set(seconds(duration_ms));
-    registry.register_with_unit("scenario_planned", "How long the scenario is", Units::Seconds, planned);
+    for (name, help, ms) in [
+        ("scenario", "How far the scenario has come", history.timeline.scenario_ms()),
+        ("scenario_planned", "How long the scenario is", duration_ms),
+    ] {
+        let number = Number::<f64, AtomicU64>::default();
+        number.set(seconds(ms));
+        registry.register_with_unit(name, help, Units::Seconds, number);
+    }
     judgements(&mut registry, results);
 
     let counters = Numbers::default();
@@ -103,11 +104,6 @@ const fn unit(judgement: &Judgement) -> &'static str {
         Unit::Count => "count",
         Unit::YesNo => "bool",
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count that loses its last digits beyond nine quadrillions")]

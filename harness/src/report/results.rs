@@ -3,11 +3,13 @@
 use std::ops::Not;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     FileInput,
     file_input::Activity,
     notes::{note_text, reason_text},
+    number::minutes,
     process::ProcessStats,
     rounded,
 };
@@ -29,9 +31,9 @@ struct ResultsFile<'a> {
     harness: Vec<WrittenJudgement<'a>>,
     chaos: &'a [ChaosReport],
     duration_minutes: f64,
-    waived: Vec<Waived<'a>>,
+    waived: Vec<Value>,
     processes: &'a ProcessStats,
-    /// Null where there is no earlier run to compare with.
+    /// Null without an earlier run to compare with.
     comparison: Option<WrittenComparison<'a>>,
 }
 
@@ -45,7 +47,7 @@ struct Summary<'a> {
     unproven: usize,
     waived: usize,
     started_at: &'a str,
-    /// Null while the soak goes on, and where its session died.
+    /// Null while the soak goes on, and if its session died.
     ended_at: Option<&'a str>,
     end_reason: Option<EndReason>,
     harness_version: &'a str,
@@ -59,8 +61,7 @@ struct Summary<'a> {
     activity: &'a Activity,
 }
 
-/// A judgement with the verdict of its status, its reason and notes in words, and its numbers rounded: nobody reads the eleventh
-/// decimal, and no two results differ by it.
+/// A judgement with its status, texts in words, and numbers rounded, so that no results differ by the eleventh decimal.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenJudgement<'a> {
@@ -90,7 +91,7 @@ struct WrittenEvidence<'a> {
     notes: Vec<String>,
 }
 
-/// The same of a comparison.
+/// A comparison with notes in words and rounded numbers.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenComparison<'a> {
@@ -101,15 +102,8 @@ struct WrittenComparison<'a> {
     kpis: Vec<Compared>,
 }
 
-#[derive(Debug, Serialize)]
-struct Waived<'a> {
-    name: &'a str,
-    reason: &'a str,
-}
-
 /// The results as JSON, for people and `jq`. The same input gives the same bytes.
-#[must_use]
-pub fn results_json(input: &FileInput<'_>) -> String {
+pub(crate) fn results_json(input: &FileInput<'_>) -> String {
     let FileInput { results, glance, timeline, .. } = *input;
     let judgements = |kind| results.of_kind(kind).map(written).collect();
     let file = ResultsFile {
@@ -120,7 +114,7 @@ pub fn results_json(input: &FileInput<'_>) -> String {
         harness: judgements(Judged::Harness),
         chaos: &results.chaos,
         duration_minutes: minutes(timeline.scenario_ms()),
-        waived: results.waivers.iter().map(|(name, reason)| Waived { name, reason }).collect(),
+        waived: results.waivers.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect(),
         processes: &glance.processes,
         comparison: results.comparison.as_ref().map(compared),
     };
@@ -152,12 +146,6 @@ fn summary<'a>(input: &FileInput<'a>) -> Summary<'a> {
         runs_planned: header.plan.runs.count(),
         activity: &glance.activity,
     }
-}
-
-/// Scenario minutes.
-#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-fn minutes(ms: u64) -> f64 {
-    rounded(ms as f64 / 60_000.0)
 }
 
 fn written(Row { judgement, status }: &Row) -> WrittenJudgement<'_> {

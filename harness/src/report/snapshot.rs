@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{process::ProcessStats, rounded};
+use super::{number::minutes, process::ProcessStats, rounded};
 use crate::{
     history::{History, Scope},
     journal::{Counter, Timing},
@@ -28,7 +28,7 @@ struct Session {
     open_streams: u64,
     runs_started: u64,
     requests: u64,
-    /// Every counter, those at 0 too.
+    /// All counters, with those at 0.
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -41,17 +41,14 @@ struct LatencyQuantiles {
     max: f64,
 }
 
-/// A snapshot as JSON: the gateway's metrics (by name), the session's counters, both processes, and the quantiles of
-/// every latency so far, in milliseconds. `taken_at` is RFC 3339 UTC.
-#[must_use]
-pub fn snapshot_json(
+/// A snapshot as JSON: the gateway's metrics, the session's counters, both processes, and the quantiles of all
+/// latencies so far in milliseconds. `taken_at` is RFC 3339 UTC.
+pub(crate) fn snapshot_json(
     history: &History,
     gateway_metrics: &BTreeMap<String, f64>,
     minute: u64,
     taken_at: &str,
 ) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
-    let scenario_minutes = rounded(history.timeline.scenario_ms() as f64 / 60_000.0);
     let latency = |timing: &Timing| {
         let quantiles = history.totals.quantiles(*timing, Scope::All)?;
         let latency = LatencyQuantiles {
@@ -68,7 +65,7 @@ pub fn snapshot_json(
         minute,
         taken_at,
         session: Session {
-            scenario_minutes,
+            scenario_minutes: minutes(history.timeline.scenario_ms()),
             open_streams: history.totals.open_streams(),
             runs_started: history.totals.runs_started(),
             requests: history.totals.requests(),

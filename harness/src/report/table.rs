@@ -12,14 +12,11 @@ use crate::{
 
 const HEAD: [&str; 5] = ["KPI", "value", "target", "samples / promised", "verdict"];
 const BETWEEN: usize = 2;
-/// The columns to show, from the widest layout to the narrowest: targets can be read elsewhere, names and verdicts
-/// cannot.
+/// The columns to show, from the widest layout to the narrowest. Names and verdicts stay.
 const COLUMNS: [&[usize]; 3] = [&[0, 1, 2, 3, 4], &[0, 1, 2, 4], &[0, 1, 4]];
 
-/// A table of the KPIs, one a line: name, value, target, samples of those promised, verdict. On a narrow terminal columns
-/// are left out, and no line wraps. Ends with a line feed.
-#[must_use]
-pub fn kpi_table(results: &Results, look: TerminalLook) -> String {
+/// A table of the KPIs. A narrow terminal gets fewer columns, and no line wraps. Ends with a line feed.
+pub(crate) fn kpi_table(results: &Results, look: TerminalLook) -> String {
     let head = (None, HEAD.map(str::to_owned));
     let kpis = results.of_kind(Judged::Kpi).map(|row| (Some(&row.status), cells(row)));
     let rows: Vec<(Option<&Status>, [String; 5])> = std::iter::once(head).chain(kpis).collect();
@@ -28,7 +25,7 @@ pub fn kpi_table(results: &Results, look: TerminalLook) -> String {
     let taken = |columns: &[usize]| columns.iter().map(|n| widths[*n]).sum::<usize>() + BETWEEN * (columns.len() - 1);
     let narrowest = COLUMNS[COLUMNS.len() - 1];
     let columns = COLUMNS.into_iter().find(|columns| taken(columns) <= look.columns).unwrap_or(narrowest);
-    // What is still too wide is cut where it says least: in the name.
+    // Names are cut if the table is still too wide.
     widths[0] -= taken(columns).saturating_sub(look.columns).min(widths[0] - 1);
     let mut table = String::new();
     for (status, cells) in &rows {
@@ -38,19 +35,16 @@ pub fn kpi_table(results: &Results, look: TerminalLook) -> String {
             n => padded_left(&cells[*n], widths[*n]),
         });
         let line = shown.collect::<Vec<_>>().join(&" ".repeat(BETWEEN));
-        table.push_str(&look.fit(&line));
-        table.push('\n');
+        table += &(look.fit(&line) + "\n");
     }
     table
 }
 
-/// Name, value, target, samples of those promised, verdict.
-pub(super) fn cells(row: &Row) -> [String; 5] {
-    let Row { judgement, status } = row;
-    let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
+/// The cells below [`HEAD`].
+pub(super) fn cells(Row { judgement, status }: &Row) -> [String; 5] {
     [
         judgement.name.clone(),
-        value.unwrap_or_else(|| "–".to_owned()),
+        number::value_or_dash(judgement.value, judgement.unit, judgement.target),
         number::target_signed(judgement.target, judgement.unit),
         format!("{} / {}", number::count(judgement.samples), number::count(judgement.promised)),
         if status.is_red() { status.word().to_uppercase() } else { status.word().to_owned() },

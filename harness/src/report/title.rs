@@ -10,7 +10,7 @@ pub(super) fn title(judgement: &Judgement) -> String {
     let name = judgement.name.as_str();
     let known = match judgement.kind {
         Judged::Kpi => Kpi::from_name(name).map(|kpi| kpi.spec().title),
-        // Of its two conditions the one that is shown is told by its unit.
+        // The unit tells which of the check's two conditions is shown.
         Judged::Harness if judgement.unit == Unit::Millis => Some("the p99 of how late planned starts were"),
         Judged::Harness => HarnessCheck::from_name(name).map(of_check),
         Judged::Workload => return format!("workload {name}"),

@@ -1,8 +1,7 @@
-//! Attaching: however many trials wait for a suite, in however many processes, one session plays it.
+//! Attaching: one session plays a suite, for all trials that wait for it in any number of processes.
 //!
-//! There is nobody in charge. Every process that waits holds `attached.lock`, reads the journal, and where nobody plays
-//! takes its turn at `spawn.lock` to start whoever does. A process that is killed at any point lets go of its locks, and
-//! the next one finds things as they are.
+//! No process is in charge. Each waiting process holds `attached.lock` and reads the journal. If no session lives, it
+//! takes `spawn.lock` and starts one. The kernel releases the locks of a killed process.
 
 use std::{io, time::Duration};
 
@@ -14,18 +13,17 @@ use super::{
 };
 use crate::{clock, journal::ReadError, plan::Plan};
 
-/// Maximum number of sessions that play one suite of one test run: the first, and ten that take over from one that died.
+/// Maximum number of sessions of a suite in a test run: the first, and ten that take over.
 pub(super) const LIVES_MAX: u32 = 11;
-/// One more is started after the last has died: it plays nothing, and leaves results from what there is.
+/// One more session is started after the last has died: it plays nothing, and writes results from the record.
 const STARTS_MAX: u32 = LIVES_MAX + 1;
 /// Between looks at the journal.
 const POLL: Duration = Duration::from_millis(150);
-/// A session waits so long for another of the same run that plays on the same gateway, and this is a little longer.
+/// Maximum time that a session waits for another of the same run on the same gateway.
 pub(super) const TURN_LIMIT: Duration = Duration::from_secs(3 * 3600);
 /// Maximum time of a soak beyond its plan and its longest run.
 const OVERTIME: Duration = Duration::from_secs(120);
-
-/// A session that has written its end writes its results and goes, and then its gateway does; in no more than this.
+/// Maximum time from the end in the journal until the session and its gateway have exited.
 const LEAVE_LIMIT: Duration = Duration::from_secs(4);
 
 /// How waiting for a session ended.
@@ -33,51 +31,32 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(4);
 pub(super) enum WaitOutcome {
     /// The journal has its end.
     Ended,
-    /// Nobody plays any more, and nobody will.
-    Died {
-        /// How that is known.
-        what: &'static str,
-        /// The last output of the session.
-        tail: String,
-    },
+    /// No session lives, and none will be started. `tail` is the last output of the session.
+    Died { what: &'static str, tail: String },
 }
 
-/// Waiting for a session came to nothing.
+/// Waiting for a session failed.
 #[derive(Debug, thiserror::Error)]
-pub enum AttachError {
-    /// The journal cannot be read.
+pub(super) enum AttachError {
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The attach folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A lock cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The runner does not know its own binary.
     #[error("cannot find the test binary to start a session with: {0}")]
     Binary(io::Error),
-    /// No session.
     #[error("no session could be started: {0}")]
     Spawn(#[from] SpawnError),
-    /// Another trial's process tried in vain.
+    /// Another process could not start one.
     #[error("no session could be started: {0}")]
     Failed(String),
-    /// The soak does not end.
     #[error("the soak should have ended {waited_s} s after it was first seen, and has not; {tail}")]
-    Overdue {
-        /// Time that was waited.
-        waited_s: u64,
-        /// The last output of the session.
-        tail: String,
-    },
+    Overdue { waited_s: u64, tail: String },
 }
 
-/// Waits until the suite's session has ended, and starts one where nobody plays. `seen` is called after every look at
-/// the journal, with whether it brought something new.
-///
-/// # Errors
-/// Where no session could be started, its journal cannot be read, or it does not end.
+/// Waits until the suite's session has ended, and starts one if none lives. `seen` is called after every look at the
+/// journal; its flag says whether the journal had news.
 pub(super) fn wait_for_session(
     folder: &AttachFolder,
     follower: &mut Follower,
@@ -95,10 +74,10 @@ pub(super) fn wait_for_session(
             wait_for_exit(folder, spawner)?;
             return Ok(WaitOutcome::Ended);
         }
-        if let Some(why) = folder.failure()? {
+        if let Some(why) = folder.read(AttachFolder::FAILURE)? {
             return Err(AttachError::Failed(why));
         }
-        if let Some(_turn) = Lock::try_exclusive(&folder.spawn_lock())?
+        if let Some(_turn) = Lock::try_exclusive(&folder.file(AttachFolder::SPAWN_LOCK))?
             && !folder.is_session_alive()?
             && let Some(attended) = take_turn(folder, follower, spawner, seen)?
         {
@@ -106,7 +85,7 @@ pub(super) fn wait_for_session(
         }
         spawner.reap();
         let (since, limit) = match follower.soak() {
-            Some(soak) => (*first_seen.get_or_insert_with(clock::now), limit(&soak.plan)),
+            Some(soak) => (*first_seen.get_or_insert_with(clock::now), limit(&soak.header.plan)),
             None => (arrived, TURN_LIMIT + OVERTIME),
         };
         let waited = clock::now().saturating_duration_since(since);
@@ -117,15 +96,14 @@ pub(super) fn wait_for_session(
     }
 }
 
-/// Nobody plays, and nobody else is about to start a session.
+/// Starts a session, while no session lives and no other process is about to start one.
 fn take_turn(
     folder: &AttachFolder,
     follower: &mut Follower,
     spawner: &mut dyn Spawner,
     seen: &mut dyn FnMut(&Follower, bool),
 ) -> Result<Option<WaitOutcome>, AttachError> {
-    // The session may have written its end between the last look and now, which the next look is told; and if not, there
-    // is what it has written.
+    // The session may have written its end, or further records, since the last look.
     if let Some(run) = folder.run_folder()?
         && follower.catch_up(&run.journal())?
     {
@@ -134,11 +112,10 @@ fn take_turn(
     if follower.has_ended() {
         return Ok(None);
     }
-    if folder.lives()? >= STARTS_MAX || folder.cannot_go_on()?.is_some() {
-        let what = if follower.soak().is_some() {
-            "its process ended, and its journal has no end"
-        } else {
-            "its process ended before it wrote a journal"
+    if folder.lives()? >= STARTS_MAX || folder.read(AttachFolder::CANNOT_GO_ON)?.is_some() {
+        let what = match follower.soak() {
+            Some(_) => "its process ended, and its journal has no end",
+            None => "its process ended before it wrote a journal",
         };
         return Ok(Some(WaitOutcome::Died { what, tail: folder.last_words() }));
     }
@@ -147,14 +124,13 @@ fn take_turn(
             let what = "its process ended, and no other could be started";
             return Ok(Some(WaitOutcome::Died { what, tail: error.to_string() }));
         }
-        folder.write_failure(&error.to_string())?;
+        folder.write(AttachFolder::FAILURE, &error.to_string())?;
         return Err(error.into());
     }
     Ok(None)
 }
 
-/// Waits for the exit of the session, for a bounded time. When a trial has reported, all results are there, and as a rule no process
-/// of S2 still runs.
+/// Waits for the exit of the session, for a bounded time: when a trial reports, all results are written.
 fn wait_for_exit(folder: &AttachFolder, spawner: &mut dyn Spawner) -> Result<(), LockError> {
     let began = clock::now();
     while spawner.reap() || folder.is_session_alive()? {

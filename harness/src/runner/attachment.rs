@@ -1,4 +1,4 @@
-//! One attachment a suite and process, shared by all its trials: they ask, and wait until there is an answer.
+//! One attachment for each suite and process. All its trials share it, and wait for its answer.
 
 use std::{
     collections::BTreeMap,
@@ -15,12 +15,13 @@ use tokio::time::Instant;
 
 use super::{
     attach::{AttachError, WaitOutcome, wait_for_session},
-    folder::AttachFolder,
+    folder::{AttachFolder, FolderError},
     follow::{Follower, PollMode, Soak},
     last_results,
     lock::Lock,
     outcome::{SuiteOutcome, answer},
-    progress::{Progress, ProgressView},
+    progress::Progress,
+    rejudge::rendered,
     spawn::ProcessSpawner,
     summary,
     trials::Subject,
@@ -30,14 +31,14 @@ use crate::{
     clock,
     history::History,
     judge::{Judged, Targets, is_already_certain, may_be_certain_early},
-    plan::moment,
-    report::{RunFolder, failure_text, summary_markdown},
+    plan::{Plan, moment},
+    report::{Occasion, RunFolder, failure_text, summary_markdown},
     results::{Results, Stage},
     session,
     settings::Settings,
 };
 
-/// While a soak is watched it is judged no more often: that takes from the same machine.
+/// Minimum time between two judgements of a watched soak: judging costs the same machine processor time.
 const JUDGED_EVERY: Duration = Duration::from_secs(1);
 
 /// Inputs that all attachments of a process share.
@@ -45,20 +46,19 @@ const JUDGED_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct SharedInputs {
     pub(super) settings: Arc<Settings>,
     pub(super) targets: Arc<Targets>,
-    /// Tells this test run from others.
+    /// Identifies the test run.
     pub(super) key: String,
     /// Under nextest this process is one of many, with one trial.
     pub(super) is_nextest: bool,
     pub(super) progress: Progress,
-    /// The file that the CI job's summary is made of.
+    /// The file of the CI job's summary.
     pub(super) step_summary: Option<PathBuf>,
 }
 
 #[derive(Debug)]
 enum AttachmentState {
-    /// Nobody has asked yet.
     Idle,
-    /// A thread waits and judges. Nobody joins it: where every trial has its answer before, the process may end.
+    /// A thread waits and judges. It is not joined: the process may end once every trial has its answer.
     Waiting,
     Done(Result<Arc<SuiteOutcome>, String>),
 }
@@ -69,15 +69,14 @@ pub(super) struct Attachment {
     suite: Suite,
     shared: Arc<SharedInputs>,
     state: Mutex<AttachmentState>,
-    /// KPIs that are missed, whatever is still to come, and what there is to say about them.
+    /// KPIs that are missed for good, with the texts of their failures.
     certain: Mutex<BTreeMap<Kpi, String>>,
-    /// For who watches: the latest results, and when they were judged.
+    /// The latest results for the live display, and the time of their judgement.
     latest: Mutex<Option<(Instant, Arc<Results>)>>,
     changed: Condvar,
 }
 
 impl Attachment {
-    /// Nothing happens before somebody asks.
     pub(super) fn new(suite: Suite, shared: Arc<SharedInputs>) -> Self {
         Self {
             suite,
@@ -89,8 +88,8 @@ impl Attachment {
         }
     }
 
-    /// Returns the outcome of a trial's subject. The first caller attaches, and all callers wait: for the end of the session,
-    /// or until nothing that is still to come can help.
+    /// Returns the outcome of a trial's subject. The first caller attaches. All callers wait: for the end of the
+    /// session, or until their KPI is missed for good.
     pub(super) fn ask(self: &Arc<Self>, subject: Subject) -> Result<(), String> {
         let mut state = self.state.lock();
         loop {
@@ -113,7 +112,7 @@ impl Attachment {
         }
     }
 
-    /// Returns the outcome of the suite, if its end was waited for.
+    /// Returns the outcome of the suite, if there is one yet.
     pub(super) fn outcome(&self) -> Option<Arc<SuiteOutcome>> {
         match &*self.state.lock() {
             AttachmentState::Done(Ok(outcome)) => Some(Arc::clone(outcome)),
@@ -128,19 +127,18 @@ impl Attachment {
         }
     }
 
-    /// Says a thing to who watches.
     pub(super) fn print(&self, line: &str) {
         self.shared.progress.print(line);
     }
 
-    /// A process that shows no progress looks at the journal before its end only for a trial that may go red by then.
+    /// A process that shows no progress reads the journal before its end only for a trial that may go red by then.
     fn interest(&self, subject: Subject) -> PollMode {
         let may_go_red = subject.kpi.is_some_and(may_be_certain_early);
         if self.shared.is_nextest && !may_go_red { PollMode::End } else { PollMode::News }
     }
 
     fn wait_for_session(&self, interest: PollMode) {
-        // A panic that nobody hears of would leave every trial waiting.
+        // After a panic of this thread every trial would wait for ever.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_judge(interest)))
             .map_err(|_| "the runner panicked while it waited; what it said is on stderr".to_owned())
             .and_then(|outcome| outcome.map(Arc::new).map_err(|error| error.to_string()));
@@ -158,21 +156,17 @@ impl Attachment {
         let attended = wait_for_session(&folder, &mut follower, &mut processes, &mut |follower, has_news| {
             self.seen(&folder, follower, has_news);
         })?;
-        // The first judges, and tells the others: of one soak there is one verdict. On a disk that takes nothing any more
-        // each judges for itself, and comes to the same.
-        let _turn = Lock::exclusive(&folder.outcome_lock());
-        if let Some(outcome) = folder.outcome()? {
+        // The first process judges for all. On a full disk each judges for itself, with the same outcome.
+        let _turn = Lock::exclusive(&folder.file(AttachFolder::OUTCOME_LOCK));
+        if let Some(outcome) = folder.read_json(AttachFolder::OUTCOME)? {
             return Ok(outcome);
         }
         let run = folder.run_folder()?;
         if let Some(run) = &run {
             follower.catch_up(&run.journal())?;
         }
-        if let Some(run) = &run {
-            last_results::leave(run, &attended, &folder, settings);
-        }
         let outcome = self.judged(follower.into_soak(), attended, &folder, run.as_ref());
-        let _ = folder.write_outcome(&outcome);
+        let _ = folder.write_json(AttachFolder::OUTCOME, &outcome);
         if let Some(path) = &self.shared.step_summary {
             let text = summary_markdown(&outcome.results, &outcome.folder);
             if let Err(error) = summary::append_once(path, &folder, &text) {
@@ -182,6 +176,7 @@ impl Attachment {
         Ok(outcome)
     }
 
+    /// Judges the record, and writes the last results if the session did not. Without a record nothing is proven.
     fn judged(
         &self,
         soak: Option<Soak>,
@@ -189,36 +184,37 @@ impl Attachment {
         folder: &AttachFolder,
         run: Option<&RunFolder>,
     ) -> SuiteOutcome {
-        let mut soak = soak.unwrap_or_else(|| self.soak_that_never_began());
+        let (settings, targets) = (&self.shared.settings, &self.shared.targets);
+        let plan = soak.as_ref().map_or_else(|| settings.plan_of(self.suite), |soak| soak.header.plan.clone());
+        let (header, mut history) = match soak {
+            Some(Soak { header, history, .. }) => (Some(header), history),
+            None => (None, History::new(&plan, &targets.sample_limits())),
+        };
+        let is_written = attended == WaitOutcome::Ended && run.is_some_and(last_results::are_final);
         let at_length = match attended {
-            WaitOutcome::Ended => soak.history.timeline.fatal().map(str::to_owned),
+            WaitOutcome::Ended => history.timeline.fatal().map(str::to_owned),
             WaitOutcome::Died { what, tail } => {
-                let at_ms = soak.history.timeline.scenario_ms();
-                soak.history.absorb(&last_results::of_death(at_ms, what, folder));
+                history.absorb(&last_results::of_death(history.timeline.scenario_ms(), what, folder));
                 Some(tail)
             }
         };
-        SuiteOutcome { results: self.results(&soak, Stage::Over), folder: describe_folder(run), at_length }
+        let results = self.results(&plan, &history, Stage::Over);
+        let folder = describe_folder(run);
+        if let (Some(header), Some(run), false) = (&header, run, is_written) {
+            last_results::write(&rendered(header, &history, &results, targets, (run, Occasion::Played), &folder));
+        }
+        SuiteOutcome { results, folder, at_length }
     }
 
-    fn results(&self, soak: &Soak, stage: Stage) -> Results {
-        let waivers = self.shared.settings.waivers_for(self.suite);
-        Results::of(&soak.plan, &self.shared.targets, &soak.history, &waivers, stage)
+    fn results(&self, plan: &Plan, history: &History, stage: Stage) -> Results {
+        Results::of(plan, &self.shared.targets, history, &self.shared.settings.waivers_for(self.suite), stage)
     }
 
-    fn folder(&self) -> Result<AttachFolder, super::FolderError> {
+    fn folder(&self) -> Result<AttachFolder, FolderError> {
         AttachFolder::make(&self.shared.settings.env.out, &self.shared.key, self.suite)
     }
 
-    /// Even then there are verdicts: nothing is proven.
-    fn soak_that_never_began(&self) -> Soak {
-        let settings = &self.shared.settings;
-        let plan = settings.plan_of(self.suite);
-        let history = History::new(&plan, &self.shared.targets.sample_limits());
-        Soak::new(plan, history)
-    }
-
-    /// The journal was looked at.
+    /// Handles a look at the journal.
     fn seen(&self, folder: &AttachFolder, follower: &Follower, has_news: bool) {
         let Some(soak) = follower.soak() else { return };
         if has_news {
@@ -229,8 +225,7 @@ impl Attachment {
             let run = folder.run_folder().ok().flatten().filter(|_| self.shared.settings.env.live.is_some());
             let live_url = run.and_then(|run| fs::read_to_string(run.live_url()).ok());
             let live_url = live_url.as_deref().map(str::trim);
-            let view = ProgressView { soak, results: results.as_deref(), certain: &self.certain.lock(), live_url };
-            self.shared.progress.show(self.suite, &view);
+            self.shared.progress.show(self.suite, soak, results.as_deref(), &self.certain.lock(), live_url);
         }
     }
 
@@ -239,11 +234,14 @@ impl Attachment {
         let now = clock::now();
         match &*latest {
             Some((at, results)) if now.saturating_duration_since(*at) < JUDGED_EVERY => Arc::clone(results),
-            _ => Arc::clone(&latest.insert((now, Arc::new(self.results(soak, Stage::Playing)))).1),
+            _ => {
+                let results = self.results(&soak.header.plan, &soak.history, Stage::Playing);
+                Arc::clone(&latest.insert((now, Arc::new(results))).1)
+            }
         }
     }
 
-    /// Looks whether a KPI is missed for good by what is new, and tells its trial.
+    /// Wakes the trials of KPIs that the news make missed for good.
     fn take_in(&self, folder: &AttachFolder, soak: &Soak) {
         let mut certain = self.certain.lock();
         let waivers = self.shared.settings.waivers_for(self.suite);
@@ -255,11 +253,10 @@ impl Attachment {
         if news.is_empty() {
             return;
         }
-        let results = Arc::new(self.results(soak, Stage::Playing));
-        // Who watches is shown the same at the same moment.
+        let results = Arc::new(self.results(&soak.header.plan, &soak.history, Stage::Playing));
+        // The live display shows the same results at the same moment.
         *self.latest.lock() = Some((clock::now(), Arc::clone(&results)));
         let run = describe_folder(folder.run_folder().ok().flatten().as_ref());
-        // The soak goes on, and what is told here is told at once.
         let at = moment(soak.history.timeline.scenario_ms());
         let as_of = format!("as of {at}, when it was missed for good; the results have the final figures");
         for kpi in news {
@@ -268,7 +265,7 @@ impl Attachment {
             certain.insert(kpi, format!("{text}\n  {as_of}"));
         }
         drop(certain);
-        // A trial between looking and waiting holds the state; whoever tells it now has been heard.
+        // A trial between its look and its wait holds the state: with the lock, no trial misses the notification.
         drop(self.state.lock());
         self.changed.notify_all();
     }

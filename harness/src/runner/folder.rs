@@ -1,7 +1,7 @@
-//! The attach folder: how a session, its gateway and the trials that wait for it find one another.
+//! The attach folder, in which a session, its gateway and the waiting trials find one another.
 //!
-//! There is one for each suite of each test run, `<out>/.attach/<key>-<suite>/`. What stands in it is written whole or
-//! not at all, since any process may be killed between two bytes.
+//! Each suite of each test run has one, `<out>/.attach/<key>-<suite>/`. Its files are replaced whole, since any process
+//! may be killed between two bytes.
 
 use std::{
     fs, io,
@@ -21,21 +21,19 @@ use crate::{
     settings::Environment,
 };
 
-/// Attach folders that nobody uses are kept for so long, for the logs in them.
+/// Unused attach folders are kept this long for their logs.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// Of a log, so much is told in an error.
+/// Lines of a log in an error.
 const TAIL_LINES: usize = 12;
 /// Longer ids, and odd ones, are hashed.
 const KEY_CHARS_MAX: usize = 64;
 
-/// The attach folder of one suite in one test run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AttachFolder {
     path: PathBuf,
     suite: Suite,
 }
 
-/// Where the embedded gateway listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct GatewayAddress {
     pub(super) url: String,
@@ -45,7 +43,7 @@ pub(super) struct GatewayAddress {
 /// A file of the attach folder, or the folder of a soak, could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {path}: {source}; is the folder writable, and is there room? S2_OUT names another")]
-pub struct FolderError {
+pub(super) struct FolderError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
@@ -57,7 +55,7 @@ impl FolderError {
     }
 }
 
-/// Tells this test run from others: nextest's own id for it, or this process and when it began (pids come again).
+/// Identifies the test run: by nextest's id, or by this process and the time (pids are used again).
 pub(super) fn run_key(environment: &Environment) -> String {
     match environment.nextest_run_id() {
         Some(id) => fit_for_a_name(id),
@@ -70,20 +68,42 @@ fn fit_for_a_name(id: &str) -> String {
     if is_fit { id.to_owned() } else { sha256_hex(id) }
 }
 
-/// A name for any text.
 pub(super) fn sha256_hex(text: &str) -> String {
     Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl AttachFolder {
-    /// Makes the folder, unless it is there.
+    /// Held by the process that starts a session.
+    pub(super) const SPAWN_LOCK: &str = "spawn.lock";
+    /// Held by the session while it lives.
+    pub(super) const SESSION_LOCK: &str = "session.lock";
+    /// Shared by the processes that wait for verdicts.
+    pub(super) const ATTACHED_LOCK: &str = "attached.lock";
+    /// Held by the embedded gateway while it lives.
+    pub(super) const GATEWAY_LOCK: &str = "gateway.lock";
+    /// Held by the process that judges.
+    pub(super) const OUTCOME_LOCK: &str = "outcome.lock";
+    pub(super) const SESSION_LOG: &str = "session.log";
+    pub(super) const GATEWAY_LOG: &str = "gateway.log";
+    /// Its presence asks the session to stop.
+    const STOP: &str = "stop";
+    /// The reason why no session can take over, if the last one found any: a journal that cannot be written.
+    pub(super) const CANNOT_GO_ON: &str = "cannot-go-on";
+    /// The reason why no session could be started, so that other waiting processes do not try again.
+    pub(super) const FAILURE: &str = "failure";
+    /// The outcome of the suite, once a process has judged it.
+    pub(super) const OUTCOME: &str = "outcome.json";
+    /// Its presence claims the summary of the CI job for this soak.
+    pub(super) const SUMMARY_CLAIM: &str = "summary";
+
+    /// Makes the folder, unless it exists.
     pub(super) fn make(out: &Path, key: &str, suite: Suite) -> Result<Self, FolderError> {
         let path = out.join(".attach").join(format!("{key}-{suite}"));
         fs::create_dir_all(&path).map_err(FolderError::at("make the folder", &path))?;
         Ok(Self { path, suite })
     }
 
-    /// The folder that the runner made.
+    /// The folder that a runner made.
     pub(super) fn at(path: &Path, suite: Suite) -> Self {
         Self { path: path.to_owned(), suite }
     }
@@ -96,52 +116,23 @@ impl AttachFolder {
         self.suite
     }
 
-    /// Held by whoever starts a session.
-    pub(super) fn spawn_lock(&self) -> PathBuf {
-        self.path.join("spawn.lock")
+    /// The path of one of the files above.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
     }
 
-    /// Held by the session for life.
-    pub(super) fn session_lock(&self) -> PathBuf {
-        self.path.join("session.lock")
-    }
-
-    /// Shared by those who wait for verdicts.
-    pub(super) fn attached_lock(&self) -> PathBuf {
-        self.path.join("attached.lock")
-    }
-
-    /// Held by the embedded gateway for life.
-    pub(super) fn gateway_lock(&self) -> PathBuf {
-        self.path.join("gateway.lock")
-    }
-
-    pub(super) fn session_log(&self) -> PathBuf {
-        self.path.join("session.log")
-    }
-
-    pub(super) fn gateway_log(&self) -> PathBuf {
-        self.path.join("gateway.log")
-    }
-
-    /// Its presence asks the session to stop.
-    pub(super) fn stop_file(&self) -> PathBuf {
-        self.path.join("stop")
-    }
-
-    /// Counts as waiting until the lock is dropped.
+    /// Marks this process as waiting until the lock is dropped.
     pub(super) fn attach(&self) -> Result<Lock, LockError> {
-        Lock::shared(&self.attached_lock())
+        Lock::shared(&self.file(Self::ATTACHED_LOCK))
     }
 
     pub(super) fn is_session_alive(&self) -> Result<bool, LockError> {
-        lock::is_held(&self.session_lock())
+        lock::is_held(&self.file(Self::SESSION_LOCK))
     }
 
-    /// The folder of the soak, where one has been made.
+    /// The folder of the soak, once it is made.
     pub(super) fn run_folder(&self) -> Result<Option<RunFolder>, FolderError> {
-        let path = self.path.join("run-folder");
-        Ok(self.read(&path)?.and_then(|text| RunFolder::from_path(Path::new(text.trim()))))
+        Ok(self.read("run-folder")?.and_then(|text| RunFolder::from_path(Path::new(text.trim()))))
     }
 
     /// Makes the folder of the soak, and points `latest-<suite>` at it.
@@ -150,7 +141,7 @@ impl AttachFolder {
             let folder = RunFolder::new(out, self.suite, &file_stamp(wall_now()));
             match fs::create_dir(folder.path()) {
                 Ok(()) => break folder,
-                // Another soak of this suite began within the same second; the next second has a name of its own.
+                // Another soak of this suite began in the same second: wait for the next.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => std::thread::sleep(Duration::from_millis(100)),
                 Err(e) => return Err(FolderError::at("make the folder", &folder.path())(e)),
             }
@@ -160,90 +151,67 @@ impl AttachFolder {
         Ok(folder)
     }
 
-    /// Where the embedded gateway listens, once it does.
+    /// The address of the embedded gateway, once it listens.
     pub(super) fn gateway_address(&self) -> Result<Option<GatewayAddress>, FolderError> {
-        let path = self.path.join("gateway.json");
-        Ok(self.read(&path)?.and_then(|text| serde_json::from_str(&text).ok()))
+        self.read_json("gateway.json")
     }
 
     pub(super) fn write_gateway_address(&self, address: &GatewayAddress) -> Result<(), FolderError> {
-        let text = serde_json::to_string(address).expect("a URL and a number are JSON");
-        self.write("gateway.json", &text)
+        self.write_json("gateway.json", address)
     }
 
-    /// Forgets the gateway that was.
+    /// Removes the address of an earlier gateway, if there is one.
     pub(super) fn remove_gateway_address(&self) {
-        // Where there was none, there is nothing to forget.
         let _ = fs::remove_file(self.path.join("gateway.json"));
     }
 
-    /// How many sessions have been started.
+    /// The number of sessions that were started.
     pub(super) fn lives(&self) -> Result<u32, FolderError> {
-        let path = self.path.join("lives");
-        Ok(self.read(&path)?.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        Ok(self.read("lives")?.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
     }
 
     pub(super) fn write_lives(&self, lives: u32) -> Result<(), FolderError> {
         self.write("lives", &lives.to_string())
     }
 
-    /// Why no session can go on where the last one stopped, if that one found out: a journal that cannot be written.
-    pub(super) fn cannot_go_on(&self) -> Result<Option<String>, FolderError> {
-        self.read(&self.path.join("cannot-go-on"))
-    }
-
-    pub(super) fn write_cannot_go_on(&self, why: &str) -> Result<(), FolderError> {
-        self.write("cannot-go-on", why)
-    }
-
-    /// Why no session could be started, so that others who wait need not try again.
-    pub(super) fn failure(&self) -> Result<Option<String>, FolderError> {
-        self.read(&self.path.join("failure"))
-    }
-
-    pub(super) fn write_failure(&self, why: &str) -> Result<(), FolderError> {
-        self.write("failure", why)
-    }
-
-    /// Its presence says that the summary of the CI job has this soak, or is about to.
-    pub(super) fn summary_claim(&self) -> PathBuf {
-        self.path.join("summary")
-    }
-
-    /// Held by whoever judges.
-    pub(super) fn outcome_lock(&self) -> PathBuf {
-        self.path.join("outcome.lock")
-    }
-
-    /// Returns the outcome of the suite, if a process has judged it already. An outcome that cannot be read is judged again.
-    pub(super) fn outcome<T: DeserializeOwned>(&self) -> Result<Option<T>, FolderError> {
-        let text = self.read(&self.path.join("outcome.json"))?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
-    }
-
-    pub(super) fn write_outcome(&self, outcome: &impl Serialize) -> Result<(), FolderError> {
-        // Without it, the next process judges for itself.
-        serde_json::to_string(outcome).map_or(Ok(()), |text| self.write("outcome.json", &text))
-    }
-
-    /// Asks the session to stop. A session that cannot be asked sees that nobody is attached any more.
+    /// Asks the session to stop. If that fails, the session stops once no process is attached.
     pub(super) fn ask_to_stop(&self) {
-        let _ = fs::write(self.stop_file(), "");
+        let _ = fs::write(self.file(Self::STOP), "");
     }
 
     pub(super) fn is_asked_to_stop(&self) -> bool {
-        self.stop_file().exists()
+        self.file(Self::STOP).exists()
     }
 
-    fn read(&self, path: &Path) -> Result<Option<String>, FolderError> {
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(FolderError::at("read", path)(e)),
+    /// Returns the last output of the session: on stderr, else in its log.
+    pub(super) fn last_words(&self) -> String {
+        let log = self.file(Self::SESSION_LOG);
+        match self.run_folder() {
+            Ok(Some(run)) if fs::metadata(&log).is_ok_and(|data| data.len() == 0) => tail(&run.log()),
+            _ => tail(&log),
         }
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+    pub(super) fn read(&self, name: &str) -> Result<Option<String>, FolderError> {
+        let path = self.path.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(FolderError::at("read", &path)(e)),
+        }
+    }
+
+    /// A file that does not parse counts as absent.
+    pub(super) fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, FolderError> {
+        Ok(self.read(name)?.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// A value that is no JSON is left out: its readers do without.
+    pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), FolderError> {
+        serde_json::to_string(value).map_or(Ok(()), |text| self.write(name, &text))
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
         let path = self.path.join(name);
         let write = || {
             let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
@@ -255,7 +223,7 @@ impl AttachFolder {
     }
 }
 
-/// Replaces the link in one step: whoever follows it finds the old folder or the new one.
+/// Replaces the link in one step: it always leads to the old folder or the new one.
 fn point_at(folder: &RunFolder) -> Result<(), FolderError> {
     let link = folder.latest_link();
     let beside = link.with_extension(format!("{}-{}", folder.stamp(), std::process::id()));
@@ -264,39 +232,23 @@ fn point_at(folder: &RunFolder) -> Result<(), FolderError> {
     replaced.map_err(FolderError::at("point the link", &link))
 }
 
-/// Removes attach folders that are old and used by nobody. What cannot be removed is left for the next time.
+/// Removes old attach folders that no process uses, as far as that is possible.
 pub(super) fn remove_old(out: &Path) {
     let Ok(entries) = fs::read_dir(out.join(".attach")) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let modified = fs::metadata(&path).and_then(|data| data.modified()).ok();
         let modified = modified.and_then(|modified| Timestamp::try_from(modified).ok());
         let folder = AttachFolder::at(&path, Suite::Smoke);
-        let is_free = |path: &Path| matches!(lock::is_held(path), Ok(false));
         if modified.is_some_and(|modified| wall_now().duration_since(modified) > KEPT_FOR)
-            && is_free(&folder.session_lock())
-            && is_free(&folder.attached_lock())
+            && lock::is_free(&folder.file(AttachFolder::SESSION_LOCK))
+            && lock::is_free(&folder.file(AttachFolder::ATTACHED_LOCK))
         {
             let _ = fs::remove_dir_all(&path);
         }
     }
 }
 
-impl AttachFolder {
-    /// Returns the last output of the session: on stderr, else in its log.
-    pub(super) fn last_words(&self) -> String {
-        let said = tail(&self.session_log());
-        match self.run_folder() {
-            Ok(Some(run)) if is_empty(&self.session_log()) => tail(&run.log()),
-            _ => said,
-        }
-    }
-}
-
-fn is_empty(log: &Path) -> bool {
-    fs::metadata(log).is_ok_and(|data| data.len() == 0)
-}
-
-/// The end of a log, indented, for an error that a person reads with nothing else at hand.
+/// The end of a log, indented, for an error.
 pub(super) fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

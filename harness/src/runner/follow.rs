@@ -10,12 +10,11 @@ use std::{
 use crate::{
     clock::Clock,
     history::History,
-    journal::{ReadError, Reader, Record},
+    journal::{Header, ReadError, Reader, Record},
     judge::Targets,
-    plan::Plan,
 };
 
-/// The last record of a journal is short; in so many bytes there is all of it.
+/// Upper bound of the length of a journal's last record.
 const END_BYTES_MAX: u64 = 512;
 /// How the last record of a journal begins.
 const END: &str = r#"{"record":"end""#;
@@ -23,10 +22,9 @@ const END: &str = r#"{"record":"end""#;
 /// How much a follower wants to know before the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PollMode {
-    /// All that is new, at once.
+    /// All news, at once.
     News,
-    /// The plan, and then only whether the end is there. Sixty processes of one nextest run that all take a journal apart
-    /// would take half a core from the soak that they wait for.
+    /// The plan, and then only the end: sixty nextest processes that parse the journal take half a core.
     End,
 }
 
@@ -43,11 +41,10 @@ pub(super) struct Follower {
 /// A soak as far as it is known.
 #[derive(Debug)]
 pub(super) struct Soak {
-    /// The plan that is played: the journal's own plan, not today's settings.
-    pub(super) plan: Plan,
-    /// The history of the soak so far.
+    /// The journal's header. It has the plan that is played, which today's settings may not have.
+    pub(super) header: Box<Header>,
     pub(super) history: History,
-    /// The scenario's clock, where its beginning is known.
+    /// The scenario's clock, if the header says when it started.
     clock: Option<Clock>,
 }
 
@@ -56,8 +53,7 @@ impl Follower {
         Self { targets, interest, reader: None, soak: None, has_ended: false }
     }
 
-    /// Takes in what is new, if it is of interest; whether anything was. A journal that is not there yet is one without
-    /// news.
+    /// Reads the news that the mode wants; whether there were any. A journal that does not exist yet has no news.
     pub(super) fn poll(&mut self, journal: &Path) -> Result<bool, ReadError> {
         if self.interest == PollMode::End && self.soak.is_some() {
             self.has_ended = self.has_ended || has_end(journal);
@@ -66,16 +62,16 @@ impl Follower {
         self.catch_up(journal)
     }
 
-    /// Takes in all that is new; whether anything was.
+    /// Reads all news; whether there were any.
     pub(super) fn catch_up(&mut self, journal: &Path) -> Result<bool, ReadError> {
-        if self.reader.is_none() {
-            match Reader::open(journal) {
-                Ok(reader) => self.reader = Some(reader),
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            none => match Reader::open(journal) {
+                Ok(reader) => none.insert(reader),
                 Err(ReadError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
                 Err(e) => return Err(e),
-            }
-        }
-        let Some(reader) = &mut self.reader else { return Ok(false) };
+            },
+        };
         let mut has_news = false;
         while let Some(record) = reader.next_record()? {
             has_news = true;
@@ -84,13 +80,13 @@ impl Follower {
                     let history = History::of(&header, &self.targets.sample_limits());
                     let began = header.started_at.parse().ok();
                     let clock = began.map(|at| Clock::take_over(at, header.started_monotonic_ms, header.plan.pace));
-                    self.soak = Some(Soak { clock, ..Soak::new(header.plan, history) });
+                    self.soak = Some(Soak { header, history, clock });
                 }
                 (record, Some(soak)) => {
                     self.has_ended = self.has_ended || matches!(record, Record::End(_));
                     soak.history.absorb(&record);
                 }
-                // The reader has seen to it that the first record is a header.
+                // The reader guarantees that the first record is a header.
                 (_, None) => {}
             }
         }
@@ -105,13 +101,12 @@ impl Follower {
         self.soak
     }
 
-    /// Whether the session has ended in good order.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
     }
 }
 
-/// Whether a journal ends as the journals of sessions do that ended in good order.
+/// Whether the last record of a journal is an end: its session ended in good order.
 pub(super) fn has_end(journal: &Path) -> bool {
     last_line(journal).is_some_and(|line| line.starts_with(END))
 }
@@ -129,13 +124,9 @@ fn last_line(path: &Path) -> Option<String> {
 }
 
 impl Soak {
-    pub(super) const fn new(plan: Plan, history: History) -> Self {
-        Self { plan, history, clock: None }
-    }
-
-    /// Where the scenario is by its clock, and at least where its record is; scenario milliseconds.
+    /// The scenario's time by its clock, and at least that of its record; scenario milliseconds.
     pub(super) fn now_ms(&self) -> u64 {
         let by_clock = self.clock.as_ref().map_or(0, Clock::now_ms);
-        by_clock.max(self.history.timeline.scenario_ms()).min(self.plan.duration_ms)
+        by_clock.max(self.history.timeline.scenario_ms()).min(self.header.plan.duration_ms)
     }
 }

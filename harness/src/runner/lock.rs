@@ -1,4 +1,4 @@
-//! Locks that outlive nobody: the kernel lets go of them when their process dies, however it dies.
+//! File locks, which the kernel releases when their process dies.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -12,10 +12,9 @@ pub(super) struct Lock {
     file: File,
 }
 
-/// A lock file could not be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot lock {path}: {source}; S2 needs a folder with working file locks, and S2_OUT names another")]
-pub struct LockError {
+pub(super) struct LockError {
     path: PathBuf,
     source: io::Error,
 }
@@ -27,9 +26,9 @@ impl LockError {
 }
 
 impl Lock {
-    /// Takes the lock for itself alone; `None` where another holds it.
+    /// Takes the lock exclusively; `None` if another process holds it.
     pub(super) fn try_exclusive(path: &Path) -> Result<Option<Self>, LockError> {
-        let file = open(path).map_err(LockError::at(path))?;
+        let file = open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -37,21 +36,21 @@ impl Lock {
         }
     }
 
-    /// Takes the lock for itself alone, when it is its turn. Only for what is held for a second or two.
+    /// Waits for the lock, and takes it exclusively. Only for locks that are held for a second or two.
     pub(super) fn exclusive(path: &Path) -> Result<Self, LockError> {
-        let file = open(path).map_err(LockError::at(path))?;
+        let file = open(path)?;
         file.lock().map_err(LockError::at(path))?;
         Ok(Self { file })
     }
 
-    /// Takes the lock beside others that share it. Waits for one who looks whether anybody does: that takes no time.
+    /// Takes the lock beside others that share it. A process that looks whether it is held delays this for a moment.
     pub(super) fn shared(path: &Path) -> Result<Self, LockError> {
-        let file = open(path).map_err(LockError::at(path))?;
+        let file = open(path)?;
         file.lock_shared().map_err(LockError::at(path))?;
         Ok(Self { file })
     }
 
-    /// Leaves a word for those who find the lock taken.
+    /// Writes a text for processes that find the lock taken.
     pub(super) fn write(&mut self, words: &str) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
@@ -59,23 +58,30 @@ impl Lock {
     }
 }
 
-/// Whether anybody holds the lock, shared or alone. Looking takes the lock for a moment, so whoever wants it for good
-/// tries more than once.
+/// Whether a process holds the lock. The look holds it for a moment: processes that need it try again.
 pub(super) fn is_held(path: &Path) -> Result<bool, LockError> {
     Ok(Lock::try_exclusive(path)?.is_none())
 }
 
-/// Returns the text that the holder of a lock left.
+/// Whether the lock is known to be free.
+pub(super) fn is_free(path: &Path) -> bool {
+    matches!(is_held(path), Ok(false))
+}
+
+/// Returns the text that the holder of a lock wrote.
 pub(super) fn holder(path: &Path) -> String {
     let mut words = String::new();
     let read = File::open(path).and_then(|file| file.take(4_096).read_to_string(&mut words));
     if read.is_ok() { words } else { String::new() }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    // Another user's file in a shared folder can still be locked by who may read it.
-    file.or_else(|e| if e.kind() == io::ErrorKind::PermissionDenied { File::open(path) } else { Err(e) })
+fn open(path: &Path) -> Result<File, LockError> {
+    match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path) {
+        // Another user's file in a shared folder can be locked if it can be read.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        opened => opened,
+    }
+    .map_err(LockError::at(path))
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! The test binary: named trials, attached to one session a suite.
 //!
-//! The binary plays three roles. As the runner it is a libtest: its trials wait for a session and say what the judge
-//! says. It starts itself again as the session, and as the embedded gateway where there is none of yours. Trials, session
-//! and gateway find one another through a folder and the kernel's file locks, so it is all the same whether trials are
-//! threads of one process (`cargo test`) or processes of their own (nextest).
+//! The binary plays three roles. As the runner it is a libtest: its trials wait for a session and report the verdicts.
+//! It starts itself again as the session, and as the embedded gateway. They find one another through a folder and the
+//! kernel's file locks, so trials may be threads (`cargo test`) or processes (nextest).
 //!
-//! With `S2_JOURNAL` the trials are judged from a stored journal, and none of that is started.
+//! With `S2_JOURNAL` the trials are judged from a stored journal, and no session starts.
 
 mod attach;
 mod attachment;
@@ -29,35 +28,24 @@ mod summary;
 mod tests;
 mod trials;
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    fs, io,
-    path::Path,
-    process::{self, ExitCode},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, error::Error, fs, io, path::Path, process::ExitCode, sync::Arc};
 
-pub use attach::AttachError;
 use attachment::{Attachment, SharedInputs};
-pub use folder::FolderError;
 use libtest_mimic::{Arguments, ColorSetting};
-pub use lock::LockError;
 use progress::Progress;
-pub use role::{Embedded, EmbeddedGateway, Role, StartingGateway};
-pub use spawn::SpawnError;
+pub use role::{Embedded, EmbeddedGateway, StartingGateway};
 
 use crate::{
     catalog::Suite,
     report::{comparison_table, kpi_table},
-    results::Waivers,
+    results::{Results, Waivers},
     settings::{Environment, Settings, Source},
 };
 
-/// The settings, the arguments or the output folder are wrong: nothing was tried.
+/// Exit code for wrong settings, arguments or output folder: no trial was run.
 const WRONG_USE: u8 = 2;
 
-/// The test binary's `main`, in whichever role it was started.
+/// The test binary's `main`, in each of its roles.
 #[must_use]
 pub fn main(embedded: &Embedded) -> ExitCode {
     let environment = Environment::from_process();
@@ -119,11 +107,11 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
     });
     let mut trials = trials::trials(&waivers, args.list || args.ignored, &ask);
     trials.extend(preflights);
-    // Trials only wait, and suites play side by side; a trial without a thread would keep its suite from starting.
+    // Trials only wait. A trial without a thread would keep its suite from starting beside the others.
     args.test_threads = args.test_threads.or(Some(trials.len()));
     let carried = shared.progress.carry_stdout();
     if carried.is_some() && args.color.is_none() {
-        // The report does not see that it ends up on a terminal after all.
+        // The report writes to a pipe, and does not see the terminal behind it.
         args.color = console::colors_enabled().then_some(ColorSetting::Always);
     }
     let conclusion = libtest_mimic::run(&args, trials);
@@ -131,13 +119,16 @@ fn run(mut args: Arguments, settings: Settings, environment: &Environment) -> Ex
         carried.finish();
     }
     if !is_nextest {
-        finish(&attachments);
+        for (suite, attachment) in &*attachments {
+            if let Some(outcome) = attachment.outcome() {
+                print_summary(&format!("{suite}: {}", outcome.folder), &outcome.results);
+            }
+        }
     }
     conclusion.exit_code()
 }
 
-/// The baseline is of one suite, and another is to be judged. A baseline that silently does not apply would be taken for
-/// one that found nothing.
+/// The baseline is of another suite. Ignored in silence, it would look like one without a regression.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "S2_BASELINE names results of {baseline}, and {judged} is to be judged: only runs of one suite compare; \
@@ -153,7 +144,7 @@ fn of_other_suite(settings: &Settings, mut judged: impl Iterator<Item = Suite>) 
     judged.find(|judged| *judged != baseline).map(|judged| OtherSuite { baseline, judged })
 }
 
-/// Better one error before the soak than one for each trial in it.
+/// Checks that results can be written: one error before the soak instead of one for each trial.
 fn check_out(out: &Path) -> io::Result<()> {
     let check = || {
         fs::create_dir_all(out)?;
@@ -165,18 +156,8 @@ fn check_out(out: &Path) -> io::Result<()> {
     })
 }
 
-/// Prints the summary for a person at the end, on stderr. Stdout belongs to the test report.
-fn finish(attachments: &BTreeMap<Suite, Arc<Attachment>>) {
-    for (suite, attachment) in attachments {
-        if let Some(outcome) = attachment.outcome() {
-            let table = kpi_table(&outcome.results, progress::stderr_look());
-            eprintln!("{suite}: {}\n\n{table}", outcome.folder);
-            outcome.results.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
-        }
-    }
-}
-
-/// Leaves at once, as a process that a signal ends.
-fn leave(code: i32) -> ! {
-    process::exit(code)
+/// Prints results on stderr. Stdout belongs to the test report.
+fn print_summary(headline: &str, results: &Results) {
+    eprintln!("{headline}\n\n{}", kpi_table(results, progress::stderr_look()));
+    results.comparison.iter().for_each(|comparison| eprintln!("\n{}", comparison_table(comparison)));
 }

@@ -12,9 +12,9 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SuiteOutcome {
     pub(super) results: Results,
-    /// The folder of the soak, as a person would name it; or in other words where to read on.
+    /// The folder of the soak for display, or other words on where to read on.
     pub(super) folder: String,
-    /// Reason why the session stopped, in full, for the one trial that is about it. Other trials have a line of it.
+    /// The full reason why the session stopped, for the trial about fatal errors. Other trials show a line of it.
     pub(super) at_length: Option<String>,
 }
 
@@ -24,14 +24,16 @@ pub(super) fn answer(subject: Subject, outcome: &SuiteOutcome) -> Result<(), Str
         Some(row) if row.status == Status::Pass => Ok(()),
         Some(row) => {
             let text = failure_text(&row.judgement, subject.suite, &outcome.folder);
-            let at_length = outcome.at_length.as_ref().filter(|_| subject.is_about_fatal_errors());
-            Err(at_length.map_or_else(|| text.clone(), |at_length| format!("{text}\n\n{}", indented(at_length))))
+            match &outcome.at_length {
+                Some(at_length) if subject.is_about_fatal_errors() => Err(format!("{text}\n\n{}", indented(at_length))),
+                _ => Err(text),
+            }
         }
         None => Err(format!("{} was not judged; the soak in {} had another plan", subject.name, outcome.folder)),
     }
 }
 
-/// Text that is told whole. No line of it looks like one of the test report's, and no character steers a terminal.
+/// A text in full, with no line that looks like one of the test report, and no control character.
 fn indented(text: &str) -> String {
     let plain =
         |line: &str| line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect::<String>();

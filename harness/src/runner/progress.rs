@@ -1,5 +1,4 @@
-//! Progress of a soak for a person, on stderr: a block for each suite on a terminal, signs of life elsewhere, nothing under
-//! nextest. Nextest shows the output of a test only if the test failed.
+//! Progress on stderr: a block for each suite on a terminal, heartbeats elsewhere, nothing under nextest.
 
 use std::{collections::BTreeMap, io::IsTerminal};
 
@@ -15,29 +14,20 @@ use crate::{
     results::Results,
 };
 
-/// Of a terminal that does not say how wide it is.
+/// Assumed width of a terminal that does not report one.
 const COLUMNS: usize = 80;
 
 /// Shows how far each suite is.
 #[derive(Debug)]
 pub(super) enum Progress {
-    /// A block a suite. A bar of the library's is no more than a place for its lines.
-    Blocks { all: MultiProgress, bars: Mutex<BTreeMap<Suite, ProgressBar>> },
-    /// A line a heartbeat, and one for each KPI that is missed for good; with what was shown.
+    /// A block a suite. A bar of the library only holds its lines.
+    Blocks {
+        all: MultiProgress,
+        bars: Mutex<BTreeMap<Suite, ProgressBar>>,
+    },
+    /// A line a heartbeat, and one for each KPI that is missed for good.
     Lines(Mutex<BTreeMap<Suite, ShownProgress>>),
-    /// Nothing.
     Silent,
-}
-
-/// Data to show of a soak.
-pub(super) struct ProgressView<'a> {
-    pub(super) soak: &'a Soak,
-    /// The latest results, where anything moves between one record and the next.
-    pub(super) results: Option<&'a Results>,
-    /// KPIs that are missed for good, with the texts of their failures.
-    pub(super) certain: &'a BTreeMap<Kpi, String>,
-    /// Where its live page is, if there is one.
-    pub(super) live_url: Option<&'a str>,
 }
 
 /// Progress of a suite that was shown.
@@ -60,13 +50,12 @@ impl Progress {
         }
     }
 
-    /// Whether anything moves between one record and the next.
+    /// Whether the output also changes between two records.
     pub(super) const fn is_live(&self) -> bool {
         matches!(self, Self::Blocks { .. })
     }
 
-    /// Where the test report goes to the same terminal: sees to it that it goes around the blocks. Where that cannot be
-    /// done, lines of it may stand among theirs.
+    /// Leads a test report that goes to the same terminal around the blocks. On failure its lines may mix with theirs.
     pub(super) fn carry_stdout(&self) -> Option<CarriedStdout> {
         match self {
             Self::Blocks { all, .. } if std::io::stdout().is_terminal() => CarriedStdout::begin(all).ok(),
@@ -74,23 +63,30 @@ impl Progress {
         }
     }
 
-    /// Shows where a soak is.
-    pub(super) fn show(&self, suite: Suite, view: &ProgressView<'_>) {
+    /// Shows a soak. `results` are there for live output; `certain` has the failures of KPIs that are missed for good.
+    pub(super) fn show(
+        &self,
+        suite: Suite,
+        soak: &Soak,
+        results: Option<&Results>,
+        certain: &BTreeMap<Kpi, String>,
+        live_url: Option<&str>,
+    ) {
         match self {
             Self::Blocks { all, bars } => {
-                let Some(results) = view.results else { return };
-                let History { timeline, totals, .. } = &view.soak.history;
+                let Some(results) = results else { return };
+                let History { timeline, totals, .. } = &soak.history;
                 let standing = SoakStanding {
-                    plan: &view.soak.plan,
-                    at_ms: view.soak.now_ms(),
+                    plan: &soak.header.plan,
+                    at_ms: soak.now_ms(),
                     runs: totals.runs_started(),
                     streams: totals.open_streams(),
                     phase: timeline.phase.unwrap_or(Phase::Steady),
                     results,
                 };
                 let mut lines = block(&standing, stderr_look());
-                // From the first look on, as long as the soak goes on: the block stays as high as it is.
-                lines.extend(view.live_url.map(|url| format!("          live at {url}")));
+                // The URL is there from the first look to the last: the height of the block does not change.
+                lines.extend(live_url.map(|url| format!("          live at {url}")));
                 let mut bars = bars.lock();
                 let bar = bars.entry(suite).or_insert_with(|| all.add(place_for_lines()));
                 bar.set_message(lines.join("\n"));
@@ -98,14 +94,14 @@ impl Progress {
             Self::Lines(shown) => {
                 let mut shown = shown.lock();
                 let shown = shown.entry(suite).or_default();
-                if let Some(beat) = view.soak.history.timeline.heartbeat
+                if let Some(beat) = soak.history.timeline.heartbeat
                     && shown.heartbeat_ms.replace(beat.due_ms) != Some(beat.due_ms)
                 {
                     let line = heartbeat_line(beat.due_ms / 60_000, beat.open_streams.into(), beat.runs_started);
-                    let live = view.live_url.map_or_else(String::new, |url| format!(", live at {url}"));
+                    let live = live_url.map_or_else(String::new, |url| format!(", live at {url}"));
                     eprintln!("{suite:<9} {line}{live}");
                 }
-                for (kpi, failure) in view.certain {
+                for (kpi, failure) in certain {
                     if !shown.reds.contains(kpi) {
                         shown.reds.push(*kpi);
                         eprintln!("{}", red_line(suite, failure));
@@ -116,7 +112,7 @@ impl Progress {
         }
     }
 
-    /// A soak is over.
+    /// Removes the block of a soak that is over.
     pub(super) fn finish(&self, suite: Suite) {
         if let Self::Blocks { all, bars } = self
             && let Some(bar) = bars.lock().remove(&suite)
@@ -126,7 +122,7 @@ impl Progress {
         }
     }
 
-    /// Says a thing on stderr, around the blocks.
+    /// Prints a line on stderr, around the blocks.
     pub(super) fn print(&self, line: &str) {
         match self {
             Self::Blocks { all, .. } => all.suspend(|| eprintln!("{line}")),
@@ -140,12 +136,12 @@ pub(super) fn stderr_look() -> TerminalLook {
     if !is_drawn_on() {
         return TerminalLook::PLAIN;
     }
-    // NO_COLOR and CLICOLOR are the library's business.
+    // The library heeds NO_COLOR and CLICOLOR.
     let columns = Term::stderr().size_checked().map_or(COLUMNS, |(_, columns)| columns.into());
     TerminalLook { columns, is_coloured: console::colors_enabled_stderr() }
 }
 
-/// Whether stderr is a terminal that can take back what it shows.
+/// Whether stderr is a terminal on which lines can be replaced.
 fn is_drawn_on() -> bool {
     std::io::stderr().is_terminal() && !console::is_dumb()
 }

@@ -1,5 +1,4 @@
-//! Starts a session, and before it the embedded gateway where the suite plays on the mock: the runner's own binary again,
-//! in another role.
+//! Starts a session, and the embedded gateway if it plays on that: the runner's binary in another role.
 
 use std::{
     fs::File,
@@ -20,67 +19,39 @@ use crate::{
     settings::{ATTACH, ROLE, SUITE},
 };
 
-/// A process of ours that has not come up within this will not.
+/// Maximum time until a process of S2 has come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(25);
-/// How glibc keeps the heap of ours that lasts for hours: one for all threads, what is large in pages of its own, and what
-/// is freed given back. Left to itself it holds on to the most that was ever needed at once, in each thread: two hours in
-/// which reports are drawn would look like a leak of ours. <https://man7.org/linux/man-pages/man3/mallopt.3.html>
+/// Settings of glibc's heap for processes that live for hours: one heap for all threads, large blocks in pages of their
+/// own, and freed memory returned. By default each thread keeps the most that it ever needed, and two hours of drawing
+/// reports look like a leak of the harness. <https://man7.org/linux/man-pages/man3/mallopt.3.html>
 const STEADY_HEAP: [(&str, &str); 3] =
     [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "262144")];
 
-/// Starts what plays a suite. Tests have one that starts threads instead of processes.
+/// Starts sessions. Tests have one that starts threads instead of processes.
 pub(super) trait Spawner {
-    /// Starts a session, and a gateway first if it needs one. Comes back when the session lives, or has ended.
-    ///
-    /// # Errors
-    /// Where one of them could not be started.
+    /// Starts a session, and a gateway first if it needs one. Returns when the session lives, or has ended.
     fn spawn(&mut self, folder: &AttachFolder) -> Result<(), SpawnError>;
 
-    /// Takes leave of processes that have ended; whether others live.
+    /// Reaps processes that have ended; whether others live.
     fn reap(&mut self) -> bool;
 }
 
 /// A session or gateway could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum SpawnError {
-    /// No process.
+pub(super) enum SpawnError {
     #[error("cannot start the {role} ({binary}): {source}")]
-    Start {
-        /// Which.
-        role: Role,
-        /// Of which binary.
-        binary: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It ended at once.
+    Start { role: Role, binary: PathBuf, source: io::Error },
     #[error("the {role} ended as soon as it was started ({status}); {tail}")]
-    Ended {
-        /// Which.
-        role: Role,
-        /// How.
-        status: ExitStatus,
-        /// Its output.
-        tail: String,
-    },
-    /// It did not come up.
+    Ended { role: Role, status: ExitStatus, tail: String },
     #[error("the {role} was started, but did not come up within {} s; {tail}", START_LIMIT.as_secs())]
-    Late {
-        /// Which.
-        role: Role,
-        /// Its output.
-        tail: String,
-    },
-    /// The attach folder cannot be used.
+    Late { role: Role, tail: String },
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A lock cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
 }
 
-/// Starts processes.
 #[derive(Debug)]
 pub(super) struct ProcessSpawner {
     binary: PathBuf,
@@ -90,7 +61,7 @@ pub(super) struct ProcessSpawner {
 }
 
 impl ProcessSpawner {
-    /// `out` is where results go.
+    /// `out` is the root of the results.
     pub(super) fn new(out: &Path, plays_on_mock: bool) -> io::Result<Self> {
         Ok(Self { binary: std::env::current_exe()?, out: out.to_owned(), plays_on_mock, children: Vec::new() })
     }
@@ -100,14 +71,14 @@ impl ProcessSpawner {
             let log = File::options().create(true).append(true).open(log)?;
             Command::new(&self.binary)
                 .envs(STEADY_HEAP)
-                .env(ROLE, role.name())
+                .env(ROLE, <&str>::from(role))
                 .env(ATTACH, folder.path())
                 .env(SUITE, folder.suite().name())
-                // Nothing of the runner's is inherited: nextest waits for whoever still holds a trial's output.
+                // No output of the runner is inherited: nextest waits until no process holds a trial's output.
                 .stdin(Stdio::null())
                 .stdout(log.try_clone()?)
                 .stderr(log)
-                // Ctrl-C reaches the runner, and the runner sees to the rest in good order.
+                // Ctrl-C reaches only the runner, which stops the others in good order.
                 .process_group(0)
                 .spawn()
         };
@@ -117,20 +88,20 @@ impl ProcessSpawner {
     }
 
     fn start_gateway(&mut self, folder: &AttachFolder) -> Result<(), SpawnError> {
-        if lock::is_held(&folder.gateway_lock())? {
+        if lock::is_held(&folder.file(AttachFolder::GATEWAY_LOCK))? {
             return Ok(());
         }
         folder.remove_gateway_address();
-        let log = folder.gateway_log();
+        let log = folder.file(AttachFolder::GATEWAY_LOG);
         let child = self.start(Role::Gateway, folder, &log)?;
         up(Role::Gateway, child, &log, || Ok(folder.gateway_address()?.is_some()))
     }
 
     fn start_session(&mut self, folder: &AttachFolder) -> Result<(), SpawnError> {
-        let log = folder.session_log();
+        let log = folder.file(AttachFolder::SESSION_LOG);
         let child = self.start(Role::Session, folder, &log)?;
         match up(Role::Session, child, &log, || Ok(folder.is_session_alive()?)) {
-            // What a session that has come and gone has to say stands in its journal, or is missed there.
+            // The journal of a session that has come and gone has its findings, or lacks its end.
             Err(SpawnError::Ended { .. }) => Ok(()),
             other => other,
         }
@@ -151,7 +122,7 @@ impl Spawner for ProcessSpawner {
     }
 
     fn reap(&mut self) -> bool {
-        // One that cannot be asked is not ours any more.
+        // A child that cannot be asked is gone.
         self.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         !self.children.is_empty()
     }
@@ -166,7 +137,7 @@ fn up(
 ) -> Result<(), SpawnError> {
     let began = clock::now();
     loop {
-        // Asked first: what has come up and ended since has come up.
+        // Asked first: a process that has come up and ended since counts as up.
         let status = child.try_wait().ok().flatten();
         if is_up()? {
             return Ok(());

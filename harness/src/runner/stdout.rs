@@ -1,5 +1,4 @@
-//! Output to a terminal while blocks are drawn on it. The test report knows nothing of the blocks. So its output goes into a
-//! pipe, and from there to the terminal with the blocks out of the way, line by line.
+//! Output to a terminal with blocks: the test report writes into a pipe, and its lines go around the blocks.
 
 use std::{
     fs::File,
@@ -10,7 +9,7 @@ use std::{
 
 use indicatif::MultiProgress;
 
-/// A line that is longer is cut in two.
+/// A longer line is cut in two.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 const CHUNK_BYTES: usize = 8 * 1024;
 
@@ -22,7 +21,6 @@ pub(super) struct CarriedStdout {
 }
 
 impl CarriedStdout {
-    /// Takes standard output over.
     pub(super) fn begin(blocks: &MultiProgress) -> io::Result<Self> {
         let stdout = io::stdout();
         let original = stdout.as_fd().try_clone_to_owned()?;
@@ -34,17 +32,15 @@ impl CarriedStdout {
         Ok(Self { original, carrier })
     }
 
-    /// Gives it back, when all that was printed is on the terminal.
+    /// Restores standard output once all output is on the terminal. On failure output is carried on.
     pub(super) fn finish(self) {
-        // Where it could not be given back, what is still printed is carried, and nobody waits for an end of that.
-        let is_given_back = io::stdout().flush().is_ok() && rustix::stdio::dup2_stdout(&self.original).is_ok();
-        if is_given_back {
+        if io::stdout().flush().is_ok() && rustix::stdio::dup2_stdout(&self.original).is_ok() {
             let _ = self.carrier.join();
         }
     }
 }
 
-/// Carries whole lines, and at the end what is left of one.
+/// Carries whole lines, and at the end the rest.
 fn carry(mut reader: PipeReader, mut terminal: File, blocks: &MultiProgress) {
     let (mut chunk, mut held) = ([0; CHUNK_BYTES], Vec::new());
     loop {
@@ -56,9 +52,8 @@ fn carry(mut reader: PipeReader, mut terminal: File, blocks: &MultiProgress) {
         };
         held.extend_from_slice(&chunk[..read]);
         let whole = held.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
-        let ready = whole.or_else(|| (held.len() > LINE_BYTES_MAX).then_some(held.len()));
-        if let Some(ready) = ready {
-            // A terminal that has gone takes nothing, and the verdicts are the exit code's as well.
+        if let Some(ready) = whole.or_else(|| (held.len() > LINE_BYTES_MAX).then_some(held.len())) {
+            // A terminal that has gone takes nothing; the exit code has the verdict, too.
             let _ = blocks.suspend(|| terminal.write_all(&held[..ready]));
             held.drain(..ready);
         }

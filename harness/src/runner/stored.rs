@@ -1,4 +1,4 @@
-//! A stored journal: finding it where `S2_JOURNAL` says, and folding it into what judges read.
+//! A stored journal: found at the path in `S2_JOURNAL`, and folded into a history.
 
 use std::{
     fs, io,
@@ -13,16 +13,15 @@ use crate::{
     report::RunFolder,
 };
 
-/// A journal's name in the folder of its soak.
 const NAME: &str = "journal.ndjson";
 const HELP: &str = "S2_JOURNAL names a soak's journal.ndjson, or the folder it is in, such as target/soak/latest-full";
 
-/// A journal that is opened, with its header read.
+/// An open journal whose header was read.
 #[derive(Debug)]
 pub(super) struct StoredJournal {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     reader: Reader,
-    header: Header,
+    pub(super) header: Header,
 }
 
 /// `S2_JOURNAL` names nothing that can be judged.
@@ -36,49 +35,33 @@ pub(super) enum StoredError {
     NotAFile(PathBuf),
     #[error("{path} has no whole line ({bytes} bytes in all): its session died before it wrote a record; {HELP}")]
     Empty { path: PathBuf, bytes: usize },
-    #[error("{source}; {HELP}")]
-    Read { source: ReadError },
-}
-
-impl From<ReadError> for StoredError {
-    fn from(source: ReadError) -> Self {
-        Self::Read { source }
-    }
+    #[error("{0}; {HELP}")]
+    Read(#[from] ReadError),
 }
 
 impl StoredJournal {
-    /// Opens the journal at a path, or in the folder there, and reads what was to be played. Links are followed once and
-    /// for all: `latest-full` may name another soak by the time that somebody reads a failure.
+    /// Opens the journal at a path, or in the folder there, and reads its header. Links are resolved here:
+    /// `latest-full` may name another soak by the time that a failure is read.
     pub(super) fn open(named: &Path) -> Result<Self, StoredError> {
         let path = find(named)?;
         let mut reader = Reader::open(&path)?;
         match reader.next_record()? {
-            // The reader has seen to it that the first record is a header.
+            // The reader guarantees that the first record is a header.
             Some(Record::Header(header)) => Ok(Self { path, reader, header: *header }),
             _ => Err(StoredError::Empty { path, bytes: reader.torn().map_or(0, |torn| torn.bytes) }),
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) const fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// When the soak began, as file names carry it: as its folder says, else as its header does.
+    /// The start of the soak as file names carry it, from the name of its folder, else from its header.
     pub(super) fn stamp(&self) -> String {
-        let folder = self.path.parent().and_then(RunFolder::from_path);
-        let folder = folder.filter(|folder| folder.suite() == self.header.plan.suite);
-        let of_folder = folder.map(|folder| folder.stamp().to_owned());
-        // A header is text from a file, and only a time becomes part of a file's name.
-        let of_header = || self.header.started_at.parse().map_or_else(|_| "undated".to_owned(), file_stamp);
-        of_folder.unwrap_or_else(of_header)
+        match self.path.parent().and_then(RunFolder::from_path) {
+            Some(folder) if folder.suite() == self.header.plan.suite => folder.stamp().to_owned(),
+            // A header is text from a file: only a time may become part of a file's name.
+            _ => self.header.started_at.parse().map_or_else(|_| "undated".to_owned(), file_stamp),
+        }
     }
 
-    /// Folds what is left of the journal, to its end or to where its session died. `targets` say which sample was the
-    /// first over them. Says what is left out of a line that is not whole.
+    /// Folds the rest of the journal. `targets` decide which sample was the first over them. A torn line is left out.
     pub(super) fn fold(mut self, targets: &Targets) -> Result<(Header, History, Option<Torn>), StoredError> {
         let mut history = History::of(&self.header, &targets.sample_limits());
         while let Some(record) = self.reader.next_record()? {

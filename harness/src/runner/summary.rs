@@ -1,5 +1,4 @@
-//! The summary of a CI job: the table of KPIs, appended to the file that GitHub names. Of a soak there is one, whichever
-//! of its trials' processes comes first.
+//! The summary of a CI job: the table of KPIs, appended to the file that GitHub names, once for each soak.
 
 use std::{
     fs::{self, File},
@@ -9,10 +8,10 @@ use std::{
 
 use super::folder::AttachFolder;
 
-/// GitHub shows nothing of a step that says more.
+/// GitHub shows no larger summary of a step.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The summary could not be written. Nobody's verdict depends on it.
+/// The summary could not be written. No verdict depends on it.
 #[derive(Debug, thiserror::Error)]
 #[error("the summary of the CI job lacks this soak: cannot append to {path}: {source}; GITHUB_STEP_SUMMARY names it")]
 pub(super) struct SummaryError {
@@ -20,11 +19,11 @@ pub(super) struct SummaryError {
     source: io::Error,
 }
 
-/// Appends a text to the file at a path, unless somebody has done so for this soak. The claim comes first: who is killed
-/// in between leaves no summary rather than two.
+/// Appends a text to the file at a path, unless a process has done so for this soak. The claim comes first: a process
+/// that is killed in between leaves no summary rather than two.
 pub(super) fn append_once(path: &Path, folder: &AttachFolder, text: &str) -> Result<(), SummaryError> {
     let failed = |source| SummaryError { path: path.to_owned(), source };
-    match File::create_new(folder.summary_claim()) {
+    match File::create_new(folder.file(AttachFolder::SUMMARY_CLAIM)) {
         Ok(_) => append(path, text).map_err(failed),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed(error)),
@@ -37,7 +36,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
         let full = format!("it has {there} bytes already, and GitHub takes {FILE_BYTES_MAX} of a step");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, full));
     }
-    // In one piece: another suite of the same step may append at the same time.
+    // One write: another suite of the step may append at the same time.
     File::options().append(true).create(true).open(path)?.write_all(text.as_bytes())
 }
 

@@ -69,7 +69,8 @@ impl Spawner for Threads {
         };
         folder.write_lives(folder.lives()? + 1)?;
         self.spawned.fetch_add(1, SeqCst);
-        let life = Lock::try_exclusive(&folder.session_lock())?.expect("only one session is ever started");
+        let life =
+            Lock::try_exclusive(&folder.file(AttachFolder::SESSION_LOCK))?.expect("only one session is ever started");
         let records = self.records.clone();
         thread::spawn(move || {
             let mut writer = Writer::open(&run.journal()).unwrap();
@@ -147,7 +148,7 @@ fn who_attaches_after_the_end_is_told_and_starts_nothing() {
 fn a_session_that_dies_without_an_end_is_said_to_have_died_with_the_end_of_its_log() {
     let out = tempfile::tempdir().unwrap();
     let folder = AttachFolder::make(out.path(), "run", Suite::Smoke).unwrap();
-    std::fs::write(folder.session_log(), "thread 'main' panicked at the disco\n").unwrap();
+    std::fs::write(folder.file(AttachFolder::SESSION_LOG), "thread 'main' panicked at the disco\n").unwrap();
     let spawned = Arc::new(AtomicU32::new(0));
     let records = vec![header(), heartbeat(300_000)];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::clone(&spawned), records };
@@ -174,7 +175,7 @@ fn where_no_session_can_be_started_one_tries_and_the_others_are_told_why() {
 fn a_session_that_plays_for_another_process_is_left_alone() {
     let out = tempfile::tempdir().unwrap();
     let folder = AttachFolder::make(out.path(), "run", Suite::Smoke).unwrap();
-    let life = Lock::try_exclusive(&folder.session_lock()).unwrap();
+    let life = Lock::try_exclusive(&folder.file(AttachFolder::SESSION_LOCK)).unwrap();
     let run = folder.make_run_folder(out.path()).unwrap();
     let player = thread::spawn(move || {
         let mut writer = Writer::open(&run.journal()).unwrap();
@@ -196,10 +197,10 @@ fn whoever_waits_holds_the_attached_lock() {
     let records = vec![header(), end()];
     let mut spawner = Threads { out: out.path().into(), spawned: Arc::default(), records };
     let mut was_held = false;
-    let mut seen = |_: &Follower, _| was_held = lock::is_held(&folder.attached_lock()).unwrap();
+    let mut seen = |_: &Follower, _| was_held = lock::is_held(&folder.file(AttachFolder::ATTACHED_LOCK)).unwrap();
     wait_for_session(&folder, &mut follower(), &mut spawner, &mut seen).unwrap();
     assert!(was_held);
-    assert!(!lock::is_held(&folder.attached_lock()).unwrap());
+    assert!(!lock::is_held(&folder.file(AttachFolder::ATTACHED_LOCK)).unwrap());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The trials: a name for each workload, KPI and check of each suite, and what each of them says in the end.
+//! The trials: one for each workload, KPI and check of each suite.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,14 +10,12 @@ use crate::{
     results::Waivers,
 };
 
-/// One trial. CI reports and nextest's filters rely on its name.
+/// The subject of a trial. CI reports and nextest's filters rely on its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Subject {
     pub(super) suite: Suite,
     pub(super) kind: Judged,
-    /// Of the workload, KPI or check.
     pub(super) name: &'static str,
-    /// Where it is a KPI.
     pub(super) kpi: Option<Kpi>,
 }
 
@@ -44,11 +42,15 @@ impl Subject {
     }
 }
 
-/// Says what became of a subject. It waits for as long as that takes.
+/// Waits for the outcome of a subject.
 pub(super) type Ask = dyn Fn(Subject) -> Result<(), String> + Send + Sync;
 
-/// The trials as libtest-mimic takes them. Those that are waived are ignored ones in a list, so that a runner that plays each
-/// by itself passes them over, and where ignored ones are asked for; where they are played, they say why.
+/// For trials that are listed or filtered, and never run.
+pub(super) fn ask_nothing() -> Arc<Ask> {
+    Arc::new(|_| Ok(()))
+}
+
+/// The trials. With `is_flagged` waived ones carry the flag of ignored ones, so that nextest leaves them out.
 pub(super) fn trials(waivers: &BTreeMap<Suite, Waivers>, is_flagged: bool, ask: &Arc<Ask>) -> Vec<Trial> {
     let trial = |subject: Subject| {
         let excuse = excuse(subject, waivers.get(&subject.suite));
@@ -58,8 +60,7 @@ pub(super) fn trials(waivers: &BTreeMap<Suite, Waivers>, is_flagged: bool, ask: 
     Subject::all().map(trial).collect()
 }
 
-/// A trial that asks, unless it has an excuse. It has one even where ignored trials are asked for: `--ignored` asks for
-/// `full`, and does not undo a waiver.
+/// A trial that asks, unless it has an excuse. `--ignored` asks for `full`, and does not undo a waiver.
 pub(super) fn trial(subject: Subject, excuse: Option<String>, is_ignored: bool, ask: Arc<Ask>) -> Trial {
     let run = move || match excuse {
         Some(reason) => Ok(Completion::ignored_with(reason)),
@@ -68,20 +69,19 @@ pub(super) fn trial(subject: Subject, excuse: Option<String>, is_ignored: bool, 
     Trial::ignorable_test(subject.trial_name(), run).with_ignored_flag(is_ignored)
 }
 
-/// Why a subject is not judged, where it is waived.
+/// The reason why a subject is not judged, if it is waived.
 pub(super) fn excuse(subject: Subject, waivers: Option<&Waivers>) -> Option<String> {
     waivers?.reason(subject.kind, subject.name).map(|reason| format!("waived: {reason}"))
 }
 
 /// The suites that these arguments will play.
 pub(super) fn suites_to_play(args: &Arguments, waivers: &BTreeMap<Suite, Waivers>) -> Vec<Suite> {
-    let nobody: Arc<Ask> = Arc::new(|_| Ok(()));
     let is_played = |(subject, trial): &(Subject, Trial)| {
         excuse(*subject, waivers.get(&subject.suite)).is_none()
             && !args.is_filtered_out(trial)
             && !args.is_ignored(trial)
     };
-    let all = Subject::all().zip(trials(waivers, true, &nobody));
+    let all = Subject::all().zip(trials(waivers, true, &ask_nothing()));
     let mut suites: Vec<Suite> = all.filter(is_played).map(|(subject, _)| subject.suite).collect();
     suites.dedup();
     suites

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{super::rounded, growth};
+use super::{
+    super::{number, rounded},
+    growth,
+};
 use crate::{
     catalog::SampleSource,
     history::{ProcessChange, Violation},
@@ -11,7 +14,6 @@ use crate::{
     plan::moment,
 };
 
-/// A note in words.
 pub(in crate::report) fn note_text(note: &Note) -> String {
     match note {
         Note::CyclesUnfinished { started, finished } => format!("{started} were started and {finished} finished"),
@@ -34,7 +36,7 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
             )
         }
         Note::SessionStoodStill { until_ms, stalled_ms } => {
-            let (seconds, until) = (in_seconds(*stalled_ms), moment(*until_ms));
+            let (seconds, until) = (number::seconds(*stalled_ms), moment(*until_ms));
             format!("the session stood still for {seconds:.1} s, to {until}: it was stopped, or got no processor")
         }
         Note::HolesInPlan { holes_ms, percent } => {
@@ -71,7 +73,10 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
             format!("{gap}{scrapes}, and {said} {} say how long they took", events(*source))
         }
         Note::HistogramMalformed { source, intervals } => format!("{source} made no sense in {intervals} intervals"),
-        Note::EventsArrived { p99_ms, ready_p99_ms } => arrived(*p99_ms, *ready_p99_ms),
+        Note::EventsArrived { p99_ms, ready_p99_ms } => {
+            let (p99, round_trips) = (whole(*p99_ms), round_trips(*ready_p99_ms));
+            format!("events arrived within {p99} of their time at p99 (steady, clock offset taken out){round_trips}")
+        }
         Note::EventsUntimed { cause, ready_p99_ms } => untimed(cause.as_ref(), *ready_p99_ms),
         Note::ArrivalsUnclear(doubt) => unclear(*doubt),
         Note::LateArrivalsNoProof(doubt) => no_proof(*doubt),
@@ -238,7 +243,7 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
     }
 }
 
-/// Why a judgement is not green, in words; none where value and target say it.
+/// The reason why a judgement is not green; none if value and target show it.
 pub(crate) fn reason_text(reason: &[Reason]) -> Option<String> {
     let text = |reason: &Reason| match reason {
         Reason::Text(text) => text.clone(),
@@ -274,14 +279,6 @@ const fn events(source: Source) -> &'static str {
         Source::Judge | Source::Shield => "guard events",
         Source::SseWrite => "events",
     }
-}
-
-fn arrived(p99_ms: f64, ready_p99_ms: Option<f64>) -> String {
-    let p99 = whole(p99_ms);
-    format!(
-        "events arrived within {p99} of their time at p99 (steady, clock offset taken out){}",
-        round_trips(ready_p99_ms)
-    )
 }
 
 fn untimed(cause: Option<&UntimedCause>, ready_p99_ms: Option<f64>) -> String {
@@ -332,17 +329,12 @@ fn no_proof(doubt: LateDoubt) -> String {
     format!("late arrivals are no proof: {why}")
 }
 
-/// Whole milliseconds, one at least: nobody knows a way better than that.
+/// Whole milliseconds, at least one: delays are not known more precisely.
 fn whole(ms: f64) -> String {
     format!("{:.0} ms", ms.max(1.0))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "2^52 milliseconds are 142 thousand years")]
-const fn in_seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
-}
-
-/// A duration as a setting has it. A rule is a round number; the closings are a little later than it says.
+/// A duration as a setting. A rule is a round number, and the closings come a little later.
 pub(super) fn as_setting(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round().max(1.0);
     let nearest = [60.0, 30.0, 10.0, 5.0].into_iter().map(|step: f64| (seconds / step).round() * step);

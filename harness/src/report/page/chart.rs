@@ -8,22 +8,21 @@ use crate::{
     history::{Grid, Timeline},
 };
 
-/// One chart.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Chart {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
-    /// A description, in words.
+    /// A description.
     pub(super) says: String,
-    /// The length of a step, scenario milliseconds. The first begins at 0.
+    /// The length of a step, scenario milliseconds. The first starts at 0.
     pub(super) step_ms: u64,
     pub(super) is_log: bool,
     pub(super) lines: Vec<ChartLine>,
-    /// Limits, each with what it is.
+    /// Limits with their names.
     pub(super) targets: Vec<(&'static str, f64)>,
-    /// Lines and points with places of their own: floors, and the line that growth is told by.
+    /// Points off the grid: floors, and the line by which growth is judged.
     pub(super) traces: Vec<Trace>,
     pub(super) heat: Option<Heat>,
 }
@@ -41,7 +40,7 @@ pub(super) struct Trace {
     pub(super) joined: bool,
 }
 
-/// How many samples were how long, step by step: the step, the bucket and the count of each that has any.
+/// Distribution of latencies over time. A cell is a step, a bucket and a count that is not 0.
 #[derive(Debug, Serialize)]
 pub(super) struct Heat {
     pub(super) edges: Vec<f64>,
@@ -54,7 +53,7 @@ impl Chart {
     }
 }
 
-/// The lines at the targets of the KPIs that a chart shows, each with its name, in the chart's unit.
+/// The targets of the KPIs that a chart shows, with their names, in the chart's unit.
 pub(super) fn limits(input: &FileInput<'_>, chart: &str) -> Vec<(&'static str, f64)> {
     let of_kpi = |kpi: &Kpi| {
         let spec = kpi.spec();
@@ -71,15 +70,11 @@ pub(super) fn begun<'a, T>(steps: &'a [T], grid: Grid, timeline: &Timeline) -> &
     &steps[..grid.begun(timeline.scenario_ms()).min(steps.len())]
 }
 
-/// To four digits: nobody sees more in a chart, and a report is to be small.
+/// Rounds to four digits: more are not visible in a chart, and would enlarge the report.
 pub(super) fn short(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;
     }
     let scale = 10_f64.powf(3.0 - value.abs().log10().floor());
     (value * scale).round() / scale
-}
-
-pub(super) fn format_value(value: f64) -> String {
-    format!("{}", short(value))
 }

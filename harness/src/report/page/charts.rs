@@ -1,10 +1,10 @@
-//! Which charts there are, and what each shows: numbers and words, for a script that draws and a reader who cannot see.
+//! The list of charts, and their content: numbers for a script that draws, and words for a reader who cannot see.
 
 use serde::Serialize;
 
 use super::{
     super::FileInput,
-    chart::{Chart, ChartLine, Trace, begun, format_value, limits, short},
+    chart::{Chart, ChartLine, Trace, begun, limits, short},
     latencies,
 };
 use crate::{
@@ -14,17 +14,16 @@ use crate::{
     plan::moment,
 };
 
-/// Everything that is input.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Charts {
-    /// How far the soak has come, and how far it goes; scenario minutes.
+    /// The time of the soak and its planned duration; scenario minutes.
     reached: f64,
     duration: f64,
-    /// Chaos windows: from and to in scenario minutes, and which.
+    /// Chaos windows: start and end in scenario minutes, and the phase.
     windows: Vec<(f64, f64, &'static str)>,
     heartbeats: Vec<f64>,
-    /// When nobody was there to measure.
+    /// Times without a session.
     holes: Vec<(f64, f64)>,
     pub(super) charts: Vec<Chart>,
     /// The charts without data: the id and the title of each.
@@ -32,33 +31,29 @@ pub(super) struct Charts {
     pub(super) unmeasured: Vec<(&'static str, &'static str)>,
 }
 
-/// The explanation of traces, in words.
 const TRACED: &str = " Dots: the floor of each minute; straight line: what growth is told by.";
 
 /// The chart that a judgement is about.
 pub(super) fn chart_of(name: &str) -> Option<&'static str> {
-    if let Some(kpi) = Kpi::from_name(name) {
-        return Some(kpi.spec().chart);
-    }
-    (name == HarnessCheck::SelfDrift.name()).then_some("harness_rss")
+    let of_kpi = Kpi::from_name(name).map(|kpi| kpi.spec().chart);
+    of_kpi.or_else(|| (name == HarnessCheck::SelfDrift.name()).then_some("harness_rss"))
 }
 
-/// All charts of a soak as it stands.
 pub(super) fn charts(input: &FileInput<'_>) -> Charts {
     let timeline = input.timeline;
     let windows = timeline.chart_windows.all().iter().map(|w| (minutes(w.from_ms), minutes(w.to_ms), w.phase.name()));
     let mut charts = latencies::charts(input);
     charts.extend(rates(input));
     charts.extend(gauges(input));
-    let unmeasured = charts.iter().filter(|chart| !chart.has_data()).map(|chart| (chart.id, chart.title)).collect();
+    let (charts, unmeasured): (Vec<_>, Vec<_>) = charts.into_iter().partition(Chart::has_data);
     Charts {
         reached: minutes(timeline.scenario_ms()),
         duration: minutes(input.header.plan.duration_ms),
         windows: windows.collect(),
         heartbeats: timeline.heartbeats.values().flatten().copied().map(minutes).collect(),
         holes: timeline.holes.iter().map(|(from, to, _)| (minutes(*from), minutes(*to))).collect(),
-        charts: charts.into_iter().filter(Chart::has_data).collect(),
-        unmeasured,
+        charts,
+        unmeasured: unmeasured.iter().map(|chart| (chart.id, chart.title)).collect(),
     }
 }
 
@@ -67,55 +62,39 @@ fn rates(input: &FileInput<'_>) -> Vec<Chart> {
     let series = input.series;
     let grid = series.rate_grid;
     let counted = |counter| begun(series.counter(counter), grid, input.timeline);
-    let line = |(name, counter): &(&str, Counter)| {
-        let values = counted(*counter).iter().map(|n| Some(f64::from(*n))).collect();
-        ChartLine { name: (*name).to_owned(), values }
+    let lines = |counters: &[(&str, Counter)]| -> Vec<ChartLine> {
+        counters.iter().map(|(name, counter)| counts((*name).to_owned(), counted(*counter))).collect()
     };
     let happened = |kinds: &[&str]| -> Vec<ChartLine> {
-        let seen = kinds.iter().map(|kind| (*kind, series.incidents().by_step(kind))).filter(|(_, n)| !n.is_empty());
-        seen.map(|(kind, steps)| {
-            let values = begun(steps, grid, input.timeline).iter().map(|n| Some(f64::from(*n))).collect();
-            ChartLine { name: kind.replace('_', " "), values }
-        })
-        .collect()
+        let seen = kinds.iter().map(|kind| (kind, series.incidents().by_step(kind))).filter(|(_, n)| !n.is_empty());
+        seen.map(|(kind, steps)| counts(kind.replace('_', " "), begun(steps, grid, input.timeline))).collect()
     };
-    let chart = |id, title, lines: Vec<ChartLine>| Chart {
-        id,
-        title,
-        unit: "",
-        says: totals(&lines),
-        step_ms: grid.step_ms(),
-        is_log: false,
-        lines,
-        targets: Vec::new(),
-        traces: Vec::new(),
-        heat: None,
+    let chart = |id, title, lines: Vec<ChartLine>| {
+        let says = totals(&lines);
+        Chart { id, title, says, step_ms: grid.step_ms(), lines, ..Chart::default() }
     };
-    let share = |ok: Counter, all: Counter| -> Vec<Option<f64>> {
-        let both = counted(ok).iter().zip(counted(all));
-        both.map(|(ok, all)| (*all > 0).then(|| short(f64::from(*ok) / f64::from(*all) * 100.0))).collect()
-    };
-    let ready = ChartLine { name: "answered 200".into(), values: share(Counter::ReadyOk, Counter::ReadyProbes) };
+    let probes = counted(Counter::ReadyOk).iter().zip(counted(Counter::ReadyProbes));
+    let share = |(ok, all): (&u32, &u32)| (*all > 0).then(|| short(f64::from(*ok) / f64::from(*all) * 100.0));
+    let ready = ChartLine { name: "answered 200".into(), values: probes.map(share).collect() };
     let availability = Chart {
         unit: "%",
         says: extremes(std::slice::from_ref(&ready), grid, "%"),
         targets: limits(input, "availability"),
         ..chart("availability", "Readiness probes answered 200", vec![ready])
     };
-    let runs =
-        [("started", Counter::RunsStarted), ("ended", Counter::RunsEnded), ("succeeded", Counter::RunsSucceeded)];
-    let reconnects = [
+    let runs = lines(&[
+        ("started", Counter::RunsStarted),
+        ("ended", Counter::RunsEnded),
+        ("succeeded", Counter::RunsSucceeded),
+    ]);
+    let reconnects = lines(&[
         ("dropped", Counter::StreamsDropped),
         ("closed in good order", Counter::StreamsClosed),
         ("attempts to come back", Counter::ReconnectAttempts),
         ("of them opened", Counter::ReconnectsOk),
-    ];
-    let events = [("delivered twice", Counter::EventsDuplicated), ("missed", Counter::EventsMissed)];
-    let mut errors: Vec<ChartLine> =
-        [("request errors", Counter::RequestErrors), ("throttled", Counter::RequestsThrottled)]
-            .iter()
-            .map(line)
-            .collect();
+    ]);
+    let events = lines(&[("delivered twice", Counter::EventsDuplicated), ("missed", Counter::EventsMissed)]);
+    let mut errors = lines(&[("request errors", Counter::RequestErrors), ("throttled", Counter::RequestsThrottled)]);
     errors.extend(happened(&["run_failed", "reconnect_failed", "stream_dropped", "not_ready", "source_failed"]));
     let findings = happened(&[
         "version_not_found",
@@ -130,101 +109,58 @@ fn rates(input: &FileInput<'_>) -> Vec<Chart> {
     ]);
     vec![
         availability,
-        chart("runs", "Runs", runs.iter().map(line).collect()),
+        chart("runs", "Runs", runs),
         chart("errors", "What went wrong, by kind", errors),
-        chart("reconnects", "Streams lost and brought back", reconnects.iter().map(line).collect()),
-        chart("events", "Events that came twice, or not at all", events.iter().map(line).collect()),
+        chart("reconnects", "Streams lost and brought back", reconnects),
+        chart("events", "Events that came twice, or not at all", events),
         chart("findings", "Findings of the probes, and of the harness about itself", findings),
     ]
 }
 
-/// The charts of gauges.
+fn counts<T: Copy + Into<f64>>(name: String, steps: &[T]) -> ChartLine {
+    ChartLine { name, values: steps.iter().map(|n| Some((*n).into())).collect() }
+}
+
+/// The charts of gauges. One whose growth is judged has the floors, and the line through them, of that gauge.
 fn gauges(input: &FileInput<'_>) -> Vec<Chart> {
-    const MB: f64 = 1e6;
-    let series = input.series;
-    let grid = series.gauge_grid;
-    let line = |name: &str, gauge: Gauge, per: f64| ChartLine {
-        name: name.to_owned(),
-        values: begun(series.gauge(gauge), grid, input.timeline)
-            .iter()
-            .map(|s| s.map(|s| short(s.last / per)))
-            .collect(),
+    let grid = input.series.gauge_grid;
+    let chart = |id, title, unit, of: &[(&str, Gauge)], grown: Option<Gauge>| {
+        let per = if unit == "MB" { 1e6 } else { 1.0 };
+        let line = |(name, gauge): &(&str, Gauge)| {
+            let steps = begun(input.series.gauge(*gauge), grid, input.timeline);
+            // A queue may be long for a moment only.
+            let is_greatest = matches!(gauge, Gauge::GatewayQueueDepth | Gauge::GatewayRunsConcurrent);
+            let values =
+                steps.iter().map(|step| step.map(|step| short((if is_greatest { step.max } else { step.last }) / per)));
+            ChartLine { name: (*name).to_owned(), values: values.collect() }
+        };
+        let lines: Vec<ChartLine> = of.iter().map(line).collect();
+        let traces = grown.map(|gauge| traces(input, gauge, per)).unwrap_or_default();
+        let says = extremes(&lines, grid, unit) + if traces.is_empty() { "" } else { TRACED };
+        Chart { id, title, unit, says, step_ms: grid.step_ms(), lines, traces, ..Chart::default() }
     };
-    let greatest = |name: &str, gauge: Gauge| ChartLine {
-        name: name.to_owned(),
-        values: begun(series.gauge(gauge), grid, input.timeline).iter().map(|s| s.map(|s| short(s.max))).collect(),
-    };
-    let chart = |id, title, unit, lines: Vec<ChartLine>, traces: Vec<Trace>| Chart {
-        id,
-        title,
-        unit,
-        says: extremes(&lines, grid, unit) + if traces.is_empty() { "" } else { TRACED },
-        step_ms: grid.step_ms(),
-        is_log: false,
-        lines,
-        targets: Vec::new(),
-        traces,
-        heat: None,
-    };
-    let traces = |gauge, per| traces(input, gauge, per);
+    let (rss, own_rss) = (Gauge::GatewayRss, Gauge::HarnessRss);
+    let descriptors = [
+        ("gateway", Gauge::GatewayFds),
+        ("gateway, beyond ours", Gauge::GatewayFdSurplus),
+        ("harness", Gauge::HarnessFds),
+    ];
+    let streams = [
+        ("workspace streams that we hold", Gauge::OpenStreams),
+        ("the gateway's count", Gauge::GatewaySse),
+        ("of them beyond all of ours", Gauge::GatewaySseSurplus),
+    ];
+    let queue = [("waiting", Gauge::GatewayQueueDepth), ("under way", Gauge::GatewayRunsConcurrent)];
+    let queue_title = "Runs waiting and under way, as the gateway counts them";
+    let cpu = [("gateway", Gauge::GatewayCpu), ("harness", Gauge::HarnessCpu)];
     vec![
-        chart(
-            "gateway_rss",
-            "The gateway's memory (RSS)",
-            "MB",
-            vec![line("gateway", Gauge::GatewayRss, MB)],
-            traces(Gauge::GatewayRss, MB),
-        ),
-        chart(
-            "descriptors",
-            "Open descriptors",
-            "",
-            vec![
-                line("gateway", Gauge::GatewayFds, 1.0),
-                line("gateway, beyond ours", Gauge::GatewayFdSurplus, 1.0),
-                line("harness", Gauge::HarnessFds, 1.0),
-            ],
-            traces(Gauge::GatewayFdSurplus, 1.0),
-        ),
-        chart(
-            "streams",
-            "Open streams",
-            "",
-            vec![
-                line("workspace streams that we hold", Gauge::OpenStreams, 1.0),
-                line("the gateway's count", Gauge::GatewaySse, 1.0),
-                line("of them beyond all of ours", Gauge::GatewaySseSurplus, 1.0),
-            ],
-            traces(Gauge::GatewaySseSurplus, 1.0),
-        ),
-        chart(
-            "queue",
-            "Runs waiting and under way, as the gateway counts them",
-            "",
-            vec![greatest("waiting", Gauge::GatewayQueueDepth), greatest("under way", Gauge::GatewayRunsConcurrent)],
-            traces(Gauge::GatewayQueueDepth, 1.0),
-        ),
-        chart(
-            "clock",
-            "The gateway's clock less ours",
-            "ms",
-            vec![line("offset", Gauge::ClockOffset, 1.0)],
-            Vec::new(),
-        ),
-        chart(
-            "cpu",
-            "Processor time, of one core",
-            "%",
-            vec![line("gateway", Gauge::GatewayCpu, 1.0), line("harness", Gauge::HarnessCpu, 1.0)],
-            Vec::new(),
-        ),
-        chart(
-            "harness_rss",
-            "The harness's own memory (RSS)",
-            "MB",
-            vec![line("harness", Gauge::HarnessRss, MB)],
-            traces(Gauge::HarnessRss, MB),
-        ),
+        chart("gateway_rss", "The gateway's memory (RSS)", "MB", &[("gateway", rss)], Some(rss)),
+        chart("descriptors", "Open descriptors", "", &descriptors, Some(Gauge::GatewayFdSurplus)),
+        chart("streams", "Open streams", "", &streams, Some(Gauge::GatewaySseSurplus)),
+        chart("queue", queue_title, "", &queue, Some(Gauge::GatewayQueueDepth)),
+        chart("clock", "The gateway's clock less ours", "ms", &[("offset", Gauge::ClockOffset)], None),
+        chart("cpu", "Processor time, of one core", "%", &cpu, None),
+        chart("harness_rss", "The harness's own memory (RSS)", "MB", &[("harness", own_rss)], Some(own_rss)),
     ]
 }
 
@@ -245,7 +181,7 @@ fn traces(input: &FileInput<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
 
 fn totals(lines: &[ChartLine]) -> String {
     let total = |line: &ChartLine| line.values.iter().flatten().sum::<f64>();
-    let totals = lines.iter().map(|line| format!("{} {}", format_value(total(line)), line.name));
+    let totals = lines.iter().map(|line| format!("{} {}", short(total(line)), line.name));
     format!("In all {}.", totals.collect::<Vec<_>>().join(", "))
 }
 
@@ -260,23 +196,19 @@ fn extremes(lines: &[ChartLine], grid: Grid, unit: &str) -> String {
         Some(format!(
             "{}: least {}{unit} at {}, most {}{unit} at {}, last {}{unit}",
             line.name,
-            format_value(least.1),
+            short(least.1),
             at(least.0),
-            format_value(most.1),
+            short(most.1),
             at(most.0),
-            format_value(last.1)
+            short(last.1)
         ))
     });
     let said: Vec<String> = said.collect();
     if said.is_empty() { "Nothing was measured.".to_owned() } else { format!("{}.", said.join("; ")) }
 }
 
+/// Minutes, to a thousandth.
 #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
-pub(super) fn minutes(ms: u64) -> f64 {
-    short_minutes(ms as f64 / 60_000.0)
-}
-
-/// To a thousandth of a minute.
-fn short_minutes(minutes: f64) -> f64 {
-    (minutes * 1_000.0).round() / 1_000.0
+fn minutes(ms: u64) -> f64 {
+    (ms as f64 / 60_000.0 * 1_000.0).round() / 1_000.0
 }

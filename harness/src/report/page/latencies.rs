@@ -2,7 +2,7 @@
 
 use super::{
     super::FileInput,
-    chart::{Chart, ChartLine, Heat, begun, format_value, limits, short},
+    chart::{Chart, ChartLine, Heat, begun, limits, short},
 };
 use crate::{
     history::{LatencySource, LatencyStep, edge_ms},
@@ -10,13 +10,12 @@ use crate::{
     plan::moment,
 };
 
-/// Of how many of a histogram's buckets one of the heat map is made.
+/// Histogram buckets in one bucket of the heat map.
 const HEAT_BUCKETS: usize = 4;
 
-/// Latencies: how many took how long, and quantiles of each step.
 pub(super) fn charts(input: &FileInput<'_>) -> Vec<Chart> {
     let of = |timing| (LatencySource::Timing(timing), "");
-    // What the gateway itself says comes first, as it does for the judges.
+    // The gateway's own histogram comes first, as it does for the judges.
     let else_of = |source, timing| {
         let own = LatencySource::Source(source);
         let has_own = input.series.latency(own).iter().any(|cell| cell.count() > 0);
@@ -35,7 +34,7 @@ pub(super) fn charts(input: &FileInput<'_>) -> Vec<Chart> {
     all.into_iter().map(|chart| of_latency(input, chart)).collect()
 }
 
-/// Its id and its title; what it shows, and how that is known.
+/// Id, title, source, and a note on the source.
 type LatencyChart<'a> = (&'static str, &'static str, (LatencySource, &'a str));
 
 fn of_latency(input: &FileInput<'_>, (id, title, (latency, by)): LatencyChart<'_>) -> Chart {
@@ -56,7 +55,7 @@ fn of_latency(input: &FileInput<'_>, (id, title, (latency, by)): LatencyChart<'_
     let slowest = cells.iter().enumerate().filter_map(|(step, cell)| Some((step, cell.max_ms()?)));
     let slowest = slowest.max_by(|a, b| a.1.total_cmp(&b.1));
     let worst = slowest.map_or_else(String::new, |(step, ms)| {
-        format!(", the slowest {} ms in the step at {}", format_value(ms), moment(step as u64 * grid.step_ms()))
+        format!(", the slowest {} ms in the step at {}", short(ms), moment(step as u64 * grid.step_ms()))
     });
     let says = format!("{samples} samples{worst}{by}. Colour: how many took how long.");
     Chart {
@@ -68,8 +67,8 @@ fn of_latency(input: &FileInput<'_>, (id, title, (latency, by)): LatencyChart<'_
         is_log: true,
         lines,
         targets: limits(input, id),
-        traces: Vec::new(),
         heat: Some(heat(cells)),
+        ..Chart::default()
     }
 }
 

@@ -1,16 +1,15 @@
-//! `report.html`: a soak to look at, in one file that needs nothing from anywhere.
+//! `report.html`: a soak in one file that loads no other.
 //!
 //! Contents: verdicts, red first, each with its evidence and a link to its place in a chart; charts over scenario time;
-//! the incidents; the plan, the harness and the gateway. All data from a gateway is plain text: templates escape it,
-//! data is read as data, and the page's own policy lets only its own scripts and styles run, by their hashes.
+//! the incidents; the settings. All data from a gateway is plain text: templates escape it, scripts read it as data,
+//! and the page's policy allows only its own scripts and styles, by their hashes.
 //!
 //! # Why uPlot
 //!
-//! Charts are drawn by [uPlot](https://github.com/leeoniya/uPlot) 1.6.32 (MIT), as its package `uplot` has it, 50 KB,
-//! unchanged in `vendor/`. The reader's machine draws, so the session that is being measured only hands over numbers, and
-//! the live page and the report are drawn by one script. `plotters` draws stills, in colours that cannot follow a reader's
-//! dark mode, and would draw them anew for every look at a live soak; ECharts, which `charming` hands data to, is a
-//! megabyte, and would be a third of the report.
+//! [uPlot](https://github.com/leeoniya/uPlot) 1.6.32 (MIT, 50 KB) draws the charts, unchanged from its package `uplot`
+//! in `vendor/`. The reader's machine draws: the session only sends numbers, and one script draws the live page and the
+//! report. `plotters` draws stills, which cannot follow a reader's dark mode, and would draw them again for every look
+//! at a live soak. ECharts, which `charming` uses, is a megabyte, a third of the report.
 
 mod chart;
 mod charts;
@@ -30,32 +29,27 @@ const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
 const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
 
-/// An update for a live page.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PageUpdate {
     charts: Charts,
-    /// The parts of the page that words are in, ready to be put there.
+    /// The parts of the page with text, as HTML.
     clock: String,
     verdicts: String,
     incidents: String,
 }
 
-/// The report of a soak, as it stands.
-#[must_use]
-pub fn report_html(input: &FileInput<'_>) -> String {
+pub(crate) fn report_html(input: &FileInput<'_>) -> String {
     page(input, false).into_string()
 }
 
-/// The page of a soak that goes on, which asks for what is new at `events`.
-#[must_use]
-pub fn live_html(input: &FileInput<'_>) -> String {
+/// The page of a soak that goes on. It asks for updates at `events`.
+pub(crate) fn live_html(input: &FileInput<'_>) -> String {
     page(input, true).into_string()
 }
 
-/// The state of a soak so far, for its live page.
-#[must_use]
-pub fn live_json(input: &FileInput<'_>) -> String {
+/// An update for the live page.
+pub(crate) fn live_json(input: &FileInput<'_>) -> String {
     let update = PageUpdate {
         charts: charts(input),
         clock: sections::clock(input).into_string(),

@@ -18,25 +18,15 @@ static OWN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The page's policy (<https://www.w3.org/TR/CSP3/>). A live one may ask where it comes from for what is new.
+/// The page's policy (<https://www.w3.org/TR/CSP3/>). A live page may ask its own origin for updates.
 pub(super) fn policy(is_live: bool) -> String {
     let connects = if is_live { "; connect-src 'self'" } else { "" };
     format!("{}{connects}", *OWN)
 }
 
-/// JSON that stays data inside of a script element, whatever is in its texts: the same JSON, without a character that
-/// HTML would look at.
+/// JSON that stays data inside a script element: the same JSON, without characters that HTML interprets.
 pub(super) fn inert(json: &str) -> String {
-    let mut inert = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' => inert.push_str("\\u003c"),
-            '>' => inert.push_str("\\u003e"),
-            '&' => inert.push_str("\\u0026"),
-            '\u{2028}' => inert.push_str("\\u2028"),
-            '\u{2029}' => inert.push_str("\\u2029"),
-            other => inert.push(other),
-        }
-    }
-    inert
+    [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")]
+        .into_iter()
+        .fold(json.to_owned(), |json, (c, escape)| json.replace(c, escape))
 }

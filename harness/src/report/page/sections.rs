@@ -22,10 +22,10 @@ use crate::{
     results::Row,
 };
 
-/// From one row to the next in the tables for readers without scripts, scenario milliseconds: a heartbeat's.
+/// Scenario milliseconds between the rows of a table for readers without scripts: one heartbeat's.
 const NUMBERS_EVERY_MS: u64 = 300_000;
 
-/// How far the soak has come, and what is to be said of it in one line.
+/// The time of the soak, and its facts in one line.
 pub(super) fn clock(input: &FileInput<'_>) -> Markup {
     let (plan, timeline) = (&input.header.plan, input.timeline);
     let reached_ms = timeline.scenario_ms().min(plan.duration_ms);
@@ -45,7 +45,7 @@ pub(super) fn clock(input: &FileInput<'_>) -> Markup {
     }
 }
 
-/// An instant of RFC 3339 in UTC, without what is less than a second.
+/// An RFC 3339 instant in UTC, without fractions of a second.
 fn to_the_second(instant: &str) -> String {
     match instant.split_once('.') {
         Some((seconds, _)) if instant.ends_with('Z') => format!("{seconds}Z"),
@@ -100,11 +100,10 @@ fn compared(comparison: &Comparison) -> Markup {
     }
 }
 
-/// A judgement that is not green, with all that is said of it.
+/// A red judgement with its text.
 fn red(input: &FileInput<'_>, Row { judgement, status }: &Row) -> Markup {
     let text = failure_text(judgement, input.header.plan.suite, input.folder);
-    let mut lines = text.lines();
-    let headline = lines.next().unwrap_or_default();
+    let (headline, rest) = text.split_once('\n').unwrap_or((&text, ""));
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
     html! {
         article .red .{ (status.word()) } id={ "verdict-" (judgement.kind.name()) "-" (judgement.name) } {
@@ -117,20 +116,19 @@ fn red(input: &FileInput<'_>, Row { judgement, status }: &Row) -> Markup {
                     @if !first.subject.is_empty() { ", " (clip(&first.subject)) }
                 }
             }
-            pre { @for line in lines { (line.trim()) "\n" } }
+            pre { @for line in rest.lines() { (line.trim()) "\n" } }
             @if let Some(chart) = chart { p { a href={ "#chart-" (chart) } { "See it in its chart" } } }
         }
     }
 }
 
 fn judged(Row { judgement, status }: &Row) -> Markup {
-    let value = judgement.value.map(|value| number::value(value, judgement.unit, judgement.target));
     let chart = chart_of(&judgement.name).filter(|_| judgement.kind != Judged::Workload);
     html! {
         tr .{ (status.word()) } {
             th scope="row" title=(title(judgement)) { @if judgement.kind != Judged::Kpi { (judgement.kind.name()) " " } (judgement.name) }
             td { span .badge { (status.word()) } @if let Some(reason) = status.waiver() { " " (reason) } }
-            td .number { (value.as_deref().unwrap_or("–")) }
+            td .number { (number::value_or_dash(judgement.value, judgement.unit, judgement.target)) }
             td .number { (number::target_signed(judgement.target, judgement.unit)) }
             td .number { (number::count(judgement.samples)) " / " (number::count(judgement.promised)) }
             td { @if let Some(chart) = chart { a href={ "#chart-" (chart) } { "chart" } } }
@@ -160,7 +158,7 @@ fn chaos(input: &FileInput<'_>) -> Markup {
     }
 }
 
-/// The place of a chart, and what it shows in words.
+/// The place of a chart, with its description.
 pub(super) fn figure(chart: &Chart) -> Markup {
     html! {
         figure id={ "chart-" (chart.id) } data-chart=(chart.id) {
@@ -171,7 +169,7 @@ pub(super) fn figure(chart: &Chart) -> Markup {
     }
 }
 
-/// In the place of charts that there are not, so that links to them lead to why.
+/// The targets of links to charts without data.
 pub(super) fn unmeasured(charts: &Charts) -> Markup {
     html! {
         p .hint { "Nothing was measured of these:" }
@@ -179,8 +177,8 @@ pub(super) fn unmeasured(charts: &Charts) -> Markup {
     }
 }
 
-/// For a reader without scripts, how a chart stood every few minutes: all of its numbers, for all charts, would be most of
-/// the page, and most of what it costs the session to write it. With scripts there are all of them, as they are asked for.
+/// For a reader without scripts, the numbers every few minutes. All numbers would be most of the page and of its cost.
+/// With scripts all are shown on demand.
 fn numbers(chart: &Chart) -> Markup {
     let every = usize::try_from(NUMBERS_EVERY_MS / chart.step_ms.max(1)).unwrap_or(1).max(1);
     let steps = chart.lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
@@ -240,7 +238,7 @@ fn incident(told: &ShownIncident) -> Markup {
     }
 }
 
-/// Where in the charts an incident shows.
+/// The chart that shows a kind of incident.
 fn chart_of_kind(kind: &str) -> &'static str {
     match kind {
         "not_ready"

@@ -1,5 +1,4 @@
-//! A log stream that is asked for as a browser asks is compared with one that is not: a compressor on the way may hold events
-//! back for those who ask for compression, and for nobody else.
+//! Compares a log stream requested as browsers do with another: a compressor may hold back its events.
 
 use std::{
     sync::{
@@ -18,17 +17,17 @@ use crate::{
     gateway::{Connection, Dialect, EventReading, StreamEvent},
 };
 
-/// Maximum time until this stream has shown the events that the other one has shown.
+/// Maximum time that this stream may be behind the other.
 const BEHIND_MAX: Duration = Duration::from_secs(3);
 
-/// A stream that was asked for as a browser asks, while it is read.
+/// A stream requested as browsers do, while it is read.
 pub(super) struct BrowserReading {
     shown: Arc<AtomicUsize>,
     _reading: JoinSet<()>,
 }
 
 impl Check<'_> {
-    /// Opens the stream as a browser does; none, and a note, where it does not open.
+    /// Opens the stream as browsers do.
     pub(super) async fn open_as_a_browser(&mut self, call: CallName) -> Option<Connection> {
         let path = self.client.stream_path(call, None);
         match self.streams.as_a_browser().open(call, &path, self.client.workspace(), None).await {
@@ -38,13 +37,12 @@ impl Check<'_> {
                 let what = format!(
                     "asked for as a browser asks (Accept-Encoding: gzip, deflate, br), no stream opened: {answer}"
                 );
-                self.wrong(what, &[&format!("calls.{call}.path")], None);
-                None
+                self.fail(what, &[&format!("calls.{call}.path")], None)
             }
         }
     }
 
-    /// Reads it beside the other stream, for one run.
+    /// Reads the events of a run, beside the other stream.
     pub(super) fn read_as_a_browser(&self, connection: Connection, run: &str) -> BrowserReading {
         let shown = Arc::new(AtomicUsize::new(0));
         let mut reading = JoinSet::new();
@@ -52,7 +50,7 @@ impl Check<'_> {
         BrowserReading { shown, _reading: reading }
     }
 
-    /// Notes where it lacks events that the other stream has shown.
+    /// Notes a lack of events that the other stream has shown.
     pub(super) async fn compare_with_browser(&mut self, browser: BrowserReading, run: &str, events: &[StreamEvent]) {
         let dialect = Arc::clone(&self.access.dialect);
         let owed = events.iter().filter(|event| is_of_run(&dialect, run, event)).count();

@@ -1,4 +1,4 @@
-//! Requests, their answers, the errors in these, and the lines of the dialect that would have to change.
+//! Requests, their answers, the errors in them, and the lines of the dialect to change.
 
 use std::{fmt, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{
     journal::clip,
 };
 
-/// Of an answer, so much is shown: enough to find a field in it.
+/// Characters of an answer that are shown: enough to find a field.
 const BODY_CHARS_MAX: usize = 2_000;
 
 /// The tries of one trial, one after another.
@@ -18,16 +18,16 @@ pub(super) struct Attempts(Vec<Attempt>);
 struct Attempt {
     sent: String,
     came: String,
-    wrong: Vec<WrongFinding>,
-    /// Observations that are not wrong, each with the entries that a dialect may have for it.
-    notes: Vec<(String, Vec<String>)>,
+    wrong: Vec<Remark>,
+    /// Observations that are not wrong.
+    notes: Vec<Remark>,
 }
 
 #[derive(Debug)]
-struct WrongFinding {
+struct Remark {
     what: String,
-    /// Keys of the dialect, each with the line on which it stands, and what else would help.
-    change: Vec<String>,
+    /// Lines of the dialect to change or to write, and other remedies.
+    lines: Vec<String>,
 }
 
 impl Attempts {
@@ -45,15 +45,15 @@ impl Attempts {
         self.0.push(Attempt { sent, came, wrong: Vec::new(), notes: Vec::new() });
     }
 
-    /// Something that was asked for, and what came of it.
+    /// Another attempt and its result.
     pub(super) fn came(&mut self, sent: String, came: String) {
         self.0.push(Attempt { sent, came: printable(&came), wrong: Vec::new(), notes: Vec::new() });
     }
 
-    /// The last of them is wrong: these keys of the dialect would have to change.
+    /// The last attempt is wrong: these keys of the dialect would have to change.
     pub(super) fn wrong(&mut self, dialect: &Dialect, what: impl Into<String>, keys: &[&str], hint: Option<String>) {
         let lines = keys.iter().map(|key| format!("{key} ({})", dialect.place_of(key)));
-        let wrong = WrongFinding { what: what.into(), change: lines.chain(hint).collect() };
+        let wrong = Remark { what: what.into(), lines: lines.chain(hint).collect() };
         if self.0.is_empty() {
             self.came(String::new(), String::new());
         }
@@ -62,18 +62,18 @@ impl Attempts {
         }
     }
 
-    /// The last of them shows a habit: what a dialect may say of it.
+    /// The last attempt shows a habit. A dialect may describe it with these lines.
     pub(super) fn note(&mut self, what: impl Into<String>, write: &[&str]) {
         if let Some(last) = self.0.last_mut() {
-            last.notes.push((printable(&what.into()), write.iter().map(|key| printable(key)).collect()));
+            let lines = write.iter().map(|key| printable(key)).collect();
+            last.notes.push(Remark { what: printable(&what.into()), lines });
         }
     }
 
-    /// All of it, for a person: an error where anything is wrong.
+    /// All attempts as text; an error if any is wrong.
     pub(super) fn into_result(self) -> Result<String, String> {
-        let is_wrong = self.0.iter().any(|attempt| !attempt.wrong.is_empty());
-        let told = self.to_string();
-        if is_wrong { Err(told) } else { Ok(told) }
+        let is_right = self.0.iter().all(|attempt| attempt.wrong.is_empty());
+        if is_right { Ok(self.to_string()) } else { Err(self.to_string()) }
     }
 }
 
@@ -82,22 +82,18 @@ impl fmt::Display for Attempts {
         for Attempt { sent, came, wrong, notes } in &self.0 {
             block(f, "sent", sent)?;
             block(f, "came", came)?;
-            for WrongFinding { what, change } in wrong {
-                block(f, "wrong", what)?;
-                block(f, "change", &change.join("\n"))?;
-            }
-            for (what, write) in notes {
-                block(f, "note", what)?;
-                if !write.is_empty() {
-                    block(f, "write", &write.join("\n"))?;
-                }
+            let wrong = wrong.iter().map(|remark| ("wrong", "change", remark));
+            let notes = notes.iter().map(|remark| ("note", "write", remark));
+            for (word, remedy, Remark { what, lines }) in wrong.chain(notes) {
+                block(f, word, what)?;
+                block(f, remedy, &lines.join("\n"))?;
             }
         }
         Ok(())
     }
 }
 
-/// A word, and lines beside it.
+/// A word with lines beside it.
 fn block(f: &mut fmt::Formatter<'_>, word: &str, lines: &str) -> fmt::Result {
     for (n, line) in lines.lines().filter(|line| !line.trim().is_empty()).enumerate() {
         writeln!(f, "  {:<7} {line}", if n == 0 { word } else { "" })?;
@@ -105,7 +101,7 @@ fn block(f: &mut fmt::Formatter<'_>, word: &str, lines: &str) -> fmt::Result {
     Ok(())
 }
 
-/// Replaces control characters, so that a terminal shows them and does not obey them. Line breaks stay.
+/// Replaces control characters, which a terminal would obey. Line breaks stay.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

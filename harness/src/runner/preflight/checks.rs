@@ -1,4 +1,4 @@
-//! Inputs with which each call of the contract is tried, and the results that must come.
+//! The inputs of each call of the contract, and the required results.
 
 use std::time::Duration;
 
@@ -22,11 +22,10 @@ use crate::{
 
 /// Maximum time to wait for a run, a search or a restart.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// Between looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Maximum total time in which a call that is answered with a `wait` status is repeated.
+/// Maximum total time in which a call is repeated after `wait` statuses.
 const WAIT_PATIENCE: Duration = Duration::from_secs(180);
-/// No time in milliseconds since 1970 is less: it would be before 2001.
+/// Minimum of a time in milliseconds since 1970; it is in 2001.
 const MILLISECONDS_MIN: i64 = 1_000_000_000_000;
 const WAIT_UNLESS_ASKED: Duration = Duration::from_secs(1);
 
@@ -39,15 +38,12 @@ pub(super) struct Check<'a> {
     pub(super) attempts: Attempts,
 }
 
-/// Tries a call.
-///
-/// # Errors
-/// All that was sent and came, and what would have to change.
+/// Tries a call. The text has all requests and answers, and for an error the changes that would help.
 pub(super) async fn check(call: CallName, access: &GatewayAccess, settings: &Settings) -> Result<String, String> {
     let client = Client::new(access).map_err(|e| e.to_string())?;
     let streams = Streams::new(access).map_err(|e| e.to_string())?;
     let mut check = Check { access: access.clone(), client, streams, settings, attempts: Attempts::default() };
-    // Whoever finds nothing wrong says so by leaving nothing.
+    // The attempts have the result.
     let _ = check.of(call).await;
     check.attempts.into_result()
 }
@@ -61,27 +57,22 @@ impl Check<'_> {
         self.dialect().call(call).cloned()
     }
 
-    /// None where it came no further.
+    /// None if a step failed, and no further one was tried.
     async fn of(&mut self, call: CallName) -> Option<()> {
         match call {
             CallName::Health => {
                 let answer = self.call(call, &[]).await?;
                 let time = self.find(call, "time", &answer, &["time", "now"], &is_time)?;
                 if time_of(&time).is_some_and(seems_coarse) {
-                    self.note(
-                        "the time has no fractions of a second: a movement of the clock of less than about 2.5 s may not be seen \
-                         by clock_drift, and no event says how long it was on its way",
-                        &[],
-                    );
+                    let what = "the time has no fractions of a second: a movement of the clock of less than about 2.5 s may \
+                                not be seen by clock_drift, and no event says how long it was on its way";
+                    self.note(what, &[]);
                 }
                 Some(())
             }
             CallName::Ready | CallName::SafetyCheck | CallName::CollectGarbage => self.call(call, &[]).await.map(drop),
             CallName::SetPlan => self.call(call, &[("plan", json!("pro"))]).await.map(drop),
-            CallName::Agent => {
-                let agent = self.agent();
-                self.call(call, &[("slug", json!(agent))]).await.map(drop)
-            }
+            CallName::Agent => self.call(call, &[("slug", json!(self.agent()))]).await.map(drop),
             CallName::TogglePrivacy => self.hash_only().await,
             CallName::Metrics => {
                 self.metrics().await?;
@@ -106,19 +97,20 @@ impl Check<'_> {
         self.settings.scenario.runs.agents.first().map_or_else(String::new, |(agent, _)| agent.clone())
     }
 
-    /// Makes a call; its answer, where its status is one that means yes.
+    /// Makes a call; its answer, if the status means yes.
     pub(super) async fn call(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
         let spec = self.spec(call)?;
         let give_up_at = clock::now() + WAIT_PATIENCE;
         let outcome = loop {
             let outcome = self.send(call, fill).await;
-            // What is told to wait comes again, as in a soak.
-            let told = outcome.as_ref().ok().filter(|answer| spec.wait.contains(&answer.status));
-            let Some(wait) = told.map(|answer| answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED)) else { break outcome };
+            // A call that has to wait is repeated, as in a soak.
+            let wait = match &outcome {
+                Ok(answer) if spec.wait.contains(&answer.status) => answer.retry_after.unwrap_or(WAIT_UNLESS_ASKED),
+                _ => break outcome,
+            };
             if clock::now() + wait > give_up_at {
-                let (seconds, key) = (WAIT_PATIENCE.as_secs(), format!("calls.{call}.wait"));
-                self.wrong(format!("it was told to wait for longer than {seconds} s"), &[&key], None);
-                return None;
+                let what = format!("it was told to wait for longer than {} s", WAIT_PATIENCE.as_secs());
+                return self.fail(what, &[&format!("calls.{call}.wait")], None);
             }
             sleep(wait).await;
         };
@@ -129,8 +121,7 @@ impl Check<'_> {
                 let what = "the status means yes, and the body says that the call was not done";
                 let is_by_code = !self.dialect().codes.code.is_empty();
                 let hint = "a code of success stands for 200: [answers.statuses] CODE = 200".to_owned();
-                self.wrong(what, if is_by_code { &["answers.statuses"] } else { &[] }, is_by_code.then_some(hint));
-                None
+                self.fail(what, if is_by_code { &["answers.statuses"] } else { &[] }, is_by_code.then_some(hint))
             }
             Ok(answer) => {
                 let (status, yes, path, method) = (answer.status, key("yes"), key("path"), key("method"));
@@ -161,18 +152,16 @@ impl Check<'_> {
                     200..=299 => (&[&yes], None),
                     _ => (&[&yes, &path], None),
                 };
-                self.wrong(what, keys, hint);
-                None
+                self.fail(what, keys, hint)
             }
             Err(_) => {
                 let hint = "is the gateway there, and S2_GATEWAY_URL right?".to_owned();
-                self.wrong("no whole answer came", &[&key("path")], Some(hint));
-                None
+                self.fail("no whole answer came", &[&key("path")], Some(hint))
             }
         }
     }
 
-    /// Makes a call once, whatever its answer; none where no whole answer came.
+    /// Makes a call once; none without a whole answer.
     pub(super) async fn try_once(&mut self, call: CallName, fill: &Fill<'_>) -> Option<Answer> {
         self.send(call, fill).await.ok()
     }
@@ -188,12 +177,18 @@ impl Check<'_> {
         self.attempts.wrong(self.client.dialect(), what, keys, hint);
     }
 
-    /// Something that is not wrong, and what a dialect may say of it.
+    /// Records an error, after which nothing more is tried.
+    pub(super) fn fail<T>(&mut self, what: impl Into<String>, keys: &[&str], hint: Option<String>) -> Option<T> {
+        self.wrong(what, keys, hint);
+        None
+    }
+
+    /// Records a habit that is not wrong, and the lines that describe it in a dialect.
     pub(super) fn note(&mut self, what: impl Into<String>, write: &[&str]) {
         self.attempts.note(what, write);
     }
 
-    /// Opens a stream, of a run where it is one's.
+    /// Opens a stream, of a run if the call is of one.
     pub(super) async fn connect(&self, call: CallName, run: Option<&str>) -> Result<Connection, Refusal> {
         let path = self.client.stream_path(call, run);
         self.streams.open(call, &path, self.client.workspace(), None).await
@@ -215,14 +210,13 @@ impl Check<'_> {
     ) -> Option<Value> {
         let key = format!("calls.{call}.{pointer}");
         let Some(json) = answer.json() else {
-            self.wrong("the answer is no JSON", &[&format!("calls.{call}.path")], None);
-            return None;
+            return self.fail("the answer is no JSON", &[&format!("calls.{call}.path")], None);
         };
-        let found = self.spec(call)?.find(pointer, &json).filter(|value| is_so(value)).cloned();
+        let spec = self.spec(call)?;
+        let found = spec.find(pointer, &json).filter(|value| is_so(value)).cloned();
         if found.is_none() {
-            let at = self.spec(call)?.pointers.get(pointer).cloned().unwrap_or_default();
-            let what = format!("there is no {pointer} at {at:?}");
-            self.wrong(what, &[&key], pointers(&json, words, is_so));
+            let at = spec.pointers.get(pointer).map_or("", String::as_str);
+            self.wrong(format!("there is no {pointer} at {at:?}"), &[&key], pointers(&json, words, is_so));
         }
         found
     }
@@ -239,22 +233,20 @@ impl Check<'_> {
     pub(super) async fn create_run(&mut self, new: &NewRun) -> Option<String> {
         let answer = self.call(CallName::CreateRun, &new.fill()).await?;
         let is_id = |value: &Value| value.as_str().is_some_and(|id| !id.is_empty()) || value.is_u64();
-        // Where we name runs the answer need not repeat the name; where it does, it has to be the same.
+        // A gateway that does not name runs need not repeat the name in its answer.
         let spec = self.spec(CallName::CreateRun)?;
         let repeats = answer.json().is_some_and(|json| spec.find("id", &json).is_some_and(is_id));
-        if self.dialect().gives_run_ids() || repeats {
-            let id = self.find(CallName::CreateRun, "id", &answer, &["id"], &is_id)?;
-            let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-            if !self.dialect().gives_run_ids() && id != new.id {
-                // What was sent may be a reference of the caller's, or keep a request from being done twice.
-                self.note(
-                    format!("the gateway calls the run {id:?} that was to be {:?}: its own word counts", new.id),
-                    &[],
-                );
-            }
-            return Some(id);
+        if !self.dialect().gives_run_ids() && !repeats {
+            return Some(new.id.clone());
         }
-        Some(new.id.clone())
+        let id = self.find(CallName::CreateRun, "id", &answer, &["id"], &is_id)?;
+        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        if !self.dialect().gives_run_ids() && id != new.id {
+            // The id that was sent may be a reference of the caller's, or an idempotency key.
+            let what = format!("the gateway calls the run {id:?} that was to be {:?}: its own word counts", new.id);
+            self.note(what, &[]);
+        }
+        Some(id)
     }
 
     pub(super) async fn started(&mut self) -> Option<String> {
@@ -267,7 +259,7 @@ impl Check<'_> {
         Some(id)
     }
 
-    /// Starts a run, where that is a call of its own.
+    /// Starts a run, if that is a call of its own.
     pub(super) async fn start(&mut self, id: &str) -> Option<()> {
         if self.dialect().has(CallName::StartRun) {
             self.call(CallName::StartRun, &[("id", json!(id))]).await?;
@@ -275,7 +267,6 @@ impl Check<'_> {
         Some(())
     }
 
-    /// Looks at a run until it has ended.
     async fn run(&mut self) -> Option<()> {
         let id = self.started().await?;
         self.until_over(&id).await;
@@ -317,13 +308,13 @@ impl Check<'_> {
         let names = self.dialect().metrics.clone();
         let json = answer.json().filter(|_| names.is_json);
         let Some(read) = Exposition::of(&answer, &names) else {
-            self.wrong("none of the metrics is there", &["metrics.format", "metrics.names"], None);
-            return None;
+            return self.fail("none of the metrics is there", &["metrics.format", "metrics.names"], None);
         };
-        let is_needed =
-            |name: &&String| !names.absent.contains_key(*name) && !heap::OF_CONTRACT.contains(&name.as_str());
-        for name in names.names.keys().filter(is_needed) {
-            let theirs = &names.names[name];
+        for (name, theirs) in &names.names {
+            let is_needed = !names.absent.contains_key(name) && !heap::OF_CONTRACT.contains(&name.as_str());
+            if !is_needed {
+                continue;
+            }
             if COUNTING_GAUGES.contains(&name.as_str()) && read.empty_gauges.contains(name) {
                 self.note(format!("{theirs} is declared, and has no series now: it counts as 0"), &[]);
             } else if read.value(name).is_some() || read.histograms.contains_key(name) {
@@ -344,13 +335,12 @@ impl Check<'_> {
     }
 }
 
-/// Whether a value is a time that S2 reads. A small number is a time since the start, or in seconds.
+/// Whether S2 reads a value as a time. A small number is a time since the start, or in seconds.
 fn is_time(value: &Value) -> bool {
     time_of(value).is_some() && value.as_i64().is_none_or(|ms| ms >= MILLISECONDS_MIN)
 }
 
-/// Whether a text of metrics declares the type of a metric, whatever it has of samples. In OpenMetrics the name of a counter is
-/// declared without `_total`.
+/// Whether metrics declare one that may have its first sample later. OpenMetrics declares counters without `_total`.
 fn is_declared(text: &str, name: &str) -> bool {
     let family = name.strip_suffix("_total").unwrap_or(name);
     let declared = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.trim().split_once(' '));

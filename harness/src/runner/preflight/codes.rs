@@ -1,36 +1,31 @@
-//! Codes in answers: a gateway that answers 200 to everything refuses by a code, and the dialect has to say where it stands.
+//! Codes in answers: a gateway that always answers 200 refuses by a code, and the dialect must name its place.
 
 use serde_json::Value;
 
 use super::checks::Check;
 use crate::gateway::Answer;
 
-/// Names that gateways use for the code of an answer.
+/// Usual names of codes.
 const CODES: [&str; 8] = ["code", "errorCode", "error_code", "errcode", "errno", "ret", "retCode", "statusCode"];
 
 impl Check<'_> {
-    /// Whether what was to be refused has an answer whose code may refuse it, and says so where the dialect does not. Only an
-    /// answer whose status means yes needs a code for that; and a code of `harmless`, an answer that refuses nothing, is none
-    /// of a refusal.
+    /// Records as wrong a code that may be a refusal unknown to the dialect. `harmless` is an answer that refuses
+    /// nothing.
     pub(super) fn is_refused_by_a_code(&mut self, what: &str, (answer, harmless): (&Answer, Option<&Answer>)) -> bool {
         let known = self.dialect().codes.code.clone();
         let Some((pointer, code)) = refusing_code(answer, harmless, &known) else { return false };
         if !known.is_empty() && self.dialect().codes.statuses.contains_key(&code) {
             return false;
         }
-        let name = serde_json::Value::from(code.as_str());
+        let name = Value::from(code.as_str());
         let hint = format!("if that refuses it: [answers] code = {pointer:?}, and [answers.statuses] {name} = 403");
-        let status = answer.status;
-        self.wrong(
-            format!("{what} was answered {status}, with {code} at {pointer:?}"),
-            &["answers.code", "answers.statuses"],
-            Some(hint),
-        );
+        let what = format!("{what} was answered {}, with {code} at {pointer:?}", answer.status);
+        self.wrong(what, &["answers.code", "answers.statuses"], Some(hint));
         true
     }
 }
 
-/// The code that may refuse what was asked: of an answer whose status means yes, and none that a harmless request has, too.
+/// The code that may be a refusal: of an answer whose status means yes, and other than the code of a harmless request.
 fn refusing_code(answer: &Answer, harmless: Option<&Answer>, known: &str) -> Option<(String, String)> {
     if !(200..300).contains(&answer.sent_status()) {
         return None;
@@ -40,7 +35,7 @@ fn refusing_code(answer: &Answer, harmless: Option<&Answer>, known: &str) -> Opt
     (usual.as_ref() != Some(&found)).then_some(found)
 }
 
-/// The code of an answer that is none of success: where the dialect says, or under a usual name.
+/// The code of an answer, if it does not mean success: at the dialect's place, or under a usual name.
 fn code_in(answer: &Answer, known: &str) -> Option<(String, String)> {
     let json = answer.json()?;
     let usual = CODES.iter().map(|name| format!("/{name}"));

@@ -1,4 +1,4 @@
-//! The gateway is disturbed, and must be seen to be, and to be ready again.
+//! The gateway is disturbed. The effect must be visible, and the gateway must become ready again.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     plan::millis,
 };
 
-/// Between looks at what a restart does: a quick one is over soon.
+/// Between looks for the effect of a restart, which may be short.
 const RESTART_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Check<'_> {
@@ -22,15 +22,11 @@ impl Check<'_> {
 
     /// Disturbs the gateway, and waits until it is ready again.
     pub(super) async fn disturb(&mut self, call: CallName) -> Option<()> {
-        // Of a gateway that is not seen to be ready now nobody could see that it is again.
+        // Without readiness now, the gateway's recovery could not be seen.
         if !self.is_ready().await {
             self.call(CallName::Ready, &[]).await?;
-            self.wrong(
-                "the gateway does not say that it is ready, so nothing was disturbed",
-                &["calls.ready.yes"],
-                None,
-            );
-            return None;
+            let what = "the gateway does not say that it is ready, so nothing was disturbed";
+            return self.fail(what, &["calls.ready.yes"], None);
         }
         let stream = self.stream_to_be_cut(call).await;
         let added_ms = millis(self.settings.scenario.chaos.latency_added);
@@ -52,7 +48,7 @@ impl Check<'_> {
         Some(())
     }
 
-    /// A stream that a restart drops; none where the gateway has none, or does not open it.
+    /// A stream that a restart drops; none if the gateway does not open any.
     async fn stream_to_be_cut(&self, call: CallName) -> Option<Connection> {
         if call == CallName::Latency || !self.dialect().has(CallName::LogsStream) {
             return None;
@@ -60,7 +56,7 @@ impl Check<'_> {
         self.connect(CallName::LogsStream, None).await.ok()
     }
 
-    /// Waits until a restart shows: a soak plays it only where it can be seen.
+    /// Waits for the effect of a restart: a soak plays only restarts with a visible effect.
     async fn restart_shows(
         &mut self,
         call: CallName,
@@ -81,33 +77,26 @@ impl Check<'_> {
             }
             "a stream was cut"
         };
-        let shown = async {
-            tokio::select! {
-                what = lost => what,
-                what = cut => what,
-            }
+        let shown = tokio::select! {
+            what = lost => Some(what),
+            what = cut => Some(what),
+            () = sleep(limit) => None,
         };
-        let shown = tokio::time::timeout(limit, shown).await;
         let waited_ms = millis(clock::now().saturating_duration_since(accepted_at));
-        let chaos = if call == CallName::RedisRestart { Chaos::RedisRestart } else { Chaos::GatewayRestart };
-        match shown {
-            Ok(what) => {
-                self.attempts.came("(what the restart does)".to_owned(), format!("{what} after {waited_ms} ms"));
-                Some(())
-            }
-            Err(_) => {
-                let what = format!(
-                    "the restart was accepted, and within {} s neither was readiness lost nor did a stream drop",
-                    limit.as_secs()
-                );
-                let hint = format!(
-                    "if it takes longer: [limits] restart_effect; if nothing of it can be seen from outside, in soak.toml: \
-                     [w6_light_chaos.{chaos}] lever = \"none\" and a reason"
-                );
-                self.attempts.came("(what the restart does)".to_owned(), "nothing was seen".to_owned());
-                self.wrong(what, &["limits.restart_effect"], Some(hint));
-                None
-            }
+        let came = shown.map_or_else(|| "nothing was seen".to_owned(), |what| format!("{what} after {waited_ms} ms"));
+        self.attempts.came("(what the restart does)".to_owned(), came);
+        if shown.is_some() {
+            return Some(());
         }
+        let chaos = if call == CallName::RedisRestart { Chaos::RedisRestart } else { Chaos::GatewayRestart };
+        let what = format!(
+            "the restart was accepted, and within {} s neither was readiness lost nor did a stream drop",
+            limit.as_secs()
+        );
+        let hint = format!(
+            "if it takes longer: [limits] restart_effect; if nothing of it can be seen from outside, in soak.toml: \
+             [w6_light_chaos.{chaos}] lever = \"none\" and a reason"
+        );
+        self.fail(what, &["limits.restart_effect"], Some(hint))
     }
 }

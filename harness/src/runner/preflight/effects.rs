@@ -1,4 +1,4 @@
-//! Calls whose answer says nothing of what they did: whether it was done is looked for.
+//! Calls whose answer does not show their effect: the effect is looked for.
 
 use std::mem;
 
@@ -14,16 +14,13 @@ use crate::{
 };
 
 impl Check<'_> {
-    /// Asks for hash-only, and sends a run a word that must not stand there in the end. In a workspace of its own, as the
-    /// soak does: where the call does something else than its dialect says, it may leave that anyhow.
+    /// Asks for hash-only, and sends a run a word that its record must not have in the end. This has a workspace of its
+    /// own: a call with another effect may leave it in any state.
     pub(super) async fn hash_only(&mut self) -> Option<()> {
         let private = self.client.for_workspace(&format!("{}-privacy", self.client.workspace()));
         let usual = mem::replace(&mut self.client, private);
         let is_asked = self.toggle(false).await.is_some();
-        let mut shows_when_hash_only = None;
-        if is_asked {
-            shows_when_hash_only = self.shows_a_word().await;
-        }
+        let shows_when_hash_only = if is_asked { self.shows_a_word().await } else { None };
         if shows_when_hash_only == Some(true) {
             self.wrong(
                 "what the run was told stands there in plain text, and hash-only was asked for",
@@ -31,9 +28,9 @@ impl Check<'_> {
                 Some("or the gateway keeps it all the same: then plaintext_leaks will be red".to_owned()),
             );
         }
-        // Back, even where the call failed: it may have taken effect without an answer that says so.
+        // Reset also after a failed call, which may have taken effect.
         let is_back = self.toggle(true).await.is_some();
-        // What no setting shows says nothing about the toggle.
+        // A word that neither setting shows is no evidence about the toggle.
         if shows_when_hash_only == Some(false) && is_back && self.shows_a_word().await == Some(false) {
             self.note(
                 "a run's record shows what the run was told in neither setting, so it cannot be seen that the toggle takes \
@@ -50,7 +47,7 @@ impl Check<'_> {
         self.call(CallName::TogglePrivacy, &fill).await.map(drop)
     }
 
-    /// Whether the record of a run shows a word that the run was told.
+    /// Whether the record of a run shows a word of its input.
     async fn shows_a_word(&mut self) -> Option<bool> {
         // A gateway may take a moment to change its setting.
         sleep(self.settings.scenario.privacy.toggle_delay).await;
@@ -62,8 +59,7 @@ impl Check<'_> {
         Some(answer.text().contains(&word))
     }
 
-    /// Opens a stream again, and holds the ids of another run's events against those that were seen: where ids are the
-    /// stream's, no two events have the same.
+    /// Opens a stream again. If ids belong to the stream, no event of another run has an id of `seen`.
     pub(super) async fn ids_go_on(&mut self, call: CallName, seen: &[StreamEvent]) -> Option<()> {
         if self.dialect().events.ids_are_the_connections || seen.iter().all(|event| event.content.id.is_none()) {
             return Some(());
@@ -71,13 +67,11 @@ impl Check<'_> {
         let connection = self.open(call, None).await?;
         let id = self.started().await?;
         let events = self.watch(call, connection, &id).await;
-        // An event that is shown again is the same but for its stamp. One without an id has that of the event before it.
+        // A repeated event is the same except for its stamp. An event without an id has the id of the event before it.
         let content = |event: &StreamEvent| self.read(call, &id, event).map(|log| log.unstamped);
         let again = events.iter().find(|event| {
-            let mut known = seen
-                .iter()
-                .filter(|known| known.content.id.is_some() && known.content.id == event.content.id)
-                .peekable();
+            let has_its_id = |known: &&StreamEvent| known.content.id.is_some() && known.content.id == event.content.id;
+            let mut known = seen.iter().filter(has_its_id).peekable();
             known.peek().is_some() && known.all(|known| content(known) != content(event))
         });
         if let Some(again) = again.and_then(|event| event.content.id.as_deref()) {
@@ -88,20 +82,17 @@ impl Check<'_> {
         Some(())
     }
 
-    /// Waits until a run is over, or nobody can say whether it is.
+    /// Waits until a run is over, or its state cannot be read.
     pub(super) async fn until_over(&self, id: &str) {
         let limit = clock::now() + PATIENCE.min(self.settings.scenario.runs.timeout);
         while clock::now() < limit {
             let answer = self.client.run(id).await.ok();
             let waits = self.dialect().call(CallName::Run).map_or(&[][..], |spec| &spec.wait);
-            if answer.as_ref().is_some_and(|answer| answer.is(waits)) {
-                sleep(LOOK_EVERY).await;
-                continue;
-            }
+            let has_to_wait = answer.as_ref().is_some_and(|answer| answer.is(waits));
             let json =
                 answer.filter(|answer| self.client.is_yes(CallName::Run, answer)).and_then(|answer| answer.json());
             let standing = json.map(|json| self.dialect().standing(&self.dialect().run_view(&json)));
-            if !matches!(standing, Some(RunStanding::Waiting | RunStanding::UnderWay)) {
+            if !has_to_wait && !matches!(standing, Some(RunStanding::Waiting | RunStanding::UnderWay)) {
                 return;
             }
             sleep(LOOK_EVERY).await;

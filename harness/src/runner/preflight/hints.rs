@@ -1,18 +1,15 @@
-//! Where in an answer something may be that was not found: a guess that saves a look into the gateway's source.
+//! Guesses at the place of a value that was not found in an answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// No more are shown.
 const HINTS_MAX: usize = 4;
-/// How deep is looked.
 const DEPTH_MAX: usize = 6;
-/// A word that tells kinds apart is no longer.
+/// Maximum length of a word that distinguishes kinds.
 const WORD_CHARS_MAX: usize = 24;
 
-/// JSON pointers to values that are so; those whose key has one of these words in it come first, then those
-/// whose path has.
+/// JSON pointers to values that satisfy `is_so`: first those with one of the words in their key, then in their path.
 pub(super) fn pointers(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
     let mut found = Vec::new();
     walk(json, "", 0, is_so, &mut found);
@@ -27,12 +24,12 @@ pub(super) fn pointers(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> b
     (!found.is_empty()).then(|| format!("it may be at {}", found.iter().map(shown).collect::<Vec<_>>().join(", ")))
 }
 
-/// The same, over several values: what the first of them hints at that hints at anything.
+/// The pointers of the first value that has any.
 pub(super) fn pointers_in(all: &[Value], words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
     all.iter().find_map(|json| pointers(json, words, is_so))
 }
 
-/// Where words stand in several values, each with the words that stood there: a guess at what tells them apart.
+/// Places of words in several values, with their words: a guess at the field that distinguishes the values.
 pub(super) fn words_in(all: &[Value]) -> Option<String> {
     let is_word = |value: &Value| {
         value.as_str().is_some_and(|text| (1..=WORD_CHARS_MAX).contains(&text.len()) && !text.contains(' '))
@@ -46,10 +43,11 @@ pub(super) fn words_in(all: &[Value]) -> Option<String> {
             words.entry(pointer).or_default().insert(word);
         }
     }
-    // What is another each time names things, and does not tell kinds of them apart.
-    let told = words.iter().filter(|(_, words)| words.len() <= HINTS_MAX && words.len() < all.len().max(2));
-    let told: Vec<String> = told.take(HINTS_MAX).map(|(pointer, words)| format!("{pointer:?} has {words:?}")).collect();
-    (!told.is_empty()).then(|| told.join(", "))
+    // A word that is different each time is a name, not a kind.
+    let kinds = words.iter().filter(|(_, words)| words.len() <= HINTS_MAX && words.len() < all.len().max(2));
+    let hints = kinds.take(HINTS_MAX).map(|(pointer, words)| format!("{pointer:?} has {words:?}"));
+    let hints: Vec<String> = hints.collect();
+    (!hints.is_empty()).then(|| hints.join(", "))
 }
 
 fn walk(json: &Value, at: &str, depth: usize, is_so: &dyn Fn(&Value) -> bool, found: &mut Vec<String>) {

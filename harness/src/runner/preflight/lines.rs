@@ -1,4 +1,4 @@
-//! Habits that show when the log lines of a run's stream are compared with the run's record.
+//! Habits that a comparison of a run's stream with its record shows.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::{
     streams::{LineComparison, Lines, compare},
 };
 
-/// Returns the effects that the lines of one run will have on a soak: a note for each habit.
+/// Returns a note on each habit, with its effect on a soak.
 pub(super) fn habits(events: &[LogEvent], record: &[&str]) -> Vec<String> {
     let mut lines = Lines::default();
     let mut contents = HashSet::new();
@@ -59,7 +59,7 @@ fn notes(found: &LineComparison, lines: &Lines, recorded: usize) -> Vec<String> 
     }
     if found.surplus > 0 && found.undecided == 0 {
         notes.push(format!(
-            "the run's record has {recorded} log lines, and the stream showed {}: it keeps some of them only",
+            "the run's record has {recorded} log lines, and the stream showed {}: it keeps some of them only, or is behind its streams",
             lines.total()
         ));
     }

@@ -1,8 +1,8 @@
-//! The preflight: each call of the contract is tried once at a gateway of yours, in its dialect, and what was sent, what
-//! came, and which line of the dialect would have to change is shown.
+//! The preflight: each call of the contract is tried once at a gateway of yours, in its dialect. It shows the request,
+//! the answer, and the line of the dialect that would have to change.
 //!
-//! It is there only where it is asked for (`-- preflight`): among its calls are those that restart things. Trials take
-//! turns, in processes of their own too, so that a restart disturbs none of the others.
+//! It runs only if it is asked for (`-- preflight`), because some calls restart the gateway. Trials take turns, also
+//! across processes, so that a restart disturbs no other trial.
 
 mod as_a_browser;
 mod attempt;
@@ -22,7 +22,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -37,13 +37,12 @@ use crate::{
 /// Prefix of each trial's name.
 const SUITE: &str = "preflight";
 
-/// The trials, where arguments ask for them; in a list they are ignored ones.
+/// The trials, if the arguments ask for them; in a list they are ignored ones.
 pub(super) fn trials(args: &Arguments, settings: &Arc<Settings>) -> Vec<Trial> {
     let is_asked_for = args.filter.as_deref().is_some_and(|filter| filter.starts_with(SUITE));
     if !args.list && !is_asked_for {
         return Vec::new();
     }
-    // What restarts things comes last.
     let trial = |call: &CallName| {
         let (call, settings) = (*call, Arc::clone(settings));
         let run = move || attempt(call, &settings).map_err(Failed::from);
@@ -52,12 +51,12 @@ pub(super) fn trials(args: &Arguments, settings: &Arc<Settings>) -> Vec<Trial> {
     CallName::ALL.iter().map(trial).collect()
 }
 
-/// Whether these trials are among those that will be played.
+/// Whether the arguments play any of these trials.
 pub(super) fn is_played(args: &Arguments, settings: &Arc<Settings>) -> bool {
     !args.list && trials(args, settings).iter().any(|trial| !args.is_filtered_out(trial) && !args.is_ignored(trial))
 }
 
-/// Tries a call; an error says all that a person needs to mend the dialect.
+/// Tries a call. An error has all that is needed to correct the dialect.
 fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
     let Some(gateway) = &settings.env.gateway else {
         return Err("S2_GATEWAY_URL is not set: the preflight tries a gateway of yours, so say where it is".into());
@@ -71,25 +70,23 @@ fn attempt(call: CallName, settings: &Settings) -> Result<Completion, String> {
     if let Some(lever) = other_lever(call, settings) {
         return Ok(Completion::ignored_with(format!("the lever of this event is {lever}")));
     }
-    // One after another, whoever else tries.
-    let _turn = Lock::exclusive(&turn(settings)).map_err(|e| e.to_string())?;
+    let _turn = Lock::exclusive(&settings.env.out.join("preflight.lock")).map_err(|e| e.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
     let token = settings.env.token.clone().map(|source| runtime.block_on(Token::open(source)));
     let token = token.transpose().map_err(|e| e.to_string())?;
-    let hide = |text: String| token.as_ref().map_or_else(|| text.clone(), |token| token.hide(text.clone()));
-    let access = GatewayAccess { token: token.clone(), ..settings.access_for(Suite::Full, gateway.clone()) };
-    let told = runtime.block_on(checks::check(call, &access, settings)).map_err(hide)?;
-    // The report of a test that passes shows no more than its name; this is for whoever looks.
-    eprintln!("{}", hide(told));
+    let access = GatewayAccess { token, ..settings.access_for(Suite::Full, gateway.clone()) };
+    let hide = |text| match &access.token {
+        Some(token) => token.hide(text),
+        None => text,
+    };
+    let passed = runtime.block_on(checks::check(call, &access, settings)).map_err(hide)?;
+    // The test report shows only the name of a trial that passes.
+    eprintln!("{}", hide(passed));
     Ok(Completion::Completed)
 }
 
-fn turn(settings: &Settings) -> PathBuf {
-    settings.env.out.join("preflight.lock")
-}
-
-/// Returns the lever of an event that is not injected by this call.
+/// Returns the lever of this call's event, if the call is not its lever.
 fn other_lever(call: CallName, settings: &Settings) -> Option<&'static str> {
     let chaos = Chaos::ALL.iter().find(|chaos| CallName::of_chaos(**chaos) == call)?;
     match settings.levers.get(chaos)? {

@@ -1,4 +1,4 @@
-//! Which processes are the gateway's, and whether several answer for their metrics.
+//! The processes of the gateway, and the number of them that answer for metrics.
 
 use super::checks::Check;
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
     workload::{Answering, found_processes},
 };
 
-/// Scrapes, each on a connection of its own: a cluster deals out connections.
+/// Scrapes, each on its own connection: a cluster distributes connections.
 const SCRAPES: usize = 8;
 
 impl Check<'_> {
-    /// Says what the soak would measure. None of it is wrong by itself.
+    /// Shows the processes that the soak would measure. None of them is wrong by itself.
     pub(super) async fn processes(&mut self) -> Option<()> {
         let gateway = self.settings.env.gateway.as_ref()?;
         let found = found_processes(gateway.pid, gateway.listens_at.clone());

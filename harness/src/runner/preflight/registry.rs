@@ -1,4 +1,4 @@
-//! The registry: the form of a version that it accepts, and whether a search shows all that it finds.
+//! The registry: the form of its versions, and whether a search shows all hits.
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -14,7 +14,7 @@ use crate::{
 };
 
 const SLUG: &str = "s2-soak-preflight";
-/// Forms that are tried where a version is refused: the strictest that registries ask for.
+/// The strictest forms of registries, which are tried after a version is refused.
 const STRICT_FORMS: [&str; 5] = [
     "1.0.{seconds}",
     "1.{seconds_high}.{seconds_low}",
@@ -22,12 +22,12 @@ const STRICT_FORMS: [&str; 5] = [
     "{seconds}",
     "{year}.{month}.{day}-{second_of_day}",
 ];
-/// Versions that are published to see whether a search shows all of them, where a soak publishes more.
+/// Maximum number of versions that are published to test the search.
 const VERSIONS_MAX: usize = 16;
 
 impl Check<'_> {
-    /// Publishes a version, and one that was tampered with; slug and version.
-    pub(super) async fn publish(&mut self) -> Option<(String, String)> {
+    /// Publishes a version, and one that was tampered with; returns the first.
+    pub(super) async fn publish(&mut self) -> Option<String> {
         let spec = self.spec(CallName::Publish)?;
         let form = spec.habits.version_form.clone();
         let mut stamp_ms = now_ms();
@@ -39,27 +39,26 @@ impl Check<'_> {
         }
         let mut harmless = answer.filter(|answer| answer.is(&spec.yes));
         if harmless.is_none() {
-            // Whatever else is wrong is said as of every call.
+            // Other errors are reported as for every call.
             stamp_ms += form.step_ms();
             harmless = Some(self.call(CallName::Publish, &manifest(&form.version(0, stamp_ms), false)).await?);
         }
         if spec.has_place("signature") {
             stamp_ms += form.step_ms();
             let answer = self.try_once(CallName::Publish, &manifest(&form.version(0, stamp_ms), true)).await;
-            let unrefused = answer.filter(|answer| !answer.is(&spec.refused));
-            let is_said = unrefused.as_ref().is_some_and(|it| {
-                self.is_refused_by_a_code("a manifest that was tampered with", (it, harmless.as_ref()))
-            });
-            if !is_said && unrefused.is_some_and(|answer| !answer.is(&spec.yes)) {
-                let what =
-                    format!("a manifest that was tampered with is neither refused, {:?}, nor accepted", spec.refused);
+            let what = "a manifest that was tampered with";
+            if let Some(answer) = answer.filter(|answer| !answer.is(&spec.refused))
+                && !self.is_refused_by_a_code(what, (&answer, harmless.as_ref()))
+                && !answer.is(&spec.yes)
+            {
+                let what = format!("{what} is neither refused, {:?}, nor accepted", spec.refused);
                 self.wrong(what, &["calls.publish.refused"], None);
             }
         }
-        Some((SLUG.to_owned(), version))
+        Some(version)
     }
 
-    /// Whether the gateway refuses versions of our form, and accepts those of another.
+    /// Whether the gateway accepts versions of another form.
     async fn is_strict_about_versions(&mut self, refused: &str) -> bool {
         for form in STRICT_FORMS {
             let Ok(version_form) = VersionForm::read(form) else { continue };
@@ -75,11 +74,11 @@ impl Check<'_> {
         false
     }
 
-    /// Publishes as many versions as a soak does, and searches them.
+    /// Publishes as many versions as a soak, and searches for them.
     pub(super) async fn search(&mut self) -> Option<()> {
         let (slug, versions) = if self.dialect().has(CallName::Publish) {
-            let (slug, first) = self.publish().await?;
-            (slug, self.publish_more(first).await)
+            let first = self.publish().await?;
+            (SLUG.to_owned(), self.publish_more(first).await)
         } else {
             (self.agent(), Vec::new())
         };
@@ -87,7 +86,7 @@ impl Check<'_> {
         let is_found = |hits: &[SearchHit], version: &str| {
             hits.iter().any(|hit| if version.is_empty() { hit.is_of(&slug) } else { hit.is(&slug, version) })
         };
-        // The registry may take a moment.
+        // A version may take a moment to appear.
         let limit = clock::now() + PATIENCE;
         while let Some((hits, _)) = self.pages(&slug, &newest).await
             && !is_found(&hits, &newest)
@@ -103,11 +102,12 @@ impl Check<'_> {
         let (all, page) = self.pages(&slug, &newest).await?;
         let by_version = self.dialect().searches_by_version();
         let missing = versions.iter().filter(|version| !by_version && !is_found(&all, version)).count();
+        let first = hits.get(0).or_else(|| hits.as_object()?.values().next()).cloned().unwrap_or_default();
         if missing > 0 || page.total.is_some_and(|total| total > all.len() as u64 && all.len() == page.entries) {
-            self.shows_a_page_only(&answer, &page, (missing, versions.len(), all.len()));
+            let several = pointers(&first, &["versions", "releases"], &|value| lists_several(value, &versions));
+            self.shows_a_page_only(&answer, &page, several, (missing, versions.len(), all.len()));
         }
         if !is_found(&all, &newest) && missing <= 1 {
-            let first = hits.get(0).or_else(|| hits.as_object()?.values().next()).cloned().unwrap_or_default();
             let hint = pointers(&first, &["slug", "version", "release"], &Value::is_string);
             let what = format!("{slug} {newest} is not among the {} hits", all.len());
             self.wrong(what, &["calls.search.slug", "calls.search.version", "calls.search.path"], hint);
@@ -115,7 +115,7 @@ impl Check<'_> {
         Some(())
     }
 
-    /// Publishes further versions, up to as many as a soak does.
+    /// Publishes further versions, up to the number of a soak.
     async fn publish_more(&mut self, first: String) -> Vec<String> {
         let scenario = &self.settings.scenario;
         let planned = scenario.registry.pulse.count(scenario.full_duration);
@@ -135,7 +135,7 @@ impl Check<'_> {
         versions
     }
 
-    /// The hits of all pages that the dialect leads to, and the last page; none where an answer is not as it should be.
+    /// The hits of all pages, and the last page; none after a wrong answer.
     async fn pages(&self, slug: &str, version: &str) -> Option<(Vec<SearchHit>, SearchPage)> {
         let pages_max = self.dialect().call(CallName::Search)?.habits.paging.pages_max;
         let (mut start, mut hits) = (PageStart::default(), Vec::new());
@@ -151,13 +151,17 @@ impl Check<'_> {
         None
     }
 
-    /// A search shows less than it finds: says how the dialect leads to the rest.
-    fn shows_a_page_only(&mut self, answer: &Answer, page: &SearchPage, (missing, of, shown): (usize, usize, usize)) {
+    /// Records that a search shows less than it finds, and the lines of the dialect that lead to the rest.
+    /// `several` leads to the versions of a hit that has more than one.
+    fn shows_a_page_only(
+        &mut self,
+        answer: &Answer,
+        page: &SearchPage,
+        several: Option<String>,
+        (missing, of, shown): (usize, usize, usize),
+    ) {
         let json = answer.json().unwrap_or_default();
-        let total = match page.total {
-            Some(total) => format!("of {total} "),
-            None => String::new(),
-        };
+        let total = page.total.map_or_else(String::new, |total| format!("of {total} "));
         let what = format!("a search shows {shown} {total}hits, and {missing} of {of} versions are not among them");
         let mut hints = vec![
             "if it shows a page at a time: [calls.search] path with {page} (and `first_page`), {offset} or {cursor} (and \
@@ -173,11 +177,19 @@ impl Check<'_> {
         if let Some(hint) = named(&json, &["next", "cursor"], &is_cursor) {
             hints.push(format!("`next`: {hint}"));
         }
-        self.wrong(what, &["calls.search.path", "calls.search.total"], Some(hints.join("\n")));
+        let mut keys = vec!["calls.search.path", "calls.search.total"];
+        if let Some(hint) = several {
+            keys.insert(0, "calls.search.version");
+            hints.insert(
+                0,
+                format!("a hit lists several versions: `version`: {hint}; of objects, \"/versions/*/version\""),
+            );
+        }
+        self.wrong(what, &keys, Some(hints.join("\n")));
     }
 }
 
-/// Pointers to values outside of the hits whose key has one of these words in it.
+/// Pointers to values outside the hits with one of these words in their key.
 fn named(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
     let has_word = |key: &String| words.iter().any(|word| key.to_lowercase().contains(word));
     let fields = json.as_object()?;
@@ -195,4 +207,26 @@ fn manifest(version: &str, tampered: bool) -> [(&'static str, Value); 3] {
 
 fn now_ms() -> u64 {
     u64::try_from(clock::wall_now().as_millisecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_versions_in_a_hit_is_recognised_in_each_form() {
+        let versions = ["1.0.1-7".to_owned(), "1.0.2-8".to_owned()];
+        let hits = [
+            json!({ "slug": "a", "version": "1.0.2-8", "versions": ["1.0.1-7", "1.0.2-8"] }),
+            json!({ "slug": "a", "releases": [{ "v": "1.0.1-7" }, { "v": "1.0.2-8" }] }),
+            json!({ "slug": "a", "versions": { "1.0.1-7": {}, "1.0.2-8": {} } }),
+        ];
+        let hints = hits.map(|hit| pointers(&hit, &["versions"], &|value| lists_several(value, &versions)));
+        for (hint, at) in hints.iter().zip(["/versions", "/releases", "/versions"]) {
+            let hint = hint.as_deref().unwrap_or_default();
+            assert!(hint.starts_with(&format!("it may be at {at:?} (")) && !hint.contains(", \"\""), "{hint}");
+        }
+        let one = json!({ "slug": "a", "version": "1.0.2-8", "versions": ["1.0.2-8"] });
+        assert_eq!(None, pointers(&one, &["versions"], &|value| lists_several(value, &versions)));
+    }
 }

@@ -1,4 +1,4 @@
-//! The safety layer's treatment of prompt injections and personal data, and whether the dialect describes it.
+//! Whether the dialect describes the treatment of prompt injections and personal data.
 
 use super::checks::Check;
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Check<'_> {
-    /// An injection has to be refused by a status that the dialect knows, or its run by a word that it knows: else the soak
-    /// sees neither. One that is accepted and succeeds is a finding of the soak's, and no line of the dialect's.
+    /// The dialect must know the status that refuses an injection, or the word that ends its run: else the soak sees no
+    /// refusal. An injection that is accepted and succeeds is a finding of the soak.
     pub(super) async fn inject(&mut self) -> Option<()> {
         let (_, prompt) = INJECTIONS[0];
         let new = NewRun { message: prompt.to_owned(), ..self.new_run() };
@@ -33,7 +33,7 @@ impl Check<'_> {
         Some(())
     }
 
-    /// An injection that was accepted may be blocked when it is started, or while it is under way.
+    /// An accepted injection may be blocked at its start, or while it runs.
     async fn is_blocked_later(&mut self, created: &Answer, new: &NewRun) -> Option<()> {
         let named = created.json().and_then(|json| self.dialect().run_id_of(&json));
         let id = named.unwrap_or_else(|| new.id.clone());
@@ -59,7 +59,7 @@ impl Check<'_> {
         Some(())
     }
 
-    /// A run with personal data is accepted and masked, or refused: the dialect has to say whether that is possible.
+    /// A run with personal data is accepted and masked, or refused. The dialect must allow for a refusal.
     pub(super) async fn send_personal_data(&mut self) -> Option<()> {
         for (kind, value) in personal_data(0) {
             let message = format!("Please file this for the customer: {value}. Thank you.");
@@ -67,13 +67,12 @@ impl Check<'_> {
             let answer = self.try_once(CallName::CreateRun, &new.fill()).await?;
             let spec = self.spec(CallName::CreateRun)?;
             let status = answer.status;
-            let is_refusal = answer.is(&spec.refused) || matches!(status, 400..=499) && !self.is_known(&answer);
-            if !is_refusal {
+            let is_refused = answer.is(&spec.refused);
+            if !is_refused && (!matches!(status, 400..=499) || self.is_known(&answer)) {
                 continue;
             }
-            let mut keys = Vec::new();
-            let mut hints = Vec::new();
-            if !answer.is(&spec.refused) {
+            let (mut keys, mut hints) = (Vec::new(), Vec::new());
+            if !is_refused {
                 let mut refused = spec.refused.clone();
                 refused.push(status);
                 hints.push(format!("refused = {refused:?}"));
@@ -83,18 +82,17 @@ impl Check<'_> {
                 hints.push("personal_data = \"refused\"".to_owned());
                 keys.push("calls.create_run.personal_data");
             }
-            if keys.is_empty() {
-                continue;
+            if !keys.is_empty() {
+                let hints = hints.join(", ");
+                let hint = format!("if that is how the gateway protects such data: [calls.create_run] {hints}");
+                self.wrong(format!("a run with personal data ({kind}) was refused, {status}"), &keys, Some(hint));
+                break;
             }
-            let hint =
-                format!("if that is how the gateway protects such data: [calls.create_run] {}", hints.join(", "));
-            self.wrong(format!("a run with personal data ({kind}) was refused, {status}"), &keys, Some(hint));
-            return Some(());
         }
         Some(())
     }
 
-    /// Whether the dialect knows what an answer to creating a run means.
+    /// Whether the dialect knows the meaning of an answer to creating a run.
     fn is_known(&self, answer: &Answer) -> bool {
         let spec = self.dialect().call(CallName::CreateRun);
         spec.is_some_and(|spec| [&spec.refused, &spec.yes, &spec.wait].iter().any(|known| answer.is(known)))

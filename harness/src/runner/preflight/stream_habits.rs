@@ -1,5 +1,4 @@
-//! Habits of streams that the preflight has seen, and the key and the value that a dialect says them with. None of them is
-//! wrong.
+//! Habits of streams, and the key and value that describe each in a dialect. None of them is wrong.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,19 +8,19 @@ use tokio::time::{sleep, timeout};
 use super::checks::Check;
 use crate::{
     catalog::CallName,
-    gateway::{Connection, Ended, EventReading, StreamEvent, TOO_EARLY, dialect::Replay},
+    gateway::{Connection, Ended, EventReading, Refusal, StreamEvent, TOO_EARLY, dialect::Replay},
 };
 
-/// Maximum time to wait for the head of a run's own stream before the run is started.
+/// Maximum time to wait for the head of a run's stream before the run is started.
 const HEAD_PATIENCE: Duration = Duration::from_secs(2);
 /// Between the start of a run and another try to open its stream.
 const TRY_AFTER_START: Duration = Duration::from_millis(200);
 /// Time for which the stream of a run that is over is read.
 const REPLAY_PATIENCE: Duration = Duration::from_secs(2);
-/// Types of events that are listed.
+/// Types of events in a list.
 const TYPES_MAX: usize = 8;
 
-/// Events of types that the dialect does not use for runs: how many came of each, and whether they name a run.
+/// Events of types that the dialect does not use for runs: the number of each type, and whether they name a run.
 #[derive(Debug, Default)]
 pub(super) struct Others(BTreeMap<String, (u32, bool)>);
 
@@ -36,39 +35,39 @@ impl Others {
 }
 
 impl Check<'_> {
-    /// Opens a run's own stream, and starts the run: before that where the gateway has such a stream by then.
+    /// Opens a run's own stream, and starts the run: after the stream, if the gateway has it by then.
     pub(super) async fn open_before_start(&mut self, call: CallName, id: &str) -> Option<Connection> {
         let (streams, path) = (self.streams.clone(), self.client.stream_path(call, Some(id)));
         let workspace = self.client.workspace().to_owned();
         let opening = streams.open(call, &path, &workspace, None);
         tokio::pin!(opening);
-        let Ok(opened) = timeout(HEAD_PATIENCE, &mut opening).await else {
-            self.start(id).await?;
-            let opened = opening.await;
-            let connection = self.opened(call, Some(id), opened)?;
-            self.note(
-                "the stream was answered only after the run was started: S2 does not wait for it before it starts a run",
-                &[],
-            );
-            return Some(connection);
+        let starts = self.dialect().has(CallName::StartRun);
+        let is_too_early =
+            |refusal: &Refusal| starts && refusal.status.is_some_and(|status| TOO_EARLY.contains(&status));
+        let (opened, habit) = match timeout(HEAD_PATIENCE, &mut opening).await {
+            Err(_) => {
+                self.start(id).await?;
+                let habit = "the stream was answered only after the run was started: S2 does not wait for it before it starts a run";
+                (opening.await, habit)
+            }
+            Ok(Err(refusal)) if is_too_early(&refusal) => {
+                self.start(id).await?;
+                sleep(TRY_AFTER_START).await;
+                let opened = streams.open(call, &path, &workspace, None).await;
+                (opened, "the stream is there only once its run is started: S2 opens it then")
+            }
+            Ok(opened) => {
+                let connection = self.opened(call, Some(id), opened)?;
+                self.start(id).await?;
+                return Some(connection);
+            }
         };
-        let is_too_early = opened.as_ref().is_err_and(|refusal| {
-            self.dialect().has(CallName::StartRun) && refusal.status.is_some_and(|status| TOO_EARLY.contains(&status))
-        });
-        if !is_too_early {
-            let connection = self.opened(call, Some(id), opened)?;
-            self.start(id).await?;
-            return Some(connection);
-        }
-        self.start(id).await?;
-        sleep(TRY_AFTER_START).await;
-        let opened = streams.open(call, &path, &workspace, None).await;
         let connection = self.opened(call, Some(id), opened)?;
-        self.note("the stream is there only once its run is started: S2 opens it then", &[]);
+        self.note(habit, &[]);
         Some(connection)
     }
 
-    /// Checks the behaviour of a run's own stream when the run is over, and whether the stream shows the run again.
+    /// Opens a run's own stream after the run, and records whether the stream shows the run again.
     pub(super) async fn once_the_run_is_over(&mut self, call: CallName, id: &str, seen: &[StreamEvent]) {
         self.until_over(id).await;
         let sent = format!("{} (once its run was over)", self.client.describe(call, &[("id", json!(id))]));
@@ -80,21 +79,15 @@ impl Check<'_> {
             }
         };
         let mut again = 0;
-        let mut how = "and stayed open".to_owned();
         let reading = async {
             loop {
                 match connection.next().await {
-                    Ok(event) => {
-                        again += usize::from(self.read(call, id, &event).is_some());
-                    }
-                    Err(ended) => {
-                        how = format!("and ended: {}", ended.answer);
-                        return;
-                    }
+                    Ok(event) => again += usize::from(self.read(call, id, &event).is_some()),
+                    Err(ended) => return format!("and ended: {}", ended.answer),
                 }
             }
         };
-        let _ = timeout(REPLAY_PATIENCE, reading).await;
+        let how = timeout(REPLAY_PATIENCE, reading).await.unwrap_or_else(|_| "and stayed open".to_owned());
         self.attempts.came(sent, format!("200, a stream; it showed {again} events of the run again {how}"));
         let shown = seen.iter().filter(|event| self.read(call, id, event).is_some()).count();
         if shown > 0 && !call.is_guard_stream() {
@@ -104,27 +97,21 @@ impl Check<'_> {
 
     fn note_replay(&mut self, replays: bool) {
         let key = "events.replay_on_run_streams";
-        match (self.dialect().events.replay, replays) {
-            (Replay::Yes, true) | (Replay::No, false) => {}
-            (Replay::Unknown, true) => {
-                self.note("a run's own stream shows the run again", &[&format!("{key} = \"yes\"")]);
-            }
-            (Replay::Unknown, false) => {
-                let what = "a run's own stream delivers only what happens while it is open";
-                self.note(what, &[&format!("{key} = \"no\"")]);
-            }
-            (Replay::No, true) => {
-                let what = "a run's own stream shows the run again, and the dialect says that it does not";
-                self.note(what, &[&format!("{key} = \"yes\"")]);
-            }
+        let habit = match (self.dialect().events.replay, replays) {
+            (Replay::Yes, true) | (Replay::No, false) => return,
+            (Replay::Unknown, true) => "a run's own stream shows the run again",
+            (Replay::Unknown, false) => "a run's own stream delivers only what happens while it is open",
+            (Replay::No, true) => "a run's own stream shows the run again, and the dialect says that it does not",
             (Replay::Yes, false) => {
                 let hint = format!("where it delivers only what happens while it is open: {key} = \"no\"");
                 self.wrong("the stream of a run that is over does not show the run again", &[key], Some(hint));
+                return;
             }
-        }
+        };
+        self.note(habit, &[&format!("{key} = \"{}\"", if replays { "yes" } else { "no" })]);
     }
 
-    /// Events that are of no type that the dialect knows.
+    /// Notes events of types that the dialect does not know.
     pub(super) fn note_others(&mut self, others: &Others) {
         let shown = |names_a_run: bool| {
             let of = others.0.iter().filter(move |(_, (_, names))| *names == names_a_run);
@@ -144,7 +131,7 @@ impl Check<'_> {
         }
     }
 
-    /// A stream that the gateway ended while it was read.
+    /// Notes that the gateway ended a stream while it was read.
     pub(super) fn note_ending(&mut self, call: CallName, ended: &Ended, age: Duration) {
         let age_ms = age.as_millis();
         if call.is_stream_of_run() {
@@ -160,15 +147,12 @@ impl Check<'_> {
         self.note(what, &[&key]);
     }
 
-    /// Whether events of a run's own stream repeat what its path says.
+    /// Notes that events of a run's own stream do not name the run.
     pub(super) fn note_run_ids(&mut self, call: CallName, events: &[StreamEvent]) {
         let own = &self.dialect().events;
-        let names = |event: &StreamEvent| match own.reading(None, &event.content.name, &event.content.data) {
-            EventReading::OfRun(_) => Some(true),
-            EventReading::Wrong(_) => Some(false),
-            EventReading::Other { .. } | EventReading::Ignored => None,
-        };
-        let is_unnamed = events.iter().filter_map(names).any(|is_named| !is_named);
+        let is_unnamed = events
+            .iter()
+            .any(|event| matches!(own.reading(None, &event.content.name, &event.content.data), EventReading::Wrong(_)));
         if is_unnamed && !own.run_id_is_required && call.is_stream_of_run() {
             self.note(
                 "events of the run's own stream do not name the run, and need not: the path does",

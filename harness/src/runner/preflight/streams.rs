@@ -1,4 +1,4 @@
-//! The check of a stream: the stream is opened, a run is played, and the stream must show the run.
+//! The check of a stream: it is opened, a run is played, and the stream must show the run.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,16 +17,15 @@ use crate::{
     gateway::{Connection, EventReading, LogEvent, Refusal, RunStanding, StreamEvent, dialect::EventKind, time_of},
 };
 
-/// Maximum time to wait for a stream that may well have no events.
+/// Maximum time to wait for a stream that may have no events.
 const GUARD_PATIENCE: Duration = Duration::from_secs(5);
-/// Events that are kept at most: of all runs, and with those of the run in question. Its end is always kept.
+/// Maximum number of kept events, if the next is of another run or of this one. Its end is always kept.
 const EVENTS_MAX: usize = 64;
 const EVENTS_OF_RUN_MAX: usize = 256;
-/// Events that are shown.
 const EVENTS_SHOWN_MAX: usize = 8;
 
 impl Check<'_> {
-    /// Opens a stream; none where it does not open.
+    /// Opens a stream, and records the result.
     pub(super) async fn open(&mut self, call: CallName, run: Option<&str>) -> Option<Connection> {
         let opened = self.connect(call, run).await;
         self.opened(call, run, opened)
@@ -48,13 +47,12 @@ impl Check<'_> {
             Err(refusal) => {
                 self.attempts.came(sent, refusal.answer);
                 let absent = format!("or, if the gateway has no such stream: calls.{call}.absent = \"why\"");
-                self.wrong("no stream opened", &[&format!("calls.{call}.path")], Some(absent));
-                None
+                self.fail("no stream opened", &[&format!("calls.{call}.path")], Some(absent))
             }
         }
     }
 
-    /// A stream of the workspace is opened first, and shows a run that comes then.
+    /// A stream of the workspace is opened first, and then shows a run.
     pub(super) async fn stream_of_all(&mut self, call: CallName) -> Option<()> {
         let connection = self.open(call, None).await?;
         if call != CallName::LogsStream {
@@ -79,14 +77,14 @@ impl Check<'_> {
         Some(())
     }
 
-    /// Reads the events of a run from a stream: the first events, and its end.
+    /// Reads the events of a run from a stream: the first ones, and its end.
     pub(super) async fn watch(&mut self, call: CallName, mut connection: Connection, id: &str) -> Vec<StreamEvent> {
         let is_guard = call.is_guard_stream();
         let mut events = Vec::new();
         let mut others = Others::default();
         let opened_at = clock::now();
         let mut ended = None;
-        // A guard has a verdict and a decision of a run, in any order.
+        // A guard stream has a verdict and a decision on a run, in any order.
         let last_kinds = if is_guard { &[EventKind::Verdict, EventKind::Decision][..] } else { &[EventKind::End] };
         let mut last_kinds: BTreeSet<String> = last_kinds.iter().map(|kind| kind.word().to_owned()).collect();
         let reading = async {
@@ -109,7 +107,7 @@ impl Check<'_> {
                 };
                 let of_run = log.as_ref().is_some_and(|log| log.run_id == id);
                 let is_over = of_run && log.is_some_and(|log| last_kinds.remove(&log.kind) && last_kinds.is_empty());
-                // Others may have much to say on a stream of all.
+                // Other runs may have many events on a stream of the workspace.
                 let kept_max = if of_run { EVENTS_OF_RUN_MAX } else { EVENTS_MAX };
                 if events.len() < kept_max || is_over {
                     events.push(event);
@@ -131,7 +129,7 @@ impl Check<'_> {
         events
     }
 
-    /// The event, where it is about a run, on a stream of this call.
+    /// An event of a stream of this call, if it is about a run.
     pub(super) fn read(&self, call: CallName, id: &str, event: &StreamEvent) -> Option<LogEvent> {
         match self.reading(call, id, event) {
             EventReading::OfRun(log) => Some(*log),
@@ -139,25 +137,28 @@ impl Check<'_> {
         }
     }
 
-    /// Reads a stream until it has shown what it is there for; what it showed.
+    /// Reads a stream until it has shown a run, and checks its events.
     async fn shows(&mut self, call: CallName, connection: Connection, id: &str) -> Option<Vec<StreamEvent>> {
         let is_guard = call.is_guard_stream();
         let events = self.watch(call, connection, id).await;
+        let path = format!("calls.{call}.path");
         if events.is_empty() {
-            // A guard may have nothing to say of a harmless run.
-            return if is_guard { Some(events) } else { self.nothing_came(call) };
+            // A guard may have no events on a harmless run.
+            return if is_guard {
+                Some(events)
+            } else {
+                self.fail("the stream showed nothing of a run", &[&path], None)
+            };
         }
         let seen: Vec<LogEvent> = events.iter().filter_map(|event| self.read(call, id, event)).collect();
         let data: Vec<Value> =
             events.iter().filter_map(|event| serde_json::from_str(&event.content.data).ok()).collect();
         if data.is_empty() {
-            self.wrong("no event's data is JSON", &[&format!("calls.{call}.path")], None);
-            return None;
-        };
+            return self.fail("no event's data is JSON", &[&path], None);
+        }
         if !events.iter().any(|event| self.names_run(call, id, event)) {
             let is_it = |value: &Value| {
-                let of_number = || value.as_u64().is_some_and(|number| number.to_string() == id);
-                value.as_str() == Some(id) || of_number()
+                value.as_str() == Some(id) || value.as_u64().is_some_and(|number| number.to_string() == id)
             };
             self.wrong("no event names the run", &["events.run_id"], pointers_in(&data, &["run", "id"], &is_it));
         } else if !is_guard && self.dialect().events.has_ends() && !seen.iter().any(|log| log.kind == "end") {
@@ -179,8 +180,7 @@ impl Check<'_> {
         }
         if is_guard {
             self.note_guard_words(call, id, &events, &seen);
-        }
-        if !is_guard {
+        } else {
             self.tells_how_the_run_ended(call, &events, id);
         }
         if call.is_stream_of_run() {
@@ -200,7 +200,7 @@ impl Check<'_> {
         Some(events)
     }
 
-    /// Whether an event names the run, whatever its type.
+    /// Whether an event of any type names the run.
     fn names_run(&self, call: CallName, id: &str, event: &StreamEvent) -> bool {
         match self.reading(call, id, event) {
             EventReading::OfRun(log) => log.run_id == id,
@@ -209,7 +209,7 @@ impl Check<'_> {
         }
     }
 
-    /// Notes which of its two kinds of events a guard stream has not shown.
+    /// Notes the kinds of events that a guard stream has not shown.
     fn note_guard_words(&mut self, call: CallName, id: &str, events: &[StreamEvent], seen: &[LogEvent]) {
         for (kind, key, kpi) in [
             (EventKind::Verdict, "events.verdict", "judge_p95"),
@@ -226,9 +226,12 @@ impl Check<'_> {
         }
     }
 
-    /// Where an event of log lines carries several, and how many, where the dialect does not say so.
+    /// The place of several log lines in an event, and their number, if the dialect does not know of them.
     fn several_lines(&self, call: CallName, id: &str, events: &[StreamEvent]) -> Option<(String, usize)> {
         let dialect = &self.dialect().events;
+        if !dialect.lines.is_empty() {
+            return None;
+        }
         let is_of_lines = |event: &&StreamEvent| {
             let read = self.read(call, id, event).filter(|log| log.kind == "log");
             read.is_some_and(|log| log.message.is_none() || dialect.message.contains("/0/"))
@@ -239,10 +242,10 @@ impl Check<'_> {
             let mut lists = arrays.filter(|(_, items)| items.len() > 1 && items.iter().all(Value::is_object));
             lists.next().map(|(key, items)| (format!("/{key}"), items.len()))
         };
-        if dialect.lines.is_empty() { events.iter().filter(is_of_lines).find_map(lines) } else { None }
+        events.iter().filter(is_of_lines).find_map(lines)
     }
 
-    /// Compares the log lines of a run that is over with its record, and notes what a soak will make of them.
+    /// Compares the log lines of a finished run with its record, and notes the effects on a soak.
     async fn note_lines(&mut self, id: &str, seen: &[LogEvent]) {
         let of_run: Vec<LogEvent> = seen.iter().filter(|log| log.run_id == id).cloned().collect();
         let has_all = of_run.len() < EVENTS_OF_RUN_MAX && of_run.iter().any(|log| log.kind == "end");
@@ -255,8 +258,7 @@ impl Check<'_> {
         }
     }
 
-    /// An end may say how the run ended. Where it does so somewhere else than is looked, an end that contradicts its run
-    /// would go unnoticed.
+    /// An end may have its run's status. Read at a wrong place, a contradiction would go unnoticed.
     fn tells_how_the_run_ended(&mut self, call: CallName, events: &[StreamEvent], id: &str) {
         let read = |event: &StreamEvent| self.read(call, id, event).filter(|log| log.run_id == id && log.kind == "end");
         let silent = events.iter().filter(|event| read(event).is_some_and(|log| log.status.is_none()));
@@ -269,13 +271,13 @@ impl Check<'_> {
         }
     }
 
-    /// Waits until a run has been over for a while, or nobody can say whether it is.
+    /// Waits until a run has been over for a while, or its state cannot be read.
     async fn long_over(&self, id: &str) {
         self.until_over(id).await;
         sleep(GUARD_PATIENCE).await;
     }
 
-    /// The types of the events that came, by the gateway's own words.
+    /// The types of the events, in the gateway's words.
     fn kinds(&self, call: CallName, id: &str, events: &[StreamEvent]) -> BTreeSet<String> {
         let kind = |event: &StreamEvent| match self.reading(call, id, event) {
             EventReading::OfRun(log) => Some(log.kind),
@@ -284,14 +286,9 @@ impl Check<'_> {
         };
         events.iter().filter_map(kind).collect()
     }
-
-    fn nothing_came<T>(&mut self, call: CallName) -> Option<T> {
-        self.wrong("the stream showed nothing of a run", &[&format!("calls.{call}.path")], None);
-        None
-    }
 }
 
-/// The first of them, and the last.
+/// The first events, and the last.
 fn show(events: &[StreamEvent]) -> String {
     let is_shown = |n: usize| n < EVENTS_SHOWN_MAX || n + 1 == events.len();
     let lines = events.iter().enumerate().filter(|(n, _)| is_shown(*n)).map(|(_, event)| {

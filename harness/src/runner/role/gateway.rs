@@ -1,7 +1,5 @@
 //! The role of the embedded gateway: a process of its own, so that its memory and descriptors are its own.
 
-use std::path::Path;
-
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -16,7 +14,7 @@ use super::{
 use crate::clock;
 
 pub(super) fn play(start: fn() -> StartingGateway, folder: &AttachFolder) -> Result<(), RoleError> {
-    let Some(_life) = Lock::try_exclusive(&folder.gateway_lock())? else { return Ok(()) };
+    let Some(_life) = Lock::try_exclusive(&folder.file(AttachFolder::GATEWAY_LOCK))? else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(RoleError::Runtime)?.block_on(serve(start, folder))
 }
@@ -39,12 +37,11 @@ async fn until_not_needed(folder: &AttachFolder, mut signals: Signals) -> String
         tokio::select! {
             name = signals.next() => return name.to_owned(),
             _ = ticks.tick() => {
-                let is_free = |path: &Path| matches!(lock::is_held(path), Ok(false));
-                let nobody_plays = is_free(&folder.session_lock());
+                let nobody_plays = lock::is_free(&folder.file(AttachFolder::SESSION_LOCK));
                 if nobody_plays && has_ended(folder) {
                     return "the session has ended".to_owned();
                 }
-                let nobody_is_there = nobody_plays && is_free(&folder.attached_lock());
+                let nobody_is_there = nobody_plays && lock::is_free(&folder.file(AttachFolder::ATTACHED_LOCK));
                 if nobody.lasts(nobody_is_there, clock::now(), ABANDONED_AFTER) {
                     return format!("no session and no test process for {} s", ABANDONED_AFTER.as_secs());
                 }

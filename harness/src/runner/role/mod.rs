@@ -5,43 +5,34 @@ mod session;
 mod turn;
 mod watch;
 
-use std::{fmt, future::Future, io, path::Path, pin::Pin, process::ExitCode};
+use std::{future::Future, io, path::Path, pin::Pin, process::ExitCode};
 
-use super::folder::AttachFolder;
+pub(super) use watch::Signals;
+
+use super::{
+    folder::{AttachFolder, FolderError},
+    lock::LockError,
+};
 use crate::{
     catalog::Suite,
     session::Workers,
     settings::{ATTACH, Environment, ROLE, SUITE},
 };
 
-/// A role that the runner starts its own binary in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+/// A role in which the runner starts its own binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(super) enum Role {
     /// Plays a suite.
     Session,
     /// Is the mock gateway.
     Gateway,
 }
 
-impl Role {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Gateway => "gateway",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// Parts that the library does not have itself. The test binary passes them in.
+/// Parts that the test binary passes to the library.
 #[derive(Debug, Clone, Copy)]
 pub struct Embedded {
-    /// The text of `tests/soak.toml`, for where the binary runs without its sources.
+    /// The text of `tests/soak.toml`, for a binary that runs without its sources.
     pub soak_toml: &'static str,
     /// Starts the mock gateway on a free port of this machine.
     pub gateway: fn() -> StartingGateway,
@@ -66,13 +57,7 @@ impl EmbeddedGateway {
     }
 }
 
-impl fmt::Debug for EmbeddedGateway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedGateway").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
-/// A role could not be played. It is said on stderr, which is a log in the attach folder.
+/// A role could not be played. The error goes to stderr, a log in the attach folder.
 #[derive(Debug, thiserror::Error)]
 enum RoleError {
     #[error("{ROLE} is {0:?}; S2 sets it itself, for processes it starts: unset it")]
@@ -90,24 +75,16 @@ enum RoleError {
     #[error("the suite plays on the embedded gateway, and {0} does not say where that is")]
     NoGateway(String),
     #[error(transparent)]
-    Folder(#[from] super::FolderError),
+    Folder(#[from] FolderError),
     #[error(transparent)]
-    Lock(#[from] super::LockError),
+    Lock(#[from] LockError),
     #[error(transparent)]
     Settings(#[from] crate::settings::SettingsError),
 }
 
-/// Plays the role that the environment names; `None` where it names none, and this is the runner.
+/// Plays the role that the environment names; `None` if it names none, and this is the runner.
 pub(super) fn play(environment: &Environment, embedded: &Embedded) -> Option<ExitCode> {
-    let name = environment.get(ROLE)?;
-    let played = match name {
-        "session" => {
-            folder(environment, Role::Session).and_then(|folder| session::play(environment, embedded, &folder))
-        }
-        "gateway" => folder(environment, Role::Gateway).and_then(|folder| gateway::play(embedded.gateway, &folder)),
-        other => Err(RoleError::Unknown(other.to_owned())),
-    };
-    Some(match played {
+    Some(match play_as(environment.get(ROLE)?, environment, embedded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -116,11 +93,13 @@ pub(super) fn play(environment: &Environment, embedded: &Embedded) -> Option<Exi
     })
 }
 
-fn folder(environment: &Environment, role: Role) -> Result<AttachFolder, RoleError> {
-    let path = environment.get(ATTACH).map(Path::new);
+fn play_as(role: &str, environment: &Environment, embedded: &Embedded) -> Result<(), RoleError> {
+    let role: Role = role.parse().map_err(|_| RoleError::Unknown(role.to_owned()))?;
     let suite = environment.get(SUITE).and_then(Suite::from_name);
-    match (path, suite) {
-        (Some(path), Some(suite)) => Ok(AttachFolder::at(path, suite)),
-        _ => Err(RoleError::NoFolder(role)),
+    let Some((path, suite)) = environment.get(ATTACH).zip(suite) else { return Err(RoleError::NoFolder(role)) };
+    let folder = AttachFolder::at(Path::new(path), suite);
+    match role {
+        Role::Session => session::play(environment, embedded, &folder),
+        Role::Gateway => gateway::play(embedded.gateway, &folder),
     }
 }

@@ -1,4 +1,4 @@
-//! The role of the session: takes its locks, plays the plan, and goes.
+//! The role of the session: takes its locks, plays the plan, and exits.
 
 use std::{num::NonZero, thread, time::Duration};
 
@@ -21,20 +21,19 @@ use crate::{
     settings::{Environment, GatewaySettings, Settings, built_in_dialect},
 };
 
-/// Whoever looks whether the session lives takes its lock for a moment; so often it is tried again, a while apart.
+/// Tries for the session's lock: a process that looks whether a session lives holds it for a moment.
 const LOCK_TRIES: u32 = 40;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(50);
-/// Workspace streams that one thread reads, where there are cores for more: at five events a second each it is a quarter busy.
+/// Workspace streams for each thread, if the cores allow: at five events a second each the thread is a quarter busy.
 const STREAMS_PER_THREAD: u32 = 5_000;
-/// Threads for all the rest: with one, a thousand runs a second start 70 ms late.
+/// Threads for the rest: with one, a thousand runs a second start 70 ms late.
 const THREADS: usize = 2;
-/// Threads for what blocks: names are looked up, files read, pages drawn. Each has a heap of its own, and what it once took
-/// there looks like a leak of ours.
+/// Threads for blocking work (names, files, pages). Each keeps a heap of its own, which looks like a leak.
 const BLOCKING_THREADS_MAX: usize = 3;
 
 pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &AttachFolder) -> Result<(), RoleError> {
     let Some(_life) = take_life(folder)? else {
-        // Somebody plays already: that session is ours, too.
+        // Another session plays already.
         return Ok(());
     };
     session::raise_limit();
@@ -47,8 +46,7 @@ pub(super) fn play(environment: &Environment, embedded: &Embedded, folder: &Atta
     others.block_on(attended(settings, gateway, run, folder, players))
 }
 
-/// Threads for this many workspace streams, up to half of the cores. They are of a runtime of their own: ten thousand streams delay
-/// no probe.
+/// Threads for workspace streams, up to half of the cores. In a runtime of their own they delay no probe.
 fn stream_threads(streams: u32) -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     (streams.div_ceil(STREAMS_PER_THREAD) as usize).clamp(1, (cores / 2).max(1))
@@ -62,7 +60,7 @@ fn runtime(threads: usize) -> Result<Runtime, RoleError> {
 
 fn take_life(folder: &AttachFolder) -> Result<Option<Lock>, RoleError> {
     for _ in 0..LOCK_TRIES {
-        if let Some(lock) = Lock::try_exclusive(&folder.session_lock())? {
+        if let Some(lock) = Lock::try_exclusive(&folder.file(AttachFolder::SESSION_LOCK))? {
             return Ok(Some(lock));
         }
         thread::sleep(LOCK_TRY_EVERY);
@@ -82,7 +80,7 @@ fn access(settings: &Settings, folder: &AttachFolder) -> Result<GatewayAccess, R
     Ok(settings.access_for(folder.suite(), gateway))
 }
 
-/// Plays under a watch: for signals, and for whether anybody still waits.
+/// Plays under a watch for signals, and for processes that still wait.
 async fn attended(
     settings: Settings,
     mut gateway: GatewayAccess,
@@ -95,7 +93,7 @@ async fn attended(
     let signals = Signals::listen().map_err(RoleError::Signals)?;
     watches.spawn(watch::over_session(folder.clone(), stop.clone(), signals));
 
-    // Nobody else knows of the embedded gateway.
+    // The embedded gateway has no other users.
     let turn = match gateway.embedded {
         true => None,
         false => Some(turn::take(&gateway.url, folder, &run, &stop).await?),
@@ -129,18 +127,18 @@ async fn attended(
         stream_runtime: Some(stream_runtime),
     };
     let token = config.gateway.token.clone();
-    // A stop that was asked for before the session begins leaves a journal all the same: it says why.
+    // A session that is stopped before its start leaves a journal with the reason, too.
     let journal = config.folder.journal();
     let reason = session::play(config, stop.clone()).await;
     if reason != EndReason::Played {
-        // A gateway may have repeated what it was sent.
-        let hide = |why: String| token.as_ref().map_or_else(|| why.clone(), |token| token.hide(why.clone()));
-        let why = stop.why().map(|(_, message)| hide(message)).unwrap_or_default();
+        let why = stop.why().map(|(_, message)| message).unwrap_or_default();
+        // A gateway may have echoed the token.
+        let why = if let Some(token) = token { token.hide(why) } else { why };
         eprintln!("the session ended early ({reason:?}): {why}");
         if !follow::has_end(&journal) {
-            // Whoever waits would start another, which would come no further. Where even this cannot be written, the
-            // number of lives is what ends it.
-            let _ = folder.write_cannot_go_on(&why);
+            // Else a waiting process starts another session, which comes no further. If this cannot be written, the
+            // maximum number of lives ends it.
+            let _ = folder.write(AttachFolder::CANNOT_GO_ON, &why);
         }
     }
     watches.shutdown().await;

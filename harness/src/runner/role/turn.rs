@@ -23,21 +23,18 @@ use crate::{
 /// The session that plays on a gateway, for sessions that find the gateway taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Holder {
-    /// The test run.
+    /// The key of the test run.
     run: String,
-    /// The session's process.
     pid: u32,
-    /// Where it leaves what it leaves.
     folder: PathBuf,
-    /// Where those meet who wait for it.
     attach: PathBuf,
 }
 
 impl Holder {
-    /// Whether it died, and those who wait for it are about to start another in its place.
+    /// Whether it died, and a process that waits for it is about to start another.
     fn is_about_to_come_back(&self) -> bool {
         let attach = AttachFolder::at(&self.attach, Suite::Smoke);
-        let is_awaited = matches!(lock::is_held(&attach.attached_lock()), Ok(true));
+        let is_awaited = matches!(lock::is_held(&attach.file(AttachFolder::ATTACHED_LOCK)), Ok(true));
         let has_ended = RunFolder::from_path(&self.folder).is_none_or(|run| follow::has_end(&run.journal()));
         is_awaited && !has_ended
     }
@@ -47,17 +44,16 @@ impl Holder {
 pub(super) enum GatewayLock {
     /// The gateway is ours while the lock is held.
     Ours {
-        /// Dropped, it lets others play.
         #[expect(dead_code, reason = "held, never read")]
         lock: Lock,
     },
-    /// It is another's: who, and what would help.
+    /// Another session has it; the text names that session and a remedy.
     Taken(String),
     /// A stop was asked for meanwhile.
     Stopped,
 }
 
-/// Takes the gateway for this session. Another suite of the same test run is waited for; anybody else is not.
+/// Takes the gateway for this session. It waits only for another suite of the same test run.
 pub(super) async fn take(
     url: &str,
     folder: &AttachFolder,
@@ -76,11 +72,11 @@ pub(super) async fn take(
             other.is_some_and(|holder| holder.is_about_to_come_back())
         };
         if let Some(mut lock) = Lock::try_exclusive(&path)?.filter(|_| !is_theirs()) {
-            // Words that cannot be left make another's error poorer, and nothing else.
+            // Without this text the error of another session says less.
             let _ = lock.write(&serde_json::to_string(&us).unwrap_or_default());
             return Ok(GatewayLock::Ours { lock });
         }
-        // Between taking a lock and leaving words there is a moment without them, or with another's.
+        // For a moment after a lock is taken, its text is missing or an earlier holder's.
         let holder = before();
         let waited = clock::now().saturating_duration_since(began);
         match holder {
@@ -112,7 +108,7 @@ fn taken(url: &str, holder: &Holder) -> String {
     )
 }
 
-/// The attach folder's name less its suite is the key of the test run.
+/// The key of the test run: the attach folder's name without its suite.
 fn run_of(folder: &AttachFolder) -> String {
     let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.strip_suffix(&format!("-{}", folder.suite())).unwrap_or(name).to_owned()

@@ -1,4 +1,4 @@
-//! Watches over a role: is anybody still waiting, and has a signal come?
+//! Watches of a role: whether a process still waits for it, and signals.
 
 use std::{io, time::Duration};
 
@@ -14,24 +14,23 @@ use crate::{
     session::Stop,
 };
 
-/// Between looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Nobody has waited for so long on end: nobody will come back.
+/// A session or gateway for which no process has waited this long is abandoned.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(5);
 
 /// SIGINT or SIGTERM.
-pub(super) struct Signals {
+pub(in crate::runner) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::runner) fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// The name of the next signal.
-    pub(super) async fn next(&mut self) -> &'static str {
+    pub(in crate::runner) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
@@ -39,14 +38,14 @@ impl Signals {
     }
 }
 
-/// Notices that something has been so for long enough on end.
+/// Notices that a state has lasted long enough without interruption.
 #[derive(Debug, Default)]
 pub(super) struct OnEnd {
     since: Option<Instant>,
 }
 
 impl OnEnd {
-    /// Whether it has been so for at least `limit`, now included.
+    /// Whether the state has lasted for at least `limit`, now included.
     pub(super) fn lasts(&mut self, is_so: bool, now: Instant, limit: Duration) -> bool {
         if !is_so {
             self.since = None;
@@ -56,7 +55,7 @@ impl OnEnd {
     }
 }
 
-/// Asks the session to stop when nobody waits for it any more, or somebody says so.
+/// Asks the session to stop on a signal, on a test run's request, or when no process waits for it.
 pub(super) async fn over_session(folder: AttachFolder, stop: Stop, mut signals: Signals) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -68,8 +67,7 @@ pub(super) async fn over_session(folder: AttachFolder, stop: Stop, mut signals: 
                 if folder.is_asked_to_stop() {
                     stop.request(EndReason::Signal, "the test run was asked to stop");
                 }
-                // A lock that cannot be looked at says nothing about who waits.
-                let is_free = matches!(lock::is_held(&folder.attached_lock()), Ok(false));
+                let is_free = lock::is_free(&folder.file(AttachFolder::ATTACHED_LOCK));
                 if nobody.lasts(is_free, clock::now(), ABANDONED_AFTER) {
                     let seconds = ABANDONED_AFTER.as_secs();
                     let why = format!("nobody has waited for the verdicts for {seconds} s: every test process is gone");
