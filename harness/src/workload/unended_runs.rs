@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 use crate::{
     catalog::CallName,

@@ -189,6 +189,17 @@ impl Check<'_> {
     }
 }
 
+/// Whether a value of a hit lists more than one of these versions, as items or as keys.
+fn lists_several(value: &Value, versions: &[String]) -> bool {
+    let is_of_version = |item: &&Value| versions.iter().any(|version| item.to_string().contains(version.as_str()));
+    let listed = match value {
+        Value::Array(items) => items.iter().filter(is_of_version).count(),
+        Value::Object(fields) => fields.keys().filter(|key| versions.contains(key)).count(),
+        _ => 0,
+    };
+    listed > 1
+}
+
 /// Pointers to values outside the hits with one of these words in their key.
 fn named(json: &Value, words: &[&str], is_so: &dyn Fn(&Value) -> bool) -> Option<String> {
     let has_word = |key: &String| words.iter().any(|word| key.to_lowercase().contains(word));
