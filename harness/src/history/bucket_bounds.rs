@@ -88,12 +88,6 @@ impl BucketBounds {
 }
 
 /// The nearest rank, from 1; none where there are no samples.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a rank of so many samples that a double cannot count them is near enough"
-)]
 fn rank(quantile: f64, total: u64) -> Option<u64> {
     (total > 0).then(|| ((quantile * total as f64).ceil() as u64).clamp(1, total))
 }

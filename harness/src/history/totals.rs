@@ -107,7 +107,6 @@ impl Totals {
     }
 
     /// Workspace log streams open when last looked at.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count, and `as` saturates")]
     pub(crate) fn open_streams(&self) -> u64 {
         self.gauge(Gauge::OpenStreams).map_or(0, |gauge| gauge.last as u64)
     }
@@ -126,7 +125,6 @@ impl Totals {
     /// Quantiles of a timing, where it has samples.
     pub(crate) fn quantiles(&self, timing: Timing, scope: Scope) -> Option<Quantiles> {
         let histogram = self.histogram(timing, scope);
-        #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
         let ms = |us: u64| us as f64 / 1_000.0;
         (!histogram.is_empty()).then(|| Quantiles {
             count: histogram.len(),

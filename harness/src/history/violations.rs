@@ -128,7 +128,6 @@ fn offence(finding: &Finding, ready: &str) -> Option<(ViolationKind, String, Str
             of_answer(ViolationKind::EventMissed, of_stream(run, stream), &seen)
         }
         Finding::VersionNotFound { version, waited_ms, answer } => {
-            #[expect(clippy::cast_precision_loss, reason = "no wait is 285 thousand years long")]
             let waited_seconds = *waited_ms as f64 / 1_000.0;
             Some((ViolationKind::VersionNotFound, version.clone(), answer.clone(), Some(waited_seconds)))
         }

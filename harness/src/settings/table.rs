@@ -73,7 +73,6 @@ impl<'a> TableReader<'a> {
 
     /// A number, whole or not, where the key is there.
     pub(super) fn float(&mut self, key: &str) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "no limit needs more than fifty-two bits")]
         let whole = |value: &Value| value.as_integer().map(|number| number as f64);
         self.value(key, "a number", |value| value.as_float().or_else(|| whole(value)))
     }

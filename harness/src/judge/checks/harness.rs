@@ -123,12 +123,10 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Judgement
 }
 
 /// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
 fn real(real_ms: f64, plan: &Plan) -> u64 {
     (real_ms * plan.pace).max(10_000.0) as u64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a handful")]
 fn as_value(count: u64) -> f64 {
     count as f64
 }

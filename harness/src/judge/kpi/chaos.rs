@@ -184,7 +184,6 @@ fn what_would_do(chaos: Chaos) -> String {
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no recovery takes 285 thousand years")]
 fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }

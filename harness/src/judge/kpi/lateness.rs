@@ -166,7 +166,6 @@ pub(in crate::judge) fn stood_still((at_ms, stalled_ms): &(u64, u64)) -> Note {
     Note::SessionStoodStill { until_ms: *at_ms, stalled_ms: *stalled_ms }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "2^52 milliseconds are 142 thousand years")]
 pub(in crate::judge) const fn as_ms(ms: u64) -> f64 {
     ms as f64
 }

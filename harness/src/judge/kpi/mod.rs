@@ -113,7 +113,6 @@ fn exceed(history: &History, target: Target, counter: Counter) -> bool {
     !target.is_met_by(as_value(history.totals.counter(counter, Scope::All)))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
 const fn as_value(count: u64) -> f64 {
     count as f64
 }

@@ -77,7 +77,6 @@ pub(in crate::judge) fn worst_over(history: &History, timing: Timing, scope: Sco
     worst.into_iter().map(|(value_us, offender)| Violation { value: Some(ms(value_us)), ..offender }).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
 pub(in crate::judge) fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
 }

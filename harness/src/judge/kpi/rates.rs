@@ -140,7 +140,6 @@ fn connection_age(history: &History) -> Option<Note> {
     let dropped = history.totals.counter(Counter::StreamsDropped, Scope::Steady);
     let ages = history.totals.histogram(Timing::StreamAge, Scope::Steady);
     let [low_us, median_us, high_us] = [0.1, 0.5, 0.9].map(|quantile| ages.quantile_us(quantile));
-    #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
     let is_one_age = (high_us - low_us) as f64 <= AGES_WITHIN * median_us as f64;
     let is_known = dropped > 0 && ages.len() >= AGES_MIN && is_one_age;
     is_known.then_some(Note::ClosedAtOneAge { streams: ages.len(), low_us, median_us, high_us })

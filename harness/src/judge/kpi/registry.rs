@@ -23,7 +23,6 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
     let not_found = case.history.violations.count(ViolationKind::VersionNotFound, Scope::All);
     let appeared = case.history.totals.histogram(Timing::PublishToSearch, Scope::All);
     let slowest_us = case.history.totals.worst(Timing::PublishToSearch, Scope::All).map(|worst| worst.max_us).max();
-    #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
     let slowest = slowest_us.map(|us| us as f64 / 1_000_000.0);
     let waited = lost.iter().filter_map(|offender| offender.value);
 
@@ -36,7 +35,6 @@ pub(in crate::judge) fn publish_search_delay(case: Case<'_>) -> Assessment {
         .map(|phase| (*phase, case.history.totals.histogram_of(Timing::PublishToSearch, *phase)))
         .filter(|(_, histogram)| !histogram.is_empty())
         .map(|(phase, histogram)| {
-            #[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
             let value = histogram.max_us() as f64 / 1_000_000.0;
             PhaseValue { phase, value, samples: histogram.len() }
         })

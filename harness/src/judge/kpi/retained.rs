@@ -30,7 +30,6 @@ pub(in crate::judge) fn in_use(history: &History, life: Option<u64>, warm: &Segm
     let (Some(first), Some(last)) = (warm.first(), warm.last()) else { return InUse::Unknown };
     let is_enough = |moments: &Segment| match (moments.first(), moments.last()) {
         (Some(from), Some(to)) => {
-            #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
             let share = (to.0 - from.0) as f64 / (last.0 - first.0).max(1) as f64;
             moments.len() >= MOMENTS_MIN && share >= SPAN_SHARE_MIN
         }

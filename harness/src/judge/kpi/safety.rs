@@ -47,7 +47,6 @@ pub(in crate::judge) fn pii_masked(case: Case<'_>) -> Assessment {
 }
 
 /// `plaintext_leaks`: canaries that showed anywhere after the toggle to hash-only. One is proof.
-#[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
 pub(in crate::judge) fn plaintext_leaks(case: Case<'_>) -> Assessment {
     let mut found = case.open("canaries");
     let leaked = leaks(case.history);

@@ -115,7 +115,6 @@ fn lines_that_are_not_replayed(found: &mut Assessment, case: Case<'_>) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of offences are small")]
 fn counted(case: Case<'_>, counter: Counter, offence: ViolationKind) -> Assessment {
     let mut found = case.open("events delivered");
     found.one_is_proof = true;

@@ -42,7 +42,6 @@ pub(in crate::judge) fn end_above_start(floors: &Segment) -> Option<TrendLine> {
 /// on from there or another level, leave the least.
 pub(in crate::judge) fn change_point_of(floors: &Segment) -> Option<u64> {
     let (first, last) = (floors.first()?, floors.last()?);
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let minute = |at: u64| (at - first.0) as f64;
     // From each floor on to the last.
     let mut sums = vec![Sums::default(); floors.len() + 1];

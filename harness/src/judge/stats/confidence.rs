@@ -62,7 +62,6 @@ impl Range {
 }
 
 /// Of a share, percent. None of nothing, and none of a part that is more than the whole.
-#[expect(clippy::cast_precision_loss, reason = "a share of so many samples is near enough")]
 pub(in crate::judge) fn of_share(part: u64, whole: u64) -> Option<Range> {
     if whole == 0 || part > whole {
         return None;
@@ -77,7 +76,6 @@ pub(in crate::judge) fn of_share(part: u64, whole: u64) -> Option<Range> {
 }
 
 /// Of a count of things that come rarely and independently.
-#[expect(clippy::cast_precision_loss, reason = "nobody counts so many offences")]
 pub(in crate::judge) fn of_count(count: u64) -> Range {
     let cube = |n: f64, z: f64| n * (1.0 - 1.0 / (9.0 * n) + z / (3.0 * n.sqrt())).powi(3);
     let low = if count == 0 { 0.0 } else { cube(count as f64, -Z).max(0.0) };
@@ -124,7 +122,6 @@ fn last(samples: u64, holds: impl Fn(u64) -> bool) -> u64 {
 ///
 /// A range without an end does not lie under any other; its greatest sample may. Of all orders that two soaks' samples may
 /// come in, those count in which the uppermost are all the other's (the exceedances of S. S. Wilks, 1942).
-#[expect(clippy::cast_precision_loss, reason = "chances of so many samples are near enough")]
 pub(in crate::judge) fn chance_under(samples: u64, uppermost: u64, other: u64) -> f64 {
     // No chance of more than this many in a row is worth knowing.
     let uppermost = uppermost.min(other).min(1_000);
@@ -141,7 +138,6 @@ pub(in crate::judge) fn at_rank(recorded: &[(u64, u64)], rank: u64) -> Option<u6
 }
 
 /// How far a line's rise may be off, by how far floors lie off the line: as far as the difference of two single ones.
-#[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
 pub(in crate::judge) fn of_rise(residuals: impl Iterator<Item = f64>) -> f64 {
     let (count, squares) = residuals.fold((0_u64, 0.0), |(count, sum), off| (count + 1, off.mul_add(off, sum)));
     if count == 0 { 0.0 } else { Z * (2.0 * squares / count as f64).sqrt() }

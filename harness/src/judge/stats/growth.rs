@@ -168,7 +168,6 @@ fn through_floors(floors: &[SawtoothPoint], life: TrendLine, least: f64) -> Opti
     Some(TrendLine { start, end, ..life })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
 fn minutes(from: u64, to: u64) -> f64 {
     to.saturating_sub(from) as f64
 }

@@ -28,7 +28,6 @@ impl TrendLine {
     }
 
     /// Its value at a minute.
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     pub(in crate::judge) fn at(self, minute: u64) -> f64 {
         let minutes = self.to_minute.saturating_sub(self.from_minute).max(1) as f64;
         let share = minute.saturating_sub(self.from_minute) as f64 / minutes;
@@ -36,12 +35,6 @@ impl TrendLine {
     }
 
     /// The minute at which it has risen by so much; none where it never does.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "minutes of a soak, not negative"
-    )]
     pub(in crate::judge) fn minute_of_rise(self, by: f64) -> Option<u64> {
         let minutes = (self.to_minute - self.from_minute) as f64;
         let share = by / self.rise();
@@ -56,7 +49,6 @@ impl TrendLine {
 ///
 /// None with fewer than two minutes.
 pub(in crate::judge) fn line(floors: &[(u64, f64)]) -> Option<TrendLine> {
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let points: Vec<(f64, f64)> = floors
         .chunks(floors.len().div_ceil(POINTS_MAX).max(1))
         .filter_map(|few| few.iter().min_by(|a, b| a.1.total_cmp(&b.1)))
@@ -67,7 +59,6 @@ pub(in crate::judge) fn line(floors: &[(u64, f64)]) -> Option<TrendLine> {
     let slope = median(slopes.collect())?;
     let offset = median(points.iter().map(|(minute, floor)| floor - slope * minute).collect())?;
     let (from_minute, to_minute) = (floors.first()?.0, floors.last()?.0);
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let at = |minute: u64| slope.mul_add(minute as f64, offset);
     Some(TrendLine { from_minute, to_minute, start: at(from_minute), end: at(to_minute) })
 }

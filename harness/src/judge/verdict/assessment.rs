@@ -135,7 +135,6 @@ pub(in crate::judge) fn lacking(samples: u64, promised: u64) -> u64 {
 }
 
 /// A part of a whole in percent; none of nothing.
-#[expect(clippy::cast_precision_loss, reason = "a share of so many samples is near enough")]
 pub(in crate::judge) fn percent(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64 * 100.0)
 }

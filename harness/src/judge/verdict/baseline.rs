@@ -204,7 +204,6 @@ impl Baseline {
 
     fn notes(&self, plan: &Plan) -> Vec<Note> {
         let (then, then_minutes) = (self.told.pace, self.told.planned_minutes);
-        #[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
         let now_minutes = plan.duration_ms as f64 / 60_000.0;
         let now = plan.pace;
         let differs = |then: f64, now: f64| (then - now).abs() > 0.001;
