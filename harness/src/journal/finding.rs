@@ -7,8 +7,7 @@ use strum::IntoStaticStr;
 
 use crate::catalog::{Chaos, Workload};
 
-/// An event. Texts from a gateway are cut by [`clip`](super::clip()). [`Finding::recordable`] limits all texts to a
-/// length that a journal should carry.
+/// An event. [`clip`](super::clip()) cuts a gateway's texts, and [`Finding::recordable`] all texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -94,8 +93,8 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         why: String,
     },
-    /// A client did not get an event that others got; or a log line that the run has was not on its own stream, or on none
-    /// of the workspace's.
+    /// A client missed an event that others got; or a run's log line was not on its own stream, or on none of the
+    /// workspace's.
     EventMissed {
         /// Which stream.
         stream: String,
@@ -166,8 +165,7 @@ pub enum Finding {
         /// The status and the start of the body.
         answer: String,
     },
-    /// A prompt injection was accepted when its run was created, and the run did not succeed: whether it was blocked is not
-    /// known.
+    /// A prompt injection was accepted with its run, which did not succeed: whether it was blocked is unknown.
     InjectionUnclear {
         /// Which of the probes.
         probe: String,
@@ -266,8 +264,8 @@ pub enum Finding {
     ChaosRecovered {
         /// Which.
         chaos: Chaos,
-        /// From the effect of a restart, or its injection where no effect was seen (for latency: from its planned end), to
-        /// ready and every stream back, real milliseconds.
+        /// From a restart's effect, or its injection where none was seen (for latency: from its planned end), to ready
+        /// and every stream back, real milliseconds.
         recovery_ms: u64,
     },
     /// The gateway was not well again while we looked.
@@ -327,8 +325,7 @@ pub enum Finding {
         to_ms: u64,
         /// Why.
         why: String,
-        /// Cycles that had begun before and can never be finished, by workload. They are played again, and count as
-        /// begun only then.
+        /// Cycles cut off, by workload. They are played again, and count as begun only then.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         cut: BTreeMap<Workload, u64>,
     },

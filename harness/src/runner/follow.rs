@@ -71,7 +71,7 @@ impl Follower {
         if self.reader.is_none() {
             match Reader::open(journal) {
                 Ok(reader) => self.reader = Some(reader),
-                Err(ReadError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+                Err(ReadError::Io(_, source)) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
                 Err(e) => return Err(e),
             }
         }
