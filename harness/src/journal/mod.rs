@@ -38,7 +38,7 @@ mod write;
 
 pub(crate) use clip::clip_to;
 pub use clip::{TEXT_CHARS_MAX, clip, one_line};
-pub use finding::Finding;
+pub(crate) use finding::Finding;
 pub use histogram::LatencyHistogram;
 pub use measure::{Buckets, Counter, Cycles, Exemplar, Gauge, GaugeSummary, Source, Timing, TimingRecord};
 pub(crate) use process_source::{is_process_source, process_source};

@@ -132,7 +132,7 @@ pub struct Incident {
     pub phase: Phase,
     /// The event.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub(crate) finding: Finding,
 }
 
 /// How a session ended.

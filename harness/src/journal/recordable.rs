@@ -14,14 +14,12 @@ const WORDS: [&str; 7] = ["kind", "workload", "worker", "chaos", "route", "sourc
 
 impl Finding {
     /// The kind, as the journal writes it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.into()
     }
 
     /// Whether all of its kind are kept. The plan or a limit bounds their number.
-    #[must_use]
-    pub const fn is_always_kept(&self) -> bool {
+    pub(crate) const fn is_always_kept(&self) -> bool {
         matches!(
             self,
             Self::VersionFound { .. }
@@ -41,8 +39,7 @@ impl Finding {
     }
 
     /// Redacts its texts by `redact` (none where a text stays) and puts each, cut, on one line: many are a gateway's.
-    #[must_use]
-    pub fn recordable(self, redact: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn recordable(self, redact: impl Fn(&str) -> Option<String>) -> Self {
         // A fatal error is S2's own text, and is kept whole.
         let is_whole = matches!(self, Self::Fatal { .. });
         let Ok(mut json) = serde_json::to_value(&self) else { return self };

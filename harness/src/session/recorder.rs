@@ -223,12 +223,12 @@ impl Recorder {
     }
 
     /// Records that something happened now, in the phase of now.
-    pub fn incident(&self, finding: Finding) {
+    pub(crate) fn incident(&self, finding: Finding) {
         self.incident_since(finding, self.mark());
     }
 
     /// Records that something happened now which began at a mark.
-    pub fn incident_since(&self, finding: Finding, since: StartPoint) {
+    pub(crate) fn incident_since(&self, finding: Finding, since: StartPoint) {
         let at_ms = self.clock.now_ms();
         let finding = finding.recordable(|text| self.token.as_ref()?.redact(text));
         let mut state = self.state.lock();
