@@ -26,7 +26,7 @@ mod tests;
 mod token;
 mod trust;
 
-use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 pub use dialect::built_in_dialect;
 #[cfg(test)]
