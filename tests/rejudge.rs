@@ -165,7 +165,7 @@ impl Stored {
             settings: BTreeMap::new(),
             routes: BTreeMap::new(),
         };
-        let mut journal = Writer::open(&stored.journal())?;
+        let mut journal = Writer::resume(&stored.journal())?.0;
         journal.append(&Record::Header(Box::new(header)))?;
         for from_ms in (0..ends_ms).step_by(10_000) {
             let mut interval = Interval::empty(from_ms, from_ms + 10_000, Phase::Steady);

@@ -35,7 +35,6 @@ impl Clock {
 
     /// How far the wall clock is from where it would be if nobody had set it since the scenario began, milliseconds.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "2^52 microseconds are 142 years")]
     pub fn own_shift_ms(&self) -> f64 {
         let elapsed_us = i64::try_from(micros(now().saturating_duration_since(self.origin))).unwrap_or(i64::MAX);
         let unset_us = self.origin_wall.as_microsecond().saturating_add(elapsed_us);
@@ -62,7 +61,6 @@ impl Clock {
 
     /// The scenario millisecond of a real moment.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
     pub fn at_ms(&self, instant: Instant) -> u64 {
         (instant.saturating_duration_since(self.origin).as_secs_f64() * 1_000.0 * self.pace) as u64
     }

@@ -66,12 +66,6 @@ impl BucketBounds {
 
     /// The bounds of the nearest-rank quantile. A quantile cannot fall when samples rise, so with every sample at its
     /// lower bound it is not above the true one, and with every sample at its upper bound not below it.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "a rank of so many samples that a double cannot count them is near enough"
-    )]
     pub(crate) fn quantile(&self, quantile: f64) -> Option<Bounds> {
         let total = self.total();
         self.at_rank(((quantile * total as f64).ceil() as u64).max(1).min(total))

@@ -24,7 +24,6 @@ impl GaugeTotal {
             return;
         }
         self.intervals += 1;
-        #[expect(clippy::cast_precision_loss, reason = "a count of intervals")]
         let weight = 1.0 / self.intervals as f64;
         self.mean += (summary.last - self.mean) * weight;
         self.min = self.min.min(summary.min);

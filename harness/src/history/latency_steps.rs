@@ -41,13 +41,11 @@ pub(crate) fn edge_ms(bucket: usize) -> f64 {
     LEAST_MS * octaves.exp2()
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
 fn bucket_of(ms: f64) -> usize {
     let octaves = (ms / LEAST_MS).log2().max(0.0);
     ((octaves * f64::from(PER_OCTAVE)) as usize).min(EDGES - 1)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a histogram holds an hour at most")]
 pub(crate) fn ms(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
@@ -58,7 +56,6 @@ impl LatencyStep {
     }
 
     /// Takes in the buckets of a gateway's own histogram, each sample at the upper end of its bucket.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
     pub(crate) fn absorb_buckets(&mut self, buckets: &Buckets) {
         let bounds = buckets.bounds_seconds.iter().copied().filter(|bound| bound.is_finite());
         let last = bounds.clone().next_back().unwrap_or(0.0);
@@ -90,12 +87,6 @@ impl LatencyStep {
     }
 
     /// The nearest-rank quantile, milliseconds, in the middle of its bucket and never above the greatest sample.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a rank among counted samples"
-    )]
     pub(crate) fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         let counted: u64 = self.counts.iter().map(|n| u64::from(*n)).sum();
         let rank = ((counted as f64 * quantile).ceil() as u64).max(1);

@@ -86,7 +86,6 @@ impl ReadinessSeries {
         let timing = interval.timings.get(&Timing::ReadyRoundTrip).map(|record| &record.histogram);
         let slowest_us = timing.filter(|histogram| !histogram.is_empty()).map(|histogram| histogram.max_us());
         let slowest_ms = slowest_us.map_or(PROBE_MS_MAX, ms);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
         let took_ms = (slowest_ms * self.pace).ceil() as u64;
         let sample = ReadinessSample {
             from_ms: interval.from_ms,
@@ -138,12 +137,6 @@ impl ReadinessSeries {
     }
 
     /// Real milliseconds between two moments of the scenario.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "no soak is 285 thousand years long, and `as` saturates"
-    )]
     pub(crate) fn real_ms(&self, from_ms: u64, to_ms: u64) -> u64 {
         (to_ms.saturating_sub(from_ms) as f64 / self.pace).round() as u64
     }

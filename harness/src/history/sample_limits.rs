@@ -14,7 +14,6 @@ pub struct SampleLimits {
 }
 
 /// A limit in milliseconds as whole microseconds.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are positive, and `as` saturates")]
 pub(crate) fn limit_us(limit_ms: f64) -> u64 {
     (limit_ms * 1_000.0) as u64
 }

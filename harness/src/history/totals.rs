@@ -88,7 +88,6 @@ impl Totals {
     }
 
     /// The number of workspace log streams that were open at the last sample.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count, and `as` saturates")]
     pub(crate) fn open_streams(&self) -> u64 {
         self.gauge(Gauge::OpenStreams).map_or(0, |gauge| gauge.last as u64)
     }

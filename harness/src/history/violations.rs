@@ -59,7 +59,6 @@ impl Violations {
                     *self.routes.entry(key).or_default() += 1;
                 }
             }
-            #[expect(clippy::cast_precision_loss, reason = "no wait is 285 thousand years long")]
             Finding::VersionNotFound { waited_ms, .. } => violation.value = Some(*waited_ms as f64 / 1_000.0),
             _ => {}
         }

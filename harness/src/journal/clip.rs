@@ -1,39 +1,35 @@
 //! Text from outside, made fit for a journal, a log and a report: a gateway may answer anything.
 
-/// Text from a gateway is cut to so many characters.
+/// Limit of a gateway's text, characters.
 pub const TEXT_CHARS_MAX: usize = 240;
 
-/// Text from outside, made fit for a log line and a report: cut, on one line, and what does not print is escaped.
+/// Text cut to [`TEXT_CHARS_MAX`], on one line, with characters that do not print escaped.
 #[must_use]
 pub fn clip(text: &str) -> String {
     clip_to(text, TEXT_CHARS_MAX)
 }
 
-/// The same, however long it is.
+/// The same of any length.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     clip_to(text, usize::MAX)
 }
 
-/// The same, cut to so many characters of the original.
+/// The same, cut to `chars_max` characters of the original.
 pub(crate) fn clip_to(text: &str, chars_max: usize) -> String {
     let mut clipped = String::new();
     for (n, c) in text.trim().chars().enumerate() {
-        if n == chars_max {
-            clipped.push('…');
-            break;
-        }
-        if c.is_control() || is_unseen(c) {
-            clipped.extend(c.escape_default());
-        } else {
-            clipped.push(c);
+        match c {
+            _ if n == chars_max => return clipped + "…",
+            _ if c.is_control() || is_unseen(c) => clipped.extend(c.escape_default()),
+            _ => clipped.push(c),
         }
     }
     clipped
 }
 
-/// Whether a character prints as nothing, or turns others around: with those a line can be made to read as another.
-/// Unicode's `Default_Ignorable_Code_Point`, the marks of direction, lines and annotations.
+/// Whether a character prints as nothing or turns others around, so that a line could read as another: Unicode's
+/// `Default_Ignorable_Code_Point`, the marks of direction, lines and annotations.
 const fn is_unseen(c: char) -> bool {
     matches!(
         c,

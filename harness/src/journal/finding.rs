@@ -7,34 +7,26 @@ use strum::IntoStaticStr;
 
 use crate::catalog::{Chaos, Workload};
 
-/// An event. Texts from a gateway are cut by [`clip`](super::clip()). [`Finding::recordable`] limits all texts to a
-/// length that a journal should carry.
+/// An event. [`clip`](super::clip()) cuts a gateway's texts, and [`Finding::recordable`] all texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum Finding {
+pub(crate) enum Finding {
     /// A readiness probe was not answered 200.
     NotReady {
         /// The status, or the error.
         answer: String,
     },
     /// A run did not end in success.
-    RunFailed {
-        /// The run's id.
-        run: String,
-        /// How it ended.
-        answer: String,
-    },
+    RunFailed { run: String, answer: String },
     /// A run had not ended when the soak did, long after its timeout.
     RunUnended {
-        /// The run's id.
         run: String,
         /// How it stood, and its age.
         answer: String,
     },
     /// A request of W1 to W5 failed or was answered other than expected.
     RequestFailed {
-        /// Who sent it.
         workload: Workload,
         /// Method and path.
         route: String,
@@ -53,24 +45,11 @@ pub enum Finding {
         answer: String,
     },
     /// An event was larger than the limit, and S2 skipped it.
-    EventOversized {
-        /// Which stream.
-        stream: String,
-        /// How large it was.
-        bytes: u64,
-        /// How it began.
-        beginning: String,
-    },
-    /// A stream ended without our asking.
-    StreamDropped {
-        /// Which stream.
-        stream: String,
-        /// How it ended.
-        answer: String,
-    },
+    EventOversized { stream: String, bytes: u64, beginning: String },
+    /// A stream ended, and S2 had not closed it.
+    StreamDropped { stream: String, answer: String },
     /// An attempt to come back did not open a stream.
     ReconnectFailed {
-        /// Which stream.
         stream: String,
         /// Which attempt since it was lost, from 1.
         attempt: u32,
@@ -79,7 +58,6 @@ pub enum Finding {
     },
     /// An event was delivered again to the same client.
     EventDuplicated {
-        /// Which stream.
         stream: String,
         /// The run that it was about.
         run: String,
@@ -94,10 +72,9 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         why: String,
     },
-    /// A client did not get an event that others got; or a log line that the run has was not on its own stream, or on none
-    /// of the workspace's.
+    /// A client missed an event that others got; or a run's log line was not on its own stream, or on none of the
+    /// workspace's.
     EventMissed {
-        /// Which stream.
         stream: String,
         /// The run that it was about.
         run: String,
@@ -116,7 +93,6 @@ pub enum Finding {
     VersionFound {
         /// Of which pulse, from 0.
         pulse: u32,
-        /// The version.
         version: String,
     },
     /// A published version did not appear in search while we looked.
@@ -159,84 +135,52 @@ pub enum Finding {
     },
     /// A prompt injection was not refused.
     InjectionAccepted {
-        /// Which of the probes.
         probe: String,
-        /// The run's id.
         run: String,
         /// The status and the start of the body.
         answer: String,
     },
-    /// A prompt injection was accepted when its run was created, and the run did not succeed: whether it was blocked is not
-    /// known.
+    /// A prompt injection was accepted with its run, which did not succeed: whether it was blocked is unknown.
     InjectionUnclear {
-        /// Which of the probes.
         probe: String,
-        /// The run's id.
         run: String,
         /// How the run ended.
         answer: String,
     },
     /// A run with personal data was refused, and the dialect does not say that this is how such data is protected.
     PiiRefused {
-        /// Which kind.
         probe: String,
         /// The status and the start of the body.
         answer: String,
     },
     /// Personal data showed.
     PiiLeaked {
-        /// Which kind.
         probe: String,
-        /// The run's id.
         run: String,
         /// Where it showed.
         place: String,
     },
     /// A canary showed after the toggle to hash-only.
     PlaintextLeaked {
-        /// The run's id.
         run: String,
         /// Where it showed.
         place: String,
     },
     /// A source of measurements did not answer as it should.
-    SourceFailed {
-        /// The name of the source.
-        source: String,
-        /// Its answer.
-        answer: String,
-    },
+    SourceFailed { source: String, answer: String },
     /// The metrics lack a name that a KPI lives on.
-    MetricMissing {
-        /// The name.
-        name: String,
-    },
+    MetricMissing { name: String },
     /// The gateway's process is another than before, and began within the soak.
-    GatewayRestarted {
-        /// The life that ended.
-        before: String,
-        /// The life that began.
-        after: String,
-    },
+    GatewayRestarted { before: String, after: String },
     /// Another process answered than before, and it had begun before the soak: several answer in turn.
-    OtherProcess {
-        /// The life that answered before.
-        before: String,
-        /// The life that answered now.
-        after: String,
-    },
+    OtherProcess { before: String, after: String },
     /// Several processes answer `/metrics` in turn, told apart by their starts and by what they have counted.
     SeveralAnswer {
         /// How many answered lately.
         processes: u32,
     },
     /// The processes whose memory, descriptors and processor time are read.
-    ProcessesRead {
-        /// Their root.
-        root: String,
-        /// How they are read, in words.
-        how: String,
-    },
+    ProcessesRead { root: String, how: String },
     /// How long calls took before anything was added to them.
     RoundTripsBefore {
         /// The chaos that adds to them.
@@ -245,34 +189,18 @@ pub enum Finding {
         fastest_us: Vec<Option<u64>>,
     },
     /// Chaos was asked for.
-    ChaosInjected {
-        /// Which.
-        chaos: Chaos,
-        /// Whether the gateway said yes.
-        accepted: bool,
-        /// Its answer.
-        answer: String,
-    },
+    ChaosInjected { chaos: Chaos, accepted: bool, answer: String },
     /// The observed effect of chaos.
-    ChaosSeen {
-        /// Which.
-        chaos: Chaos,
-        /// Whether it had the effect it should.
-        effective: bool,
-        /// The measurements, in words.
-        evidence: String,
-    },
+    ChaosSeen { chaos: Chaos, effective: bool, evidence: String },
     /// The gateway was well again after chaos.
     ChaosRecovered {
-        /// Which.
         chaos: Chaos,
-        /// From the effect of a restart, or its injection where no effect was seen (for latency: from its planned end), to
-        /// ready and every stream back, real milliseconds.
+        /// From a restart's effect, or its injection where none was seen (for latency: from its planned end), to ready
+        /// and every stream back, real milliseconds.
         recovery_ms: u64,
     },
     /// The gateway was not well again while we looked.
     ChaosNotRecovered {
-        /// Which.
         chaos: Chaos,
         /// How long we looked, real milliseconds.
         waited_ms: u64,
@@ -281,7 +209,6 @@ pub enum Finding {
     },
     /// The window of a chaos event closed.
     WindowClosed {
-        /// Which.
         chaos: Chaos,
         /// When it opened, scenario milliseconds.
         from_ms: u64,
@@ -292,28 +219,19 @@ pub enum Finding {
         due_ms: u64,
         /// Workspace log streams open.
         open_streams: u32,
-        /// Runs started so far.
         runs_started: u64,
     },
     /// A worker panicked.
     WorkerPanicked {
-        /// Which.
         worker: String,
         /// How often so far.
         count: u32,
-        /// Its message.
         message: String,
     },
     /// A worker was not restarted any more.
-    WorkerGaveUp {
-        /// Which.
-        worker: String,
-    },
+    WorkerGaveUp { worker: String },
     /// A worker ended as planned.
-    WorkerDone {
-        /// Which.
-        worker: String,
-    },
+    WorkerDone { worker: String },
     /// Something stopped the session.
     Fatal {
         /// What, on what, and what would help.
@@ -325,10 +243,8 @@ pub enum Finding {
         from_ms: u64,
         /// To, scenario milliseconds.
         to_ms: u64,
-        /// Why.
         why: String,
-        /// Cycles that had begun before and can never be finished, by workload. They are played again, and count as
-        /// begun only then.
+        /// Cycles cut off, by workload. They are played again, and count as begun only then.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         cut: BTreeMap<Workload, u64>,
     },

@@ -1,5 +1,5 @@
-//! Journals that no writer wrote. A reader says what is wrong, never panics, and takes no memory out of proportion to the
-//! longest line.
+//! Journals that no writer wrote. A reader says what is wrong, never panics, and takes no memory out of proportion to
+//! the longest line.
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib journal::fuzz` plays more of them; what is done to
 //! whole journals is in the fuzz tests of `judge`.
@@ -15,8 +15,8 @@ use crate::fuzzing::{cases, within};
 
 /// Memory for reading, besides the parsed line: the buffer, and the text of an error.
 const READ_BYTES: usize = 64 * 1024;
-/// A line of JSON becomes trees, one for each tag that is looked for, whose smallest leaf is two characters long and takes
-/// 32 bytes; and what grows is held twice for a moment.
+/// A line of JSON becomes trees, one for each tag that is looked for, whose smallest leaf is two characters long and
+/// takes 32 bytes; and what grows is held twice for a moment.
 const READ_BYTES_PER_BYTE: usize = 64;
 /// A histogram that is merged has all its buckets, up to an hour.
 const BUCKETS_BYTES: usize = 2 * 1024 * 1024;
@@ -153,7 +153,7 @@ fn a_line_as_long_as_may_be_takes_no_more_memory_than_any_other_for_its_length()
         let line = format!("{{\"record\":\"incident\",\"kind\":\"hole\",\"why\":[{}]}}\n", list.trim_end_matches(','));
         let header = serde_json::to_string(&super::tests::header()).unwrap() + "\n";
         let (records, error) = read((header + &line).as_bytes()).unwrap();
-        assert!(records.len() == 1 && matches!(error, Some(ReadError::Line { line_number: 2, .. })), "{error:?}");
+        assert!(records.len() == 1 && matches!(error, Some(ReadError::Line(_, 2, _))), "{error:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! A latency histogram that travels in JSON: `hdrhistogram`'s own V2 serialisation, in base64.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hdrhistogram::{
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize, de, ser};
 
 use super::packed;
 
-/// Three significant digits: a value is known to within a thousandth, so that a gateway just under a target stays under it.
+/// A value is known to within a thousandth, so that a gateway just under a target stays under it.
 const SIGNIFICANT_DIGITS: u8 = 3;
 /// One hour in microseconds. What takes longer is recorded as this long.
 const VALUE_US_MAX: u64 = 3_600_000_000;
 
-/// Of more different values than this, buckets are counted.
+/// With more different values, buckets are counted.
 const FEW_MAX: usize = 256;
 
 /// Latencies in microseconds, to within a thousandth, up to an hour.
@@ -27,21 +27,9 @@ pub struct LatencyHistogram(Shape);
 enum Shape {
     /// All buckets. It takes in samples.
     Open(Histogram<u64>),
-    /// The values that were recorded, rising, with their counts: those of a few seconds, or as they were read. A
-    /// hundred kilobytes of buckets for a dozen samples, made and dropped with every interval, would leave holes in the
-    /// heap that look like a leak of ours.
+    /// The recorded values, rising, with their counts. All buckets (100 kB) for a dozen samples, made and dropped with
+    /// each interval, would leave holes in the heap that look like a leak of S2's.
     Few(Vec<(u64, u64)>),
-}
-
-/// A text in a journal is not a histogram.
-#[derive(Debug, thiserror::Error)]
-pub enum HistogramError {
-    /// Not base64.
-    #[error("a histogram is not base64: {0}")]
-    Base64(#[from] base64::DecodeError),
-    /// Not a serialised histogram.
-    #[error("a histogram cannot be read: {0}")]
-    Format(&'static str),
 }
 
 impl Default for LatencyHistogram {
@@ -57,8 +45,8 @@ impl LatencyHistogram {
         Self(Shape::Few(Vec::new()))
     }
 
-    /// An empty histogram with room for every value at once: for one that is kept for hours, so that a late slow sample
-    /// does not look like a leak of ours. Pages that no value falls in are never touched, and so take no memory.
+    /// An empty histogram with room for all values: kept for hours, it does not grow with a late slow sample, which
+    /// would look like a leak of S2's. Pages without a value are never touched, and so take no memory.
     #[must_use]
     pub fn with_capacity() -> Self {
         Self(Shape::Open(with_room(VALUE_US_MAX)))
@@ -82,11 +70,11 @@ impl LatencyHistogram {
                 Err(_) => {}
             }
         }
-        // Not `saturating_record`, which clamps to what there is room for rather than make room.
+        // Not `saturating_record`, which clamps instead of making room.
         add(self.open(), value_us, n);
     }
 
-    /// Takes in all samples of another; none, where that would be more than can be counted.
+    /// Adds all samples of another; none where the sum would overflow.
     pub fn merge(&mut self, other: &Self) {
         let all = self.open();
         if all.len().checked_add(other.len()).is_none() {
@@ -114,27 +102,22 @@ impl LatencyHistogram {
         self.len() == 0
     }
 
-    /// The nearest-rank quantile in microseconds (the least sample that at least this share of all samples does not
-    /// exceed), rounded up within the histogram's thousandth but never above the greatest sample. Few samples are
-    /// judged by their worst. 0 where there are no samples.
+    /// The nearest-rank quantile in microseconds (the least sample that at least this share of samples does not
+    /// exceed), rounded up within a thousandth, but not above the greatest sample. 0 where there are no samples.
     #[must_use]
     pub fn quantile_us(&self, quantile: f64) -> u64 {
-        // Of the quantile 0 alone, hdrhistogram gives the lower end of the bucket.
+        // For the quantile 0 alone, hdrhistogram gives the lower end of the bucket.
         let histogram = self.histogram();
-        if histogram.is_empty() {
-            return 0;
-        }
         histogram.value_at_quantile(quantile.max(f64::MIN_POSITIVE)).min(histogram.max())
     }
 
     /// The greatest sample in microseconds, rounded up within a thousandth; 0 where there are none.
     #[must_use]
     pub fn max_us(&self) -> u64 {
-        let histogram = self.histogram();
-        if histogram.is_empty() { 0 } else { histogram.max() }
+        self.histogram().max()
     }
 
-    /// The values that were recorded, rising, each with how many samples there were of it; microseconds.
+    /// The recorded values in microseconds, rising, with their counts.
     #[must_use]
     pub fn recorded(&self) -> Vec<(u64, u64)> {
         match &self.0 {
@@ -154,17 +137,6 @@ impl LatencyHistogram {
         self.histogram().iter_recorded().filter(|v| v.value_iterated_to() > limit_us).map(|v| v.count_at_value()).sum()
     }
 
-    fn encode(&self) -> Result<String, String> {
-        let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&*self.histogram(), &mut bytes).map_err(|e| e.to_string())?;
-        Ok(STANDARD.encode(bytes))
-    }
-
-    fn decode(text: &str) -> Result<Self, HistogramError> {
-        let recorded = packed::read(&STANDARD.decode(text)?, VALUE_US_MAX).map_err(HistogramError::Format)?;
-        Ok(Self(Shape::Few(recorded)))
-    }
-
     /// All buckets, to look at.
     fn histogram(&self) -> Cow<'_, Histogram<u64>> {
         match &self.0 {
@@ -178,14 +150,12 @@ impl LatencyHistogram {
         if let Shape::Few(recorded) = &self.0 {
             self.0 = Shape::Open(unfolded(recorded));
         }
-        match &mut self.0 {
-            Shape::Open(histogram) => histogram,
-            Shape::Few(_) => unreachable!("it has just been opened"),
-        }
+        let Shape::Open(histogram) = &mut self.0 else { unreachable!("it has just been opened") };
+        histogram
     }
 }
 
-/// Two that hold the same samples are the same, whichever way they are held.
+/// Histograms with the same samples are equal in either shape.
 impl PartialEq for LatencyHistogram {
     fn eq(&self, other: &Self) -> bool {
         self.histogram() == other.histogram()
@@ -212,13 +182,18 @@ fn add(histogram: &mut Histogram<u64>, value_us: u64, n: u64) {
 
 impl Serialize for LatencyHistogram {
     fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.encode().map_err(ser::Error::custom)?)
+        let mut bytes = Vec::new();
+        V2Serializer::new().serialize(&*self.histogram(), &mut bytes).map_err(ser::Error::custom)?;
+        serializer.serialize_str(&STANDARD.encode(bytes))
     }
 }
 
 impl<'de> Deserialize<'de> for LatencyHistogram {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::decode(&text).map_err(de::Error::custom)
+        let custom = |what: &str, why: &dyn Display| de::Error::custom(format!("a histogram {what}: {why}"));
+        let bytes = STANDARD.decode(String::deserialize(deserializer)?);
+        let bytes = bytes.map_err(|e| custom("is not base64", &e))?;
+        let recorded = packed::read(&bytes, VALUE_US_MAX).map_err(|why| custom("cannot be read", &why))?;
+        Ok(Self(Shape::Few(recorded)))
     }
 }

@@ -20,7 +20,8 @@ named! {
         RunsEnded = "runs_ended",
         /// Runs that ended in success.
         RunsSucceeded = "runs_succeeded",
-        /// Requests of W1 to W5, stream openings among them; of the looks at one run the first, and those that went wrong.
+        /// Requests of W1 to W5, stream openings among them; of the looks at one run the first, and those that went
+        /// wrong.
         Requests = "requests",
         /// Those that failed or were answered other than expected.
         RequestErrors = "request_errors",
@@ -40,8 +41,7 @@ named! {
         StreamsOpened = "streams_opened",
         /// Streams that ended without our asking, and without a reason that a healthy gateway has.
         StreamsDropped = "streams_dropped",
-        /// Streams that the gateway closed in good order as it may: seldom, at the age that its dialect names, when they
-        /// were idle, or when their run was over.
+        /// Streams closed in good order as they may be: seldom, at the dialect's age, when idle, or after their run.
         StreamsClosed = "streams_closed",
         /// Streams that S2 closed itself, because nothing came on them for as long as it waits.
         StreamsSilent = "streams_silent",
@@ -57,8 +57,7 @@ named! {
         EventsDuplicated = "events_duplicated",
         /// Events that a client should have seen and did not.
         EventsMissed = "events_missed",
-        /// Runs of which a log line was not on their own stream, which was not open all the time, where nobody said whether
-        /// it replays.
+        /// Runs with a log line missing on their own stream, which was not open all the time and may replay or not.
         RunsHalfShown = "runs_half_shown",
         /// Log lines that a run's own stream did not show because it was not open, where it replays nothing.
         LinesNotReplayed = "lines_not_replayed",
@@ -130,15 +129,15 @@ named! {
         RunDuration = "run_duration",
         /// A request of W1 to W5, from when it was sent to its answer.
         Request = "request",
-        /// From an event's own time to its arrival, clock offset taken out; of events that were written while their stream
-        /// was open, and that say when more finely than to the second.
+        /// From an event's own time, finer than to the second, to its arrival on a stream open since, less the clock
+        /// offset.
         EventDelivery = "event_delivery",
         /// The same of log lines, on the workspace stream that was first to show the line.
         LineFirstShown = "line_first_shown",
         /// The same of the ends of runs.
         EndFirstShown = "end_first_shown",
-        /// From an event's first showing on any workspace stream to its showing on the one that asks for content codings as a
-        /// browser does, or to the end of that one's connection where it had not shown it.
+        /// From an event's first showing on a workspace stream to that on the stream with a browser's content codings,
+        /// or to the end of that stream's connection.
         ShownAsABrowser = "shown_as_a_browser",
         /// The `duration_ms` of `judge.verdict` events.
         JudgeEvent = "judge_event",
@@ -148,7 +147,8 @@ named! {
         PublishToSearch = "publish_to_search",
         /// How late a planned start was, before any deliberate hold.
         StartLateness = "start_lateness",
-        /// How late a task ran beside those that read the workspace streams; once for each event that they delivered meanwhile.
+        /// How late a task ran beside those that read the workspace streams; once for each event that they delivered
+        /// meanwhile.
         ReadLateness = "read_lateness",
         /// A readiness probe's round trip.
         ReadyRoundTrip = "ready_round_trip",
@@ -162,8 +162,8 @@ named! {
 named! {
     /// The sampled values.
     Gauge {
-        /// The gateway's memory, by its processes where it is local, else by its metrics; bytes. Of one process it is the
-        /// resident memory; of several, the sum, in which memory that they share by fork counts once.
+        /// The gateway's memory, by its processes where it is local, else by its metrics; bytes. The resident memory of
+        /// one process, or the sum of several, in which memory shared by fork counts once.
         GatewayRss = "gateway_rss_bytes",
         /// The same right after the gateway was asked to collect its garbage; bytes.
         GatewayRssCollected = "gateway_rss_collected_bytes",
@@ -179,8 +179,8 @@ named! {
         GatewayFdSurplus = "gateway_fd_surplus",
         /// The gateway's processor time since the last sample, percent of one core; only by its processes.
         GatewayCpu = "gateway_cpu_percent",
-        /// Processes that memory, descriptors and processor time of the gateway were summed over: the one that listens, or is
-        /// named, and its descendants. Without this gauge they are of one process, or by its metrics.
+        /// Processes over which the gateway's memory, descriptors and processor time were summed: the one that listens,
+        /// or is named, and its descendants. Without this gauge they are of one process, or by its metrics.
         GatewayProcesses = "gateway_processes",
         /// Streams as the gateway counts them.
         GatewaySse = "gateway_sse_connections",
@@ -192,14 +192,13 @@ named! {
         GatewayRunsConcurrent = "gateway_runs_concurrent",
         /// The gateway's clock less ours, milliseconds; of readings whose round trip was about the fastest.
         ClockOffset = "clock_offset_ms",
-        /// The gateway's clock less ours as it would be if nobody had set it since the soak began, milliseconds; of the
-        /// same readings.
+        /// The same less all settings of that clock since the soak began, milliseconds.
         UnsetClockOffset = "clock_offset_unset_ms",
-        /// The least and the most that the gateway's clock may be ahead of ours, milliseconds; by the reading that events
-        /// are timed by, give or take half its round trip and half a step of that clock.
+        /// Bounds of the lead of the gateway's clock, milliseconds: the reading for events' times, give or take half
+        /// its round trip and half a step of that clock.
         ClockBounds = "clock_bounds_ms",
-        /// The steps in which the gateway's clock is told, as far as its readings have shown, milliseconds: 1,000 where it has no
-        /// fractions of a second.
+        /// The steps of the gateway's clock as its readings show them, milliseconds: 1,000 without fractions of a
+        /// second.
         ClockStep = "clock_step_ms",
         /// Connections that we held while the gateway's descriptors were counted.
         HarnessConnections = "harness_connections",
@@ -226,8 +225,7 @@ named! {
     }
 }
 
-/// JSON has no word for what is not a finite number, and it is written as null. A gateway that says `NaN` must not make
-/// its journal unreadable, so null reads back as not a number.
+/// JSON has null for a number that is not finite, such as a gateway's `NaN`: null reads as NaN.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

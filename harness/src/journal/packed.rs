@@ -1,23 +1,23 @@
 //! `hdrhistogram`'s V2 form, read as it stands: only the values that were recorded, and how often.
 //!
-//! The form lists the counts of all buckets in their order, a run of empty ones as one number, so that the few samples
-//! of an interval are a few dozen bytes. The library unfolds them to an array of ten thousand buckets and more, and a
-//! merge looks at each of them: for the thousands of histograms of a two-hour journal that takes seconds. It also takes
-//! lengths from the bytes at their word, and a damaged line of a journal must cost no more than an error.
+//! The form lists the counts of all buckets in order, a run of empty ones as one number, so that an interval's few
+//! samples are a few dozen bytes. The library unfolds them to over ten thousand buckets, and a merge reads each: for
+//! the thousands of histograms of a two-hour journal that takes seconds. It also trusts lengths in the bytes, and a
+//! damaged line of a journal must cost no more than an error.
 
-/// The number that the format begins with.
+/// The format's first number.
 const COOKIE: u32 = 0x1c84_9313;
 /// Cookie, length, offset, digits, lowest value, highest value, ratio.
 const HEAD_BYTES: usize = 40;
 /// Three digits need 2,048 buckets for the values up to there, and half as many for each doubling after it.
 const OCTAVE_BITS: u32 = 10;
-/// No interval has so many samples. With more, the sums of a few intervals would be beyond all numbers.
+/// More than any interval has. With more, the sums of a few intervals would overflow.
 const SAMPLES_MAX: u64 = 1 << 42;
 
-/// The recorded values in rising order, each the least of its bucket, with their counts; or what is wrong.
+/// The recorded values, rising, each the least of its bucket, with their counts; or the fault.
 ///
-/// Only histograms from 1 up with three digits are let in, with no value above `value_max` and no more samples than can
-/// be summed up: to merge what was read must never fail.
+/// Takes only histograms from 1 up with three digits, values up to `value_max` and a sum of samples that cannot
+/// overflow.
 pub(super) fn read(bytes: &[u8], value_max: u64) -> Result<Vec<(u64, u64)>, &'static str> {
     let (head, mut counts) = bytes.split_at_checked(HEAD_BYTES).ok_or("it is too short")?;
     let u32_at = |at: usize| head[at..at + 4].iter().fold(0_u32, |n, byte| n << 8 | u32::from(*byte));
@@ -63,7 +63,7 @@ fn value_of(index: u64) -> Option<u64> {
     }
 }
 
-/// Takes a number off the front: seven bits a byte, least first, while the eighth is set; all eight of a ninth byte.
+/// Takes off a number: seven bits a byte, least first, while the eighth is set; all eight of a ninth byte.
 fn number(bytes: &mut &[u8]) -> Result<u64, &'static str> {
     let mut number = 0;
     for n in 0..9 {

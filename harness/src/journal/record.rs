@@ -13,12 +13,12 @@ use crate::{
 /// The version of the format. A reader refuses a journal with another.
 pub const JOURNAL_VERSION: u32 = 1;
 
-/// No line is longer but the first. A reader takes no more of one into memory.
+/// Limit of all lines but the first, and of a reader's memory for one.
 const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The header holds the plan, in which journals of earlier versions list every run: a quarter of a million of them.
 const HEADER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How long a line may be, its line feed included.
+/// Limit of a line's length with its line feed.
 pub(super) const fn line_bytes_max(is_first: bool) -> usize {
     if is_first { HEADER_BYTES_MAX } else { LINE_BYTES_MAX }
 }
@@ -46,8 +46,7 @@ pub struct Header {
     pub harness: String,
     /// When the scenario began, RFC 3339 UTC.
     pub started_at: String,
-    /// The same by the machine's clock that never goes back: a session that takes over keeps the timeline by it, whatever
-    /// becomes of the time of day. Milliseconds; none where a journal was not made to be taken over.
+    /// The same by the machine's monotonic clock, milliseconds, for a session that takes over; none where none can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_monotonic_ms: Option<u64>,
     /// The part of names at the gateway that distinguishes this soak from others.
@@ -66,7 +65,7 @@ pub struct Header {
     pub routes: BTreeMap<String, String>,
 }
 
-/// Where an interval, or a fold of many, has no room for another type of events: what these are counted as.
+/// The type under which an interval, or a fold of many, counts events of types that it has no room for.
 pub const OTHER_TYPES: &str = "(further types)";
 
 /// The measurements between two moments, in one phase. An interval in which a window opens or closes is two records.
@@ -133,7 +132,7 @@ pub struct Incident {
     pub phase: Phase,
     /// The event.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub(crate) finding: Finding,
 }
 
 /// How a session ended.

@@ -1,23 +1,25 @@
-//! A finding as it may be recorded: its kind, whether all of that kind are kept, and the finding redacted, bounded, and on one
+//! The recorded form of a finding: its kind, whether all of the kind are kept, and its texts redacted, cut, and on one
 //! line.
+
+use std::mem;
+
+use serde_json::Value;
 
 use super::{Finding, clip::clip_to};
 
-/// No text of an incident is longer, wherever it comes from.
+/// Limit of an incident's texts.
 const BOUNDED_CHARS_MAX: usize = 1_024;
-/// Fields whose texts are words of S2's own or of the dialect, which judges look for.
+/// Fields with words of S2 or of the dialect, which the judge looks for.
 const WORDS: [&str; 7] = ["kind", "workload", "worker", "chaos", "route", "source", "name"];
 
 impl Finding {
     /// The kind, as the journal writes it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.into()
     }
 
-    /// Whether it is kept however many of its kind there are. The plan or a limit bounds how many of these there can be.
-    #[must_use]
-    pub const fn is_always_kept(&self) -> bool {
+    /// Whether all of its kind are kept. The plan or a limit bounds their number.
+    pub(crate) const fn is_always_kept(&self) -> bool {
         matches!(
             self,
             Self::VersionFound { .. }
@@ -36,30 +38,20 @@ impl Finding {
         )
     }
 
-    /// The same as it may be recorded: without what `redact` takes out of its texts (none where there is nothing), with no
-    /// text longer than a journal should carry, and on one line: much of it comes from a gateway.
-    #[must_use]
-    pub fn recordable(self, redact: impl Fn(&str) -> Option<String>) -> Self {
-        // What stopped a session is the harness's own text, and is kept whole.
-        let chars_max = if matches!(self, Self::Fatal { .. }) { usize::MAX } else { BOUNDED_CHARS_MAX };
-        let recordable = serde_json::to_value(&self).map(|mut json| {
-            change_texts(&mut json, &|text| {
-                let redacted = redact(text);
-                let text = redacted.as_deref().unwrap_or(text);
-                if chars_max == usize::MAX { text.to_owned() } else { clip_to(text, chars_max) }
-            });
-            json
-        });
-        recordable.and_then(serde_json::from_value).unwrap_or(self)
-    }
-}
-
-fn change_texts(finding: &mut serde_json::Value, change: &impl Fn(&str) -> String) {
-    let fields = finding.as_object_mut().into_iter().flatten();
-    for (_, value) in fields.filter(|(name, _)| !WORDS.contains(&name.as_str())) {
-        if let serde_json::Value::String(text) = value {
-            *text = change(text);
+    /// Redacts its texts by `redact` (none where a text stays) and puts each, cut, on one line: many are a gateway's.
+    pub(crate) fn recordable(self, redact: impl Fn(&str) -> Option<String>) -> Self {
+        // A fatal error is S2's own text, and is kept whole.
+        let is_whole = matches!(self, Self::Fatal { .. });
+        let Ok(mut json) = serde_json::to_value(&self) else { return self };
+        for (name, value) in json.as_object_mut().into_iter().flatten() {
+            if let Value::String(text) = value
+                && !WORDS.contains(&name.as_str())
+            {
+                let redacted = redact(text).unwrap_or_else(|| mem::take(text));
+                *text = if is_whole { redacted } else { clip_to(&redacted, BOUNDED_CHARS_MAX) };
+            }
         }
+        serde_json::from_value(json).unwrap_or(self)
     }
 }
 

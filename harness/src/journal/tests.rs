@@ -149,7 +149,7 @@ fn record() -> impl Strategy<Value = Record> {
 }
 
 fn write(path: &Path, records: &[Record]) {
-    let mut writer = Writer::open(path).unwrap();
+    let mut writer = Writer::resume(path).unwrap().0;
     records.iter().for_each(|record| writer.append(record).unwrap());
     writer.sync().unwrap();
 }
@@ -287,7 +287,7 @@ fn a_journal_of_another_version_is_refused_with_both_versions() {
     let line = serde_json::to_string(&header()).unwrap().replacen("\"version\":1", "\"version\":9", 1);
     fs::write(&path, line + "\n").unwrap();
     let error = Reader::open(&path).unwrap().next_record().unwrap_err();
-    assert!(matches!(error, ReadError::Version { found: 9, .. }), "{error}");
+    assert!(matches!(error, ReadError::Version(_, 9)), "{error}");
     assert!(error.to_string().contains("version 9") && error.to_string().contains("version 1"), "{error}");
 }
 

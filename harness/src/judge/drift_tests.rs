@@ -19,7 +19,6 @@ pub(super) fn lives(judgement: &Judgement) -> impl Iterator<Item = &LifeGrowth> 
     judgement.evidence.notes.iter().filter_map(|note| if let Note::Life(life) = note { Some(life) } else { None })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a few minutes")]
 pub(super) fn minute(interval: &Interval) -> f64 {
     (interval.from_ms / 60_000) as f64
 }

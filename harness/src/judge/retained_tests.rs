@@ -13,7 +13,6 @@ const MB: f64 = 1e6;
 fn with(gauges: impl Fn(f64) -> Vec<(Gauge, f64)>) -> Judgement {
     let soak = Soak::healthy(Suite::Full).each(|interval: &mut Interval| {
         interval.gateway_life = Some("4711".into());
-        #[expect(clippy::cast_precision_loss, reason = "a few minutes")]
         let minute = (interval.from_ms / 60_000) as f64;
         let all = gauges(minute).into_iter().map(|(gauge, bytes)| (gauge, GaugeSummary::of(bytes)));
         interval.gauges.extend(all);

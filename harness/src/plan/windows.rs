@@ -16,11 +16,6 @@ const EFFECT_MIN: Duration = Duration::from_secs(5);
 impl Plan {
     /// When the window of an event closes by plan, scenario milliseconds. Promises set this time aside.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a bounded count of milliseconds, not negative"
-    )]
     pub fn window_ends_ms(&self, event: &PlannedChaos) -> u64 {
         let lasts_ms = match event.chaos {
             Chaos::Latency => millis(self.scenario.chaos.latency_duration),
@@ -35,12 +30,6 @@ impl Plan {
     /// has the same real time to come back at every pace, but no more than a quarter of the soak. Until then what it does is
     /// the restart's; what it does later, it does to its users.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a bounded count of milliseconds, not negative"
-    )]
     pub fn restart_window_ends_ms(&self, effect_at_ms: u64) -> u64 {
         let downtime_ms = (DOWNTIME_REAL_MS * self.pace).clamp(0.0, self.duration_ms as f64 / 4.0) as u64;
         effect_at_ms.saturating_add(downtime_ms).saturating_add(millis(self.scenario.chaos.settle))

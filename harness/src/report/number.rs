@@ -50,12 +50,10 @@ pub(super) fn rounded(value: f64) -> f64 {
 }
 
 /// Minutes in a file.
-#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
 pub(super) fn minutes(ms: u64) -> f64 {
     rounded(ms as f64 / 60_000.0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no soak is 285 thousand years long")]
 pub(super) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }

@@ -106,7 +106,6 @@ const fn unit(judgement: &Judgement) -> &'static str {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count that loses its last digits beyond nine quadrillions")]
 fn count(n: u64) -> f64 {
     n as f64
 }

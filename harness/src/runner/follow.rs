@@ -68,7 +68,7 @@ impl Follower {
             Some(reader) => reader,
             none => match Reader::open(journal) {
                 Ok(reader) => none.insert(reader),
-                Err(ReadError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+                Err(ReadError::Io(_, source)) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
                 Err(e) => return Err(e),
             },
         };

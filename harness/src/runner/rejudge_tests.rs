@@ -36,7 +36,7 @@ impl Stored {
     fn new(records: impl IntoIterator<Item = Record>) -> Self {
         let stored = Self { out: tempfile::tempdir().unwrap() };
         fs::create_dir(stored.folder()).unwrap();
-        let mut writer = Writer::open(&stored.journal()).unwrap();
+        let mut writer = Writer::resume(&stored.journal()).unwrap().0;
         records.into_iter().for_each(|record| writer.append(&record).unwrap());
         stored
     }

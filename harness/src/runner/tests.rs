@@ -73,7 +73,7 @@ impl Spawner for Threads {
             Lock::try_exclusive(&folder.file(AttachFolder::SESSION_LOCK))?.expect("only one session is ever started");
         let records = self.records.clone();
         thread::spawn(move || {
-            let mut writer = Writer::open(&run.journal()).unwrap();
+            let mut writer = Writer::resume(&run.journal()).unwrap().0;
             for record in records {
                 thread::sleep(Duration::from_millis(20));
                 writer.append(&record).unwrap();
@@ -136,7 +136,7 @@ fn who_attaches_after_the_end_is_told_and_starts_nothing() {
     let out = tempfile::tempdir().unwrap();
     let folder = AttachFolder::make(out.path(), "run", Suite::Smoke).unwrap();
     let run = folder.make_run_folder(out.path()).unwrap();
-    let mut writer = Writer::open(&run.journal()).unwrap();
+    let mut writer = Writer::resume(&run.journal()).unwrap().0;
     writer.append(&header()).unwrap();
     writer.append(&end()).unwrap();
     let mut broken = Broken(AtomicU32::new(0));
@@ -178,7 +178,7 @@ fn a_session_that_plays_for_another_process_is_left_alone() {
     let life = Lock::try_exclusive(&folder.file(AttachFolder::SESSION_LOCK)).unwrap();
     let run = folder.make_run_folder(out.path()).unwrap();
     let player = thread::spawn(move || {
-        let mut writer = Writer::open(&run.journal()).unwrap();
+        let mut writer = Writer::resume(&run.journal()).unwrap().0;
         writer.append(&header()).unwrap();
         thread::sleep(Duration::from_millis(500));
         writer.append(&end()).unwrap();
@@ -210,7 +210,7 @@ fn a_growing_journal_is_followed_record_by_record_and_a_torn_line_waits_for_its_
     let mut follower = follower();
     assert!(!follower.poll(&path).unwrap(), "there is no journal yet");
 
-    let mut writer = Writer::open(&path).unwrap();
+    let mut writer = Writer::resume(&path).unwrap().0;
     writer.append(&header()).unwrap();
     assert!(follower.poll(&path).unwrap());
     assert!(!follower.poll(&path).unwrap());
@@ -237,7 +237,7 @@ fn who_only_wants_the_end_reads_the_plan_and_then_nothing_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.ndjson");
     let mut follower = Follower::new(Arc::new(Targets::default()), PollMode::End);
-    let mut writer = Writer::open(&path).unwrap();
+    let mut writer = Writer::resume(&path).unwrap().0;
     writer.append(&header()).unwrap();
     assert!(follower.poll(&path).unwrap());
     writer.append(&heartbeat(300_000)).unwrap();

@@ -223,12 +223,12 @@ impl Recorder {
     }
 
     /// Records that something happened now, in the phase of now.
-    pub fn incident(&self, finding: Finding) {
+    pub(crate) fn incident(&self, finding: Finding) {
         self.incident_since(finding, self.mark());
     }
 
     /// Records that something happened now which began at a mark.
-    pub fn incident_since(&self, finding: Finding, since: StartPoint) {
+    pub(crate) fn incident_since(&self, finding: Finding, since: StartPoint) {
         let at_ms = self.clock.now_ms();
         let finding = finding.recordable(|text| self.token.as_ref()?.redact(text));
         let mut state = self.state.lock();
@@ -292,7 +292,7 @@ impl Recorder {
         state.is_over = matches!(record, Record::End(_));
         if let Err(error) = state.writer.append(&record) {
             // No later measurement would be kept, so the session stops. The record in hand is written if there is room.
-            let has_room = matches!(&error, WriteError::Append { source, .. } if state.reserve.give_up_for(source));
+            let has_room = matches!(&error, WriteError::Append(_, source) if state.reserve.give_up_for(source));
             let is_written = has_room && state.writer.append(&record).is_ok();
             let lost = if is_written { "" } else { "; the record in hand is lost" };
             self.stop.request(EndReason::Fatal, format!("{error}{lost}"));

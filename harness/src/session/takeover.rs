@@ -36,7 +36,7 @@ impl Takeover {
     pub(super) fn read(folder: &RunFolder, targets: &Targets) -> Result<Option<Self>, TakeoverError> {
         let mut reader = match Reader::open(&folder.journal()) {
             Ok(reader) => reader,
-            Err(ReadError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(ReadError::Io(_, source)) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         // A session that was killed before its first line was whole has not begun.

@@ -222,7 +222,7 @@ impl Worker for Shaky {
 pub(crate) fn context(config: &SessionConfig) -> Context {
     artifacts::make_folders(config).unwrap();
     let (clock, stop) = (Clock::start(120.0), Stop::default());
-    let writer = Writer::open(&config.folder.journal()).unwrap();
+    let writer = Writer::resume(&config.folder.journal()).unwrap().0;
     let reserve = reserve::DiskReserve::keep(config.folder.reserve()).unwrap();
     let header = begin::header(config, &clock);
     let history = History::of(&header, &config.targets.sample_limits());

@@ -15,33 +15,28 @@ use crate::{judge::Baseline, report::RunFolder};
 
 const NAME: &str = "S2_BASELINE";
 const RIGHT: &str = "it should be the results file of an earlier run, or that run's folder";
-/// Results are some hundred kilobytes.
+/// Results have some hundred kilobytes.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// A run's folder holds a few dozen files.
 const ENTRIES_MAX: usize = 10_000;
-/// A limit that is wider than this is none.
+/// A wider limit is none.
 const REGRESSION_PERCENT_MAX: f64 = 1_000.0;
 
-/// `[baseline]`: by how much a KPI may be worse than in the earlier run, percent.
-pub(super) fn max_regression_percent(mut table: TableReader<'_>) -> Option<f64> {
-    let text = table.text("max_regression");
-    let percent = text.as_deref().and_then(|text| {
-        let percent: Option<f64> = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
-        let percent = percent.filter(|percent| *percent > 0.0 && *percent <= REGRESSION_PERCENT_MAX);
-        if percent.is_none() {
-            let what =
-                format!("is {text:?}; it should be a share above 0%, {REGRESSION_PERCENT_MAX}% at most: \"10%\"");
-            table.problem("max_regression", what);
-        }
-        percent
-    });
-    table.done();
+/// `[baseline]`: the limit for a KPI's regression against the earlier run, percent.
+pub(super) fn max_regression_percent(table: &mut TableReader<'_>) -> Option<f64> {
+    let text = table.text("max_regression")?;
+    let percent: Option<f64> = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
+    let percent = percent.filter(|percent| *percent > 0.0 && *percent <= REGRESSION_PERCENT_MAX);
+    if percent.is_none() {
+        let what = format!("is {text:?}; it should be a share above 0%, {REGRESSION_PERCENT_MAX}% at most: \"10%\"");
+        table.problem("max_regression", what);
+    }
     percent
 }
 
 /// The earlier run that the environment names; a problem where it is none.
-pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option<Baseline> {
-    let named = environment.get(NAME).filter(|named| !named.is_empty())?;
+pub(super) fn read(environment: &Environment, problems: &Problems) -> Option<Baseline> {
+    let named = environment.value(NAME)?;
     let read = at(&environment.folder().join(named));
     read.map_err(|what| problems.add(PLACE, NAME, format!("is {named:?}, which {what}"))).ok()
 }
@@ -60,13 +55,13 @@ fn at(path: &Path) -> Result<Baseline, String> {
     Baseline::from_json(&name, &text).map_err(|e| e.to_string())
 }
 
-/// A session makes such a link when it begins: by the time that another takes over, it is another run.
+/// A session makes such a link when it begins. Once another takes over, the link names another run.
 fn is_latest_link(path: &Path) -> bool {
     let is_latest = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("latest-"));
     is_latest && fs::symlink_metadata(path).is_ok_and(|kind| kind.is_symlink())
 }
 
-/// The newest results of a run: those of judging it again, which lie beside its folder, and else its session's.
+/// The newest results of a run: those of judging it again, beside its folder, else its session's.
 fn newest_in(folder: &Path) -> Result<PathBuf, String> {
     let judged_again = RunFolder::from_path(folder).map(|run| run.rejudged()).filter(|file| file.is_file());
     if let Some(file) = judged_again {

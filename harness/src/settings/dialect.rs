@@ -1,7 +1,6 @@
-//! A dialect's file, checked: what it extends, what it says otherwise, and the line of each thing that is wrong.
+//! Reads and checks a dialect's file over the one that it extends. Each problem has its line.
 
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -14,7 +13,7 @@ use super::{
     dialect_events::{events, states},
     dialect_limits::limits,
     dialect_metrics::metrics,
-    problem::{Problems, SettingsError},
+    problem::Problems,
     spans::Spans,
     table::TableReader,
 };
@@ -23,7 +22,7 @@ use crate::{
     gateway::dialect::{BUILT_IN, BUILT_IN_NAME, Dialect},
 };
 
-/// How many files may extend one another.
+/// Limit of files that extend one another.
 const DEPTH_MAX: usize = 4;
 
 /// The contract.
@@ -32,65 +31,44 @@ const DEPTH_MAX: usize = 4;
 /// Never: it is part of the program, and a test reads it.
 #[must_use]
 pub fn built_in_dialect() -> Dialect {
-    let problems = RefCell::new(Problems::default());
+    let problems = Problems::default();
     let table = BUILT_IN.parse::<Table>().expect("the built-in dialect is TOML");
     let mut dialect = dialect(BUILT_IN_NAME, BUILT_IN_NAME, table, &problems);
     dialect.places = Spans::of(BUILT_IN).places(BUILT_IN_NAME);
-    problems.into_inner().none().expect("the built-in dialect is right");
+    problems.none().expect("the built-in dialect is right");
     dialect
 }
 
-/// Reads a dialect by name or path.
-///
-/// # Errors
-/// With every problem there is, each with its line.
-pub fn load_dialect(name_or_path: &str, folder: &Path) -> Result<Dialect, SettingsError> {
-    let problems = RefCell::new(Problems::default());
-    let read = read(name_or_path, folder, &problems);
-    problems.into_inner().none()?;
-    Ok(read.unwrap_or_else(built_in_dialect))
-}
-
-/// The same, where problems are gathered with others.
-pub(super) fn read(name_or_path: &str, folder: &Path, problems: &RefCell<Problems>) -> Option<Dialect> {
+/// Reads a dialect by name or path. Problems have their lines.
+pub(super) fn read(name_or_path: &str, folder: &Path, problems: &Problems) -> Option<Dialect> {
     if name_or_path == BUILT_IN_NAME {
         return Some(built_in_dialect());
     }
     let path = folder.join(name_or_path);
-    let own = RefCell::new(Problems::default());
+    let own = Problems::default();
     let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
     let Some((table, spans, places)) = merged(&path, &shown, DEPTH_MAX, &own) else {
-        problems.borrow_mut().take_over(own.into_inner(), &Spans::default());
+        problems.take_over(own, &Spans::default());
         return None;
     };
     let mut dialect = dialect(name_or_path, &shown, table, &own);
     dialect.places = places;
-    problems.borrow_mut().take_over(own.into_inner(), &spans);
+    problems.take_over(own, &spans);
     Some(dialect)
 }
 
-/// A file over what it extends.
+/// A file over the one it extends, with the file's lines and each key's place.
 fn merged(
     path: &Path,
     shown: &str,
     depth: usize,
-    problems: &RefCell<Problems>,
+    problems: &Problems,
 ) -> Option<(Table, Spans, BTreeMap<String, String>)> {
-    let problem = |key: &str, what: String| problems.borrow_mut().add(shown, key, what);
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) => {
-            problem("", format!("{e}; a dialect is `{BUILT_IN_NAME}` or a file, relative to the current folder"));
-            return None;
-        }
-    };
-    let mut table = match text.parse::<Table>() {
-        Ok(table) => table,
-        Err(e) => {
-            problem("", format!("is not TOML: {}", e.to_string().trim_end()));
-            return None;
-        }
-    };
+    let problem = |key: &str, what: String| problems.add(shown, key, what);
+    let right = format!("a dialect is `{BUILT_IN_NAME}` or a file, relative to the current folder");
+    let text = fs::read_to_string(path).map_err(|e| problem("", format!("{e}; {right}"))).ok()?;
+    let table = text.parse::<Table>().map_err(|e| problem("", format!("is not TOML: {}", e.to_string().trim_end())));
+    let mut table = table.ok()?;
     let extends = match table.remove("extends") {
         None => BUILT_IN_NAME.to_owned(),
         Some(Value::String(name)) => name,
@@ -117,7 +95,7 @@ fn merged(
 
 /// Merges two tables: a value in `with` replaces the one in `base`; nested tables are merged in the same way.
 fn over(mut base: Table, with: Table) -> Table {
-    // A call that is given a path is there, whatever the base says.
+    // A call with a path is there, even where it is absent in the base.
     if with.contains_key("path") {
         base.remove("absent");
     }
@@ -131,30 +109,28 @@ fn over(mut base: Table, with: Table) -> Table {
     base
 }
 
-fn dialect(name: &str, file: &str, table: Table, problems: &RefCell<Problems>) -> Dialect {
+fn dialect(name: &str, file: &str, table: Table, problems: &Problems) -> Dialect {
     let mut file = TableReader::new(file, table, problems);
-    let headers = headers(file.table("headers"));
-    let mut of_calls = file.table("calls");
-    let calls = CallName::ALL.iter().map(|name| (*name, call(of_calls.table(name.name()), *name))).collect();
-    of_calls.done();
-    let (states, refused_states) = states(file.table("run_states"));
+    let headers = file.within("headers", headers);
+    let calls = file.within("calls", |calls| {
+        CallName::ALL.iter().map(|name| (*name, calls.within(name.name(), |table| call(table, *name)))).collect()
+    });
+    let (states, refused_states) = file.within("run_states", states);
     let dialect = Dialect {
         name: name.to_owned(),
         headers,
         calls,
         states,
         refused_states,
-        codes: codes(file.table("answers")),
-        limits: limits(file.table("limits")),
-        events: events(file.table("events")),
-        metrics: metrics(file.table("metrics")),
+        codes: file.within("answers", codes),
+        limits: file.within("limits", limits),
+        events: file.within("events", events),
+        metrics: file.within("metrics", metrics),
         places: BTreeMap::new(),
     };
     if dialect.absence(CallName::LogsStream).is_some() && dialect.absence(CallName::RunLogsStream).is_some() {
-        file.problem(
-            "calls.logs_stream",
-            "is absent, and so is `calls.run_logs_stream`: one of them S2 cannot do without",
-        );
+        let what = "is absent, and so is `calls.run_logs_stream`: one of them S2 cannot do without";
+        file.problem("calls.logs_stream", what);
     }
     let creates = dialect.call(CallName::CreateRun);
     if creates.is_some_and(|spec| !spec.has_place("id") && !spec.pointers.contains_key("id")) {

@@ -1,4 +1,5 @@
-//! The part of a dialect that describes calls: method, path, headers, body, statuses, and where things are in the answer.
+//! The part of a dialect that describes calls: method, path, headers, body, statuses, and where things are in the
+//! answer.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -20,7 +21,7 @@ const PAGES_MAX: RangeInclusive<u32> = 1..=1_000;
 const PLACES_OF_HEADERS: [&str; 2] = ["workspace", "token"];
 
 /// The headers of every call, or of one.
-pub(super) fn headers(mut table: TableReader<'_>) -> Vec<(HeaderName, Template)> {
+pub(super) fn headers(table: &mut TableReader<'_>) -> Vec<(HeaderName, Template)> {
     let mut headers: Vec<(HeaderName, Template)> = Vec::new();
     for key in table.keys() {
         let Some(text) = table.text(&key) else { continue };
@@ -29,19 +30,17 @@ pub(super) fn headers(mut table: TableReader<'_>) -> Vec<(HeaderName, Template)>
             continue;
         };
         let template = Template::read(&text);
-        check_places(&table, &key, template.places(), &PLACES_OF_HEADERS);
-        // What a file says comes after what its base says, and may write the same name in other letters. An empty one
-        // takes the header away that the base has.
+        check_places(table, &key, template.places(), &PLACES_OF_HEADERS);
+        // A file's headers come after its base's, perhaps in other letters. An empty one removes the base's.
         headers.retain(|(before, _)| *before != name);
         if !text.is_empty() {
             headers.push((name, template));
         }
     }
-    table.done();
     headers
 }
 
-/// Every place must be one that something is put into.
+/// Each place must be one that is filled in.
 fn check_places<'a>(table: &TableReader<'_>, key: &str, places: impl Iterator<Item = &'a str>, known: &[&str]) {
     for place in places.filter(|place| !known.contains(place)) {
         let known = known.iter().map(|known| format!("{{{known}}}")).collect::<Vec<_>>().join(", ");
@@ -50,28 +49,27 @@ fn check_places<'a>(table: &TableReader<'_>, key: &str, places: impl Iterator<It
 }
 
 /// One call.
-pub(super) fn call(mut table: TableReader<'_>, name: CallName) -> Has {
+pub(super) fn call(table: &mut TableReader<'_>, name: CallName) -> Has {
     let absent = table.text("absent");
     let part_of = table.text("part_of");
     let method = table.text("method").unwrap_or_else(|| "GET".into());
     let path = table.text("path").unwrap_or_default();
     let body = table.text("body");
-    let statuses = |table: &mut TableReader<'_>, key: &str| table.statuses(key).unwrap_or_default();
-    let [yes, refused, wait] = ["yes", "refused", "wait"].map(|key| statuses(&mut table, key));
-    let own_headers = headers(table.table("headers"));
+    let [yes, refused, wait] = ["yes", "refused", "wait"].map(|key| table.statuses(key));
+    let headers = table.within("headers", headers);
     let mut pointers = BTreeMap::new();
     for key in name.pointers() {
         // The whole answer may be the hits; it is never a total or a link to the next page.
         let is_optional = |pointer: &String| !(pointer.is_empty() && ["total", "next"].contains(key));
         if let Some(pointer) = table.text(key).filter(is_optional)
-            && is_pointer(&table, key, &pointer)
+            && is_pointer(table, key, &pointer)
         {
             pointers.insert(*key, pointer);
         }
     }
-    // Asked for where the call is absent, too: the base has these keys.
-    let habits = habits(&mut table, name);
-    let has = if let Some(why) = absent {
+    // Read even where the call is absent: the base has these keys.
+    let habits = habits(table, name);
+    if let Some(why) = absent {
         if why.trim().is_empty() {
             table.problem("absent", "gives no reason; say why, for whoever reads the results");
         } else if name.is_indispensable() {
@@ -89,19 +87,15 @@ pub(super) fn call(mut table: TableReader<'_>, name: CallName) -> Has {
         let places: Vec<&str> = ["workspace"].iter().chain(name.places()).copied().collect();
         let template = Template::read(&path);
         if is_absolute(&path) && name.is_stream() {
-            table.problem(
-                "path",
-                format!("is {path:?}; a stream is opened where the gateway is, so it should begin with a slash"),
-            );
+            let right = "a stream is opened where the gateway is, so it should begin with a slash";
+            table.problem("path", format!("is {path:?}; {right}"));
         } else if is_absolute(&path) && Url::parse(&path).is_err() {
             table.problem("path", format!("is {path:?}, which is no URL; http://127.0.0.1:9100/metrics would be one"));
         } else if !is_absolute(&path) && !path.starts_with('/') {
-            table.problem(
-                "path",
-                format!("is {path:?}; it should begin with a slash, or with http:// where it is on another port"),
-            );
+            let right = "it should begin with a slash, or with http:// where it is on another port";
+            table.problem("path", format!("is {path:?}; {right}"));
         }
-        check_places(&table, "path", template.places(), &places);
+        check_places(table, "path", template.places(), &places);
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_else(|_| {
             table.problem("method", format!("is {method:?}; it should be GET, POST, PUT, PATCH or DELETE"));
             Method::GET
@@ -111,44 +105,33 @@ pub(super) fn call(mut table: TableReader<'_>, name: CallName) -> Has {
         }
         for (key, statuses) in [("yes", &yes), ("refused", &refused), ("wait", &wait)] {
             if name.is_stream() && !statuses.is_empty() {
-                let heeded =
-                    "a stream is open where 200 and text/event-stream come, and 429 with Retry-After is heeded";
-                table.problem(key, format!("is not for streams: {heeded}"));
+                let open = "a stream is open where 200 and text/event-stream come, and 429 with Retry-After is heeded";
+                table.problem(key, format!("is not for streams: {open}"));
             }
         }
-        let body = body.filter(|body| !body.is_empty()).and_then(|text| json(&table, &text));
-        check_places(
-            &table,
-            "body",
-            body.iter().flat_map(places_of_json).collect::<Vec<_>>().iter().map(String::as_str),
-            &places,
-        );
+        let body = body.filter(|body| !body.is_empty()).and_then(|text| json(table, &text));
+        let body_places: Vec<String> = body.iter().flat_map(places_of_json).collect();
+        check_places(table, "body", body_places.iter().map(String::as_str), &places);
         if yes.is_empty() && !name.is_stream() {
             table.problem("yes", "names no status; it should say which mean that all is well: [200]");
         }
         let route = format!("{method} {}", path.split('?').next().unwrap_or(&path));
-        let headers = own_headers;
         Has::Call(Box::new(Spec { method, path: template, headers, body, yes, refused, wait, pointers, route, habits }))
-    };
-    table.done();
-    has
+    }
 }
 
-/// The keys that only some calls have.
+/// Keys of single calls.
 fn habits(table: &mut TableReader<'_>, name: CallName) -> Habits {
     let mut habits = Habits::default();
     match name {
-        CallName::Publish => {
-            if let Some(text) = table.text("version_form") {
-                match VersionForm::read(&text) {
-                    Ok(form) => {
-                        check_places(table, "version_form", form.unknown_places(), &VERSION_PLACES);
-                        habits.version_form = form;
-                    }
-                    Err(why) => table.problem("version_form", why),
-                }
+        CallName::Publish => match table.text("version_form").map(|text| VersionForm::read(&text)) {
+            Some(Ok(form)) => {
+                check_places(table, "version_form", form.unknown_places(), &VERSION_PLACES);
+                habits.version_form = form;
             }
-        }
+            Some(Err(why)) => table.problem("version_form", why),
+            None => {}
+        },
         CallName::Search => {
             let default = Paging::default();
             habits.paging = Paging {
@@ -157,16 +140,14 @@ fn habits(table: &mut TableReader<'_>, name: CallName) -> Habits {
                 pages_max: table.number("pages_max", PAGES_MAX, default.pages_max),
             };
         }
-        CallName::TogglePrivacy => {
-            let words = table.words("storage").unwrap_or_default();
-            match <[String; 2]>::try_from(words) {
-                Ok(words) if words[0] != words[1] => habits.storage = words,
-                _ => {
-                    let right = "it should have two words, the first where runs are stored as they are: [\"plain\", \"hash_only\"]";
-                    table.problem("storage", right);
-                }
+        CallName::TogglePrivacy => match <[String; 2]>::try_from(table.words("storage")) {
+            Ok(words) if words[0] != words[1] => habits.storage = words,
+            _ => {
+                let right =
+                    "it should have two words, the first where runs are stored as they are: [\"plain\", \"hash_only\"]";
+                table.problem("storage", right);
             }
-        }
+        },
         CallName::CreateRun => {
             habits.refuses_personal_data = table.choice("personal_data", &[("masked", false), ("refused", true)]);
         }
@@ -188,14 +169,13 @@ pub(super) fn is_pointer(table: &TableReader<'_>, key: &str, pointer: &str) -> b
     is_right
 }
 
-/// Reads the table. Every wrong value is a problem.
-pub(super) fn codes(mut table: TableReader<'_>) -> Codes {
+/// The table `[answers]`.
+pub(super) fn codes(table: &mut TableReader<'_>) -> Codes {
     let code = table.text("code").unwrap_or_default();
-    is_pointer(&table, "code", &code);
-    let mut of_codes = table.table("statuses");
-    let statuses = of_codes.keys().into_iter().filter_map(|key| Some((key.clone(), of_codes.status(&key)?))).collect();
-    of_codes.done();
-    table.done();
+    is_pointer(table, "code", &code);
+    let statuses = table.within("statuses", |table| {
+        table.keys().into_iter().filter_map(|key| Some((key.clone(), table.status(&key)?))).collect()
+    });
     Codes { code, statuses }
 }
 

@@ -6,7 +6,7 @@ use super::{dialect_calls::is_pointer, table::TableReader};
 use crate::gateway::dialect::{EventKind, Events, Replay, RunState};
 
 /// The words for the status of a run, and those of them that mean that the safety layer refused it.
-pub(super) fn states(mut table: TableReader<'_>) -> (BTreeMap<String, RunState>, BTreeSet<String>) {
+pub(super) fn states(table: &mut TableReader<'_>) -> (BTreeMap<String, RunState>, BTreeSet<String>) {
     let mut states = BTreeMap::new();
     let mut refused = BTreeSet::new();
     for (key, state) in [
@@ -16,7 +16,7 @@ pub(super) fn states(mut table: TableReader<'_>) -> (BTreeMap<String, RunState>,
         ("failure", RunState::Failure),
         ("refused", RunState::Failure),
     ] {
-        for word in table.words(key).unwrap_or_default() {
+        for word in table.words(key) {
             if key == "refused" {
                 refused.insert(word.clone());
             }
@@ -28,36 +28,31 @@ pub(super) fn states(mut table: TableReader<'_>) -> (BTreeMap<String, RunState>,
     if !states.values().any(|state| *state == RunState::Success) {
         table.problem("success", "names no word: no run would ever succeed");
     }
-    table.done();
     (states, refused)
 }
 
 /// Where things are in the data of an event, the words for its type, and habits of streams with events.
-pub(super) fn events(mut table: TableReader<'_>) -> Events {
+pub(super) fn events(table: &mut TableReader<'_>) -> Events {
     let [kind, run_id, timestamp, lines, message, status, duration_ms] =
         ["type", "run_id", "timestamp", "lines", "message", "status", "duration_ms"].map(|key| {
             let pointer = table.text(key).unwrap_or_default();
-            is_pointer(&table, key, &pointer);
+            is_pointer(table, key, &pointer);
             pointer
         });
     let duration_unit_ms = table.choice("duration_unit", &[("ms", 1.0), ("us", 1e-3), ("s", 1e3)]);
     let mut words = BTreeMap::new();
     for (key, kind) in ["log", "end", "verdict", "decision"].into_iter().zip(EventKind::ALL) {
-        for word in table.words(key).unwrap_or_default() {
+        for word in table.words(key) {
             if words.insert(word.clone(), kind).is_some_and(|before| before != kind) {
                 table.problem(key, format!("has {word:?}, which stands in another list too"));
             }
         }
     }
-    let ignore: Vec<String> = table.words("ignore").unwrap_or_default();
+    let ignore = table.words("ignore");
     for word in ignore.iter().filter(|word| words.contains_key(*word)) {
         table.problem("ignore", format!("has {word:?}, which stands in another list too"));
     }
-    let ids_are_the_connections = table.choice("ids", &[("stream", false), ("connection", true)]);
-    let run_id_is_required = table.choice("run_id_on_run_streams", &[("optional", false), ("required", true)]);
     let replays = [("yes", Replay::Yes), ("no", Replay::No), ("unknown", Replay::Unknown)];
-    let replay = table.choice("replay_on_run_streams", &replays);
-    table.done();
     Events {
         kind,
         run_id,
@@ -69,9 +64,9 @@ pub(super) fn events(mut table: TableReader<'_>) -> Events {
         duration_unit_ms,
         words,
         ignore: ignore.into_iter().collect(),
-        ids_are_the_connections,
-        run_id_is_required,
-        replay,
+        ids_are_the_connections: table.choice("ids", &[("stream", false), ("connection", true)]),
+        run_id_is_required: table.choice("run_id_on_run_streams", &[("optional", false), ("required", true)]),
+        replay: table.choice("replay_on_run_streams", &replays),
     }
 }
 

@@ -8,17 +8,17 @@ use super::{dialect_calls::is_pointer, table::TableReader};
 use crate::gateway::dialect::{BUILT_IN, MetricNames};
 
 /// The format of the metrics and their names.
-pub(super) fn metrics(mut table: TableReader<'_>) -> MetricNames {
+pub(super) fn metrics(table: &mut TableReader<'_>) -> MetricNames {
     let is_json = table.choice("format", &[("prometheus", false), ("json", true)]);
-    let known: Vec<String> = contract_metrics();
-    let mut absent = of_names(table.table("absent"), &known, |_, _, _| true);
+    let known = contract_metrics();
+    let mut absent = table.within("absent", |table| of_names(table, &known, |_, _, _| true));
     absent.retain(|_, why| !why.trim().is_empty());
-    let names = of_names(table.table("names"), &known, |table, key, name| {
-        // What is absent needs no name. Where nothing is said the base's stands, which leads nowhere in JSON: the preflight
-        // says so, with what there is.
+    // An absent metric needs no name. The base's names lead nowhere in JSON: the preflight says so, with the names
+    // there are.
+    let is_right = |table: &TableReader<'_>, key: &str, name: &str| {
         !is_json || absent.contains_key(key) || name == key || is_pointer(table, key, name)
-    });
-    table.done();
+    };
+    let names = table.within("names", |table| of_names(table, &known, is_right));
     MetricNames { is_json, names, absent }
 }
 
@@ -30,18 +30,17 @@ fn contract_metrics() -> Vec<String> {
 }
 
 fn of_names(
-    mut table: TableReader<'_>,
+    table: &mut TableReader<'_>,
     known: &[String],
     is_right: impl Fn(&TableReader<'_>, &str, &str) -> bool,
 ) -> BTreeMap<String, String> {
     let mut said = BTreeMap::new();
     for name in known {
         if let Some(text) = table.text(name)
-            && is_right(&table, name, &text)
+            && is_right(table, name, &text)
         {
             said.insert(name.clone(), text);
         }
     }
-    table.done();
     said
 }

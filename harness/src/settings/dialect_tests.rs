@@ -1,17 +1,25 @@
 //! Dialects as people write them: what differs is enough, and what is wrong is told with its line.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use tempfile::TempDir;
 
-use super::{built_in_dialect, load_dialect};
+use super::{SettingsError, built_in_dialect, dialect, problem::Problems};
 use crate::{
     catalog::{CallName, Kpi, Workload},
-    gateway::RunStanding,
+    gateway::{Dialect, RunStanding},
 };
 
+/// A dialect by name or path, or all its problems.
+pub(crate) fn load_dialect(name_or_path: &str, folder: &Path) -> Result<Dialect, SettingsError> {
+    let problems = Problems::default();
+    let read = dialect::read(name_or_path, folder, &problems);
+    problems.none()?;
+    Ok(read.unwrap_or_else(built_in_dialect))
+}
+
 /// A dialect from a file of this text.
-fn load(text: &str) -> Result<crate::gateway::Dialect, String> {
+fn load(text: &str) -> Result<Dialect, String> {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("gateway.toml"), text).unwrap();
     load_dialect("gateway.toml", folder.path()).map_err(|e| e.to_string())

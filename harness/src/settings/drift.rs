@@ -1,4 +1,5 @@
-//! The table `[drift]` of `soak.toml`: when the growth of a gauge means something, and of which size of memory it is a share.
+//! The table `[drift]` of `soak.toml`: when the growth of a gauge means something, and of which size of memory it is a
+//! share.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -12,34 +13,23 @@ const MIN_REAL_TIME: Duration = Duration::from_secs(30 * 60);
 const REAL_TIME: RangeInclusive<Duration> = RangeInclusive::new(Duration::ZERO, SOAK_MAX);
 const BASE: RangeInclusive<ByteSize> = RangeInclusive::new(ByteSize::b(0), ByteSize::gb(100));
 
-/// When the growth of a gauge means something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drift {
-    /// A compressed soak that is shorter than this does not judge what a gateway of yours gains or keeps by real time.
-    pub min_real_time: Duration,
+/// Why a soak in less than `min_real_time` does not judge this KPI; none where it does. A soak in real time always does: too
+/// few minutes make it unproven.
+pub(super) fn why_not_judged(kpi: Kpi, pace: f64, duration: Duration, min_real_time: Duration) -> Option<String> {
+    let (why, of_gateway) = needs_real_time(kpi)?;
+    let real_time = duration.div_f64(pace.max(f64::MIN_POSITIVE));
+    (pace > 1.0 && real_time < min_real_time).then(|| {
+        let real_time = format_duration(Duration::from_secs(real_time.as_secs()));
+        let least = format_duration(min_real_time);
+        format!(
+            "not judged at pace {pace}: the soak takes {real_time} of real time, and in less than {least} {why}; play at a lower \
+             pace, or set [drift] min_real_time = \"0s\" for a gateway {of_gateway}"
+        )
+    })
 }
 
-impl Drift {
-    /// Why a compressed soak does not judge this KPI; none where it does. A soak in real time is always judged, however
-    /// short: then too few minutes make it unproven.
-    #[must_use]
-    pub fn why_not_judged(self, kpi: Kpi, pace: f64, duration: Duration) -> Option<String> {
-        let (why, of_gateway) = needs_real_time(kpi)?;
-        let real_time = duration.div_f64(pace.max(f64::MIN_POSITIVE));
-        (pace > 1.0 && real_time < self.min_real_time).then(|| {
-            let (real_time, least) = (Duration::from_secs(real_time.as_secs()), self.min_real_time);
-            format!(
-                "not judged at pace {pace}: the soak takes {} of real time, and in less than {} {why}; play at a lower pace, \
-                 or set [drift] min_real_time = \"0s\" for a gateway {of_gateway}",
-                format_duration(real_time),
-                format_duration(least)
-            )
-        })
-    }
-}
-
-/// The behaviour of a healthy gateway that depends on real time, not on the load, so that a compressed soak sees it
-/// begin and takes it for growth; and the gateway without it. None for a KPI that does not depend on real time.
+/// A healthy gateway's behaviour that depends on real time, not on the load, so that a compressed soak takes it for
+/// growth; and a gateway without it. None for a KPI that does not depend on real time.
 const fn needs_real_time(kpi: Kpi) -> Option<(&'static str, &'static str)> {
     match kpi {
         Kpi::RssDrift => {
@@ -59,12 +49,11 @@ const fn needs_real_time(kpi: Kpi) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Reads the table. What it says of sizes is the judge's.
-pub(super) fn drift(mut table: TableReader<'_>, targets: &mut Targets) -> Drift {
+/// Reads the table: the real time below which a compressed soak does not judge some KPIs, and a size for the judge's targets.
+pub(super) fn drift(table: &mut TableReader<'_>, targets: &mut Targets) -> Duration {
     let min_real_time = table.duration("min_real_time", REAL_TIME, MIN_REAL_TIME);
     targets.rss_base_min_bytes = table.size("rss_base_min", BASE, targets.rss_base_min_bytes);
-    table.done();
-    Drift { min_real_time }
+    min_real_time
 }
 
 #[cfg(test)]
@@ -75,20 +64,24 @@ mod tests {
 
     #[test]
     fn what_goes_by_real_time_is_judged_in_a_compressed_soak_only_where_it_takes_long_enough() {
-        let drift = Drift { min_real_time: Duration::from_secs(1_800) };
+        let half_an_hour = Duration::from_secs(1_800);
         for kpi in [Kpi::RssDrift, Kpi::FdDrift, Kpi::SseConnectionDrift] {
-            let why = drift.why_not_judged(kpi, 120.0, TWO_HOURS).unwrap();
+            let why = why_not_judged(kpi, 120.0, TWO_HOURS, half_an_hour).unwrap();
             assert!(
                 why.starts_with("not judged at pace 120: the soak takes 1m of real time, and in less than 30m "),
                 "{why}"
             );
-            assert_eq!(None, drift.why_not_judged(kpi, 4.0, TWO_HOURS));
-            assert_eq!(None, drift.why_not_judged(kpi, 1.0, Duration::from_secs(60)), "real time is always judged");
-            assert_eq!(None, Drift { min_real_time: Duration::ZERO }.why_not_judged(kpi, 120.0, TWO_HOURS));
+            assert_eq!(None, why_not_judged(kpi, 4.0, TWO_HOURS, half_an_hour));
+            assert_eq!(
+                None,
+                why_not_judged(kpi, 1.0, Duration::from_secs(60), half_an_hour),
+                "real time is always judged"
+            );
+            assert_eq!(None, why_not_judged(kpi, 120.0, TWO_HOURS, Duration::ZERO));
         }
         assert_eq!(
             None,
-            drift.why_not_judged(Kpi::QueueDrift, 120.0, TWO_HOURS),
+            why_not_judged(Kpi::QueueDrift, 120.0, TWO_HOURS, half_an_hour),
             "runs wait for workers, not for time"
         );
     }

@@ -1,4 +1,4 @@
-//! The environment, caught once: what differs by place, and what the runner tells its own children.
+//! The environment, read once: settings that differ by place, and variables that the runner sets for its children.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
 
 use super::problem::{Problems, nearest};
 
-/// How problems with the environment name their place.
+/// The place of problems with the environment.
 pub(super) const PLACE: &str = "the environment";
 
 /// The variables that a user may set.
@@ -33,21 +33,21 @@ const PUBLIC: [&str; 17] = [
 
 /// The role that a re-executed binary plays.
 pub const ROLE: &str = "S2_ROLE";
-/// The folder through which a session, its gateway and its trials find one another.
+/// The folder in which a session, its gateway and its trials find one another.
 pub const ATTACH: &str = "S2_ATTACH";
 /// The suite that a session or gateway is for.
 pub const SUITE: &str = "S2_SUITE";
 /// The variables that the runner passes to its children.
 const INTERNAL: [&str; 3] = [ROLE, ATTACH, SUITE];
 
-/// Set by nextest, the same for every process of one of its runs.
+/// Set by nextest, the same for all processes of a run.
 const NEXTEST_RUN_ID: &str = "NEXTEST_RUN_ID";
-/// Set by GitHub: the file that a step's summary is made of.
+/// Set by GitHub: the file for a step's summary.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 /// Variables that other programs set and S2 reads.
 const OTHERS: [&str; 2] = [NEXTEST_RUN_ID, STEP_SUMMARY];
 
-/// The part of a process's environment that S2 looks at. Tests make one up instead of changing their own.
+/// The part of a process's environment that S2 reads. Tests construct one instead of changing their own.
 #[derive(Clone)]
 pub struct Environment {
     folder: PathBuf,
@@ -59,7 +59,6 @@ impl Environment {
     /// This process's.
     #[must_use]
     pub fn from_process() -> Self {
-        // A process whose folder is gone has bigger problems; "." says where it would have been.
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let mut environment = Self::new(folder, []);
         for (name, value) in std::env::vars_os() {
@@ -74,7 +73,7 @@ impl Environment {
         environment
     }
 
-    /// One made up: relative paths start at `folder`.
+    /// An environment for tests. Relative paths start at `folder`.
     #[must_use]
     pub fn new<'a>(folder: PathBuf, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -87,16 +86,26 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// The value of a variable that is not empty.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// The path in a variable, absolute.
+    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.value(name).map(|path| self.folder.join(path))
+    }
+
     /// The id of this nextest run, under nextest.
     #[must_use]
     pub fn nextest_run_id(&self) -> Option<&str> {
-        self.get(NEXTEST_RUN_ID).filter(|id| !id.is_empty())
+        self.value(NEXTEST_RUN_ID)
     }
 
-    /// The file that the summary of a step of a CI job is made of, where there is one.
+    /// The file for the summary of a step of a CI job.
     #[must_use]
     pub fn step_summary(&self) -> Option<PathBuf> {
-        self.get(STEP_SUMMARY).filter(|path| !path.is_empty()).map(|path| self.folder.join(path))
+        self.path(STEP_SUMMARY)
     }
 
     /// Where relative paths start.
@@ -105,9 +114,8 @@ impl Environment {
         &self.folder
     }
 
-    /// A misspelt variable would be a setting that silently does not apply, and so would an empty one: a CI variable that
-    /// is not there would quietly turn a soak of a gateway into one of the mock.
-    pub(super) fn check(&self, problems: &mut Problems) {
+    /// Without this check a misspelt or empty variable would silently turn a soak of a gateway into one of the mock.
+    pub(super) fn check(&self, problems: &Problems) {
         let known = || PUBLIC.iter().chain(&INTERNAL).copied();
         for (name, value) in &self.variables {
             if !OTHERS.contains(&name.as_str()) && !known().any(|known| known == name) {
@@ -121,15 +129,5 @@ impl Environment {
         for name in &self.not_text {
             problems.add(PLACE, name, "is not UTF-8 text");
         }
-    }
-}
-
-impl std::fmt::Debug for Environment {
-    /// Names only: among the values is a token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Environment")
-            .field("folder", &self.folder)
-            .field("variables", &self.variables.keys().collect::<Vec<_>>())
-            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
-//! File and environment to validated settings. The only place that reads the environment.
+//! Checked settings from file and environment. No other place reads the environment.
 //!
-//! `tests/soak.toml` holds what is to be played and what it is held against; the environment says what differs by
-//! place. [`Settings::load`] checks all of it and reports every problem at once.
+//! `tests/soak.toml` has the load and the limits; the environment has the settings that differ by place.
+//! [`Settings::load`] reports all problems at once.
 
 mod baseline;
 #[cfg(test)]
@@ -26,20 +26,15 @@ mod tests;
 mod token;
 mod trust;
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    fmt, fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf, sync::Arc, time::Duration};
 
-pub use dialect::{built_in_dialect, load_dialect};
-pub use drift::Drift;
+pub use dialect::built_in_dialect;
+#[cfg(test)]
+pub(crate) use dialect_tests::load_dialect;
 pub use environment::{ATTACH, Environment, ROLE, SUITE};
 pub use place::{EnvSettings, GatewaySettings};
 use problem::Problems;
-pub use problem::{Problem, SettingsError};
+pub use problem::SettingsError;
 use table::TableReader;
 
 use crate::{
@@ -52,7 +47,6 @@ use crate::{
 
 /// The file, relative to the package, that is read unless `S2_CONFIG` names another.
 const FILE: &str = "tests/soak.toml";
-/// The pace of `rehearsal`, and of nothing else.
 const REHEARSAL_PACE: f64 = 120.0;
 /// The pace of `smoke` on the mock, unless `S2_PACE` says otherwise.
 const SMOKE_PACE_ON_MOCK: f64 = 30.0;
@@ -64,26 +58,26 @@ pub struct Settings {
     pub scenario: Scenario,
     /// The limits that values are compared with.
     pub targets: Targets,
-    /// When the growth of memory means something.
-    pub drift: Drift,
-    /// KPIs that are not judged, and why.
+    /// A compressed soak of less real time does not judge growth that depends on real time.
+    pub min_real_time: Duration,
+    /// KPIs that are not judged, with reasons.
     pub waivers: BTreeMap<Kpi, String>,
-    /// How that gateway spells the contract. The mock speaks it as it stands.
+    /// The gateway's form of the contract. The mock has the contract's own.
     pub dialect: Arc<Dialect>,
-    /// How that gateway is disturbed.
+    /// The levers that disturb the gateway.
     pub levers: BTreeMap<Chaos, Lever>,
     /// The settings from the environment.
     pub env: EnvSettings,
-    /// Where rates, targets and waivers were read.
+    /// The source of rates, targets and waivers.
     pub source: Source,
 }
 
-/// Where rates, targets and waivers were read.
+/// The source of rates, targets and waivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A file.
     File(PathBuf),
-    /// The copy inside the binary: there was no file where one is looked for.
+    /// The copy in the binary: there was no file.
     BuiltIn,
 }
 
@@ -97,37 +91,35 @@ impl fmt::Display for Source {
 }
 
 impl Settings {
-    /// Reads and checks all settings. `built_in` is the text that stands in for `tests/soak.toml` where a test binary
-    /// runs without its sources.
+    /// Reads and checks all settings. `built_in` replaces `tests/soak.toml` where a test binary runs without its
+    /// sources.
     ///
     /// # Errors
-    /// With every problem there is: values out of bounds, unknown keys and variables, moments that make no sense
-    /// together, a file that is not there.
+    /// With all problems: values out of bounds, unknown keys and variables, contradictory moments, a missing file.
     pub fn load(environment: &Environment, built_in: &str) -> Result<Self, SettingsError> {
-        let problems = RefCell::new(Problems::default());
-        let env = place::read(environment, &mut problems.borrow_mut());
-        let (source, text) = read(environment, built_in, &mut problems.borrow_mut());
-        let name = file_name(&source, environment.folder());
+        let problems = Problems::default();
+        let env = place::read(environment, &problems);
+        let (source, name, text) = read(environment, built_in, &problems);
         let table = text.parse::<toml::Table>().unwrap_or_else(|e| {
-            problems.borrow_mut().add(&name, "", format!("is not TOML: {}", e.to_string().trim_end()));
+            problems.add(&name, "", format!("is not TOML: {}", e.to_string().trim_end()));
             toml::Table::new()
         });
         let mut file = TableReader::new(&name, table, &problems);
         let (scenario, levers) = scenario::scenario(&mut file);
         let dialect = dialect_named(environment, &mut file, &problems);
         let mut targets = scenario::targets(file.table("targets"));
-        let max_regression_percent = baseline::max_regression_percent(file.table("baseline"));
-        if let Some(earlier) = baseline::read(environment, &mut problems.borrow_mut()) {
+        let max_regression_percent = file.within("baseline", baseline::max_regression_percent);
+        if let Some(earlier) = baseline::read(environment, &problems) {
             targets.compare_with(earlier.with_limit(max_regression_percent));
         }
-        let drift = drift::drift(file.table("drift"), &mut targets);
+        let min_real_time = file.within("drift", |table| drift::drift(table, &mut targets));
         let waivers = scenario::waivers(file.table("waive"));
         file.done();
-        problems.into_inner().none()?;
-        Ok(Self { scenario, targets, drift, waivers, dialect, levers, env, source })
+        problems.none()?;
+        Ok(Self { scenario, targets, min_real_time, waivers, dialect, levers, env, source })
     }
 
-    /// Scenario seconds in a real second. `rehearsal` has a pace of its own, which nothing changes.
+    /// Scenario seconds in a real second. The pace of `rehearsal` is fixed.
     #[must_use]
     pub fn pace_for(&self, suite: Suite) -> f64 {
         match suite {
@@ -137,69 +129,61 @@ impl Settings {
         }
     }
 
-    /// The gateway of yours that the suite plays on; `None` where it plays on the mock.
+    /// The user's gateway that the suite plays on; `None` for the mock.
     #[must_use]
     pub fn gateway_for(&self, suite: Suite) -> Option<&GatewaySettings> {
         self.env.gateway.as_ref().filter(|_| suite != Suite::Rehearsal)
     }
 
-    /// How a gateway is spoken to that a suite plays on. Its token is still to be read.
+    /// The access to a suite's gateway, without its token, which is read later.
     pub fn access_for(&self, suite: Suite, gateway: GatewaySettings) -> GatewayAccess {
         let GatewaySettings { url, pid, listens_at } = gateway;
+        let is_yours = self.gateway_for(suite).is_some();
         GatewayAccess {
             url,
             token: None,
             workspace: self.env.workspace.clone(),
             pid,
             listens_at,
-            embedded: self.gateway_for(suite).is_none(),
-            dialect: self.dialect_for(suite),
+            embedded: !is_yours,
+            dialect: if is_yours { Arc::clone(&self.dialect) } else { Arc::new(built_in_dialect()) },
             trust: self.trust_for(suite),
             by_way_of: None,
         }
     }
 
-    /// How the gateway that a suite plays on spells the contract.
-    #[must_use]
-    pub fn dialect_for(&self, suite: Suite) -> Arc<Dialect> {
-        match self.gateway_for(suite) {
-            Some(_) => Arc::clone(&self.dialect),
-            None => Arc::new(built_in_dialect()),
-        }
-    }
-
-    /// Whose certificates are trusted of the gateway that a suite plays on: the mock has none.
+    /// The certificates that are trusted; the mock has none.
     #[must_use]
     pub fn trust_for(&self, suite: Suite) -> Trust {
-        if self.gateway_for(suite).is_some() { self.env.trust.clone() } else { Trust::default() }
+        self.gateway_for(suite).map(|_| self.env.trust.clone()).unwrap_or_default()
     }
 
-    /// How a suite's gateway is disturbed: the mock by its own calls.
+    /// The levers of a suite's gateway; none of the mock, which is disturbed by its own calls.
     #[must_use]
     pub fn levers_for(&self, suite: Suite) -> BTreeMap<Chaos, Lever> {
-        if self.gateway_for(suite).is_some() { self.levers.clone() } else { BTreeMap::new() }
+        self.gateway_for(suite).map(|_| self.levers.clone()).unwrap_or_default()
     }
 
     /// Unsupported workloads, chaos events and KPIs of a suite: its gateway lacks a feature that they need.
     #[must_use]
     pub fn unsupported_for(&self, suite: Suite) -> Unsupported {
         let Some(gateway) = self.gateway_for(suite) else { return Unsupported::default() };
-        let mut unsupported = self.dialect.unsupported(gateway.process_is_known());
+        let mut unsupported = self.dialect.unsupported(gateway.pid.is_some() || gateway.listens_at.is_some());
         if suite.has_chaos() {
             levers::add_unsupported(&self.levers, &self.dialect, &mut unsupported);
         }
         let scenario = &self.scenario;
         let duration = if suite == Suite::Smoke { scenario.smoke_duration } else { scenario.full_duration };
         for kpi in Kpi::of(suite) {
-            if let Some(why) = self.drift.why_not_judged(kpi, self.pace_for(suite), duration) {
-                // What it lacks altogether says more.
+            if let Some(why) = drift::why_not_judged(kpi, self.pace_for(suite), duration, self.min_real_time) {
+                // A missing feature says more.
                 unsupported.kpis.entry(kpi).or_insert(why);
             }
         }
         unsupported
     }
 
-    /// The waivers of a suite: of these settings, and for what its gateway does not support.
+    /// The waivers of a suite: those set, and those for features that its gateway lacks.
     #[must_use]
     pub fn waivers_for(&self, suite: Suite) -> Waivers {
         Waivers::new(self.waivers.clone(), self.unsupported_for(suite))
@@ -227,32 +211,27 @@ impl Settings {
 }
 
 /// `S2_DIALECT`, else `dialect` in the file, else the contract.
-fn dialect_named(environment: &Environment, file: &mut TableReader<'_>, problems: &RefCell<Problems>) -> Arc<Dialect> {
+fn dialect_named(environment: &Environment, file: &mut TableReader<'_>, problems: &Problems) -> Arc<Dialect> {
     let of_file = file.text("dialect");
-    let named = environment.get("S2_DIALECT").filter(|name| !name.is_empty()).map(str::to_owned).or(of_file);
+    let named = environment.value("S2_DIALECT").map(str::to_owned).or(of_file);
     let read = named.and_then(|named| dialect::read(&named, environment.folder(), problems));
     Arc::new(read.unwrap_or_else(built_in_dialect))
 }
 
-/// The file that `S2_CONFIG` names must be there; the usual one may be missing.
-fn read(environment: &Environment, built_in: &str, problems: &mut Problems) -> (Source, String) {
-    let named = environment.get("S2_CONFIG").filter(|name| !name.is_empty());
-    let path = environment.folder().join(named.unwrap_or(FILE));
+/// Reads the file and its name, relative below the current folder. Only the file that `S2_CONFIG` names must exist.
+fn read(environment: &Environment, built_in: &str, problems: &Problems) -> (Source, String, String) {
+    let (named, folder) = (environment.value("S2_CONFIG"), environment.folder());
+    let path = folder.join(named.unwrap_or(FILE));
+    let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
     match fs::read_to_string(&path) {
-        Ok(text) => (Source::File(path), text),
-        Err(e) if named.is_none() && e.kind() == io::ErrorKind::NotFound => (Source::BuiltIn, built_in.to_owned()),
+        Ok(text) => (Source::File(path), name, text),
+        Err(e) if named.is_none() && e.kind() == io::ErrorKind::NotFound => {
+            (Source::BuiltIn, Source::BuiltIn.to_string(), built_in.to_owned())
+        }
         Err(e) => {
             let why = if named.is_some() { "; S2_CONFIG names it" } else { "" };
-            problems.add(&file_name(&Source::File(path.clone()), environment.folder()), "", format!("{e}{why}"));
-            (Source::File(path), String::new())
+            problems.add(&name, "", format!("{e}{why}"));
+            (Source::File(path), name, String::new())
         }
-    }
-}
-
-/// A file as a person would name it: relative where it is below the current folder.
-fn file_name(source: &Source, folder: &Path) -> String {
-    match source {
-        Source::File(path) => path.strip_prefix(folder).unwrap_or(path).display().to_string(),
-        Source::BuiltIn => source.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! Settings that come from the environment: where the gateway is, what opens it, where results go.
+//! Settings from the environment: the gateway's place and token, the folder of results.
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +17,11 @@ use super::{
 };
 use crate::gateway::{LocalPort, TokenSource, Trust};
 
-/// Slower than real time makes a soak longer than a working day; faster leaves a second of scenario less than the wire's
-/// own latencies.
+/// A slower soak takes longer than a working day; in a faster one a scenario second is shorter than the wire's
+/// latencies.
 const PACE: RangeInclusive<f64> = 0.1..=1_000.0;
-/// Where results go by default.
 const OUT: &str = "target/soak";
 const PID: &str = "S2_GATEWAY_PID";
-/// The workspace of the soak by default.
 const WORKSPACE: &str = "s2-soak";
 /// Workspaces travel in headers and queries.
 const WORKSPACE_CHARS_MAX: usize = 64;
@@ -33,18 +31,10 @@ const WORKSPACE_CHARS_MAX: usize = 64;
 pub struct GatewaySettings {
     /// Scheme, host, port and perhaps a path, without a slash at the end, without user or password.
     pub url: String,
-    /// Its process, where that is named.
+    /// Its process, where it is named.
     pub pid: Option<u32>,
-    /// Where it listens on this machine, if its process can be found by that.
+    /// The port on this machine by which its process can be found.
     pub listens_at: Option<LocalPort>,
-}
-
-impl GatewaySettings {
-    /// Whether its process can be looked at.
-    #[must_use]
-    pub const fn process_is_known(&self) -> bool {
-        self.pid.is_some() || self.listens_at.is_some()
-    }
 }
 
 /// The settings from the environment.
@@ -54,7 +44,7 @@ pub struct EnvSettings {
     pub gateway: Option<GatewaySettings>,
     /// The source of the gateway's token.
     pub token: Option<TokenSource>,
-    /// Whose certificates are trusted, where that gateway speaks TLS.
+    /// The certificates that are trusted.
     pub trust: Trust,
     /// The file of certificates that are trusted beyond the machine's; absolute.
     pub ca_file: Option<PathBuf>,
@@ -68,25 +58,22 @@ pub struct EnvSettings {
     pub seed: u64,
     /// The log filter, in the syntax of `EnvFilter`.
     pub log_filter: Option<String>,
-    /// The stored journal that is judged again instead of playing anything; absolute.
+    /// The stored journal to judge again instead of playing; absolute.
     pub journal: Option<PathBuf>,
     /// Where the live page is served, if it is.
     pub live: Option<SocketAddr>,
 }
 
-pub(super) fn read(environment: &Environment, problems: &mut Problems) -> EnvSettings {
+pub(super) fn read(environment: &Environment, problems: &Problems) -> EnvSettings {
     environment.check(problems);
     let is_off = environment.get(PID) == Some("off");
     let right = "a process id, or off to go by the gateway's metrics";
-    let pid = if is_off { None } else { number::<u32>(environment, PID, right, problems, |pid| *pid > 0) };
+    let pid =
+        if is_off { None } else { checked(environment, PID, problems, |value| number(value, right, |pid| *pid > 0)) };
     if (pid.is_some() || is_off) && environment.get("S2_GATEWAY_URL").is_none() {
-        problems.add(
-            PLACE,
-            PID,
-            "is set, but S2_GATEWAY_URL is not; the mock's process is known, so unset it, or set both",
-        );
+        let what = "is set, but S2_GATEWAY_URL is not; the mock's process is known, so unset it, or set both";
+        problems.add(PLACE, PID, what);
     }
-    let pace = "a number from 0.1 to 1000";
     let (trust, ca_file) = trust::read(environment, problems);
     EnvSettings {
         gateway: checked(environment, "S2_GATEWAY_URL", problems, url).map(|url| {
@@ -97,14 +84,14 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> EnvSet
         trust,
         ca_file,
         workspace: checked(environment, "S2_WORKSPACE", problems, workspace).unwrap_or_else(|| WORKSPACE.into()),
-        pace: number::<f64>(environment, "S2_PACE", pace, problems, |pace| PACE.contains(pace)),
+        pace: checked(environment, "S2_PACE", problems, |value| {
+            number(value, "a number from 0.1 to 1000", |pace| PACE.contains(pace))
+        }),
         out: environment.folder().join(environment.get("S2_OUT").unwrap_or(OUT)),
-        seed: number(environment, "S2_SEED", "a whole number, 0 or more", problems, |_| true).unwrap_or(1),
+        seed: checked(environment, "S2_SEED", problems, |value| number(value, "a whole number, 0 or more", |_| true))
+            .unwrap_or(1),
         log_filter: checked(environment, "S2_LOG", problems, log_filter),
-        journal: environment
-            .get("S2_JOURNAL")
-            .filter(|path| !path.is_empty())
-            .map(|path| environment.folder().join(path)),
+        journal: environment.path("S2_JOURNAL"),
         live: checked(environment, "S2_LIVE", problems, live),
     }
 }
@@ -112,67 +99,40 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> EnvSet
 impl EnvSettings {
     /// Adds these settings to `shown`, for the journal's header.
     pub(super) fn show(&self, shown: &mut BTreeMap<String, String>) {
-        let mut say = |name: &str, value: String| drop(shown.insert(name.to_owned(), value));
-        match &self.gateway {
-            Some(gateway) => {
-                say("gateway", gateway.url.clone());
-                match (gateway.pid, &gateway.listens_at) {
-                    (Some(pid), _) => say("gatewayPid", pid.to_string()),
-                    (None, Some(_)) => say("gatewayPid", "of who listens".to_owned()),
-                    (None, None) => {}
-                }
-            }
-            None => say("gateway", "the embedded mock".to_owned()),
-        }
-        say("token", self.token.as_ref().map_or_else(|| "none".to_owned(), TokenSource::describe));
-        if let Some(file) = &self.ca_file {
-            say("caFile", file.display().to_string());
-        }
-        if !self.trust.verifies() {
-            say("tlsVerify", "off".to_owned());
-        }
-        say("workspace", self.workspace.clone());
-        if let Some(pace) = self.pace {
-            say("pace", pace.to_string());
-        }
-        say("out", self.out.display().to_string());
-        say("seed", self.seed.to_string());
-        if let Some(filter) = &self.log_filter {
-            say("log", filter.clone());
-        }
-        if let Some(live) = self.live {
-            say("live", live.to_string());
-        }
+        let gateway = self.gateway.as_ref();
+        let by_port = || gateway?.listens_at.as_ref().map(|_| "of who listens".to_owned());
+        let settings = [
+            ("gateway", Some(gateway.map_or("the embedded mock", |gateway| &gateway.url).to_owned())),
+            ("gatewayPid", gateway.and_then(|gateway| gateway.pid).map(|pid| pid.to_string()).or_else(by_port)),
+            ("token", Some(self.token.as_ref().map_or_else(|| "none".to_owned(), TokenSource::describe))),
+            ("caFile", self.ca_file.as_ref().map(|file| file.display().to_string())),
+            ("tlsVerify", (!self.trust.verifies()).then(|| "off".to_owned())),
+            ("workspace", Some(self.workspace.clone())),
+            ("pace", self.pace.map(|pace| pace.to_string())),
+            ("out", Some(self.out.display().to_string())),
+            ("seed", Some(self.seed.to_string())),
+            ("log", self.log_filter.clone()),
+            ("live", self.live.map(|live| live.to_string())),
+        ];
+        shown.extend(settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     }
 }
 
-/// A variable's value, if it is set, not empty (a problem of its own) and right.
+/// The checked value of a variable; none where it is not set, empty (a problem of its own) or wrong.
 fn checked<T>(
     environment: &Environment,
     name: &str,
-    problems: &mut Problems,
-    check: fn(&str) -> Result<T, String>,
+    problems: &Problems,
+    check: impl FnOnce(&str) -> Result<T, String>,
 ) -> Option<T> {
-    let value = environment.get(name).filter(|value| !value.is_empty())?;
-    check(value).map_err(|what| problems.add(PLACE, name, what)).ok()
+    check(environment.value(name)?).map_err(|what| problems.add(PLACE, name, what)).ok()
 }
 
-fn number<T: FromStr>(
-    environment: &Environment,
-    name: &str,
-    right: &str,
-    problems: &mut Problems,
-    is_right: impl Fn(&T) -> bool,
-) -> Option<T> {
-    let value = environment.get(name).filter(|value| !value.is_empty())?;
-    let number = value.parse().ok().filter(is_right);
-    if number.is_none() {
-        problems.add(PLACE, name, format!("is {value:?}; it should be {right}"));
-    }
-    number
+fn number<T: FromStr>(value: &str, right: &str, is_right: impl FnOnce(&T) -> bool) -> Result<T, String> {
+    value.parse().ok().filter(is_right).ok_or_else(|| format!("is {value:?}; it should be {right}"))
 }
 
-/// Not a word of a URL with a password in it is repeated.
+/// No problem repeats a part of a URL with a password in it.
 fn url(value: &str) -> Result<String, String> {
     let right = "it should look like http://localhost:3000";
     let url = url::Url::parse(value).map_err(|e| format!("is not a URL ({e}); {right}"))?;
@@ -197,15 +157,12 @@ fn workspace(value: &str) -> Result<String, String> {
     }
 }
 
-/// A port alone is one of this machine, which nobody else reaches: who wants to be seen from elsewhere says so.
+/// A port alone is one of the loopback interface; for any other interface its address is needed.
 fn live(value: &str) -> Result<SocketAddr, String> {
     let here = |port: &str| Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
     let bare = value.strip_prefix("localhost:").or(value.strip_prefix(':')).unwrap_or(value);
-    value.parse().ok().or_else(|| here(bare)).ok_or_else(|| {
-        format!(
-            "is {value:?}; it should be an address and a port, 127.0.0.1:0 for any free one that only this machine sees"
-        )
-    })
+    let right = "it should be an address and a port, 127.0.0.1:0 for any free one that only this machine sees";
+    value.parse().ok().or_else(|| here(bare)).ok_or_else(|| format!("is {value:?}; {right}"))
 }
 
 fn log_filter(value: &str) -> Result<String, String> {

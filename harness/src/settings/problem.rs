@@ -1,25 +1,21 @@
 //! The problems of the settings, all reported at once.
 
-use std::fmt;
+use std::{cell::RefCell, fmt};
 
 use super::spans::Spans;
 
-/// The settings cannot be used. All problems are in it, not just the first.
+/// All problems of settings that cannot be used; at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct SettingsError {
-    /// At least one.
-    pub problems: Vec<Problem>,
-}
+pub struct SettingsError(Vec<Problem>);
 
-/// One thing that is wrong, where, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The file, or "the environment".
-    pub place: String,
-    /// The key within it, from the top: `w2_sse_churn.streams`. Empty where it is about the whole place.
-    pub key: String,
+struct Problem {
+    /// The file, with the line where it is known, or "the environment".
+    place: String,
+    /// The key from the top: `w2_sse_churn.streams`. Empty for the whole place.
+    key: String,
     /// The fault, and the valid form.
-    pub what: String,
+    what: String,
 }
 
 impl fmt::Display for Problem {
@@ -34,38 +30,38 @@ impl fmt::Display for Problem {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.problems.len() {
+        match self.0.len() {
             1 => write!(f, "the settings have a problem:")?,
             n => write!(f, "the settings have {n} problems:")?,
         }
-        for problem in &self.problems {
+        for problem in &self.0 {
             write!(f, "\n  {problem}")?;
         }
         Ok(())
     }
 }
 
-/// Where problems are gathered.
+/// Gathers problems.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(super) struct Problems(RefCell<Vec<Problem>>);
 
 impl Problems {
-    pub(super) fn add(&mut self, place: &str, key: &str, what: impl Into<String>) {
-        self.0.push(Problem { place: place.to_owned(), key: key.to_owned(), what: what.into() });
+    pub(super) fn add(&self, place: &str, key: &str, what: impl Into<String>) {
+        self.0.borrow_mut().push(Problem { place: place.to_owned(), key: key.to_owned(), what: what.into() });
     }
 
-    /// Takes over what was found in a file, each with its line.
-    pub(super) fn take_over(&mut self, found: Self, spans: &Spans) {
-        self.0.extend(found.0.into_iter().map(|problem| {
+    /// Takes over the problems of a file, each with its line.
+    pub(super) fn take_over(&self, found: Self, spans: &Spans) {
+        self.0.borrow_mut().extend(found.0.into_inner().into_iter().map(|problem| {
             let line = spans.line(&problem.key).map_or_else(String::new, |line| format!(":{line}"));
             Problem { place: format!("{}{line}", problem.place), ..problem }
         }));
     }
 
-    /// # Errors
-    /// Where there are any.
+    /// Fails with the problems, if there are any.
     pub(super) fn none(self) -> Result<(), SettingsError> {
-        if self.0.is_empty() { Ok(()) } else { Err(SettingsError { problems: self.0 }) }
+        let problems = self.0.into_inner();
+        if problems.is_empty() { Ok(()) } else { Err(SettingsError(problems)) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The scenario, the targets and the waivers, as `soak.toml` has them.
 //!
-//! Keys that the file leaves out have the values of [`Scenario::default`]. Bounds keep the load reasonable.
-//! Contradictory moments are a problem too, since a KPI without expected samples cannot be judged.
+//! Missing keys have the values of [`Scenario::default`]. Bounds keep the load reasonable. Contradictory moments are a
+//! problem too, since a KPI without expected samples cannot be judged.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
@@ -19,9 +19,9 @@ use crate::{
     },
 };
 
-/// Each agent's runs must show up in a plan.
+/// Each agent must have runs in a plan.
 const AGENTS_MAX: usize = 32;
-/// The weight of an agent beside the others.
+/// An agent's weight relative to the others.
 const WEIGHT: RangeInclusive<u32> = 0..=1_000;
 const SOAK: RangeInclusive<Duration> = RangeInclusive::new(seconds(60), SOAK_MAX);
 /// Bounds of intervals, and of the first or only moment of an event.
@@ -37,56 +37,45 @@ const fn minutes(n: u64) -> Duration {
 
 /// The whole file but `[targets]` and `[waive]`.
 pub(super) fn scenario(file: &mut TableReader<'_>) -> (Scenario, BTreeMap<Chaos, Lever>) {
-    let default = Scenario::default();
-    let mut suites = file.table("suites");
-    let smoke_duration = suites.duration("smoke_duration", SOAK, default.smoke_duration);
-    let full_duration = suites.duration("full_duration", SOAK, default.full_duration);
-    let heartbeat_every = suites.duration("heartbeat_every", seconds(30)..=minutes(60), default.heartbeat_every);
-    let snapshot_every = suites.duration("snapshot_every", minutes(1)..=minutes(120), default.snapshot_every);
-    let warm_up = suites.duration("warm_up", Duration::ZERO..=minutes(120), default.warm_up);
-    suites.done();
-
-    let (chaos, levers) = chaos(file.table(Workload::Chaos.name()), &default.chaos);
-    let scenario = Scenario {
-        smoke_duration,
-        full_duration,
-        heartbeat_every,
-        snapshot_every,
-        warm_up,
-        runs: runs(file.table(Workload::Runs.name()), &default.runs),
-        streams: streams(file.table(Workload::Churn.name()), &default.streams),
-        registry: registry(file.table(Workload::Registry.name()), &default.registry),
-        safety: safety(file.table(Workload::Safety.name()), default.safety),
-        privacy: privacy(file.table(Workload::Privacy.name()), &default.privacy),
-        chaos,
-        availability_every: every(
-            file.table(Workload::Availability.name()),
-            Duration::from_millis(100)..=seconds(60),
-            default.availability_every,
-        ),
-        // Drifts look at every scenario minute.
-        metrics_every: every(file.table(Workload::Metrics.name()), seconds(1)..=seconds(60), default.metrics_every),
-    };
+    let mut scenario = Scenario::default();
+    file.within("suites", |suites| {
+        scenario.smoke_duration = suites.duration("smoke_duration", SOAK, scenario.smoke_duration);
+        scenario.full_duration = suites.duration("full_duration", SOAK, scenario.full_duration);
+        let (heartbeat, snapshot) = (seconds(30)..=minutes(60), minutes(1)..=minutes(120));
+        scenario.heartbeat_every = suites.duration("heartbeat_every", heartbeat, scenario.heartbeat_every);
+        scenario.snapshot_every = suites.duration("snapshot_every", snapshot, scenario.snapshot_every);
+        scenario.warm_up = suites.duration("warm_up", Duration::ZERO..=minutes(120), scenario.warm_up);
+    });
+    let levers;
+    (scenario.chaos, levers) = file.within(Workload::Chaos.name(), |table| chaos(table, &scenario.chaos));
+    scenario.runs = file.within(Workload::Runs.name(), |table| runs(table, &scenario.runs));
+    scenario.streams = file.within(Workload::Churn.name(), |table| streams(table, &scenario.streams));
+    scenario.registry = file.within(Workload::Registry.name(), |table| registry(table, &scenario.registry));
+    scenario.safety = file.within(Workload::Safety.name(), |table| pulse(table, scenario.safety));
+    scenario.privacy = file.within(Workload::Privacy.name(), |table| privacy(table, &scenario.privacy));
+    let (probe, scrape) = (Duration::from_millis(100)..=seconds(60), seconds(1)..=seconds(60));
+    scenario.availability_every =
+        file.within(Workload::Availability.name(), |table| table.duration("every", probe, scenario.availability_every));
+    // Drifts look at every scenario minute.
+    scenario.metrics_every =
+        file.within(Workload::Metrics.name(), |table| table.duration("every", scrape, scenario.metrics_every));
     make_sense(&scenario, file);
     (scenario, levers)
 }
 
-fn runs(mut table: TableReader<'_>, default: &RunLoad) -> RunLoad {
-    let load = RunLoad {
+fn runs(table: &mut TableReader<'_>, default: &RunLoad) -> RunLoad {
+    RunLoad {
         per_minute: table.number("per_minute", 1..=PER_MINUTE_MAX, default.per_minute),
         timeout: table.duration("timeout", seconds(1)..=minutes(10), default.timeout),
         own_stream_percent: table.number("own_stream_percent", 0..=100, default.own_stream_percent),
-        agents: agents(table.table("agents")).unwrap_or_else(|| default.agents.clone()),
-    };
-    table.done();
-    load
+        agents: table.within("agents", agents).unwrap_or_else(|| default.agents.clone()),
+    }
 }
 
 /// Every key is an agent. `None` where there is no such table.
-fn agents(mut table: TableReader<'_>) -> Option<Vec<(String, u32)>> {
-    let names = table.keys();
-    let agents: Vec<(String, u32)> =
-        names.into_iter().map(|name| (name.clone(), table.number(&name, WEIGHT, 1))).collect();
+fn agents(table: &mut TableReader<'_>) -> Option<Vec<(String, u32)>> {
+    let names = table.keys().into_iter();
+    let agents: Vec<(String, u32)> = names.map(|name| (name.clone(), table.number(&name, WEIGHT, 1))).collect();
     if agents.len() > AGENTS_MAX {
         table.problem("", format!("has {} agents; there may be {AGENTS_MAX}", agents.len()));
     } else if !agents.is_empty() && agents.iter().all(|(_, weight)| *weight == 0) {
@@ -95,7 +84,7 @@ fn agents(mut table: TableReader<'_>) -> Option<Vec<(String, u32)>> {
     (!agents.is_empty()).then_some(agents)
 }
 
-fn streams(mut table: TableReader<'_>, default: &StreamLoad) -> StreamLoad {
+fn streams(table: &mut TableReader<'_>, default: &StreamLoad) -> StreamLoad {
     let delay = Duration::from_millis(100)..=seconds(60);
     let load = StreamLoad {
         count: table.number("streams", 2..=STREAMS_MAX, default.count),
@@ -108,36 +97,25 @@ fn streams(mut table: TableReader<'_>, default: &StreamLoad) -> StreamLoad {
         let (least, most) = (format_duration(load.reconnect_delay_min), format_duration(load.reconnect_delay_max));
         table.problem("reconnect_delay_min", format!("is {least:?}, above `reconnect_delay_max`, which is {most:?}"));
     }
-    table.done();
     load
 }
 
-fn registry(mut table: TableReader<'_>, default: &RegistryLoad) -> RegistryLoad {
-    let load = RegistryLoad {
-        pulse: pulse(&mut table, default.pulse),
+fn registry(table: &mut TableReader<'_>, default: &RegistryLoad) -> RegistryLoad {
+    RegistryLoad {
+        pulse: pulse(table, default.pulse),
         tamper_every: table.duration("tamper_every", PULSE, default.tamper_every),
-    };
-    table.done();
-    load
+    }
 }
 
-fn safety(mut table: TableReader<'_>, default: Pulse) -> Pulse {
-    let pulse = pulse(&mut table, default);
-    table.done();
-    pulse
-}
-
-fn privacy(mut table: TableReader<'_>, default: &PrivacyLoad) -> PrivacyLoad {
-    let load = PrivacyLoad {
-        pulse: pulse(&mut table, default.pulse),
+fn privacy(table: &mut TableReader<'_>, default: &PrivacyLoad) -> PrivacyLoad {
+    PrivacyLoad {
+        pulse: pulse(table, default.pulse),
         toggle_delay: table.duration("toggle_delay", Duration::ZERO..=seconds(60), default.toggle_delay),
-    };
-    table.done();
-    load
+    }
 }
 
-/// When gateways are disturbed, and how, where that is said.
-fn chaos(mut table: TableReader<'_>, default: &ChaosLoad) -> (ChaosLoad, BTreeMap<Chaos, Lever>) {
+/// The moments of disturbances, and the levers that the file names.
+fn chaos(table: &mut TableReader<'_>, default: &ChaosLoad) -> (ChaosLoad, BTreeMap<Chaos, Lever>) {
     let load = ChaosLoad {
         redis_restart_at: table.duration("redis_restart_at", PULSE, default.redis_restart_at),
         gateway_restart_at: table.duration("gateway_restart_at", PULSE, default.gateway_restart_at),
@@ -146,16 +124,8 @@ fn chaos(mut table: TableReader<'_>, default: &ChaosLoad) -> (ChaosLoad, BTreeMa
         latency_duration: table.duration("latency_duration", seconds(30)..=minutes(60), default.latency_duration),
         settle: table.duration("settle", seconds(10)..=minutes(30), default.settle),
     };
-    let levers = Chaos::ALL.iter().filter_map(|chaos| Some((*chaos, lever(table.table(chaos.name()), *chaos)?)));
-    let levers = levers.collect();
-    table.done();
-    (load, levers)
-}
-
-fn every(mut table: TableReader<'_>, bounds: RangeInclusive<Duration>, default: Duration) -> Duration {
-    let every = table.duration("every", bounds, default);
-    table.done();
-    every
+    let mut lever = |chaos: &Chaos| Some((*chaos, table.within(chaos.name(), |table| lever(table, *chaos))?));
+    (load, Chaos::ALL.iter().filter_map(&mut lever).collect())
 }
 
 fn pulse(table: &mut TableReader<'_>, default: Pulse) -> Pulse {
@@ -165,7 +135,7 @@ fn pulse(table: &mut TableReader<'_>, default: Pulse) -> Pulse {
     }
 }
 
-/// Each on its own may be right, and all together not.
+/// Checks moments and durations against one another.
 fn make_sense(scenario: &Scenario, file: &TableReader<'_>) {
     let shortest = scenario.smoke_duration.min(scenario.full_duration);
     let firsts = [
@@ -184,9 +154,8 @@ fn make_sense(scenario: &Scenario, file: &TableReader<'_>) {
     }
     if scenario.warm_up * 2 > scenario.full_duration {
         let (warm_up, full) = (format_duration(scenario.warm_up), format_duration(scenario.full_duration));
-        let what =
-            format!("is {warm_up:?}, more than half of `full_duration` ({full:?}): drifts would have too little");
-        file.problem("suites.warm_up", what);
+        let over = format!("is {warm_up:?}, more than half of `full_duration` ({full:?})");
+        file.problem("suites.warm_up", format!("{over}: drifts would have too little"));
     }
     let chaos = &scenario.chaos;
     let mut events = [
@@ -196,10 +165,11 @@ fn make_sense(scenario: &Scenario, file: &TableReader<'_>) {
     ];
     events.sort_by_key(|(_, at, _)| *at);
     for (n, (key, at, lasts)) in events.iter().enumerate() {
-        let next = events.get(n + 1).map_or(("the end of the suite", scenario.full_duration), |next| (next.0, next.1));
-        if *at + *lasts >= next.1 {
-            let (end, next_at) = (format_duration(*at + *lasts), format_duration(next.1));
-            let what = format!("and its settling end at {end} at the earliest, not before {} at {next_at}", next.0);
+        let the_end = ("the end of the suite", scenario.full_duration, Duration::ZERO);
+        let (next, next_at, _) = events.get(n + 1).unwrap_or(&the_end);
+        if *at + *lasts >= *next_at {
+            let (end, next_at) = (format_duration(*at + *lasts), format_duration(*next_at));
+            let what = format!("and its settling end at {end} at the earliest, not before {next} at {next_at}");
             file.problem(&format!("{}.{key}", Workload::Chaos), what);
         }
     }

@@ -1,4 +1,4 @@
-//! On which line of a TOML file a key stands.
+//! The lines of a TOML file's keys.
 
 use std::collections::BTreeMap;
 
@@ -25,13 +25,8 @@ impl Spans {
 
     /// The line of a key, or of the nearest table around it that the file has.
     pub(super) fn line(&self, key: &str) -> Option<usize> {
-        let mut key = key;
-        loop {
-            if let Some((_, line)) = self.0.iter().find(|(known, _)| known == key) {
-                return Some(*line);
-            }
-            key = key.rsplit_once('.')?.0;
-        }
+        let line = self.0.iter().find(|(known, _)| known == key).map(|(_, line)| *line);
+        line.or_else(|| self.line(key.rsplit_once('.')?.0))
     }
 }
 

@@ -1,40 +1,41 @@
-//! A typed reader over a table of `soak.toml`. It gathers problems and goes on, so that all are reported at once.
+//! A typed reader of TOML tables. It gathers problems and goes on, so that all are reported at once.
 
-use std::{cell::RefCell, collections::BTreeSet, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use bytesize::ByteSize;
 use toml::{Table, Value};
 
 use super::problem::{Problems, suggestion};
 
-/// One table, and what has been asked of it: what has not is unknown, and so is a problem.
+/// A table, and the keys that were asked for; any other key is a problem.
 pub(super) struct TableReader<'a> {
     file: &'a str,
-    /// The table's own name and a dot; empty for the whole file.
+    /// The table's path and a dot; empty for the whole file.
     prefix: String,
     table: Table,
     asked: BTreeSet<String>,
-    problems: &'a RefCell<Problems>,
+    problems: &'a Problems,
 }
 
 impl<'a> TableReader<'a> {
     /// The whole file.
-    pub(super) fn new(file: &'a str, table: Table, problems: &'a RefCell<Problems>) -> Self {
+    pub(super) fn new(file: &'a str, table: Table, problems: &'a Problems) -> Self {
         Self { file, prefix: String::new(), table, asked: BTreeSet::new(), problems }
     }
 
     /// A table within, empty where it is not there.
     pub(super) fn table(&mut self, key: &str) -> Self {
-        let table = match self.take(key) {
-            None => Table::new(),
-            Some(Value::Table(table)) => table,
-            Some(other) => {
-                self.wrong(key, &other, "a table");
-                Table::new()
-            }
-        };
+        let table = self.value(key, "a table", |value| value.as_table().cloned()).unwrap_or_default();
         let prefix = format!("{}{key}.", self.prefix);
         Self { file: self.file, prefix, table, asked: BTreeSet::new(), problems: self.problems }
+    }
+
+    /// The result of `read` for a table within, whose other keys are problems.
+    pub(super) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let mut table = self.table(key);
+        let read = read(&mut table);
+        table.done();
+        read
     }
 
     /// A duration as text; the default where it is not there.
@@ -55,27 +56,21 @@ impl<'a> TableReader<'a> {
 
     /// A number of bytes as text, for example `"8 MiB"`; the default where it is not there.
     pub(super) fn size(&mut self, key: &str, bounds: RangeInclusive<ByteSize>, default: usize) -> usize {
-        let (least, most) = (bounds.start().to_string(), bounds.end().to_string());
-        let size = self.value(key, &format!("a size from {least:?} to {most:?}"), |value| {
-            let size = value.as_str()?.parse::<ByteSize>().ok().filter(|size| bounds.contains(size))?;
-            usize::try_from(size.as_u64()).ok()
-        });
-        size.unwrap_or(default)
+        let right = format!("a size from \"{}\" to \"{}\"", bounds.start(), bounds.end());
+        let read = |value: &Value| value.as_str()?.parse::<ByteSize>().ok().filter(|size| bounds.contains(size));
+        self.value(key, &right, read).and_then(|size| size.as_u64().try_into().ok()).unwrap_or(default)
     }
 
     /// A whole number; the default where it is not there.
     pub(super) fn number(&mut self, key: &str, bounds: RangeInclusive<u32>, default: u32) -> u32 {
         let right = format!("a whole number from {} to {}", bounds.start(), bounds.end());
-        let number =
-            self.value(key, &right, |value| u32::try_from(value.as_integer()?).ok().filter(|n| bounds.contains(n)));
-        number.unwrap_or(default)
+        let read = |value: &Value| u32::try_from(value.as_integer()?).ok().filter(|n| bounds.contains(n));
+        self.value(key, &right, read).unwrap_or(default)
     }
 
     /// A number, whole or not, where the key is there.
     pub(super) fn float(&mut self, key: &str) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "no limit needs more than fifty-two bits")]
-        let whole = |value: &Value| value.as_integer().map(|number| number as f64);
-        self.value(key, "a number", |value| value.as_float().or_else(|| whole(value)))
+        self.value(key, "a number", |value| value.as_float().or_else(|| Some(value.as_integer()? as f64)))
     }
 
     /// Text, where the key is there.
@@ -95,15 +90,17 @@ impl<'a> TableReader<'a> {
         chosen.unwrap_or(&words[0]).1
     }
 
-    /// A list of texts, where the key is there.
-    pub(super) fn words(&mut self, key: &str) -> Option<Vec<String>> {
+    /// A list of texts; empty where it is not there.
+    pub(super) fn words(&mut self, key: &str) -> Vec<String> {
         let word = |item: &Value| item.as_str().map(str::to_owned);
-        self.value(key, "a list of texts in quotes", |value| value.as_array()?.iter().map(word).collect())
+        let read = |value: &Value| value.as_array()?.iter().map(word).collect();
+        self.value(key, "a list of texts in quotes", read).unwrap_or_default()
     }
 
-    /// A list of HTTP statuses, where the key is there.
-    pub(super) fn statuses(&mut self, key: &str) -> Option<Vec<u16>> {
-        self.value(key, "a list of statuses from 100 to 999", |value| value.as_array()?.iter().map(status).collect())
+    /// A list of HTTP statuses; empty where it is not there.
+    pub(super) fn statuses(&mut self, key: &str) -> Vec<u16> {
+        let read = |value: &Value| value.as_array()?.iter().map(status).collect();
+        self.value(key, "a list of statuses from 100 to 999", read).unwrap_or_default()
     }
 
     /// An HTTP status, where the key is there.
@@ -113,23 +110,24 @@ impl<'a> TableReader<'a> {
 
     /// The result of `read` for a key's value, if the key exists. If it is none, a problem names the `right` form.
     fn value<T>(&mut self, key: &str, right: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
-        let value = self.take(key)?;
+        self.asked.insert(key.to_owned());
+        let value = self.table.remove(key)?;
         let read = read(&value);
         if read.is_none() {
-            self.wrong(key, &value, right);
+            self.problem(key, format!("is {value}; it should be {right}"));
         }
         read
     }
 
-    /// The keys that the table has, in the file's order.
+    /// The table's keys, in order.
     pub(super) fn keys(&self) -> Vec<String> {
         self.table.keys().cloned().collect()
     }
 
-    /// Puts a problem down to a key; to the table itself where the key is empty.
+    /// Adds a problem of a key; of the table itself where the key is empty.
     pub(super) fn problem(&self, key: &str, what: impl Into<String>) {
         let path = format!("{}{key}", self.prefix);
-        self.problems.borrow_mut().add(self.file, path.trim_end_matches('.'), what);
+        self.problems.add(self.file, path.trim_end_matches('.'), what);
     }
 
     /// Every key that was not asked for is a problem.
@@ -138,15 +136,6 @@ impl<'a> TableReader<'a> {
             let near = suggestion(key, self.asked.iter().map(String::as_str));
             self.problem(key, format!("is no setting; {near}"));
         }
-    }
-
-    fn take(&mut self, key: &str) -> Option<Value> {
-        self.asked.insert(key.to_owned());
-        self.table.remove(key)
-    }
-
-    fn wrong(&self, key: &str, value: &Value, right: &str) {
-        self.problem(key, format!("is {value}; it should be {right}"));
     }
 }
 

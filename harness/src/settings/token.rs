@@ -1,5 +1,5 @@
-//! Where the token comes from: `S2_TOKEN` is it, `S2_TOKEN_FILE` has it, `S2_TOKEN_COMMAND` tells it. The latter two are read
-//! again when the gateway refuses the token.
+//! The source of the token: its text in `S2_TOKEN`, a file named by `S2_TOKEN_FILE`, or the output of
+//! `S2_TOKEN_COMMAND`. The latter two are read again when the gateway refuses the token.
 
 use super::{
     environment::{Environment, PLACE},
@@ -12,20 +12,16 @@ const FILE: &str = "S2_TOKEN_FILE";
 const COMMAND: &str = "S2_TOKEN_COMMAND";
 
 /// The source of the token, if there is one.
-pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option<TokenSource> {
-    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-    let named: Vec<&str> = [TEXT, FILE, COMMAND].into_iter().filter(|name| set(name).is_some()).collect();
-    if let [first, others @ ..] = &named[..]
+pub(super) fn read(environment: &Environment, problems: &Problems) -> Option<TokenSource> {
+    let named = [TEXT, FILE, COMMAND].into_iter().filter(|name| environment.value(name).is_some());
+    if let [first, others @ ..] = &named.collect::<Vec<_>>()[..]
         && !others.is_empty()
     {
-        problems.add(
-            PLACE,
-            first,
-            format!("is set, and so is {}; one of them says where the token is", others.join(", ")),
-        );
+        let what = format!("is set, and so is {}; one of them says where the token is", others.join(", "));
+        problems.add(PLACE, first, what);
         return None;
     }
-    if let Some(text) = set(TEXT) {
+    if let Some(text) = environment.value(TEXT) {
         if text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Some(TokenSource::Text(Secret::new(text)));
         }
@@ -33,18 +29,16 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
         problems.add(PLACE, TEXT, what);
         return None;
     }
-    if let Some(path) = set(FILE).map(|path| environment.folder().join(path)) {
-        // Whether it is there is known now, and not only when a gateway asks for it.
-        return match read_token_file(&path) {
-            Ok(_) => Some(TokenSource::File(path)),
-            Err(error) => {
-                let text = error.to_string();
-                problems.add(PLACE, FILE, text.strip_prefix(FILE).unwrap_or(&text).trim_start().to_owned());
-                None
-            }
-        };
+    if let Some(path) = environment.path(FILE) {
+        // Read now, so that a missing file is a problem before the start.
+        if let Err(error) = read_token_file(&path) {
+            let text = error.to_string();
+            problems.add(PLACE, FILE, text.strip_prefix(FILE).unwrap_or(&text).trim_start());
+            return None;
+        }
+        return Some(TokenSource::File(path));
     }
-    set(COMMAND).map(|command| TokenSource::Command(command.to_owned()))
+    environment.value(COMMAND).map(|command| TokenSource::Command(command.to_owned()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! Whose certificates are trusted: `S2_CA_FILE` adds a private authority's to the machine's, and `S2_TLS_VERIFY=off`, and
-//! nothing else, accepts any.
+//! Trust in certificates: `S2_CA_FILE` adds private authorities to the machine's; only `S2_TLS_VERIFY=off` accepts any.
 
 use std::{
     fs::File,
@@ -15,16 +14,15 @@ use crate::gateway::Trust;
 
 const CA_FILE: &str = "S2_CA_FILE";
 const VERIFY: &str = "S2_TLS_VERIFY";
-/// Maximum size of the file: ten times that of all of a machine's own authorities.
+/// Ten times the size of all of a machine's own authorities.
 const CA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Whom to trust, and the file that says so, if one does.
-pub(super) fn read(environment: &Environment, problems: &mut Problems) -> (Trust, Option<PathBuf>) {
-    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-    let file = set(CA_FILE).map(|path| environment.folder().join(path));
+/// The trust, and the file of private authorities.
+pub(super) fn read(environment: &Environment, problems: &Problems) -> (Trust, Option<PathBuf>) {
+    let file = environment.path(CA_FILE);
     let trust = file.as_deref().map(authorities).transpose();
     let trust = trust.map_err(|what| problems.add(PLACE, CA_FILE, what)).ok().flatten().unwrap_or_default();
-    let trust = match set(VERIFY) {
+    let trust = match environment.value(VERIFY) {
         None | Some("on") => trust,
         Some("off") => trust.without_verifying(),
         Some(other) => {

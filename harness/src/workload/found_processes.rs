@@ -26,7 +26,6 @@ pub(crate) fn found_processes(pid: Option<u32>, port: Option<LocalPort>) -> Stri
                 1 => "1 descendant".to_owned(),
                 n => format!("{n} descendants"),
             };
-            #[expect(clippy::cast_precision_loss, reason = "megabytes")]
             let megabytes = view.rss_bytes as f64 / 1_000_000.0;
             let fds = view.open_fds.map_or_else(
                 || "descriptors cannot be counted (another user's process?)".to_owned(),

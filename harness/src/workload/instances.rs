@@ -286,7 +286,6 @@ impl Group {
     fn count_step(&mut self, (from, at): (&ProcessCounts, Instant), to: &Scraped, gains: &mut Gains) {
         let seconds = to.mark.at.saturating_duration_since(at).as_secs_f64().max(0.001);
         for (source, buckets) in gained(from, &to.counted) {
-            #[expect(clippy::cast_precision_loss, reason = "compared with an estimate")]
             let samples = buckets.total() as f64;
             let usual = self.rates.entry(source).or_default();
             let samples_max = STEP_FACTOR * *usual * seconds + step_samples(source);

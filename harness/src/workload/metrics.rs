@@ -150,7 +150,6 @@ impl Metrics {
 async fn scrape(context: &Context, state: &Arc<Mutex<MetricsState>>, mark: StartPoint, collects: bool) {
     let is_collected = collects && collect_garbage(context, mark).await;
     look_at_processes(context, state, mark, is_collected).await;
-    #[expect(clippy::cast_precision_loss, reason = "streams are few")]
     context.recorder.gauge(Gauge::OpenStreams, context.kept_streams_open() as f64, mark);
     let runs = context.shared_runs.runs_started();
     let has_metrics = context.calls.client.has(CallName::Metrics);
@@ -227,9 +226,7 @@ async fn read_clock(context: &Context, state: &Mutex<MetricsState>, mark: StartP
                         (spec.route.clone(), format!("{}, but its clock jumped {jump}", answer.status));
                     context.recorder.incident_since(Finding::SourceFailed { source, answer }, mark);
                 }
-                #[expect(clippy::cast_precision_loss, reason = "an offset of 2^52 microseconds is 142 years")]
                 let ms = |us: i64| us as f64 / 1_000.0;
-                #[expect(clippy::cast_precision_loss, reason = "a step is a second at most")]
                 context.recorder.gauge(Gauge::ClockStep, step_us as f64 / 1_000.0, mark);
                 if is_sound {
                     context.recorder.gauge(Gauge::ClockOffset, ms(offset_us), mark);

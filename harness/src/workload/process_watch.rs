@@ -78,14 +78,12 @@ impl ProcessWatch {
         // Who is watched is watched until it is gone. Workers that come and go are no other gateway.
         note_life(context, format!("pid {}, started {}", view.root, view.started_s), true);
         self.tell_how(context, &view);
-        #[expect(clippy::cast_precision_loss, reason = "no gateway has 2^52 processes")]
         context.recorder.gauge(Gauge::GatewayProcesses, view.processes() as f64, mark);
         let (rss_bytes, open_fds) = (view.rss_bytes, view.open_fds);
         let cpu = self.processor.percent(clock::now(), view.cpu_ms);
         let gauges = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu];
         sample(context, gauges, (rss_bytes, open_fds, cpu), mark);
         if is_collected {
-            #[expect(clippy::cast_precision_loss, reason = "no gateway has 2^52 bytes")]
             context.recorder.gauge(Gauge::GatewayRssCollected, rss_bytes as f64, mark);
         }
         if let (Some(open_fds), Some(connections)) = (open_fds, self.connections(context)) {
@@ -133,7 +131,6 @@ impl Processor {
         let percent = before.and_then(|(at, before)| {
             let elapsed_ms = now.saturating_duration_since(at).as_secs_f64() * 1_000.0;
             let is_same = cpu_ms.keys().any(|process| before.contains_key(process));
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds since the last look")]
             let busy_ms = cpu_ms.iter().map(|(process, now_ms)| match before.get(process) {
                 Some(before_ms) => now_ms.saturating_sub(*before_ms) as f64,
                 None => (*now_ms as f64).min(elapsed_ms),
@@ -152,7 +149,6 @@ fn sample(
     (rss_bytes, open_fds, busy): (u64, Option<usize>, Option<f64>),
     mark: StartPoint,
 ) {
-    #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
     context.recorder.gauge(rss, rss_bytes as f64, mark);
     if let Some(open_fds) = open_fds {
         context.recorder.gauge(fds, descriptors(open_fds), mark);
@@ -168,7 +164,6 @@ fn of_proxy(context: &Context) -> usize {
     usize::try_from(open).unwrap_or(usize::MAX).saturating_mul(2)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no process has 2^52 descriptors")]
 const fn descriptors(open: usize) -> f64 {
     open as f64
 }
@@ -224,7 +219,6 @@ fn is_same_start(one_s: f64, other_s: f64) -> bool {
 
 /// Whether a process began after the soak did, by a clock that is so far ahead of ours.
 pub(super) fn began_within(context: &Context, started_s: f64, offset_us: i64) -> bool {
-    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970")]
     let now_s = clock::wall_now().as_microsecond().saturating_add(offset_us) as f64 / 1_000_000.0;
     now_s - started_s < clock::now().saturating_duration_since(context.schedule.clock.instant(0)).as_secs_f64()
 }
@@ -294,7 +288,6 @@ mod tests {
     async fn what_began_after_the_soak_is_told_from_what_was_there_by_its_own_clock() {
         let out = tempfile::tempdir().unwrap();
         let context = context(&config(out.path(), "http://127.83.0.12:9", &short(2)));
-        #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970")]
         let now_s = clock::wall_now().as_microsecond() as f64 / 1_000_000.0;
         assert!(began_within(&context, now_s + 1.0, 0) && !began_within(&context, now_s - 60.0, 0));
         let hour_s = 3_600.0;

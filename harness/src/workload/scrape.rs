@@ -235,7 +235,6 @@ fn take_in_gauges(
     for (name, gauge) in GAUGES {
         sample(name, gauge, 0.0);
     }
-    #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^52 streams")]
     let less = |held: usize| held as f64;
     sample("sse_active_connections", Gauge::GatewaySse, 0.0);
     if let Some(streams) = ours.streams {

@@ -26,7 +26,6 @@ pub(super) fn gained(before: &[(f64, f64)], now: &[(f64, f64)]) -> Buckets {
     gained
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
 fn whole(count: f64) -> u64 {
     count.clamp(0.0, 1e15) as u64
 }

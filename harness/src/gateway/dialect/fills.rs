@@ -26,7 +26,6 @@ pub fn chaos_fill(delay_ms: u64, duration_ms: u64) -> [(&'static str, Value); 4]
 
 /// A number of seconds, written without a fraction where it is whole: some gateways accept integers only.
 fn seconds(ms: u64) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "a delay or duration has far less than 2^52 milliseconds")]
     let seconds = ms as f64 / 1_000.0;
     if ms.is_multiple_of(1_000) { json!(ms / 1_000) } else { json!(seconds) }
 }

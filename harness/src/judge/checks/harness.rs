@@ -119,7 +119,6 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Assessmen
 }
 
 /// Real milliseconds as scenario milliseconds of the plan; ten scenario seconds, an interval, at least.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and `as` saturates")]
 fn real(real_ms: f64, plan: &Plan) -> u64 {
     (real_ms * plan.pace).max(10_000.0) as u64
 }

@@ -37,7 +37,6 @@ pub(crate) enum Scale {
 
 impl Scale {
     pub(crate) fn of(gauge: Gauge, plan: &Plan, targets: &Targets, history: &History) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "no process has 2^52 bytes")]
         let of_targets = targets.rss_base_min_bytes as f64;
         match gauge {
             Gauge::GatewayRss if history.is_embedded => Self::Memory { base_min: BASE_BYTES_MIN },

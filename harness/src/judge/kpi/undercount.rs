@@ -40,7 +40,6 @@ fn middle(floors: &[(u64, f64)]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    #[expect(clippy::cast_precision_loss, reason = "a few minutes")]
     fn describe(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<String> {
         let segment: Segment = (0..70_u64).map(|minute| (minute, of(minute as f64))).collect();
         undercounted(gauge, &segment, 5.0)

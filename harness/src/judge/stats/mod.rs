@@ -19,7 +19,6 @@ pub(crate) fn greatest_of(points: &[(u64, f64)]) -> f64 {
     points.iter().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts, minutes and microseconds of a soak are under 2^52")]
 pub(crate) const fn as_value(count: u64) -> f64 {
     count as f64
 }

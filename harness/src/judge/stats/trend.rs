@@ -31,7 +31,6 @@ impl TrendLine {
     }
 
     /// The minute at which it has risen by a value; none where it never does.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes of a soak, not negative")]
     pub(crate) fn minute_of_rise(self, by: f64) -> Option<u64> {
         let minutes = as_value(self.to_minute - self.from_minute);
         let share = by / self.rise();

@@ -166,7 +166,6 @@ fn gauges(input: &FileInput<'_>) -> Vec<Chart> {
 
 /// The data that growth was judged by: the floors, and the line through them.
 fn traces(input: &FileInput<'_>, gauge: Gauge, per: f64) -> Vec<Trace> {
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
     let place = |(minute, value): &(u64, f64)| (*minute as f64, short(value / per));
     let mut traces = Vec::new();
     for trace in input.glance.traces(gauge) {
@@ -208,7 +207,6 @@ fn extremes(lines: &[ChartLine], grid: Grid, unit: &str) -> String {
 }
 
 /// Minutes, to a thousandth.
-#[expect(clippy::cast_precision_loss, reason = "minutes of a soak")]
 fn minutes(ms: u64) -> f64 {
     (ms as f64 / 60_000.0 * 1_000.0).round() / 1_000.0
 }
