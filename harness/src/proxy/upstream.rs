@@ -1,4 +1,4 @@
-//! Where the bytes go: a host and a port, looked up anew for each connection.
+//! The upstream: a host and a port, looked up anew for each connection.
 
 use std::{io, time::Duration};
 
@@ -7,16 +7,14 @@ use hyper::service::Service;
 use hyper_util::{client::legacy::connect::HttpConnector, service::TowerToHyperService};
 use tokio::{net::TcpStream, time::timeout};
 
-/// The name looked up and the connection made, all in all; as long as a client has that connects by itself.
+/// Maximum time to look up the name and connect; the same as without the proxy.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An upstream that is gone without a word is noticed as by a client that connects by itself: within a minute. A client
-/// of the proxy's can only notice that the proxy is gone.
+/// A silent upstream is noticed within a minute, for clients that see only the proxy.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connects to the upstream.
 #[derive(Debug, Clone)]
 pub(super) struct Upstream {
     connector: HttpConnector,
@@ -24,12 +22,12 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// One at `authority`, a host and a port.
+    /// The upstream at `authority`, a host and a port.
     pub(super) fn new(authority: &str) -> io::Result<Self> {
         let uri = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
         let uri =
             uri.map_err(|e| io::Error::other(format!("the fault proxy's upstream {authority:?} is no host: {e}")))?;
-        // Names with several addresses, of both families, are its business: it tries them as a client's own would.
+        // It tries the addresses of a name, of both families, as a client's own connector does.
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -41,10 +39,6 @@ impl Upstream {
         Ok(Self { connector, uri })
     }
 
-    /// A connection.
-    ///
-    /// # Errors
-    /// No such name, nobody there, or not in time.
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
         let connecting = TowerToHyperService::new(self.connector.clone()).call(self.uri.clone());
         let connected = timeout(CONNECT_TIMEOUT, connecting).await?;
