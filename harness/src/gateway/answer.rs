@@ -12,63 +12,45 @@ use crate::journal::clip;
 pub type Outcome = Result<Answer, Trouble>;
 
 /// An answer, whatever its status.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// The body, whole.
-    pub body: Bytes,
-    /// Where it points to instead, as far as it says so.
-    pub location: Option<String>,
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    pub(crate) location: Option<String>,
     /// Time that the answer asks to wait before the next request.
-    pub retry_after: Option<Duration>,
-    /// Why its body could not be read, a limit of S2's; the body is empty then.
-    pub unread: Option<String>,
-    /// Why the request was sent once more, if it was: what came of it the first time.
-    pub repeated: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    /// Why S2 could not read its body; the body is empty then.
+    pub(crate) unread: Option<String>,
+    /// Why the request was sent once more, if it was.
+    pub(crate) repeated: Option<String>,
     /// Whether its status means yes and its body says no.
-    pub is_denial: bool,
-    /// Where the status is what a code in the body stands for: that code, and the status that it came with.
-    pub code: Option<(String, u16)>,
+    pub(crate) is_denial: bool,
+    /// Where a code in the body stands for the status: that code, and the status that was sent.
+    pub(crate) code: Option<(String, u16)>,
 }
 
 impl Answer {
-    /// An answer with a body, and nothing else to be said of it.
-    #[must_use]
-    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            body: body.into(),
-            location: None,
-            retry_after: None,
-            unread: None,
-            repeated: None,
-            is_denial: false,
-            code: None,
-        }
+    /// An answer with nothing but a body.
+    pub(crate) fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, body: body.into(), ..Self::default() }
     }
 
     /// Whether the status is one of these, and the body does not say the opposite.
-    #[must_use]
-    pub fn is(&self, statuses: &[u16]) -> bool {
+    pub(crate) fn is(&self, statuses: &[u16]) -> bool {
         statuses.contains(&self.status) && !self.is_denial
     }
 
-    /// The status that came, whatever a code in the body stands for.
-    #[must_use]
-    pub fn sent_status(&self) -> u16 {
+    /// The status that was sent, whatever a code in the body stands for.
+    pub(crate) fn sent_status(&self) -> u16 {
         self.code.as_ref().map_or(self.status, |(_, status)| *status)
     }
 
-    /// The body as JSON; `None` where it is none.
-    #[must_use]
-    pub fn json(&self) -> Option<Value> {
+    pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The body as text, with a mark for each byte that is none.
-    #[must_use]
-    pub fn text(&self) -> String {
+    /// The body as text, with a mark for each byte that is not UTF-8.
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
@@ -13,13 +13,12 @@ use super::{
     decode::BROWSER_CODINGS,
     denial,
     dialect::{CodeSays, Dialect, Fill, chaos_fill, fill_json, is_absolute},
-    exchange::{Exchange, Received},
-    headers, retry_after,
+    exchange::Exchange,
+    headers,
     search::{self, PageStart},
     secret::Secret,
 };
-use crate::catalog::CallName;
-use crate::{clock, journal::clip};
+use crate::{catalog::CallName, journal::clip};
 
 /// Maximum duration of a request, from its first byte to the last byte of its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,11 +38,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for the gateway.
-    ///
-    /// # Errors
-    /// Where the token cannot be a header, or the HTTP client not be built.
-    pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
+    pub(crate) fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
         headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
         Ok(Self {
             http: Exchange::new(access)?,
@@ -55,128 +50,113 @@ impl Client {
         })
     }
 
-    /// The same client, speaking for another workspace.
-    #[must_use]
-    pub fn for_workspace(&self, workspace: &str) -> Self {
+    pub(crate) fn for_workspace(&self, workspace: &str) -> Self {
         Self { workspace: workspace.to_owned(), ..self.clone() }
     }
 
-    /// The workspace that this client speaks for.
-    #[must_use]
-    pub fn workspace(&self) -> &str {
+    pub(crate) fn workspace(&self) -> &str {
         &self.workspace
     }
 
-    /// How the gateway spells the contract.
-    #[must_use]
-    pub fn dialect(&self) -> &Dialect {
+    pub(crate) fn dialect(&self) -> &Dialect {
         &self.dialect
     }
 
     /// Whether the gateway has a call, by itself.
-    #[must_use]
-    pub fn has(&self, call: CallName) -> bool {
+    pub(crate) fn has(&self, call: CallName) -> bool {
         self.dialect.has(call)
     }
 
-    /// Is it alive, and what time has it?
-    pub async fn health(&self) -> Outcome {
-        self.call(CallName::Health, &[]).await
+    pub(crate) async fn health(&self) -> Outcome {
+        self.attempt(CallName::Health, &[]).await
     }
 
     /// Whether it can serve, with a timeout of two seconds.
-    pub async fn ready(&self) -> Outcome {
-        // Its status is all that counts.
+    pub(crate) async fn ready(&self) -> Outcome {
+        // Only its status counts.
         self.authorized(CallName::Ready, &[], None, READY_TIMEOUT).await
     }
 
     /// Whether an answer to [`ready`](Self::ready) says that it is.
-    #[must_use]
-    pub fn says_ready(&self, answer: &Answer) -> bool {
+    pub(crate) fn says_ready(&self, answer: &Answer) -> bool {
         self.is_yes(CallName::Ready, answer)
     }
 
     /// Whether a call was answered as it should be.
-    #[must_use]
-    pub fn is_yes(&self, call: CallName, answer: &Answer) -> bool {
+    pub(crate) fn is_yes(&self, call: CallName, answer: &Answer) -> bool {
         self.dialect.call(call).is_some_and(|spec| answer.is(&spec.yes))
     }
 
-    /// Requests the metrics that the gateway reports about itself.
-    pub async fn metrics(&self) -> Outcome {
-        self.call(CallName::Metrics, &[]).await
+    pub(crate) async fn metrics(&self) -> Outcome {
+        self.attempt(CallName::Metrics, &[]).await
     }
 
-    /// Sets the workspace's plan.
-    pub async fn set_plan(&self, plan: &str) -> Outcome {
-        self.call(CallName::SetPlan, &[("plan", json!(plan))]).await
+    pub(crate) async fn set_plan(&self, plan: &str) -> Outcome {
+        self.attempt(CallName::SetPlan, &[("plan", json!(plan))]).await
     }
 
-    /// From now on the workspace's runs are stored as they are, or as a hash only.
-    pub async fn toggle_privacy(&self, store_plain: bool) -> Outcome {
+    /// Has the workspace's further runs stored as they are, or as a hash only.
+    pub(crate) async fn toggle_privacy(&self, store_plain: bool) -> Outcome {
         let spec = self.dialect.call(CallName::TogglePrivacy);
         let fill = spec.map(|spec| spec.storage(store_plain)).unwrap_or_default();
-        self.call(CallName::TogglePrivacy, &fill).await
+        self.attempt(CallName::TogglePrivacy, &fill).await
     }
 
-    /// Creates a run.
-    pub async fn create_run(&self, run: &NewRun) -> Outcome {
-        self.call(CallName::CreateRun, &run.fill()).await
+    pub(crate) async fn create_run(&self, run: &NewRun) -> Outcome {
+        self.attempt(CallName::CreateRun, &run.fill()).await
     }
 
-    /// Starts a run.
-    pub async fn start_run(&self, id: &str) -> Outcome {
-        self.call(CallName::StartRun, &[("id", json!(id))]).await
+    pub(crate) async fn start_run(&self, id: &str) -> Outcome {
+        self.attempt(CallName::StartRun, &[("id", json!(id))]).await
     }
 
-    /// Looks at a run.
-    pub async fn run(&self, id: &str) -> Outcome {
-        self.call(CallName::Run, &[("id", json!(id))]).await
+    pub(crate) async fn run(&self, id: &str) -> Outcome {
+        self.attempt(CallName::Run, &[("id", json!(id))]).await
     }
 
-    /// Looks at an agent.
-    pub async fn agent(&self, slug: &str) -> Outcome {
-        self.call(CallName::Agent, &[("slug", json!(slug))]).await
+    pub(crate) async fn agent(&self, slug: &str) -> Outcome {
+        self.attempt(CallName::Agent, &[("slug", json!(slug))]).await
     }
 
-    /// Publishes a version.
-    pub async fn publish(&self, manifest: &Manifest) -> Outcome {
-        self.call(CallName::Publish, &manifest.fill()).await
+    pub(crate) async fn publish(&self, manifest: &Manifest) -> Outcome {
+        self.attempt(CallName::Publish, &manifest.fill()).await
     }
 
     /// Searches versions: the first page.
-    pub async fn search(&self, text: &str) -> Outcome {
+    pub(crate) async fn search(&self, text: &str) -> Outcome {
         self.search_page(text, text, "", &PageStart::default()).await
     }
 
-    /// Asks whether the safety layer is up.
-    pub async fn safety_check(&self) -> Outcome {
-        self.call(CallName::SafetyCheck, &[]).await
+    /// Reads a page of a search for a text, for an agent and perhaps one of its versions.
+    pub(crate) async fn search_page(&self, text: &str, slug: &str, version: &str, start: &PageStart) -> Outcome {
+        let paging = self.dialect.call(CallName::Search).map(|spec| spec.habits.paging).unwrap_or_default();
+        let cursor = if start.cursor.is_null() { json!("") } else { start.cursor.clone() };
+        let mut fill = vec![("text", json!(text)), ("slug", json!(slug)), ("version", json!(version))];
+        fill.extend(paging.fill(start.pages_before, start.hits_before, &cursor));
+        self.exchange(CallName::Search, &fill, start.link.as_deref()).await
+    }
+
+    pub(crate) async fn safety_check(&self) -> Outcome {
+        self.attempt(CallName::SafetyCheck, &[]).await
     }
 
     /// Asks the gateway's runtime to collect its garbage.
-    pub async fn collect_garbage(&self) -> Outcome {
-        self.call(CallName::CollectGarbage, &[]).await
+    pub(crate) async fn collect_garbage(&self) -> Outcome {
+        self.attempt(CallName::CollectGarbage, &[]).await
     }
 
     /// Asks for chaos: a restart, or added latency.
-    pub async fn chaos(&self, what: CallName, delay_ms: u64, duration_ms: u64) -> Outcome {
-        self.call(what, &chaos_fill(delay_ms, duration_ms)).await
+    pub(crate) async fn chaos(&self, what: CallName, delay_ms: u64, duration_ms: u64) -> Outcome {
+        self.attempt(what, &chaos_fill(delay_ms, duration_ms)).await
     }
 
     /// Makes any call of the contract.
-    pub async fn attempt(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
-        self.call(call, fill).await
+    pub(crate) async fn attempt(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
+        self.exchange(call, fill, None).await
     }
 
-    /// The same, at a link that an earlier answer gave.
-    pub(super) async fn attempt_at(&self, call: CallName, fill: &Fill<'_>, link: &str) -> Outcome {
-        self.exchange(call, fill, Some(link)).await
-    }
-
-    /// A request as it would be sent, for people: method and URL, headers but for what opens the gateway, body.
-    #[must_use]
-    pub fn describe(&self, call: CallName, fill: &Fill<'_>) -> String {
+    /// A request as it would be sent, for people: method and URL, headers without the token, body.
+    pub(crate) fn describe(&self, call: CallName, fill: &Fill<'_>) -> String {
         let token = self.token.as_ref().map(Token::current);
         let request = match self.request_at(call, fill, None, token.as_ref()) {
             Ok(request) => request,
@@ -194,32 +174,26 @@ impl Client {
         text
     }
 
-    /// The path of a stream, of a run where it is one's.
-    #[must_use]
-    pub fn stream_path(&self, stream: CallName, run: Option<&str>) -> String {
+    /// The path of a stream, where there is a run of that run's.
+    pub(crate) fn stream_path(&self, stream: CallName, run: Option<&str>) -> String {
         let fill = [("id", json!(run.unwrap_or_default())), ("workspace", json!(self.workspace))];
         self.dialect.call(stream).map_or_else(String::new, |spec| spec.path.fill(&fill, segment))
     }
 
-    async fn call(&self, call: CallName, fill: &Fill<'_>) -> Outcome {
-        self.exchange(call, fill, None).await
-    }
-
+    /// Makes a call, at a link from an earlier answer where there is one.
     async fn exchange(&self, call: CallName, fill: &Fill<'_>, link: Option<&str>) -> Outcome {
-        let answer = self.authorized(call, fill, link, REQUEST_TIMEOUT).await?;
-        match &answer.unread {
-            // What S2 would look for may be in it.
-            Some(_) if self.is_yes(call, &answer) => {
-                Err(Trouble { text: answer.to_string(), kind: TroubleKind::Unread })
+        let mut answer = self.authorized(call, fill, link, REQUEST_TIMEOUT).await?;
+        if self.is_yes(call, &answer) {
+            // S2 may need a part of the answer that it could not read.
+            if answer.unread.is_some() {
+                return Err(Trouble { text: answer.to_string(), kind: TroubleKind::Unread });
             }
-            _ => {
-                let is_denial = self.is_yes(call, &answer) && denial::is_denial(&self.dialect, call, &answer.body);
-                Ok(Answer { is_denial: is_denial || answer.is_denial, ..answer })
-            }
+            answer.is_denial = denial::is_denial(&self.dialect, call, &answer.body);
         }
+        Ok(answer)
     }
 
-    /// An answer as the code in its body has it.
+    /// An answer with the status that the code in its body stands for.
     fn by_its_code(&self, call: CallName, answer: Answer) -> Answer {
         let says = if call == CallName::Metrics { CodeSays::Nothing } else { self.dialect.codes.read(&answer.body) };
         match says {
@@ -229,7 +203,7 @@ impl Client {
         }
     }
 
-    /// Sends a request, and once more where the token was refused and its source has another: what was refused was not done.
+    /// Sends a request, and once more where the token was refused and its source has another: the first was not done.
     async fn authorized(&self, call: CallName, fill: &Fill<'_>, link: Option<&str>, limit: Duration) -> Outcome {
         let Some(token) = &self.token else {
             return self.send(call, self.request_at(call, fill, link, None)?, limit).await;
@@ -245,7 +219,7 @@ impl Client {
         }
     }
 
-    /// A call's request, with its places filled; at a link from an earlier answer where there is one.
+    /// A call's request, with its places filled.
     fn request_at(
         &self,
         call: CallName,
@@ -258,7 +232,7 @@ impl Client {
         };
         let fill: Vec<(&str, Value)> = fill.iter().cloned().chain([("workspace", json!(self.workspace))]).collect();
         let path = spec.path.fill(&fill, segment);
-        // What is elsewhere, as metrics on a port of their own are, is not the gateway that the token opens.
+        // The token does not open another place: metrics may be on a port of their own.
         let is_elsewhere = is_absolute(&path);
         let mut url = if is_elsewhere { path } else { format!("{}{path}", self.base) };
         if call == CallName::Search {
@@ -286,39 +260,19 @@ impl Client {
 
     async fn send(&self, call: CallName, request: Request<Bytes>, limit: Duration) -> Outcome {
         let body_bytes_max = self.dialect.limits.answer_bytes_max;
-        let Received { status, headers, body, repeated } =
-            self.http.send(request.map(Full::new), body_bytes_max, limit).await?;
-        let (body, unread) = match body {
-            Ok(body) => (body, None),
-            Err(why) => (Bytes::new(), Some(why)),
-        };
-        let answer = Answer {
-            status: status.as_u16(),
-            body,
-            location: location_of(&headers),
-            retry_after: retry_after::asked(&headers, clock::wall_now()),
-            unread,
-            repeated,
-            is_denial: false,
-            code: None,
-        };
+        let answer = self.http.send(request.map(Full::new), body_bytes_max, limit).await?;
         Ok(self.by_its_code(call, answer))
     }
 }
 
 /// A URL as people write it, in the form in which it is sent.
-pub(super) fn uri(url: &str) -> Result<http::Uri, String> {
+fn uri(url: &str) -> Result<http::Uri, String> {
     let url = url::Url::parse(url).map_err(|e| format!("'{}' is no URL: {e}", clip(url)))?;
     url.as_str().parse().map_err(|e| format!("'{}' is no URL: {e}", clip(url.as_str())))
 }
 
-/// Where an answer points to. A character that is no text is passed over.
-pub(super) fn location_of(headers: &HeaderMap) -> Option<String> {
-    headers.get(header::LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
 /// Text as one segment of a path or one value of a query.
-pub(super) fn segment(text: &str) -> String {
+fn segment(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

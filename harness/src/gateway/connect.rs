@@ -1,4 +1,4 @@
-//! How requests and streams come to the gateway: TCP, TLS and proxies.
+//! Connections of requests and streams to the gateway: TCP, TLS and proxies.
 
 use std::{
     fmt,
@@ -30,22 +30,24 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::sleep,
+};
 
-use super::access::{ConnectWay, GatewayAccess, is_loopback};
+use super::access::{GatewayAccess, is_loopback};
 use crate::tcp::{CONNECT_TIMEOUT, TcpConnector};
 
-/// Name of the client that sends the requests.
 pub(super) const USER_AGENT: &str = concat!("s2-harness/", env!("CARGO_PKG_VERSION"));
 
 /// A carrier for the bytes of a connection.
 pub(super) trait Wire: Read + Write + Connection + Send + Unpin {}
 impl<T: Read + Write + Connection + Send + Unpin> Wire for T {}
 
-/// A connection, and what went over it.
+/// A connection, as hyper uses it.
 pub(super) type Link = TokioIo<CountedConnection>;
 
-/// Counts what goes over a connection. It speaks tokio's traits, since hyper's do not say how much was read.
+/// A connection that counts its traffic. It has tokio's traits, since hyper's do not say how much was read.
 pub(super) struct CountedConnection {
     wire: TokioIo<Box<dyn Wire>>,
     traffic: Traffic,
@@ -58,9 +60,9 @@ pub(super) struct Traffic(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Whether anything was written since the last byte came.
+    /// Whether anything was written since the last byte was read.
     is_awaited: AtomicBool,
-    /// How often something came after something was written.
+    /// Number of reads that followed a write.
     replies: AtomicU64,
 }
 
@@ -89,7 +91,6 @@ impl Traffic {
 }
 
 impl CountedConnection {
-    /// Whether both sides chose HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         self.wire.inner().connected().is_negotiated_h2()
     }
@@ -143,30 +144,26 @@ impl AsyncWrite for CountedConnection {
     }
 }
 
-/// Which proxies are between us and where a request goes.
+/// The proxies on the way of requests.
 #[derive(Clone, Default)]
 pub(super) struct Proxies {
-    /// The fault proxy, and the authority that it passes bytes on to.
+    /// The authority that the fault proxy passes bytes on to, and the proxy.
     tunnel: Option<(String, Arc<Matcher>)>,
-    /// The environment's. What goes to this machine never goes through these.
+    /// The environment's. Requests to this machine never go through these.
     system: Option<Arc<Matcher>>,
-    /// Whether this machine is no exception, in tests.
+    /// Whether requests to this machine do, too, in tests.
     has_no_exception: bool,
 }
 
 impl Proxies {
-    /// The proxies on the way to a gateway, and to what its dialect names elsewhere.
+    /// The proxies on the way to a gateway, and to the other places that its dialect names.
     pub(super) fn of(access: &GatewayAccess) -> Self {
-        let tunnel = match access.way() {
-            ConnectWay::Tunnel(proxy) => {
-                access.authority().map(|to| (to, Arc::new(Matcher::builder().https(proxy).build())))
-            }
-            ConnectWay::Direct | ConnectWay::System => None,
-        };
+        let tunnel = access.tunnel().map(|proxy| Arc::new(Matcher::builder().https(proxy).build()));
+        let tunnel = access.authority().zip(tunnel);
         Self { tunnel, system: Some(Arc::new(Matcher::from_system())), has_no_exception: false }
     }
 
-    /// Just these, for any URL.
+    /// These alone, for any URL.
     #[cfg(test)]
     pub(super) fn always(matcher: Matcher) -> Self {
         Self { tunnel: None, system: Some(Arc::new(matcher)), has_no_exception: true }
@@ -204,16 +201,12 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// Connects with such TLS; through a proxy, where one of `proxies` is for the URL.
     pub(super) fn new(tls: ClientConfig, proxies: Proxies) -> Self {
         let tls = Arc::new(tls);
         Self { direct: HttpsConnector::from((TcpConnector::new(), Arc::clone(&tls))), tls, proxies }
     }
 
-    /// Connects to where a URL leads.
-    ///
-    /// # Errors
-    /// The error that prevented the connection, or a timeout after the maximum time for a connection.
+    /// Connects to the host of a URL, through the proxy for the URL. The error is the connection's or a timeout.
     pub(super) async fn connect(&self, uri: &Uri) -> io::Result<Link> {
         let proxy = self.proxies.intercept(uri);
         let connecting = async {
@@ -228,24 +221,19 @@ impl Connector {
             };
             Ok(TokioIo::new(CountedConnection { wire: TokioIo::new(wire), is_to_a_proxy, traffic: Traffic::default() }))
         };
-        // The timer is looked at first: the connector's own would say no more than that a deadline has elapsed.
+        // The timer comes first: the connector's own error says only that a deadline has elapsed.
         tokio::select! {
             biased;
-            () = tokio::time::sleep(CONNECT_TIMEOUT) => {
-                Err(io::Error::new(io::ErrorKind::TimedOut, "connecting timed out"))
-            }
+            () = sleep(CONNECT_TIMEOUT) => Err(io::Error::new(io::ErrorKind::TimedOut, "connecting timed out")),
             wire = connecting => wire,
         }
     }
 
-    /// Gives a request the form in which it is sent over a connection that was made for it.
-    ///
-    /// # Errors
-    /// Where its URL names no host.
+    /// Gives a request the form in which it is sent over a connection that was made for it. Its URL must name a host.
     pub(super) fn prepare<B>(&self, request: &mut Request<B>, link: &Link) -> io::Result<()> {
         let uri = request.uri().clone();
         self.authorize(request);
-        // HTTP/2 takes scheme, host and path from the whole URL, and so does a proxy.
+        // HTTP/2 and proxies take scheme, host and path from the whole URL.
         if !link.inner().is_http2() {
             request.headers_mut().insert(header::HOST, host(&uri)?);
             if !link.inner().is_to_a_proxy {
@@ -255,7 +243,7 @@ impl Connector {
         Ok(())
     }
 
-    /// Adds the password of the proxy that reads the request, where there is one.
+    /// Adds the password of the proxy that reads the request.
     pub(super) fn authorize<B>(&self, request: &mut Request<B>) {
         if request.uri().scheme() == Some(&Scheme::HTTP)
             && let Some(proxy) = self.proxies.intercept(request.uri())
@@ -284,7 +272,6 @@ impl Connector {
     }
 }
 
-/// As hyper's client for requests asks for connections.
 impl tower::Service<Uri> for Connector {
     type Response = Link;
     type Error = io::Error;

@@ -1,4 +1,4 @@
-//! The data that is sent and the data that comes back. A missing field of an answer is reported and never causes a panic.
+//! The data of requests and of answers. A missing field of an answer is reported and never causes a panic.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -12,13 +12,11 @@ use crate::streams::Delivery;
 #[derive(Debug, Clone)]
 pub struct NewRun {
     /// The caller's UUID.
-    pub id: String,
-    /// Whose run it is.
-    pub agent: String,
-    /// The name of the run.
-    pub name: String,
+    pub(crate) id: String,
+    pub(crate) agent: String,
+    pub(crate) name: String,
     /// The message to the agent.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl NewRun {
@@ -31,20 +29,20 @@ impl NewRun {
 /// A version to be published.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The agent.
-    pub slug: String,
+    pub(crate) slug: String,
     /// Its version, never published before.
-    pub version: String,
+    pub(crate) version: String,
     /// Whether its signature is made wrong.
-    pub tampered: bool,
+    pub(crate) tampered: bool,
 }
 
 impl Manifest {
     pub(crate) fn fill(&self) -> [(&'static str, Value); 3] {
         let Self { slug, version, tampered } = self;
-        let mut signature = hex(&Sha256::digest(format!("{slug}@{version}").as_bytes()));
+        let digest = Sha256::digest(format!("{slug}@{version}").as_bytes());
+        let mut signature: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         if *tampered {
-            // As little as can be wrong: a gateway that compares the first digits takes it for the right one.
+            // One digit is wrong: a gateway that compares the first digits takes it for the right signature.
             let wrong = if signature.ends_with('0') { '1' } else { '0' };
             signature.pop();
             signature.push(wrong);
@@ -53,18 +51,16 @@ impl Manifest {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// No run's id is longer. What is longer is none.
+/// Maximum length of a run's id. A longer text is no id.
 const RUN_ID_BYTES_MAX: usize = 128;
 
-pub(super) fn run_id(text: &str) -> Option<String> {
-    (text.len() <= RUN_ID_BYTES_MAX && !text.is_empty()).then(|| text.to_owned())
+/// A run's id, which some gateways write as a number.
+pub(super) fn run_id(id: &Value) -> Option<String> {
+    let text = id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|n| n.to_string()))?;
+    (1..=RUN_ID_BYTES_MAX).contains(&text.len()).then_some(text)
 }
 
-/// Where a run stands.
+/// The standing of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunStanding {
     /// It waits.
@@ -80,64 +76,50 @@ pub enum RunStanding {
 }
 
 /// A run as the gateway shows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RunView {
-    /// The word for where it stands, where there is one.
+    /// The gateway's word for its standing.
     status: Option<String>,
-    /// The messages of its log lines, without those that are too large for an event.
+    /// The messages of its log lines, in order, without those that are too large for an event.
     messages: Vec<String>,
 }
 
 impl RunView {
-    /// The messages of its log lines, in order.
-    #[must_use]
-    pub fn into_messages(self) -> Vec<String> {
+    pub(crate) fn into_messages(self) -> Vec<String> {
         self.messages
     }
 
-    /// The messages of its log lines, in order.
-    #[must_use]
-    pub fn messages(&self) -> Vec<&str> {
+    pub(crate) fn messages(&self) -> Vec<&str> {
         self.messages.iter().map(String::as_str).collect()
     }
 }
 
 impl Dialect {
-    /// The id under which a run was created: the gateway's word, where it gives one.
-    #[must_use]
-    pub fn run_id_of(&self, created: &Value) -> Option<String> {
-        let id = self.call(CallName::CreateRun)?.find("id", created)?;
-        // Some number their runs.
-        id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|n| n.to_string())).as_deref().and_then(run_id)
+    /// The id under which a run was created, where the answer names it.
+    pub(crate) fn run_id_of(&self, created: &Value) -> Option<String> {
+        run_id(self.call(CallName::CreateRun)?.find("id", created)?)
     }
 
-    /// A run, by what the gateway answered of it.
-    #[must_use]
-    pub fn run_view(&self, json: &Value) -> RunView {
-        let Some(spec) = self.call(CallName::Run) else { return RunView { status: None, messages: Vec::new() } };
+    pub(crate) fn run_view(&self, json: &Value) -> RunView {
+        let Some(spec) = self.call(CallName::Run) else { return RunView::default() };
         let status = spec.find("status", json).and_then(Value::as_str).map(str::to_owned);
         let lines = spec.find("logs", json).and_then(Value::as_array).into_iter().flatten();
         let messages = lines.filter_map(|line| spec.find("message", line)?.as_str());
-        // The event of a larger line is skipped on every stream, so no stream could have shown it.
+        // No stream could have shown a larger line: its event is skipped.
         let messages = messages.filter(|message| self.limits.fits_an_event(message)).map(str::to_owned).collect();
         RunView { status, messages }
     }
 
-    /// Where a run stands.
-    #[must_use]
-    pub fn standing(&self, run: &RunView) -> RunStanding {
+    pub(crate) fn standing(&self, run: &RunView) -> RunStanding {
         run.status.as_deref().map_or_else(|| RunStanding::Unknown("no status".into()), |word| self.standing_of(word))
     }
 
     /// Whether a run was refused by the safety layer after it was created.
-    #[must_use]
-    pub fn was_refused(&self, run: &RunView) -> bool {
+    pub(crate) fn was_refused(&self, run: &RunView) -> bool {
         run.status.as_ref().is_some_and(|word| self.refused_states.contains(word))
     }
 
-    /// Returns the standing of a run that a status word stands for.
-    #[must_use]
-    pub fn standing_of(&self, word: &str) -> RunStanding {
+    pub(crate) fn standing_of(&self, word: &str) -> RunStanding {
         match self.states.get(word) {
             Some(RunState::Waiting) => RunStanding::Waiting,
             Some(RunState::UnderWay) => RunStanding::UnderWay,
@@ -152,47 +134,38 @@ impl Dialect {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogEvent {
     /// `log`, `end`, `judge.verdict`, `shield.decision`.
-    pub kind: String,
-    /// The run that it is about.
-    pub run_id: String,
-    /// The gateway's time of the event, RFC 3339.
-    pub timestamp: Option<jiff::Timestamp>,
-    /// `duration_ms`, where the event has one.
-    pub duration_ms: Option<f64>,
-    /// `status`, where the event has one.
-    pub status: Option<String>,
-    /// `message`, where the event has one.
-    pub message: Option<String>,
-    /// `timestamp` as it was written; empty where there is none. With [`unstamped`](Self::unstamped) it is the event's
-    /// content, whatever its id.
-    pub stamp: String,
+    pub(crate) kind: String,
+    pub(crate) run_id: String,
+    /// The gateway's time of the event.
+    pub(crate) timestamp: Option<jiff::Timestamp>,
+    pub(crate) duration_ms: Option<f64>,
+    pub(crate) status: Option<String>,
+    pub(crate) message: Option<String>,
+    /// `timestamp` as it was written, or empty. With `unstamped` it is the event's content, whatever its id.
+    pub(crate) stamp: String,
     /// The rest of the data, unknown fields included, with its keys in order.
-    pub unstamped: String,
+    pub(crate) unstamped: String,
 }
 
 impl LogEvent {
-    /// The event as a client got it, under the id that its stream gave it.
-    #[must_use]
-    pub fn delivery<'a>(&'a self, id: &'a str) -> Delivery<'a> {
+    /// The event as a delivery, under the id that its stream gave it.
+    pub(crate) fn delivery<'a>(&'a self, id: &'a str) -> Delivery<'a> {
         let message = self.message.as_deref();
         Delivery { stamp: &self.stamp, unstamped: &self.unstamped, run: &self.run_id, id, kind: &self.kind, message }
     }
 
-    /// An event of this kind, about this run.
     pub(super) fn of(dialect: &Events, kind: EventKind, run_id: String, mut json: Value) -> Self {
         let stamp = take(&mut json, &dialect.timestamp);
-        let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer: &str| Some(json.pointer(pointer)?.as_str()?.to_owned());
+        let duration = json.pointer(&dialect.duration_ms).and_then(Value::as_f64);
+        let duration_ms = duration.map(|duration| duration * dialect.duration_unit_ms);
         Self {
             kind: kind.word().to_owned(),
             run_id,
             timestamp: stamp.as_ref().and_then(time_of),
-            duration_ms: json
-                .pointer(&dialect.duration_ms)
-                .and_then(Value::as_f64)
-                .map(|duration| duration * dialect.duration_unit_ms)
-                .filter(|ms| ms.is_finite() && *ms >= 0.0),
-            status: text(&dialect.status).map(str::to_owned),
-            message: text(&dialect.message).map(str::to_owned),
+            duration_ms: duration_ms.filter(|ms| ms.is_finite() && *ms >= 0.0),
+            status: text(&dialect.status),
+            message: text(&dialect.message),
             stamp: stamp.map(|stamp| stamp.to_string()).unwrap_or_default(),
             unstamped: json.to_string(),
         }
@@ -209,21 +182,19 @@ impl LogEvent {
 }
 
 /// A moment as gateways write it: RFC 3339, or milliseconds since 1970.
-#[must_use]
 pub fn time_of(json: &Value) -> Option<jiff::Timestamp> {
     let text = json.as_str().and_then(|text| text.parse().ok());
     text.or_else(|| json.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()))
 }
 
-/// Takes what a pointer leads to out of the object that it is in.
+/// Removes the value at a pointer from its object.
 fn take(json: &mut Value, pointer: &str) -> Option<Value> {
     let (around, key) = pointer.rsplit_once('/')?;
     let key = key.replace("~1", "/").replace("~0", "~");
     json.pointer_mut(around)?.as_object_mut()?.remove(&key)
 }
 
-/// Whether any text inside the JSON, keys included, contains one of the needles, whatever the case.
-#[must_use]
+/// Whether any text inside the JSON, keys included, contains one of the needles, in any case.
 pub fn json_contains(json: &Value, needles: &[String]) -> bool {
     let has = |text: &str| {
         let text = text.to_lowercase();

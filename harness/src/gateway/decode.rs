@@ -1,9 +1,9 @@
 //! Content codings (RFC 9110, section 8.4.1): gzip, deflate and brotli, decoded as the bytes come.
 //!
-//! A decoder returns what the bytes so far stand for, in pieces of at most [`PIECE_BYTES_MAX`]. So a reader can stop at its own
+//! A decoder returns pieces of at most [`PIECE_BYTES_MAX`] from the bytes so far. So a reader can stop at its own
 //! limit, however much a few bytes expand to, and an event stream shows an event as soon as its last byte is there.
 
-use std::{collections::VecDeque, fmt, io};
+use std::{collections::VecDeque, io};
 
 use bytes::{Buf, Bytes};
 use compression_codecs::{
@@ -12,49 +12,33 @@ use compression_codecs::{
 };
 use http::{HeaderMap, header};
 
-/// The codings that S2 asks for where it asks as a browser does.
+/// The codings that a browser asks for.
 pub(super) const BROWSER_CODINGS: &str = "gzip, deflate, br";
-/// The most that a decoder returns at once.
 const PIECE_BYTES_MAX: usize = 16 * 1024;
-/// One coding over another is rare; more than this many are an attack.
+/// One coding over another is rare; more are an attack.
 const CODINGS_MAX: usize = 3;
 
-/// The body cannot be decoded: why.
+/// The reason why a body cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DecodeError {
-    /// Nobody here knows this coding.
     #[error("a body in the encoding '{0}', which S2 does not decode (it decodes gzip, deflate and br)")]
     Unknown(String),
-    /// The bytes are not what the header says.
+    /// The bytes are not in the coding that the header names.
     #[error("a body that is not in the encoding '{encoding}' that it is said to be in ({why})")]
-    Broken {
-        /// As the header names it.
-        encoding: String,
-        /// The error message of the decoder.
-        why: String,
-    },
+    Broken { encoding: String, why: String },
 }
 
 /// Decodes one body. A body without a coding passes through it.
 pub(super) struct Decoder {
     encoding: String,
-    /// The outermost coding first: bytes go through all of them in this order.
+    /// The codings that bytes go through in this order, the outermost first.
     stages: VecDeque<Coding>,
     /// The output, if there is no stage.
     plain: Bytes,
 }
 
-impl fmt::Debug for Decoder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoder").field("encoding", &self.encoding).finish_non_exhaustive()
-    }
-}
-
 impl Decoder {
-    /// A decoder for a body with these headers.
-    ///
-    /// # Errors
-    /// Where a coding is not known.
+    /// A decoder for a body with these headers, if all codings are known.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, DecodeError> {
         let lines = headers.get_all(header::CONTENT_ENCODING).iter();
         let encoding =
@@ -65,12 +49,12 @@ impl Decoder {
         if names.len() > CODINGS_MAX {
             return Err(unknown());
         }
-        // They are listed in the order in which they were applied.
+        // The header lists them in the order in which they were applied.
         let stages = names.iter().rev().map(|name| Coding::of(name)).collect::<Option<_>>().ok_or_else(unknown)?;
         Ok(Self { encoding, stages, plain: Bytes::new() })
     }
 
-    /// Takes in the next bytes of the body. What was decoded before is to be taken out first, by [`next`](Self::next).
+    /// Takes in the next bytes of the body, after [`next`](Self::next) has returned all pieces of the bytes before.
     pub(super) fn feed(&mut self, chunk: Bytes) {
         match self.stages.front_mut() {
             Some(stage) => stage.feed(chunk),
@@ -78,10 +62,7 @@ impl Decoder {
         }
     }
 
-    /// The next piece of what the bytes so far stand for; none where more of them are needed.
-    ///
-    /// # Errors
-    /// Where they are not in their coding.
+    /// The next piece of the decoded bytes; none where more bytes are needed.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, DecodeError> {
         let Some(last) = self.stages.len().checked_sub(1) else {
             return Ok(Some(std::mem::take(&mut self.plain)).filter(|plain| !plain.is_empty()));
@@ -99,30 +80,24 @@ impl Decoder {
             if let Some(piece) = self.stages[stage].next()? {
                 return Ok(Some(piece));
             }
-            if stage == 0 {
-                return Ok(None);
-            }
-            match self.pull(stage - 1)? {
-                Some(piece) => self.stages[stage].feed(piece),
-                None => return Ok(None),
-            }
+            let Some(outer) = stage.checked_sub(1) else { return Ok(None) };
+            let Some(piece) = self.pull(outer)? else { return Ok(None) };
+            self.stages[stage].feed(piece);
         }
     }
 }
 
-/// One coding.
 struct Coding {
-    /// None where the first byte is to decide: `deflate` is zlib's format, and some send the bare one.
+    /// None until the first byte decides: `deflate` is zlib's format, and some send the bare one.
     codec: Option<Box<dyn DecodeV2 + Send + Sync>>,
     input: Bytes,
-    /// Whether the codec may have more to say of what it has taken in.
+    /// Whether the codec may have more output for the input so far.
     may_have_more: bool,
     has_begun: bool,
     is_over: bool,
     /// Whether another member may follow the first.
     has_members: bool,
-    /// Whether what the codec holds back, and the end, come by decoding nothing: brotli tells its end so, and zlib takes it
-    /// for a mistake.
+    /// Whether decoding nothing flushes the codec and shows the end: brotli needs that, and zlib fails.
     is_flushed_by_decoding: bool,
 }
 
@@ -157,7 +132,7 @@ impl Coding {
             }
             if self.is_over {
                 if !self.has_members || self.input.first() != Some(&0x1f) {
-                    // What stands after the end is padding.
+                    // Bytes after the end are padding.
                     self.input = Bytes::new();
                     return Ok(None);
                 }
@@ -168,9 +143,7 @@ impl Coding {
             let mut read = PartialBuffer::new(&input[..]);
             let mut piece = vec![0; PIECE_BYTES_MAX];
             let mut written = WriteBuffer::new_initialized(&mut piece);
-            if input.is_empty() && self.is_flushed_by_decoding {
-                self.is_over = self.codec().decode(&mut read, &mut written)?;
-            } else if input.is_empty() {
+            if input.is_empty() && !self.is_flushed_by_decoding {
                 self.codec().flush(&mut written)?;
             } else {
                 self.is_over = self.codec().decode(&mut read, &mut written)?;
@@ -183,7 +156,7 @@ impl Coding {
                 return Ok(Some(piece.into()));
             }
             if taken == 0 && !self.is_over {
-                // It makes nothing of these bytes, and would not by being asked again.
+                // The codec makes nothing of these bytes, and would not if asked again.
                 self.input = Bytes::new();
                 return Ok(None);
             }
@@ -192,7 +165,7 @@ impl Coding {
 
     fn codec(&mut self) -> &mut (dyn DecodeV2 + Send + Sync) {
         let first = self.input.first().copied().unwrap_or_default();
-        // Of zlib's first byte the lower half is 8 and the upper 7 at most; no bare block begins like that.
+        // Zlib's first byte has a lower half of 8 and an upper of 7 at most; no bare block begins so.
         let is_zlib = first & 0x0f == 8 && first >> 4 <= 7;
         let codec = self.codec.get_or_insert_with(|| match is_zlib {
             true => Box::new(ZlibDecoder::new()),

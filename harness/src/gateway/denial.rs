@@ -1,18 +1,19 @@
 //! Answers whose status says yes and whose body says no: `200 {"error": "no worker"}`.
 //!
-//! An answer that has what S2 needs of it is none, whatever else it says: the record of a run that failed has an `error`, too.
+//! An answer with the data that S2 needs is no denial, whatever else it says: the record of a failed run has an
+//! `error`, too.
 
 use serde_json::Value;
 
 use super::dialect::Dialect;
 use crate::catalog::CallName;
 
-/// Members that say what went wrong, unless they are empty.
+/// Members for errors, unless they are empty.
 const ERRORS: [&str; 2] = ["error", "errors"];
-/// Members that say whether all is well.
+/// Members that tell success.
 const SUCCESSES: [&str; 2] = ["success", "ok"];
 
-/// Whether the body of an answer, whose status means yes, says that the call was not done.
+/// Whether the body of an answer whose status means yes denies the call.
 pub(super) fn is_denial(dialect: &Dialect, call: CallName, body: &[u8]) -> bool {
     if matches!(call, CallName::Ready | CallName::Metrics) {
         return false;
@@ -23,7 +24,7 @@ pub(super) fn is_denial(dialect: &Dialect, call: CallName, body: &[u8]) -> bool 
     (has_error && !says(true) || says(false)) && !has_what_is_needed(dialect, call, &json)
 }
 
-/// Whether a value stands where S2 needs one in the answer. What starts a run may answer with the run.
+/// Whether the answer has the value that S2 needs. The answer to the start of a run may be the run.
 fn has_what_is_needed(dialect: &Dialect, call: CallName, json: &Value) -> bool {
     let found = |call: CallName, pointer| {
         dialect.call(call).and_then(|spec| spec.find(pointer, json)).filter(|value| !is_empty(value))
@@ -34,8 +35,7 @@ fn has_what_is_needed(dialect: &Dialect, call: CallName, json: &Value) -> bool {
         CallName::Search => found(call, "hits").is_some_and(Value::is_array),
         CallName::Run => found(call, "status").is_some(),
         CallName::StartRun => {
-            let status = found(CallName::Run, "status").and_then(Value::as_str);
-            status.is_some_and(|word| dialect.states.contains_key(word))
+            found(CallName::Run, "status").and_then(Value::as_str).is_some_and(|word| dialect.states.contains_key(word))
         }
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! Events that carry several log lines: each line is read as an event of its own.
+//! Events with several log lines: each line is read as an event.
 
 use serde_json::Value;
 
@@ -6,18 +6,17 @@ use super::{EventContent, Oversized, StreamEvent};
 
 /// Maximum total size of the data around the lines of an event, bytes. This data is repeated for each line.
 const SURROUNDINGS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Of an event that is not read, this much of the beginning is kept.
+/// Beginning of an unread event that is kept.
 const BEGINNING_CHARS_MAX: usize = 128;
 
-/// The event, or one for each line that it carries, in order: in each the array at `pointer` has one element. Only the last
-/// keeps the id, since whoever comes back with it has had them all. An empty pointer: an event is a line.
+/// The event, or one for each of its lines, in order: in each the array at `pointer` has one element. Only the last
+/// keeps the id, since a client that returns with it has had all lines. An empty pointer: an event is a line.
 pub(super) fn parts(pointer: &str, event: StreamEvent) -> Vec<StreamEvent> {
     let content = &event.content;
     let lines = if pointer.is_empty() { None } else { lines_in(&content.data, pointer) };
     let Some((mut json, lines)) = lines else { return vec![event] };
     let (id, name) = (&content.id, &content.name);
-    let of =
-        |id: Option<String>, data: String| EventContent { id, name: name.clone(), data, ..EventContent::default() };
+    let of = |id, data| EventContent { id, name: name.clone(), data, ..EventContent::default() };
     let last = lines.len() - 1;
     if json.to_string().len().saturating_mul(lines.len()) > SURROUNDINGS_BYTES_MAX {
         let beginning = content.data.chars().take(BEGINNING_CHARS_MAX).collect();
@@ -35,7 +34,7 @@ pub(super) fn parts(pointer: &str, event: StreamEvent) -> Vec<StreamEvent> {
     lines.into_iter().enumerate().map(part).collect()
 }
 
-/// An event's data, and the lines that were in it, where it has more than one.
+/// An event's data without its lines, and the lines, if it has several.
 fn lines_in(data: &str, pointer: &str) -> Option<(Value, Vec<Value>)> {
     let mut json: Value = serde_json::from_str(data).ok()?;
     let lines = json.pointer_mut(pointer)?.as_array_mut().filter(|lines| lines.len() > 1).map(std::mem::take)?;
@@ -48,7 +47,10 @@ mod tests {
 
     fn parted(pointer: &str, data: &str) -> Vec<(Option<String>, String)> {
         let (id, name) = (Some("7".to_owned()), "lines".to_owned());
-        let event = StreamEvent::now(EventContent { id, name, data: data.to_owned(), ..EventContent::default() });
+        let event = StreamEvent::at(
+            crate::clock::now(),
+            EventContent { id, name, data: data.to_owned(), ..EventContent::default() },
+        );
         parts(pointer, event).into_iter().map(|part| (part.content.id.clone(), part.content.data.clone())).collect()
     }
 
@@ -66,7 +68,10 @@ mod tests {
             |lines: usize| format!(r#"{{"lines":[0{}],"pad":"{}"}}"#, ",0".repeat(lines - 1), "x".repeat(10_000));
         assert_eq!(1_000, parted("/lines", &data(1_000)).len());
         let (id, name) = (Some("7".to_owned()), "lines".to_owned());
-        let event = StreamEvent::now(EventContent { id, name, data: data(10_000), ..EventContent::default() });
+        let event = StreamEvent::at(
+            crate::clock::now(),
+            EventContent { id, name, data: data(10_000), ..EventContent::default() },
+        );
         let [skipped] = &parts("/lines", event)[..] else { panic!("it is one") };
         let (bytes, beginning) =
             skipped.oversized.as_ref().map(|it| (it.bytes, it.beginning.as_str())).expect("it is skipped");

@@ -1,6 +1,6 @@
-//! The headers of a request, as a dialect has them.
+//! The headers of a request, as a dialect has them, and of an answer.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::json;
 
 use super::{
@@ -9,8 +9,7 @@ use super::{
 };
 use crate::catalog::CallName;
 
-/// The headers of one request: those of every call, and its own over them. One that carries the token is sent only where
-/// there is one, and is kept out of what is logged of requests.
+/// The headers of a request: those of every call, and over them its own. A header for a missing token is left out.
 pub(super) fn of(
     of_all: &[(HeaderName, Template)],
     own: &[(HeaderName, Template)],
@@ -26,7 +25,7 @@ pub(super) fn of(
     headers
 }
 
-/// None where it needs a token that is not there, or is no header.
+/// None where it needs a token and there is none, or where it cannot be a header.
 fn value(template: &Template, workspace: &str, token: Option<&Secret>) -> Option<HeaderValue> {
     let is_secret = template.places().any(|place| place == "token");
     if is_secret && token.is_none() {
@@ -38,15 +37,17 @@ fn value(template: &Template, workspace: &str, token: Option<&Secret>) -> Option
     Some(value)
 }
 
-/// Whether the token can be sent.
-///
-/// # Errors
-/// Where it is no header.
+/// An error if the token cannot be sent as a header.
 pub(super) fn check(dialect: &Dialect, token: Option<&Secret>) -> Result<(), ClientError> {
     let of_calls = CallName::ALL.iter().filter_map(|call| dialect.call(*call)).flat_map(|spec| &spec.headers);
     let mut all = dialect.headers.iter().chain(of_calls);
     let lost = all.any(|(_, template)| token.is_some() && value(template, "w", token).is_none());
     if lost { Err(ClientError::Token) } else { Ok(()) }
+}
+
+/// The header `location` of an answer, with a mark for each byte that is not UTF-8.
+pub(super) fn location(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

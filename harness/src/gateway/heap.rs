@@ -1,59 +1,38 @@
-//! The heap of a gateway's runtime, by the names that the usual client libraries give its metrics.
+//! The heap of a gateway's runtime, by the metrics of the usual client libraries.
 //!
-//! A garbage collector takes memory back when it has to, not when it could. Resident memory therefore has garbage in it, and
-//! only the runtime can tell that from memory that is in use.
+//! Resident memory contains garbage until the collector must free it. Only the runtime can tell it from memory in use.
+
+use HeapPart::{Collections, Committed, External, Live, Released, Used};
 
 /// Sums of the heap's metrics in one scrape.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Heap {
     /// Bytes in use, garbage among them.
-    pub used: Option<f64>,
-    /// Bytes that the runtime has taken from the system for its heap.
-    pub committed: Option<f64>,
-    /// Bytes that the last full collection left, where the runtime reports them itself.
-    pub live: Option<f64>,
-    /// Full collections so far.
-    pub collections: Option<f64>,
+    pub(crate) used: Option<f64>,
+    /// Bytes that the runtime has from the system for its heap.
+    pub(crate) committed: Option<f64>,
+    /// Bytes that the last full collection left, if the runtime reports them itself.
+    pub(crate) live: Option<f64>,
+    pub(crate) collections: Option<f64>,
 }
 
-/// A part of the heap that a metric adds to, or takes away from.
+/// A part of the heap that a metric adds to or subtracts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeapPart {
     Used,
     Committed,
-    /// Bytes that were given back to the system, of those committed.
+    /// Committed bytes that were given back to the system.
     Released,
-    /// Memory that the collector frees, although it is not in the heap.
+    /// Memory outside the heap that the collector frees.
     External,
     Live,
     Collections,
 }
 
-/// A metric of a client library.
-struct Name {
-    name: &'static str,
-    part: HeapPart,
-    /// The label and the values that it must have; any where there is none.
-    label: Option<(&'static [&'static str], &'static [&'static str])>,
-}
-
-const fn all(name: &'static str, part: HeapPart) -> Name {
-    Name { name, part, label: None }
-}
-
-const fn of(
-    name: &'static str,
-    part: HeapPart,
-    label: &'static [&'static str],
-    values: &'static [&'static str],
-) -> Name {
-    Name { name, part, label: Some((label, values)) }
-}
-
-/// Labels that say which memory of a JVM it is: Prometheus' own client and Micrometer, OpenTelemetry.
+/// Labels for the kind of a JVM's memory: Prometheus' own client and Micrometer, OpenTelemetry.
 const AREA: &[&str] = &["area", "jvm_memory_type", "type"];
 const HEAP: &[&str] = &["heap"];
-/// Collectors of a JVM that collect all of the heap, or that tell what is left of it.
+/// Collectors of a JVM that collect all of the heap, or report its rest.
 const FULL_GC: &[&str] = &[
     "G1 Old Generation",
     "MarkSweepCompact",
@@ -64,46 +43,47 @@ const FULL_GC: &[&str] = &[
     "Shenandoah Cycles",
 ];
 
-/// The contract's own names, for a dialect to map others to. A gateway need not have them.
+/// The contract's own names, to which a dialect may map others. A gateway need not have them.
 pub const OF_CONTRACT: [&str; 4] =
     ["heap_used_bytes", "heap_committed_bytes", "heap_live_bytes", "heap_collections_total"];
 
-const NAMES: &[Name] = &[
-    all("heap_used_bytes", HeapPart::Used),
-    all("heap_committed_bytes", HeapPart::Committed),
-    all("heap_live_bytes", HeapPart::Live),
-    all("heap_collections_total", HeapPart::Collections),
+/// The metrics of client libraries: name, part, labels, and the values of which one of the labels must have one.
+const NAMES: &[(&str, HeapPart, &[&str], &[&str])] = &[
+    ("heap_used_bytes", Used, &[], &[]),
+    ("heap_committed_bytes", Committed, &[], &[]),
+    ("heap_live_bytes", Live, &[], &[]),
+    ("heap_collections_total", Collections, &[], &[]),
     // Node: prom-client. Buffers are outside V8's heap, and freed by its collector.
-    all("nodejs_heap_size_used_bytes", HeapPart::Used),
-    all("nodejs_heap_size_total_bytes", HeapPart::Committed),
-    all("nodejs_external_memory_bytes", HeapPart::External),
-    of("nodejs_gc_duration_seconds_count", HeapPart::Collections, &["kind"], &["major"]),
+    ("nodejs_heap_size_used_bytes", Used, &[], &[]),
+    ("nodejs_heap_size_total_bytes", Committed, &[], &[]),
+    ("nodejs_external_memory_bytes", External, &[], &[]),
+    ("nodejs_gc_duration_seconds_count", Collections, &["kind"], &["major"]),
     // Node: OpenTelemetry.
-    all("v8js_memory_heap_used_bytes", HeapPart::Used),
-    all("v8js_memory_heap_limit_bytes", HeapPart::Committed),
-    of("v8js_gc_duration_seconds_count", HeapPart::Collections, &["v8js_gc_type"], &["major"]),
+    ("v8js_memory_heap_used_bytes", Used, &[], &[]),
+    ("v8js_memory_heap_limit_bytes", Committed, &[], &[]),
+    ("v8js_gc_duration_seconds_count", Collections, &["v8js_gc_type"], &["major"]),
     // JVM: Prometheus' client since 1.0, Micrometer; before 1.0; OpenTelemetry.
-    of("jvm_memory_used_bytes", HeapPart::Used, AREA, HEAP),
-    of("jvm_memory_committed_bytes", HeapPart::Committed, AREA, HEAP),
-    of("jvm_memory_bytes_used", HeapPart::Used, AREA, HEAP),
-    of("jvm_memory_bytes_committed", HeapPart::Committed, AREA, HEAP),
-    of("jvm_gc_collection_seconds_count", HeapPart::Collections, &["gc"], FULL_GC),
-    of("jvm_gc_pause_seconds_count", HeapPart::Collections, &["action"], &["end of major GC"]),
-    of("jvm_gc_duration_seconds_count", HeapPart::Collections, &["jvm_gc_action", "action"], &["end of major GC"]),
+    ("jvm_memory_used_bytes", Used, AREA, HEAP),
+    ("jvm_memory_committed_bytes", Committed, AREA, HEAP),
+    ("jvm_memory_bytes_used", Used, AREA, HEAP),
+    ("jvm_memory_bytes_committed", Committed, AREA, HEAP),
+    ("jvm_gc_collection_seconds_count", Collections, &["gc"], FULL_GC),
+    ("jvm_gc_pause_seconds_count", Collections, &["action"], &["end of major GC"]),
+    ("jvm_gc_duration_seconds_count", Collections, &["jvm_gc_action", "action"], &["end of major GC"]),
     // Go: client_golang.
-    all("go_memstats_heap_alloc_bytes", HeapPart::Used),
-    all("go_memstats_heap_sys_bytes", HeapPart::Committed),
-    all("go_memstats_heap_released_bytes", HeapPart::Released),
-    all("go_gc_heap_live_bytes", HeapPart::Live),
-    all("go_gc_duration_seconds_count", HeapPart::Collections),
+    ("go_memstats_heap_alloc_bytes", Used, &[], &[]),
+    ("go_memstats_heap_sys_bytes", Committed, &[], &[]),
+    ("go_memstats_heap_released_bytes", Released, &[], &[]),
+    ("go_gc_heap_live_bytes", Live, &[], &[]),
+    ("go_gc_duration_seconds_count", Collections, &[], &[]),
     // .NET: prometheus-net, OpenTelemetry.
-    all("dotnet_total_memory_bytes", HeapPart::Used),
-    of("dotnet_collection_count_total", HeapPart::Collections, &["generation"], &["2", "gen2"]),
-    all("process_runtime_dotnet_gc_objects_size_bytes", HeapPart::Used),
-    all("process_runtime_dotnet_gc_committed_memory_size_bytes", HeapPart::Committed),
-    of("process_runtime_dotnet_gc_collections_count_total", HeapPart::Collections, &["generation"], &["2", "gen2"]),
-    all("dotnet_gc_last_collection_memory_committed_size_bytes", HeapPart::Committed),
-    of("dotnet_gc_collections_total", HeapPart::Collections, &["gc_heap_generation"], &["gen2"]),
+    ("dotnet_total_memory_bytes", Used, &[], &[]),
+    ("dotnet_collection_count_total", Collections, &["generation"], &["2", "gen2"]),
+    ("process_runtime_dotnet_gc_objects_size_bytes", Used, &[], &[]),
+    ("process_runtime_dotnet_gc_committed_memory_size_bytes", Committed, &[], &[]),
+    ("process_runtime_dotnet_gc_collections_count_total", Collections, &["generation"], &["2", "gen2"]),
+    ("dotnet_gc_last_collection_memory_committed_size_bytes", Committed, &[], &[]),
+    ("dotnet_gc_collections_total", Collections, &["gc_heap_generation"], &["gen2"]),
 ];
 
 /// Reads the heap's metrics out of a scrape, sample by sample.
@@ -116,28 +96,25 @@ pub struct HeapReader {
 
 impl HeapReader {
     /// Takes in a sample; `label` gives the value of a label.
-    pub fn absorb<'a>(&mut self, name: &str, value: f64, label: impl Fn(&str) -> Option<&'a str>) {
-        let has = |(labels, values): (&[&str], &[&str])| {
+    pub(crate) fn absorb<'a>(&mut self, name: &str, value: f64, label: impl Fn(&str) -> Option<&'a str>) {
+        let has = |labels: &[&str], values: &[&str]| {
             labels.iter().filter_map(|name| label(name)).any(|is| values.contains(&is))
         };
-        let Some(known) = NAMES.iter().find(|known| known.name == name && known.label.is_none_or(&has)) else { return };
-        if !value.is_finite() || value < 0.0 {
-            return;
-        }
-        let sum = match known.part {
-            HeapPart::Used => self.heap.used.get_or_insert(0.0),
-            HeapPart::Committed => self.heap.committed.get_or_insert(0.0),
-            HeapPart::Live => self.heap.live.get_or_insert(0.0),
-            HeapPart::Collections => self.heap.collections.get_or_insert(0.0),
-            HeapPart::External => &mut self.external,
-            HeapPart::Released => &mut self.released,
-        };
-        *sum += value;
+        let known =
+            NAMES.iter().find(|(of, _, labels, values)| *of == name && (labels.is_empty() || has(labels, values)));
+        let Some((_, part, ..)) = known.filter(|_| value.is_finite() && value >= 0.0) else { return };
+        *match part {
+            Used => self.heap.used.get_or_insert(0.0),
+            Committed => self.heap.committed.get_or_insert(0.0),
+            Live => self.heap.live.get_or_insert(0.0),
+            Collections => self.heap.collections.get_or_insert(0.0),
+            External => &mut self.external,
+            Released => &mut self.released,
+        } += value;
     }
 
-    /// The heap; none where nothing is known of it.
-    #[must_use]
-    pub fn heap(self) -> Option<Heap> {
+    /// The heap, if anything is known of it.
+    pub(crate) fn heap(self) -> Option<Heap> {
         let Heap { used, committed, live, collections } = self.heap;
         (used.is_some() || live.is_some()).then(|| Heap {
             used: used.map(|used| used + self.external),

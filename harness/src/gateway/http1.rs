@@ -1,10 +1,7 @@
-//! HTTP/1.1 for one request on a connection of its own, whose answer may last for hours.
+//! HTTP/1.1 (RFC 9112) for one request on a connection of its own, whose answer may last for hours.
 //!
-//! hyper holds 16 KiB of buffers for each connection, used or not, which with ten thousand streams is most of what a session takes.
-//! Here what comes is read into a buffer of the thread's, and a connection on which nothing comes holds none. `httparse`, which is
-//! hyper's parser, reads the head.
-//!
-//! The format: RFC 9112.
+//! hyper holds 16 KiB of buffers for each connection: with ten thousand streams, that is most of a session's memory.
+//! Here the buffer is the thread's. `httparse`, hyper's parser, reads the head.
 
 use std::{
     cell::RefCell,
@@ -21,24 +18,20 @@ use tokio_util::io::poll_read_buf;
 
 use super::connect::CountedConnection;
 
-/// No head is longer, and no more is read at once than twice this.
+/// Maximum length of a head. At most twice this is read at once.
 pub(super) const READ_BYTES_MAX: usize = 16 * 1024;
-/// Most are not longer than this.
+/// Usual length of a head.
 const HEAD_BYTES: usize = 2 * 1024;
-/// A head has no more lines.
 const HEADERS_MAX: usize = 100;
 /// Maximum size of the data around a chunk, or after the last chunk; bytes.
 const CHUNK_EXTRA_BYTES_MAX: usize = 16 * 1024;
 
 thread_local! {
-    /// The read buffer of this thread. Its memory is used again when the pieces split off it are dropped.
+    /// The read buffer of this thread. Its memory is reused after the pieces split off it are dropped.
     static READ: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(2 * READ_BYTES_MAX));
 }
 
 /// Sends a request without a body, and reads the head of its answer.
-///
-/// # Errors
-/// The error of the connection, or the fault of the head.
 pub(super) async fn exchange<B>(mut link: CountedConnection, request: &Request<B>) -> io::Result<Response<Http1Body>> {
     link.write_all(&written(request)).await?;
     link.flush().await?;
@@ -73,7 +66,7 @@ fn written<B>(request: &Request<B>) -> Vec<u8> {
     head
 }
 
-/// The head at the beginning, and how long it is; none where it is not all there.
+/// The head at the beginning, and its length; none where it is not complete.
 fn head(bytes: &[u8]) -> io::Result<Option<(Response<Http1Body>, usize)>> {
     let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Response::new(&mut lines);
@@ -83,9 +76,8 @@ fn head(bytes: &[u8]) -> io::Result<Option<(Response<Http1Body>, usize)>> {
         Err(httparse::Error::TooManyHeaders) => return Err(wrong("message head is too large")),
         Err(error) => return Err(wrong(format!("invalid head: {error}"))),
     };
-    let status = StatusCode::from_u16(parsed.code.unwrap_or(0)).map_err(wrong)?;
     let mut response = Response::new(Http1Body::default());
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or(0)).map_err(wrong)?;
     let headers = response.headers_mut();
     for line in parsed.headers.iter() {
         let name = HeaderName::try_from(line.name).map_err(wrong)?;
@@ -98,17 +90,17 @@ fn wrong(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error 
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// The body of an answer as it comes. Who drops it hangs up.
+/// The body of an answer as it comes. The connection is closed when this is dropped.
 #[derive(Default)]
 pub(super) struct Http1Body {
-    /// None once the body is over.
+    /// None after the end of the body.
     link: Option<CountedConnection>,
     /// Bytes that were read and not handed out yet.
     rest: Bytes,
     framing: Framing,
 }
 
-/// Where a body ends.
+/// The end of a body.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Framing {
     #[default]
@@ -118,20 +110,19 @@ enum Framing {
     Chunked(Chunk),
 }
 
-/// Where in a chunk a body is.
+/// A place in a chunk.
 #[derive(Debug, PartialEq, Eq)]
 enum Chunk {
-    /// In the line before the data: the size so far, whether it has a digit and whether it is over, and how long the line is.
+    /// In the line before the data: the size so far, whether it has a digit and is over, and the line's length.
     Size { size: u64, has_digit: bool, is_over: bool, length: usize },
     /// In the data: number of bytes that are still to come.
     Data(u64),
     /// After the data.
     End,
-    /// After the last chunk: how long the line is, and how much there was.
+    /// After the last chunk: length of the line, and of the trailer so far.
     Trailer { line: usize, length: usize },
 }
 
-/// The next part of a body.
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
     Data(Bytes),
@@ -143,7 +134,7 @@ enum Piece {
 const CHUNK: Chunk = Chunk::Size { size: 0, has_digit: false, is_over: false, length: 0 };
 
 impl Framing {
-    /// How the body of an answer to a request that is no HEAD is framed (RFC 9112, section 6.3).
+    /// The framing of the answer to a request other than HEAD (RFC 9112, section 6.3).
     fn of<B>(response: &Response<B>) -> io::Result<Self> {
         if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Self::Length(0));
@@ -170,6 +161,12 @@ impl Framing {
             Self::Chunked(chunk) => chunk.take(rest),
         }
     }
+
+    /// The error for a connection that is closed at this point; none if it may be closed.
+    fn ended_early(&self) -> Option<io::Error> {
+        let text = "end of file before message length reached";
+        (*self != Self::UntilClose).then(|| io::Error::new(io::ErrorKind::UnexpectedEof, text))
+    }
 }
 
 impl Chunk {
@@ -192,7 +189,7 @@ impl Chunk {
         }
     }
 
-    /// Takes a byte that is no data. Whether it was the last.
+    /// Takes a byte that is no data. Returns whether it was the last.
     fn is_over_after(&mut self, byte: u8) -> io::Result<bool> {
         match self {
             Self::Size { size: 0, has_digit: true, .. } if byte == b'\n' => {
@@ -207,7 +204,7 @@ impl Chunk {
                         *size = larger.ok_or_else(|| wrong("invalid chunk size: overflow"))?;
                         *has_digit = true;
                     }
-                    // A chunk extension, which says nothing about the data.
+                    // A chunk extension, which does not affect the data.
                     None if *is_over || (*has_digit && matches!(byte, b';' | b' ' | b'\t' | b'\r')) => *is_over = true,
                     None => return Err(wrong("invalid chunk size line")),
                 }
@@ -235,7 +232,7 @@ impl Chunk {
     }
 }
 
-/// Splits off as much as is left of a length.
+/// Splits off the bytes that are left of a length.
 fn split(rest: &mut Bytes, left: &mut u64) -> Bytes {
     let length = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
     *left -= length as u64;
@@ -260,7 +257,7 @@ impl Stream for Http1Body {
                 Ok(Piece::Over) => None,
                 Err(error) => Some(error),
                 Ok(Piece::Unread) => {
-                    // An empty rest would hold on to the buffer that it was read into.
+                    // An empty rest would keep the buffer alive.
                     this.rest = Bytes::new();
                     match ready!(read(link, cx)) {
                         Ok(bytes) if bytes.is_empty() => this.framing.ended_early(),
@@ -278,15 +275,7 @@ impl Stream for Http1Body {
     }
 }
 
-impl Framing {
-    /// Returns the error for a connection that is closed at this point; none if it may be closed.
-    fn ended_early(&self) -> Option<io::Error> {
-        let text = "end of file before message length reached";
-        (*self != Self::UntilClose).then(|| io::Error::new(io::ErrorKind::UnexpectedEof, text))
-    }
-}
-
-/// Reads what has come; nothing where the peer has closed.
+/// Reads the available bytes; none where the peer has closed.
 fn read(link: &mut CountedConnection, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
     READ.with_borrow_mut(|buffer| {
         buffer.reserve(READ_BYTES_MAX);

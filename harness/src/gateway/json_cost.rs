@@ -1,14 +1,14 @@
-//! How much memory a JSON text takes once it is parsed, judged before it is: a text of nothing but `{"":0}` takes a hundred
-//! times its size, and compressed it may have been a few kilobytes.
+//! The memory of a JSON text after parsing, estimated before: a text of nothing but `{"":0}` takes a hundred times its
+//! size, and may have been a few kilobytes compressed.
 
 /// Room for the fields of an object: eleven, however many it has.
 const OBJECT_BYTES: usize = 640;
 /// Room for the first four items of a list.
 const LIST_BYTES: usize = 128;
-/// A value, in a list that grows by doubling: just then the old room and the new one, three times what it holds, are there.
+/// A value, in a list that grows by doubling: the old and the new room are three times its content for a moment.
 const VALUE_BYTES: usize = 96;
 
-/// The memory that a body takes as parsed JSON, at the worst; 0 where it does not begin as an object or a list.
+/// Maximum memory of a body as parsed JSON; 0 where it does not begin as an object or a list.
 pub(super) fn of(body: &[u8]) -> usize {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if !matches!(first, Some(b'{' | b'[')) {

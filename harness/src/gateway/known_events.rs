@@ -1,4 +1,4 @@
-//! Events whose bytes are known are not parsed again: the workspace streams of a gateway show the same events.
+//! Known events, which are not parsed again: the workspace streams of a gateway show the same events.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,25 +10,24 @@ use parking_lot::Mutex;
 use super::{EventContent, EventReading, LogEvent, plain_event::EventFields};
 use crate::streams::{content_hash, event_hash};
 
-/// Text of events that is kept. Beyond it the oldest events are forgotten, and parsed again.
+/// Maximum size of the kept events. Beyond it the oldest events are forgotten, and parsed again.
 const BYTES_MAX: usize = 1024 * 1024;
-/// A larger event is not kept.
 const EVENT_BYTES_MAX: usize = 32 * 1024;
 
-/// The events about runs that workspace streams have shown last, by name and data.
+/// The latest events about runs on workspace streams, by name and data.
 #[derive(Debug, Default)]
 pub struct KnownEvents(Mutex<Recent>);
 
 #[derive(Debug, Default)]
 struct Recent {
     events: HashMap<u64, Arc<EventContent>>,
-    /// Their hashes, oldest first.
+    /// Hashes of the events, oldest first.
     order: VecDeque<u64>,
     bytes: usize,
 }
 
 impl KnownEvents {
-    /// The event with these fields, if it is known. It is about a run.
+    /// The known event about a run with these fields.
     pub(super) fn find(&self, fields: &EventFields<'_>) -> Option<Arc<EventContent>> {
         let known = self.0.lock().find(fields.name, fields.data)?;
         if known.id.as_deref() == fields.id {
@@ -38,12 +37,8 @@ impl KnownEvents {
         Some(Arc::new(EventContent { id: fields.id.map(str::to_owned), ..(*known).clone() }))
     }
 
-    /// The log event in an event of a workspace stream; any other reading is returned as an error. Only an event that is not known
-    /// is parsed.
-    ///
-    /// # Errors
-    /// The reading of an event that is not about a run.
-    pub fn of_run<'e>(
+    /// The log event in an event of a workspace stream, or another reading as an error. Only unknown events are parsed.
+    pub(crate) fn of_run<'e>(
         &self,
         event: &'e Arc<EventContent>,
         read: impl FnOnce() -> EventReading,
@@ -91,7 +86,7 @@ impl Recent {
     }
 }
 
-/// Size of an event: its text, and about as much again for the parsed fields.
+/// Size of an event: its text, and about as much for the parsed fields.
 fn bytes_of(event: &EventContent) -> usize {
     size_of::<EventContent>() + size_of::<LogEvent>() + 2 * (event.name.len() + event.data.len())
 }

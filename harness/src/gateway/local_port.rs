@@ -1,31 +1,28 @@
-//! Whether a URL names this machine, and which port of it.
+//! The port of this machine that a URL names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
-/// A port of this machine, at the addresses that a URL stands for.
+/// A port of this machine, at the addresses of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalPort {
     /// One, or for `localhost` both of the loopback's.
-    pub addresses: Vec<IpAddr>,
-    /// The port.
-    pub port: u16,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) port: u16,
 }
 
 impl LocalPort {
-    /// Whether this system tells who listens on a port, as far as S2 asks it.
-    pub const TELLS_WHO_LISTENS: bool = cfg!(target_os = "linux");
+    /// Whether S2 can find the process that listens on a port of this system.
+    pub(crate) const TELLS_WHO_LISTENS: bool = cfg!(target_os = "linux");
 
-    /// The port that a URL names; `None` where the URL is not of this machine. No name but `localhost` is looked up: who
-    /// only lists what there is to be judged touches no network.
-    #[must_use]
-    pub fn of(url: &str) -> Option<Self> {
+    /// The port that a URL of this machine names. Only `localhost` is looked up: listing trials needs no network.
+    pub(crate) fn of(url: &str) -> Option<Self> {
         let url = url::Url::parse(url).ok()?;
         let (host, port) = (url.host_str()?, url.port_or_known_default()?);
         if host == "localhost" {
             return Some(Self { addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], port });
         }
         let address: IpAddr = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-        // Only an address of its own is one that a socket can be given; nothing is sent.
+        // A socket can be bound only to an address of the machine; nothing is sent.
         let is_ours = address.is_loopback() || UdpSocket::bind((address, 0)).is_ok();
         is_ours.then(|| Self { addresses: vec![address], port })
     }

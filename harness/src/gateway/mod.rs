@@ -1,31 +1,29 @@
 //! The wire: the calls of the contract over HTTP, and its streams over Server-Sent Events.
 //!
-//! Every answer of a gateway is data, even an odd one: [`Answer`] and [`Trouble`] are both results of a call. Neither is an
+//! Every answer of a gateway is data, even an odd one: a call results in an [`Answer`] or in [`Trouble`]. Neither is an
 //! `Err` of the harness.
 //!
-//! # What no gateway should send
+//! # Malformed input
 //!
-//! Whatever it is, no parser panics, and each takes memory in proportion to what it is sent, of which there is a bound: 4 MiB
-//! of an answer, 1 MiB of an event. For each byte sent, that is 120 bytes for JSON at the worst (of `{"":0}` each object
-//! has room for eleven fields), 40 for metrics, 32 for streams; and 64 KiB. What is told of an answer is one
-//! line of 240 characters at most. A stream shows the same events however its bytes are cut, and those that the
-//! event-stream format says, bytes that are no text and all ends of lines included.
+//! No parser panics on any input. Memory is proportional to the input, which is bounded: 4 MiB of an answer, 1 MiB of
+//! an event. Each byte takes at most 120 bytes as JSON (each object of `{"":0}` has room for eleven fields), 40 as
+//! metrics, 32 in a stream; and 64 KiB in all. An answer is quoted on one line of at most 240 characters. The events of
+//! a stream are those of the event-stream format, whatever the cuts between its bytes.
 //!
-//! Tests hold that, and measure what is allocated, on their own thread: `cargo test` plays a few hundred cases of each
-//! parser. Last, and without a finding, these were played in release:
+//! Tests hold that, and measure allocations, with a few hundred cases of each parser. The last cases in release:
 //!
-//! | cases | of what | by |
-//! |---|---|---|
-//! | 1,000,000 each | streams, against a parser of the format written for the test; metrics; JSON as events, runs, searches; text to be found in JSON; answers to be told | `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib gateway::fuzz` |
-//! | 1,000,000 each | histograms from scrape to scrape, any and healthy; texts that must not show; runs against their streams | `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib workload::fuzz` |
-//! | 1,000,000 | events entered in the ledger | `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib ledger::fuzz` |
+//! | cases | input | by | |---|---|---| | 1,000,000 each | streams, against a parser of the format written for the
+//! test; metrics; JSON as events, runs, searches; text to be found in JSON; answers to be quoted |
+//! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib gateway::fuzz` | | 1,000,000 each | histograms from
+//! scrape to scrape, any and healthy; texts that must not show; runs against their streams | `PROPTEST_CASES=1000000
+//! cargo test --release -p s2-harness --lib workload::fuzz` | | 1,000,000 | events entered in the ledger |
+//! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib ledger::fuzz` |
 
 mod access;
 mod answer;
 #[cfg(test)]
 mod browser_tests;
 mod client;
-mod client_error;
 mod connect;
 mod contract;
 mod decode;
@@ -52,7 +50,6 @@ mod reading;
 mod response_meta;
 mod retry_after;
 mod search;
-mod search_pages;
 mod secret;
 mod stream;
 mod stream_event;
@@ -71,7 +68,6 @@ mod trouble;
 pub use access::GatewayAccess;
 pub use answer::{Answer, Outcome};
 pub use client::Client;
-pub use client_error::ClientError;
 pub use contract::{LogEvent, Manifest, NewRun, RunStanding, RunView, json_contains, time_of};
 pub use dialect::{Dialect, Limits};
 pub(crate) use exposition::COUNTING_GAUGES;
@@ -87,4 +83,4 @@ pub use tls::{NoCertificates, Trust};
 pub use token::Token;
 pub use token_source::{TokenError, TokenSource, read_token_file};
 pub(crate) use trouble::is_out_of_descriptors;
-pub use trouble::{Trouble, TroubleKind};
+pub use trouble::{ClientError, Trouble, TroubleKind};

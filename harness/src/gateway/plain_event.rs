@@ -1,29 +1,24 @@
-//! Events that can be passed on as they came: of lines of data, an id and a name that end with a line feed. Most streams have no
-//! others.
+//! Events that can be passed on as they came: lines of data, id and name with line feeds. Most streams have no others.
 
 /// A whole event at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PlainEvent<'a> {
     /// Length of the event, with the empty line at its end; bytes.
     pub(super) length: usize,
-    /// Whether it gives an id.
     pub(super) has_id: bool,
-    /// Its fields, where it has one line of data, and an id and a name at most once.
+    /// Its fields, if it has one line of data, and at most one id and one name.
     pub(super) fields: Option<EventFields<'a>>,
 }
 
-/// The fields of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EventFields<'a> {
-    /// The id that it gives.
     pub(super) id: Option<&'a str>,
     /// Its name; `message` where it has none.
     pub(super) name: &'a str,
-    /// Its data.
     pub(super) data: &'a str,
 }
 
-/// The event at the beginning, if it is plain: all there, with data, within the limit, and text.
+/// The event at the beginning, if it is plain: whole, with data, within the limit, and text.
 pub(super) fn plain_event(bytes: &[u8], event_bytes_max: usize) -> Option<PlainEvent<'_>> {
     let (mut from, mut is_simple) = (0, true);
     let [mut data, mut id, mut name] = [None::<&[u8]>; 3];
@@ -32,18 +27,13 @@ pub(super) fn plain_event(bytes: &[u8], event_bytes_max: usize) -> Option<PlainE
         from = end + 1;
         if line.is_empty() {
             let data = data.filter(|_| end <= event_bytes_max)?;
-            // One look at the whole is enough.
-            std::str::from_utf8(&bytes[..end]).ok()?;
             let text = std::str::from_utf8;
-            let fields = if is_simple {
-                Some(EventFields {
-                    id: id.map(text).transpose().ok()?,
-                    name: name.map_or(Ok("message"), text).ok()?,
-                    data: text(data).ok()?,
-                })
-            } else {
-                None
+            text(&bytes[..end]).ok()?;
+            let fields = || {
+                let name = name.map_or(Ok("message"), text);
+                Some(EventFields { id: id.map(text).transpose().ok()?, name: name.ok()?, data: text(data).ok()? })
             };
+            let fields = is_simple.then(fields).flatten();
             return Some(PlainEvent { length: from, has_id: id.is_some(), fields });
         }
         let (field, value, may_be_empty) = match line {

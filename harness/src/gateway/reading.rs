@@ -1,7 +1,7 @@
-//! The meaning of an event of a stream: it is about a run, or something else that a gateway says on its streams.
+//! The meaning of an event of a stream: it is about a run, or something else.
 //!
-//! The format of events lets a gateway say whatever it likes: greetings, keep-alives, sentinels. None of that is an error
-//! unless its type is one that the dialect uses for runs, and then it has to say which run.
+//! The format of events allows greetings, keep-alives, sentinels. None of these is an error, unless its type is one
+//! that the dialect uses for runs: then it must name the run.
 
 use serde_json::Value;
 
@@ -13,9 +13,9 @@ use crate::journal::{clip, clip_to};
 
 /// The name of an event that has none, by the format of event streams.
 const UNNAMED: &str = "message";
-/// No type is longer.
+/// Maximum length of a type that is kept.
 const KIND_CHARS_MAX: usize = 48;
-/// The data of an unnamed event that is no JSON object is its type, where it is a word no longer than this: `[DONE]`.
+/// Maximum length of a word that is the type of an unnamed event: `[DONE]`.
 const SENTINEL_BYTES_MAX: usize = 24;
 
 /// The meaning of an event.
@@ -27,57 +27,45 @@ pub enum EventReading {
     Other {
         /// Its type.
         kind: String,
-        /// The run that it names all the same.
+        /// The run that it names.
         run_id: Option<String>,
     },
     /// Its type is one that the dialect ignores.
     Ignored,
-    /// Its type is one that the dialect uses for runs, and it cannot be read as one of these: why.
+    /// It cannot be read, although its type is one that the dialect uses for runs: the reason.
     Wrong(String),
 }
 
 impl Events {
     /// Reads an event. `own_run` is the run whose own stream it is on, where it is on one.
-    #[must_use]
-    pub fn reading(&self, own_run: Option<&str>, name: &str, data: &str) -> EventReading {
+    pub(crate) fn reading(&self, own_run: Option<&str>, name: &str, data: &str) -> EventReading {
         let json: Option<Value> = serde_json::from_str(data).ok();
         let kind = self.kind_of(name, json.as_ref(), data);
         if self.ignore.contains(kind) {
             return EventReading::Ignored;
         }
-        let named = json.as_ref().and_then(|json| self.run_of(json));
-        if is_broken_object(json.as_ref(), data) {
-            return EventReading::Wrong(format!("an event that is no JSON object with a run_id: {}", clip(data)));
+        let no_object =
+            || EventReading::Wrong(format!("an event that is no JSON object with a run_id: {}", clip(data)));
+        if json.is_none() && begins_as_object(data) {
+            return no_object();
         }
+        let named = json.as_ref().and_then(|json| run_id(json.pointer(&self.run_id)?));
         let Some(kind) = self.words.get(kind).copied() else {
             return EventReading::Other { kind: clip_to(kind, KIND_CHARS_MAX), run_id: named };
         };
         let implied = own_run.filter(|_| !self.run_id_is_required).map(str::to_owned);
-        let Some(run) = named.or(implied) else {
-            return EventReading::Wrong(format!("an event that is no JSON object with a run_id: {}", clip(data)));
-        };
-        match json {
-            Some(json) if json.is_object() => EventReading::OfRun(Box::new(LogEvent::of(self, kind, run, json))),
-            // An end says all there is to say by its type, and a line of a log may be its data.
-            other if kind == EventKind::End || self.message.is_empty() => {
-                let json = other.unwrap_or_else(|| Value::String(data.to_owned()));
-                EventReading::OfRun(Box::new(LogEvent::of(self, kind, run, json)))
-            }
-            _ => {
-                let (word, data) = (kind.word(), clip(data));
-                EventReading::Wrong(format!("an event `{word}` whose data is no JSON object: {data}"))
-            }
+        let Some(run) = named.or(implied) else { return no_object() };
+        // An end needs no data beyond its type, and a log line may be the data itself.
+        let is_object = json.as_ref().is_some_and(Value::is_object);
+        if !is_object && kind != EventKind::End && !self.message.is_empty() {
+            let (word, data) = (kind.word(), clip(data));
+            return EventReading::Wrong(format!("an event `{word}` whose data is no JSON object: {data}"));
         }
+        let json = json.unwrap_or_else(|| Value::String(data.to_owned()));
+        EventReading::OfRun(Box::new(LogEvent::of(self, kind, run, json)))
     }
 
-    /// The run that an event's data names.
-    fn run_of(&self, json: &Value) -> Option<String> {
-        let id = json.pointer(&self.run_id)?;
-        let text = id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|n| n.to_string()));
-        text.as_deref().and_then(run_id)
-    }
-
-    /// The gateway's word for what an event is.
+    /// The gateway's word for the type of an event.
     fn kind_of<'a>(&self, name: &'a str, json: Option<&'a Value>, data: &'a str) -> &'a str {
         let said = json.filter(|json| json.is_object()).and_then(|json| json.pointer(&self.kind)?.as_str());
         match said {
@@ -88,17 +76,16 @@ impl Events {
     }
 }
 
-/// Whether the data of an unnamed event is a word that says what it is for: a keep-alive may be empty. Digits would make
-/// every heartbeat that tells the time a type of its own.
+/// Whether the data of an unnamed event is a word for its type, or empty, as of a keep-alive. With digits, each
+/// heartbeat that tells the time would have a type of its own.
 fn is_sentinel(data: &str) -> bool {
     data.len() <= SENTINEL_BYTES_MAX
         && data.chars().all(|c| c.is_alphabetic() || matches!(c, '[' | ']' | '-' | '_' | '.'))
 }
 
-/// Whether data was to be a JSON object, and broke off or is garbled.
-fn is_broken_object(read: Option<&Value>, data: &str) -> bool {
-    let begins = || data.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
-    read.is_none() && begins()
+/// Whether data begins as a JSON object, although it may break off or be garbled.
+fn begins_as_object(data: &str) -> bool {
+    data.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'))
 }
 
 #[cfg(test)]

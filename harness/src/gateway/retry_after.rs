@@ -1,24 +1,23 @@
-//! `Retry-After`: how long a gateway asks to be left alone (RFC 9110, section 10.2.3).
+//! `Retry-After`: the time that a gateway asks to wait (RFC 9110, section 10.2.3).
 
 use std::time::Duration;
 
 use http::{HeaderMap, header};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 
-/// The least and the most that a gateway's wish is taken for.
+/// The least and the longest wait.
 pub(crate) const WAIT_MIN: Duration = Duration::from_secs(1);
-/// See [`WAIT_MIN`].
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// Returns the time that the headers of an answer ask to wait, 1 s to 2 min; none if they do not ask, or ask in an unknown
-/// form. `now` is for a gateway that names a moment without the time of its clock.
+/// The time that the headers of an answer ask to wait, 1 s to 2 min, if they do so in a known form. `now` is for a
+/// gateway that names a moment without the time of its clock.
 pub(super) fn asked(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         let moment = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
-        // A moment is one of the gateway's clock, which need not be ours.
+        // The moment is of the gateway's clock, which may differ.
         let told = headers.get(header::DATE).and_then(|date| moment(date.to_str().ok()?)).unwrap_or(now);
         moment(value)?.duration_since(told).try_into().unwrap_or_default()
     };

@@ -1,37 +1,29 @@
-//! A search of the registry, page by page: its hits, how many there are in all, and where the next page is.
+//! A search of the registry, page by page: its hits, their total, and the way to the next page.
 
 use serde_json::Value;
 use url::Url;
 
 use super::{
     Trouble,
-    dialect::{Dialect, Spec},
+    dialect::{Dialect, Spec, is_absolute},
 };
 use crate::catalog::CallName;
-
-/// The places of a search that say which page is wanted.
-const PAGE_PLACES: [&str; 3] = ["page", "offset", "cursor"];
 
 /// A version that a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchHit {
-    /// The agent; none where the hit does not say, because the search was for one agent.
-    pub slug: Option<String>,
-    /// The version.
-    pub version: String,
+    /// The agent, unless the search was for one agent.
+    pub(crate) slug: Option<String>,
+    pub(crate) version: String,
 }
 
 impl SearchHit {
-    /// Whether it is this version of this agent. Registries write a slug with an owner before it or in other letters, and
-    /// a version with a `v` before it.
-    #[must_use]
-    pub fn is(&self, slug: &str, version: &str) -> bool {
+    /// Whether it is this version of this agent. Registries add an owner to a slug, or a `v` to a version.
+    pub(crate) fn is(&self, slug: &str, version: &str) -> bool {
         self.is_of(slug) && bare(&self.version).eq_ignore_ascii_case(bare(version))
     }
 
-    /// Whether it is a version of this agent.
-    #[must_use]
-    pub fn is_of(&self, slug: &str) -> bool {
+    pub(crate) fn is_of(&self, slug: &str) -> bool {
         self.slug.as_deref().is_none_or(|own| {
             let name = own.rsplit('/').next().unwrap_or(own);
             own.eq_ignore_ascii_case(slug) || name.eq_ignore_ascii_case(slug)
@@ -44,7 +36,7 @@ fn bare(version: &str) -> &str {
     version.strip_prefix(['v', 'V']).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(version)
 }
 
-/// Where a page begins.
+/// The beginning of a page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageStart {
     pub(super) pages_before: u32,
@@ -56,34 +48,31 @@ pub struct PageStart {
 /// One page of hits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchPage {
-    /// The versions on it.
-    pub hits: Vec<SearchHit>,
-    /// Entries on it; fewer than versions where an entry lists several.
-    pub entries: usize,
-    /// How many there are on all pages, where the answer says so.
-    pub total: Option<u64>,
-    /// Where the next page begins, if there is one and the dialect says how to get there.
-    pub next: Option<PageStart>,
+    pub(crate) hits: Vec<SearchHit>,
+    /// Number of entries, which may have several versions each.
+    pub(crate) entries: usize,
+    /// Number of entries on all pages, if the answer names it.
+    pub(crate) total: Option<u64>,
+    /// The next page, if there is one and the dialect has a way to it.
+    pub(crate) next: Option<PageStart>,
     /// Whether the answer points to a next page.
-    pub points_on: bool,
+    pub(crate) points_on: bool,
 }
 
 impl Dialect {
     /// Whether each version is searched by itself.
-    #[must_use]
-    pub fn searches_by_version(&self) -> bool {
+    pub(crate) fn searches_by_version(&self) -> bool {
         self.call(CallName::Search).is_some_and(|spec| spec.has_place("version"))
     }
 
     /// Whether the pages after the first can be read.
-    #[must_use]
-    pub fn follows_pages(&self) -> bool {
+    pub(crate) fn follows_pages(&self) -> bool {
+        let has_pages = |spec: &Spec| ["page", "offset", "cursor"].iter().any(|place| spec.has_place(place));
         self.call(CallName::Search).is_some_and(|spec| has_pages(spec) || spec.pointers.contains_key("next"))
     }
 
-    /// A page of hits; `None` where the answer is not of that shape.
-    #[must_use]
-    pub fn search_page(&self, found: &Value, start: &PageStart) -> Option<SearchPage> {
+    /// A page of hits; `None` where the answer has another shape.
+    pub(crate) fn search_page(&self, found: &Value, start: &PageStart) -> Option<SearchPage> {
         let spec = self.call(CallName::Search)?;
         let entries: Vec<&Value> = match spec.find("hits", found)? {
             Value::Array(entries) => entries.iter().collect(),
@@ -91,9 +80,8 @@ impl Dialect {
             _ => return None,
         };
         let hits: Vec<SearchHit> = entries.iter().flat_map(|entry| hits_of(spec, entry)).collect();
-        let total = spec
-            .find("total", found)
-            .and_then(|total| total.as_u64().or_else(|| total.as_str().and_then(|text| text.parse().ok())));
+        let number = |total: &Value| total.as_u64().or_else(|| total.as_str()?.parse().ok());
+        let total = spec.find("total", found).and_then(number);
         let hits_before = start.hits_before.saturating_add(entries.len());
         let next = spec.find("next", found).filter(|next| is_something(next));
         let is_last = entries.is_empty()
@@ -101,32 +89,22 @@ impl Dialect {
             || (spec.pointers.contains_key("next") && next.is_none());
         let follow =
             PageStart { pages_before: start.pages_before.saturating_add(1), hits_before, ..PageStart::default() };
-        let next_start = match next {
+        let points_on = next.is_some() && !is_last;
+        let next = match next {
             _ if is_last => None,
             Some(cursor) if spec.has_place("cursor") => Some(PageStart { cursor: cursor.clone(), ..follow }),
             Some(Value::String(link)) if is_link(link) => Some(PageStart { link: Some(link.clone()), ..follow }),
             _ => (spec.has_place("page") || spec.has_place("offset")).then_some(follow),
         };
-        Some(SearchPage {
-            hits,
-            entries: entries.len(),
-            total,
-            points_on: next.is_some() && !is_last,
-            next: next_start,
-        })
+        Some(SearchPage { hits, entries: entries.len(), total, points_on, next })
     }
 }
 
-/// Whether the path or the body says which page is wanted.
-fn has_pages(spec: &Spec) -> bool {
-    PAGE_PLACES.iter().any(|place| spec.has_place(place))
-}
-
-/// The versions that one entry of a search lists.
+/// The versions of one entry of a search.
 fn hits_of(spec: &Spec, entry: &Value) -> Vec<SearchHit> {
     let slug = match spec.find("slug", entry) {
         Some(Value::String(slug)) => Some(slug.clone()),
-        // Where only versions of one agent are asked for, an entry need not repeat it.
+        // In a search for one agent, an entry need not name it.
         _ if spec.has_place("slug") => None,
         _ => return Vec::new(),
     };
@@ -136,21 +114,20 @@ fn hits_of(spec: &Spec, entry: &Value) -> Vec<SearchHit> {
         _ => None,
     };
     // `/versions/*/version`: of each of a list.
-    if let Some((list, in_each)) = spec.pointers.get("version").and_then(|pointer| pointer.split_once("/*")) {
-        let items = entry.pointer(list).and_then(Value::as_array).into_iter().flatten();
-        let versions = items.filter_map(|item| text(item.pointer(in_each)?));
-        return versions.map(|version| SearchHit { slug: slug.clone(), version }).collect();
-    }
-    let versions: Vec<String> = match spec.find("version", entry) {
-        Some(Value::Array(versions)) => versions.iter().filter_map(text).collect(),
-        Some(Value::Object(versions)) => versions.keys().cloned().collect(),
-        Some(version) => text(version).into_iter().collect(),
-        None => Vec::new(),
+    let in_list = spec.pointers.get("version").and_then(|pointer| pointer.split_once("/*"));
+    let versions: Vec<String> = match (in_list, spec.find("version", entry)) {
+        (Some((list, in_each)), _) => {
+            let items = entry.pointer(list).and_then(Value::as_array).into_iter().flatten();
+            items.filter_map(|item| text(item.pointer(in_each)?)).collect()
+        }
+        (None, Some(Value::Array(versions))) => versions.iter().filter_map(text).collect(),
+        (None, Some(Value::Object(versions))) => versions.keys().cloned().collect(),
+        (None, version) => version.and_then(text).into_iter().collect(),
     };
     versions.into_iter().map(|version| SearchHit { slug: slug.clone(), version }).collect()
 }
 
-/// Whether there is a next page, by what points to it.
+/// Whether a pointer to a next page leads to one.
 fn is_something(next: &Value) -> bool {
     match next {
         Value::Null | Value::Bool(false) => false,
@@ -160,33 +137,26 @@ fn is_something(next: &Value) -> bool {
 }
 
 fn is_link(text: &str) -> bool {
-    text.starts_with('/') || text.starts_with('?') || text.starts_with("http://") || text.starts_with("https://")
+    text.starts_with(['/', '?']) || is_absolute(text)
 }
 
-/// A link from an answer, from the URL that was asked. It must lead to the same gateway: the token goes with it.
+/// The URL of a link in the answer to a URL. It must lead to the same gateway: the token goes with it.
 pub(super) fn followed(asked: &str, link: &str) -> Result<String, Trouble> {
-    let trouble = |what: String| Trouble::new(what);
-    let from = Url::parse(asked).map_err(|e| trouble(format!("{asked}: {e}")))?;
-    let to = from.join(link).map_err(|e| trouble(format!("the link to the next page, {link:?}: {e}")))?;
+    let from = Url::parse(asked).map_err(|e| Trouble::new(format!("{asked}: {e}")))?;
+    let to = from.join(link).map_err(|e| Trouble::new(format!("the link to the next page, {link:?}: {e}")))?;
     if to.origin() != from.origin() {
-        return Err(trouble(format!("the link to the next page leads to another gateway: {link:?}")));
+        return Err(Trouble::new(format!("the link to the next page leads to another gateway: {link:?}")));
     }
     Ok(to.into())
 }
 
-/// A URL without the parameter for the cursor, where there is no cursor yet: many gateways refuse an empty one.
+/// A URL without the parameter for the cursor, if there is no cursor yet: many gateways refuse an empty one.
 pub(super) fn without_empty_cursor(url: String, template: &str) -> String {
     let Some((path, query)) = url.split_once('?') else { return url };
-    let names: Vec<&str> = template
-        .split_once('?')
-        .map_or("", |(_, query)| query)
-        .split('&')
-        .filter_map(|parameter| parameter.strip_suffix("={cursor}"))
-        .collect();
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|parameter| !names.iter().any(|name| parameter.strip_suffix('=') == Some(name)))
-        .collect();
+    let parameters = template.split_once('?').map_or("", |(_, query)| query).split('&');
+    let names: Vec<&str> = parameters.filter_map(|parameter| parameter.strip_suffix("={cursor}")).collect();
+    let is_empty = |parameter: &str| parameter.strip_suffix('=').is_some_and(|name| names.contains(&name));
+    let kept: Vec<&str> = query.split('&').filter(|parameter| !is_empty(parameter)).collect();
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 

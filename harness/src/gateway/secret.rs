@@ -1,45 +1,39 @@
-//! Text that is never shown, and how it is taken out of what is recorded: a gateway may repeat what it was sent.
+//! Text that is never shown, and is removed from records: a gateway may repeat a request.
 
 use std::fmt;
 
 /// Text that replaces a secret.
 const HIDDEN: &str = "***";
-/// So few characters of a secret at the end of a text may be anything.
+/// Number of characters at the end of a text that make the start of a secret. Fewer may be anything.
 const CUT_CHARS_MIN: usize = 4;
 /// Mark at the place where a text was cut.
 const CUT: char = '…';
 
-/// Text that is never shown. It is taken out where a text is recorded, and not before it is read: a token may be a word that
-/// a gateway needs for something else, too.
+/// Text that is never shown. It is removed from records, and not from input: a token may have another meaning.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// A text without the secret in it, none where it has none. JSON and URLs may write a character with an escape, and a cut
-    /// may have left no more than its start.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> Option<String> {
+    /// A text without the secret; none if the text does not contain it. Its characters may be escaped, and its end cut.
+    pub(crate) fn redact(&self, text: &str) -> Option<String> {
         let (mut redacted, mut rest, mut is_there) = (String::new(), text, false);
         while let Some(c) = rest.chars().next() {
-            if let Some(bytes) = self.begins(rest) {
-                redacted.push_str(HIDDEN);
-                rest = &rest[bytes..];
-                is_there = true;
-            } else {
-                redacted.push(c);
-                rest = &rest[c.len_utf8()..];
+            let found = self.begins(rest);
+            match found {
+                Some(_) => redacted.push_str(HIDDEN),
+                None => redacted.push(c),
             }
+            rest = &rest[found.unwrap_or(c.len_utf8())..];
+            is_there |= found.is_some();
         }
         is_there.then_some(redacted)
     }
 
-    /// How many bytes the secret takes with which a text begins.
+    /// The length of the secret at the beginning of a text, if it is there; bytes.
     fn begins(&self, text: &str) -> Option<usize> {
         let mut rest = text;
         for (n, c) in self.0.chars().enumerate() {
@@ -53,14 +47,13 @@ impl Secret {
     }
 
     /// The text itself, for the one place that sends it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// How many bytes a character takes that a text begins with: as it is, or as JSON (RFC 8259, section 7) or a URL (RFC 3986,
-/// section 2.1) may write it.
+/// The size of a character at the beginning of a text, if it is there: as text, JSON (RFC 8259, section 7) or URL (RFC
+/// 3986, 2.1).
 fn written(text: &str, c: char) -> Option<usize> {
     if text.starts_with(c) {
         return Some(c.len_utf8());
@@ -74,12 +67,6 @@ fn written(text: &str, c: char) -> Option<usize> {
 }
 
 impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
     }

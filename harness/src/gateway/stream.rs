@@ -1,4 +1,4 @@
-//! One connection of a stream. Coming back is the session's business: a measurement cannot live with silent reconnects.
+//! One connection of a stream. The session reconnects: a silent reconnect would falsify its measurements.
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{catalog::CallName, clock, journal::clip};
 
-/// An answer's start is looked at for what it says, no longer than so long.
+/// Maximum wait for the start of an answer that is quoted.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum wait for each further piece of the start of an answer, and maximum size of the start.
 const EXPLAIN_MORE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -22,8 +22,7 @@ const EXPLAIN_BYTES_MAX: usize = 1_024;
 
 /// Statuses for "no such stream now": No Content, which ends it by the format of event streams; Not Found; Gone.
 pub const NOT_THERE: [u16; 3] = [204, 404, 410];
-/// Statuses that a gateway may answer if a stream is opened before its run is started: Bad Request, Not Found, Conflict,
-/// Too Early.
+/// Statuses of a stream that is opened before its run is started: Bad Request, Not Found, Conflict, Too Early.
 pub const TOO_EARLY: [u16; 4] = [400, 404, 409, 425];
 /// Status of an answer that refuses a token (RFC 9110, section 15.5.2).
 const UNAUTHORIZED: u16 = 401;
@@ -32,7 +31,7 @@ const UNAUTHORIZED: u16 = 401;
 #[derive(Debug, Clone)]
 pub struct Streams {
     transport: Transport,
-    /// The content codings that are asked for.
+    /// The accepted content codings.
     codings: &'static str,
     base: String,
     token: Option<Token>,
@@ -43,15 +42,15 @@ pub struct Streams {
 /// An open stream.
 pub struct Connection {
     meta: ResponseMeta,
-    /// Where an event carries several log lines.
+    /// The pointer to the log lines of an event that carries several.
     lines: String,
     /// Lines of an event that were not handed out yet.
     parts: VecDeque<StreamEvent>,
-    /// A stream on which nothing comes for this long, not even a comment, is given up.
+    /// Maximum time without an item, comments included.
     idle_max: Duration,
-    /// When the last item came.
+    /// Arrival of the last item.
     heard_at: Instant,
-    /// Fires no later than `idle_max` after the last item. An event does not reset it: one more look costs less.
+    /// Fires no later than `idle_max` after the last item. An event does not reset it: a later check costs less.
     idle_timer: Pin<Box<Sleep>>,
     events: ParsedItems,
 }
@@ -62,41 +61,36 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// The stream did not open: what was answered instead.
+/// The stream did not open: the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The status and the start of the body, the content type, or the error.
-    pub answer: String,
+    pub(crate) answer: String,
     /// The status, where an answer came.
-    pub status: Option<u16>,
-    /// Whether the status was 429.
-    pub is_throttled: bool,
-    /// Whether it was not sent because this process has no file descriptor left.
-    pub is_out_of_descriptors: bool,
+    pub(crate) status: Option<u16>,
+    pub(crate) is_throttled: bool,
+    /// Whether the request was not sent because this process has no file descriptor left.
+    pub(crate) is_out_of_descriptors: bool,
     /// Time that the answer asks to wait before the next attempt.
-    pub retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
-/// The stream is over: how it ended.
+/// The end of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// In words.
-    pub answer: String,
-    /// Whether the gateway ended it as HTTP ends an answer: it was not cut, and did not fall silent.
-    pub in_good_order: bool,
-    /// Whether we ended it, because nothing came any more, not even a comment.
-    pub is_ours: bool,
-    /// For how long nothing had come by then.
-    pub silent_for: Duration,
+    pub(crate) answer: String,
+    /// Whether the gateway ended it as HTTP ends an answer.
+    pub(crate) in_good_order: bool,
+    /// Whether S2 ended it, because nothing came any more, not even a comment.
+    pub(crate) is_ours: bool,
+    /// Time since the last item.
+    pub(crate) silent_for: Duration,
 }
 
 impl Streams {
-    /// Streams of the gateway.
-    ///
-    /// # Errors
-    /// Where the token cannot be a header, or TLS not be set up.
-    pub fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
-        // Streams stay open for hours: timeouts are on the head and on silence, not on the whole.
+    /// Streams of the gateway. They stay open for hours: timeouts are on the head and on silence, not on the whole.
+    pub(crate) fn new(access: &GatewayAccess) -> Result<Self, ClientError> {
         Ok(Self {
             transport: Transport::new(access)?,
             codings: "identity",
@@ -107,24 +101,19 @@ impl Streams {
         })
     }
 
-    /// The same streams, asked for as a browser asks: whoever may compress them does.
-    #[must_use]
-    pub fn as_a_browser(&self) -> Self {
+    /// The same streams, with the content codings that a browser accepts.
+    pub(crate) fn as_a_browser(&self) -> Self {
         Self { codings: BROWSER_CODINGS, ..self.clone() }
     }
 
-    /// The same streams, whose events may be known, so that they need not be parsed. Where an event carries several lines none is.
-    #[must_use]
-    pub fn with_known_events(&self, known_events: &Arc<KnownEvents>) -> Self {
+    /// The same streams. Known events are not parsed, unless an event carries several lines.
+    pub(crate) fn with_known_events(&self, known_events: &Arc<KnownEvents>) -> Self {
         let is_a_line = self.dialect.events.lines.is_empty();
         Self { known_events: is_a_line.then(|| Arc::clone(known_events)), ..self.clone() }
     }
 
     /// Opens a stream: a call of the dialect's, at its path.
-    ///
-    /// # Errors
-    /// The answer that came instead of a stream: data about the gateway.
-    pub async fn open(
+    pub(crate) async fn open(
         &self,
         call: CallName,
         path: &str,
@@ -152,16 +141,10 @@ impl Streams {
     ) -> Result<Connection, Refusal> {
         let meta = ResponseMeta::default();
         let refused = |answer: String| {
-            let head = meta.head();
-            let is_throttled = head.as_ref().is_some_and(|head| head.status == 429);
+            let head = meta.lock().head.clone();
             let status = head.as_ref().map(|head| head.status);
-            Refusal {
-                answer,
-                status,
-                is_throttled,
-                is_out_of_descriptors: false,
-                retry_after: head.and_then(|head| head.retry_after),
-            }
+            let retry_after = head.and_then(|head| head.retry_after);
+            Refusal { answer, status, is_throttled: status == Some(429), is_out_of_descriptors: false, retry_after }
         };
         let unsent = |e: Error| refused(clip(&format!("not sent: {e}")));
         let url = format!("{}{path}", self.base);
@@ -170,35 +153,32 @@ impl Streams {
         headers.extend(headers::of(&self.dialect.headers, own, workspace, token));
         let mut client = ClientBuilder::for_url(&url).map_err(unsent)?;
         client = client.reconnect(ReconnectOptions::reconnect(false).retry_initial(false).build()).redirect_limit(0);
-        // An id that is the connection's would mean something else on the next.
+        // An id of the connection means something else on the next.
         if let Some(id) = last_id.filter(|_| !self.dialect.events.ids_are_the_connections) {
             client = client.last_event_id(id.to_owned());
         }
         let mut events =
             client.build_with_transport(self.transport.for_stream(headers, &meta, self.known_events.clone())).stream();
-        match events.next().await {
-            Some(Ok(SSE::Connected(details))) => {
-                if let Some(why) = meta.head().and_then(|head| head.undecodable) {
-                    return Err(refused(clip(&format!("{}, with {why}", details.response().status()))));
-                }
-                let head = details.response();
-                let content_type = head.get_header_value("content-type").ok().flatten().unwrap_or_default();
-                let is_stream =
-                    content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("text/event-stream"));
-                if is_stream {
-                    let lines = self.dialect.events.lines.clone();
-                    Ok(Connection::of(events, meta, lines, self.dialect.limits.stream_idle))
-                } else {
-                    Err(refused(format!("{} with content type '{}'", head.status(), clip(content_type))))
-                }
-            }
-            Some(Ok(_)) | None => Err(refused("no answer".into())),
+        let details = match events.next().await {
+            Some(Ok(SSE::Connected(details))) => details,
+            Some(Ok(_)) | None => return Err(refused("no answer".into())),
             Some(Err(error)) => {
                 let kind = error.source().map(TroubleKind::of);
                 let is_out_of_descriptors = kind == Some(TroubleKind::OutOfDescriptors);
-                Err(Refusal { is_out_of_descriptors, ..refused(Box::pin(explain(error, &meta)).await) })
+                return Err(Refusal { is_out_of_descriptors, ..refused(Box::pin(explain(error, &meta)).await) });
             }
+        };
+        let head = details.response();
+        let undecodable = meta.lock().head.as_ref().and_then(|head| head.undecodable.clone());
+        if let Some(why) = undecodable {
+            return Err(refused(clip(&format!("{}, with {why}", head.status()))));
         }
+        let content_type = head.get_header_value("content-type").ok().flatten().unwrap_or_default();
+        if !content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("text/event-stream")) {
+            return Err(refused(format!("{} with content type '{}'", head.status(), clip(content_type))));
+        }
+        let lines = self.dialect.events.lines.clone();
+        Ok(Connection::of(events, meta, lines, self.dialect.limits.stream_idle))
     }
 }
 
@@ -210,22 +190,20 @@ impl Connection {
         Self { meta, lines, parts: VecDeque::new(), idle_max, heard_at: clock::now(), idle_timer, events }
     }
 
-    /// A connection that is open already, and shows these.
+    /// An open connection with these events.
     #[cfg(test)]
     pub(super) fn over(events: ParsedItems, meta: ResponseMeta) -> Self {
         Self::of(events, meta, String::new(), Duration::from_secs(300))
     }
 
-    /// Whether some of the lines of an event are still to be handed out.
-    #[must_use]
-    pub fn is_within_an_event(&self) -> bool {
+    /// Whether some lines of an event were not handed out yet.
+    pub(crate) fn is_within_an_event(&self) -> bool {
         !self.parts.is_empty()
     }
 
-    /// The delay before coming back that the stream last asked for, by a line of its own or with an event.
-    #[must_use]
-    pub fn retry(&self) -> Option<Duration> {
-        self.meta.retry()
+    /// The delay before a reconnect that the stream last asked for, with or without an event.
+    pub(crate) fn retry(&self) -> Option<Duration> {
+        self.meta.lock().retry
     }
 
     /// The next item of the parser; none after `idle_max` without one.
@@ -245,30 +223,28 @@ impl Connection {
     }
 
     /// The next event. Comments keep the stream alive and are not shown.
-    ///
-    /// # Errors
-    /// How the stream ended: data about the gateway.
-    pub async fn next(&mut self) -> Result<StreamEvent, Ended> {
+    pub(crate) async fn next(&mut self) -> Result<StreamEvent, Ended> {
         loop {
             if let Some(part) = self.parts.pop_front() {
                 return Ok(part);
             }
-            if let Some(skipped) = self.meta.skipped() {
+            let skipped = self.meta.lock().oversized.pop_front();
+            if let Some(skipped) = skipped {
                 let (id, name) = (skipped.id.clone(), skipped.name.clone());
-                let event = StreamEvent::now(EventContent { id, name, ..EventContent::default() });
+                let event = StreamEvent::at(clock::now(), EventContent { id, name, ..EventContent::default() });
                 return Ok(StreamEvent { oversized: Some(skipped), ..event });
             }
-            let bytes = self.meta.bytes();
+            let bytes = self.meta.lock().bytes;
             let item = self.next_item().await;
             let now = clock::now();
             let silent_for = now.saturating_duration_since(std::mem::replace(&mut self.heard_at, now));
             let Some(item) = item else {
-                let (seconds, came) = (self.idle_max.as_secs(), self.meta.bytes() - bytes);
+                let (seconds, came) = (self.idle_max.as_secs(), self.meta.lock().bytes - bytes);
                 let answer = match came {
                     0 => format!("silent for {seconds} s"),
                     _ => format!("no whole event and no comment for {seconds} s, only {came} bytes of one"),
                 };
-                // What stops in the middle of an event is no idle stream.
+                // A stream that stops in the middle of an event is not idle.
                 return Err(Ended { answer, in_good_order: false, is_ours: came == 0, silent_for });
             };
             match item {
@@ -283,7 +259,8 @@ impl Connection {
                     }
                 }
                 Some(Ok(SSE::Comment(text))) if text.as_bytes() == KNOWN => {
-                    if let Some(known) = self.meta.known() {
+                    let known = self.meta.lock().known.pop_front();
+                    if let Some(known) = known {
                         return Ok(StreamEvent::at(now, known));
                     }
                 }
@@ -302,9 +279,9 @@ impl Connection {
 
 /// An error in words, with the start of the body where there is one.
 async fn explain(error: Error, meta: &ResponseMeta) -> String {
-    let head = meta.head();
-    let location = head.as_ref().and_then(|head| head.location.clone());
-    let to = location.map_or_else(String::new, |to| format!(" to '{}'", clip(&to)));
+    let head = meta.lock().head.clone();
+    let location = head.as_ref().and_then(|head| head.location.as_ref());
+    let to = location.map_or_else(String::new, |to| format!(" to '{}'", clip(to)));
     match error {
         Error::UnexpectedResponse(head, body) => {
             let mut chunks = body.into_stream();

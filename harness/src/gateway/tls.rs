@@ -1,7 +1,7 @@
-//! Whose certificates are trusted: those that the machine trusts, and those of a private authority. Requests and streams
-//! are set up by the same configuration, so that no gateway is trusted by one and refused by the other.
+//! The certificates that are trusted: those that the machine trusts, and those of a private authority. Requests and
+//! streams share one configuration, so that no gateway is trusted by one and refused by the other.
 
-use std::{error::Error, fmt, io, sync::Arc};
+use std::{error::Error, fmt, io, iter::successors, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
@@ -13,18 +13,19 @@ use rustls_platform_verifier::Verifier;
 
 use crate::journal::TEXT_CHARS_MAX;
 
-/// Whose certificates are trusted.
-#[derive(Clone, PartialEq, Eq)]
+/// The certificates that are trusted.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Beyond those that the machine trusts.
     authorities: Vec<CertificateDer<'static>>,
-    verifies: bool,
+    /// Whether any certificate is accepted, and so is anybody in between.
+    accepts_any: bool,
 }
 
-/// No certificates can be read from a text: what it is instead, and what would help.
+/// No certificates can be read from a text: its content, and a remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoCertificates {
-    /// There is nothing in it that begins as PEM does.
+    /// Nothing in it begins as PEM does.
     #[error(
         "is not PEM, which begins with `-----BEGIN CERTIFICATE-----`; `openssl x509 -inform der -in FILE` turns DER into it"
     )]
@@ -37,31 +38,22 @@ pub enum NoCertificates {
     Broken {
         /// From 1.
         number: usize,
-        /// The fault of the certificate.
+        /// The fault.
         why: String,
     },
 }
 
-impl Default for Trust {
-    fn default() -> Self {
-        Self { authorities: Vec::new(), verifies: true }
-    }
-}
-
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Certificates are long, and nobody reads them as numbers.
-        let Self { authorities, verifies } = self;
-        f.debug_struct("Trust").field("authorities", &authorities.len()).field("verifies", verifies).finish()
+        // Without the bytes of the certificates.
+        let Self { authorities, accepts_any } = self;
+        f.debug_struct("Trust").field("authorities", &authorities.len()).field("accepts_any", accepts_any).finish()
     }
 }
 
 impl Trust {
     /// Trusts all parties that the machine trusts, and the owners of these certificates in PEM.
-    ///
-    /// # Errors
-    /// Where there is none in it, or one that cannot be read.
-    pub fn with_authorities(pem: &[u8]) -> Result<Self, NoCertificates> {
+    pub(crate) fn with_authorities(pem: &[u8]) -> Result<Self, NoCertificates> {
         if !pem.windows(PEM_BEGINS.len()).any(|window| window == PEM_BEGINS) {
             return Err(NoCertificates::NotPem);
         }
@@ -73,31 +65,25 @@ impl Trust {
             RootCertStore::empty().add(certificate.clone()).map_err(|e| broken(e.to_string()))?;
             authorities.push(certificate);
         }
-        if authorities.is_empty() { Err(NoCertificates::None) } else { Ok(Self { authorities, verifies: true }) }
+        if authorities.is_empty() { Err(NoCertificates::None) } else { Ok(Self { authorities, accepts_any: false }) }
     }
 
-    /// The same, where certificates are not looked at: any is accepted, and so is anybody in between.
-    #[must_use]
-    pub fn without_verifying(self) -> Self {
-        Self { verifies: false, ..self }
+    pub(crate) fn without_verifying(self) -> Self {
+        Self { accepts_any: true, ..self }
     }
 
-    /// Whether certificates are looked at.
-    #[must_use]
-    pub const fn verifies(&self) -> bool {
-        self.verifies
+    pub(crate) const fn verifies(&self) -> bool {
+        !self.accepts_any
     }
 
-    /// TLS that trusts so, for requests and streams alike.
     pub(super) fn tls(&self) -> Result<ClientConfig, TlsError> {
         let provider = Arc::new(ring::default_provider());
-        let verifier: Arc<dyn ServerCertVerifier> = if self.verifies {
-            Arc::new(Verifier::new_with_extra_roots(self.authorities.iter().cloned(), Arc::clone(&provider))?)
-        } else {
-            Arc::new(Anybody(Arc::clone(&provider)))
+        let verifier: Arc<dyn ServerCertVerifier> = match self.accepts_any {
+            true => Arc::new(Anybody(Arc::clone(&provider))),
+            false => Arc::new(Verifier::new_with_extra_roots(self.authorities.iter().cloned(), Arc::clone(&provider))?),
         };
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        // "Dangerous" is any verifier but one with a fixed list of roots; the machine's checks all that there is to check.
+        // "Dangerous" is any verifier without a fixed list of roots; the machine's checks everything.
         let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
@@ -106,7 +92,7 @@ impl Trust {
 
 const PEM_BEGINS: &[u8] = b"-----BEGIN ";
 
-/// Accepts whatever it is shown. Signatures are not looked at either: the oldest certificates cannot even be read for that,
+/// Accepts any certificate. Signatures are not checked either: the oldest certificates cannot even be read for that,
 /// and a key that belongs to nobody proves nothing.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
@@ -146,19 +132,16 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-/// The text of an error's innermost cause; where that is a certificate that was refused, with what would help. The help
-/// comes last, and the cause is cut before it: a certificate may be of a hundred hosts.
+/// An error and its causes, outermost first.
+pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |&error| error.source())
+}
+
+/// The text of an error's innermost cause, and the remedy for a certificate that was refused. The remedy comes last,
+/// and the cause is cut before it: a certificate may be of a hundred hosts.
 pub(super) fn cause_of(error: &(dyn Error + 'static)) -> String {
-    let (mut cause, mut help) = (error, None);
-    loop {
-        help = help.or_else(|| refused(cause).map(help_with));
-        match cause.source() {
-            Some(inner) => cause = inner,
-            None => break,
-        }
-    }
-    let cause = cause.to_string();
-    let Some(help) = help else { return cause };
+    let cause = causes(error).last().unwrap_or(error).to_string();
+    let Some(help) = causes(error).find_map(refused).map(help_with) else { return cause };
     let chars_max = TEXT_CHARS_MAX - BEFORE_CAUSE_CHARS_MAX - help.len();
     match cause.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…; {help}", &cause[..end]),
@@ -166,10 +149,10 @@ pub(super) fn cause_of(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// Of a text that is told, what stands before the cause, with what joins it to the help, has no more characters.
+/// Characters of a text before the cause, with those that join the cause to the remedy.
 const BEFORE_CAUSE_CHARS_MAX: usize = 24;
 
-/// Why a certificate was refused, where an error says so. An `io::Error` does not name what it holds as its source.
+/// The reason why a certificate was refused, if an error has one. An `io::Error` does not name its content as source.
 pub(super) fn refused<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
     if let Some(held) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         return refused(held);
@@ -190,11 +173,11 @@ fn help_with(why: &CertificateError) -> &'static str {
             "renew it, if this machine's clock is right"
         }
         E::Revoked => "it was revoked: the gateway needs another",
-        // What `openssl req -x509` makes unless told otherwise. Only by its text is it told from others.
+        // `openssl req -x509` makes such a certificate by default. Only its text distinguishes the error.
         E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
             "an authority's own certificate (CA:TRUE) is no server's: it should sign one for the gateway"
         }
-        // Unknown issuers, and what the machine says in words of its own.
+        // Unknown issuers, and errors in the machine's own words.
         _ => "S2_CA_FILE names a file of certificates to trust, beyond the machine's",
     }
 }

@@ -1,5 +1,4 @@
-//! The token that opens the gateway, and the way to read it again when it expires: from a file that an agent rewrites, or
-//! from a command.
+//! The token that opens the gateway. When it expires, it is read again from a file or a command.
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
@@ -16,10 +15,9 @@ use super::{
 };
 use crate::clock;
 
-/// A token that says when it expires is read again so long before.
+/// Time before the expiry of a token at which it is read again.
 const EXPIRES_SOON: Duration = Duration::from_secs(60);
-/// Maximum number of remembered tokens. They are kept out of the records. In two hours, a token that lasts five minutes is
-/// the 24th.
+/// Maximum number of earlier tokens to redact. Tokens that last five minutes are 24 in two hours.
 const REMEMBERED_MAX: usize = 64;
 
 /// The token that opens the gateway. Clones are the same token.
@@ -29,7 +27,7 @@ pub struct Token(Arc<Inner>);
 struct Inner {
     source: TokenSource,
     state: Mutex<TokenState>,
-    /// Held by who reads the source: the others wait for what comes of that.
+    /// Held while a task reads the source: the others wait for its result.
     reading: tokio::sync::Mutex<()>,
     /// Reads the source before the token expires.
     ahead: Mutex<JoinSet<()>>,
@@ -37,56 +35,43 @@ struct Inner {
 
 struct TokenState {
     current: Secret,
-    /// Those before it. A gateway may still repeat them.
+    /// Tokens before it, which a gateway may still repeat.
     earlier: VecDeque<Secret>,
     expires_at: Option<Timestamp>,
-    /// When the source was last read.
     read_at: Instant,
 }
 
 impl Token {
     /// The token that its source has now.
-    ///
-    /// # Errors
-    /// Where the source has none.
-    pub async fn open(source: TokenSource) -> Result<Self, TokenError> {
+    pub(crate) async fn open(source: TokenSource) -> Result<Self, TokenError> {
         let current = read(&source).await?;
         Ok(Self::with(source, current))
     }
 
     /// A token that does not change.
-    #[must_use]
-    pub fn fixed(secret: Secret) -> Self {
+    #[cfg(test)]
+    pub(crate) fn fixed(secret: Secret) -> Self {
         Self::with(TokenSource::Text(secret.clone()), secret)
     }
 
     fn with(source: TokenSource, current: Secret) -> Self {
         let expires_at = expiry(&current);
-        let state = TokenState { current, earlier: VecDeque::new(), expires_at, read_at: clock::now() };
-        Self(Arc::new(Inner {
-            source,
-            state: Mutex::new(state),
-            reading: tokio::sync::Mutex::default(),
-            ahead: Mutex::default(),
-        }))
+        let state = Mutex::new(TokenState { current, earlier: VecDeque::new(), expires_at, read_at: clock::now() });
+        Self(Arc::new(Inner { source, state, reading: tokio::sync::Mutex::default(), ahead: Mutex::default() }))
     }
 
-    /// The token as it is now.
-    #[must_use]
-    pub fn current(&self) -> Secret {
+    pub(crate) fn current(&self) -> Secret {
         self.0.state.lock().current.clone()
     }
 
-    /// The token for the next request. One that says that it expires soon is read again meanwhile.
+    /// The token for the next request. A token that expires soon is read again meanwhile.
     pub(super) fn next(&self) -> Secret {
-        let is_due = {
+        let (current, is_due) = {
             let state = self.0.state.lock();
-            let now = clock::wall_now();
-            let soon = EXPIRES_SOON.try_into().unwrap_or_default();
+            let (now, soon) = (clock::wall_now(), EXPIRES_SOON.try_into().unwrap_or_default());
             let expires_soon = state.expires_at.is_some_and(|at| at.duration_since(now) < soon);
-            expires_soon && self.may_be_read_again(&state)
+            (state.current.clone(), expires_soon && self.may_be_read_again(&state))
         };
-        let current = self.current();
         if is_due && self.0.reading.try_lock().is_ok() {
             let (token, used) = (self.clone(), current.clone());
             let mut ahead = self.0.ahead.lock();
@@ -97,7 +82,7 @@ impl Token {
         current
     }
 
-    /// Returns the token to send instead of a refused one; none if there is no other.
+    /// The token to send instead of a refused one, if there is another.
     pub(super) async fn after_refusal(&self, refused: &Secret) -> Option<Secret> {
         self.0.source.again_after()?;
         let _reading = self.0.reading.lock().await;
@@ -111,21 +96,16 @@ impl Token {
             }
         }
         // Logged without the lock: the log takes it to redact what is logged.
-        match self.take_in(read(&self.0.source).await) {
-            Ok(other) => {
-                if other.is_some() {
-                    tracing::info!("the token was read again, and is another");
-                }
-                other
-            }
-            Err(error) => {
-                tracing::error!("the token was refused or expires soon, and there is no other: {error}");
-                None
-            }
+        let taken = self.take_in(read(&self.0.source).await);
+        match &taken {
+            Ok(Some(_)) => tracing::info!("the token was read again, and is another"),
+            Ok(None) => {}
+            Err(error) => tracing::error!("the token was refused or expires soon, and there is no other: {error}"),
         }
+        taken.ok().flatten()
     }
 
-    /// Takes in what the source has; the token, where it is another.
+    /// Takes in the token from the source. Returns it if it is another.
     fn take_in(&self, read: Result<Secret, TokenError>) -> Result<Option<Secret>, TokenError> {
         let mut state = self.0.state.lock();
         state.read_at = clock::now();
@@ -142,21 +122,14 @@ impl Token {
         Ok(Some(new))
     }
 
-    /// A text without this token or an earlier one in it; none where it has none.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> Option<String> {
+    /// A text without this token and earlier ones; none if it contains none.
+    pub(crate) fn redact(&self, text: &str) -> Option<String> {
         let state = self.0.state.lock();
-        let mut redacted = None;
-        for secret in state.earlier.iter().chain([&state.current]) {
-            let now = secret.redact(redacted.as_deref().unwrap_or(text));
-            redacted = now.or(redacted);
-        }
-        redacted
+        let secrets = state.earlier.iter().chain([&state.current]);
+        secrets.fold(None, |redacted, secret| secret.redact(redacted.as_deref().unwrap_or(text)).or(redacted))
     }
 
-    /// A text without the token in it.
-    #[must_use]
-    pub fn hide(&self, text: String) -> String {
+    pub(crate) fn hide(&self, text: String) -> String {
         self.redact(&text).unwrap_or(text)
     }
 
@@ -172,7 +145,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// When a JSON Web Token says that it expires (RFC 7519, section 4.1.4); none where it is no such token.
+/// The expiry that a JSON Web Token names (RFC 7519, section 4.1.4); none for other tokens.
 fn expiry(secret: &Secret) -> Option<Timestamp> {
     let claims = secret.expose().split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;

@@ -1,4 +1,4 @@
-//! Where a token comes from: the environment, a file that an agent rewrites, or a command.
+//! The source of a token: the environment, a file that an agent rewrites, or a command.
 
 use std::{
     fmt, io,
@@ -14,24 +14,22 @@ use crate::{
     journal::clip,
 };
 
-/// No token is longer: servers refuse heads of more than 8 or 16 KiB.
+/// Maximum size of a token: servers refuse heads of more than 8 or 16 KiB.
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;
 /// Maximum duration of a command that supplies a token. It may have to ask another party.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
-/// A source that had nothing new is asked again no sooner: a gateway that refuses every request must not start a command
-/// for each.
+/// Minimum time between two reads of a file or a command: not every refused request may start a command.
 const FILE_AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// The same of a command.
 const COMMAND_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// Where a token comes from.
+/// The source of a token.
 #[derive(Clone, PartialEq, Eq)]
 pub enum TokenSource {
-    /// It is this one, as long as the soak lasts.
+    /// A token that does not change.
     Text(Secret),
-    /// The file has it.
+    /// A file with the token.
     File(PathBuf),
-    /// The command, a shell's, writes it to its standard output.
+    /// A shell command that writes the token to its standard output.
     Command(String),
 }
 
@@ -46,15 +44,15 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// A source tells no token.
+/// A source has no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
     #[error("S2_TOKEN_FILE names {path}: {source}; it should be a file with the token, and nothing else")]
     File {
-        /// Which.
+        /// The file.
         path: String,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The command did not end well.
@@ -62,18 +60,18 @@ pub enum TokenError {
         "the command of S2_TOKEN_COMMAND {0}; it should write the token to its standard output, and end with status 0"
     )]
     Command(String),
-    /// The data that was read is no token.
+    /// The content of the source is no token.
     #[error("{variable} gives {what}; a token is one word of up to {TOKEN_BYTES_MAX} printable ASCII characters")]
     NoToken {
-        /// Which variable names the source.
+        /// The variable that names the source.
         variable: &'static str,
-        /// Description of the data that is there instead. The data itself is not shown.
+        /// Description of the content, which is not shown.
         what: &'static str,
     },
 }
 
 impl TokenSource {
-    /// Returns the minimum time between two reads of the source; none if it never supplies another token.
+    /// Minimum time between two reads of the source; none if its token does not change.
     pub(super) const fn again_after(&self) -> Option<Duration> {
         match self {
             Self::Text(_) => None,
@@ -82,9 +80,8 @@ impl TokenSource {
         }
     }
 
-    /// Where it comes from, as the journal says it.
-    #[must_use]
-    pub fn describe(&self) -> String {
+    /// The source, in the journal's words.
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Text(_) => "set, not shown".to_owned(),
             Self::File(path) => format!("in the file {}", path.display()),
@@ -101,10 +98,7 @@ pub(super) async fn read(source: &TokenSource) -> Result<Secret, TokenError> {
     }
 }
 
-/// The token in a file.
-///
-/// # Errors
-/// Where there is none.
+/// Reads the token in a file.
 pub fn read_token_file(path: &Path) -> Result<Secret, TokenError> {
     let read = || {
         let mut bytes = Vec::new();
@@ -115,7 +109,7 @@ pub fn read_token_file(path: &Path) -> Result<Secret, TokenError> {
     token_of(&bytes, "S2_TOKEN_FILE")
 }
 
-/// The token among what was read: blanks and line ends around it are no part of it.
+/// The token in the content of a source, without blanks and line ends around it.
 fn token_of(bytes: &[u8], variable: &'static str) -> Result<Secret, TokenError> {
     let none = |what| TokenError::NoToken { variable, what };
     let token = bytes.trim_ascii();
@@ -133,25 +127,23 @@ fn token_of(bytes: &[u8], variable: &'static str) -> Result<Secret, TokenError> 
 
 /// Runs the command and returns its standard output.
 async fn run(command: &str) -> Result<Vec<u8>, TokenError> {
-    let failed = |what: String| TokenError::Command(what);
     let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
     let mut shell = Command::new(shell);
     shell.args([flag, command]);
-    // Who says more than a token may have is cut off, and ends as it may. Whoever says much on its standard error may still
-    // tell one.
+    // A command with too long an output is cut off, and its status does not count. Its standard error may be long.
     let ran = child::run(shell, COMMAND_LIMIT, TOKEN_BYTES_MAX + 1, true).await;
-    let Ran { ended, stdout, stderr } = ran.map_err(|e| failed(format!("did not start: {e}")))?;
+    let Ran { ended, stdout, stderr } = ran.map_err(|e| TokenError::Command(format!("did not start: {e}")))?;
     let is_too_long = stdout.len() as u64 > TOKEN_BYTES_MAX;
-    match ended {
-        Some(Ok(status)) if status.success() || is_too_long => Ok(stdout),
+    Err(TokenError::Command(match ended {
+        Some(Ok(status)) if status.success() || is_too_long => return Ok(stdout),
         Some(Ok(status)) => {
             let why = clip(&String::from_utf8_lossy(stderr.trim_ascii()));
-            let why = if why.is_empty() { "nothing".to_owned() } else { why };
-            Err(failed(format!("ended with {status}, and said {why} on its standard error")))
+            let why = if why.is_empty() { "nothing" } else { &why };
+            format!("ended with {status}, and said {why} on its standard error")
         }
-        Some(Err(e)) => Err(failed(format!("failed: {e}"))),
-        None => Err(failed(format!("was not over within {} s, and was killed", COMMAND_LIMIT.as_secs()))),
-    }
+        Some(Err(e)) => format!("failed: {e}"),
+        None => format!("was not over within {} s, and was killed", COMMAND_LIMIT.as_secs()),
+    }))
 }
 
 #[cfg(test)]

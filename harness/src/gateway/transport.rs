@@ -1,11 +1,10 @@
-//! The connections of `eventsource-client`: a stream has one of its own, which its reader drives, and neither what is read at once
-//! nor an event grows without bound. [`ResponseMeta`] has the parts of an answer that are no events.
+//! The connections of `eventsource-client`: each stream has one, which its reader drives, and reads and events are
+//! bounded. [`ResponseMeta`] has the parts of an answer that are no events.
 //!
-//! Requests have hyper's client, streams do not: it leaves a connection's read buffer to grow to 400 KiB, and a connection
-//! that was once flooded keeps it. On streams, which stay for hours, the harness would grow by what ails the gateway.
+//! Streams do not use hyper's client, as requests do: it lets a connection's read buffer grow to 400 KiB for good. With
+//! streams that stay for hours, the harness would grow with a fault of the gateway.
 
 use std::{
-    collections::VecDeque,
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
@@ -26,10 +25,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
 use parking_lot::Mutex;
 use sync_wrapper::{SyncFuture, SyncStream};
+use tokio::time::timeout;
 
 use super::{
     ClientError, GatewayAccess, KnownEvents, Token,
-    client::location_of,
     connect::{Connector, Link, Proxies, USER_AGENT},
     decode::Decoder,
     dialect::{CodeSays, Dialect},
@@ -46,26 +45,23 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum amount of data on its way to a stream over HTTP/2; bytes.
 const WINDOW_BYTES: u32 = 64 * 1024;
 
-/// Of an answer that is no stream this much is read for its code, and for at most this long.
+/// Maximum size of the start of an answer that is searched for a code, and maximum time to read it.
 const LOOK_AHEAD_BYTES_MAX: usize = 64 * 1024;
 const LOOK_AHEAD_LIMIT: Duration = Duration::from_secs(2);
 
-/// Carries streams.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     gateway: Arc<Route>,
-    /// Headers of the next request beside those of every request. The request takes them, so that an open stream does not keep them.
+    /// Headers of the next request. The request takes them, so that an open stream does not keep them.
     headers: Arc<Mutex<HeaderMap>>,
     meta: ResponseMeta,
     known_events: Option<Arc<KnownEvents>>,
 }
 
-/// The parts that all streams to a gateway share.
+/// Parts that all streams to a gateway share.
 #[derive(Debug)]
 struct Route {
     connector: Connector,
-    /// Headers of every request.
-    headers: HeaderMap,
     /// The host that requests are for, if they go to a proxy.
     host: Option<HeaderValue>,
     dialect: Arc<Dialect>,
@@ -77,16 +73,14 @@ impl Transport {
         Self::over(Connector::new(access.trust.tls()?, Proxies::of(access)), access)
     }
 
-    /// A transport over such connections.
+    /// A transport over the connections of `connector`.
     pub(super) fn over(connector: Connector, access: &GatewayAccess) -> Result<Self, ClientError> {
         headers::check(&access.dialect, access.token.as_ref().map(Token::current).as_ref())?;
-        let headers = HeaderMap::from_iter([(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]);
-        let dialect = Arc::clone(&access.dialect);
-        let gateway = Arc::new(Route { connector, headers, host: access.host(), dialect });
-        Ok(Self { gateway, headers: Arc::default(), meta: ResponseMeta::default(), known_events: None })
+        let gateway = Route { connector, host: access.host(), dialect: Arc::clone(&access.dialect) };
+        Ok(Self { gateway: Arc::new(gateway), headers: Arc::default(), meta: Arc::default(), known_events: None })
     }
 
-    /// The same transport for one request with these headers. `meta` records its answer; `known_events` need not be parsed.
+    /// The same transport for one request with these headers. `meta` records its answer. `known_events` are not parsed.
     pub(super) fn for_stream(
         &self,
         headers: HeaderMap,
@@ -97,9 +91,9 @@ impl Transport {
         Self { gateway: Arc::clone(&self.gateway), headers, meta: meta.clone(), known_events }
     }
 
-    async fn open(self, mut request: Request<Full<Bytes>>) -> Result<Response<Decoded>, TransportError> {
-        let Route { connector, headers, host, .. } = &*self.gateway;
-        request.headers_mut().extend(headers.clone());
+    async fn open(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Decoded>, TransportError> {
+        let Route { connector, host, .. } = &*self.gateway;
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         request.headers_mut().extend(std::mem::take(&mut *self.headers.lock()));
         let link = connector.connect(request.uri()).await.map_err(TransportError::new)?;
         connector.prepare(&mut request, &link).map_err(TransportError::new)?;
@@ -112,18 +106,13 @@ impl Transport {
             Err(unknown) => (None, Some(unknown.to_string())),
         };
         let retry_after = retry_after::asked(response.headers(), clock::wall_now());
-        let response = response.map(|chunks| Decoded { chunks, decoder, ahead: VecDeque::new() });
-        let response = self.by_its_code(response).await;
-        self.meta.answered(Head {
-            status: response.status().as_u16(),
-            location: location_of(response.headers()),
-            retry_after,
-            undecodable,
-        });
+        let response = self.by_its_code(response.map(|chunks| Decoded { chunks, decoder, ahead: None })).await;
+        let (status, location) = (response.status().as_u16(), headers::location(response.headers()));
+        self.meta.lock().head = Some(Head { status, location, retry_after, undecodable });
         Ok(response)
     }
 
-    /// An answer that is no stream, with the status that the code in its body stands for.
+    /// An answer. If it is no stream, its status is that of the code in its body.
     async fn by_its_code(&self, mut response: Response<Decoded>) -> Response<Decoded> {
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_stream = content_type.is_none_or(|of| of.trim_start().to_lowercase().starts_with("text/event-stream"));
@@ -144,21 +133,20 @@ impl Transport {
 impl HttpTransport for Transport {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let request = request.map(|body| Full::new(body.unwrap_or_default()));
-        let (transport, meta, event_bytes_max) =
-            (self.clone(), self.meta.clone(), self.gateway.dialect.limits.event_bytes_max);
-        let known_events = self.known_events.clone();
+        let transport = self.clone();
         Box::pin(SyncFuture::new(async move {
-            let opening = tokio::time::timeout(HEAD_TIMEOUT, transport.open(request));
-            let response = opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))?;
-            let response = response?;
+            let opening = timeout(HEAD_TIMEOUT, transport.open(request));
+            let response =
+                opening.await.map_err(|_| TransportError::new(io::Error::from(io::ErrorKind::TimedOut)))??;
             let is_stream = response.status().is_success();
+            let Self { gateway, meta, known_events, .. } = transport;
             Ok(response.map(|chunks| -> ByteStream {
-                // What is no stream is told as it is.
-                if is_stream {
-                    Box::pin(SyncStream::new(EventLines::of(chunks, meta, event_bytes_max, known_events)))
-                } else {
-                    Box::pin(SyncStream::new(chunks))
+                // An answer that is no stream is quoted as it is.
+                if !is_stream {
+                    return Box::pin(SyncStream::new(chunks));
                 }
+                let event_bytes_max = gateway.dialect.limits.event_bytes_max;
+                Box::pin(SyncStream::new(EventLines::of(chunks, meta, event_bytes_max, known_events)))
             }))
         }))
     }
@@ -169,7 +157,7 @@ async fn converse(link: Link, request: Request<Full<Bytes>>) -> io::Result<Respo
     if !link.inner().is_http2() {
         return Ok(http1::exchange(link.into_inner(), &request).await?.map(Chunks::Http1));
     }
-    // The peer sends no more than fits into these windows before it is read.
+    // The peer sends no more unread data than these windows hold.
     let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2.timer(TokioTimer::new());
     http2.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
@@ -186,14 +174,14 @@ async fn converse(link: Link, request: Request<Full<Bytes>>) -> io::Result<Respo
     });
     match response.await {
         Ok(response) => Ok(response.map(|body| Chunks::Http2 { connection, body })),
-        // The connection's own error says more than that there is no answer on it.
+        // The connection's own error says more.
         Err(error) => Err(io::Error::other(broken.unwrap_or(error))),
     }
 }
 
 type Http2Connection = Box<http2::Connection<Link, Full<Bytes>, TokioExecutor>>;
 
-/// Reads and writes as far as that goes; a connection that is over is let go.
+/// Reads and writes as far as possible. A connection that is over is dropped.
 fn drive(connection: &mut Option<Http2Connection>, cx: &mut Context<'_>) -> hyper::Result<()> {
     match connection.as_mut().map(|open| Pin::new(open).poll(cx)) {
         Some(Poll::Ready(outcome)) => {
@@ -204,16 +192,16 @@ fn drive(connection: &mut Option<Http2Connection>, cx: &mut Context<'_>) -> hype
     }
 }
 
-/// The body of an answer as its content coding stands for it; as it came, where the coding is not known.
+/// The decoded body of an answer; as it came, where the coding is not known.
 struct Decoded {
     chunks: Chunks,
     decoder: Option<Decoder>,
-    /// Pieces that were looked at before the body is read.
-    ahead: VecDeque<Bytes>,
+    /// The start of the body, if it was read ahead.
+    ahead: Option<Bytes>,
 }
 
 impl Decoded {
-    /// The start of the body, which is still to be read.
+    /// The start of the body, which stays in the body.
     async fn look_ahead(&mut self) -> Vec<u8> {
         let mut start = Vec::new();
         let reading = async {
@@ -223,9 +211,9 @@ impl Decoded {
                 start.extend_from_slice(&piece);
             }
         };
-        // Of an answer that does not end in time the code is unknown, and its status stands.
-        let _ = tokio::time::timeout(LOOK_AHEAD_LIMIT, reading).await;
-        self.ahead.push_back(Bytes::from(start.clone()));
+        // After this time the code is unknown, and the status stands.
+        let _ = timeout(LOOK_AHEAD_LIMIT, reading).await;
+        self.ahead = Some(Bytes::from(start.clone()));
         start
     }
 }
@@ -235,7 +223,7 @@ impl Stream for Decoded {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if let Some(piece) = this.ahead.pop_front() {
+        if let Some(piece) = this.ahead.take() {
             return Poll::Ready(Some(Ok(piece)));
         }
         loop {
@@ -252,7 +240,7 @@ impl Stream for Decoded {
     }
 }
 
-/// The body of an answer as it comes, and the connection that it comes on: who drops one hangs up.
+/// The body of an answer as it comes, with its connection, which is closed when this is dropped.
 enum Chunks {
     Http1(Http1Body),
     Http2 { connection: Option<Http2Connection>, body: Incoming },
@@ -266,17 +254,14 @@ impl Stream for Chunks {
             Self::Http1(body) => return Pin::new(body).poll_next(cx).map_err(TransportError::new),
             Self::Http2 { connection, body } => (connection, body),
         };
-        // What ends the connection ends the body too, which says how.
+        // An error of the connection ends the body too, with its reason.
         let _ = drive(connection, cx);
-        loop {
-            return Poll::Ready(match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(chunk) => Some(Ok(chunk)),
-                    Err(_trailers) => continue,
-                },
-                Some(Err(error)) => Some(Err(TransportError::new(error))),
-                None => None,
-            });
+        while let Some(frame) = ready!(Pin::new(&mut *body).poll_frame(cx).map_err(TransportError::new)?) {
+            // Frames of trailers are passed over.
+            if let Ok(chunk) = frame.into_data() {
+                return Poll::Ready(Some(Ok(chunk)));
+            }
         }
+        Poll::Ready(None)
     }
 }

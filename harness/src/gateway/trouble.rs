@@ -1,19 +1,29 @@
-//! Why no answer of the gateway came, or none that S2 could read.
+//! The reasons why no answer of the gateway came, or none that S2 could read.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, io};
 
 use rustix::io::Errno;
 
-use super::tls::{cause_of, refused};
+use super::tls::{cause_of, causes, refused};
 use crate::journal::clip;
 
+/// A client cannot be built: the harness's own trouble, not the gateway's.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The token cannot be sent.
+    #[error("S2_TOKEN cannot be sent as a header: it holds a line break or a character outside ASCII")]
+    Token,
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS: {0}; without certificates on this machine, S2_CA_FILE may name some")]
+    Tls(#[from] rustls::Error),
+}
+
 /// No answer came, or none that S2 could read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
 pub struct Trouble {
-    /// The problem, in words.
-    pub text: String,
-    /// The kind of trouble.
-    pub kind: TroubleKind,
+    pub(crate) text: String,
+    pub(crate) kind: TroubleKind,
 }
 
 /// The kind of trouble that kept an answer from S2.
@@ -21,24 +31,17 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// No answer came, or not all of it.
     NoAnswer,
-    /// The gateway did answer, and S2 could not read it: a limit of S2's, and nobody's error.
+    /// The gateway did answer, and a limit of S2's kept it from reading the answer: no error.
     Unread,
-    /// The gateway's certificate was refused: it is there, and the text says what would help.
+    /// The gateway's certificate was refused. The text names a remedy.
     CertificateRefused,
-    /// This process has no file descriptor left: no fault of the gateway's.
+    /// This process has no file descriptor left.
     OutOfDescriptors,
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 impl Trouble {
-    /// No answer, and why, in words.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
+    /// The trouble that no answer came, with its reason.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), kind: TroubleKind::NoAnswer }
     }
 
@@ -53,29 +56,17 @@ impl Trouble {
 impl TroubleKind {
     /// The kind of the causes of an error.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if refused(error).is_some() {
-                return Self::CertificateRefused;
-            }
-            cause = error.source();
+        if causes(error).any(|cause| refused(cause).is_some()) {
+            return Self::CertificateRefused;
         }
         if is_out_of_descriptors(error) { Self::OutOfDescriptors } else { Self::NoAnswer }
     }
 }
 
 /// Whether an error, or one of its causes, says that this process has no file descriptor left.
-#[must_use]
 pub(crate) fn is_out_of_descriptors(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        if code == Some(Errno::MFILE.raw_os_error()) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let mut codes = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
+    codes.any(|code| code == Errno::MFILE.raw_os_error())
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
-//! One connection: taken from a client, joined to one of the upstream's, carried both ways until its end.
+//! One connection of a client, carried to the upstream and back until its end.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use tokio::{
+    io::AsyncWriteExt,
     net::TcpStream,
     sync::{Semaphore, watch},
     try_join,
@@ -21,10 +25,10 @@ use super::{
     upstream::Upstream,
 };
 
-/// Resources that carry a connection.
+/// The shared parts of all connections.
 #[derive(Debug)]
 pub(super) struct ConnectionContext {
-    /// Rules that all connections read. Since they are part of this, they exist as long as any connection.
+    /// The rules exist as long as any connection.
     pub(super) rules: watch::Sender<Rules>,
     pub(super) upstream: Upstream,
     pub(super) approach: ConnectMode,
@@ -33,67 +37,55 @@ pub(super) struct ConnectionContext {
     pub(super) line_bytes: Arc<Semaphore>,
 }
 
-/// Serves a client until both directions have ended. `rules` are those of when it was accepted: what has changed since,
-/// it follows.
+/// Serves a client until both directions have ended. `rules` are those at its acceptance, and are followed.
 pub(super) async fn serve(mut client: TcpStream, means: &ConnectionContext, rules: watch::Receiver<Rules>, seed: u64) {
-    let accepted = *rules.borrow();
-    let mut all_cuts = rules.clone();
-    // Events are small and come one by one; Nagle would hold them back. Failing that, they are late, not lost.
+    let (cuts, mut all_cuts) = (rules.borrow().cuts, rules.clone());
+    // Nagle's algorithm would hold back small events. If this fails, they are late, not lost.
     let _ = client.set_nodelay(true);
 
-    let connecting = async {
-        match means.approach {
-            ConnectMode::Straight => means.upstream.connect().await,
-            ConnectMode::Tunnel => {
-                tunnel::asked_for(&mut client).await?;
-                let upstream = means.upstream.connect().await?;
-                tunnel::granted(&mut client).await?;
-                Ok(upstream)
-            }
-        }
-    };
     let counters = &means.counters;
-    let connected = tokio::select! {
-        biased;
-        () = cut(&mut all_cuts, accepted.cuts) => Err(&counters.cut),
-        connected = connecting => connected.map_err(|error| {
+    let mut upstream = None;
+    let carrying = async {
+        let connected = connect(&mut client, means).await.map_err(|error| {
             tracing::debug!("the fault proxy cannot connect to its upstream: {error}");
             &counters.upstream_failed
-        }),
+        })?;
+        carry(&mut client, upstream.insert(connected), means, &rules, seed).await
     };
-    let mut upstream = match connected {
-        Ok(upstream) => upstream,
-        Err(count) => {
-            count.add(1);
-            return reset(&client);
-        }
-    };
-
     let carried = tokio::select! {
         biased;
-        () = cut(&mut all_cuts, accepted.cuts) => Err(&counters.cut),
-        carried = carry(&mut client, &mut upstream, means, &rules, seed) => carried,
+        () = cut(&mut all_cuts, cuts) => Err(&counters.cut),
+        carried = carrying => carried,
     };
     if let Err(count) = carried {
         count.add(1);
         reset(&client);
-        reset(&upstream);
+        upstream.iter().for_each(reset);
     }
 }
 
-/// Waits until connections of that count are cut.
+async fn connect(client: &mut TcpStream, means: &ConnectionContext) -> io::Result<TcpStream> {
+    if means.approach == ConnectMode::Straight {
+        return means.upstream.connect().await;
+    }
+    tunnel::asked_for(client).await?;
+    let upstream = means.upstream.connect().await?;
+    client.write_all(tunnel::GRANTED).await?;
+    Ok(upstream)
+}
+
+/// Waits until all connections of that count are cut.
 async fn cut(rules: &mut watch::Receiver<Rules>, cuts: u64) {
     rules.wait_for(|rules| rules.cuts != cuts).await.expect(RULES_OUTLIVE_CONNECTIONS);
 }
 
-/// Makes the end of a connection a reset. What the kernel has not sent yet is dropped.
+/// Makes the end of a connection a reset. Bytes that the kernel has not sent yet are dropped.
 pub(super) fn reset(stream: &TcpStream) {
-    // Failing that, it ends in good order, which is still an end.
+    // If this fails, the connection ends in good order.
     let _ = stream.set_zero_linger();
 }
 
-/// Carries both ways. One may end before the other: a request that is over, an answer that is not. Where one side resets the
-/// connection, whoever is left is to see a reset, and that is counted.
+/// Carries both ways. A request may end before its answer. A reset of one side is passed to the other, and counted.
 async fn carry<'a>(
     client: &mut TcpStream,
     upstream: &mut TcpStream,
@@ -109,17 +101,16 @@ async fn carry<'a>(
     let lateness = (bytes_delayed, Pcg64::seed_from_u64(seed));
     let mut answers = pump((from_upstream, to_client), bytes_to_clients, Some(lateness));
 
-    // The system tells of a reset only once, be it to a read or to a write. Where it told a write, reads see an end in
-    // good order, which it is not.
+    // The system reports a reset only once, to a read or to a write. After a write saw it, reads see a good end.
     let upstream_is_gone = AtomicBool::new(false);
     let requests = async {
-        let is_told = match requests.run().await {
+        let was_passed_on = match requests.run().await {
             DirectionEnd::InOrder => requests.close().await,
             DirectionEnd::SourceReset => return Err(reset),
             DirectionEnd::SinkGone => false,
         };
-        // What it sent before it went still comes to the client.
-        upstream_is_gone.fetch_or(!is_told, Relaxed);
+        // The client still gets the bytes that the upstream sent before.
+        upstream_is_gone.fetch_or(!was_passed_on, Relaxed);
         Ok(())
     };
     let answers = async {

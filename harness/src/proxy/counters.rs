@@ -2,50 +2,44 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A number that goes up.
 #[derive(Debug, Default)]
-pub struct Count(AtomicU64);
+pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(super) fn add(&self, n: usize) {
         self.0.fetch_add(n as u64, Relaxed);
     }
 
-    /// Returns the present value.
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Activity of a proxy since it was started. Each number by itself is right. Numbers of one moment may be one event apart.
+/// Activity of a proxy since its start. Each number is right, but numbers of one moment may be one event apart.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections of clients that were taken, those among them that were refused or came to nothing.
-    pub accepted: Count,
-    /// Of them, those that have ended.
-    pub ended: Count,
+    /// Connections of clients, with refused and failed ones.
+    pub(crate) accepted: Count,
+    pub(crate) ended: Count,
     /// Cut by an outage.
-    pub cut: Count,
+    pub(crate) cut: Count,
     /// Refused during an outage.
-    pub refused_dark: Count,
-    /// Refused because as many were open as there may be.
-    pub refused_at_bound: Count,
-    /// Came to nothing because the upstream was not there: no such name, nobody listening, or no answer in time.
-    pub upstream_failed: Count,
-    /// Ended because one side reset its connection. The other side saw a reset, too.
-    pub reset: Count,
-    /// Bytes that were written to the upstream.
-    pub bytes_to_upstream: Count,
-    /// Bytes that were written to clients.
-    pub bytes_to_clients: Count,
-    /// Of them, those that were held back by a latency.
-    pub bytes_delayed: Count,
+    pub(crate) refused_dark: Count,
+    /// Refused because the maximum number was open.
+    pub(crate) refused_at_bound: Count,
+    /// Failed because of the upstream: no such name, no listener, or no answer in time.
+    pub(crate) upstream_failed: Count,
+    /// Ended by a reset of one side. The other side saw a reset, too.
+    pub(crate) reset: Count,
+    pub(crate) bytes_to_upstream: Count,
+    pub(crate) bytes_to_clients: Count,
+    /// Bytes to clients that a latency held back.
+    pub(crate) bytes_delayed: Count,
 }
 
 impl Counters {
-    /// Connections that are open now.
-    pub fn open(&self) -> u64 {
-        // What has ended was accepted before: in this order, fewer than none are never open.
+    pub(crate) fn open(&self) -> u64 {
+        // In this order, there are never more ended than accepted connections.
         let ended = self.ended.get();
         self.accepted.get().saturating_sub(ended)
     }

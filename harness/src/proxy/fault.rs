@@ -1,29 +1,27 @@
-//! Faults of connections, as data, and the faults that stand at a moment.
+//! Faults of connections, as data.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Why a change of the rules can always be waited for.
+/// The reason why a wait for a change of the rules cannot fail.
 pub(super) const RULES_OUTLIVE_CONNECTIONS: &str = "the rules are part of what all connections share";
 
-/// The faults that stand, as every connection looks at them. One of each kind stands at a time, and kinds go together.
+/// The present faults of all connections: at most one of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Rules {
     pub(super) latency: Option<AddedLatency>,
     pub(super) dark_until: Option<Instant>,
-    /// How often all connections were cut. One of an earlier count than this is to end.
+    /// Number of times that all connections were cut. A connection with an earlier count ends.
     pub(super) cuts: u64,
 }
 
-/// A latency that is added to what a gateway sends.
+/// A latency of bytes from a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddedLatency {
-    /// How much later.
-    pub delay_ms: u64,
-    /// Maximum deviation of a chunk from that delay, evenly distributed. No chunk leaves before it came or before the chunk
-    /// ahead of it.
-    pub jitter_ms: u64,
+    pub(crate) delay_ms: u64,
+    /// Maximum deviation of a chunk from that delay, evenly distributed. Chunks stay in order.
+    pub(crate) jitter_ms: u64,
 }
 
 impl Rules {
@@ -32,7 +30,7 @@ impl Rules {
         self.cuts += 1;
     }
 
-    /// Nothing stands any more. What was cut stays cut.
+    /// Ends all faults. Cut connections stay cut.
     pub(super) fn clear(&mut self) {
         *self = Self { cuts: self.cuts, ..Self::default() };
     }
@@ -43,7 +41,7 @@ impl Rules {
 }
 
 impl AddedLatency {
-    /// The longest delay, which is what was held back may still wait when the latency changes.
+    /// The longest delay. It bounds the further wait of held bytes when the latency changes.
     pub(super) fn delay_max(&self) -> Duration {
         Duration::from_millis(self.delay_ms.saturating_add(self.jitter_ms))
     }

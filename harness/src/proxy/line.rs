@@ -1,44 +1,40 @@
-//! The delay line: what was read and is not to be written yet, in order, each chunk with its time.
+//! The delay line: chunks that were read and are written later, in order, each with its time.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
 use tokio::{sync::Semaphore, time::Instant};
 
-/// No more is read at once. Large enough that a system call for each does not show.
+/// Maximum size of a read, large enough to hide the cost of its system call.
 pub(super) const CHUNK_BYTES: usize = 64 * 1_024;
-/// Cost of a chunk beyond its bytes, so that many small chunks are bounded, too.
+/// Cost of a chunk beyond its bytes, which bounds many small chunks.
 const CHUNK_COST: usize = 128;
-/// Bytes that a direction may hold independently of the others. One chunk always finds room in an empty line.
+/// Bytes that a direction may always hold: an empty line has room for a chunk.
 const OWN_BYTES: usize = 2 * CHUNK_BYTES;
-/// Maximum number of bytes that one direction of a connection holds. It is the size of the greatest answer that the
-/// harness reads. At +150 ms, a connection carries 26 MB/s.
+/// Maximum number of bytes that one direction of a connection holds: the size of the largest answer that the harness
+/// reads. At +150 ms, a connection carries 26 MB/s.
 pub const LINE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
-/// Maximum number of bytes that all connections of a proxy hold beyond the share that each may hold in any case.
+/// Maximum number of bytes that all connections of a proxy hold beyond [`OWN_BYTES`] each.
 pub(super) const SHARED_BYTES: usize = 64 * 1_024 * 1_024;
-
 /// Places for chunks that an empty line keeps.
 const ITEMS_KEPT: usize = 32;
 
-/// An item in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
     Bytes(Bytes),
     /// The sender sends no more.
     End,
-    /// The sender reset the connection. What it sent before comes first.
+    /// The sender reset the connection, after the bytes before it.
     Reset,
 }
 
-/// A chunk on its way.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) item: Item,
-    /// When it may be written.
+    /// Time at which it may be written.
     pub(super) release: Instant,
-    /// It was made to wait.
     pub(super) is_late: bool,
-    /// Its memory is held until the whole chunk is gone, and so is its cost.
+    /// Stays until the whole chunk, and its memory, is gone.
     cost: usize,
 }
 
@@ -46,16 +42,15 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct DelayLine {
     held: VecDeque<Held>,
-    /// Of all that is held.
     cost: usize,
-    /// Amount that is taken from `shared`.
+    /// Amount that was taken from `shared`.
     borrowed: usize,
     shared: Arc<Semaphore>,
     last_release: Option<Instant>,
 }
 
 impl DelayLine {
-    /// An empty line. What it holds beyond its own share, it takes of `shared`.
+    /// An empty line. It takes from `shared` for its bytes beyond [`OWN_BYTES`].
     pub(super) fn new(shared: Arc<Semaphore>) -> Self {
         Self { held: VecDeque::new(), cost: 0, borrowed: 0, shared, last_release: None }
     }
@@ -64,12 +59,11 @@ impl DelayLine {
         self.held.is_empty()
     }
 
-    /// How many bytes may be pushed as one chunk; none at the bound, and then nothing is to be read. They are set aside
-    /// until [`settle`](Self::settle).
+    /// Maximum size of the next chunk; 0 at the bound: read nothing. It is reserved until [`settle`](Self::settle).
     pub(super) fn room(&mut self) -> usize {
         let most = LINE_BYTES_MAX.saturating_sub(self.cost).min(CHUNK_BYTES + CHUNK_COST);
         let wanted = (self.cost + most).saturating_sub(OWN_BYTES + self.borrowed);
-        // Others are not waited for: what this line holds goes on its way, and makes room of its own.
+        // No wait for other lines: the bytes of this line leave and make room.
         if wanted > 0
             && let Ok(permits) = self.shared.try_acquire_many(u32::try_from(wanted).unwrap_or(u32::MAX))
         {
@@ -77,11 +71,11 @@ impl DelayLine {
             self.borrowed += wanted;
         }
         let free = (OWN_BYTES + self.borrowed).saturating_sub(self.cost).min(most);
-        // A little room is none: to fill it, bytes would be read one by one.
+        // A little room is not used: it would be filled byte by byte.
         if free < CHUNK_BYTES / 2 { 0 } else { free - CHUNK_COST }
     }
 
-    /// Gives back what is set aside and not needed.
+    /// Gives back the unused part of the reserve.
     pub(super) fn settle(&mut self) {
         let needed = self.cost.saturating_sub(OWN_BYTES);
         if self.borrowed > needed {
@@ -90,7 +84,7 @@ impl DelayLine {
         }
     }
 
-    /// Appends what came at a moment, to be released so much later, and not before what was pushed earlier.
+    /// Appends an item that came at a moment, to be released after the delay, and not before earlier items.
     pub(super) fn push(&mut self, item: Item, came_at: Instant, delay: Duration) {
         let release = came_at.checked_add(delay).unwrap_or(came_at);
         let release = self.last_release.map_or(release, |last| last.max(release));
@@ -101,12 +95,11 @@ impl DelayLine {
         self.held.push_back(Held { item, release, is_late, cost });
     }
 
-    /// The first.
     pub(super) fn front(&self) -> Option<&Held> {
         self.held.front()
     }
 
-    /// Removes `n` bytes of the first, since they are written.
+    /// Removes `n` written bytes of the first item.
     pub(super) fn advance(&mut self, n: usize) {
         let Some(Held { item: Item::Bytes(bytes), .. }) = self.held.front_mut() else { return };
         bytes.advance(n);
@@ -116,12 +109,12 @@ impl DelayLine {
             self.settle();
         }
         if self.held.is_empty() {
-            // A burst is over, and its memory is not kept.
+            // Frees the memory of a burst.
             self.held.shrink_to(ITEMS_KEPT);
         }
     }
 
-    /// Nothing that is held is released later than this.
+    /// Bounds the time of release of all items.
     pub(super) fn hasten(&mut self, latest: Instant) {
         for held in &mut self.held {
             held.release = latest.min(held.release);

@@ -1,4 +1,4 @@
-//! The proxy: its listener, and the faults that it is given.
+//! The proxy: its listener and its faults.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,21 +20,20 @@ use super::{
 };
 use crate::clock;
 
-/// Connections that may be open at once beside those of streams.
+/// Maximum number of open connections beside those of streams.
 pub const CONNECTIONS_MAX: usize = 1_024;
 
-/// A pause after a failed accept: out of descriptors, for one, is not over a microsecond later.
+/// Pause after a failed accept, which may be due to a lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// A TCP proxy before one upstream, and what is done to its connections. Dropping it ends it, but only
-/// [`shutdown`](Self::shutdown) waits until it has ended.
+/// A TCP proxy before one upstream, with faults of its connections. Dropping it ends it, but only
+/// [`shutdown`](Self::shutdown) waits for the end.
 #[derive(Debug)]
 pub struct FaultProxy {
     local_addr: SocketAddr,
     reception: Arc<Reception>,
 }
 
-/// Takes clients in.
 #[derive(Debug)]
 struct Reception {
     means: Arc<ConnectionContext>,
@@ -45,13 +44,10 @@ struct Reception {
 }
 
 impl FaultProxy {
-    /// Listens on a free port of 127.0.0.1, and connects each client to `upstream`: a host and a port, of which the
-    /// host is looked up anew for each. `approach` says whether clients ask for that. Proxies of the same seed roll the same
-    /// dice, connection by connection. Beyond `connections_max` open connections one more is reset, and counted: if it waited,
-    /// that would look like a gateway that is slow.
-    ///
-    /// # Errors
-    /// An upstream that is not a host and a port, or no port to listen on. That the upstream is there is not asked.
+    /// Listens on a free port of 127.0.0.1, and connects each client to `upstream`: a host and a port. The host is
+    /// looked up anew for each client, and need not be there at the start. `approach` is the way of clients. Proxies of
+    /// the same seed draw the same delays, connection by connection. A connection beyond `connections_max` is reset and
+    /// counted: a wait would look like a slow gateway.
     pub async fn start(upstream: &str, approach: ConnectMode, seed: u64, connections_max: usize) -> io::Result<Self> {
         let means = Arc::new(ConnectionContext {
             rules: watch::Sender::new(Rules::default()),
@@ -60,11 +56,8 @@ impl FaultProxy {
             counters: Counters::default(),
             line_bytes: Arc::new(Semaphore::new(SHARED_BYTES)),
         });
-        let bind = async {
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
-            listener.local_addr().map(|local_addr| (listener, local_addr))
-        };
-        let (listener, local_addr) = bind.await.map_err(|e| {
+        let bound = TcpListener::bind("127.0.0.1:0").await;
+        let (listener, local_addr) = bound.and_then(|bound| bound.local_addr().map(|at| (bound, at))).map_err(|e| {
             let help = "are there descriptors and ports left?";
             io::Error::new(e.kind(), format!("the fault proxy cannot listen on a free port of 127.0.0.1: {e}; {help}"))
         })?;
@@ -82,51 +75,44 @@ impl FaultProxy {
         self.reception.room.available_permits()
     }
 
-    /// Where clients connect to.
-    #[must_use]
+    /// The address that clients connect to.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Bytes from the gateway arrive later, bytes to it do not: so +150 ms is +150 ms an answer. The end of an answer is
-    /// delayed as well, in good order or as a reset. An exchange of several flights is delayed by each: a TLS handshake, a body that
-    /// waits for `100 Continue`. Setting up a connection is not delayed, since it ends at the proxy. Takes the place of a
-    /// latency that stands.
+    /// Delays bytes from the gateway, and not bytes to it: so +150 ms is +150 ms an answer. The end of an answer is
+    /// delayed as well, in good order or as a reset. Several flights are delayed one by one: a TLS handshake, a body
+    /// that waits for `100 Continue`. Connecting is not delayed: it ends at the proxy. Replaces the present latency.
     ///
-    /// A delay and not a brake: each chunk has its own time of release, and up to [`LINE_BYTES_MAX`] of a connection
-    /// are on their way at once.
-    ///
-    /// [`LINE_BYTES_MAX`]: super::LINE_BYTES_MAX
-    pub fn delay(&self, latency: AddedLatency) {
+    /// The bandwidth stays: each chunk has its time of release, and a connection holds up to [`super::LINE_BYTES_MAX`].
+    pub(crate) fn delay(&self, latency: AddedLatency) {
         self.reception.means.rules.send_modify(|rules| rules.latency = Some(latency));
     }
 
-    /// The gateway cannot be reached for this time, as if its process were gone: open connections are cut, and new ones are
-    /// reset as soon as they are made. Both sides see a reset, because an end in good order would make a cut stream look like
-    /// a finished one. (New connections are not refused by the kernel, as they would be if nobody listened: nobody could
-    /// count that, and another process could take the port.) Takes the place of an outage that stands.
-    pub fn go_dark(&self, lasts: Duration) {
+    /// Makes the gateway unreachable for this time, as if its process were gone: open connections are cut, and new ones
+    /// are reset as soon as they are made. Both sides see a reset, because an end in good order would make a cut stream
+    /// look like a finished one. (The kernel does not refuse new connections, as it does without a listener: that could
+    /// not be counted, and another process could take the port.) Replaces the present outage.
+    pub(crate) fn go_dark(&self, lasts: Duration) {
         self.reception.means.rules.send_modify(|rules| rules.go_dark(clock::now() + lasts));
     }
 
-    /// Nothing is done any more. What is held back goes out at once.
-    pub fn clear(&self) {
+    /// Ends all faults. Held bytes are written at once.
+    pub(crate) fn clear(&self) {
         self.reception.means.rules.send_modify(Rules::clear);
     }
 
-    /// Returns the counters of its activity so far.
-    pub fn counters(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Counters {
         &self.reception.means.counters
     }
 
-    /// For tests: what must have ended with it.
+    /// For tests: the parts that must have ended with it.
     #[cfg(test)]
     pub(super) fn parts(&self) -> (TaskTracker, Arc<ConnectionContext>) {
         (self.reception.tasks.clone(), Arc::clone(&self.reception.means))
     }
 
-    /// Stops listening, closes every connection, and waits until all of its tasks have ended. What a connection holds
-    /// is lost.
+    /// Stops listening, closes every connection, and waits for the end of all tasks. Held bytes are lost.
     pub async fn shutdown(self) {
         self.reception.closing.cancel();
         self.reception.tasks.close();
@@ -143,7 +129,7 @@ impl Drop for FaultProxy {
 impl Reception {
     fn play(&self, task: impl Future<Output = ()> + Send + 'static) {
         let closing = self.closing.clone();
-        // Boxed: the block below holds the task twice, as a captured value and as the future that it awaits.
+        // Boxed, since the block below holds the task twice: captured, and awaited.
         let task = Box::pin(task);
         let task = async move {
             closing.run_until_cancelled(task).await;
@@ -189,7 +175,6 @@ impl Reception {
     }
 }
 
-/// A connection, until it has ended, however it ends.
 struct Open {
     means: Arc<ConnectionContext>,
     _permit: OwnedSemaphorePermit,

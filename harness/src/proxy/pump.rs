@@ -1,4 +1,4 @@
-//! One direction of a connection: reads, holds back what is to be late, writes.
+//! One direction of a connection: reads, delays, writes.
 
 use std::{cell::RefCell, io::ErrorKind::WouldBlock, sync::Arc, time::Duration};
 
@@ -21,14 +21,13 @@ use super::{
 use crate::clock;
 
 thread_local! {
-    /// The read buffer of this thread. Bytes are written or copied before others are read, so a connection has no use for its own.
+    /// The read buffer of this thread. Bytes are written or copied before the next read.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(CHUNK_BYTES));
 }
 
-/// How a direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DirectionEnd {
-    /// The sender sends no more, and all was written. That is to be passed on by [`Pump::close`].
+    /// The sender sends no more, and all was written. [`Pump::close`] passes this on.
     InOrder,
     /// The sender reset the connection.
     SourceReset,
@@ -38,30 +37,19 @@ pub(super) enum DirectionEnd {
 
 /// Carries bytes from one socket to another, in order and untouched.
 ///
-/// Without a fault, what is read is written at once, and nothing is read before what was read is written: the line is
-/// empty, no clock is read and no timer set. With a latency, up to the line's bound is read ahead.
+/// Without a fault, bytes are written at once and before the next read: the line is empty, no clock is read and no
+/// timer set. With a latency, up to the line's bound is read ahead.
 #[derive(Debug)]
 pub(super) struct Pump<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
     passed: &'a Count,
-    /// Counter of late bytes, and random source of their delays: for answers, not for requests.
+    /// Counter of late bytes, and random source of their delays; for answers only.
     lateness: Option<(&'a Count, Pcg64)>,
     rules: watch::Receiver<Rules>,
     line: DelayLine,
     latency: Option<AddedLatency>,
-    /// The source has ended.
     is_read: bool,
-}
-
-/// Condition that a pump waits for before it can write.
-enum Wait {
-    /// Something to be read.
-    Nothing,
-    Until(Instant),
-    Writable,
-    /// There is no more to come.
-    Over(DirectionEnd),
 }
 
 impl<'a> Pump<'a> {
@@ -72,22 +60,13 @@ impl<'a> Pump<'a> {
         rules: watch::Receiver<Rules>,
         shared: &Arc<Semaphore>,
     ) -> Self {
-        let mut pump = Self {
-            from,
-            to,
-            passed,
-            lateness,
-            rules,
-            line: DelayLine::new(Arc::clone(shared)),
-            latency: None,
-            is_read: false,
-        };
+        let line = DelayLine::new(Arc::clone(shared));
+        let mut pump = Self { from, to, passed, lateness, rules, line, latency: None, is_read: false };
         pump.follow_rules();
         pump
     }
 
-    /// Carries until one side has ended and all is written, or cannot be. A change of the rules takes effect at once,
-    /// also on what is held.
+    /// Carries until one side has ended and all is written, or cannot be. Changes of the rules take effect at once.
     pub(super) async fn run(&mut self) -> DirectionEnd {
         loop {
             // A connection that always has something to carry lets others run.
@@ -96,10 +75,8 @@ impl<'a> Pump<'a> {
                 self.follow_rules();
             }
             let (until, is_blocked) = match self.write() {
-                Wait::Over(ended) => return ended,
-                Wait::Nothing => (None, false),
-                Wait::Until(moment) => (Some(moment), false),
-                Wait::Writable => (None, true),
+                Ok(wait) => wait,
+                Err(ended) => return ended,
             };
             let may_read = !self.is_read && self.may_read();
             tokio::select! {
@@ -115,7 +92,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Tells the receiver that no more comes; whether it was still there to hear it.
+    /// Tells the receiver that no more comes. Returns whether it was still there.
     pub(super) async fn close(&mut self) -> bool {
         self.to.shutdown().await.is_ok()
     }
@@ -141,23 +118,23 @@ impl<'a> Pump<'a> {
         room > 0
     }
 
-    /// Reads what there is, and writes it at once if it may.
+    /// Reads the available bytes, and writes them at once if there is no fault.
     fn read(&mut self) {
-        BUFFER.with_borrow_mut(|buffer| {
-            buffer.clear();
-            self.read_into(buffer);
-        });
+        BUFFER.with_borrow_mut(|buffer| self.read_into(buffer));
         self.line.settle();
     }
 
     fn read_into(&mut self, buffer: &mut Vec<u8>) {
+        buffer.clear();
         let room = if self.latency.is_some() { self.line.room() } else { CHUNK_BYTES };
-        let read = self.from.try_read_buf(&mut (&mut *buffer).limit(room));
-        match read {
+        match self.from.try_read_buf(&mut (&mut *buffer).limit(room)) {
             _ if room == 0 => {}
             Ok(0) => self.hold(Item::End),
             Ok(n) => {
-                let written = if self.is_undisturbed() { self.write_through(buffer) } else { 0 };
+                let is_undisturbed = self.latency.is_none() && self.line.is_empty();
+                // An error shows at the next write.
+                let written = if is_undisturbed { self.to.try_write(buffer).unwrap_or(0) } else { 0 };
+                self.passed.add(written);
                 if written < n {
                     self.hold(Item::Bytes(Bytes::copy_from_slice(&buffer[written..n])));
                 }
@@ -167,19 +144,8 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn is_undisturbed(&self) -> bool {
-        self.latency.is_none() && self.line.is_empty()
-    }
-
-    /// Writes what was just read; how much of it. What stood in the way shows at the next write.
-    fn write_through(&self, bytes: &[u8]) -> usize {
-        let n = self.to.try_write(bytes).unwrap_or(0);
-        self.passed.add(n);
-        n
-    }
-
     fn hold(&mut self, item: Item) {
-        self.is_read |= item == Item::End || item == Item::Reset;
+        self.is_read |= !matches!(item, Item::Bytes(_));
         let delay = match (self.latency, &mut self.lateness) {
             (Some(latency), Some((_, dice))) => delay(latency, dice),
             _ => Duration::ZERO,
@@ -187,22 +153,21 @@ impl<'a> Pump<'a> {
         self.line.push(item, clock::now(), delay);
     }
 
-    /// Writes what is due.
-    fn write(&mut self) -> Wait {
+    /// Writes the bytes that are due. Returns the time of the next write, and whether the receiver is full.
+    fn write(&mut self) -> Result<(Option<Instant>, bool), DirectionEnd> {
         while let Some(held) = self.line.front() {
-            let now = clock::now();
-            if held.release > now {
-                return Wait::Until(held.release);
+            if held.release > clock::now() {
+                return Ok((Some(held.release), false));
             }
             let bytes = match &held.item {
                 Item::Bytes(bytes) => bytes,
-                Item::End => return Wait::Over(DirectionEnd::InOrder),
-                Item::Reset => return Wait::Over(DirectionEnd::SourceReset),
+                Item::End => return Err(DirectionEnd::InOrder),
+                Item::Reset => return Err(DirectionEnd::SourceReset),
             };
             let n = match self.to.try_write(bytes) {
                 Ok(n) => n,
-                Err(error) if error.kind() == WouldBlock => return Wait::Writable,
-                Err(_) => return Wait::Over(DirectionEnd::SinkGone),
+                Err(error) if error.kind() == WouldBlock => return Ok((None, true)),
+                Err(_) => return Err(DirectionEnd::SinkGone),
             };
             self.passed.add(n);
             if let (true, Some((delayed, _))) = (held.is_late, &self.lateness) {
@@ -210,7 +175,7 @@ impl<'a> Pump<'a> {
             }
             self.line.advance(n);
         }
-        Wait::Nothing
+        Ok((None, false))
     }
 }
 

@@ -1,6 +1,4 @@
-//! A tunnel, as clients that speak TLS ask a proxy for one: `CONNECT`, answered with 200 once the upstream is there.
-//!
-//! <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
+//! A tunnel, as clients with TLS ask a proxy for one: `CONNECT` (RFC 9110, section 9.3.6), answered with 200.
 
 use std::{io, time::Duration};
 
@@ -10,26 +8,22 @@ use tokio::{
     time::timeout,
 };
 
-/// No head that asks for a tunnel is longer.
 const HEAD_BYTES_MAX: usize = 8 * 1_024;
-/// Maximum time until the head has come.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-const GRANTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
+/// The answer to a client whose tunnel is open.
+pub(super) const GRANTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 const NOT_UNDERSTOOD: &[u8] = b"HTTP/1.1 405 Method Not Allowed\r\nallow: CONNECT\r\ncontent-length: 0\r\n\r\n";
 
-/// How clients come to the upstream.
+/// The way of clients to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectMode {
     /// They connect to the proxy as if it were the upstream.
     Straight,
-    /// They ask the proxy for a tunnel first. Whichever host they name, it leads to the upstream.
+    /// They ask the proxy for a tunnel first. It leads to the upstream, whichever host they name.
     Tunnel,
 }
 
-/// Reads a client's request for a tunnel. What is none is refused.
-///
-/// # Errors
-/// It asks for something else, or for nothing in time.
+/// Reads a client's request for a tunnel, and refuses other requests.
 pub(super) async fn asked_for(client: &mut TcpStream) -> io::Result<()> {
     let head = timeout(HEAD_TIMEOUT, read_head(client)).await??;
     if head.starts_with(b"CONNECT ") {
@@ -39,22 +33,14 @@ pub(super) async fn asked_for(client: &mut TcpStream) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "a client did not ask for a tunnel"))
 }
 
-/// Tells the client that the tunnel stands.
-///
-/// # Errors
-/// The client has gone.
-pub(super) async fn granted(client: &mut TcpStream) -> io::Result<()> {
-    client.write_all(GRANTED).await
-}
-
-/// A head up to its empty line, and not a byte beyond it: what follows is the upstream's.
+/// Reads a head up to its empty line, and not a byte beyond it: the next bytes are for the upstream.
 async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(256);
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == HEAD_BYTES_MAX {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a client's head is too long"));
         }
-        // Once a connection, and a few hundred bytes.
+        // A few hundred bytes, once for a connection.
         head.push(client.read_u8().await?);
     }
     Ok(head)

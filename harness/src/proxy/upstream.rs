@@ -1,4 +1,4 @@
-//! Where the bytes go: a host and a port, looked up anew for each connection.
+//! The upstream: a host and a port, looked up anew for each connection.
 
 use std::io;
 
@@ -7,7 +7,6 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::tcp::{CONNECT_TIMEOUT, TcpConnector};
 
-/// Connects to the upstream.
 #[derive(Debug, Clone)]
 pub(super) struct Upstream {
     connector: TcpConnector,
@@ -15,7 +14,7 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// One at `authority`, a host and a port.
+    /// The upstream at `authority`, a host and a port.
     pub(super) fn new(authority: &str) -> io::Result<Self> {
         let uri = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
         let uri =
@@ -23,10 +22,6 @@ impl Upstream {
         Ok(Self { connector: TcpConnector::new(), uri })
     }
 
-    /// A connection.
-    ///
-    /// # Errors
-    /// No such name, nobody there, or not in time.
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
         let connected = timeout(CONNECT_TIMEOUT, self.connector.connect(self.uri.clone())).await?;
         Ok(connected.map_err(io::Error::other)?.into_inner())

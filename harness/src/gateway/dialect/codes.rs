@@ -1,26 +1,25 @@
-//! Codes in answers: gateways that answer 200 to everything say in the body how a call went.
+//! Codes in the bodies of answers, for gateways that answer 200 to everything.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Where a code stands in an answer, and which status each code stands for.
+/// The place of a code in an answer, and the status that each code stands for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Codes {
-    /// Where in the body it is; empty where the status says it.
-    pub code: String,
-    /// The statuses that codes stand for.
-    pub statuses: BTreeMap<String, u16>,
+    /// The pointer to the code; empty where there are no codes.
+    pub(crate) code: String,
+    pub(crate) statuses: BTreeMap<String, u16>,
 }
 
 /// The meaning of the code in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeSays {
-    /// Nothing: the status stands.
+    /// The status of the answer is right.
     Nothing,
-    /// The call went as this status would say.
+    /// The code stands for this status.
     Status {
-        /// Which.
+        /// The status that the code stands for.
         status: u16,
         /// The code.
         code: String,
@@ -31,8 +30,7 @@ pub enum CodeSays {
 
 impl Codes {
     /// Reads the code in a body and returns its meaning.
-    #[must_use]
-    pub fn read(&self, body: &[u8]) -> CodeSays {
+    pub(crate) fn read(&self, body: &[u8]) -> CodeSays {
         if self.code.is_empty() {
             return CodeSays::Nothing;
         }
@@ -43,7 +41,7 @@ impl Codes {
             _ => return CodeSays::Nothing,
         };
         match self.statuses.get(&code) {
-            // What the status itself says is more exact: created, accepted.
+            // The status itself is more exact: created, accepted.
             Some(200) => CodeSays::Nothing,
             Some(status) => CodeSays::Status { status: *status, code },
             None if ["", "0"].contains(&code.as_str()) => CodeSays::Nothing,

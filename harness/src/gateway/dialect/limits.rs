@@ -1,30 +1,29 @@
-//! Limits of a gateway in matters that the contract leaves open.
+//! Limits of a gateway that the contract leaves open.
 
 use std::time::Duration;
 
 /// Limits of one gateway. Durations are real time, whatever the pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The age at which the gateway closes any stream in good order; `None` where it has no such rule.
-    pub connection_age: Option<Duration>,
+    /// The age at which the gateway closes any stream in good order, where it has such a rule.
+    pub(crate) connection_age: Option<Duration>,
     /// Maximum silence of an open stream, comments included, before S2 closes it and opens it again.
-    pub stream_idle: Duration,
+    pub(crate) stream_idle: Duration,
     /// Maximum size of one event. A larger event is skipped while it streams.
-    pub event_bytes_max: usize,
+    pub(crate) event_bytes_max: usize,
     /// Maximum size of one answer, decoded.
-    pub answer_bytes_max: usize,
+    pub(crate) answer_bytes_max: usize,
     /// Maximum time between the answer to a restart and its effect.
-    pub restart_effect: Duration,
+    pub(crate) restart_effect: Duration,
 }
 
 /// Bytes of an event beside its message: names of fields, ids, times.
 const EVENT_FRAME_BYTES: usize = 1_024;
 
 impl Limits {
-    /// Whether the event of a log line with this message is certainly read, and not skipped for its size.
-    #[must_use]
-    pub fn fits_an_event(&self, message: &str) -> bool {
-        // Quotes, line ends and control characters take more room as JSON: six bytes at most.
+    /// Whether the event of a log line with this message is certainly small enough to be read.
+    pub(crate) fn fits_an_event(&self, message: &str) -> bool {
+        // JSON escapes quotes, line ends and control characters with up to six bytes.
         let escaped = |byte: u8| match byte {
             b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
             0..0x20 => 6,

@@ -1,4 +1,4 @@
-//! Habits of a registry: the form of a version, and how the hits of a search are divided into pages.
+//! Habits of a registry: the form of a version, and the pages of a search.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,13 @@ use super::Template;
 
 /// The form of a version by default: a pre-release of semantic versioning, unique by its milliseconds.
 pub const VERSION_FORM: &str = "1.0.{number}-{stamp}";
-/// Places of a version's form.
+/// The places of a version's form.
 pub const VERSION_PLACES: [&str; 9] =
     ["number", "stamp", "seconds", "seconds_high", "seconds_low", "year", "month", "day", "second_of_day"];
-/// A number of 16 bits holds no more. Some registries keep each part of a version in one.
+/// Some registries keep each part of a version in 16 bits.
 const PART_VALUES: u64 = 1 << 16;
 
-/// How versions are written. Every version is made from the moment of its making, so that no two are the same, of this
-/// soak or of another.
+/// The form of versions. A version contains its moment, so that no two are the same, of this soak or of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionForm {
     template: Template,
@@ -21,20 +20,16 @@ pub struct VersionForm {
 }
 
 impl VersionForm {
-    /// Reads a form.
-    ///
-    /// # Errors
-    /// With the reason why such versions could be the same.
-    pub fn read(text: &str) -> Result<Self, String> {
+    /// Reads a form. The error is the reason why two such versions could be the same.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let template = Template::read(text);
         let places: Vec<&str> = template.places().collect();
         let has = |all: &[&str]| all.iter().all(|place| places.contains(place));
+        let by_second =
+            [&["seconds"][..], &["seconds_high", "seconds_low"], &["year", "month", "day", "second_of_day"]];
         let step_ms = if has(&["stamp"]) {
             1
-        } else if [&["seconds"][..], &["seconds_high", "seconds_low"], &["year", "month", "day", "second_of_day"]]
-            .into_iter()
-            .any(has)
-        {
+        } else if by_second.into_iter().any(has) {
             1_000
         } else {
             return Err(
@@ -54,20 +49,18 @@ impl VersionForm {
         Ok(Self { template, step_ms })
     }
 
-    /// Versions of moments that are so far apart differ.
-    #[must_use]
-    pub const fn step_ms(&self) -> u64 {
+    /// The least distance of moments whose versions differ.
+    pub(crate) const fn step_ms(&self) -> u64 {
         self.step_ms
     }
 
-    /// Places that the form has and that nothing is put into.
-    pub fn unknown_places(&self) -> impl Iterator<Item = &str> {
+    /// Places of the form that have no value.
+    pub(crate) fn unknown_places(&self) -> impl Iterator<Item = &str> {
         self.template.places().filter(|place| !VERSION_PLACES.contains(place))
     }
 
-    /// The version of a pulse, made at a moment in milliseconds since 1970. Its parts have no leading zeros.
-    #[must_use]
-    pub fn version(&self, number: usize, stamp_ms: u64) -> String {
+    /// The version of a pulse at a moment in milliseconds since 1970. Its parts have no leading zeros.
+    pub(crate) fn version(&self, number: usize, stamp_ms: u64) -> String {
         let seconds = stamp_ms / 1_000;
         let moment = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
         let date = jiff::tz::Offset::UTC.to_datetime(moment.unwrap_or_default()).date();
@@ -92,15 +85,13 @@ impl Default for VersionForm {
     }
 }
 
-/// How the hits of a search are divided into pages.
+/// The pages of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paging {
-    /// Hits that are asked for at once.
-    pub page_size: u32,
-    /// The number of the first page.
-    pub first_page: u32,
-    /// Pages that are read at most.
-    pub pages_max: u32,
+    pub(crate) page_size: u32,
+    pub(crate) first_page: u32,
+    /// Maximum number of pages that are read.
+    pub(crate) pages_max: u32,
 }
 
 impl Default for Paging {
@@ -110,9 +101,8 @@ impl Default for Paging {
 }
 
 impl Paging {
-    /// Returns the values for the places of a page: number of pages and of hits before it, page size, and the cursor to it.
-    #[must_use]
-    pub fn fill(&self, pages_before: u32, hits_before: usize, cursor: &Value) -> [(&'static str, Value); 4] {
+    /// The values for the places of a page, after this number of pages and hits.
+    pub(crate) fn fill(&self, pages_before: u32, hits_before: usize, cursor: &Value) -> [(&'static str, Value); 4] {
         [
             ("page", json!(self.first_page.saturating_add(pages_before))),
             ("offset", json!(hits_before)),

@@ -1,4 +1,4 @@
-//! Text and JSON with places for what is put in, as a dialect has them.
+//! Text and JSON with places for values, as a dialect has them.
 
 use std::fmt;
 
@@ -7,8 +7,7 @@ use serde_json::Value;
 /// Values for the places of a template: text, or a number or truth value where JSON has one of these.
 pub type Fill<'a> = [(&'a str, Value)];
 
-/// Whether a path names where it is itself: a call may be on another port than the gateway.
-#[must_use]
+/// Whether a path is a whole URL: a call may be on another port than the gateway.
 pub fn is_absolute(path: &str) -> bool {
     path.starts_with("http://") || path.starts_with("https://")
 }
@@ -25,8 +24,7 @@ enum TemplatePart {
 
 impl Template {
     /// Reads a text. Braces around anything but lower-case words are text.
-    #[must_use]
-    pub fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, word, after)) = next_place(rest) {
@@ -42,17 +40,15 @@ impl Template {
         Self(parts)
     }
 
-    /// The words of its places.
-    pub fn places(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             TemplatePart::Place(word) => Some(word.as_str()),
             TemplatePart::Text(_) => None,
         })
     }
 
-    /// Whether two places have nothing but digits between them: filled with numbers, they could not be told apart.
-    #[must_use]
-    pub fn has_adjacent_places(&self) -> bool {
+    /// Whether two places have nothing but digits between them: numbers in them would run together.
+    pub(crate) fn has_adjacent_places(&self) -> bool {
         let mut after_place = false;
         for part in &self.0 {
             match part {
@@ -64,9 +60,8 @@ impl Template {
         false
     }
 
-    /// The text with its places filled; each value goes through `write`. A place that nothing is for stays empty.
-    #[must_use]
-    pub fn fill(&self, fill: &Fill<'_>, write: fn(&str) -> String) -> String {
+    /// The text with its places filled; each value goes through `write`. A place without a value stays empty.
+    pub(crate) fn fill(&self, fill: &Fill<'_>, write: fn(&str) -> String) -> String {
         let part = |part: &TemplatePart| match part {
             TemplatePart::Text(text) => text.clone(),
             TemplatePart::Place(word) => write(&text_of(fill, word)),
@@ -84,7 +79,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// The first place of a text, and what stands before and after it.
+/// The text before the first place, the place's word, and the text after it.
 fn next_place(text: &str) -> Option<(&str, &str, &str)> {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     text.match_indices('{').find_map(|(at, _)| {
@@ -105,8 +100,7 @@ fn text_of(fill: &Fill<'_>, word: &str) -> String {
     }
 }
 
-/// A body with places in its strings. A string that is nothing but a place becomes what is put there, number or not.
-#[must_use]
+/// A body with its places filled. A string that is nothing but a place becomes the value, number or not.
 pub fn fill_json(body: &Value, fill: &Fill<'_>) -> Value {
     match body {
         Value::String(text) => match next_place(text) {
@@ -120,7 +114,6 @@ pub fn fill_json(body: &Value, fill: &Fill<'_>) -> Value {
 }
 
 /// The words of a body's places.
-#[must_use]
 pub fn places_of_json(body: &Value) -> Vec<String> {
     match body {
         Value::String(text) => Template::read(text).places().map(str::to_owned).collect(),

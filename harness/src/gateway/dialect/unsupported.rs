@@ -1,16 +1,15 @@
 //! Unsupported parts of a soak: the gateway lacks a feature that they need.
 
-use super::{Dialect, Has};
-use crate::catalog::CallName;
+use super::Dialect;
 use crate::{
-    catalog::{Kpi, Need, Workload},
+    catalog::{CallName, Kpi, Need, Workload},
     plan::Unsupported,
 };
 
 use CallName::{LogsStream, Publish, RunLogsStream, TogglePrivacy};
 use Need::Call;
 
-/// Workloads that are nothing without a call.
+/// Workloads that need one of some calls.
 const WORKLOADS: [(Workload, &[CallName]); 3] = [
     (Workload::Churn, &[LogsStream, RunLogsStream]),
     (Workload::Registry, &[Publish]),
@@ -18,17 +17,14 @@ const WORKLOADS: [(Workload, &[CallName]); 3] = [
 ];
 
 impl Dialect {
-    /// Returns the parts that cannot be judged, with the reasons. `process_is_known`: the gateway's process can be looked at.
-    #[must_use]
-    pub fn unsupported(&self, process_is_known: bool) -> Unsupported {
+    /// The parts that cannot be judged, with the reasons. `process_is_known`: the gateway's process can be watched.
+    pub(crate) fn unsupported(&self, process_is_known: bool) -> Unsupported {
         let workspace_stream = self.absence(LogsStream).is_some();
         let run_streams = self.absence(RunLogsStream).is_some();
         let mut unsupported = Unsupported { workspace_stream, run_streams, ..Unsupported::default() };
         for kpi in Kpi::ALL {
             let missing = kpi.spec().needs.iter().find_map(|group| self.all_absent(group, process_is_known));
-            if let Some(why) = missing {
-                unsupported.kpis.insert(*kpi, why);
-            }
+            unsupported.kpis.extend(missing.map(|why| (*kpi, why)));
         }
         if !unsupported.kpis.contains_key(&Kpi::TamperedManifests)
             && self.call(Publish).is_some_and(|spec| !spec.has_place("signature"))
@@ -39,17 +35,15 @@ impl Dialect {
         }
         for (workload, calls) in WORKLOADS {
             let needs: Vec<Need> = calls.iter().map(|call| Call(*call)).collect();
-            if let Some(why) = self.all_absent(&needs, false) {
-                unsupported.workloads.insert(workload, why);
-            }
+            unsupported.workloads.extend(self.all_absent(&needs, false).map(|why| (workload, why)));
         }
         unsupported
     }
 
-    /// Why none of a group is there; `None` where one is.
+    /// The reasons why all of a group are absent; `None` where one is there.
     fn all_absent(&self, group: &[Need], process_is_known: bool) -> Option<String> {
-        let reasons: Option<Vec<String>> = group.iter().map(|need| self.why_absent(*need, process_is_known)).collect();
-        reasons.map(|reasons| reasons.join("; "))
+        let reasons = group.iter().map(|need| self.why_absent(*need, process_is_known)).collect::<Option<Vec<_>>>()?;
+        Some(reasons.join("; "))
     }
 
     fn why_absent(&self, need: Need, process_is_known: bool) -> Option<String> {
@@ -68,9 +62,7 @@ impl Dialect {
         }
     }
 
-    /// Whether a call is to be made: the gateway has it, by itself.
-    #[must_use]
-    pub fn has(&self, call: CallName) -> bool {
-        matches!(self.calls.get(&call), Some(Has::Call(_)))
+    pub(crate) fn has(&self, call: CallName) -> bool {
+        self.call(call).is_some()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
 };
 
@@ -13,13 +13,12 @@ use super::{
     unusable::{UnreadLine, Unusable},
 };
 
-/// Metrics that are known to be unusable. Of further ones, nothing is said.
+/// Maximum number of unusable metrics that are reported.
 const UNUSABLE_MAX: usize = 256;
 
-/// The metrics read so far.
 #[derive(Debug, Default)]
 pub(super) struct Families<'a> {
-    /// With the same key every time: what is read twice is the same, to the last digit of a sum.
+    /// With the same key every time: a text that is read twice gives the same sums to the last digit.
     hasher: BuildHasherDefault<DefaultHasher>,
     kinds: HashMap<Cow<'a, str>, Kind>,
     /// Samples by name, and by a hash of their labels.
@@ -37,32 +36,27 @@ struct SeriesPoint {
     timestamp: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    bound: f64,
-    point: SeriesPoint,
-}
+/// An upper bound, and the count below it.
+type Bucket = (f64, SeriesPoint);
 
 impl SeriesPoint {
-    /// Takes in another sample of the same series. Of several moments, the latest counts; says whether that is possible.
+    /// Takes in another sample of the same series, and keeps the later. Returns false if their order is not known.
     fn replace(&mut self, other: Self) -> bool {
-        match (self.timestamp, other.timestamp) {
-            (Some(ours), Some(theirs)) if ours != theirs => {
-                *self = if theirs > ours { other } else { *self };
-                true
-            }
-            _ => false,
+        let (Some(ours), Some(theirs)) = (self.timestamp, other.timestamp) else { return false };
+        if theirs > ours {
+            *self = other;
         }
+        ours != theirs
     }
 }
 
 impl<'a> Families<'a> {
-    /// The first type that is given counts.
+    /// Sets the type of a metric. The first one counts.
     pub(super) fn type_of(&mut self, name: Cow<'a, str>, kind: Kind) {
         self.kinds.entry(name).or_insert(kind);
     }
 
-    /// Of a histogram it is said under the name of the whole.
+    /// Records a line that cannot be read, of a histogram under the name of the whole.
     pub(super) fn unread(&mut self, name: &str, line: UnreadLine) {
         self.cannot_use(name.strip_suffix("_bucket").unwrap_or(name), Unusable::Unread(line));
     }
@@ -80,30 +74,24 @@ impl<'a> Families<'a> {
         if let (Some(at), Some(family), true) = (bound, without_suffix(&name, "_bucket"), is_bucket) {
             let bound = number::parse(&labels.remove(at).1).unwrap_or(f64::NAN);
             let key = self.hasher.hash_one(&labels);
-            self.buckets.entry(family).or_default().entry(key).or_default().push(Bucket { bound, point });
+            self.buckets.entry(family).or_default().entry(key).or_default().push((bound, point));
             return;
         }
         let key = self.hasher.hash_one(&labels);
-        let is_twice = match self.plain.entry(name.clone()).or_default().entry(key) {
-            Entry::Occupied(mut known) => !known.get_mut().replace(point),
-            Entry::Vacant(free) => {
-                free.insert(point);
-                false
-            }
-        };
+        let mut is_twice = false;
+        let series = self.plain.entry(name.clone()).or_default().entry(key);
+        series.and_modify(|known| is_twice = !known.replace(point)).or_insert(point);
         if is_twice {
             self.cannot_use(&name, Unusable::Twice);
         }
     }
 
-    /// Returns the usable part of all metrics that were read.
+    /// The usable part of all metrics.
     pub(super) fn finish(mut self) -> Exposition {
         let mut read = Exposition::default();
         for (name, series) in std::mem::take(&mut self.buckets) {
             match self.histogram(&name, series) {
-                Ok(buckets) => {
-                    read.histograms.insert(name.into_owned(), buckets);
-                }
+                Ok(buckets) => drop(read.histograms.insert(name.into_owned(), buckets)),
                 Err(why) => self.cannot_use(&name, why),
             }
         }
@@ -121,9 +109,7 @@ impl<'a> Families<'a> {
                 self.cannot_use(&name, Unusable::NoNumber);
             }
         }
-        let summaries: Vec<Cow<'_, str>> =
-            self.kinds.iter().filter(|(_, kind)| **kind == Kind::Summary).map(|(name, _)| name.clone()).collect();
-        for name in summaries {
+        for name in self.names_of(Kind::Summary) {
             read.values.remove(&*name);
             self.unusable.remove(&*name);
             self.cannot_use(&name, Unusable::Summary);
@@ -140,12 +126,14 @@ impl<'a> Families<'a> {
         read
     }
 
-    /// OpenMetrics writes a counter with `_total` at the end of its name, and the text format writes it as it was named. A
-    /// gateway that speaks both is found by either name.
+    fn names_of(&self, kind: Kind) -> Vec<Cow<'a, str>> {
+        self.kinds.iter().filter(|(_, of)| **of == kind).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Only OpenMetrics adds `_total` to the name of a counter. So a counter is found by either name.
     fn name_counters_both_ways(&self, read: &mut Exposition) {
-        let counters = self.kinds.iter().filter(|(_, kind)| **kind == Kind::Counter);
-        for (name, _) in counters {
-            let base = name.strip_suffix("_total").unwrap_or(name);
+        for name in self.names_of(Kind::Counter) {
+            let base = name.strip_suffix("_total").unwrap_or(&name);
             let total = format!("{base}_total");
             match (read.values.get(base).copied(), read.values.get(&total).copied()) {
                 (Some(value), None) if !self.unusable.contains_key(&total) => read.values.insert(total, value),
@@ -165,7 +153,7 @@ impl<'a> Families<'a> {
         for (key, buckets) in series {
             let mut buckets = in_order(buckets)?;
             if buckets.last().is_none_or(|(bound, _)| *bound != f64::INFINITY) {
-                // All values are counted in the last bucket; where that is left out, the count of all says the same.
+                // The last bucket counts all values. Where it is missing, the count of the histogram replaces it.
                 let count = counts.and_then(|counts| counts.get(&key)).ok_or(Unusable::NoLastBucket)?;
                 buckets.push((f64::INFINITY, count.value));
             }
@@ -178,7 +166,7 @@ impl<'a> Families<'a> {
         if sum.iter().any(|(_, count)| !count.is_finite()) {
             return Err(Unusable::NoNumber);
         }
-        // With the last alone, nothing is known of where the values lie.
+        // The last bucket alone says nothing about the values.
         if sum.len() > 1 { Ok(sum) } else { Err(Unusable::DifferentBounds) }
     }
 
@@ -191,25 +179,25 @@ impl<'a> Families<'a> {
 
 /// The buckets of one series by rising bound, each once.
 fn in_order(mut buckets: Vec<Bucket>) -> Result<Vec<(f64, f64)>, Unusable> {
-    if buckets.iter().any(|bucket| bucket.bound.is_nan()) {
+    if buckets.iter().any(|(bound, _)| bound.is_nan()) {
         return Err(Unusable::NoNumber);
     }
-    buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound));
+    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut known: Vec<Bucket> = Vec::with_capacity(buckets.len());
-    for bucket in buckets {
+    for (bound, point) in buckets {
         match known.last_mut() {
-            Some(last) if last.bound == bucket.bound => {
-                if !last.point.replace(bucket.point) {
+            Some((last, kept)) if *last == bound => {
+                if !kept.replace(point) {
                     return Err(Unusable::Twice);
                 }
             }
-            _ => known.push(bucket),
+            _ => known.push((bound, point)),
         }
     }
-    Ok(known.into_iter().map(|bucket| (bucket.bound, bucket.point.value)).collect())
+    Ok(known.into_iter().map(|(bound, point)| (bound, point.value)).collect())
 }
 
-/// Two series, each by rising bound, at the bounds that both have: what lies between the bounds of one is not known.
+/// The sum of two series, each by rising bound, at their common bounds. Counts between the bounds of one are not known.
 fn added(a: &[(f64, f64)], b: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut others = b.iter().peekable();
     let common = a.iter().filter_map(|(bound, count)| {

@@ -1,29 +1,26 @@
 //! One line of the exposition formats: the Prometheus text format 0.0.4 and OpenMetrics 1.0.
 //!
-//! One grammar reads both. It accepts every line that one of the reference parsers accepts (Go's `expfmt`, the parser of the
-//! Prometheus server, the two of the Python client): the formats differ in what they forbid, and a line that only one of
-//! them forbids has a clear meaning nevertheless. No crate does this: those that exist refuse a whole text for one line, or
-//! misread blanks, braces and escapes that the formats allow.
+//! One grammar reads both. It accepts every line that one of the reference parsers accepts (Go's `expfmt`, the parser
+//! of the Prometheus server, the two of the Python client): a line that only one of the formats forbids has a clear
+//! meaning. Crates for this refuse a whole text for one line, or misread blanks, braces and escapes.
 
 use std::borrow::Cow;
 
 use super::number;
 
-/// Labels of one sample. With more, the line is refused: no client library has a tenth of them.
+/// Maximum number of labels of a sample. No client library has a tenth of them.
 const LABELS_MAX: usize = 256;
 
-/// The kind of a line, with its content.
 #[derive(Debug, PartialEq)]
 pub(super) enum SampleLine<'a> {
-    /// Blank, or a comment that says nothing about types.
+    /// Blank, or a comment other than a type.
     Nothing,
     /// `# TYPE name kind`.
     Type(Cow<'a, str>, Kind),
-    /// A sample.
     Sample(MetricSample<'a>),
 }
 
-/// The types of metrics that make a difference here.
+/// The types of metrics that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
@@ -31,23 +28,22 @@ pub(super) enum Kind {
     GaugeHistogram,
     Summary,
     Gauge,
-    /// Everything else that is a plain value.
+    /// Another plain value.
     Other,
 }
 
-/// A sample: a series, and what it measures.
 #[derive(Debug, PartialEq)]
 pub(super) struct MetricSample<'a> {
     pub(super) name: Cow<'a, str>,
-    /// In the order of their names, so that the same series is the same list.
+    /// In the order of their names, so that a series always has the same list.
     pub(super) labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// None for a native histogram, which is no number.
+    /// None for a native histogram.
     pub(super) value: Option<f64>,
-    /// Milliseconds in the text format, seconds in OpenMetrics. Only their order matters here.
+    /// Milliseconds in the text format, seconds in OpenMetrics. Only the order matters here.
     pub(super) timestamp: Option<f64>,
 }
 
-/// Why a line cannot be read.
+/// The reason why a line cannot be read.
 #[derive(Debug, PartialEq)]
 pub(super) struct Malformed<'a> {
     /// The metric, if the line is readable that far.
@@ -72,7 +68,6 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r'])
 }
 
-/// Only `# TYPE` matters. A comment that is almost one is a comment.
 fn read_comment(comment: &str) -> SampleLine<'_> {
     let type_of = || {
         let mut rest = Cursor(trim(comment).strip_prefix("TYPE").filter(|rest| rest.starts_with([' ', '\t']))?);
@@ -95,14 +90,12 @@ fn kind(word: &str) -> Kind {
 }
 
 fn read_sample(line: &str) -> Result<MetricSample<'_>, Malformed<'_>> {
-    let mut rest = Cursor(line);
     let mut name = None;
-    let read = read_parts(&mut rest, &mut name);
-    let (labels, value, timestamp) =
-        read.map_err(|why| Malformed { name: name.clone(), why, is_open: why == OPEN_QUOTE })?;
-    match name {
-        Some(name) => Ok(MetricSample { name, labels, value, timestamp }),
-        None => Err(Malformed { name: None, why: "no name of a metric", is_open: false }),
+    let read = read_parts(&mut Cursor(line), &mut name);
+    match (read, name) {
+        (Ok((labels, value, timestamp)), Some(name)) => Ok(MetricSample { name, labels, value, timestamp }),
+        (Ok(_), None) => Err(Malformed { name: None, why: "no name of a metric", is_open: false }),
+        (Err(why), name) => Err(Malformed { name, why, is_open: why == OPEN_QUOTE }),
     }
 }
 
@@ -135,18 +128,16 @@ fn read_parts<'a>(rest: &mut Cursor<'a>, name: &mut Option<Cow<'a, str>>) -> Res
         "" => return Err("no value"),
         value => number::parse(value).ok_or("a value that is no number")?,
     };
-    let timestamp = read_timestamp(rest)?;
-    Ok((labels, Some(value), timestamp))
+    Ok((labels, Some(value), read_timestamp(rest)?))
 }
 
-/// `{count:24,sum:100,…}` in the place of a value.
+/// Whether a value is `{count:24,sum:100,…}`.
 fn is_native_histogram(text: &str) -> bool {
     text.starts_with("{count:")
 }
 
-/// Labels after the opening brace, up to and with the closing one. A metric whose name stands among them is named by that.
-///
-/// Commas may be left out between labels (the Prometheus server accepts it) and may stand at both ends, once.
+/// Reads labels after the opening brace, up to and with the closing one. The name of the metric may be among them.
+/// Commas may be missing between labels (the Prometheus server accepts it) and may stand at both ends, once.
 fn read_labels<'a>(rest: &mut Cursor<'a>, name: &mut Option<Cow<'a, str>>) -> Result<Labels<'a>, &'static str> {
     let mut labels: Labels<'a> = Vec::new();
     let mut was_comma = false;
@@ -200,7 +191,7 @@ fn read_labels<'a>(rest: &mut Cursor<'a>, name: &mut Option<Cow<'a, str>>) -> Re
     Ok(labels)
 }
 
-/// Reads the rest of a line after the value: nothing, a timestamp, an exemplar, or both. Exemplars are of no use here.
+/// Reads the rest of a line after the value: nothing, a timestamp, an exemplar, or both. Exemplars are not used.
 fn read_timestamp(rest: &mut Cursor<'_>) -> Result<Option<f64>, &'static str> {
     rest.skip_blanks();
     if rest.0.is_empty() || rest.0.starts_with('#') {
@@ -237,7 +228,7 @@ impl<'a> Cursor<'a> {
         self.take(self.0.find([' ', '\t']).unwrap_or(self.0.len()))
     }
 
-    /// A name without quotes: letters, digits and `_`, and what else may stand in it. It does not begin with a digit.
+    /// A name without quotes: letters, digits, `_` and the characters of `may_also`. It does not begin with a digit.
     fn word(&mut self, may_also: impl Fn(char) -> bool) -> &'a str {
         if self.0.starts_with(|c: char| c.is_ascii_digit()) {
             return "";

@@ -1,4 +1,4 @@
-//! The gateway's metrics: Prometheus text or OpenMetrics, reduced to plain values and histograms.
+//! The gateway's metrics, from Prometheus text, OpenMetrics or JSON: plain values and histograms.
 
 #[cfg(test)]
 mod client_tests;
@@ -26,53 +26,50 @@ use super::{
     heap::{Heap, HeapReader},
 };
 
-/// A scrape: names to values. Series that differ only in their labels are added up.
+/// A scrape: values by name. Series that differ only in their labels are added up.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Exposition {
     /// Counters, gauges and untyped values.
-    pub values: BTreeMap<String, f64>,
+    pub(crate) values: BTreeMap<String, f64>,
     /// Histograms, as cumulative counts by upper bound in the metric's own unit.
-    pub histograms: BTreeMap<String, Vec<(f64, f64)>>,
-    /// Names that are there, and of which nothing can be taken: why.
-    pub unusable: BTreeMap<String, Unusable>,
-    /// Gauges whose type is declared, and which have no series.
-    pub empty_gauges: BTreeSet<String>,
-    /// Lines that cannot be read. The others count.
-    pub unread: UnreadLines,
-    /// Whether there was more than is looked at.
-    pub is_cut: bool,
+    pub(crate) histograms: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Metrics that cannot be used, with the reasons.
+    pub(crate) unusable: BTreeMap<String, Unusable>,
+    /// Gauges that are declared and have no series.
+    pub(crate) empty_gauges: BTreeSet<String>,
+    pub(crate) unread: UnreadLines,
+    /// Whether a part of the text was not read.
+    pub(crate) is_cut: bool,
     /// The heap of the gateway's runtime, where its metrics show it.
-    pub heap: Option<Heap>,
+    pub(crate) heap: Option<Heap>,
 }
 
-/// Gauges that count. A labelled one has no series while it counts nothing, in gateways that remove the series of a label.
+/// Gauges that count. A gateway may remove the series of a label while it counts nothing.
 pub(crate) const COUNTING_GAUGES: [&str; 3] = ["run_queue_depth", "runs_concurrent_gauge", "sse_active_connections"];
 
-/// Lines over which a label value with line feeds in it is looked for.
+/// Maximum number of lines of a sample with line feeds in a label value.
 const LINES_OF_A_SAMPLE_MAX: usize = 4;
-/// Lines for each series, with its comments. A text with more lines than that for the maximum of series is cut.
+/// Lines for each series, with its comments. A text with more lines for the maximum of series is cut.
 const COMMENTS_OF_A_SERIES_MAX: usize = 4;
 
 impl Exposition {
-    /// Maximum number of series in one scrape, the buckets of histograms among them. Further ones are not looked at.
-    pub const SERIES_MAX: usize = 20_000;
+    /// Maximum number of series in one scrape, with the buckets of histograms. Further ones are not read.
+    pub(crate) const SERIES_MAX: usize = 20_000;
 
-    /// Reads the metrics in an answer as a dialect has them, under the contract's names; `None` where there are none.
-    #[must_use]
-    pub fn of(answer: &Answer, names: &MetricNames) -> Option<Self> {
+    /// Reads the metrics in an answer, in a dialect's form, under the contract's names; `None` where there are none.
+    pub(crate) fn of(answer: &Answer, names: &MetricNames) -> Option<Self> {
         let read = if names.is_json { Self::read_json(&answer.json()?, names) } else { Self::read(&answer.text()) };
         read.map(|read| read.under(names))
     }
 
     /// Reads a text of either format; `None` where no line of it is a sample.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         // Some write a byte order mark before all else.
         let text = text.trim_start_matches('\u{feff}');
         let (mut families, mut unread) = (Families::default(), UnreadLines::default());
         let (mut series, mut is_cut) = (0, false);
         let mut heap = HeapReader::default();
-        for ReadLine { number, text: line, read } in (TextLines { text, at: 0, count: 0 }) {
+        for (number, line, read) in (TextLines { text, at: 0, count: 0 }) {
             match read {
                 Ok(SampleLine::Nothing) => {}
                 Ok(SampleLine::Type(name, kind)) => families.type_of(name, kind),
@@ -92,7 +89,6 @@ impl Exposition {
                     unread.add(malformed);
                 }
             }
-            // Comments come with series; more than a few for each are of no use to anybody.
             is_cut |= number > Self::SERIES_MAX * COMMENTS_OF_A_SERIES_MAX;
             if is_cut {
                 break;
@@ -101,9 +97,8 @@ impl Exposition {
         (series > 0).then(|| Self { unread, is_cut, heap: heap.heap(), ..families.finish() })
     }
 
-    /// The same under the contract's names, where the gateway has others.
-    #[must_use]
-    pub fn under(mut self, names: &MetricNames) -> Self {
+    /// The same metrics under the contract's names.
+    fn under(mut self, names: &MetricNames) -> Self {
         let renamed = names.names.iter().filter(|(ours, theirs)| ours != theirs);
         for (ours, theirs) in renamed {
             let (values, histograms, unusable) = (&mut self.values, &mut self.histograms, &mut self.unusable);
@@ -122,7 +117,7 @@ impl Exposition {
         let zeros = COUNTING_GAUGES.iter().filter(|name| !self.is_cut && self.empty_gauges.contains(**name));
         self.values.extend(zeros.map(|name| ((*name).to_owned(), 0.0)));
         if self.heap.is_none() {
-            // By the contract's names, which a dialect may have mapped.
+            // By the contract's names, to which a dialect may map its own.
             let mut heap = HeapReader::default();
             self.values.iter().for_each(|(name, value)| heap.absorb(name, *value, |_| None));
             self.heap = heap.heap();
@@ -130,14 +125,12 @@ impl Exposition {
         self
     }
 
-    /// A plain value by name.
-    #[must_use]
-    pub fn value(&self, name: &str) -> Option<f64> {
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
         self.values.get(name).copied()
     }
 }
 
-/// How many of a metric's unit are a second, by its name: the contract's histograms are in seconds.
+/// The number of a metric's units in a second, by its name: the contract's histograms are in seconds.
 fn per_second(name: &str) -> f64 {
     let units =
         [("milliseconds", 1e3), ("millis", 1e3), ("ms", 1e3), ("microseconds", 1e6), ("us", 1e6), ("nanoseconds", 1e9)];
@@ -148,25 +141,18 @@ fn per_second(name: &str) -> f64 {
 /// The lines of a text, as they are taken.
 struct TextLines<'a> {
     text: &'a str,
-    /// Where the next one begins.
+    /// The beginning of the next one.
     at: usize,
-    /// How many were taken.
+    /// Number of lines that were taken.
     count: usize,
 }
 
-/// A line as it was read.
-struct ReadLine<'a> {
-    /// Its number, from 1.
-    number: usize,
-    text: &'a str,
-    read: Result<SampleLine<'a>, Malformed<'a>>,
-}
-
 impl<'a> Iterator for TextLines<'a> {
-    type Item = ReadLine<'a>;
+    /// The number of a line, from 1, its text, and its content.
+    type Item = (usize, &'a str, Result<SampleLine<'a>, Malformed<'a>>);
 
-    /// The next line, and those after it in which a label value goes on that is closed there.
-    fn next(&mut self) -> Option<ReadLine<'a>> {
+    /// The next line, with further lines of a label value that ends there.
+    fn next(&mut self) -> Option<Self::Item> {
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
         let number = self.count + 1;
         let mut ends = rest.match_indices('\n').map(|(at, _)| at).chain([rest.len()]);
@@ -181,6 +167,6 @@ impl<'a> Iterator for TextLines<'a> {
             (end, lines, read) = longer.unwrap_or((end, lines, read));
         }
         (self.at, self.count) = (self.at + end + 1, self.count + lines);
-        Some(ReadLine { number, text: &rest[..first], read })
+        Some((number, &rest[..first], read))
     }
 }

@@ -1,10 +1,9 @@
-//! Numbers as Go's `ParseFloat` reads them, which is what Prometheus uses.
+//! Numbers as Prometheus reads them, with Go's `ParseFloat`.
 
-/// A number; `None` where the text is none. Letter case does not matter in `NaN`, `Inf` and `Infinity`.
+/// Reads a number. Letter case does not matter in `NaN`, `Inf` and `Infinity`.
 ///
-/// Rust's parser accepts the same decimal forms. Hexadecimal floats (`0x1.8p3`) are accepted in addition: Prometheus itself
-/// refuses them since Go 1.13, but other readers do not, and their meaning is clear. Digits grouped by `_` are refused by
-/// all of them.
+/// Rust's parser accepts the same decimal forms. Hexadecimal floats (`0x1.8p3`) are accepted in addition: Prometheus
+/// refuses them since Go 1.13, but other readers do not. All readers refuse digits grouped by `_`.
 pub(super) fn parse(text: &str) -> Option<f64> {
     text.parse().ok().or_else(|| hexadecimal(text))
 }

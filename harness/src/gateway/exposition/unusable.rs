@@ -1,57 +1,50 @@
-//! Why nothing can be taken of a metric, and lines that cannot be read.
+//! The reasons why a metric cannot be used, and lines that cannot be read.
 
 use std::fmt;
 
-/// Lines that are quoted. Of more, only their number is kept.
+/// Maximum number of quoted lines. Further ones are counted.
 const QUOTED_MAX: usize = 8;
-/// Characters of a line that are quoted.
+/// Maximum number of quoted characters of a line.
 const QUOTED_CHARS_MAX: usize = 120;
 
-/// Why nothing can be taken of a metric.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The reason why a metric cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// The same series comes twice.
+    #[error("has a series twice")]
     Twice,
-    /// A value is not a number, or not a finite one.
+    /// A value is not a finite number.
+    #[error("has a value that is no finite number")]
     NoNumber,
-    /// One of its lines cannot be read, so that every sum over its series would be wrong.
+    /// A line cannot be read, so every sum over the series would be wrong.
+    #[error("has a line that cannot be read, {0}")]
     Unread(UnreadLine),
-    /// It is a summary: its quantiles are of a time that nobody knows, and those of several series cannot be put together.
+    /// The time of a summary's quantiles is not known, and those of several series cannot be combined.
+    #[error("is a summary, and a histogram is needed")]
     Summary,
-    /// It is a native histogram, which the text formats cannot carry in full.
+    /// The text formats cannot carry a native histogram in full.
+    #[error("is a native histogram, and one with buckets is needed")]
     NativeHistogram,
-    /// It is a gauge histogram: what it holds now says nothing about what it held between two scrapes.
+    /// The present content of a gauge histogram says nothing about the time between two scrapes.
+    #[error("is a gauge histogram, and a histogram is needed")]
     GaugeHistogram,
-    /// The values over the last bound are not counted: there is neither a bucket `+Inf` nor a count.
+    /// The values over the last bound are not counted.
+    #[error("has neither a bucket le=\"+Inf\" nor a count")]
     NoLastBucket,
-    /// It has series whose buckets have no bound in common.
+    /// The buckets of its series have no bound in common.
+    #[error("has series whose buckets have no bound in common")]
     DifferentBounds,
 }
 
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Twice => f.write_str("has a series twice"),
-            Self::NoNumber => f.write_str("has a value that is no finite number"),
-            Self::Unread(line) => write!(f, "has a line that cannot be read, {line}"),
-            Self::Summary => f.write_str("is a summary, and a histogram is needed"),
-            Self::NativeHistogram => f.write_str("is a native histogram, and one with buckets is needed"),
-            Self::GaugeHistogram => f.write_str("is a gauge histogram, and a histogram is needed"),
-            Self::NoLastBucket => f.write_str("has neither a bucket le=\"+Inf\" nor a count"),
-            Self::DifferentBounds => f.write_str("has series whose buckets have no bound in common"),
-        }
-    }
-}
-
 /// A line that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {number}: {why} in `{text}`")]
 pub struct UnreadLine {
-    /// Its number, from 1.
-    pub number: usize,
-    /// Its beginning.
-    pub text: String,
-    /// The fault of the line.
-    pub why: &'static str,
+    /// From 1.
+    pub(crate) number: usize,
+    /// The beginning of the line.
+    pub(crate) text: String,
+    pub(crate) why: &'static str,
 }
 
 impl UnreadLine {
@@ -61,19 +54,11 @@ impl UnreadLine {
     }
 }
 
-impl fmt::Display for UnreadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {} in `{}`", self.number, self.why, self.text)
-    }
-}
-
 /// The lines of a text that cannot be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnreadLines {
-    /// How many there are.
-    pub count: usize,
-    /// The first few.
-    pub first: Vec<UnreadLine>,
+    pub(crate) count: usize,
+    pub(crate) first: Vec<UnreadLine>,
 }
 
 impl UnreadLines {
