@@ -43,7 +43,7 @@ async fn play_beside(out: &Path, is_busy: bool) -> RunFolder {
     let mut config = config(out, &gateway.url(), &short(10));
     config.gateway = GatewayAccess { workspace: "tests".into(), ..GatewayAccess::of_test(gateway.url()) };
     config.stream_runtime = Some(streams.handle().clone());
-    assert_eq!(play(config.clone(), Stop::new()).await, EndReason::Played);
+    assert_eq!(play(config.clone(), Stop::default()).await, EndReason::Played);
     gateway.shutdown().await;
     streams.shutdown_background();
     config.folder
