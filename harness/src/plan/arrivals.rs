@@ -1,9 +1,8 @@
 //! The arrivals of W1: arrival *n* is computed from the seed and *n*.
 //!
-//! Each arrival has a slot: slot *n* of `per_minute` slots a minute lasts from `n · 60,000 / per_minute` ms to
-//! `(n + 1) · 60,000 / per_minute` ms, and the arrival is somewhere in the middle half of it. So the rate is exact for every
-//! value, and the moments are not evenly spaced. Agents and own streams are dealt from decks: each deck holds its cards in their
-//! shares, and hand *h* is shuffled by the seed and *h*.
+//! Slot *n* of `per_minute` slots a minute lasts from `n · 60,000 / per_minute` ms to `(n + 1) · 60,000 / per_minute`
+//! ms, and arrival *n* is in its middle half. So every rate is exact, and moments are not evenly spaced. Agents and own
+//! streams are dealt from decks: a deck holds its cards in their shares; the seed and *h* shuffle hand *h*.
 //!
 //! Journals of earlier versions hold a list of the arrivals, which is kept as it is.
 
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlannedRun, RunLoad, dice::dice};
 
-/// Salts keep the dice of one purpose from moving when another draws more or fewer.
+/// Salts keep the dice of one purpose the same when another draws more or fewer.
 const MOMENTS_SALT: u64 = 0x6d6f_6d65;
 const AGENTS_SALT: u64 = 0x6167_656e;
 const STREAMS_SALT: u64 = 0x7374_7265;
@@ -118,7 +117,7 @@ impl Arrivals {
         }
     }
 
-    /// The last moment at which one arrives; `None` where there is none.
+    /// The moment of the last arrival; `None` if there is none.
     #[must_use]
     pub fn last_ms(&self) -> Option<u64> {
         match self {
@@ -158,8 +157,7 @@ impl DrawnArrivals {
     }
 
     fn agents(&self) -> Deck<&str> {
-        let shares = self.agents.iter().map(|(agent, share)| (agent.as_str(), *share));
-        Deck::new(self.seed ^ AGENTS_SALT, shares)
+        Deck::new(self.seed ^ AGENTS_SALT, self.agents.iter().map(|(agent, share)| (agent.as_str(), *share)))
     }
 
     fn streams(&self) -> Deck<bool> {
@@ -168,8 +166,8 @@ impl DrawnArrivals {
     }
 }
 
-/// Cards in their shares, dealt to the last before they are shuffled again. Ten hands of 70/15/15 hold seven, one or two, and one
-/// or two; a die would give five or nine.
+/// Cards in their shares, dealt to the last before they are shuffled again. Ten hands of 70/15/15 hold seven, one or
+/// two, and one or two; a die would give five or nine.
 struct Deck<T> {
     seed: u64,
     cards: Vec<T>,
@@ -183,27 +181,28 @@ impl<T: Copy> Deck<T> {
         Self { seed, cards: cards.collect() }
     }
 
-    /// The n-th card that is dealt; none of an empty deck.
+    /// The n-th card that is dealt; `None` of an empty deck.
     fn card(&self, number: u64) -> Option<T> {
-        let size = (self.cards.len() as u64).max(1);
-        self.hand(number / size).get(usize::try_from(number % size).unwrap_or(0)).copied()
+        let (_, hand, dealt) = self.hand(number);
+        hand.get(dealt).copied()
     }
 
     /// How many of these cards are meant.
     fn count(&self, numbers: Range<u64>, is_meant: impl Fn(&T) -> bool) -> u64 {
-        let size = (self.cards.len() as u64).max(1);
-        let of_hand = self.cards.iter().filter(|card| is_meant(card)).count() as u64;
+        let meant = |cards: &[T]| cards.iter().filter(|card| is_meant(card)).count() as u64;
         let before = |number: u64| {
-            let (hand, dealt) = (number / size, usize::try_from(number % size).unwrap_or(0));
-            hand * of_hand + self.hand(hand).iter().take(dealt).filter(|card| is_meant(card)).count() as u64
+            let (hands, hand, dealt) = self.hand(number);
+            hands * meant(&self.cards) + meant(&hand[..dealt])
         };
         before(numbers.end).saturating_sub(before(numbers.start))
     }
 
-    fn hand(&self, number: u64) -> Vec<T> {
+    /// The hands that are dealt before a card, the hand that it is in, and its place there.
+    fn hand(&self, number: u64) -> (u64, Vec<T>, usize) {
+        let size = self.cards.len().max(1) as u64;
         let mut hand = self.cards.clone();
-        hand.shuffle(&mut dice(self.seed, 0, number));
-        hand
+        hand.shuffle(&mut dice(self.seed, 0, number / size));
+        (number / size, hand, (number % size) as usize)
     }
 }
 

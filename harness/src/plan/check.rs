@@ -1,71 +1,49 @@
-//! Whether a plan that was not drawn, but read from a journal, is one that could have been.
-//!
-//! Judges and whoever waits for a soak take a plan at its word: they divide by its pace, keep a floor for each of its
-//! minutes, and make room for each of its windows.
+//! Checks a plan that was read from a journal: could it have been drawn? Judges and waiting processes rely on a plan.
+//! They divide by its pace, keep a minimum for each of its minutes, and make room for each of its windows.
 
 use std::time::Duration;
 
 use super::{Plan, PlannedChurn, Recurring, SHARES_MAX, SOAK_MAX, STREAMS_MAX, Scenario, millis};
 use crate::catalog::Chaos;
 
-/// No scenario is played faster.
+/// Maximum pace.
 const PACE_MAX: f64 = 1_000_000.0;
-/// Nor slower: a day would take three years.
+/// Minimum pace: a day takes three years.
 const PACE_MIN: f64 = 0.001;
-/// Nothing that is computed comes more often.
+/// Minimum time from one computed moment to the next.
 const EVERY_MS_MIN: u64 = 1_000;
 
-/// No settings make such a plan.
+/// A fault of a plan that no settings make. Times are milliseconds of the scenario.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PlanError {
     /// Nothing can be played at this pace.
     #[error("its pace is {0}; it must be a number from {PACE_MIN} to {PACE_MAX}")]
     Pace(f64),
-    /// Longer than a week.
-    #[error("{name} is {millis} ms; nothing takes longer than a week")]
-    Long {
-        /// What.
-        name: &'static str,
-        /// How long, milliseconds.
-        millis: u64,
-    },
-    /// Due when the soak is over.
-    #[error("{name} is due at {at_ms} ms, and the soak is over at {duration_ms} ms")]
-    Late {
-        /// What.
-        name: &'static str,
-        /// When, scenario milliseconds.
-        at_ms: u64,
-        /// The length of the soak, scenario milliseconds.
-        duration_ms: u64,
-    },
-    /// Closer together than anything may be.
-    #[error("{name} comes every {every_ms} ms; nothing comes more often than every {EVERY_MS_MIN} ms")]
-    Dense {
-        /// What.
-        name: &'static str,
-        /// From one to the next, scenario milliseconds.
-        every_ms: u64,
-    },
+    /// A part and its duration, longer than a week.
+    #[error("{0} is {1} ms; nothing takes longer than a week")]
+    Long(&'static str, u64),
+    /// A part that is due after the end of the soak: its time, and that of the end.
+    #[error("{0} is due at {1} ms, and the soak is over at {2} ms")]
+    Late(&'static str, u64, u64),
+    /// A part that recurs too often, and the time from one to the next.
+    #[error("{0} comes every {1} ms; nothing comes more often than every {EVERY_MS_MIN} ms")]
+    Dense(&'static str, u64),
     /// More streams than a session holds.
     #[error("it holds {0} streams; there may be {STREAMS_MAX}")]
     Streams(u32),
     /// Agents whose shares make a deck that is too large.
     #[error("the shares of its agents add up to {0}; there may be {SHARES_MAX}")]
     Shares(u64),
-    /// A churn of streams that there are not.
-    #[error("the churn at {at_ms} ms closes streams that there are not")]
-    Churn {
-        /// When, scenario milliseconds.
-        at_ms: u64,
-    },
+    /// The time of a churn of missing streams.
+    #[error("the churn at {0} ms closes streams that there are not")]
+    Churn(u64),
     /// One disturbance has one window.
     #[error("{0} comes more than once")]
     Chaos(Chaos),
 }
 
 impl Plan {
-    /// Looks whether settings could have made this plan.
+    /// Checks whether settings could have made this plan.
     ///
     /// # Errors
     /// The first fault that is found.
@@ -74,10 +52,9 @@ impl Plan {
             return Err(PlanError::Pace(self.pace));
         }
         let lengths = durations(&self.scenario).into_iter().map(|(name, duration)| (name, millis(duration)));
-        for (name, millis) in [("the soak", self.duration_ms)].into_iter().chain(lengths) {
-            if millis > super::millis(SOAK_MAX) {
-                return Err(PlanError::Long { name, millis });
-            }
+        let mut lengths = [("the soak", self.duration_ms)].into_iter().chain(lengths);
+        if let Some((name, length_ms)) = lengths.find(|(_, length_ms)| *length_ms > millis(SOAK_MAX)) {
+            return Err(PlanError::Long(name, length_ms));
         }
         let shares = self.runs.shares();
         if shares > SHARES_MAX {
@@ -100,8 +77,8 @@ impl Plan {
     fn check_moments(&self) -> Result<(), PlanError> {
         let duration_ms = self.duration_ms;
         let check = |name, latest_ms: Option<u64>, every_ms: Option<u64>| match (latest_ms, every_ms) {
-            (Some(at_ms), _) if at_ms > duration_ms => Err(PlanError::Late { name, at_ms, duration_ms }),
-            (Some(_), Some(every_ms)) if every_ms < EVERY_MS_MIN => Err(PlanError::Dense { name, every_ms }),
+            (Some(at_ms), _) if at_ms > duration_ms => Err(PlanError::Late(name, at_ms, duration_ms)),
+            (Some(_), Some(every_ms)) if every_ms < EVERY_MS_MIN => Err(PlanError::Dense(name, every_ms)),
             _ => Ok(()),
         };
         check("a run", self.runs.last_ms(), None)?;
@@ -126,17 +103,17 @@ impl Plan {
                 let is_wrong = |churn: &&PlannedChurn| {
                     churn.streams.len() > count as usize || churn.streams.iter().any(|stream| *stream >= count)
                 };
-                churns.iter().find(is_wrong).map_or(Ok(()), |churn| Err(PlanError::Churn { at_ms: churn.at_ms }))
+                churns.iter().find(is_wrong).map_or(Ok(()), |churn| Err(PlanError::Churn(churn.at_ms)))
             }
             Recurring::Computed(rule) if rule.streams > count || rule.closed > rule.streams => {
-                Err(PlanError::Churn { at_ms: rule.when.first_ms })
+                Err(PlanError::Churn(rule.when.first_ms))
             }
             Recurring::Computed(_) => Ok(()),
         }
     }
 }
 
-/// All that takes time.
+/// All durations of a scenario.
 fn durations(scenario: &Scenario) -> [(&'static str, Duration); 24] {
     let Scenario { runs, streams, registry, safety, privacy, chaos, .. } = scenario;
     [

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, Plan, PlannedChaos, Recurring, Regular, millis};
+use super::{Arrivals, Plan, PlannedChaos, Regular, millis};
 use crate::catalog::{Chaos, Kpi, Workload};
 
 /// Prompts that each safety probe tries to inject.
 pub const INJECTIONS_PER_PROBE: u64 = 3;
 /// Kinds of personal data that each safety probe sends.
 pub const PII_PER_PROBE: u64 = 3;
-/// Published versions that are looked for again, the new one among them. Beyond it the oldest are let go.
+/// Published versions that are searched again, including the new one. Beyond it the oldest are forgotten.
 pub const VERSIONS_MAX: u64 = 256;
 const MINUTE_MS: u64 = 60_000;
+
 /// Samples promised, by KPI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedSamples(BTreeMap<Kpi, u64>);
@@ -37,9 +38,9 @@ impl ExpectedSamples {
 }
 
 impl Plan {
-    /// The samples that a KPI is promised where chaos windows were open from and to these moments, scenario milliseconds: a
-    /// gateway that drains before it restarts keeps its window open for longer than planned. At least half of what was planned
-    /// is asked for, however long the windows were.
+    /// The samples that a KPI is promised if chaos windows were open from and to these moments, scenario milliseconds:
+    /// a gateway that drains before it restarts keeps its window open for longer than planned. At least half of the
+    /// planned samples are required, for windows of any length.
     #[must_use]
     pub fn expected_samples(&self, kpi: Kpi, windows_ms: &[(u64, u64)]) -> u64 {
         let planned = self.promises.get(kpi);
@@ -58,15 +59,15 @@ fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
         Kpi::RunSuccess | Kpi::JudgeP95 | Kpi::ShieldP95 => plan.runs.count(),
         Kpi::StartToLogP95 | Kpi::StartToLogP99 => steady.arrivals(&plan.runs),
         Kpi::SseReconnectSuccess => steady.returns(plan),
-        // The first opening of every stream, the streams of their own that steady runs have, and those that come back.
+        // The first opening of every stream, the own streams of steady runs, and the streams that come back.
         Kpi::SseReconnectRate => {
             let unsupported = &plan.unsupported;
             let kept = if unsupported.workspace_stream { 0 } else { u64::from(plan.scenario.streams.count) };
-            let own = match () {
-                () if unsupported.run_streams => 0,
-                // Where no other shows a run, each has its own.
-                () if unsupported.workspace_stream => steady.arrivals(&plan.runs),
-                () => steady.own_streams(&plan.runs),
+            let own = match (unsupported.run_streams, unsupported.workspace_stream) {
+                (true, _) => 0,
+                // Each run has its own if no other stream shows it.
+                (false, true) => steady.arrivals(&plan.runs),
+                (false, false) => steady.own_streams(&plan.runs),
             };
             kept + own + steady.returns(plan)
         }
@@ -80,7 +81,7 @@ fn promise(plan: &Plan, kpi: Kpi, steady: &Steady) -> u64 {
         // Windows close when the gateway is well, so only the settling time after each event is certain.
         Kpi::ErrorRateChaos => 3 * chaos_runs(plan),
         Kpi::PublishSearchDelay => plan.pulses.count(),
-        // Each pulse looks for the earlier versions from two workspaces: none, two, four, … up to all that are looked for.
+        // Each pulse searches the earlier versions from two workspaces: none, two, four, … up to the maximum.
         Kpi::RegistryConsistency => {
             let growing = plan.pulses.count().min(VERSIONS_MAX);
             let full = plan.pulses.count() - growing;
@@ -154,33 +155,32 @@ impl Steady {
         spans
     }
 
+    /// The sum of a count over these spans.
+    fn sum(&self, count_within: impl Fn(u64, u64) -> u64) -> u64 {
+        self.spans().into_iter().map(|(from_ms, to_ms)| count_within(from_ms, to_ms)).sum()
+    }
+
     fn arrivals(&self, runs: &Arrivals) -> u64 {
-        self.spans().into_iter().map(|(from_ms, to_ms)| arrivals_within(runs, from_ms, to_ms)).sum()
+        self.sum(|from_ms, to_ms| arrivals_within(runs, from_ms, to_ms))
     }
 
     fn own_streams(&self, runs: &Arrivals) -> u64 {
-        let numbers = self.spans().into_iter().map(|(from_ms, to_ms)| runs.before(from_ms)..runs.before(to_ms));
-        numbers.map(|numbers| runs.own_streams(numbers)).sum()
-    }
-
-    fn of_regular(&self, moments: Regular) -> u64 {
-        let moments = Recurring::Computed(moments);
-        self.spans().into_iter().map(|(from_ms, to_ms)| moments.within(from_ms, to_ms)).sum()
+        self.sum(|from_ms, to_ms| runs.own_streams(runs.before(from_ms)..runs.before(to_ms)))
     }
 
     fn of_evenly_spread(&self, count: u64) -> u64 {
         let every_ms = (self.duration_ms / count.max(1)).max(1);
-        self.of_regular(Regular { first_ms: 0, every_ms, count })
+        self.sum(|from_ms, to_ms| Regular { first_ms: 0, every_ms, count }.within(from_ms, to_ms))
     }
 
     /// Streams that a churn closes, and that come back.
     fn returns(&self, plan: &Plan) -> u64 {
-        self.spans().into_iter().map(|(from_ms, to_ms)| plan.churns.closed_within(from_ms, to_ms)).sum()
+        self.sum(|from_ms, to_ms| plan.churns.closed_within(from_ms, to_ms))
     }
 
     fn minutes_after(&self, warm_up_ms: u64) -> u64 {
-        let first_ms = warm_up_ms.next_multiple_of(MINUTE_MS);
         let whole_minutes_ms = self.duration_ms / MINUTE_MS * MINUTE_MS;
-        self.of_regular(Regular::before(first_ms, MINUTE_MS, whole_minutes_ms))
+        let minutes = Regular::before(warm_up_ms.next_multiple_of(MINUTE_MS), MINUTE_MS, whole_minutes_ms);
+        self.sum(|from_ms, to_ms| minutes.within(from_ms, to_ms))
     }
 }

@@ -112,19 +112,13 @@ pub struct PlannedChaos {
 }
 
 impl Plan {
-    /// Draws the plan of a suite from a scenario.
-    #[must_use]
-    pub fn new(suite: Suite, scenario: &Scenario, seed: u64, pace: f64) -> Self {
-        schedule::draw(suite, scenario, seed, pace)
-    }
-
-    /// The same plan without what a gateway lacks: what is not played is not promised either.
+    /// The same plan without parts that the gateway does not support: they are not promised either.
     #[must_use]
     pub fn without(mut self, unsupported: Unsupported) -> Self {
         for workload in unsupported.workloads.keys() {
             match workload {
-                Workload::Registry => self.pulses.clear(),
-                Workload::Privacy => self.privacy_ms.clear(),
+                Workload::Registry => self.pulses = Recurring::Listed(Vec::new()),
+                Workload::Privacy => self.privacy_ms = Recurring::Listed(Vec::new()),
                 Workload::Chaos => self.chaos.clear(),
                 _ => {}
             }
@@ -135,8 +129,7 @@ impl Plan {
         self
     }
 
-    /// The number of cycles that a workload is due to play: arrivals, churns, pulses, probes, events. W2's opening counts as its
-    /// first cycle.
+    /// The number of planned cycles of a workload. The opening of W2's streams is its first cycle.
     #[must_use]
     pub fn cycles(&self, workload: Workload) -> u64 {
         match workload {
@@ -151,7 +144,7 @@ impl Plan {
         }
     }
 
-    /// How often something that starts at 0 and comes every so often happens before the end.
+    /// The number of ticks from 0 on and before the end.
     fn ticks(&self, every: Duration) -> u64 {
         Regular::before(0, millis(every), self.duration_ms).count
     }

@@ -1,7 +1,5 @@
-//! Parts of a plan that recur: moments, churns, pulses. Each is computed from its number, so that a journal's header does not
-//! grow with the length of the soak.
-//!
-//! Journals of earlier versions hold lists, which are kept as they are.
+//! Parts of a plan that recur: moments, churns, pulses. Each is computed from its number, so that a journal's header
+//! does not grow with the soak. Journals of earlier versions hold lists, which are kept as they are.
 
 use std::fmt::Debug;
 
@@ -10,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlannedChurn, PlannedPulse, dice::dice};
 
-/// Keeps the dice of churns from moving when others draw more or fewer.
+/// Keeps the dice of churns the same when others draw more or fewer.
 const CHURN_SALT: u64 = 0x6368_7572;
 
 /// Recurring items of one kind, in order.
@@ -82,7 +80,7 @@ impl<R: Rule> Recurring<R> {
         }
     }
 
-    /// The latest moment at which one is due; `None` where there is none.
+    /// The latest moment at which one is due; `None` if there is none.
     #[must_use]
     pub fn latest_ms(&self) -> Option<u64> {
         match self {
@@ -91,16 +89,12 @@ impl<R: Rule> Recurring<R> {
         }
     }
 
-    /// The time from one to the next where they are computed, milliseconds.
+    /// The time from one to the next if they are computed, milliseconds.
     pub(super) fn every_ms(&self) -> Option<u64> {
         match self {
             Self::Listed(_) => None,
             Self::Computed(rule) => Some(rule.when().every_ms),
         }
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::Listed(Vec::new());
     }
 }
 
@@ -126,7 +120,7 @@ impl Regular {
         self.first_ms.saturating_add(number.saturating_mul(self.every_ms))
     }
 
-    fn within(self, from_ms: u64, to_ms: u64) -> u64 {
+    pub(super) fn within(self, from_ms: u64, to_ms: u64) -> u64 {
         let before = |at_ms: u64| Self::before(self.first_ms, self.every_ms, at_ms).count.min(self.count);
         before(to_ms).saturating_sub(before(from_ms))
     }
@@ -148,8 +142,8 @@ impl Rule for Regular {
     }
 }
 
-/// Churns: each closes other streams than the one before, so that all take their turn. The streams are shuffled by the seed and
-/// the number of the turn.
+/// Churns: each closes other streams than the one before, so that all take their turn. The streams are shuffled by the
+/// seed and the number of the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChurnRule {
     pub(super) when: Regular,

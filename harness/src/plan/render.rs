@@ -46,13 +46,11 @@ impl Plan {
         match workload {
             Workload::Runs => {
                 let own = self.runs.own_streams(0..self.runs.count());
-                let agents = self.scenario.runs.agents.iter().map(|(agent, _)| {
-                    let count = self.runs.of_agent(agent);
-                    format!("{agent} {count}")
-                });
-                let agents: Vec<String> = agents.collect();
-                let when =
-                    list(self.runs.count(), LISTED_MAX, ", ", |number| Some(moment(self.runs.get(number)?.at_ms)));
+                let agents = self.scenario.runs.agents.iter().map(|(agent, _)| agent);
+                let agents: Vec<String> =
+                    agents.map(|agent| format!("{agent} {}", self.runs.of_agent(agent))).collect();
+                let moment_of = |number| Some(moment(self.runs.get(number)?.at_ms));
+                let when = list(self.runs.count(), LISTED_MAX, ", ", moment_of);
                 format!("{when}; {own} with a stream of their own; {}", agents.join(", "))
             }
             Workload::Churn => {

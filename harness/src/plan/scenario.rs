@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Regular;
 
-/// The shape of a soak. `tests/soak.toml` sets it; [`Scenario::default`] is what design calls for.
-///
-/// Durations are scenario time, which pace divides, except where a field says that it belongs to the wire.
+/// The shape of a soak. `tests/soak.toml` sets it; [`Scenario::default`] is the design's. Durations are scenario time,
+/// which pace divides, unless a field says that it belongs to the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scenario {
     /// Length of `smoke`.
@@ -39,11 +38,11 @@ pub struct Scenario {
     pub metrics_every: Duration,
 }
 
-/// A week: longer than any leak that drifts look for needs. Nothing in a scenario takes more.
+/// Maximum duration in a scenario, a week: every leak that the drifts look for shows sooner.
 pub const SOAK_MAX: Duration = minutes(7 * 24 * 60);
-/// Workspace log streams: twice as many as one session is made for.
+/// Maximum number of workspace log streams: twice as many as one session is made for.
 pub const STREAMS_MAX: u32 = 20_000;
-/// Runs of W1 a minute.
+/// Maximum number of runs of W1 a minute.
 pub const PER_MINUTE_MAX: u32 = 120_000;
 
 /// A first time, and every so often from then on.
@@ -128,7 +127,7 @@ pub struct ChaosLoad {
     pub latency_added: Duration,
     /// For how long.
     pub latency_duration: Duration,
-    /// A window stays open for so long after the gateway is ready again.
+    /// Time for which a window stays open after the gateway is ready again.
     pub settle: Duration,
 }
 

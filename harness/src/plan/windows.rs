@@ -1,16 +1,15 @@
-//! How long chaos windows may last: the time that the plan sets aside for them, and what is waited for beyond it.
+//! The duration of chaos windows: the planned time, and the limits beyond it.
 
 use std::time::Duration;
 
 use super::{Plan, PlannedChaos, millis};
 use crate::catalog::Chaos;
 
-/// How long a restart may last until its window closes all the same, in real milliseconds: the recovery that is aimed
-/// at.
+/// Maximum duration of a restart until its window closes, real milliseconds: the target of the recovery.
 const DOWNTIME_REAL_MS: f64 = 30_000.0;
-/// No restart is promised more of the scenario than this. At a high pace even a short restart covers minutes of scenario.
+/// Maximum planned duration of a restart, scenario milliseconds: at a high pace it covers minutes of scenario.
 const DOWNTIME_SCENARIO_MS_MAX: f64 = 6.0 * 60_000.0;
-/// A restart has at least this long to show an effect, in real time.
+/// Minimum time for a restart to show an effect, real time.
 const EFFECT_MIN: Duration = Duration::from_secs(5);
 
 impl Plan {
@@ -26,21 +25,20 @@ impl Plan {
         event.at_ms + lasts_ms + millis(self.scenario.chaos.settle)
     }
 
-    /// When the window of a restart closes at the latest whose effect began at a moment, scenario milliseconds. The gateway
-    /// has the same real time to come back at every pace, but no more than a quarter of the soak. Until then what it does is
-    /// the restart's; what it does later, it does to its users.
+    /// The latest end of the window of a restart whose effect began at a moment, scenario milliseconds. The gateway has
+    /// the same real time to come back at every pace, but no more than a quarter of the soak. Later failures are its
+    /// own.
     #[must_use]
     pub fn restart_window_ends_ms(&self, effect_at_ms: u64) -> u64 {
         let downtime_ms = (DOWNTIME_REAL_MS * self.pace).clamp(0.0, self.duration_ms as f64 / 4.0) as u64;
         effect_at_ms.saturating_add(downtime_ms).saturating_add(millis(self.scenario.chaos.settle))
     }
 
-    /// How long the effect of a restart is waited for that is due at a moment, where a gateway may take as long as `asked`;
-    /// real time.
+    /// Maximum real time to wait for the effect of a restart that is due at a moment, if the gateway may take `asked`.
     ///
-    /// A gateway may accept a restart and go on serving for a while. While that is waited for the window is open, and a
-    /// window must not swallow a compressed soak: the wait ends with the next event, or after a sixth of the soak where
-    /// that is later, and never after the end of the plan.
+    /// A gateway may accept a restart and go on serving for a while. The window is open meanwhile, and must not take
+    /// most of a compressed soak: the wait ends with the next event, or after a sixth of the soak if that is later, and
+    /// never after the end of the plan.
     #[must_use]
     pub fn effect_limit(&self, at_ms: u64, asked: Duration) -> Duration {
         let real = |scenario_ms: u64| Duration::from_millis(scenario_ms).div_f64(self.pace.max(f64::MIN_POSITIVE));

@@ -16,10 +16,10 @@ use crate::{
     session::Context,
 };
 
-/// Of the latency asked for, this share must be seen.
+/// Minimum share of the requested latency that must be seen.
 const LATENCY_SHARE_MIN: f64 = 0.8;
 
-/// Measures the latency that was really added, unless that was seen, and then that it is gone.
+/// Measures the latency that was really added, unless that was seen; then waits until it is gone.
 pub(super) async fn latency(
     context: &Context,
     before: RoundTrips,
@@ -39,7 +39,7 @@ pub(super) async fn latency(
     loop {
         let now = round_trips(context).await;
         let (call, still) = now.most_over(&before);
-        // What is fast again may be an error.
+        // A fast answer may be an error.
         let answer = not_ready(context).await;
         if answer.is_none() && still.is_some_and(|still| still < asked / 2) {
             return Ok(());
@@ -59,7 +59,7 @@ async fn look_at_latency(context: &Context, before: &RoundTrips) {
     let enough = asked.mul_f64(LATENCY_SHARE_MIN);
     let held_before = lever::bytes_held_back(context);
     let during = round_trips(context).await;
-    // Every answer was to be late, so the call that was slowed down least says what was done.
+    // Every answer should be late, so the call with the least increase is the evidence.
     let (call, _) = during.least_over(before);
     let held_back = lever::bytes_held_back(context).zip(held_before).map_or(0, |(now, before)| now - before);
     let effective = during.prove_added(enough, before, held_back);

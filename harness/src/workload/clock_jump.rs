@@ -3,8 +3,8 @@
 /// A clock that has moved against ours by more than this since it was last read has jumped: none drifts that fast.
 const JUMP_US: i64 = 1_000_000;
 
-/// Returns the distance that a clock has jumped from one reading to the next, in words. None unless it is more than a slow
-/// answer, or a clock that is reported in large steps, can feign.
+/// Returns the distance that a clock has jumped from one reading to the next, in words. None unless it is more than a
+/// slow answer, or a clock that is reported in large steps, can feign.
 pub(super) fn jump(before_us: i64, offset_us: i64, unsure_us: u64) -> Option<String> {
     let moved_us = offset_us.saturating_sub(before_us);
     let feigned_us = i64::try_from(unsure_us).unwrap_or(i64::MAX);

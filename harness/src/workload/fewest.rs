@@ -1,8 +1,8 @@
-//! The fewest connections or streams that we held while the gateway counted its own.
+//! The fewest connections or streams that S2 held while the gateway counted its own.
 //!
-//! A surplus of the gateway's over ours grows only where the gateway leaks. But the two counts are taken at different
-//! moments, and a sum over several processes has counts of earlier scrapes in it. Held against the fewest of ours since
-//! then, the surplus is not too low because we opened some meanwhile; the least one of a minute is near the truth.
+//! A surplus of the gateway's count grows only if the gateway leaks. But the two counts are taken at different moments,
+//! and a sum over several processes has counts of earlier scrapes. Compared with the fewest of S2 since then, the
+//! surplus is not too low because S2 opened some meanwhile; the least of a minute is near the truth.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// Scrapes that are remembered.
 const SCRAPES_MAX: usize = 64;
 
-/// The fewest of ours by scrape, latest last: when the scrape was taken in, and the fewest since the one before.
+/// The fewest by scrape, latest last: when the scrape was taken in, and the fewest since the one before.
 #[derive(Debug, Default)]
 pub(super) struct Fewest(VecDeque<(Instant, usize)>);
 
@@ -24,13 +24,11 @@ impl Fewest {
         self.0.push_back((now, least));
     }
 
-    /// The fewest over the last `scrapes`, and since `asked` at the least: scrapes overlap where the gateway is slow.
+    /// The fewest over the last `scrapes`, and at least since `asked`: scrapes overlap if the gateway is slow.
     pub(super) fn over(&self, scrapes: usize, asked: Instant) -> Option<usize> {
         let latest = self.0.iter().rev().enumerate();
-        latest
-            .take_while(|(n, (taken_in, _))| *n < scrapes.max(1) || *taken_in >= asked)
-            .map(|(_, (_, least))| *least)
-            .min()
+        let counted = latest.take_while(|(n, (taken_in, _))| *n < scrapes.max(1) || *taken_in >= asked);
+        counted.map(|(_, (_, least))| *least).min()
     }
 }
 

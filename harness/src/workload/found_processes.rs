@@ -1,4 +1,4 @@
-//! Which processes a soak would read, and whether several answer for their metrics: for whoever asks before the soak.
+//! For the preflight: which processes a soak would read, and whether several answer for their metrics.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::{
 /// The processes of a gateway whose memory and descriptors a soak would read, in words.
 pub(crate) fn found_processes(pid: Option<u32>, port: Option<LocalPort>) -> String {
     let mut gateway = GatewayProcess::at(pid, port);
-    match gateway.look(&mut ProcessReader::new()) {
+    match gateway.look(&mut ProcessReader::default()) {
         ProcessLookup::Seen(view) => {
-            let (root, name, descendants) = (view.root, &view.name, view.processes() - 1);
-            let descendants = match descendants {
+            let (root, name) = (view.root, &view.name);
+            let descendants = match view.processes() - 1 {
                 1 => "1 descendant".to_owned(),
                 n => format!("{n} descendants"),
             };
@@ -50,7 +50,6 @@ pub(crate) struct Answering {
 }
 
 impl Answering {
-    /// Takes in one.
     pub(crate) fn take_in(&mut self, exposition: &Exposition) {
         let started_s = exposition.value(STARTED).map(|started_s| self.starts.known(started_s));
         let mark = StartPoint { at: clock::now(), phase: Phase::Steady };
@@ -58,10 +57,10 @@ impl Answering {
         let _ = self.instances.take_in(started_s, false, Scraped { counted, gauges: BTreeMap::new(), mark });
     }
 
-    /// How many processes answered in turn; none where it was one, as far as that can be told.
+    /// How many processes answered in turn; `None` if it was one, as far as can be seen.
     pub(crate) fn several(&mut self) -> Option<usize> {
         let _ = self.instances.finish();
-        Some(self.instances.count()).filter(|count| *count > 1 && self.instances.are_several())
+        Some(self.instances.count()).filter(|count| *count > 1 && self.instances.are_several)
     }
 }
 

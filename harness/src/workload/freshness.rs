@@ -1,4 +1,4 @@
-//! Whether metrics live: an exporter that repeats itself says nothing about the gateway behind it.
+//! Whether metrics are fresh: an exporter that repeats itself says nothing about the gateway behind it.
 
 use std::time::Duration;
 
@@ -10,15 +10,12 @@ use crate::gateway::Exposition;
 const HEARTBEAT: &str = "runs_started_total";
 /// Minimum number of runs started since the counter last moved. The counter may lag behind by a few.
 const RUNS_MIN: u64 = 3;
-/// And so much time must have passed: metrics may well be made anew only every few seconds.
+/// Minimum time since then: metrics may be updated only every few seconds.
 const LAG_MAX: Duration = Duration::from_secs(15);
 
-/// Watches the metrics for signs of life.
+/// The scrape that last brought something new.
 #[derive(Debug, Default)]
-pub(super) struct Freshness {
-    /// The scrape that last brought something new.
-    last: Option<LastScrape>,
-}
+pub(super) struct Freshness(Option<LastScrape>);
 
 #[derive(Debug)]
 struct LastScrape {
@@ -37,11 +34,11 @@ enum LastSeen {
 }
 
 impl Freshness {
-    /// Takes in a scrape that was asked for at a moment, when so many runs had been started. Says why it is stale, if it
+    /// Takes in a scrape that was requested at `at`, when `runs` runs had been started. Returns why it is stale, if it
     /// is: runs were started since the metrics last moved, and long ago.
     pub(super) fn stale(&mut self, exposition: &Exposition, runs: u64, at: Instant) -> Option<String> {
         let pulse = exposition.value(HEARTBEAT).map_or_else(|| LastSeen::Whole(exposition.clone()), LastSeen::Counter);
-        match &self.last {
+        match &self.0 {
             Some(last) if last.pulse == pulse => {
                 let (started, stood) = (runs.saturating_sub(last.runs), at.saturating_duration_since(last.at));
                 (started >= RUNS_MIN && stood >= LAG_MAX).then(|| {
@@ -53,7 +50,7 @@ impl Freshness {
                 })
             }
             _ => {
-                self.last = Some(LastScrape { pulse, runs, at });
+                self.0 = Some(LastScrape { pulse, runs, at });
                 None
             }
         }

@@ -1,4 +1,4 @@
-//! Which processes are the gateway: the tree below the one that `S2_GATEWAY_PID` names, and where that is gone or none is
+//! Which processes are the gateway: the tree below the one that `S2_GATEWAY_PID` names; if that is gone or none is
 //! named, the tree below the one that listens where requests go.
 
 use std::time::Duration;
@@ -16,17 +16,16 @@ use crate::{
     gateway::{GatewayAccess, LocalPort},
 };
 
-/// Time after which the listener is looked up again, even if nothing seems to have changed: a process may have started
-/// others that listen with it.
+/// Time after which the listener is looked up again anyway: a process may have started others that listen with it.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// The same where nobody was found: to ask takes longer than to see that nothing has changed.
+/// The same if none was found: a lookup takes longer than a check for changes.
 const UNSEEN_ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// For so long a process that was seen may be away, as in a restart: until then nothing else speaks for it.
+/// Maximum time for which a process that was seen may be away, as in a restart: until then nothing else speaks for it.
 const AWAY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Programs that start gateways and much else. Workers that listen together and have one of these as their common ancestor
-/// are the gateway without it.
-const SUPERVISORS: [&str; 25] = [
+/// Beginnings of the names of programs that start gateways and much else. If one is the common ancestor of workers that
+/// listen together, the workers are the gateway without it.
+const SUPERVISORS: [&str; 23] = [
     "init",
     "systemd",
     "launchd",
@@ -38,7 +37,6 @@ const SUPERVISORS: [&str; 25] = [
     "conmon",
     "supervisord",
     "runsv",
-    "runsvdir",
     "s6-svscan",
     "s6-supervise",
     "sh",
@@ -48,7 +46,6 @@ const SUPERVISORS: [&str; 25] = [
     "fish",
     "busybox",
     "tmux",
-    "tmux: server",
     "screen",
     "sshd",
     "cargo",
@@ -57,11 +54,10 @@ const SUPERVISORS: [&str; 25] = [
 /// One look for the gateway's processes.
 #[derive(Debug, PartialEq)]
 pub(super) enum ProcessLookup {
-    /// These are they.
     Seen(TreeView),
-    /// The one that was named is not there.
+    /// The named process does not exist.
     Gone(u32),
-    /// It was there a moment ago, and nobody has taken its place yet.
+    /// It was there a moment ago, and no other has taken its place yet.
     Away,
     /// It cannot be seen from here: its metrics speak for it.
     Unseen,
@@ -72,7 +68,8 @@ pub(super) enum ProcessLookup {
 pub(super) struct GatewayProcess {
     named: Option<LoggedProcess>,
     port: Option<LocalPort>,
-    asked: Option<KnownListener>,
+    /// The result of the last listener lookup, and its time.
+    asked: Option<(Instant, ListenerLookup)>,
     /// The root of the last tree that was found by listening, and its start.
     root: Option<(u32, u64)>,
     tree: ProcessTree,
@@ -89,26 +86,17 @@ struct LoggedProcess {
     started: Option<u64>,
 }
 
-/// The result of a listener lookup, and its time.
-#[derive(Debug)]
-struct KnownListener {
-    at: Instant,
-    who: ListenerLookup,
-}
-
 impl GatewayProcess {
-    /// Nothing is looked for yet.
     pub(super) fn new(access: &GatewayAccess) -> Self {
         Self::at(access.pid, access.listens_at.clone())
     }
 
-    /// The same, of a process that is named, or that listens on a port.
+    /// A process that is named, or that listens on a port.
     pub(super) fn at(named: Option<u32>, port: Option<LocalPort>) -> Self {
         let named = named.map(|pid| LoggedProcess { pid, started: None });
         Self { named, port, asked: None, root: None, tree: ProcessTree::default(), seen: None, told: String::new() }
     }
 
-    /// Looks for it.
     pub(super) fn look(&mut self, processes: &mut ProcessReader) -> ProcessLookup {
         let table = ProcessTable::read(processes);
         if let Some(named) = &mut self.named
@@ -135,33 +123,28 @@ impl GatewayProcess {
         }
     }
 
-    /// The tree that listens, where there is one that can be read.
+    /// The tree that listens, if there is one that can be read.
     fn listening(&mut self, processes: &mut ProcessReader, table: ProcessTable, now: Instant) -> Option<TreeView> {
         let port = self.port.as_ref()?;
+        let asked_ago = |at: &Instant| now.saturating_duration_since(*at);
         let is_known = match &self.asked {
             None => false,
-            Some(KnownListener { at, who }) => {
-                let asked_ago = now.saturating_duration_since(*at);
-                match who {
-                    ListenerLookup::Some(holders) => {
-                        asked_ago < ASK_AGAIN_AFTER && holders.iter().all(listeners::SocketOwner::lasts)
-                    }
-                    _ if asked_ago < UNSEEN_ASK_AGAIN_AFTER && !self.is_away(now) => return None,
-                    _ => false,
-                }
+            Some((at, ListenerLookup::Some(holders))) => {
+                asked_ago(at) < ASK_AGAIN_AFTER && holders.iter().all(listeners::SocketOwner::lasts)
             }
+            Some((at, _)) if asked_ago(at) < UNSEEN_ASK_AGAIN_AFTER && !self.is_away(now) => return None,
+            Some(_) => false,
         };
         if !is_known {
-            self.asked = Some(KnownListener { at: now, who: listeners::who_listens(port) });
+            self.asked = Some((now, listeners::who_listens(port)));
         }
-        let Some(KnownListener { who: ListenerLookup::Some(holders), .. }) = &self.asked else { return None };
+        let Some((_, ListenerLookup::Some(holders))) = &self.asked else { return None };
         let holders: Vec<u32> = holders.iter().map(|holding| holding.pid).collect();
         let roots = roots(&table, &holders, self.root);
         let view = self.tree.read(processes, table, &roots)?;
         self.root = view.cpu_ms.keys().copied().find(|(pid, _)| *pid == view.root);
         if !is_known {
-            let (port, descendants) = (self.port.as_ref()?.port, view.processes() - 1);
-            let (name, pid) = (&view.name, view.root);
+            let (port, descendants, name, pid) = (port.port, view.processes() - 1, &view.name, view.root);
             self.log_once(format!(
                 "the gateway's process is pid {pid} ({name}) with {descendants} descendants, by listening on port {port}"
             ));
@@ -174,15 +157,13 @@ impl GatewayProcess {
         self.seen.is_some_and(|seen| now.saturating_duration_since(seen) < AWAY_LIMIT)
     }
 
-    /// Why it cannot be seen, in words; none where nobody was looked for.
+    /// Why it cannot be seen, in words; `None` if no port was looked up.
     pub(super) fn why_unseen(&self) -> Option<String> {
         let port = self.port.as_ref()?.port;
-        let why = match self.asked.as_ref().map(|asked| &asked.who) {
-            None | Some(ListenerLookup::Nobody) => "nobody on this machine does".to_owned(),
-            Some(ListenerLookup::Holder(name)) => format!("{name} does, for another"),
-            Some(ListenerLookup::Unseen | ListenerLookup::Some(_)) => {
-                "that is another user's process, or one in a container".to_owned()
-            }
+        let why = match &self.asked {
+            None | Some((_, ListenerLookup::Nobody)) => "nobody on this machine does",
+            Some((_, ListenerLookup::Holder(name))) => &format!("{name} does, for another"),
+            Some(_) => "that is another user's process, or one in a container",
         };
         Some(format!(
             "no process is the gateway's by listening on port {port}: {why}; its memory and descriptors are taken from its \
@@ -190,7 +171,7 @@ impl GatewayProcess {
         ))
     }
 
-    /// Tells the log what it was not told last.
+    /// Logs a message unless it is the last one.
     fn log_once(&mut self, what: String) {
         if self.told != what {
             tracing::info!("{what}");

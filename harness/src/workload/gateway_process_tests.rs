@@ -1,5 +1,5 @@
-//! Real processes that listen, are killed, and listen again. Each test has an address of the loopback to itself, so that a
-//! port that was let go of is nobody else's meanwhile.
+//! Real processes that listen, are killed, and listen again. Each test has an address of the loopback to itself, so
+//! that a port that was let go of is nobody else's meanwhile.
 
 #![cfg(target_os = "linux")]
 
@@ -107,7 +107,7 @@ fn gone() -> u32 {
 
 /// Returns the process that a look sees, if it sees one.
 fn seen(gateway: &mut GatewayProcess) -> Result<u32, ProcessLookup> {
-    match gateway.look(&mut ProcessReader::new()) {
+    match gateway.look(&mut ProcessReader::default()) {
         ProcessLookup::Seen(view) => Ok(view.root),
         other => Err(other),
     }
@@ -182,7 +182,7 @@ async fn several_that_listen_together_are_the_gateway_together() {
     let mut looks = 0;
     loop {
         tokio::time::advance(later).await;
-        let sight = gateway.look(&mut ProcessReader::new());
+        let sight = gateway.look(&mut ProcessReader::default());
         if let ProcessLookup::Seen(view) = &sight
             && view.cpu_ms.keys().map(|(pid, _)| *pid).collect::<BTreeSet<_>>() == both
         {
@@ -227,13 +227,13 @@ async fn a_restart_is_another_life_and_while_nobody_listens_there_is_no_sample_a
     let mut config = config(out.path(), &format!("http://{}", first.address), &short(2));
     config.gateway.listens_at = LocalPort::of(&config.gateway.url);
     let context = context(&config);
-    let mut watch = ProcessWatch::new();
+    let mut watch = ProcessWatch::default();
     let mut look = || {
         watch.look(&context, context.recorder.mark(), false);
         let interval = intervals(&context, &config.folder).pop().unwrap();
         let has = |gauge| interval.gauges.contains_key(&gauge);
         let gateway = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayFdSurplus].map(has);
-        (gateway, has(Gauge::HarnessRss), watch.by_metrics, interval.gateway_life.unwrap())
+        (gateway, has(Gauge::HarnessRss), !watch.are_seen, interval.gateway_life.unwrap())
     };
     let life_of = |life: &str, process: &Listening| life.starts_with(&format!("pid {}, started ", process.pid()));
     let (gateway, own, by_metrics, before) = look();

@@ -22,10 +22,9 @@ impl Worker for Heartbeat {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
-            while let Some(due_ms) = context.schedule.plan.heartbeats_ms.get(self.place.next() as u64) {
-                if !context.schedule.until(due_ms).await {
-                    break;
-                }
+            while let Some(due_ms) = context.schedule.plan.heartbeats_ms.get(self.place.next() as u64)
+                && context.schedule.until(due_ms).await
+            {
                 self.place.advance();
                 if context.schedule.resumed.has_beaten(due_ms) {
                     continue;

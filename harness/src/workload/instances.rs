@@ -1,12 +1,12 @@
-//! Several processes that answer `/metrics` in turn, told apart by what they report.
+//! Several processes that answer `/metrics` in turn, distinguished by their metrics.
 //!
-//! Workers of a cluster often start in the same second, and some tell no start at all. What a process has counted never
-//! falls, so the scrapes of one process form a chain in which every counter rises. A scrape continues the chain whose last
-//! scrape is nearest below it; a scrape that is below every chain in some counter is of a process that was not seen before.
+//! Workers of a cluster often start in the same second, and some report no start. Counters of a process never fall, so
+//! its scrapes form a chain in which every counter rises. A scrape continues the chain whose last scrape is nearest
+//! below it; a scrape that is below every chain in some counter is of a new process.
 //!
-//! The first scrapes are held back, because the second process to answer looks like growth of the first one if it has
-//! counted more. Chains are found among all of them at once: the smallest steps first. After that each scrape is assigned
-//! at once. Where there are several, a step far above the usual rate is not counted: it may lead from one to another.
+//! The first scrapes are held back, because a second process that has counted more looks like growth of the first.
+//! Chains are found among all of them at once, smallest steps first. Later scrapes are assigned at once. With several
+//! processes, a step far above the usual rate is not counted: it may lead from one process to another.
 
 use std::collections::BTreeMap;
 
@@ -19,23 +19,22 @@ use crate::{
     session::StartPoint,
 };
 
-/// Scrapes of processes with the same start that are held back until chains are looked for.
+/// Scrapes of processes with the same start that are held back until chains are found.
 pub(super) const HELD_MAX: usize = 6;
-/// Processes with the same start that are known again. Of one that comes on top, the one that has not answered for longest is forgotten.
+/// Processes with the same start that are remembered; a further one replaces the one that has not answered for longest.
 pub(super) const CHAINS_MAX: usize = 32;
-/// Starts that are known again.
+/// Starts that are remembered.
 pub(super) const GROUPS_MAX: usize = 16;
-/// A process that has not answered for so many scrapes is gone.
+/// A process that has not answered for this number of scrapes is gone.
 const SILENT_MAX: u64 = 24;
-/// Counters that are compared, beside the buckets of histograms. A name alone does not make a counter: some that end in
-/// `_total` are gauges.
+/// Counters that are compared, beside the buckets of histograms. Other names that end in `_total` may be gauges.
 const COUNTERS: [&str; 4] =
     ["process_cpu_seconds_total", "runs_started_total", "sse_connections_total", "sse_messages_total"];
 /// Buckets of one histogram that are compared.
 const BUCKETS_MAX: usize = 256;
-/// A bucket without those below it may fall by so many samples: some libraries read one bucket after another.
+/// Samples by which a bucket without those below it may fall: some libraries read one bucket after another.
 const BUCKET_SLACK: f64 = 2.0;
-/// Of several processes, a step may be so many times the greatest rate so far.
+/// With several processes, maximum ratio of a step to the greatest rate so far.
 const STEP_FACTOR: f64 = 10.0;
 
 /// The counts of a process so far.
@@ -67,7 +66,7 @@ impl ProcessCounts {
 
     /// Returns the distance from here to `later`; `None` if a counter fell on the way.
     fn step_to(&self, later: &Self) -> Option<f64> {
-        // Of two processes one may have more samples in all, and fewer in one bucket.
+        // Another process may have more samples in all, and fewer in one bucket.
         let fell = |(source, before): (&Source, &Vec<(f64, f64)>)| {
             let later = later.sources.get(source).filter(|later| later.len() == before.len());
             later.is_some_and(|later| own(before).zip(own(later)).any(|(before, now)| now < before - BUCKET_SLACK))
@@ -98,7 +97,7 @@ fn own(buckets: &[(f64, f64)]) -> impl Iterator<Item = f64> {
 #[derive(Debug, Clone)]
 pub(super) struct Scraped {
     pub(super) counted: ProcessCounts,
-    /// Gauges that each process has a part of.
+    /// Gauges of which each process has a part.
     pub(super) gauges: BTreeMap<&'static str, f64>,
     pub(super) mark: StartPoint,
 }
@@ -114,27 +113,26 @@ pub(super) struct Instances {
     /// Start and number of the process that answered last.
     last: Option<(Option<u64>, usize)>,
     /// Whether one answered again after another.
-    are_several: bool,
+    pub(super) are_several: bool,
 }
 
 impl Instances {
-    /// Takes in a scrape of a process that started then, where that is known. What one that began within the soak has
-    /// counted was all gained in it. Returns the gains that can be counted now.
+    /// Takes in a scrape of a process with this start, if known. All counts of a process that began within the soak
+    /// were gained in it. Returns the gains that can be counted now.
     pub(super) fn take_in(&mut self, started_s: Option<f64>, is_of_soak: bool, scraped: Scraped) -> Gains {
         self.scrapes += 1;
         let started = started_s.map(f64::to_bits);
         let known = self.groups.iter().position(|group| group.started == started);
         let mut group = match known {
             Some(at) => self.groups.remove(at),
-            // The first to answer were there before we asked, whatever the clocks say.
-            None => Group::new(started, is_of_soak && !self.groups.is_empty()),
+            // The first to answer were there before S2 asked, whatever the clocks say.
+            None => Group { started, is_of_soak: is_of_soak && !self.groups.is_empty(), ..Group::default() },
         };
         let gains = group.take_in(scraped, self.scrapes);
         let number = group.chains.iter().find(|chain| chain.scrape == self.scrapes).map_or(1, |chain| chain.number);
-        let is_another = self.last.is_some_and(|last| last != (started, number));
+        let is_another = self.last.replace((started, number)).is_some_and(|last| last != (started, number));
         self.are_several |=
             group.is_interleaved || (is_another && known.is_some() && group.was_seen(number, self.scrapes));
-        self.last = Some((started, number));
         if self.groups.len() == GROUPS_MAX {
             self.groups.remove(0);
         }
@@ -142,16 +140,11 @@ impl Instances {
         gains
     }
 
-    /// Gains of scrapes that are still held back: nothing more will come.
+    /// Gains of scrapes that are still held back, when no further scrape comes.
     pub(super) fn finish(&mut self) -> Gains {
         let gains = self.groups.iter_mut().filter(|group| !group.is_open).flat_map(Group::open).collect();
         self.are_several |= self.groups.iter().any(|group| group.is_interleaved);
         gains
-    }
-
-    /// Whether several processes answer in turn.
-    pub(super) const fn are_several(&self) -> bool {
-        self.are_several
     }
 
     /// Number of processes that answered lately.
@@ -165,7 +158,7 @@ impl Instances {
         values.copied().reduce(|sum, value| sum + value)
     }
 
-    /// A name of the process that answered last; none where nothing tells it from another.
+    /// A name of the process that answered last; `None` if nothing distinguishes it from another.
     pub(super) fn name(&self) -> Option<String> {
         let (started, number) = self.last?;
         let process = if number > 1 { format!("process {number}") } else { String::new() };
@@ -189,14 +182,14 @@ struct Chain {
     number: usize,
     last: ProcessCounts,
     at: Instant,
-    /// Which scrape was its last, and its last but one.
+    /// The numbers of its last scrape, and of its last but one.
     scrape: u64,
     scrape_before: Option<u64>,
     gauges: BTreeMap<&'static str, f64>,
 }
 
-/// The processes that told the same start, or none.
-#[derive(Debug)]
+/// The processes that reported the same start, or none.
+#[derive(Debug, Default)]
 struct Group {
     started: Option<u64>,
     is_of_soak: bool,
@@ -204,7 +197,7 @@ struct Group {
     is_open: bool,
     chains: Vec<Chain>,
     numbers: usize,
-    /// The usual rates of histograms, samples by second.
+    /// The usual rates of histograms, samples per second.
     rates: BTreeMap<Source, f64>,
     are_several: bool,
     /// Whether one of them answered again after another.
@@ -212,20 +205,6 @@ struct Group {
 }
 
 impl Group {
-    const fn new(started: Option<u64>, is_of_soak: bool) -> Self {
-        Self {
-            started,
-            is_of_soak,
-            held: Vec::new(),
-            is_open: false,
-            chains: Vec::new(),
-            numbers: 0,
-            are_several: false,
-            rates: BTreeMap::new(),
-            is_interleaved: false,
-        }
-    }
-
     fn take_in(&mut self, scraped: Scraped, scrape: u64) -> Gains {
         if !self.is_open {
             self.held.push((scrape, scraped));
@@ -233,13 +212,12 @@ impl Group {
         }
         let steps =
             self.chains.iter().enumerate().filter_map(|(n, chain)| Some((n, chain.last.step_to(&scraped.counted)?)));
-        let nearest = steps.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(n, _)| n);
+        let nearest = steps.min_by(|a, b| a.1.total_cmp(&b.1));
         let mut gains = Gains::new();
-        let (number, scrape_before) = match nearest.map(|at| self.chains.remove(at)) {
+        let (number, scrape_before) = match nearest.map(|(at, _)| self.chains.remove(at)) {
             Some(chain) => {
                 self.count_step((&chain.last, chain.at), &scraped, &mut gains);
-                let is_latest = self.chains.iter().all(|other| other.scrape < chain.scrape);
-                self.is_interleaved |= !is_latest;
+                self.is_interleaved |= self.chains.iter().any(|other| other.scrape >= chain.scrape);
                 (chain.number, Some(chain.scrape))
             }
             None => {
@@ -273,13 +251,14 @@ impl Group {
         gains
     }
 
-    /// A process that was not seen before: what it has counted is of the soak if it began within it.
+    /// Begins a process that was not seen before. Its counts are of the soak if it began within it.
     fn begin(&mut self, first: &Scraped, gains: &mut Gains) {
         self.numbers += 1;
         self.are_several |= self.numbers > 1;
         if self.is_of_soak {
-            let nothing = first.counted.nothing();
-            gains.extend(gained(&nothing, &first.counted).into_iter().map(|(source, all)| (source, all, first.mark)));
+            gains.extend(
+                gained(&first.counted.nothing(), &first.counted).map(|(source, all)| (source, all, first.mark)),
+            );
         }
     }
 
@@ -311,7 +290,7 @@ impl Group {
     }
 }
 
-/// A step of so many samples is nothing unusual: one run has one verdict, and is told on all streams.
+/// Samples of a step that is never unusual: one run has one verdict, and is written to all streams.
 const fn step_samples(source: Source) -> f64 {
     match source {
         Source::Judge | Source::Shield => 10.0,
@@ -320,13 +299,12 @@ const fn step_samples(source: Source) -> f64 {
 }
 
 /// Returns the gain of each histogram from one scrape to a later scrape of the same process.
-fn gained(from: &ProcessCounts, to: &ProcessCounts) -> Vec<(Source, Buckets)> {
-    let known = to.sources.iter().filter_map(|(source, after)| Some((*source, from.sources.get(source)?, after)));
-    known.map(|(source, before, after)| (source, tally::gained(before, after))).collect()
+fn gained(from: &ProcessCounts, to: &ProcessCounts) -> impl Iterator<Item = (Source, Buckets)> {
+    to.sources.iter().filter_map(|(source, after)| Some((*source, tally::gained(from.sources.get(source)?, after))))
 }
 
-/// The chains that scrapes form, each a list of places: the smallest steps are taken first, and each scrape has at most one
-/// before it and one after it.
+/// The chains that scrapes form, each a list of places. The smallest steps are taken first; each scrape has at most one
+/// predecessor and one successor.
 fn chains(held: &[(u64, Scraped)]) -> Vec<Vec<usize>> {
     let mut steps: Vec<(f64, usize, usize)> = Vec::new();
     for (to, (_, later)) in held.iter().enumerate() {
@@ -334,7 +312,7 @@ fn chains(held: &[(u64, Scraped)]) -> Vec<Vec<usize>> {
             steps.extend(earlier.counted.step_to(&later.counted).map(|step| (step, from, to)));
         }
     }
-    // Of equal steps the shortest in time.
+    // Of equal steps the shortest in time first.
     steps.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.2 - a.1).cmp(&(b.2 - b.1))));
     let (mut next, mut has_previous) = (vec![None; held.len()], vec![false; held.len()]);
     for (_, from, to) in steps {

@@ -31,8 +31,8 @@ fn sum(gains: Gains) -> (u64, u64) {
     sums.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
 }
 
-/// Returns the total gain of all scrapes: one every ten seconds, of processes with the same start, each with its fast and slow
-/// verdicts.
+/// Returns the total gain of all scrapes: one every ten seconds, of processes with the same start, each with its fast
+/// and slow verdicts.
 fn all(instances: &mut Instances, started_s: Option<f64>, scrapes: &[(u64, u64)]) -> (u64, u64) {
     let mut all = (0, 0);
     for (n, (fast, slow)) in scrapes.iter().enumerate() {
@@ -48,7 +48,7 @@ fn one_process_gains_what_it_counted_after_the_first_scrape() {
     let mut instances = Instances::default();
     let scrapes: Vec<(u64, u64)> = (0..40).map(|n| (1_000 + 3 * n, 50)).collect();
     assert_eq!((117, 0), all(&mut instances, Some(100.0), &scrapes));
-    assert!(!instances.are_several());
+    assert!(!instances.are_several);
     assert_eq!((1, Some("started 100".to_owned())), (instances.count(), instances.name()));
 }
 
@@ -57,7 +57,8 @@ fn a_soak_that_is_over_soon_loses_nothing() {
     assert_eq!((5, 1), all(&mut Instances::default(), None, &[(7, 1), (9, 1), (12, 2)]));
 }
 
-/// Four workers that answer in turn, or in any order. Each has counted slow verdicts before the soak, and another number.
+/// Four workers that answer in turn, or in any order. Each has counted slow verdicts before the soak, and another
+/// number.
 fn four_workers(started_s: Option<f64>, order: impl Fn(usize) -> usize) -> (Instances, (u64, u64)) {
     let mut instances = Instances::default();
     let mut counted = [(10, 40), (900, 3), (55, 12), (300, 0)];
@@ -74,13 +75,13 @@ fn four_workers(started_s: Option<f64>, order: impl Fn(usize) -> usize) -> (Inst
 fn workers_of_the_same_second_are_told_apart_by_what_they_counted() {
     for started_s in [Some(100.0), None] {
         let (instances, (fast, slow)) = four_workers(started_s, |n| n % 4);
-        assert!(instances.are_several() && instances.count() == 4);
+        assert!(instances.are_several && instances.count() == 4);
         assert_eq!(0, slow, "slow verdicts were before the soak");
         assert!((700..=800).contains(&fast), "{fast}");
         assert_eq!(Some(4.0), instances.sum("streams"));
         // No order at all.
         let (instances, (fast, slow)) = four_workers(started_s, |n| (n * n + n / 7) % 4);
-        assert!(instances.are_several() && slow == 0 && fast <= 800, "{fast} {slow}");
+        assert!(instances.are_several && slow == 0 && fast <= 800, "{fast} {slow}");
     }
 }
 
@@ -90,7 +91,7 @@ fn a_process_that_is_restarted_is_another_and_several_do_not_answer() {
     let scrapes: Vec<(u64, u64)> = (0..40).map(|n| if n < 20 { (500 + n, 9) } else { (n - 20, 0) }).collect();
     let (fast, slow) = all(&mut instances, None, &scrapes);
     assert!((36..=39).contains(&fast) && slow == 0, "{fast} {slow}");
-    assert!(!instances.are_several());
+    assert!(!instances.are_several);
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn all_that_a_process_counted_which_began_within_the_soak_is_of_the_soak() {
     }
     gains.extend(instances.finish());
     assert_eq!((19, 1), sum(gains));
-    assert!(!instances.are_several(), "it was restarted");
+    assert!(!instances.are_several, "it was restarted");
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn processes_with_starts_of_their_own_that_come_back_are_several() {
     }
     gains.extend(instances.finish());
     assert_eq!((28 + 28, 0), sum(gains));
-    assert!(instances.are_several());
+    assert!(instances.are_several);
     assert_eq!((2, Some(14.0)), (instances.count(), instances.sum("streams")));
 }
 

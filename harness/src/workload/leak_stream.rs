@@ -22,18 +22,18 @@ use crate::{
 const OPENINGS_MAX: u32 = 6;
 /// Time for which a stream stays away before it is opened again, unless its run is over first.
 const COME_BACK_AFTER: Duration = Duration::from_millis(500);
-/// The same of a stream that was refused before its run was started.
+/// The same for a stream that was refused before its run was started.
 const TRY_AFTER_START: Duration = Duration::from_millis(100);
-/// A gateway that cuts its streams may have had something on its way the first time, and not again.
+/// Connections without events that complete a stream that its gateway cuts: the first cut may have lost events.
 const QUIET_MIN: u32 = 2;
 
 /// The patterns that are watched for, and the findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     pub(super) patterns: SearchPatterns,
-    /// Places in which one of them stood.
+    /// Places that showed one of them.
     pub(super) shown: Mutex<BTreeSet<String>>,
-    /// Places that could not be looked at to their end: without them nobody can say that it showed nowhere.
+    /// Places that could not be searched to their end: without them there is no proof that it showed nowhere.
     pub(super) unseen: Mutex<BTreeSet<String>>,
     /// There is no need to read on.
     pub(super) enough: CancellationToken,
@@ -57,13 +57,13 @@ impl Watched {
     }
 }
 
-/// A stream to be read, and where to take down what it shows.
+/// A stream to be read, and the place for its findings.
 pub(super) struct LeakReader {
     pub(super) context: Context,
     pub(super) workload: Workload,
     pub(super) client: Client,
     pub(super) stream: CallName,
-    /// The run, where it is the stream of one.
+    /// The run, if it is the stream of one.
     pub(super) run: Option<String>,
     pub(super) watched: Arc<Watched>,
 }
@@ -75,38 +75,30 @@ struct StreamProgress {
     has_shown_end: bool,
     /// Events so far.
     events: u64,
-    /// Connections that were asked for what came since the last id, when the run was over, and that showed nothing.
+    /// Connections that were opened after the last id, when the run was over, and that showed nothing.
     quiet: u32,
 }
 
 impl LeakReader {
-    /// Reads the stream until there is enough. Without a connection it was refused before the start of its run.
+    /// Reads the stream until there is enough. Without a connection, it was refused before the start of its run.
     pub(super) async fn read(self, connection: Option<Connection>) {
-        match self.read_completely(connection).await {
-            Ok(()) => {
-                if self.stream == CallName::RunLogsStream {
-                    self.watched.ended.notify_one();
-                }
-            }
-            Err(why) => {
-                // A trial that proves nothing for that reason says it.
-                let source = self.route().to_owned();
-                let answer = format!("it was not read completely: {why}");
-                self.context.recorder.incident(Finding::SourceFailed { source, answer });
-                self.watched.not_seen(self.route());
-            }
+        if let Err(why) = self.read_completely(connection).await {
+            // It is the reason of a trial that proves nothing.
+            let source = self.route().to_owned();
+            let answer = format!("it was not read completely: {why}");
+            self.context.recorder.incident(Finding::SourceFailed { source, answer });
+            self.watched.not_seen(self.route());
+        } else if self.stream == CallName::RunLogsStream {
+            self.watched.ended.notify_one();
         }
     }
 
-    /// Reads all that the stream shows of its run, or until there was enough while it was open; else why that was not possible.
+    /// Reads all events of the run, or until there was enough while the stream was open; else why it could not.
     async fn read_completely(&self, connection: Option<Connection>) -> Result<(), String> {
         let mut known = StreamProgress::default();
         let mut connection = match connection {
             Some(connection) => connection,
-            None => match self.open_after_start().await {
-                Some(connection) => connection,
-                None => return Err("it did not open".to_owned()),
-            },
+            None => self.open_after_start().await.ok_or("it did not open")?,
         };
         for _ in 0..OPENINGS_MAX {
             let was_over = self.watched.is_over.is_cancelled();
@@ -119,8 +111,7 @@ impl LeakReader {
             if known.has_shown_end || was_over && ended.in_good_order || known.quiet >= QUIET_MIN {
                 return Ok(());
             }
-            // A stream of the workspace has no end of its own, and what was on its way when a connection is cut is gone
-            // unless it can be asked for.
+            // A stream of the workspace has no end, and a cut connection loses events unless they can be requested.
             if self.run.is_none() || !ended.in_good_order && known.last_id.is_none() {
                 return Err(ended.answer);
             }
@@ -134,7 +125,7 @@ impl LeakReader {
                 Ok(connection) => connection,
                 Err(None) => return Err("it did not open again".to_owned()),
                 Err(Some(status)) => {
-                    // It is not there any more. That is as it may be once the run is over.
+                    // It does not exist any more, which is allowed once the run is over.
                     return tokio::select! {
                         biased;
                         () = self.watched.is_over.cancelled() => Ok(()),
@@ -146,7 +137,7 @@ impl LeakReader {
         Err(format!("it ended {OPENINGS_MAX} times"))
     }
 
-    /// Reads a connection; how it ended, or none where there was enough.
+    /// Reads a connection; how it ended, or `None` if there was enough.
     async fn read_connection(&self, connection: &mut Connection, known: &mut StreamProgress) -> Option<Ended> {
         let events = &self.client.dialect().events;
         loop {
@@ -198,7 +189,7 @@ impl LeakReader {
         }
     }
 
-    /// Opens the stream; the status that it was refused with where that is one of these, else none.
+    /// Opens the stream; the status of its refusal if that is one of these, else `None`.
     pub(super) async fn open(&self, last_id: Option<&str>, tolerated: &[u16]) -> Result<Connection, Option<u16>> {
         let call = self.context.calls.of(self.workload, self.stream, self.client.workspace());
         let path = self.client.stream_path(self.stream, self.run.as_deref());

@@ -1,4 +1,4 @@
-//! Brings a chaos event about: by a call of the gateway's, by a command, or by the fault proxy before it.
+//! Injects a chaos event: by a call of the gateway, by a command, or by the fault proxy before it.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::{
     session::Context,
 };
 
-/// Of what a command says on each of its outputs, so much is kept; the rest is read and let go.
+/// Bytes of each output of a command that are kept; the rest is read and dropped.
 const OUTPUT_BYTES_MAX: u64 = 16 * 1024;
-/// A restart by the proxy: connections are cut, and for so long there are no new ones.
+/// Duration of a restart by the proxy: connections are cut, and no new ones are accepted.
 const DARK_MS: u64 = 2_000;
 /// Variables that the runner sets for its children. Commands do not receive them.
 const NOT_FOR_COMMANDS: [&str; 4] = ["S2_ROLE", "S2_ATTACH", "S2_SUITE", "NEXTEST_RUN_ID"];
@@ -24,13 +24,13 @@ const NOT_FOR_COMMANDS: [&str; 4] = ["S2_ROLE", "S2_ATTACH", "S2_SUITE", "NEXTES
 /// The outcome of a pulled lever.
 #[derive(Debug)]
 pub(super) struct Pulled {
-    /// Whether it was done; none where nobody said.
+    /// Whether it was done; `None` if it is unknown.
     pub(super) accepted: Option<bool>,
     /// The action, and its result.
     pub(super) answer: String,
 }
 
-/// Pulls the lever of an event; latency is to last so long, real time.
+/// Pulls the lever of an event; `lasts` is the real duration of an added latency.
 pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pulled {
     match context.levers.get(&chaos).unwrap_or(&Lever::Http) {
         Lever::Http => call(context, chaos, lasts).await,
@@ -51,14 +51,14 @@ pub(super) async fn pull(context: &Context, chaos: Chaos, lasts: Duration) -> Pu
     }
 }
 
-/// Ends what stands until it is ended.
+/// Ends an effect that lasts until then.
 pub(super) fn release(context: &Context, chaos: Chaos) {
     if let (Some(Lever::Proxy { .. }), Some(proxy)) = (context.levers.get(&chaos), context.proxy.as_deref()) {
         proxy.clear();
     }
 }
 
-/// Returns the amount of data that our own proxy has held back so far, if the proxy adds the latency; bytes.
+/// Bytes that the fault proxy has held back so far, if it adds the latency.
 pub(super) fn bytes_held_back(context: &Context) -> Option<u64> {
     let is_proxy = matches!(context.levers.get(&Chaos::Latency), Some(Lever::Proxy { .. }));
     context.proxy.as_deref().filter(|_| is_proxy).map(|proxy| proxy.counters().bytes_delayed.get())
@@ -92,7 +92,7 @@ fn disturb(proxy: &FaultProxy, context: &Context, chaos: Chaos, jitter_ms: u64) 
     Pulled { accepted: Some(true), answer }
 }
 
-/// Runs a program without a shell. What it says is evidence.
+/// Runs a program without a shell. Its output is evidence.
 async fn run(program: &str, arguments: &[String], timeout: Duration) -> Pulled {
     let shown = std::iter::once(program).chain(arguments.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
     let shown = format!("the command `{}`", clip(&shown));

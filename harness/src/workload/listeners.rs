@@ -1,28 +1,28 @@
 //! Which processes listen on a port of this machine, as Linux's `/proc` shows it; elsewhere nobody is found.
 //!
-//! Crates that tell it name one process where several listen, and not which socket that is, by which it is cheap to see
-//! that nothing has changed: a link is read, which takes 3 µs. To find a listener takes 7 to 20 ms: 4 to 12 for the table of
-//! sockets, through which the kernel walks to its end where few are of the kind that is asked for, with the 28,000 in it that
-//! a soak's closed connections leave for a minute; and 3 to 8 for the descriptors of a hundred processes. A test that is
-//! ignored measures it: `cargo test -p s2-harness --lib what_a_lookup_costs -- --ignored --nocapture`.
+//! Crates for that name one process where several listen, and do not name its socket, by which a check for changes is
+//! cheap: reading a link takes 3 µs. Finding a listener takes 7 to 20 ms: 4 to 12 for the table of sockets, through
+//! which the kernel walks to its end, with the 28,000 that a soak's closed connections leave for a minute; and 3 to 8
+//! for the descriptors of a hundred processes. An ignored test measures it:
+//! `cargo test -p s2-harness --lib what_a_lookup_costs -- --ignored --nocapture`.
 
 use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use crate::gateway::LocalPort;
 
-/// A machine has no more listening sockets than are looked at.
+/// Maximum number of listening sockets that are read: no machine has more.
 const ROWS_MAX: usize = 16_384;
 /// Code for the listening state in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
-/// Programs that hold a port for another, which is the gateway: its memory is not theirs. What a container or a tunnel is
-/// reached by, and reverse proxies.
+/// Programs that hold a port for another, which is the gateway: those that lead to a container or through a tunnel, and
+/// reverse proxies. Their memory is not the gateway's.
 const HOLD_FOR_OTHERS: [&str; 18] = [
     "docker-proxy",
     "rootlessport",
@@ -47,13 +47,12 @@ const HOLD_FOR_OTHERS: [&str; 18] = [
 /// The result of a listener lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ListenerLookup {
-    /// Nobody.
     Nobody,
     /// These processes, at least one.
     Some(Vec<SocketOwner>),
-    /// Another user's, or one that has shut itself off, as in a container.
+    /// Another user's, or one that is isolated, as in a container.
     Unseen,
-    /// A program that passes on to another.
+    /// A program that forwards to another.
     Holder(String),
 }
 
@@ -66,7 +65,7 @@ pub(super) struct SocketOwner {
 }
 
 impl SocketOwner {
-    /// Whether the process still holds it, and so goes on listening: hardly any stops otherwise than by closing it.
+    /// Whether the process still holds the socket, and so listens: hardly any stops without closing it.
     pub(super) fn lasts(&self) -> bool {
         fs::read_link(&self.descriptor).is_ok_and(|socket| socket == self.socket)
     }
@@ -79,12 +78,13 @@ pub(super) fn who_listens(at: &LocalPort) -> ListenerLookup {
 
 /// The sockets that listen on a port, by the kernel's numbers.
 fn sockets(at: &LocalPort) -> BTreeSet<u64> {
-    let [v4, v6] = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| rows(Path::new(table)));
-    let all: Vec<SocketRow> = v4.into_iter().chain(v6).filter(|row| row.port == at.port).collect();
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|table| File::open(table).ok());
+    let rows = tables.flat_map(|table| listening(BufReader::new(table)));
+    let all: Vec<SocketRow> = rows.filter(|row| row.port == at.port).collect();
     at.addresses.iter().flat_map(|address| answering(&all, *address)).collect()
 }
 
-/// Whose these sockets are.
+/// Looks up the owners of these sockets.
 fn who_holds(sockets: &BTreeSet<u64>) -> ListenerLookup {
     if sockets.is_empty() {
         return ListenerLookup::Nobody;
@@ -127,12 +127,7 @@ struct SocketRow {
     socket: u64,
 }
 
-fn rows(table: &Path) -> Vec<SocketRow> {
-    let Ok(file) = File::open(table) else { return Vec::new() };
-    listening(BufReader::new(file))
-}
-
-/// The rows at the head of a table that are of listening sockets.
+/// The rows of listening sockets, which are at the head of a table.
 fn listening(table: impl BufRead) -> Vec<SocketRow> {
     let lines = table.lines().map_while(Result::ok).skip(1).take(ROWS_MAX);
     lines.map_while(|line| row(&line)).collect()
@@ -161,8 +156,8 @@ fn address_of(hex: &str) -> Option<IpAddr> {
     }
 }
 
-/// Returns the sockets that take a connection to an address. These listen on exactly that address, else on every address of
-/// its kind, else on every address.
+/// Returns the sockets that take a connection to an address. These listen on exactly that address, else on every
+/// address of its kind, else on every address.
 fn answering(rows: &[SocketRow], address: IpAddr) -> Vec<u64> {
     let v6: IpAddr = Ipv6Addr::UNSPECIFIED.into();
     let of_kind = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { v6 };

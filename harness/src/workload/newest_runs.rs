@@ -1,4 +1,4 @@
-//! Where no stream shows every run, W2 keeps its streams on the newest ones: each is opened anew for each run.
+//! If no stream shows every run, W2 keeps its streams on the newest runs: each is opened again for each run.
 
 use std::time::Duration;
 
@@ -15,22 +15,13 @@ use crate::{
 /// Additional time for which a run is followed if its stream never shows its end, beyond the maximum duration of a run.
 const BEYOND: Duration = Duration::from_secs(10);
 
-/// Follows one run after another, always the newest, until the streams are to close. An order to churn that comes between
-/// two runs waits for the next.
+/// Follows one run after another, always the newest, until the streams are to close. A churn between two waits.
 pub(super) async fn follow(context: &Context, mut orders: mpsc::Receiver<StreamCommand>) {
     let mut last = None;
-    while let Some(run) = newer(context, last.as_deref()).await {
+    let closing = &context.schedule.closing;
+    while let Some(run) = closing.run_until_cancelled(context.shared_runs.newer_run(last.as_deref())).await {
         follow_one(context, &run, &mut orders).await;
         last = Some(run);
-    }
-}
-
-/// The newest run, once there is a newer one than that; none where the streams are to close before.
-async fn newer(context: &Context, last: Option<&str>) -> Option<String> {
-    tokio::select! {
-        biased;
-        () = context.schedule.closing.cancelled() => None,
-        run = context.shared_runs.newer_run(last) => Some(run),
     }
 }
 
@@ -48,7 +39,7 @@ async fn follow_one(context: &Context, run: &str, orders: &mut mpsc::Receiver<St
     if context.schedule.closing.is_cancelled() {
         return;
     }
-    // It may have come back after a churn: what it has not shown then, it has missed.
+    // It may have come back after a churn: it has missed the lines that it has not shown then.
     let call = context.calls.of(Workload::Churn, CallName::Run, run);
     if let Some(record) =
         context.calls.call(call, || context.calls.client.run(run)).await.and_then(|answer| answer.json())

@@ -1,10 +1,9 @@
 //! The connections that this process held while the gateway's descriptors were counted.
 //!
-//! The surplus of the gateway's descriptors over our connections grows only where the gateway leaks. But the two counts are
-//! taken at different moments: a gateway that pauses has not accepted yet what we have opened. So only connections count
-//! that were open at three moments: at the reading before, just before this one, and just after it. The gateway has each of
-//! them; it may have more, which are opened or closed meanwhile. The surplus is never too low then, and the least one of a
-//! minute is exact.
+//! The surplus of the gateway's descriptors over these grows only if the gateway leaks. But the two counts are taken at
+//! different moments: a gateway that pauses has not accepted yet the latest connections. So only connections count that
+//! were open at three moments: at the reading before, just before this one, and just after it. The gateway has each of
+//! them, and may have more. So the surplus is never too low, and the least of a minute is exact.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +11,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Reading {
     sockets: BTreeSet<u64>,
-    /// Those of the fault proxy, which are no connections of ours: two for each of its connections.
+    /// Sockets of the fault proxy, which do not count: two for each of its connections.
     of_proxy: usize,
 }
 
@@ -30,7 +29,7 @@ impl OwnSockets {
         self.now = open().map(|sockets| Reading { sockets, of_proxy });
     }
 
-    /// A reading is over: how many connections were open all the time. `None` where the system does not tell.
+    /// A reading is over: how many connections were open all the time. `None` if the system does not say.
     pub(super) fn held(&self, of_proxy: usize) -> Option<usize> {
         let after = Reading { sockets: open()?, of_proxy };
         Some(held(self.before.iter().chain(&self.now), &after))

@@ -5,7 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::clock;
+use crate::{
+    catalog::Workload,
+    clock,
+    session::{Context, StartPoint},
+};
 
 /// Counts through the cycles of a plan.
 #[derive(Debug, Default)]
@@ -16,7 +20,7 @@ pub(super) struct CycleCursor {
 }
 
 impl CycleCursor {
-    /// A place after so many cycles.
+    /// A place after this number of cycles.
     pub(super) fn at(next: usize) -> Self {
         Self { next: AtomicUsize::new(next), ..Self::default() }
     }
@@ -26,14 +30,26 @@ impl CycleCursor {
         self.next.load(Ordering::Relaxed)
     }
 
-    /// Goes on to the one after. Called before a cycle is played.
+    /// Waits until the next cycle is due, and begins it; `None` if the session is to stop before.
+    pub(super) async fn begin(&self, context: &Context, workload: Workload, due_ms: u64) -> Option<StartPoint> {
+        if !context.schedule.until(due_ms).await {
+            return None;
+        }
+        self.advance();
+        // The last cycle must be over. The gateway made the worker wait, so that is no lateness of S2.
+        let (planned, free_since) = (context.schedule.due(due_ms), *self.free_since.lock());
+        let due = free_since.map_or(planned, |free| free.max(planned));
+        Some(context.recorder.cycle_started(workload, due))
+    }
+
+    /// Goes on to the next cycle. Called before a cycle is played.
     pub(super) fn advance(&self) {
         self.next.fetch_add(1, Ordering::Relaxed);
         self.is_in_cycle.store(true, Ordering::Relaxed);
     }
 
-    /// Goes back to a cycle that a panic cut short: it is played again. Only for a worker that plays one after another,
-    /// and says when each is over; one that panics every time is given up by its supervisor.
+    /// Goes back to a cycle that a panic cut short: it is played again. Only for a worker that plays one cycle after
+    /// another and [finishes](Self::finish) each; its supervisor gives up a worker that panics every time.
     pub(super) fn again(&self) {
         if self.is_in_cycle.swap(false, Ordering::Relaxed) {
             self.next.fetch_sub(1, Ordering::Relaxed);
@@ -45,15 +61,9 @@ impl CycleCursor {
         self.next.fetch_max(next, Ordering::Relaxed);
     }
 
-    /// When a worker that plays one cycle after another could start one that was planned for a moment: not before the
-    /// last was over. What the gateway made it wait for is no lateness of ours.
-    pub(super) fn due(&self, planned: Instant) -> Instant {
-        let free_since = *self.free_since.lock();
-        free_since.map_or(planned, |free| free.max(planned))
-    }
-
-    /// A cycle is over.
-    pub(super) fn is_free(&self) {
+    /// Ends a cycle of a worker that plays one after another.
+    pub(super) fn finish(&self, context: &Context, workload: Workload, cycle: StartPoint) {
+        context.recorder.cycle_finished(workload, cycle);
         self.is_in_cycle.store(false, Ordering::Relaxed);
         *self.free_since.lock() = Some(clock::now());
     }

@@ -34,14 +34,14 @@ pub(super) struct ProcessEntry {
     pub(super) name: String,
 }
 
-impl ProcessReader {
-    /// Nothing is looked at yet.
-    pub(super) fn new() -> Self {
+impl Default for ProcessReader {
+    fn default() -> Self {
         Self(System::new().ok())
     }
+}
 
-    /// Looks at a process; `None` where there is none of that pid, or the system does not tell. One that has ended, and
-    /// that its parent has not been told of yet, is none.
+impl ProcessReader {
+    /// Looks at a process; `None` if it does not exist, is a zombie, or cannot be seen.
     pub(super) fn look(&mut self, pid: u32) -> Option<ProcessView> {
         let system = self.0.as_mut()?;
         let pid = Pid::from_u32(pid);
@@ -79,8 +79,8 @@ impl ProcessReader {
     }
 }
 
-/// Resident memory of a process without the share of anonymous and shared memory that others hold too; `None` where the
-/// system does not tell.
+/// Resident memory of a process without the share of anonymous and shared memory that others hold too; `None` if
+/// unknown.
 #[cfg(target_os = "linux")]
 pub(super) fn unshared_bytes(pid: u32) -> Option<u64> {
     let [rollup, status] = ["smaps_rollup", "status"].map(|file| fs::read_to_string(format!("/proc/{pid}/{file}")));

@@ -1,14 +1,12 @@
 //! All processes of this machine at one moment: who started whom.
 //!
-//! Linux's `/proc` is read here. On other systems `sysinfo` tells the same; on Linux it would keep a descriptor open for
-//! each process, which would count as ours.
+//! On Linux `/proc` is read: there `sysinfo` keeps a descriptor open for each process, which would count as S2's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::process::{ProcessEntry, ProcessReader};
 
-/// Maximum number of ancestors that are followed: no chain is longer, and a table that was read while processes ended may
-/// contain a circle.
+/// Maximum number of ancestors that are followed: a table that was read while processes ended may contain a circle.
 const ANCESTORS_MAX: usize = 64;
 
 /// The table. A process that has ended and that its parent has not waited for is not in it.
@@ -16,7 +14,6 @@ const ANCESTORS_MAX: usize = 64;
 pub(super) struct ProcessTable(BTreeMap<u32, ProcessEntry>);
 
 impl ProcessTable {
-    /// Reads it.
     #[cfg(target_os = "linux")]
     pub(super) fn read(_: &mut ProcessReader) -> Self {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -25,7 +22,6 @@ impl ProcessTable {
         Self(pids.filter_map(row).collect())
     }
 
-    /// Reads it.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn read(processes: &mut ProcessReader) -> Self {
         Self(processes.table())
@@ -55,8 +51,8 @@ impl ProcessTable {
         self.0.get(&pid).map(|entry| entry.parent).filter(|parent| *parent != 0)
     }
 
-    /// These processes and all their descendants, as far as they are there. This process and its descendants are not among
-    /// them, nor are its ancestors except for `roots`: whoever names a process that started S2, too, means the gateway.
+    /// These processes and all their descendants that exist, without this process and its descendants, and without its
+    /// ancestors except for `roots`: a named process is the gateway although it started S2, too.
     pub(super) fn descendants(&self, of: &[u32], roots: &[u32]) -> BTreeSet<u32> {
         let own = std::process::id();
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -76,7 +72,7 @@ impl ProcessTable {
         found
     }
 
-    /// The nearest process that all of these descend from, or that is one of them and that the others descend from.
+    /// The nearest process from which all of these descend. It may be one of them.
     pub(super) fn common_ancestor(&self, of: &[u32]) -> Option<u32> {
         let (first, others) = of.split_first()?;
         let line = |pid: u32| -> Vec<u32> { std::iter::once(pid).chain(self.ancestors(pid)).collect() };

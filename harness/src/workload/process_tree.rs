@@ -1,11 +1,11 @@
 //! The processes of a gateway: the one that listens (or that is named) and its descendants.
 //!
-//! A gateway may be a cluster: a primary process that listens, and workers that do the work. Memory, descriptors and
-//! processor time of the gateway are the sums over all of them, found anew at each reading, because workers come and go.
+//! A gateway may be a cluster: a primary process that listens, and workers. Memory, descriptors and processor time of
+//! the gateway are the sums over all of them, found again at each reading, because workers come and go.
 //!
-//! Memory of a tree: the resident memory of the root, and of each other process its resident memory without the share of
-//! anonymous and shared memory that other processes hold too (`/proc/<pid>/smaps_rollup`), so that memory that workers
-//! inherited by fork is not counted once per worker. Pages of files count in full, as in a resident size: their
+//! Memory of a tree: the resident memory of the root, and of each other process its resident memory without the share
+//! of anonymous and shared memory that other processes hold too (`/proc/<pid>/smaps_rollup`), so that memory that
+//! workers inherited by fork is not counted once per worker. Pages of files count in full, as in a resident size: their
 //! proportional share would change with every unrelated process that runs the same program. A gateway of one process is
 //! measured by its resident memory alone.
 
@@ -31,7 +31,7 @@ pub(super) enum MemoryMeasure {
     Resident,
     /// Several: shared memory counts once, or nearly.
     SharedOnce,
-    /// Several, and the system does not tell what they share: the sum of their resident memory.
+    /// Several, and their shared memory is unknown: the sum of their resident memory.
     SumOfResident,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct TreeView {
     pub(super) rss_bytes: u64,
     /// How that was measured.
     pub(super) measure: MemoryMeasure,
-    /// Open descriptors of all processes; none where those of one cannot be counted.
+    /// Open descriptors of all processes; `None` if those of one cannot be counted.
     pub(super) open_fds: Option<usize>,
     /// Processor time of each process since it started, milliseconds, by pid and start.
     pub(super) cpu_ms: BTreeMap<(u32, u64), u64>,
@@ -76,13 +76,13 @@ impl TreeView {
 /// Reads the tree of a gateway, again and again.
 #[derive(Debug, Default)]
 pub(super) struct ProcessTree {
-    /// The processes of the last reading, by pid and start. A worker whose parent has ended belongs to the gateway as before,
-    /// although its parent is now another.
+    /// The processes of the last reading, by pid and start. A worker whose parent has ended belongs to the gateway as
+    /// before, although its parent is now another.
     known: BTreeMap<u32, u64>,
 }
 
 impl ProcessTree {
-    /// Reads the tree below these roots. `None` where a root is gone, or there are too many processes.
+    /// Reads the tree below these roots. `None` if a root is gone, or there are too many processes.
     pub(super) fn read(
         &mut self,
         processes: &mut ProcessReader,
@@ -95,22 +95,21 @@ impl ProcessTree {
             self.known.clear();
         }
         let mut members = self.members(&table, roots)?;
-        for attempt in 1.. {
-            let view = sum(processes, &table, root, &members);
+        let mut view = sum(processes, &table, root, &members);
+        for _ in 1..READINGS_MAX {
             // One process is read in one go; several may change while they are read.
-            if attempt == READINGS_MAX || (members.len() == 1 && view.is_some()) {
-                self.remember(&table, &members);
-                return view;
+            if members.len() == 1 && view.is_some() {
+                break;
             }
             table = ProcessTable::read(processes);
-            let now = self.members(&table, roots)?;
-            if view.is_some() && now == members {
-                self.remember(&table, &members);
-                return view;
+            let before = std::mem::replace(&mut members, self.members(&table, roots)?);
+            if view.is_some() && before == members {
+                break;
             }
-            members = now;
+            view = sum(processes, &table, root, &members);
         }
-        None
+        self.known = members.iter().filter_map(|pid| Some((*pid, table.started(*pid)?))).collect();
+        view
     }
 
     /// The roots and their descendants; those that were known and still live; and the descendants of these.
@@ -120,19 +119,15 @@ impl ProcessTree {
         let members = table.descendants(&from, roots);
         (members.len() <= PROCESSES_MAX).then_some(members)
     }
-
-    fn remember(&mut self, table: &ProcessTable, members: &BTreeSet<u32>) {
-        self.known = members.iter().filter_map(|pid| Some((*pid, table.started(*pid)?))).collect();
-    }
 }
 
-/// The root that started first: with it the gateway began.
+/// The root that started first.
 fn oldest(table: &ProcessTable, roots: &[u32]) -> Option<u32> {
     let alive = roots.iter().filter_map(|root| Some((table.started(*root)?, *root)));
     alive.min().map(|(_, root)| root)
 }
 
-/// The sums. `None` where the root could not be read, or another process ended meanwhile.
+/// The sums. `None` if the root could not be read, or another process ended meanwhile.
 fn sum(processes: &mut ProcessReader, table: &ProcessTable, root: u32, members: &BTreeSet<u32>) -> Option<TreeView> {
     let first = processes.look(root)?;
     let mut view = TreeView {

@@ -17,8 +17,8 @@ use super::{
 
 const MIB: u64 = 1 << 20;
 
-/// A process that does what it is told, line by line, and its workers. They end with the test that started them, because
-/// their input ends.
+/// A process that does what it is told, line by line, and its workers. They end with the test that started them,
+/// because their input ends.
 pub(super) struct Cluster {
     child: Killed,
     says: Lines<BufReader<ChildStdout>>,
@@ -129,7 +129,7 @@ fn is_a_worker() {
 }
 
 fn view(gateway: &mut GatewayProcess) -> TreeView {
-    match gateway.look(&mut ProcessReader::new()) {
+    match gateway.look(&mut ProcessReader::default()) {
         ProcessLookup::Seen(view) => view,
         other => panic!("{other:?}"),
     }

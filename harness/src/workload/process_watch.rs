@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Watches both.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ProcessWatch {
     processes: ProcessReader,
     gateway: Option<GatewayProcess>,
@@ -26,37 +26,22 @@ pub(super) struct ProcessWatch {
     /// The last entry in the journal about the reading of the gateway's processes.
     told: Option<(u32, MemoryMeasure, bool)>,
     sockets: OwnSockets,
-    /// Our own open descriptors at the last look, where the system does not tell which of them are connections.
+    /// Open descriptors of S2 at the last look, if the system does not say which of them are connections.
     own_fds: Option<usize>,
-    /// Whether the gateway's metrics speak for its process: it was not seen at the last look, and is not merely away.
-    pub(super) by_metrics: bool,
+    /// Whether the gateway's processes were seen at the last look, or are merely away. Else its metrics speak for them.
+    pub(super) are_seen: bool,
 }
 
 impl ProcessWatch {
-    /// Nothing is looked at yet.
-    pub(super) fn new() -> Self {
-        Self {
-            processes: ProcessReader::new(),
-            gateway: None,
-            own_processor: Processor::default(),
-            processor: Processor::default(),
-            told: None,
-            sockets: OwnSockets::default(),
-            own_fds: None,
-            by_metrics: true,
-        }
-    }
-
-    /// Takes a sample of each.
-    /// `is_collected`: the gateway has just collected its garbage.
+    /// Takes a sample of each. `is_collected`: the gateway has just collected its garbage.
     pub(super) fn look(&mut self, context: &Context, mark: StartPoint, is_collected: bool) {
         let own = std::process::id();
         self.own_fds = None;
         match self.processes.look(own) {
             Some(view) => {
                 self.own_fds = view.open_fds.map(|open| open.saturating_sub(of_proxy(context)));
-                let cpu =
-                    self.own_processor.percent(clock::now(), BTreeMap::from([((own, view.started_s), view.cpu_ms)]));
+                let cpu_ms = BTreeMap::from([((own, view.started_s), view.cpu_ms)]);
+                let cpu = self.own_processor.percent(clock::now(), cpu_ms);
                 let gauges = [Gauge::HarnessRss, Gauge::HarnessFds, Gauge::HarnessCpu];
                 sample(context, gauges, (view.rss_bytes, view.open_fds, cpu), mark);
             }
@@ -65,34 +50,33 @@ impl ProcessWatch {
         self.sockets.begin(of_proxy(context));
         let gateway = self.gateway.get_or_insert_with(|| GatewayProcess::new(&context.access));
         let sight = gateway.look(&mut self.processes);
-        self.by_metrics = matches!(sight, ProcessLookup::Unseen | ProcessLookup::Gone(_));
+        self.are_seen = matches!(sight, ProcessLookup::Seen(_) | ProcessLookup::Away);
         match sight {
             ProcessLookup::Seen(view) => self.of_gateway(context, view, is_collected, mark),
             ProcessLookup::Gone(pid) => not_there(context, pid, mark),
-            // Whoever watches readiness and streams says what there is to say.
+            // The watchers of readiness and streams report it.
             ProcessLookup::Away | ProcessLookup::Unseen => {}
         }
     }
 
     fn of_gateway(&mut self, context: &Context, view: TreeView, is_collected: bool, mark: StartPoint) {
-        // Who is watched is watched until it is gone. Workers that come and go are no other gateway.
+        // Workers that come and go are no other gateway.
         note_life(context, format!("pid {}, started {}", view.root, view.started_s), true);
         self.tell_how(context, &view);
         context.recorder.gauge(Gauge::GatewayProcesses, view.processes() as f64, mark);
-        let (rss_bytes, open_fds) = (view.rss_bytes, view.open_fds);
         let cpu = self.processor.percent(clock::now(), view.cpu_ms);
         let gauges = [Gauge::GatewayRss, Gauge::GatewayFds, Gauge::GatewayCpu];
-        sample(context, gauges, (rss_bytes, open_fds, cpu), mark);
+        sample(context, gauges, (view.rss_bytes, view.open_fds, cpu), mark);
         if is_collected {
-            context.recorder.gauge(Gauge::GatewayRssCollected, rss_bytes as f64, mark);
+            context.recorder.gauge(Gauge::GatewayRssCollected, view.rss_bytes as f64, mark);
         }
-        if let (Some(open_fds), Some(connections)) = (open_fds, self.connections(context)) {
-            context.recorder.gauge(Gauge::HarnessConnections, descriptors(connections), mark);
-            context.recorder.gauge(Gauge::GatewayFdSurplus, descriptors(open_fds) - descriptors(connections), mark);
+        if let (Some(open_fds), Some(connections)) = (view.open_fds, self.connections(context)) {
+            context.recorder.gauge(Gauge::HarnessConnections, connections as f64, mark);
+            context.recorder.gauge(Gauge::GatewayFdSurplus, open_fds as f64 - connections as f64, mark);
         }
     }
 
-    /// Tells the journal how the gateway is read, where that is another way than before: a short-lived child is no news.
+    /// Records how the gateway is read, if that has changed: a short-lived child is no change.
     fn tell_how(&mut self, context: &Context, view: &TreeView) {
         let (measure, counts) = match self.told {
             Some((root, measure, counts)) if root == view.root => {
@@ -110,7 +94,7 @@ impl ProcessWatch {
         }
     }
 
-    /// The connections that we have held since the last look began.
+    /// Connections that S2 has held since the last look began.
     pub(super) fn connections(&self, context: &Context) -> Option<usize> {
         self.sockets.held(of_proxy(context)).or(self.own_fds)
     }
@@ -124,8 +108,8 @@ struct Processor(Option<(Instant, CpuTimes)>);
 type CpuTimes = BTreeMap<(u32, u64), u64>;
 
 impl Processor {
-    /// How busy they were since the last look, percent of one core. What a process that has ended used since then is not
-    /// known. One that has come used all that it has used since, but for one that was there before.
+    /// Load since the last look, percent of one core. The time of a process that has ended since is unknown. A new
+    /// process used all its time since, unless it is older than the last look.
     fn percent(&mut self, now: Instant, cpu_ms: CpuTimes) -> Option<f64> {
         let before = self.0.take();
         let percent = before.and_then(|(at, before)| {
@@ -151,21 +135,17 @@ fn sample(
 ) {
     context.recorder.gauge(rss, rss_bytes as f64, mark);
     if let Some(open_fds) = open_fds {
-        context.recorder.gauge(fds, descriptors(open_fds), mark);
+        context.recorder.gauge(fds, open_fds as f64, mark);
     }
     if let Some(busy) = busy {
         context.recorder.gauge(cpu, busy, mark);
     }
 }
 
-/// The fault proxy has two sockets for each connection, which are no concern of the gateway's.
+/// Sockets of the fault proxy, two for each connection: they are not of the gateway.
 fn of_proxy(context: &Context) -> usize {
     let open = context.proxy.as_ref().map_or(0, |proxy| proxy.counters().open());
     usize::try_from(open).unwrap_or(usize::MAX).saturating_mul(2)
-}
-
-const fn descriptors(open: usize) -> f64 {
-    open as f64
 }
 
 fn not_there(context: &Context, pid: u32, mark: StartPoint) {
@@ -173,7 +153,7 @@ fn not_there(context: &Context, pid: u32, mark: StartPoint) {
     context.recorder.incident_since(Finding::SourceFailed { source: process_source(pid), answer }, mark);
 }
 
-/// Takes down which life of the gateway's this is, before anything is measured of it.
+/// Records the process instance of the gateway, before anything is measured of it.
 pub(super) fn note_life(context: &Context, after: String, is_of_soak: bool) {
     if let Some(before) = context.recorder.gateway_life(&after) {
         context.recorder.incident(if is_of_soak {
@@ -184,21 +164,19 @@ pub(super) fn note_life(context: &Context, after: String, is_of_soak: bool) {
     }
 }
 
-/// Maximum deviation of a start time that is reported again; seconds. It is computed from the start time of the machine, to the
-/// second.
+/// Maximum deviation of a repeated start time, seconds: it is computed from the machine's start, to the second.
 const SAME_START_S: f64 = 1.0;
-/// Then its fraction, where it has one, is the same.
+/// Maximum deviation of its fraction, if it has one.
 const SAME_FRACTION_S: f64 = 0.02;
-/// Starts that are known again.
+/// Starts that are remembered.
 const STARTS_MAX: usize = 16;
 
-/// When the processes began that answered so far: by that one is told from another.
+/// Starts of the processes that answered so far, which distinguish them.
 #[derive(Debug, Default)]
 pub(super) struct Starts(Vec<f64>);
 
 impl Starts {
-    /// The start of a process as it was told first. Two that began within a second cannot be told apart by it, unless
-    /// their starts have fractions.
+    /// The start of a process as first reported. Without fractions, it cannot distinguish starts within a second.
     pub(super) fn known(&mut self, started_s: f64) -> f64 {
         let known = self.0.iter().position(|other| is_same_start(*other, started_s));
         let start = known.map_or(started_s, |at| self.0.remove(at));
@@ -217,7 +195,7 @@ fn is_same_start(one_s: f64, other_s: f64) -> bool {
         && if has_fraction { (apart_s - apart_s.round()).abs() <= SAME_FRACTION_S } else { apart_s <= SAME_START_S }
 }
 
-/// Whether a process began after the soak did, by a clock that is so far ahead of ours.
+/// Whether a process began after the soak did, by a clock that is ahead of ours by `offset_us`.
 pub(super) fn began_within(context: &Context, started_s: f64, offset_us: i64) -> bool {
     let now_s = clock::wall_now().as_microsecond().saturating_add(offset_us) as f64 / 1_000_000.0;
     now_s - started_s < clock::now().saturating_duration_since(context.schedule.clock.instant(0)).as_secs_f64()

@@ -1,6 +1,4 @@
-//! Searches the registry for versions: page by page, and for each by itself where the list may have been cut short.
-
-use serde_json::Value;
+//! Searches the registry for versions: page by page, and for each by itself if the list may have been cut short.
 
 use crate::{
     catalog::{CallName, Workload},
@@ -17,7 +15,7 @@ const KEYS: &str = "the dialect can say how to reach the others: {page}, {offset
                     {version} for a search of each version by itself";
 
 /// The list that a search returned.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Listing {
     hits: Vec<SearchHit>,
     entries: usize,
@@ -34,21 +32,16 @@ pub(super) struct Listing {
 pub(super) enum SearchResult {
     Found,
     Missing,
-    /// It was not shown, and not all was shown: why.
+    /// It was not shown, and not everything was shown, for this reason.
     Unclear(String),
 }
 
-/// The texts that a search for one version is tried with, each narrower than the slug.
-fn narrow_texts(slug: &str, version: &str) -> [String; 3] {
-    [format!("{slug} {version}"), version.to_owned(), format!("{slug}@{version}")]
-}
-
-/// Lists what a search for an agent finds; for one version of it where the dialect searches each by itself.
+/// Lists the hits of a search for an agent; for one version of it if the dialect searches each by itself.
 pub(super) async fn list(context: &Context, client: &Client, slug: &str, version: &str) -> Result<Listing, String> {
     let dialect = client.dialect();
     let pages_max = dialect.call(CallName::Search).map_or(1, |spec| spec.habits.paging.pages_max);
     let call = context.calls.of(Workload::Registry, CallName::Search, client.workspace());
-    let mut listing = Listing { hits: Vec::new(), entries: 0, cut: None, may_be_a_page: false, answer: String::new() };
+    let mut listing = Listing::default();
     let mut start = PageStart::default();
     let mut first: Option<Vec<SearchHit>> = None;
     for page_number in 1..=pages_max {
@@ -61,7 +54,7 @@ pub(super) async fn list(context: &Context, client: &Client, slug: &str, version
             listing.cut = Some(again.to_owned());
             return Ok(listing);
         }
-        // Where nobody says how many there are, a page that is not full is the last.
+        // Without a total, a page that is not full is the last.
         let is_short = page.total.is_none()
             && !page.points_on
             && first.as_ref().is_some_and(|first| page.hits.len() < first.len());
@@ -95,10 +88,10 @@ impl Listing {
         self.hits.iter().any(|hit| hit.is(slug, version))
     }
 
-    /// Whether a version shows. `others` are the versions that should be there, in the order in which they were published.
+    /// Whether a version shows. `others` are the versions that should be there, in the order of their publication.
     ///
-    /// A list that does not say how many hits there are may be a page of several. That explains what is missing only at one
-    /// end: a page shows the newest versions or the oldest, and does not leave one out in the middle.
+    /// A list without a total may be one page of several. That explains missing versions only at one end: a page shows
+    /// the newest versions or the oldest, and does not leave one out in the middle.
     pub(super) fn sight(&self, slug: &str, version: &str, others: &[String]) -> SearchResult {
         if self.shows(slug, version) {
             return SearchResult::Found;
@@ -122,7 +115,7 @@ impl Listing {
     }
 }
 
-/// Looks for a version in a list, and by itself where the list may have been cut short.
+/// Looks for a version in a list, and by itself if the list may have been cut short.
 pub(super) async fn look(
     context: &Context,
     client: &Client,
@@ -131,18 +124,12 @@ pub(super) async fn look(
     others: &[String],
 ) -> SearchResult {
     match listing.sight(slug, version, others) {
-        SearchResult::Unclear(why) => {
-            if finds_alone(context, client, slug, version).await {
-                SearchResult::Found
-            } else {
-                SearchResult::Unclear(why)
-            }
-        }
+        SearchResult::Unclear(_) if finds_alone(context, client, slug, version).await => SearchResult::Found,
         sight => sight,
     }
 }
 
-/// Looks for versions from one workspace, each with what was answered.
+/// Looks for versions from one workspace. Returns each result with the answer.
 pub(super) async fn look_for_all(
     context: &Context,
     client: &Client,
@@ -170,19 +157,19 @@ pub(super) async fn look_for_all(
     Ok(sights)
 }
 
-/// Whether a search for a version by itself finds it. A gateway need not understand such a search: that it does not find
-/// the version proves nothing, and that it refuses is no error.
+/// Whether a search for a version by itself finds it. A gateway need not understand such a search: no hit proves
+/// nothing, and a refusal is no error.
 async fn finds_alone(context: &Context, client: &Client, slug: &str, version: &str) -> bool {
     let dialect = client.dialect();
     if dialect.searches_by_version() {
         return false;
     }
-    for text in narrow_texts(slug, version) {
+    // Each is narrower than the slug.
+    for text in [format!("{slug} {version}"), version.to_owned(), format!("{slug}@{version}")] {
         context.calls.gate.pass().await;
         let start = PageStart::default();
         let answer = client.search_page(&text, slug, version, &start).await.ok();
-        let json: Option<Value> =
-            answer.filter(|answer| client.is_yes(CallName::Search, answer)).and_then(|a| a.json());
+        let json = answer.filter(|answer| client.is_yes(CallName::Search, answer)).and_then(|answer| answer.json());
         let page = json.and_then(|json| dialect.search_page(&json, &start));
         if page.is_some_and(|page| page.hits.iter().any(|hit| hit.is(slug, version))) {
             return true;

@@ -1,4 +1,4 @@
-//! The visible effects of a restart: readiness lost, streams dropped, reads of the API that fail; and the time of its end.
+//! The visible effects of a restart: readiness lost, streams dropped, reads of the API that fail; and its end.
 
 use std::{
     convert::Infallible,
@@ -26,7 +26,8 @@ use crate::{
 const READY_IN_A_ROW: u32 = 3;
 /// Maximum time for which requests are held for a restart that was accepted and has not shown.
 const HELD_BEFORE_EFFECT: Duration = Duration::from_secs(5);
-/// A restart, as it is looked at.
+
+/// The observations of a restart.
 pub(super) struct RestartLook {
     chaos: Chaos,
     limit: Duration,
@@ -39,11 +40,11 @@ pub(super) struct RestartLook {
     failed: Option<String>,
 }
 
-/// When a restart was done and whether it was accepted, once that is known.
+/// When a restart was done and whether it was accepted, once known.
 pub(super) type Done = OnceLock<(Instant, Option<bool>)>;
 
 impl RestartLook {
-    /// Looks at what there is before a restart. Reads are looked at only where it is still to be injected.
+    /// Observes the state before a restart. Reads are observed only if the restart is still to be injected.
     pub(super) async fn before(context: &Context, planned: &PlannedChaos, with_reads: bool) -> Self {
         let reads = if with_reads { RestartReads::answered_now(context).await } else { RestartReads::default() };
         Self {
@@ -62,8 +63,8 @@ impl RestartLook {
         }
     }
 
-    /// Waits for the restart to show, unless that was seen, and then for the gateway to be ready again; what is still wrong,
-    /// if it is not. `effect` is told when the restart shows, or when that is not waited for any longer.
+    /// Waits for the effect of the restart, unless it was seen, and then for the gateway to be ready again; the
+    /// remaining fault if it is not. `effect` receives the time of the effect, or of the end of the wait for it.
     pub(super) async fn until_back(
         &mut self,
         context: &Context,
@@ -74,7 +75,7 @@ impl RestartLook {
         let mut is_recorded = is_seen;
         let mut shown_at = is_seen.then_some(injected_at);
         let reads = std::mem::take(&mut self.reads);
-        // Beside: a gateway may hold a read for as long as its store is away, while it says that it is not ready.
+        // At the same time: a gateway may hold a read for as long as its store is away, and say that it is not ready.
         let mut looking = pin!(reads.look(context, injected_at));
         loop {
             let answer = alongside(looking.as_mut(), not_ready(context)).await;
@@ -87,13 +88,12 @@ impl RestartLook {
             let effective = is_seen || self.lost.is_some() || self.failed.is_some() || self.is_cut(dropped);
             if effective && shown_at.is_none() {
                 shown_at = Some(clock::now());
-                // It may have gone on serving until now: from here on it is down, and what it answered before counts for
-                // nothing.
+                // It may have gone on serving until now: from here on it is down, and earlier answers do not count.
                 context.calls.gate.hold(true);
                 self.ready_in_a_row = 0;
                 reads.start_over();
             }
-            // What was not done has no effect, and what is being done may still have one.
+            // A restart that was not done has no effect; one that is being done may still have one.
             let waited = match done.get() {
                 Some((_, Some(false))) if !effective => return Ok(()),
                 Some((at, _)) => clock::now().saturating_duration_since(*at),
@@ -101,7 +101,7 @@ impl RestartLook {
             };
             let is_waited_for = waited < self.limit;
             if shown_at.is_none() && waited >= HELD_BEFORE_EFFECT {
-                // It goes on serving, so its users go on, too: what they have begun would not wait for ever.
+                // It goes on serving, so its users go on, too.
                 context.calls.gate.hold(false);
             }
             if effective || !is_waited_for {
@@ -109,7 +109,7 @@ impl RestartLook {
                     told.is_none() && told.replace(shown_at.unwrap_or_else(clock::now)).is_none()
                 });
             }
-            // The first sign is often a dropped stream; what else shows is waited for until the gateway is ready again.
+            // The first sign is often a dropped stream; further signs are awaited until the gateway is ready again.
             let is_ready = self.ready_in_a_row >= READY_IN_A_ROW;
             let is_back = is_ready && reads.not_back().is_none() && done.get().is_some();
             if !is_recorded && ((effective && is_back) || !is_waited_for) {
@@ -134,7 +134,7 @@ impl RestartLook {
         }
     }
 
-    /// Whether so many streams dropped that it is no coincidence: one or the other may be closed at any time.
+    /// Whether at least half of the streams dropped: a few may be closed at any time.
     fn is_cut(&self, dropped: u64) -> bool {
         dropped > 0 && dropped.saturating_mul(2) >= self.open_before as u64
     }
@@ -161,7 +161,7 @@ impl RestartLook {
     }
 }
 
-/// Returns the outcome of a future. The reads are looked at meanwhile.
+/// Returns the outcome of a future, and observes the reads meanwhile.
 async fn alongside<T>(looking: Pin<&mut impl Future<Output = Infallible>>, of: impl Future<Output = T>) -> T {
     tokio::select! {
         biased;

@@ -1,4 +1,4 @@
-//! Reads of the API that need what a gateway stores, looked at while it restarts: where its readiness does not depend on the
+//! Reads of the API that need a gateway's store, observed while it restarts: if its readiness does not depend on the
 //! store, they show that the store is away, and when it is back.
 
 use std::{convert::Infallible, time::Duration};
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::readiness::LOOK_EVERY;
-use crate::{catalog::CallName, clock, gateway::Answer, plan::millis, session::Context};
+use crate::{catalog::CallName, clock, plan::millis, session::Context};
 
 /// Reads in a row that must fail before that is a sign of a restart: one or two may fail at any time.
 const FAILED_IN_A_ROW: u32 = 3;
@@ -52,7 +52,7 @@ impl RestartReads {
         Self(Mutex::new(State { reads: calls.iter().map(read).collect(), failed: None }))
     }
 
-    /// Looks at the reads, one after the other, for as long as it is waited for.
+    /// Observes the reads, one after the other, without end.
     pub(super) async fn look(&self, context: &Context, injected_at: Instant) -> Infallible {
         loop {
             let calls: Vec<CallName> = self.0.lock().reads.iter().map(|read| read.call).collect();
@@ -79,12 +79,12 @@ impl RestartReads {
         }
     }
 
-    /// The first read that failed so often in a row that it is no coincidence, and how.
+    /// The first read that failed too often in a row, and how.
     pub(super) fn failed(&self) -> Option<String> {
         self.0.lock().failed.clone()
     }
 
-    /// From here on the store is away: what was answered before counts for nothing.
+    /// From here on the store is away: earlier answers do not count.
     pub(super) fn start_over(&self) {
         self.0.lock().reads.iter_mut().for_each(|read| read.answered_in_a_row = 0);
     }
@@ -95,7 +95,7 @@ impl RestartReads {
     }
 }
 
-/// How a read fails; none where it is answered as it should be.
+/// How a read fails; `None` if it is answered as it should be. A request to wait is no sign of a restart.
 async fn failure(context: &Context, call: CallName) -> Option<String> {
     let client = &context.calls.client;
     let read = async {
@@ -105,16 +105,11 @@ async fn failure(context: &Context, call: CallName) -> Option<String> {
         }
     };
     match tokio::time::timeout(READ_LIMIT, read).await {
-        Ok(Ok(answer)) if is_fine(context, call, &answer) => None,
+        Ok(Ok(answer)) if client.is_yes(call, &answer) || answer.status == 429 => None,
         Ok(Ok(answer)) => Some(answer.to_string()),
         Ok(Err(trouble)) => Some(trouble.text),
         Err(_) => Some(format!("no answer within {} s", READ_LIMIT.as_secs())),
     }
-}
-
-/// Whether a read is answered as it should be. To be told to wait is no sign of a restart.
-fn is_fine(context: &Context, call: CallName, answer: &Answer) -> bool {
-    context.calls.client.is_yes(call, answer) || answer.status == 429
 }
 
 #[cfg(test)]

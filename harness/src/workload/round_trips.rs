@@ -10,9 +10,9 @@ use crate::{
     session::Context,
 };
 
-/// Round trips of which the fastest stands for a call's latency at one time: a busy moment makes none faster.
+/// Round trips of which the fastest is a call's latency at one time: a busy moment makes none faster.
 pub(super) const ROUND_TRIPS: usize = 3;
-/// How often the latency before is measured, where it is not small.
+/// Maximum number of measurements of the latency before, if it is not small.
 const ROUNDS_MAX: usize = 5;
 /// Between rounds.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -35,26 +35,26 @@ impl RoundTrips {
         self.0.iter().map(|took| took.map(micros)).collect()
     }
 
-    /// As the journal had them; `None` where it was of other calls.
+    /// As the journal had them; `None` if they are of other calls.
     pub(super) fn of(context: &Context, fastest_us: &[Option<u64>]) -> Option<Self> {
         let fastest: Vec<_> = fastest_us.iter().map(|took_us| took_us.map(Duration::from_micros)).collect();
         (fastest.len() == calls(context).count()).then_some(Self(fastest))
     }
 
-    /// The call that takes longer than before by the least, and by how much; none where one was not answered.
+    /// The call with the least increase, and the increase; `None` if one was not answered.
     pub(super) fn least_over(&self, before: &Self) -> (usize, Option<Duration>) {
         self.over(before).min_by_key(|(_, over)| *over).expect("there are calls")
     }
 
-    /// Whether so much was added: each call takes so much longer than before; or it takes so much at all, where our own
-    /// proxy says that it held bytes back. A gateway that answers in two parts may be faster through the proxy than without:
-    /// then its answers are late by what was asked for, and by less than that later than before.
+    /// Whether `enough` was added: each call takes longer than before by that, or takes that at all if the fault proxy
+    /// held bytes back. A gateway that answers in two parts may be faster through the proxy than without: then its
+    /// answers are late by the requested time, but later than before by less than that.
     pub(super) fn prove_added(&self, enough: Duration, before: &Self, held_back_bytes: u64) -> bool {
         let is_attested = held_back_bytes > 0 && self.0.iter().all(|took| took.is_some_and(|took| took >= enough));
         is_attested || self.least_over(before).1.is_some_and(|over| over >= enough)
     }
 
-    /// The call that takes longer than before by the most. One that was not answered comes first.
+    /// The call with the largest increase. One that was not answered comes first.
     pub(super) fn most_over(&self, before: &Self) -> (usize, Option<Duration>) {
         self.over(before).max_by_key(|(_, over)| over.unwrap_or(Duration::MAX)).expect("there are calls")
     }
@@ -65,8 +65,7 @@ impl RoundTrips {
     }
 }
 
-/// Times each call before anything is added. A machine that is busy at the moment would hide what is added later, so it
-/// is timed again, a few times, until it takes far less than that.
+/// Times each call before latency is added: again, a few times, until a busy machine would not hide the latency.
 pub(super) async fn undisturbed(context: &Context) -> RoundTrips {
     let little = context.schedule.plan.scenario.chaos.latency_added / 5;
     let mut fastest = round_trips(context).await;
@@ -98,15 +97,14 @@ pub(super) async fn round_trips(context: &Context) -> RoundTrips {
 }
 
 async fn fastest<F: Future<Output = Outcome>>(call: impl Fn() -> F) -> Option<Duration> {
-    let mut fastest = None;
+    let mut took = Vec::with_capacity(ROUND_TRIPS);
     for _ in 0..ROUND_TRIPS {
         let sent = clock::now();
         if call().await.is_ok() {
-            let took = clock::now().saturating_duration_since(sent);
-            fastest = Some(fastest.map_or(took, |fastest: Duration| fastest.min(took)));
+            took.push(clock::now().saturating_duration_since(sent));
         }
     }
-    fastest
+    took.into_iter().min()
 }
 
 pub(super) fn show(round_trip: Option<Duration>) -> String {

@@ -14,15 +14,15 @@ use crate::{
 
 /// Between the first looks at a run whose end no stream has shown.
 const POLL_EVERY_MIN: Duration = Duration::from_millis(500);
-/// Between later looks: a run that takes long is not asked after a hundred times.
+/// Between later looks, so that a long run is not looked at a hundred times.
 const POLL_EVERY_MAX: Duration = Duration::from_secs(5);
-/// A run whose end was shown says so itself at once, or soon.
+/// Between the first looks at a run whose end was shown: it has ended, or will soon.
 const SHOWN_POLL_MIN: Duration = Duration::from_millis(100);
 
 /// A run under way.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// Its id, the gateway's word for it.
+    /// Its id, as the gateway names it.
     pub(super) id: String,
     /// The run as the streams show it; `None` if too many runs are watched already.
     pub(super) watch: Option<Arc<RunWatch>>,
@@ -35,15 +35,14 @@ pub(super) struct Run {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// In success.
     Success,
-    /// In any other way, with its words.
+    /// In any other way, with the reason.
     Failure(String),
-    /// In no way: at its timeout it was still this.
+    /// Not at all: its standing at its timeout.
     Unended(&'static str),
-    /// S2 could not read its record, which says how it ended.
+    /// Unknown: S2 could not read its record.
     Unread,
-    /// The session is to stop; nobody waited for its end.
+    /// Unknown: the session stopped first.
     Left,
 }
 
@@ -61,7 +60,7 @@ pub(super) enum Created {
     Refused(Answer),
 }
 
-/// Creates a run. What is answered instead comes back in words.
+/// Creates a run. Any other outcome is returned in words.
 pub(super) async fn create(
     context: &Context,
     workload: Workload,
@@ -75,7 +74,7 @@ pub(super) async fn create(
     }
 }
 
-/// The same, where a refusal with one of these statuses is no error.
+/// The same, if a refusal with one of these statuses is no error.
 pub(super) async fn create_unless_refused(
     context: &Context,
     workload: Workload,
@@ -127,15 +126,15 @@ pub(super) async fn create_unless_refused(
 /// Starts a run.
 pub(super) async fn start(context: &Context, workload: Workload, client: &Client, run: &Run) -> Result<(), String> {
     if !client.has(CallName::StartRun) {
-        // It was started when it was created.
+        // Its creation started it.
         return Ok(());
     }
     let call = Call { since: Some(run.since), ..context.calls.of(workload, CallName::StartRun, &run.id) };
     context.calls.outcome(call, || client.start_run(&run.id)).await.map(drop)
 }
 
-/// Looks away from a run, or holds what the workspace streams showed of it against its record: that of one that ended in
-/// success. What may still come is waited for elsewhere, since it is no part of the run.
+/// Compares the events of a run on the workspace streams with its record if it ended in success; else forgets the run.
+/// Later events are waited for elsewhere, since they are not part of the run.
 pub(super) fn compare_with_streams(context: &Context, run: &Run, record: Option<RunView>, due: StartPoint) {
     match (&run.watch, record) {
         (Some(watch), Some(record)) if context.calls.client.has(CallName::LogsStream) => {
@@ -146,7 +145,7 @@ pub(super) fn compare_with_streams(context: &Context, run: &Run, record: Option<
     }
 }
 
-/// Waits for a run's end: a stream that shows it saves the looking. The last look comes back too.
+/// Waits for a run's end, which a stream may show before the next look. Also returns the last look.
 pub(super) async fn wait_for_end(
     context: &Context,
     workload: Workload,
@@ -157,7 +156,7 @@ pub(super) async fn wait_for_end(
     let mut last = None;
     let mut poll_every = POLL_EVERY_MIN;
     let mut looked_when_shown = false;
-    let mut has_looked = false;
+    let mut is_again = false;
     loop {
         let left = deadline.saturating_duration_since(clock::now());
         tokio::select! {
@@ -173,8 +172,8 @@ pub(super) async fn wait_for_end(
             }
         }
         let looks = context.calls.of(workload, CallName::Run, &run.id);
-        let call = Call { since: Some(run.since), until: Some(deadline), is_again: has_looked, ..looks };
-        has_looked = true;
+        let call = Call { since: Some(run.since), until: Some(deadline), is_again, ..looks };
+        is_again = true;
         let Sent { outcome, mark, .. } = context.calls.send(call, || client.run(&run.id)).await;
         let standing = match context.calls.as_expected(call, outcome, mark) {
             Ok(answer) => {
@@ -189,26 +188,25 @@ pub(super) async fn wait_for_end(
             Err(wrong) if wrong.status == Some(404) => {
                 return (Ending::Failure(format!("lost: {}", wrong.text)), last);
             }
-            // It would be no shorter at the next look.
+            // The record would be no shorter at the next look.
             Err(wrong) if wrong.is_unread => return (Ending::Unread, last),
-            // Any other look that failed is counted; whether the run ended is another question.
+            // Any other failure is counted, and does not say whether the run ended.
             Err(_) => RunStanding::UnderWay,
         };
-        match standing {
-            RunStanding::Succeeded => return (Ending::Success, last),
-            RunStanding::Failed(word) => return (Ending::Failure(format!("status {word}")), last),
-            RunStanding::Unknown(what) => return (Ending::Failure(what), last),
-            RunStanding::Waiting | RunStanding::UnderWay if clock::now() >= deadline => {
-                let what = if standing == RunStanding::Waiting { "waiting" } else { "under way" };
-                return (Ending::Unended(what), last);
-            }
-            RunStanding::Waiting | RunStanding::UnderWay => {}
-        }
+        let ending = match standing {
+            RunStanding::Succeeded => Ending::Success,
+            RunStanding::Failed(word) => Ending::Failure(format!("status {word}")),
+            RunStanding::Unknown(what) => Ending::Failure(what),
+            _ if clock::now() < deadline => continue,
+            RunStanding::Waiting => Ending::Unended("waiting"),
+            RunStanding::UnderWay => Ending::Unended("under way"),
+        };
+        return (ending, last);
     }
 }
 
-/// Comes back once a stream has shown the end, or after a while; whether the end was shown. Where it was and the run was
-/// looked at since, only after a while.
+/// Waits until a stream has shown the end, or for a while; whether the end was shown. If the run was looked at since
+/// then, always waits for a while.
 async fn shown_within(run: &Run, wait: Duration, looked_when_shown: bool) -> bool {
     match &run.watch {
         Some(watch) if !looked_when_shown => watch.ended_within(wait).await,

@@ -1,8 +1,8 @@
-//! The log stream of one run: read to the run's end, and held against the run's own record.
+//! The log stream of one run: read to the run's end, and compared with the run's record.
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,13 +15,15 @@ use crate::{
 
 /// Maximum time until a stream shows the end of a run that is over.
 pub(super) const LOG_GRACE: Duration = Duration::from_secs(5);
-/// The same where no other stream shows it, and a run without it has missed it.
+/// The same if no other stream shows it, so that a run without it has missed it.
 const END_GRACE: Duration = Duration::from_secs(10);
 
-/// The content that a run's own stream has shown, and whether it could show everything.
+/// The events of a run's own stream, and whether it could show everything.
 #[derive(Debug, Default)]
 pub(super) struct Followed {
     pub(super) shown: ShownLines,
+    /// When it was open, and whether that was before the start of the run.
+    pub(super) opened: Option<(Instant, bool)>,
     /// Whether it was open from before the start of the run, without a break.
     pub(super) is_whole: bool,
     /// How many connections there were.
@@ -39,8 +41,8 @@ impl Followed {
     }
 }
 
-/// Holds what the run's stream has shown against what the run itself has. What came while the stream was not open is held
-/// against a gateway only where it replays that. A stream that was not read to the run's end proves nothing.
+/// Compares the events of the run's stream with its record. Lines that came while the stream was not open are missing
+/// only if the gateway replays them. A stream that was not read to the run's end proves nothing.
 pub(super) fn compare(
     context: &Context,
     workload: Workload,
@@ -62,7 +64,7 @@ pub(super) fn compare(
         context.recorder.add(Counter::LinesEqualUndecided, followed.shown.equal(), due);
         return;
     };
-    // A stream that came back may lack what came meanwhile.
+    // A stream that came back may lack lines.
     let may_lack = !is_owed_all && (followed.connections > 1 || before.is_none()) && lines.missing_count > 0;
     if may_lack {
         not_replayed(context, lines.missing_count, due);
@@ -75,7 +77,7 @@ pub(super) fn compare(
     }
 }
 
-/// Judges whether the stream has shown the end of a run that is over, where no stream of the workspace does. A gateway
+/// Judges whether the stream has shown the end of a run that is over, if no stream of the workspace does. A gateway
 /// whose streams have shown no end at all may have no such event.
 fn judge_end(context: &Context, run: &str, followed: &Followed, due: StartPoint) {
     if context.calls.client.has(CallName::LogsStream) || !context.calls.client.dialect().events.has_ends() {
@@ -104,8 +106,7 @@ fn name(run: &str) -> String {
     format!("of run {run}")
 }
 
-/// Reads a run's log stream until it has shown the end, or the run has been over for a while. `first` is told of its
-/// openings.
+/// Reads a run's log stream until it has shown the end, or the run has been over for a while.
 pub(super) async fn follow(
     context: &Context,
     workload: Workload,
@@ -125,7 +126,7 @@ pub(super) async fn follow(
         run: Some(run.to_owned()),
     };
     let ids_are_the_connections = context.calls.client.dialect().events.ids_are_the_connections;
-    // Whether what came before is shown again: nothing was asked for by an id.
+    // Earlier events are shown again if no id was sent.
     let (mut connection, mut has_id) = (0, false);
     let mut on_event = |event: &StreamEvent, log: &LogEvent| {
         if event.connection != connection {
@@ -133,7 +134,7 @@ pub(super) async fn follow(
             connection = event.connection;
         }
         has_id |= event.content.id.is_some();
-        // A stream that shows other runs too is not over with one of theirs.
+        // A stream that shows other runs too does not end with their ends.
         let is_own = log.run_id == run;
         let got = log.delivery(event.content.id.as_deref().unwrap_or_default());
         if is_own && let Some(same_id) = followed.shown.event(&got) {
@@ -162,12 +163,12 @@ pub(super) async fn follow(
     followed.is_waited_out = is_waited_out;
     followed.end_was_shown = followed.shown.has_ended();
     if until == KeptUntil::ReadToItsEnd {
-        // The gateway has ended it, which is as good as an end that it shows.
+        // The gateway has ended it, which is equivalent to an end event.
         followed.shown.end();
     }
-    // One that showed nothing counts as well: what came before it is gone.
+    // A connection that showed nothing counts, too: earlier lines are gone.
     followed.connections = first.openings();
-    let is_early = first.opened().is_some_and(|(_, is_early)| is_early);
-    followed.is_whole = is_early && followed.connections <= 1;
+    followed.opened = first.opened();
+    followed.is_whole = followed.opened.is_some_and(|(_, is_early)| is_early) && followed.connections <= 1;
     followed
 }

@@ -1,34 +1,34 @@
-//! The texts that must not show, in every way in which they could be written.
+//! Texts that must not show, in every spelling.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::gateway::json_contains;
 
-/// Of a text that must not be readable, so much of its beginning: of a canary "canary-" and 8 digits, which no other has.
+/// Characters of a text's beginning that must not show: of a canary "canary-" and 8 digits, which no other has.
 const BEGINNING_CHARS: usize = 15;
-/// And so much of its end: of a canary the last 12 digits.
+/// Characters of its end that must not show: of a canary the last 12 digits.
 const END_CHARS: usize = 12;
 
-/// The texts that are looked for, in lower case.
+/// The texts that are searched, in lower case.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SearchPatterns(Vec<String>);
 
 impl SearchPatterns {
-    /// The text, and the same without the spaces and dashes that a gateway may have taken out.
+    /// The text, and the same without spaces and dashes, which a gateway may have removed.
     pub(super) fn verbatim(text: &str) -> Self {
         let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         Self(vec![text.to_lowercase(), bare.to_lowercase()])
     }
 
-    /// The text, its beginning and its end, and the ways in which each could be written down and read again: a line that
-    /// shows a message may break off in it, or begin in it. A hash of it is none.
+    /// The text, its beginning and its end, each in every spelling that can be read again (a hash cannot): a line that
+    /// shows a message may break off in it, or begin in it.
     pub(super) fn readable(text: &str) -> Self {
         let beginning: String = text.chars().take(BEGINNING_CHARS).collect();
         let end: String = text.chars().skip(text.chars().count().saturating_sub(END_CHARS)).collect();
         Self([text, &beginning, &end].into_iter().flat_map(spellings).collect())
     }
 
-    /// Whether one of them is in a text, or in the strings of the text where it is JSON with escapes.
+    /// Whether one of them is in a text, or in the strings of a text that is JSON with escapes.
     pub(super) fn are_in(&self, text: &str) -> bool {
         let lower = text.to_lowercase();
         let json = || serde_json::from_str(text).is_ok_and(|json| json_contains(&json, &self.0));
@@ -40,8 +40,7 @@ impl SearchPatterns {
 fn spellings(text: &str) -> impl Iterator<Item = String> {
     let hex: String = text.bytes().map(|b| format!("{b:02x}")).collect();
     let reversed: String = text.chars().rev().collect();
-    // In a longer text base64 shifts with its start: the digits that stand for nothing but bits of the text are the same
-    // whatever stands around.
+    // In a longer text Base64 shifts with its start. Digits that hold only bits of the text are always the same.
     let bytes = text.len();
     let shifted = (0..3).filter_map(move |shift: usize| {
         let encoded = STANDARD.encode([&b"\0\0"[..shift], text.as_bytes()].concat());

@@ -1,5 +1,5 @@
-//! Runs' own streams at gateways of every habit, on real sockets: what is read completely, what is open in time, and what is
-//! no error.
+//! Runs' own streams at gateways of every habit, on real sockets: what is read completely, what is open in time, and
+//! what is no error.
 
 use std::{
     convert::Infallible,
@@ -107,13 +107,13 @@ impl Soak {
         let new = run::new_run("demo-enricher", "a run".into(), "hello".into());
         let since = context.recorder.mark();
         let (run, _) = run::create(context, Workload::Safety, client, &new, since).await.unwrap();
-        places.watch_run(context, Workload::Safety, client, &run.id).await;
+        places.watch_run(&run.id).await;
         run::start(context, Workload::Safety, client, &run).await.unwrap();
         places.run_is_under_way();
         let deadline = clock::now() + Duration::from_secs(20);
         let ending = run::wait_for_end(context, Workload::Safety, client, &run, deadline).await.0;
         assert_eq!(Ending::Success, ending);
-        let found = places.find(client, true).await;
+        let found = places.find(true).await;
         assert!(found.shown.is_empty());
         found.unseen
     }

@@ -2,8 +2,8 @@
 
 use crate::journal::Buckets;
 
-/// Returns the gain of a histogram from one scrape to the next; cumulative counts by upper bound. A histogram that fell was reset
-/// by a restart that did not show: its whole content was gained since.
+/// Returns the gain of a histogram from one scrape to the next; cumulative counts by upper bound. A histogram that fell
+/// was reset by a restart that did not show: its whole content was gained since.
 pub(super) fn gained(before: &[(f64, f64)], now: &[(f64, f64)]) -> Buckets {
     let same_bounds = before.len() == now.len() && before.iter().zip(now).all(|(a, b)| a.0 == b.0);
     let fell = !same_bounds || before.iter().zip(now).any(|(before, now)| now.1 < before.1);
@@ -12,22 +12,18 @@ pub(super) fn gained(before: &[(f64, f64)], now: &[(f64, f64)]) -> Buckets {
     let mut below = 0.0;
     for (n, (bound, count)) in now.iter().enumerate() {
         let up_to_here = count - base(n);
-        // The last alone has no bound. A bound that makes no sense is kept, so that the whole is seen to make none.
+        // Only the last has no bound. A bound that makes no sense is kept, so that the histogram is seen to make none.
         if *bound < f64::INFINITY {
             gained.bounds_seconds.push(*bound);
         }
-        // Buckets that are not cumulative are a gateway's mistake: what would be negative is none.
-        gained.counts.push(whole(up_to_here - below));
+        // Buckets that are not cumulative are a gateway's mistake: a negative count becomes 0.
+        gained.counts.push((up_to_here - below).clamp(0.0, 1e15) as u64);
         below = up_to_here;
     }
     if gained.counts.len() == gained.bounds_seconds.len() {
         gained.counts.push(0);
     }
     gained
-}
-
-fn whole(count: f64) -> u64 {
-    count.clamp(0.0, 1e15) as u64
 }
 
 #[cfg(test)]

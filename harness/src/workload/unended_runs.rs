@@ -1,5 +1,5 @@
-//! Runs that had not ended at their timeout are looked at once more when all others have ended: a gateway that never ends
-//! some of its runs keeps them for ever, however few they are.
+//! Runs that had not ended at their timeout are looked at once more when all others have ended: a gateway that never
+//! ends some of its runs keeps them for ever.
 
 use std::time::Duration;
 
@@ -18,8 +18,7 @@ const RUNS_MAX: usize = 64;
 /// Maximum time for all looks together, and for one of them.
 const LOOKS_LIMIT: Duration = Duration::from_secs(10);
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
-/// A run counts as unended when it is this many times as old as its timeout: one that needs a little longer than the
-/// timeout does end.
+/// Minimum age of an unended run, in timeouts: a run that needs a little longer than its timeout does end.
 const TIMEOUTS_MIN: u32 = 2;
 
 /// Runs of W1 that had not ended at their timeout, with no chaos in between.
@@ -27,7 +26,7 @@ const TIMEOUTS_MIN: u32 = 2;
 pub(super) struct UnendedRuns(Mutex<Vec<(String, StartPoint)>>);
 
 impl UnendedRuns {
-    /// Takes in a run that had not ended at its timeout. One whose gateway was disturbed meanwhile may have been lost in that.
+    /// Takes in a run that had not ended at its timeout, unless its gateway was disturbed, which may have lost it.
     pub(super) fn timed_out(&self, context: &Context, run: &str, due: StartPoint) {
         let mut runs = self.0.lock();
         if context.recorder.is_calm_since(due.at) && runs.len() < RUNS_MAX {
@@ -64,8 +63,7 @@ async fn look(context: &Context, run: &str, due: StartPoint) {
         return;
     }
     let dialect = context.calls.client.dialect();
-    let standing = answer.json().map(|json| dialect.standing(&dialect.run_view(&json)));
-    let word = match standing {
+    let word = match answer.json().map(|json| dialect.standing(&dialect.run_view(&json))) {
         Some(RunStanding::Waiting) => "waiting",
         Some(RunStanding::UnderWay) => "under way",
         _ => return,

@@ -21,8 +21,7 @@ use crate::{
     session::{Context, Fatal, FirstOpening, ResumeState, StartPoint, TaskGroup, Worker},
 };
 
-/// Runs that were due in the last so long, real time, are played by a session that takes over; a hundredth of the plan,
-/// if that is more.
+/// Maximum age of a run that a session that takes over plays, real time; a hundredth of the plan if that is more.
 const MADE_UP_MIN: Duration = Duration::from_secs(5);
 
 /// Maximum time for which a session that takes over waits for its streams before its first run.
@@ -57,11 +56,10 @@ impl Worker for RealisticRuns {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let heard_from = heard(&context).await;
-            while let Some(planned) = context.schedule.plan.runs.get(self.place.next() as u64) {
-                if !context.schedule.until(planned.at_ms).await {
-                    break;
-                }
-                let number = self.place.next();
+            while let number = self.place.next()
+                && let Some(planned) = context.schedule.plan.runs.get(number as u64)
+                && context.schedule.until(planned.at_ms).await
+            {
                 self.place.advance();
                 if came_too_long_ago(&context, number, &planned) {
                     continue;
@@ -81,24 +79,24 @@ impl Worker for RealisticRuns {
     }
 }
 
-/// From when on runs are listened to. A session that takes over opens its streams first: a run that nobody hears proves
-/// little. Where they do not come at once, it goes on without them.
+/// The moment from which streams are open. A session that takes over opens its streams first, because a run without
+/// streams proves little. If they do not open at once, it goes on without them.
 async fn heard(context: &Context) -> Instant {
-    if context.schedule.resumed.is_there() {
-        let limit = clock::now() + STREAMS_BACK_LIMIT;
-        while context.shared_streams.log_streams_open() < context.schedule.plan.scenario.streams.count as usize
-            && clock::now() < limit
-            && !context.schedule.stop.is_requested()
-        {
-            tokio::time::sleep(STREAMS_BACK_EVERY).await;
-        }
-        return clock::now();
+    if !context.schedule.resumed.is_there() {
+        return context.schedule.began;
     }
-    context.schedule.began
+    let limit = clock::now() + STREAMS_BACK_LIMIT;
+    while context.shared_streams.log_streams_open() < context.schedule.plan.scenario.streams.count as usize
+        && clock::now() < limit
+        && !context.schedule.stop.is_requested()
+    {
+        tokio::time::sleep(STREAMS_BACK_EVERY).await;
+    }
+    clock::now()
 }
 
-/// Whether a run was due while no session was there, longer ago than a hole may be: what came to nobody in that time is
-/// not played all at once, which no gateway was promised. A run that was under way when its session died is played again.
+/// Whether a run was due while no session was there, longer ago than the maximum hole: such runs are not played all at
+/// once, which the plan does not promise. A run that was under way when its session died is played again.
 fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> bool {
     let was_begun = number < context.schedule.resumed.started(Workload::Runs);
     let waited = context.schedule.began.saturating_duration_since(context.schedule.clock.instant(planned.at_ms));
@@ -108,15 +106,15 @@ fn came_too_long_ago(context: &Context, number: usize, planned: &PlannedRun) -> 
 
 async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unended: &UnendedRuns) {
     context.calls.gate.pass().await;
-    // From here on a user waits. A hold is ours, and so is a late start: no answer of the gateway can delay this moment, since
-    // runs are started by the plan's timer alone. How late it is stands in the record as `start_lateness`.
+    // From here on a user waits. S2 alone causes holds and late starts: the plan's timer starts runs, so no answer of
+    // the gateway can delay this moment. Its lateness is recorded as `start_lateness`.
     let due = context.recorder.mark();
     let message = format!("Soak run {number}: look up the order and sum up its state.");
     let new = run::new_run(&planned.agent, format!("soak-run-{number}"), message);
     match run::create(context, Workload::Runs, &context.calls.client, &new, due).await {
         Err(why) => take_down(context, &new.id, Ending::Failure(format!("not created: {why}")), due),
         Ok((run, _)) => {
-            // What a plan's limit made it wait, no user waited for.
+            // No user waits for the limit of a plan.
             let due = StartPoint { at: due.at + run.waited, ..due };
             let record = under_way(context, planned, &run, due, unended).await;
             run::compare_with_streams(context, &run, record, due);
@@ -124,7 +122,7 @@ async fn play_run(context: &Context, number: usize, planned: &PlannedRun, unende
     }
 }
 
-/// Takes down how a run ended.
+/// Records how a run ended.
 fn take_down(context: &Context, run: &str, ending: Ending, due: StartPoint) {
     match ending {
         Ending::Left => {}
@@ -144,8 +142,8 @@ fn take_down(context: &Context, run: &str, ending: Ending, due: StartPoint) {
     }
 }
 
-/// Starts a run and waits for its end; its own log stream, if it has one, is read beside that, and compared with its
-/// record. The record of a run that ended in success comes back.
+/// Starts a run and waits for its end; meanwhile reads its own log stream, if it has one, and compares it with the
+/// record. Returns the record of a run that ended in success.
 async fn under_way(
     context: &Context,
     planned: &PlannedRun,
@@ -154,7 +152,7 @@ async fn under_way(
     unended: &UnendedRuns,
 ) -> Option<RunView> {
     let over = CancellationToken::new();
-    // Where no stream shows every run, each is listened to by its own.
+    // If no stream shows every run, each has its own.
     let is_heard_otherwise = context.calls.client.has(CallName::LogsStream);
     let has_own_stream =
         (planned.own_stream || !is_heard_otherwise) && context.calls.client.has(CallName::RunLogsStream);
@@ -172,19 +170,14 @@ async fn under_way(
         over.cancel();
         played
     };
-    let follow = async {
-        let (orders, mut ordered) = mpsc::channel(1);
-        let followed = run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, &first).await;
-        drop(orders);
-        followed
-    };
+    let (_orders, mut ordered) = mpsc::channel(1);
+    let follow = run_stream::follow(context, Workload::Runs, &run.id, &mut ordered, &over, &first);
     let (followed, played) = tokio::join!(follow, play);
     let played = played?;
-    let own = OwnStream { opened: first.opened(), followed };
-    time_first_log(context, run, &played, Some(&own).filter(|_| !is_heard_by_all)).await;
+    time_first_log(context, run, &played, Some(&followed).filter(|_| !is_heard_by_all)).await;
     let due = played.due;
     let record = played.record(context)?;
-    run_stream::compare(context, Workload::Runs, &run.id, &own.followed, &record, due);
+    run_stream::compare(context, Workload::Runs, &run.id, &followed, &record, due);
     Some(record)
 }
 
@@ -205,26 +198,18 @@ impl Played {
     }
 }
 
-/// A run's own log stream, where there is no other that shows it.
-struct OwnStream {
-    /// When it was open, and whether that was before the start of the run.
-    opened: Option<(Instant, bool)>,
-    followed: Followed,
-}
-
-/// Starts a run and waits for its end; none where it did not start.
+/// Starts a run and waits for its end; `None` if it did not start.
 async fn start_and_wait(
     context: &Context,
     run: &Run,
-    due: StartPoint,
+    mut due: StartPoint,
     first: Option<&FirstOpening>,
     unended: &UnendedRuns,
 ) -> Option<Played> {
-    let mut due = due;
     if let Some(first) = first
         && context.calls.client.has(CallName::StartRun)
     {
-        // What is not replayed is heard only by a stream that is open by then. That wait is ours: no user waits for it.
+        // Only a stream that is open by then shows lines that are not replayed. No user waits for that.
         due.at += first.before_start(&context.shared_streams.earliness).await;
     }
     let deadline = due.at + context.schedule.plan.scenario.runs.timeout;
@@ -248,9 +233,9 @@ async fn start_and_wait(
     Some(Played { ending, last, due })
 }
 
-/// Times the first log line. Where streams were open and none showed one, the user waited at least until now: that is
-/// what is recorded. Where no stream was open, nothing was measured. `own` is the run's own stream, where it is the only one.
-async fn time_first_log(context: &Context, run: &Run, played: &Played, own: Option<&OwnStream>) {
+/// Times the first log line. If streams were open and none showed one, records that the user waited at least until now.
+/// If no stream was open, nothing was measured. `own` is the run's own stream, if it is the only one.
+async fn time_first_log(context: &Context, run: &Run, played: &Played, own: Option<&Followed>) {
     let Some(watch) = &run.watch else { return };
     if played.ending == Ending::Left {
         return;
@@ -258,21 +243,21 @@ async fn time_first_log(context: &Context, run: &Run, played: &Played, own: Opti
     let due = played.due;
     let is_shown = watch.logged_within(Duration::ZERO).await || watch.logged_within(run_stream::LOG_GRACE).await;
     if let Some(opened) = own.and_then(|own| line_before(context, own, played)) {
-        // Whenever it came, it was there when the stream opened.
+        // It was there when the stream opened, or before.
         let took = context.recorder.between(due.at, opened);
         context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
         context.recorder.count(Counter::FirstLinesUnseen, due);
     } else if let Some(first) = watch.first_log().filter(|_| is_shown) {
         let took = context.recorder.between(due.at, first);
         context.recorder.time_of(Timing::StartToLog, took, due, &run.id);
-    } else if context.shared_streams.log_streams_open() > 0 || own.is_some_and(|own| own.followed.is_complete()) {
+    } else if context.shared_streams.log_streams_open() > 0 || own.is_some_and(Followed::is_complete) {
         context.recorder.time(Timing::StartToLog, due, &run.id);
     }
 }
 
-/// When the stream was open, where the run's record shows that its first line had come by then: the stream was opened after
-/// the start of the run, and begins with a later line.
-fn line_before(context: &Context, own: &OwnStream, played: &Played) -> Option<Instant> {
+/// When the stream was open, if the run's record shows that its first line had come by then: the stream was opened
+/// after the start of the run, and begins with a later line.
+fn line_before(context: &Context, own: &Followed, played: &Played) -> Option<Instant> {
     let dialect = context.calls.client.dialect();
     let (opened, is_early) = own.opened?;
     if is_early || dialect.events.replay == Replay::Yes {
@@ -280,5 +265,5 @@ fn line_before(context: &Context, own: &OwnStream, played: &Played) -> Option<In
     }
     let record = played.last.as_ref()?.json()?;
     let view = dialect.run_view(&record);
-    own.followed.shown.lines_before(&view.messages()).is_some_and(|lines| lines > 0).then_some(opened)
+    own.shown.lines_before(&view.messages()).is_some_and(|lines| lines > 0).then_some(opened)
 }

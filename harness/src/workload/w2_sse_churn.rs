@@ -15,7 +15,7 @@ use crate::{
 
 /// Maximum time for which a churn waits for its streams to come back. After that, it is over without them.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same where streams are of single runs, and there may be none at the moment.
+/// The same for streams of single runs, of which there may be none at the moment.
 const NEXT_RUN_TIMEOUT: Duration = Duration::from_secs(90);
 /// Between tries to churn such a stream.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -43,14 +43,10 @@ impl Worker for SseChurn {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             let orders = self.open_streams(&context);
-            while let Some(planned) = context.schedule.plan.churns.get(self.place.next() as u64) {
-                if !context.schedule.until(planned.at_ms).await {
-                    break;
-                }
-                self.place.advance();
-                let due = context.schedule.due(planned.at_ms);
-                let cycle = context.recorder.cycle_started(Workload::Churn, due);
-                // Beside: at a high pace the one before may still wait for its streams, or for a safety probe.
+            while let Some(planned) = context.schedule.plan.churns.get(self.place.next() as u64)
+                && let Some(cycle) = self.place.begin(&context, Workload::Churn, planned.at_ms).await
+            {
+                // In the background: at a high pace the churn before may still wait for its streams, or for a probe.
                 let (one, orders) = (context.clone(), orders.clone());
                 self.churns.play(&context, Workload::Churn, async move {
                     churn(&one, &planned, &orders).await;
@@ -58,7 +54,7 @@ impl Worker for SseChurn {
                 });
             }
             self.churns.over().await;
-            // The streams stay for the runs that are still to come.
+            // The streams stay open for the remaining runs.
             let _ = context.schedule.until(context.schedule.plan.duration_ms).await;
             Ok(())
         })
@@ -83,12 +79,10 @@ impl SseChurn {
                 let (order, mut ordered) = mpsc::channel(1);
                 orders.push(order);
                 let one = context.clone();
-                if !context.calls.client.has(CallName::LogsStream) {
-                    self.streams
-                        .play_stream(context, Workload::Churn, async move { newest_runs::follow(&one, ordered).await });
-                    continue;
-                }
                 self.streams.play_stream(context, Workload::Churn, async move {
+                    if !one.calls.client.has(CallName::LogsStream) {
+                        return newest_runs::follow(&one, ordered).await;
+                    }
                     let kept = StreamSpec {
                         name: log_stream_name(number, count),
                         path: one.calls.client.stream_path(CallName::LogsStream, None),
@@ -126,7 +120,7 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
             if is_over || is_kept_for_hours || context.schedule.closing.is_cancelled() {
                 return;
             }
-            // A stream of a run that was just over, or not open yet: the next one will do.
+            // The stream of a run that was just over, or not open yet: the next one is churned.
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
     });
@@ -137,14 +131,11 @@ async fn churn(context: &Context, planned: &PlannedChurn, orders: &[mpsc::Sender
     }
 }
 
-/// Asks the ledger, again and again, what has been missed by now.
+/// Settles the ledger again and again: which events have been missed by now.
 async fn settle_ledger(context: &Context) {
     while !context.schedule.closing.is_cancelled() {
-        tokio::select! {
-            biased;
-            () = context.schedule.closing.cancelled() => {}
-            () = tokio::time::sleep_until(clock::now() + SETTLE_EVERY) => {}
-        }
+        let closing = context.schedule.closing.cancelled();
+        let _ = tokio::time::timeout_at(clock::now() + SETTLE_EVERY, closing).await;
         context.deliveries.settle();
     }
 }

@@ -20,18 +20,17 @@ use super::{
 use crate::{
     catalog::{CallName, Workload},
     clock,
-    gateway::{Answer, Client, Manifest, dialect::VersionForm},
+    gateway::{Answer, Client, Manifest},
     journal::{Counter, Finding, Timing, clip},
-    plan::{PlannedPulse, VERSIONS_MAX},
+    plan::{PlannedPulse, VERSIONS_MAX, millis},
     session::{Call, Context, Fatal, ResumeState, Sent, StartPoint, TaskGroup, Worker},
 };
 
-/// Maximum time for which a version is searched. It is three times the target, to distinguish a late version from a lost one.
+/// Maximum time for which a version is searched: three times the target, to distinguish a late version from a lost one.
 const SEARCH_LIMIT: Duration = Duration::from_secs(30);
 /// Between searches.
 const SEARCH_EVERY: Duration = Duration::from_millis(200);
-/// How often a manifest is sent until it was accepted or refused: one that failed for another reason says nothing, and is
-/// the error rate's business.
+/// Tries until a manifest is accepted or refused. Any other failure proves nothing, and counts towards the error rate.
 const TRIES_MAX: u32 = 3;
 /// Between tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -49,38 +48,34 @@ pub(super) struct RegistryPulse {
 struct Registry {
     /// Versions that were found, by the number of their pulse.
     published: Mutex<BTreeMap<usize, String>>,
-    /// The moment of which the last version was made, milliseconds since 1970.
+    /// The moment of the last version, milliseconds since 1970.
     last_stamp_ms: AtomicU64,
 }
 
 impl Registry {
-    /// A version that is published once: its moment keeps it from being the same as any other, of this soak or another's.
-    fn new_version(&self, form: &VersionForm, number: usize) -> String {
-        form.version(
-            number,
-            self.stamp_ms(u64::try_from(clock::wall_now().as_millisecond()).unwrap_or(0), form.step_ms()),
-        )
+    /// A version whose moment makes it unique, in this soak and among others, in the form of the gateway's versions.
+    fn new_version(&self, context: &Context, number: usize) -> String {
+        let spec = context.calls.client.dialect().call(CallName::Publish);
+        let form = spec.map(|spec| spec.habits.version_form.clone()).unwrap_or_default();
+        let now_ms = u64::try_from(clock::wall_now().as_millisecond()).unwrap_or(0);
+        form.version(number, self.stamp_ms(now_ms, form.step_ms()))
     }
 
-    /// The moment of the next version: now, or a step after the last one where that is later.
+    /// The moment of the next version: now, or a step after the last one if that is later.
     fn stamp_ms(&self, now_ms: u64, step_ms: u64) -> u64 {
         let now_ms = now_ms / step_ms * step_ms;
         let next = |last_ms: u64| now_ms.max(last_ms.saturating_add(step_ms));
-        let last_ms =
-            self.last_stamp_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last_ms| Some(next(last_ms)));
-        last_ms.map_or_else(next, next)
+        next(self.last_stamp_ms.update(Ordering::Relaxed, Ordering::Relaxed, next))
     }
 }
 
 impl RegistryPulse {
-    /// Goes on after those that were played, and knows the versions that they published.
+    /// Goes on after the pulses that were played, and knows the versions that they published.
     pub(super) fn after(resumed: &ResumeState) -> Self {
+        let published = Mutex::new(resumed.timeline.versions.clone());
         Self {
             place: CycleCursor::at(resumed.finished(Workload::Registry)),
-            registry: Arc::new(Registry {
-                published: Mutex::new(resumed.timeline.versions.clone()),
-                ..Registry::default()
-            }),
+            registry: Arc::new(Registry { published, ..Registry::default() }),
             ..Self::default()
         }
     }
@@ -93,14 +88,11 @@ impl Worker for RegistryPulse {
 
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
-            while let Some(planned) = context.schedule.plan.pulses.get(self.place.next() as u64) {
-                if !context.schedule.until(planned.at_ms).await {
-                    break;
-                }
-                let number = self.place.next();
-                self.place.advance();
-                let cycle = context.recorder.cycle_started(Workload::Registry, context.schedule.due(planned.at_ms));
-                // Beside: at a high pace the one before may still be searching for its version.
+            while let number = self.place.next()
+                && let Some(planned) = context.schedule.plan.pulses.get(number as u64)
+                && let Some(cycle) = self.place.begin(&context, Workload::Registry, planned.at_ms).await
+            {
+                // In the background: at a high pace the pulse before may still be searching for its version.
                 let (one, registry) = (context.clone(), Arc::clone(&self.registry));
                 self.pulses.play(&context, Workload::Registry, async move {
                     pulse(&one, number, &planned, &registry).await;
@@ -120,7 +112,7 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
     let published_now = publish(context, registry, &slug, number).await;
     let tampered = tampered.and_then(|tampered| tampered.judge(context, published_now.is_some()));
     if !context.calls.client.has(CallName::Search) {
-        // What is published cannot be looked for, and the KPIs that are about that are waived.
+        // Versions cannot be searched, and the KPIs about that are waived.
         return;
     }
     if let Some(version) = published_now {
@@ -142,21 +134,18 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
                 }
             }
             Err(_) if context.schedule.stop.is_requested() => {}
-            Err(NotFound { unclear: Some(why), answer }) => {
+            Err((Some(why), answer)) => {
                 let workspace = second.workspace().to_owned();
                 let finding = Finding::SearchCut { version: label, is_new: true, workspace, why, answer };
                 context.recorder.incident_since(finding, since);
             }
-            Err(NotFound { unclear: None, answer }) => {
-                let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                context.recorder.incident_since(Finding::VersionNotFound { version: label, waited_ms, answer }, since);
+            Err((None, answer)) => {
+                let finding = Finding::VersionNotFound { version: label, waited_ms: millis(waited), answer };
+                context.recorder.incident_since(finding, since);
             }
         }
     }
-    let earlier: Vec<String> = {
-        let published = registry.published.lock();
-        published.range(..number).map(|(_, version)| version.clone()).collect()
-    };
+    let earlier: Vec<String> = registry.published.lock().range(..number).map(|(_, version)| version.clone()).collect();
     for workspace in [&context.calls.client, &second] {
         look_again(context, workspace, &slug, &earlier).await;
     }
@@ -165,36 +154,25 @@ async fn pulse(context: &Context, number: usize, planned: &PlannedPulse, registr
     }
 }
 
-/// How the gateway writes versions.
-fn form(context: &Context) -> VersionForm {
-    context
-        .calls
-        .client
-        .dialect()
-        .call(CallName::Publish)
-        .map(|spec| spec.habits.version_form.clone())
-        .unwrap_or_default()
-}
-
-/// Publishes a version, each try a new one: what a failed try left behind at the gateway, nobody knows. The version that
-/// was accepted.
+/// Publishes a version, another one at each try, because the effect of a failed try is unknown. Returns the accepted
+/// one.
 async fn publish(context: &Context, registry: &Registry, slug: &str, number: usize) -> Option<String> {
-    for attempt in 1.. {
-        let version = registry.new_version(&form(context), number);
+    for attempt in 1..=TRIES_MAX {
+        let version = registry.new_version(context, number);
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: false };
         let call = context.calls.of(Workload::Registry, CallName::Publish, &label);
         if let Some(answer) = context.calls.call(call, || context.calls.client.publish(&manifest)).await {
             return Some(named_by_the_gateway(context, &answer).unwrap_or(version));
         }
-        if !may_try_again(context, attempt).await {
+        if attempt == TRIES_MAX || !context.calls.pause(TRY_AGAIN_AFTER).await {
             break;
         }
     }
     None
 }
 
-/// The version as the gateway names it, where the dialect says where that is in the answer.
+/// The version as the gateway names it, if the dialect says where that is in the answer.
 fn named_by_the_gateway(context: &Context, answer: &Answer) -> Option<String> {
     let spec = context.calls.client.dialect().call(CallName::Publish)?;
     match spec.find("version", &answer.json()?)? {
@@ -212,8 +190,8 @@ struct Tampered {
 }
 
 impl Tampered {
-    /// Counts it, where it proves something; the version, where that was refused. A refusal proves something only where the
-    /// same manifest is accepted with the right signature: the gateway may refuse all of them, for another reason.
+    /// Counts it if it proves something; returns the version if it was refused. A refusal is proof only if the same
+    /// manifest is accepted with the right signature: the gateway may refuse all of them for another reason.
     fn judge(self, context: &Context, is_control_accepted: bool) -> Option<String> {
         let Self { version, is_refused, mark } = self;
         if is_refused && !is_control_accepted {
@@ -228,8 +206,8 @@ impl Tampered {
 
 /// Sends a manifest whose signature does not match. It must be refused with 400 or 403.
 async fn tamper(context: &Context, registry: &Registry, slug: &str, number: usize) -> Option<Tampered> {
-    for attempt in 1.. {
-        let version = registry.new_version(&form(context), number);
+    for attempt in 1..=TRIES_MAX {
+        let version = registry.new_version(context, number);
         let label = format!("{slug}@{version}");
         let manifest = Manifest { slug: slug.to_owned(), version: version.clone(), tampered: true };
         let workload = Workload::Registry;
@@ -251,10 +229,10 @@ async fn tamper(context: &Context, registry: &Registry, slug: &str, number: usiz
                 let answer =
                     sent.map_or_else(|trouble| trouble.text, |answer| format!("{answer} (expected a refusal)"));
                 context.calls.request_failed(workload, route, &label, &answer, mark);
-                if may_try_again(context, attempt).await {
-                    continue;
+                if attempt == TRIES_MAX || !context.calls.pause(TRY_AGAIN_AFTER).await {
+                    return None;
                 }
-                return None;
+                continue;
             }
         };
         return Some(Tampered { version, is_refused, mark });
@@ -262,7 +240,7 @@ async fn tamper(context: &Context, registry: &Registry, slug: &str, number: usiz
     None
 }
 
-/// Looks whether a manifest that was refused is found all the same. By now a later version was, or was waited for.
+/// Searches for a manifest that was refused. By now a later version was found, or waited for.
 async fn look_for_tampered(context: &Context, client: &Client, slug: &str, version: &str) {
     let mark = context.recorder.mark();
     let searched = if client.dialect().searches_by_version() { version } else { "" };
@@ -275,52 +253,38 @@ async fn look_for_tampered(context: &Context, client: &Client, slug: &str, versi
     }
 }
 
-/// Waits for the next try, if there may be one.
-async fn may_try_again(context: &Context, attempt: u32) -> bool {
-    if attempt >= TRIES_MAX {
-        return false;
-    }
-    tokio::select! {
-        () = context.schedule.stop.requested() => false,
-        () = tokio::time::sleep(TRY_AGAIN_AFTER) => true,
-    }
-}
-
-/// A version that did not show while it was searched.
-struct NotFound {
-    /// Why it may be there all the same.
-    unclear: Option<String>,
-    /// The answer to the last search.
-    answer: String,
-}
-
-/// Searches until the version shows; what the last search answered, if it does not.
-async fn search_until_found(context: &Context, client: &Client, slug: &str, version: &str) -> Result<(), NotFound> {
+/// Searches until the version shows; else returns why it may be there all the same, and the last answer.
+async fn search_until_found(
+    context: &Context,
+    client: &Client,
+    slug: &str,
+    version: &str,
+) -> Result<(), (Option<String>, String)> {
     let deadline = clock::now() + SEARCH_LIMIT;
     let searched = if client.dialect().searches_by_version() { version } else { "" };
     loop {
-        let last = match list(context, client, slug, searched).await {
+        let (unclear, answer) = match list(context, client, slug, searched).await {
             Ok(listing) => match look(context, client, (slug, version), &listing, &[]).await {
                 SearchResult::Found => return Ok(()),
-                SearchResult::Missing => NotFound { unclear: None, answer: listing.answer },
-                SearchResult::Unclear(why) => NotFound { unclear: Some(why), answer: listing.answer },
+                SearchResult::Missing => (None, listing.answer),
+                SearchResult::Unclear(why) => (Some(why), listing.answer),
             },
-            Err(why) => NotFound { unclear: None, answer: why },
+            Err(why) => (None, why),
         };
         if clock::now() + SEARCH_EVERY >= deadline || context.schedule.stop.is_requested() {
-            return Err(NotFound { answer: clip(&last.answer), ..last });
+            return Err((unclear, clip(&answer)));
         }
         tokio::time::sleep(SEARCH_EVERY).await;
     }
 }
 
-/// Looks for every earlier version from one workspace. Only those that show, or that are certainly not there, are checks.
+/// Looks for every earlier version from one workspace. Only versions that show, or are certainly missing, are checks.
 async fn look_again(context: &Context, client: &Client, slug: &str, earlier: &[String]) {
     if earlier.is_empty() {
         return;
     }
     let mark = context.recorder.mark();
-    // A search that is not answered is an error, not a loss: it says nothing about the versions.
+    // A search without an answer is an error, and proves nothing about the versions.
     let Ok(sights) = look_for_all(context, client, slug, earlier).await else { return };
     for (version, (sight, answer)) in earlier.iter().zip(sights) {
         let (version, workspace) = (format!("{slug}@{version}"), client.workspace().to_owned());

@@ -20,14 +20,14 @@ use crate::{
     session::{Call, Context, Fatal, ResumeState, StartPoint, Worker},
 };
 
-/// How often the safety layer is asked whether it is up, before its word is taken that it is not.
+/// Checks of the safety layer that must fail before it counts as down.
 const CHECKS_MAX: u32 = 3;
 /// Between checks.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// How often personal data is sent until a run has proven something.
+/// Maximum number of tries to send personal data until a run has proven something.
 const TRIES_MAX: u32 = 3;
-/// No try begins later than this after the first: a gateway whose runs never end would hold up the plan.
+/// Maximum time from the first try to the last: a gateway whose runs never end would hold up the plan.
 const TRIES_LIMIT: Duration = Duration::from_secs(10);
 
 /// W4.
@@ -51,21 +51,16 @@ impl Worker for SafetyProbes {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             self.place.again();
-            while let Some(due_ms) = context.schedule.plan.safety_ms.get(self.place.next() as u64) {
-                if !context.schedule.until(due_ms).await {
-                    break;
-                }
-                let number = self.place.next();
-                self.place.advance();
-                let due = self.place.due(context.schedule.due(due_ms));
-                let cycle = context.recorder.cycle_started(Workload::Safety, due);
+            while let number = self.place.next()
+                && let Some(due_ms) = context.schedule.plan.safety_ms.get(number as u64)
+                && let Some(cycle) = self.place.begin(&context, Workload::Safety, due_ms).await
+            {
                 let is_layer_up = is_layer_up(&context).await;
                 // Never while a churned stream is away, and no churn while it lasts.
                 let quiet = context.calls.gate.quiet_streams().await;
                 probe(&context, number, is_layer_up).await;
                 drop(quiet);
-                context.recorder.cycle_finished(Workload::Safety, cycle);
-                self.place.is_free();
+                self.place.finish(&context, Workload::Safety, cycle);
             }
             Ok(())
         })
@@ -85,8 +80,8 @@ async fn probe(context: &Context, number: usize, is_layer_up: bool) {
     );
 }
 
-/// Whether the safety layer says that it is up, where it can be asked. Only the first time counts as a request: a layer
-/// that is down is one error a probe, and its verdict is that nothing is proven.
+/// Whether the safety layer says that it is up, if it can be asked. Only the first check counts as a request: a layer
+/// that is down is one error a probe, and the verdict is that nothing is proven.
 async fn is_layer_up(context: &Context) -> bool {
     if !context.calls.client.has(CallName::SafetyCheck) {
         return true;
@@ -107,8 +102,8 @@ async fn is_layer_up(context: &Context) -> bool {
     false
 }
 
-/// Personal data that belongs to nobody: a number from the range that is never issued to anyone else, a card number for
-/// tests, an address in a domain for examples. Each probe has its own, so that none is masked from memory.
+/// Personal data of no person: a number from a range that is never issued, a card number for tests, an address in a
+/// domain for examples. Each probe has its own, so that none is masked from memory.
 pub(crate) fn personal_data(number: usize) -> [(&'static str, String); PII_PER_PROBE as usize] {
     let serial = 1_000 + number % 9_000;
     [
@@ -128,7 +123,7 @@ fn card_number(number: usize) -> String {
     all.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
 }
 
-/// Sends personal data. Where its run was cut short, nothing is proven, and it is sent again.
+/// Sends personal data, again if that proved nothing because its run was cut short.
 async fn send_personal_data(context: &Context, name: &str, value: &str) {
     let until = clock::now() + TRIES_LIMIT;
     for _ in 0..TRIES_MAX {
@@ -156,30 +151,24 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
         }
         Err(_) => return false,
     };
-    let (ending, last) = places.play(context, Workload::Safety, client, (&run, &created)).await;
+    let (ending, last) = places.play(&run, &created).await;
     let dialect = client.dialect();
     let record = last.and_then(|answer| answer.json()).map(|json| dialect.run_view(&json));
-    // A run that the safety layer stopped has come to its end, too, where the dialect says that this protects such data.
+    // A run that the safety layer stopped has ended, too, if the dialect says that this protects such data.
     let is_refused =
         dialect.refuses_personal_data() && record.as_ref().is_some_and(|record| dialect.was_refused(record));
     run::compare_with_streams(context, &run, record.filter(|_| ending == Ending::Success), since);
     if context.schedule.stop.is_requested() {
         return false;
     }
-    places.look_at_run(context, Workload::Safety, client, &run.id).await;
-    // Where the run did not come to its end, or somewhere nobody could look, there is no proof that it is masked.
+    places.look_at_run(&run.id).await;
     let is_over = ending == Ending::Success || is_refused;
-    let found = places.find(client, is_over).await;
-    if found.shown.is_empty() && (!is_over || !found.unseen.is_empty()) {
-        let unseen = found.unseen.join(", ");
-        tracing::info!("{name} of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
-        return false;
-    }
-    count_personal_data(context, name, &run.id, found.shown, since);
+    let Some(shown) = places.prove(name, &run.id, &ending, is_over).await else { return false };
+    count_personal_data(context, name, &run.id, shown, since);
     true
 }
 
-/// Counts personal data that was looked for everywhere, and says where it showed.
+/// Counts personal data that was searched everywhere, and records where it showed.
 fn count_personal_data(context: &Context, name: &str, run: &str, shown: Vec<String>, since: StartPoint) {
     context.recorder.count(Counter::PiiSent, since);
     if shown.is_empty() {
@@ -191,8 +180,8 @@ fn count_personal_data(context: &Context, name: &str, run: &str, shown: Vec<Stri
     }
 }
 
-/// A run with personal data was refused; whether that proved anything. What shows of it all the same is a leak: on a stream
-/// of the workspace, or in a run that is there although it was refused. What the refusal itself repeats only its sender sees.
+/// Judges a run with personal data that was refused; whether that proved anything. Data that shows on a stream of the
+/// workspace, or in a run that exists although it was refused, is a leak. Only the sender sees the refusal.
 async fn refused_personal_data(
     context: &Context,
     name: &str,
@@ -211,7 +200,7 @@ async fn refused_personal_data(
             places.look_at(route, &answer.text());
         }
     }
-    let found = places.find(client, false).await;
+    let found = places.find(false).await;
     if context.schedule.stop.is_requested() || (found.shown.is_empty() && !found.unseen.is_empty()) {
         return false;
     }

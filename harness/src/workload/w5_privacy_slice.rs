@@ -1,5 +1,5 @@
-//! W5: a workspace of its own is toggled to hash-only; then a run with a canary, which must be readable nowhere, and not
-//! after the toggle back either.
+//! W5: a workspace of its own is toggled to hash-only. Then a run with a canary, which must not be readable anywhere,
+//! not even after the toggle back.
 
 use std::time::Duration;
 
@@ -22,11 +22,10 @@ use crate::{
 
 /// Canaries sent in one slice until one has proven something.
 const CANARIES_MAX: u32 = 3;
-/// No further canary is sent later than this after the first: a gateway whose runs never end would hold up the plan. It is longer
-/// than the end of a run is waited for, so that one whose end did not come is followed by another.
+/// Maximum time from the first canary to the last: a gateway whose runs never end would hold up the plan. It is longer
+/// than the wait for the end of a run, so that a canary without an end is followed by another.
 const CANARIES_LIMIT: Duration = Duration::from_secs(15);
-/// How often a toggle, and the look at a run after the toggle back, are tried: one answer that is an error within what the
-/// targets allow must not cost the slice's only canary.
+/// Tries of a toggle, and of the look at a run after the toggle back: one error must not cost the slice's only canary.
 const TRIES_MAX: u32 = 3;
 /// Between tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -55,13 +54,9 @@ impl Worker for PrivacySlice {
         Box::pin(async move {
             self.place.again();
             let client = context.calls.client.for_workspace(&format!("{}-privacy", context.calls.client.workspace()));
-            while let Some(due_ms) = context.schedule.plan.privacy_ms.get(self.place.next() as u64) {
-                if !context.schedule.until(due_ms).await {
-                    break;
-                }
-                self.place.advance();
-                let due = self.place.due(context.schedule.due(due_ms));
-                let cycle = context.recorder.cycle_started(Workload::Privacy, due);
+            while let Some(due_ms) = context.schedule.plan.privacy_ms.get(self.place.next() as u64)
+                && let Some(cycle) = self.place.begin(&context, Workload::Privacy, due_ms).await
+            {
                 if toggle_until_done(&context, &client, false).await {
                     tokio::time::sleep(context.schedule.plan.scenario.privacy.toggle_delay).await;
                     let canaries = send_canaries(&context, &client).await;
@@ -70,8 +65,7 @@ impl Worker for PrivacySlice {
                     // Back, even where the toggle failed: it may have taken effect without an answer.
                     toggle(&context, &client, true).await;
                 }
-                context.recorder.cycle_finished(Workload::Privacy, cycle);
-                self.place.is_free();
+                self.place.finish(&context, Workload::Privacy, cycle);
             }
             Ok(())
         })
@@ -83,26 +77,25 @@ async fn toggle(context: &Context, client: &Client, store_plain: bool) -> bool {
     context.calls.call(call, || client.toggle_privacy(store_plain)).await.is_some()
 }
 
-/// The same, tried again where it failed.
+/// The same, tried again if it failed.
 async fn toggle_until_done(context: &Context, client: &Client, store_plain: bool) -> bool {
-    for tries in 1..=TRIES_MAX {
+    for _ in 1..TRIES_MAX {
         if toggle(context, client, store_plain).await {
             return true;
         }
-        if tries == TRIES_MAX || !context.calls.pause(TRY_AGAIN_AFTER).await {
-            break;
+        if !context.calls.pause(TRY_AGAIN_AFTER).await {
+            return false;
         }
     }
-    false
+    toggle(context, client, store_plain).await
 }
 
-/// A canary that was sent, until it is known what was kept of it.
+/// A canary that was sent, until it is known whether it was stored.
 #[derive(Debug)]
 struct Canary {
     run: String,
     since: StartPoint,
     places: LeakScan,
-    /// How it stands.
     standing: CanaryStanding,
 }
 
@@ -110,9 +103,9 @@ struct Canary {
 enum CanaryStanding {
     /// It showed, and was counted.
     Leaked,
-    /// Everything was looked at, and it showed nowhere.
+    /// Everything was searched, and it showed nowhere.
     ShownNowhere,
-    /// Its run was cut short, or somewhere nobody could look.
+    /// Its run was cut short, or a place could not be searched.
     Unproven,
 }
 
@@ -134,55 +127,43 @@ async fn send_canaries(context: &Context, client: &Client) -> Vec<Canary> {
     canaries
 }
 
-/// Toggles back, and looks for the canaries once more: their runs were to keep a hash only, and what was merely hidden
-/// shows now. Only with this a canary has proven that nothing was kept.
+/// Toggles back, and searches for the canaries once more: their runs should have kept a hash only, and hidden text
+/// shows now. Only this proves that nothing was stored.
 async fn look_after_toggle_back(context: &Context, client: &Client, canaries: Vec<Canary>) {
-    // Where it fails, the next slice toggles back, too.
-    if !toggle_until_done(context, client, true).await {
-        return;
-    }
-    if canaries.is_empty() || !context.calls.pause(context.schedule.plan.scenario.privacy.toggle_delay).await {
-        return;
-    }
-    for canary in canaries {
-        canary.look_again(context, client).await;
+    // If it fails, the next slice toggles back, too.
+    let is_back = toggle_until_done(context, client, true).await && !canaries.is_empty();
+    if is_back && context.calls.pause(context.schedule.plan.scenario.privacy.toggle_delay).await {
+        for canary in canaries {
+            canary.look_again(context, client).await;
+        }
     }
 }
 
 /// Sends a canary, and looks for it.
 async fn send_canary(context: &Context, client: &Client) -> Option<Canary> {
     let canary = format!("canary-{}", Uuid::new_v4().simple());
-    let new = run::new_run(
-        context.schedule.agent(),
-        "privacy-canary".into(),
-        format!("The code word is {canary}, keep it to yourself."),
-    );
+    let message = format!("The code word is {canary}, keep it to yourself.");
+    let new = run::new_run(context.schedule.agent(), "privacy-canary".into(), message);
     let since = context.recorder.mark();
     let places = LeakScan::watch(context, Workload::Privacy, client, SearchPatterns::readable(&canary)).await;
     let (run, created) = run::create(context, Workload::Privacy, client, &new, since).await.ok()?;
-    let (ending, _) = places.play(context, Workload::Privacy, client, (&run, &created)).await;
-    // Its workspace is not the one whose streams are compared.
+    let (ending, _) = places.play(&run, &created).await;
+    // The streams of its workspace are not compared.
     let _watch = context.deliveries.watched.forget(&run.id);
     if context.schedule.stop.is_requested() {
         return None;
     }
-    places.look_at_run(context, Workload::Privacy, client, &run.id).await;
+    places.look_at_run(&run.id).await;
     look_elsewhere(context, client, &canary, &places).await;
-    let is_over = ending == Ending::Success;
-    let found = places.find(client, is_over).await;
-    // A run that did not end has not shown all it could, and where nobody could look it may have shown.
-    if found.shown.is_empty() && (!is_over || !found.unseen.is_empty()) {
-        let unseen = found.unseen.join(", ");
-        tracing::info!("the canary of run {} proves nothing: it ended as {ending:?}, not looked at: {unseen}", run.id);
-        return Some(Canary { run: run.id, since, places, standing: CanaryStanding::Unproven });
-    }
-    let mut canary = Canary { run: run.id, since, places, standing: CanaryStanding::ShownNowhere };
-    canary.leaked(context, found.shown);
+    let shown = places.prove("the canary", &run.id, &ending, ending == Ending::Success).await;
+    let standing = if shown.is_some() { CanaryStanding::ShownNowhere } else { CanaryStanding::Unproven };
+    let mut canary = Canary { run: run.id, since, places, standing };
+    canary.leaked(context, shown.unwrap_or_default());
     Some(canary)
 }
 
 impl Canary {
-    /// Says where it showed, if it did. It counts as one, in however many places it shows.
+    /// Records where it showed, if it did. It counts once, for any number of places.
     fn leaked(&mut self, context: &Context, shown: Vec<String>) {
         if !shown.is_empty() && self.standing != CanaryStanding::Leaked {
             self.standing = CanaryStanding::Leaked;
@@ -199,16 +180,16 @@ impl Canary {
         let is_seen = self.look_at_run_again(context, client).await;
         let shown = self.places.found().shown;
         self.leaked(context, shown);
-        if self.standing == CanaryStanding::ShownNowhere {
-            if is_seen {
-                context.recorder.count(Counter::CanariesSent, self.since);
-            } else {
+        match self.standing {
+            CanaryStanding::ShownNowhere if is_seen => context.recorder.count(Counter::CanariesSent, self.since),
+            CanaryStanding::ShownNowhere => {
                 tracing::info!("the canary of run {} proves nothing: not looked at after the toggle back", self.run);
             }
+            CanaryStanding::Leaked | CanaryStanding::Unproven => {}
         }
     }
 
-    /// Whether the run was seen, or is not there any more and so shows nothing.
+    /// Whether the run was seen, or does not exist any more and so shows nothing.
     async fn look_at_run_again(&self, context: &Context, client: &Client) -> bool {
         let Some(spec) = client.dialect().call(CallName::Run) else { return true };
         let expected: Vec<u16> = spec.yes.iter().copied().chain([GONE]).collect();
@@ -226,14 +207,14 @@ impl Canary {
     }
 }
 
-/// Where else a gateway might put what a run was told: its search, its metrics.
+/// Searches other places where a gateway might show the text of a run: its search, its metrics.
 async fn look_elsewhere(context: &Context, client: &Client, canary: &str, places: &LeakScan) {
     let dialect = client.dialect();
     // A search that takes no text cannot be asked for the canary.
     if let Some(spec) = dialect.call(CallName::Search).filter(|spec| spec.has_place("text")) {
         let call = context.calls.of(Workload::Privacy, CallName::Search, client.workspace());
         if let Some(answer) = context.calls.call(call, || client.search(canary)).await {
-            // An answer may well repeat the question; only what was found counts.
+            // An answer may repeat the question; only its hits count.
             let found = answer.json().and_then(|json| spec.find("hits", &json).map(ToString::to_string));
             places.look_at(call.route, &found.unwrap_or_default());
         }

@@ -9,7 +9,7 @@ use super::{
     added_latency::{latency, latency_lasts},
     lever::{self, Pulled},
     place::CycleCursor,
-    readiness::{LOOK_EVERY, given_up},
+    readiness::{LOOK_EVERY, given_up, not_ready},
     restart_effect::RestartLook,
     round_trips::{RoundTrips, undisturbed},
 };
@@ -21,7 +21,7 @@ use crate::{
     session::{Context, Fatal, ResumeState, TaskGroup, Worker},
 };
 
-/// A latency that lasts no longer than this is not measured any more: the calls that are timed take their time, too.
+/// A latency that lasts no longer than this is not measured any more: timing the calls takes a while, too.
 const MEASURED_WITHIN: Duration = Duration::from_secs(3);
 
 /// W6.
@@ -43,19 +43,14 @@ impl Worker for LightChaos {
     fn play(&self, context: Context) -> BoxFuture<'_, Result<(), Fatal>> {
         Box::pin(async move {
             self.place.again();
-            while let Some(planned) = context.schedule.plan.chaos.get(self.place.next()) {
-                // What would come after the plan's end, because the gateway never came back, is not played any more.
-                if !context.schedule.until(planned.at_ms).await
-                    || context.schedule.clock.now_ms() >= context.schedule.plan.duration_ms
-                {
-                    break;
-                }
-                self.place.advance();
-                let due = self.place.due(context.schedule.due(planned.at_ms));
-                let cycle = context.recorder.cycle_started(Workload::Chaos, due);
+            // An event that would come after the plan's end, because the gateway never came back, is not played.
+            while let Some(planned) = context.schedule.plan.chaos.get(self.place.next())
+                && context.schedule.until(planned.at_ms).await
+                && context.schedule.clock.now_ms() < context.schedule.plan.duration_ms
+                && let Some(cycle) = self.place.begin(&context, Workload::Chaos, planned.at_ms).await
+            {
                 self.disturb(&context, planned).await;
-                context.recorder.cycle_finished(Workload::Chaos, cycle);
-                self.place.is_free();
+                self.place.finish(&context, Workload::Chaos, cycle);
             }
             self.windows.over().await;
             Ok(())
@@ -85,12 +80,9 @@ impl LightChaos {
         let settle_ms = millis(context.schedule.plan.scenario.chaos.settle);
         let (injected, before) = match stage(context, chaos).await {
             EventStage::Over(at_ms) => {
-                context.recorder.set_phase(Phase::from(chaos));
                 let _window = OpenWindow::open(context, chaos);
-                let _ = context
-                    .schedule
-                    .until((at_ms + settle_ms).min(context.schedule.plan.window_ends_ms(planned)))
-                    .await;
+                let ends_ms = (at_ms + settle_ms).min(context.schedule.plan.window_ends_ms(planned));
+                let _ = context.schedule.until(ends_ms).await;
                 return;
             }
             EventStage::Injected { at, is_seen, before } => (Some((at, is_seen)), before),
@@ -99,39 +91,30 @@ impl LightChaos {
         };
         let restarts = chaos != Chaos::Latency;
         let mut look = RestartLook::before(context, planned, injected.is_none() && restarts).await;
-        context.recorder.set_phase(Phase::from(chaos));
-        // While the gateway is down by our own hand, or is about to be, what is due waits.
-        context.calls.gate.hold(restarts);
         let window = OpenWindow::open(context, chaos);
+        // While S2 has the gateway down, or is about to, due requests wait.
+        context.calls.gate.hold(restarts);
         let (effect, mut effect_seen) = watch::channel(None);
-        let (injected_at, is_seen) = match injected {
-            Some((at, is_seen)) => (at, is_seen),
-            None => {
-                let fastest_us = before.fastest_us();
-                if !restarts {
-                    context.recorder.incident(Finding::RoundTripsBefore { chaos, fastest_us });
-                }
-                (clock::now(), false)
-            }
-        };
-        let is_pulled = injected.is_some();
+        if injected.is_none() && !restarts {
+            context.recorder.incident(Finding::RoundTripsBefore { chaos, fastest_us: before.fastest_us() });
+        }
+        let (injected_at, is_seen) = injected.unwrap_or_else(|| (clock::now(), false));
         let well_again = async {
             let done = OnceLock::new();
             // A restart shows while it is under way: a command may end only when the gateway is back.
             let watched = async {
-                if restarts {
-                    Some(look.until_back(context, injected_at, is_seen, (&done, &effect)).await)
-                } else {
-                    None
+                if !restarts {
+                    return None;
                 }
+                Some(look.until_back(context, injected_at, is_seen, (&done, &effect)).await)
             };
             let pulled = async {
-                let accepted = if is_pulled { Some(true) } else { inject(context, chaos).await };
+                let accepted = if injected.is_some() { Some(true) } else { inject(context, chaos).await };
                 done.get_or_init(|| (clock::now(), accepted));
                 accepted
             };
             let (accepted, watched) = tokio::join!(pulled, watched);
-            // A restart may well cut the connection that its own answer should have come by.
+            // A restart may cut the connection of its own answer.
             if accepted.unwrap_or(restarts) {
                 let recovered = match watched {
                     Some(recovered) => recovered,
@@ -139,7 +122,7 @@ impl LightChaos {
                 };
                 context.calls.gate.hold(false);
                 match recovered {
-                    // What a gateway does before the effect, it does as ever: the way back begins with the effect.
+                    // Before the effect a gateway works as ever: the recovery begins with the effect.
                     Ok(()) => self.streams_back(context, chaos, (*effect.borrow()).unwrap_or(injected_at)),
                     Err(still) => not_recovered(context, chaos, injected_at, &still),
                 }
@@ -160,25 +143,25 @@ impl LightChaos {
             biased;
             () = &mut well_again => {}
             _ = window_over => {
-                // The window is over, the wait for the gateway is not: what it does now, it does to its users.
+                // The window is over, the wait for the gateway is not: its users suffer from its failures now.
                 drop(window);
                 return well_again.await;
             }
         }
-        // Two scenario minutes to settle, then the window closes. The way back is measured above, on real time.
+        // Two scenario minutes to settle, then the window closes. The recovery is measured above, in real time.
         let _ = context.schedule.until(context.schedule.clock.now_ms() + settle_ms).await;
         drop(window);
     }
 
-    /// Waits, beside the window, until every stream is back; then says how long the way back was.
+    /// Waits in the background until every stream is back; then records the duration of the recovery.
     fn streams_back(&self, context: &Context, chaos: Chaos, injected_at: Instant) {
         let ready_at = clock::now();
         let one = context.clone();
         self.windows.play(context, Workload::Chaos, async move {
-            // Streams of single runs are not waited for: they come with the runs.
+            // Streams of single runs come with the runs, and are not waited for.
             let is_kept = one.calls.client.has(CallName::LogsStream);
             let all = if is_kept { one.schedule.plan.scenario.streams.count as usize } else { 0 };
-            // Nor are those that a churn has just closed: with many churns some client is always away.
+            // Nor are streams that a churn has just closed: with many churns some client is always away.
             while one.shared_streams.log_streams_well() < all {
                 if given_up(&one, ready_at) {
                     let still = format!("{} of {all} streams are back", one.shared_streams.log_streams_well());
@@ -186,26 +169,25 @@ impl LightChaos {
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            // Latency lasts as long as it was asked to: only what comes after is the way back.
+            // Latency lasts as long as requested: the recovery begins after that.
             let asked = if chaos == Chaos::Latency { latency_lasts(&one) } else { Duration::ZERO };
-            let back_at = clock::now().max(ready_at);
-            // Streams that fell with the session before were not the gateway's to bring back in the meantime.
-            let took = one.recorder.between(injected_at + asked, back_at);
-            one.recorder.incident(Finding::ChaosRecovered { chaos, recovery_ms: micros(took) / 1_000 });
-            tracing::info!("{chaos}: well again after {} ms", micros(took) / 1_000);
+            // While no session was there, the gateway could not bring back the streams of the session before.
+            let recovery_ms = micros(one.recorder.between(injected_at + asked, clock::now().max(ready_at))) / 1_000;
+            one.recorder.incident(Finding::ChaosRecovered { chaos, recovery_ms });
+            tracing::info!("{chaos}: well again after {recovery_ms} ms");
         });
     }
 }
 
-/// Where an event stands. One whose effect the session before did not see is injected again: chaos that nobody saw proves
-/// nothing. What still lasts of an added latency is waited for first.
+/// The stage of an event. An event whose effect the session before did not see is injected again, because unseen chaos
+/// proves nothing. The rest of an added latency is waited for first.
 async fn stage(context: &Context, chaos: Chaos) -> EventStage {
     let resumed = context.schedule.resumed.chaos(chaos);
     if let Some(over_ms) = resumed.over_ms {
         return EventStage::Over(over_ms);
     }
     if matches!(context.levers.get(&chaos), Some(Lever::Proxy { .. })) {
-        // What the proxy of the session before did ended with it.
+        // The effect of the proxy of the session before ended with it.
         return EventStage::Due;
     }
     let Some(at) = resumed.accepted_ms.map(|at_ms| context.schedule.clock.instant(at_ms)) else {
@@ -213,9 +195,8 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
     };
     let is_seen = resumed.seen.is_some_and(|(_, is_effective, _)| is_effective);
     if chaos != Chaos::Latency {
-        // A gateway that is down still shows what was done to it.
-        let is_down =
-            !matches!(context.calls.client.ready().await, Ok(answer) if context.calls.client.says_ready(&answer));
+        // A gateway that is down still shows the effect.
+        let is_down = not_ready(context).await.is_some();
         let before = RoundTrips::default();
         return if is_seen || is_down { EventStage::Injected { at, is_seen, before } } else { EventStage::Due };
     }
@@ -233,15 +214,14 @@ async fn stage(context: &Context, chaos: Chaos) -> EventStage {
     }
 }
 
-/// When the window of an event closes at the latest. One that is injected again by a session that took over has the time
-/// that the plan sets aside from then on.
+/// The latest end of an event's window. An event that is injected again has the planned time from then on.
 fn window_ends_ms(context: &Context, planned: &PlannedChaos, injected_at: Instant) -> u64 {
     let at_ms =
         if context.schedule.resumed.is_there() { context.schedule.clock.at_ms(injected_at) } else { planned.at_ms };
     context.schedule.plan.window_ends_ms(&PlannedChaos { at_ms: at_ms.max(planned.at_ms), chaos: planned.chaos })
 }
 
-/// A window that is open. However it comes to be closed, nothing is held after it.
+/// An open window. When it closes, for any reason, no request is held any more.
 struct OpenWindow<'a> {
     context: &'a Context,
     chaos: Chaos,
@@ -249,8 +229,9 @@ struct OpenWindow<'a> {
 }
 
 impl<'a> OpenWindow<'a> {
-    /// Of an event whose phase has begun.
+    /// Opens the window of an event, whose phase begins.
     fn open(context: &'a Context, chaos: Chaos) -> Self {
+        context.recorder.set_phase(Phase::from(chaos));
         Self { context, chaos, from_ms: context.schedule.clock.now_ms() }
     }
 }
@@ -264,7 +245,7 @@ impl Drop for OpenWindow<'_> {
     }
 }
 
-/// Asks for chaos; whether that was done. None where nobody said.
+/// Injects chaos. Returns whether that was done; `None` if it is unknown.
 async fn inject(context: &Context, chaos: Chaos) -> Option<bool> {
     let mark = context.recorder.mark();
     let Pulled { accepted, answer } = lever::pull(context, chaos, latency_lasts(context)).await;
