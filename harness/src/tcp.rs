@@ -27,7 +27,7 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 /// Number of addresses of this machine from which connections to itself come. Between two addresses there are as many connections
 /// to one port as the system has ports to give, which are 28,232 by default.
-pub(crate) const LOOPBACK_SOURCES: u8 = 4;
+const LOOPBACK_SOURCES: u8 = 4;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -56,16 +56,21 @@ impl TcpConnector {
     /// # Errors
     /// The error of the last source address that was tried.
     pub(crate) async fn connect(&self, to: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
-        let sources = if to.host().is_some_and(is_this_machine) { self.by_source.len() } else { 1 };
-        let mut source = self.source.load(Ordering::Relaxed) % sources;
-        for _ in 1..sources {
+        let sources = if sources_to(to.host().unwrap_or_default()) > 1 { self.by_source.len() } else { 1 };
+        let first = self.source.load(Ordering::Relaxed) % sources;
+        for source in (first..sources).chain(0..first) {
             match self.by_source[source].clone().call(to.clone()).await {
-                Err(error) if has_no_port_left(&error) => source = (source + 1) % sources,
-                connected => return Ok(connected?),
+                Err(error) if has_no_port_left(&error) => {}
+                // A name may have an address that only the system's choice reaches: `localhost` may be `::1`.
+                Err(_) if source > 0 => break,
+                connected => {
+                    self.source.store(source, Ordering::Relaxed);
+                    return Ok(connected?);
+                }
             }
-            self.source.store(source, Ordering::Relaxed);
         }
-        Ok(self.by_source[source].clone().call(to).await?)
+        self.source.store(0, Ordering::Relaxed);
+        Ok(self.by_source[0].clone().call(to).await?)
     }
 }
 
@@ -99,6 +104,12 @@ fn connector(source: Option<IpAddr>) -> HttpConnector {
     connector
 }
 
+/// Number of addresses from which connections to a host come. IPv6 has one address of this machine only.
+pub(crate) fn sources_to(host: &str) -> u8 {
+    let has_several = host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+    if has_several { LOOPBACK_SOURCES } else { 1 }
+}
+
 /// Whether a host names this machine.
 pub(crate) fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -116,6 +127,8 @@ fn has_no_port_left(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use tokio::net::TcpListener;
 
     use super::*;
@@ -160,6 +173,22 @@ mod tests {
         let error = connector.connect(uri).await.unwrap_err();
         assert!(!has_no_port_left(&*error), "{error:?}");
         assert_eq!(connector.source.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_only_the_first_source_reaches_is_reached_again_after_a_lack_of_ports() {
+        let (listener, uri) = listener().await;
+        // A source address that can be bound, and from which the gateway cannot be reached: as 127.0.0.2 for `::1`.
+        let connector = TcpConnector::from_sources([None, Some(IpAddr::V6(Ipv6Addr::LOCALHOST))]);
+        connector.source.store(1, Ordering::Relaxed);
+        assert_eq!(source_of_next(&connector, &listener, &uri).await, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        assert_eq!(connector.source.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn this_machine_has_several_addresses_in_ipv4_only() {
+        let sources = ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "::1", "10.0.0.1", "gateway"].map(sources_to);
+        assert_eq!([4, 4, 4, 1, 1, 1, 1], sources);
     }
 
     #[tokio::test]

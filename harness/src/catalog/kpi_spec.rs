@@ -64,6 +64,7 @@ pub(crate) enum RestartEffect {
     Always,
     /// From then on: the data that the process forgot is missed later.
     Later,
+    /// At about that time.
     Near,
 }
 

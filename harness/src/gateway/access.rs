@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use http::HeaderValue;
 
 use super::{dialect::Dialect, local_port::LocalPort, tls::Trust, token::Token};
-use crate::tcp::is_this_machine;
+use crate::tcp::{is_this_machine, sources_to};
 
 /// The place of a gateway, and how it is opened.
 #[derive(Debug, Clone)]
@@ -62,9 +62,10 @@ impl GatewayAccess {
         self.url.starts_with("https:")
     }
 
-    /// Whether its URL names this machine.
-    pub(crate) fn is_on_this_machine(&self) -> bool {
-        is_loopback(&self.url)
+    /// Number of addresses of this machine from which connections to the gateway come.
+    pub(crate) fn source_addresses(&self) -> u8 {
+        let url = url::Url::parse(&self.url).ok();
+        url.as_ref().and_then(url::Url::host_str).map_or(1, sources_to)
     }
 
     /// The URL of the proxy that connections ask for a tunnel.

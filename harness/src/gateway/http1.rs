@@ -1,7 +1,7 @@
 //! HTTP/1.1 (RFC 9112) for one request on a connection of its own, whose answer may last for hours.
 //!
 //! hyper holds 16 KiB of buffers for each connection: with ten thousand streams, that is most of a session's memory.
-//! Here the buffer is the thread's. `httparse`, hyper's parser, reads the head.
+//! Here the buffer is the thread's, and a silent connection holds none. `httparse`, hyper's parser, reads the head.
 
 use std::{
     cell::RefCell,

@@ -13,7 +13,7 @@ const LIVES_PER_MINUTE_MAX: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Floor {
     life: Option<u64>,
-    /// When this life began in this minute, scenario milliseconds.
+    /// When this life was first seen in this minute, scenario milliseconds.
     from_ms: u64,
     value: f64,
 }
@@ -79,7 +79,7 @@ impl MinuteMinima {
         }
     }
 
-    /// One segment a life, in order of their begin. An unknown life is the one before. A life may come back after
+    /// One segment a life, in the order in which they were first seen. An unknown life is the one before. A life may come back after
     /// another: then several processes answer in turn.
     pub(crate) fn by_life(&self) -> Vec<(Option<u64>, MinuteValues)> {
         let mut segments: Vec<(Option<u64>, MinuteValues)> = Vec::new();

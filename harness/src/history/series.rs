@@ -60,6 +60,7 @@ impl Series {
         }
         self.readiness.absorb(interval);
         let gateway_life = interval.gateway_life.as_ref().map(life);
+        // Also in chaos windows: memory that was in use once stays resident.
         if let Some(used) = interval.gauges.get(&Gauge::GatewayHeapUsed) {
             self.heap_peaks.absorb(interval.from_ms, gateway_life, -used.max);
         }

@@ -192,7 +192,7 @@ named! {
         GatewayRunsConcurrent = "gateway_runs_concurrent",
         /// The gateway's clock less ours, milliseconds; of readings whose round trip was about the fastest.
         ClockOffset = "clock_offset_ms",
-        /// The same less all settings of that clock since the soak began, milliseconds.
+        /// The same against our clock as if it had not been set since the soak began, milliseconds.
         UnsetClockOffset = "clock_offset_unset_ms",
         /// Bounds of the lead of the gateway's clock, milliseconds: the reading for events' times, give or take half
         /// its round trip and half a step of that clock.

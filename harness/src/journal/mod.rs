@@ -14,10 +14,10 @@
 //! numbers and values replaced, histograms and headers crafted; they measure allocations on their own thread. `cargo
 //! test` plays up to a thousand of each. Last, and without a finding, these were played in release:
 //!
-//! | cases | of what | by | |---|---|---| | 1,000,000 each | any bytes; lines of any JSON; histograms of any bytes |
-//! `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib journal::fuzz` | | 100,000 each | whole journals
-//! damaged; with other numbers; with other plans; a gauge of any numbers over any lives; each judged |
-//! `PROPTEST_CASES=100000 cargo test --release -p s2-harness --lib judge::fuzz` |
+//! | cases | input | by |
+//! |---|---|---|
+//! | 1,000,000 each | any bytes; lines of any JSON; histograms of any bytes | `PROPTEST_CASES=1000000 cargo test --release -p s2-harness --lib journal::fuzz` |
+//! | 100,000 each | whole journals damaged; with other numbers; with other plans; a gauge of any numbers over any lives; each judged | `PROPTEST_CASES=100000 cargo test --release -p s2-harness --lib judge::fuzz` |
 
 mod clip;
 mod finding;

@@ -1,4 +1,5 @@
-//! A tunnel, as clients with TLS ask a proxy for one: `CONNECT` (RFC 9110, section 9.3.6), answered with 200.
+//! A tunnel, as clients with TLS ask a proxy for one: `CONNECT` (RFC 9110, section 9.3.6), answered with 200 once the
+//! upstream is connected.
 
 use std::{io, time::Duration};
 

@@ -75,7 +75,7 @@ pub(super) async fn play_logged(
     });
     let streams = config.plan.scenario.streams.count;
     let lacks =
-        [descriptors::too_few(streams, proxy.is_some()), ports::too_few(streams, config.gateway.is_on_this_machine())];
+        [descriptors::too_few(streams, proxy.is_some()), ports::too_few(streams, config.gateway.source_addresses())];
     for message in lacks.into_iter().flatten() {
         stop.request(EndReason::Fatal, message);
     }

@@ -2,14 +2,13 @@
 
 use std::{fs, ops::RangeInclusive};
 
-use crate::tcp::LOOPBACK_SOURCES;
-
 /// The file with the first and the last port that the system gives to connections. Other systems than Linux have none.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// Why there are too few ports for the streams of a plan; none where they are enough, or where the system does not say.
-pub(super) fn too_few(streams: u32, to_this_machine: bool) -> Option<String> {
-    explain(streams, to_this_machine, &parse(&fs::read_to_string(PORT_RANGE).ok()?)?)
+/// Why there are too few ports for the streams of a plan, which come from `sources` addresses of this machine; `None` if there are enough,
+/// or if the system does not tell.
+pub(super) fn too_few(streams: u32, sources: u8) -> Option<String> {
+    explain(streams, sources, &parse(&fs::read_to_string(PORT_RANGE).ok()?)?)
 }
 
 fn parse(range: &str) -> Option<RangeInclusive<u16>> {
@@ -17,12 +16,11 @@ fn parse(range: &str) -> Option<RangeInclusive<u16>> {
     Some(ports.next()??..=ports.next()??)
 }
 
-fn explain(streams: u32, to_this_machine: bool, range: &RangeInclusive<u16>) -> Option<String> {
-    let sources = if to_this_machine { u32::from(LOOPBACK_SOURCES) } else { 1 };
-    let ports = u32::try_from(range.len()).unwrap_or(u32::MAX) * sources;
+fn explain(streams: u32, sources: u8, range: &RangeInclusive<u16>) -> Option<String> {
+    let ports = u32::try_from(range.len()).unwrap_or(u32::MAX) * u32::from(sources);
     (ports < streams).then(|| {
         let (first, last) = (range.start(), range.end());
-        let addresses = if to_this_machine { format!(", from {sources} addresses") } else { String::new() };
+        let addresses = if sources > 1 { format!(", from {sources} addresses") } else { String::new() };
         format!(
             "{streams} streams need as many ports, and this machine has {ports} for connections to one address \
              ({first} to {last}{addresses}): widen the range (`sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"`), \
@@ -38,8 +36,8 @@ mod tests {
     #[test]
     fn streams_without_ports_are_named_with_the_range() {
         let range = parse("32768\t36767\n").unwrap();
-        assert_eq!(None, explain(4_000, false, &range));
-        let why = explain(4_001, false, &range).unwrap();
+        assert_eq!(None, explain(4_000, 1, &range));
+        let why = explain(4_001, 1, &range).unwrap();
         for part in ["4001 streams", "has 4000 for", "(32768 to 36767)", "sysctl -w net.ipv4.ip_local_port_range"] {
             assert!(why.contains(part), "{part} is not in: {why}");
         }
@@ -48,8 +46,8 @@ mod tests {
     #[test]
     fn connections_to_this_machine_have_the_ports_of_several_addresses() {
         let range = parse("32768 36767").unwrap();
-        assert_eq!(None, explain(16_000, true, &range));
-        let why = explain(16_001, true, &range).unwrap();
+        assert_eq!(None, explain(16_000, 4, &range));
+        let why = explain(16_001, 4, &range).unwrap();
         assert!(why.contains("has 16000 for connections to one address (32768 to 36767, from 4 addresses)"), "{why}");
     }
 
@@ -62,6 +60,6 @@ mod tests {
 
     #[test]
     fn this_machine_has_ports_for_the_default_number_of_streams() {
-        assert_eq!(None, too_few(20, false));
+        assert_eq!(None, too_few(20, 1));
     }
 }

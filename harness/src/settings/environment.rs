@@ -47,7 +47,8 @@ const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 /// Variables that other programs set and S2 reads.
 const OTHERS: [&str; 2] = [NEXTEST_RUN_ID, STEP_SUMMARY];
 
-/// The part of a process's environment that S2 reads. Tests construct one instead of changing their own.
+/// The part of a process's environment that S2 reads. Tests construct one instead of changing their own. It has no `Debug`, since one
+/// of the values is a token.
 #[derive(Clone)]
 pub struct Environment {
     folder: PathBuf,

@@ -45,7 +45,7 @@ pub struct Exposition {
 }
 
 /// Gauges that count. A gateway may remove the series of a label while it counts nothing.
-pub(crate) const COUNTING_GAUGES: [&str; 3] = ["run_queue_depth", "runs_concurrent_gauge", "sse_active_connections"];
+const COUNTING_GAUGES: [&str; 3] = ["run_queue_depth", "runs_concurrent_gauge", "sse_active_connections"];
 
 /// Maximum number of lines of a sample with line feeds in a label value.
 const LINES_OF_A_SAMPLE_MAX: usize = 4;
@@ -101,6 +101,8 @@ impl Exposition {
     fn under(mut self, names: &MetricNames) -> Self {
         let renamed = names.names.iter().filter(|(ours, theirs)| ours != theirs);
         for (ours, theirs) in renamed {
+            // A metric of the contract's name is another one here.
+            self.empty_gauges.remove(ours);
             let (values, histograms, unusable) = (&mut self.values, &mut self.histograms, &mut self.unusable);
             let _ = values.remove(theirs).map(|value| values.insert(ours.clone(), value));
             let per_second = per_second(theirs);
@@ -113,9 +115,12 @@ impl Exposition {
                 self.empty_gauges.insert(ours.clone());
             }
         }
-        // Of a text that was cut, its series may be in the rest.
-        let zeros = COUNTING_GAUGES.iter().filter(|name| !self.is_cut && self.empty_gauges.contains(**name));
-        self.values.extend(zeros.map(|name| ((*name).to_owned(), 0.0)));
+        // If the text was cut, their series may be in the rest.
+        for name in COUNTING_GAUGES.iter().filter(|name| !self.is_cut && self.empty_gauges.contains(**name)) {
+            if !self.unusable.contains_key(*name) {
+                self.values.entry((*name).to_owned()).or_insert(0.0);
+            }
+        }
         if self.heap.is_none() {
             // By the contract's names, to which a dialect may map its own.
             let mut heap = HeapReader::default();

@@ -96,4 +96,8 @@ fn a_counting_gauge_under_a_name_of_the_gateway_s_is_0_likewise() {
     names.names.insert("run_queue_depth".into(), "queue_size".into());
     let read = Exposition::read("# TYPE queue_size gauge\nup 1\n").unwrap().under(&names);
     assert_eq!(Some(0.0), read.value("run_queue_depth"));
+    let both = "# TYPE run_queue_depth gauge\n# TYPE queue_size gauge\nqueue_size 5\n";
+    assert_eq!(Some(5.0), Exposition::read(both).unwrap().under(&names).value("run_queue_depth"));
+    let unusable = both.replace('5', "NaN");
+    assert_eq!(None, Exposition::read(&unusable).unwrap().under(&names).value("run_queue_depth"));
 }

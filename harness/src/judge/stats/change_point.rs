@@ -12,7 +12,8 @@ const BEND_FLOORS_MIN: usize = 5;
 const SQUARES_SHARE_MAX: f64 = 0.5;
 /// A straight line with a root mean square error under this share of its rise is good enough for a reader.
 const MISS_SHARE_MIN: f64 = 0.03;
-/// Floors that represent the beginning of a life, and its end: a shorter rise may fall back yet.
+/// Floors that represent the beginning of a life, and its end: a shorter rise may fall back yet. The rule of counts that are too low
+/// uses the same: streams come and go from the first minute on.
 pub(crate) const FIRST_FLOORS: usize = 3;
 pub(crate) const LAST_FLOORS: usize = 10;
 

@@ -11,8 +11,8 @@ use crate::{
     catalog::CallName,
     clock,
     gateway::{
-        Answer, COUNTING_GAUGES, Client, Connection, Dialect, EventReading, Exposition, GatewayAccess, NewRun, Outcome,
-        Refusal, RunStanding, StreamEvent, Streams,
+        Answer, Client, Connection, Dialect, EventReading, Exposition, GatewayAccess, NewRun, Outcome, Refusal,
+        RunStanding, StreamEvent, Streams,
         dialect::{Fill, Spec},
         heap, time_of,
     },
@@ -315,7 +315,7 @@ impl Check<'_> {
             if !is_needed {
                 continue;
             }
-            if COUNTING_GAUGES.contains(&name.as_str()) && read.empty_gauges.contains(name) {
+            if read.empty_gauges.contains(name) && read.value(name) == Some(0.0) {
                 self.note(format!("{theirs} is declared, and has no series now: it counts as 0"), &[]);
             } else if read.value(name).is_some() || read.histograms.contains_key(name) {
                 continue;
