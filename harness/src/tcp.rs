@@ -1,4 +1,6 @@
-//! TCP connections to a gateway or to a proxy: their time limits, their keep-alive, and the addresses from which they come.
+//! TCP connections to a gateway or to a proxy: their time limits, their keep-alive, and their source addresses.
+//!
+//! The addresses of a name, of both families, are tried as by any client.
 
 use std::{
     error::Error,
@@ -20,18 +22,19 @@ use tower::Service;
 
 /// Maximum time to establish a connection.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A silent peer is noticed within a minute.
+/// A silent peer is noticed within a minute. A client of the fault proxy cannot notice a silent gateway behind it.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
-/// Number of addresses of this machine from which connections to itself come. Between two addresses there are as many connections
-/// to one port as the system has ports to give, which are 28,232 by default.
+/// Number of addresses of this machine from which connections to itself come. Each has the ports that the system gives to
+/// connections, which are 28,232 by default: the first for each peer anew, the others once.
 const LOOPBACK_SOURCES: u8 = 4;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Makes connections. Once the ports of one source address are used up, connections to this machine come from the next one.
+/// Makes connections. Once the ports of one source address are used up, connections to this machine come from the next
+/// one.
 #[derive(Debug, Clone)]
 pub(crate) struct TcpConnector {
     /// One for each source address. The first leaves the choice to the system.
@@ -58,19 +61,28 @@ impl TcpConnector {
     pub(crate) async fn connect(&self, to: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
         let sources = if sources_to(to.host().unwrap_or_default()) > 1 { self.by_source.len() } else { 1 };
         let first = self.source.load(Ordering::Relaxed) % sources;
+        let mut failed = None;
         for source in (first..sources).chain(0..first) {
             match self.by_source[source].clone().call(to.clone()).await {
                 Err(error) if has_no_port_left(&error) => {}
                 // A name may have an address that only the system's choice reaches: `localhost` may be `::1`.
-                Err(_) if source > 0 => break,
+                Err(error) if source > 0 => {
+                    failed = Some(error);
+                    break;
+                }
                 connected => {
                     self.source.store(source, Ordering::Relaxed);
                     return Ok(connected?);
                 }
             }
         }
-        self.source.store(0, Ordering::Relaxed);
-        Ok(self.by_source[0].clone().call(to).await?)
+        match self.by_source[0].clone().call(to).await {
+            Err(error) if has_no_port_left(&error) => Err(failed.unwrap_or(error).into()),
+            connected => {
+                self.source.store(0, Ordering::Relaxed);
+                Ok(connected?)
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     lock::{Lock, LockError},
     spawn::{SpawnError, Spawner},
 };
-use crate::{clock, journal::ReadError, plan::Plan};
+use crate::{clock, journal::ReadError, plan::Plan, session};
 
 /// Maximum number of sessions of a suite in a test run: the first, and ten that take over.
 pub(super) const LIVES_MAX: u32 = 11;
@@ -19,10 +19,10 @@ pub(super) const LIVES_MAX: u32 = 11;
 const STARTS_MAX: u32 = LIVES_MAX + 1;
 /// Between looks at the journal.
 const POLL: Duration = Duration::from_millis(150);
-/// Maximum time that a session waits for another of the same run on the same gateway.
+/// Maximum time that a session waits for another suite, which plays on the same gateway: a little longer than that plays.
 pub(super) const TURN_LIMIT: Duration = Duration::from_secs(3 * 3600);
-/// Maximum time of a soak beyond its plan and its longest run.
-const OVERTIME: Duration = Duration::from_secs(120);
+/// Maximum time of a soak beyond its plan and its longest run: a session ends by itself before.
+const OVERTIME: Duration = session::OVERTIME.saturating_add(Duration::from_secs(30));
 /// Maximum time from the end in the journal until the session and its gateway have exited.
 const LEAVE_LIMIT: Duration = Duration::from_secs(4);
 

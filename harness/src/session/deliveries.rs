@@ -20,7 +20,8 @@ use crate::{
     streams::{Delivered, Delivery, Ledger, Missed, RepeatedEvent},
 };
 
-/// Maximum time between the return of a stream and an event that it misses, real milliseconds, at which the message names the return.
+/// Maximum time between the return of a stream and an event that it misses, at which the message names the return; real
+/// milliseconds.
 const BESIDE_RETURN_MS: i64 = 2_000;
 
 /// The deliveries of a session: the ledger of its workspace streams, and the runs that are compared with their records.
@@ -185,10 +186,10 @@ impl Deliveries {
 /// The return of a stream beside which it missed an event; empty where the event came much later.
 fn at_a_return(after_ms: i64) -> String {
     match after_ms {
-        0..=BESIDE_RETURN_MS => format!("the stream had come back {after_ms} ms before, with a Last-Event-ID"),
+        0..=BESIDE_RETURN_MS => format!("the stream had come back {after_ms} ms before"),
         i64::MIN..0 => {
             let later_ms = after_ms.unsigned_abs();
-            format!("the stream came back {later_ms} ms later with a Last-Event-ID, and was not sent it")
+            format!("the stream came back {later_ms} ms later, and was not sent it")
         }
         _ => String::new(),
     }
@@ -201,8 +202,8 @@ mod tests {
     #[test]
     fn a_missed_event_is_explained_by_a_return_beside_it() {
         let reasons = [-120, 0, 2_000, 2_001].map(at_a_return);
-        assert_eq!(reasons[0], "the stream came back 120 ms later with a Last-Event-ID, and was not sent it");
-        assert_eq!(reasons[1], "the stream had come back 0 ms before, with a Last-Event-ID");
+        assert_eq!(reasons[0], "the stream came back 120 ms later, and was not sent it");
+        assert_eq!(reasons[1], "the stream had come back 0 ms before");
         assert!(reasons[2].starts_with("the stream had come back 2000 ms") && reasons[3].is_empty(), "{reasons:?}");
     }
 }

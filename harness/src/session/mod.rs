@@ -52,6 +52,7 @@ pub(crate) use gateway_clock::seems_coarse;
 pub use gateway_clock::{ClockReading, GatewayClock};
 pub use keeper::{Earliness, FirstOpening, KeptUntil, OpenStreamGuard, StreamCommand, StreamSpec, keep};
 pub use log::{FATAL_TARGET, HEARTBEAT_TARGET};
+pub(crate) use play::OVERTIME;
 pub use play::play;
 pub use recorder::{Recorder, StartPoint};
 pub use resume_state::ResumeState;

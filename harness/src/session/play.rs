@@ -37,7 +37,7 @@ const INTERVAL_MS: u64 = 10_000;
 /// Time between checkpoints, real time: a session that is killed loses no more than this.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// No session outlives its plan by more than the longest run timeout and this: the last request may have to wait.
-const OVERTIME: Duration = WAIT_LIMIT.saturating_add(Duration::from_secs(60));
+pub(crate) const OVERTIME: Duration = WAIT_LIMIT.saturating_add(Duration::from_secs(60));
 /// Time that workers have to end by themselves after a request to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// Maximum time to wait at the end for events that some clients still lack.
@@ -74,10 +74,10 @@ pub(super) async fn play_logged(
         None
     });
     let streams = config.plan.scenario.streams.count;
-    let lacks =
-        [descriptors::too_few(streams, proxy.is_some()), ports::too_few(streams, config.gateway.source_addresses())];
-    for message in lacks.into_iter().flatten() {
-        stop.request(EndReason::Fatal, message);
+    let ports = ports::too_few(streams, config.gateway.source_addresses(), proxy.is_some());
+    let lacks: Vec<String> = [descriptors::too_few(streams, proxy.is_some()), ports].into_iter().flatten().collect();
+    if !lacks.is_empty() {
+        stop.request(EndReason::Fatal, lacks.join("; "));
     }
     let begun = match begin(config, &stop).await {
         Ok(begun) => begun,

@@ -99,13 +99,12 @@ impl Deliveries {
         let (recorder, due, due_ms) = (&self.recorder, ended.due, self.ms_at(ended.due.at));
         let is_witnessed = self.ledger.lock().is_witnessed_since(due_ms) && recorder.was_calm_since(due);
         let is_over = self.now_ms() >= ended.known_ms.saturating_add(GRACE_MS);
-        let ends_are_shown = self.ends_shown.load(Ordering::Relaxed) > 0;
         let findings = ended.watch.with_heard(|seen, end_was_shown| {
             // Where no missing event can be judged, any client's end will do.
             let is_shown_out = seen.end_shown_since_ms.is_some_and(|since_ms| !is_witnessed || since_ms <= due_ms);
             let may_come = !is_shown_out && !is_over;
             // A gateway without ends: a run whose lines have all come need not be waited for.
-            if may_come && self.has_ends && ends_are_shown {
+            if may_come && self.has_ends && self.ends_shown.load(Ordering::Relaxed) > 0 {
                 return None;
             }
             let (lines, record) = (&seen.lines, ended.record.iter().map(String::as_str).collect::<Vec<_>>());

@@ -86,8 +86,8 @@ pub struct Missed {
     pub line: String,
     /// The number of clients that saw it.
     pub seen_by: u32,
-    /// Real milliseconds from the client's last return with a `Last-Event-ID` to the first arrival of the event at another client:
-    /// negative if it returned later. `None` if it never returned so.
+    /// Real milliseconds from the client's last return to the first arrival of the event at another client: negative if
+    /// it returned later. `None` if the client never returned as one that is owed the events in between.
     pub after_return_ms: Option<i64>,
 }
 

@@ -36,7 +36,7 @@ impl CycleCursor {
             return None;
         }
         self.advance();
-        // The last cycle must be over. The gateway made the worker wait, so that is no lateness of S2.
+        // If cycles are finished here, the last one must be over. The gateway made the worker wait, so that is no lateness of S2.
         let (planned, free_since) = (context.schedule.due(due_ms), *self.free_since.lock());
         let due = free_since.map_or(planned, |free| free.max(planned));
         Some(context.recorder.cycle_started(workload, due))

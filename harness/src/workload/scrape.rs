@@ -26,6 +26,7 @@ const GAUGES: [(&str, Gauge); 2] =
 /// Start of the process that answers, which distinguishes it from others.
 pub(super) const STARTED: &str = "process_start_time_seconds";
 const RSS: &str = "process_resident_memory_bytes";
+const SSE: &str = "sse_active_connections";
 
 /// Facts that were known at the request for the metrics.
 #[derive(Debug, Clone, Copy)]
@@ -182,19 +183,27 @@ impl Intake {
         // S2's counts to compare with. A sum over several processes has values of earlier scrapes.
         let scrapes = if instances.are_several { 2 * instances.count() } else { 1 };
         let fewest = |of: &Fewest| of.over(scrapes, mark.at);
-        let mut sample = |name: &'static str, gauge: Gauge, less: usize| match exposition.value(name) {
-            Some(value) => {
-                let whole = if instances.are_several && PARTS.contains(&name) { instances.sum(name) } else { None };
-                context.recorder.gauge(gauge, whole.unwrap_or(value) - less as f64, mark);
-            }
+        let whole = |name: &str| {
+            let value = exposition.value(name)?;
+            let sum = if instances.are_several && PARTS.contains(&name) { instances.sum(name) } else { None };
+            Some(sum.unwrap_or(value))
+        };
+        let mut sample = |name: &'static str, gauge: Gauge, less: usize| match whole(name) {
+            Some(value) => context.recorder.gauge(gauge, value - less as f64, mark),
             None => missing.extend([name]),
         };
         for (name, gauge) in GAUGES {
             sample(name, gauge, 0);
         }
-        sample("sse_active_connections", Gauge::GatewaySse, 0);
-        if let Some(streams) = fewest(&self.streams) {
-            sample("sse_active_connections", Gauge::GatewaySseSurplus, streams);
+        let streams = fewest(&self.streams);
+        // A gauge without a series does not count while streams are open.
+        let is_counted =
+            whole(SSE) != Some(0.0) || !exposition.empty_gauges.contains(SSE) || streams.is_none_or(|n| n == 0);
+        if is_counted {
+            sample(SSE, Gauge::GatewaySse, 0);
+            if let Some(streams) = streams {
+                sample(SSE, Gauge::GatewaySseSurplus, streams);
+            }
         }
         if let Some(known) = asked.by_metrics {
             sample(RSS, Gauge::GatewayRss, 0);
@@ -203,6 +212,9 @@ impl Intake {
                 context.recorder.gauge(Gauge::HarnessConnections, connections as f64, mark);
                 sample("process_open_fds", Gauge::GatewayFdSurplus, connections);
             }
+        }
+        if !is_counted {
+            missing.insert(SSE);
         }
     }
 }
@@ -217,12 +229,12 @@ fn record(context: &Context, gains: Gains) {
 fn is_used(name: &str) -> bool {
     GAUGES.iter().any(|(gauge, _)| *gauge == name)
         || Source::ALL.iter().any(|source| source.name() == name)
-        || ["sse_active_connections", RSS, "process_open_fds", STARTED].contains(&name)
+        || [SSE, RSS, "process_open_fds", STARTED].contains(&name)
 }
 
 /// Gauges of which each process has a part. With several processes the sum of their last values counts: which of them
 /// has a stream or a run is chance.
-const PARTS: [&str; 4] = ["run_queue_depth", "runs_concurrent_gauge", "sse_active_connections", "process_open_fds"];
+const PARTS: [&str; 4] = ["run_queue_depth", "runs_concurrent_gauge", SSE, "process_open_fds"];
 
 fn scrape_failed(context: &Context, answer: String, mark: StartPoint) {
     let source = context.calls.client.dialect().route(CallName::Metrics).to_owned();

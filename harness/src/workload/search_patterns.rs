@@ -9,7 +9,7 @@ const BEGINNING_CHARS: usize = 15;
 /// Characters of its end that must not show: of a canary the last 12 digits.
 const END_CHARS: usize = 12;
 
-/// The texts that are searched, in lower case.
+/// The texts that are searched for, in lower case.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SearchPatterns(Vec<String>);
 

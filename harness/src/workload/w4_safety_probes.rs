@@ -168,7 +168,7 @@ async fn look_for_personal_data(context: &Context, name: &str, value: &str) -> b
     true
 }
 
-/// Counts personal data that was searched everywhere, and records where it showed.
+/// Counts personal data that was searched for everywhere, and records where it showed.
 fn count_personal_data(context: &Context, name: &str, run: &str, shown: Vec<String>, since: StartPoint) {
     context.recorder.count(Counter::PiiSent, since);
     if shown.is_empty() {

@@ -109,17 +109,17 @@ enum CanaryStanding {
     Unproven,
 }
 
-/// Sends canaries until one has proven something: one whose run was cut short proves nothing, and another is sent. It is sent after
-/// the limit as well if a chaos event was planned meanwhile, since that is then the cause.
+/// Sends canaries until one has proven something: one whose run was cut short proves nothing, and another is sent, also
+/// after the limit if a chaos window may be the cause.
 async fn send_canaries(context: &Context, client: &Client) -> Vec<Canary> {
     let began = clock::now();
     let mut canaries = Vec::new();
     for _ in 0..CANARIES_MAX {
+        let sent = clock::now();
         let canary = send_canary(context, client).await;
         let is_proven = canary.as_ref().is_some_and(|canary| canary.standing != CanaryStanding::Unproven);
         canaries.extend(canary);
-        let now = clock::now();
-        let is_in_time = now < began + CANARIES_LIMIT || context.schedule.has_chaos_between(began, now);
+        let is_in_time = clock::now() < began + CANARIES_LIMIT || !context.recorder.is_calm_since(sent);
         if is_proven || context.schedule.stop.is_requested() || !is_in_time {
             break;
         }

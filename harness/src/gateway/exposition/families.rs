@@ -88,7 +88,9 @@ impl<'a> Families<'a> {
 
     /// The usable part of all metrics.
     pub(super) fn finish(mut self) -> Exposition {
-        let mut read = Exposition::default();
+        let gauges = self.names_of(Kind::Gauge).into_iter().filter(|name| !self.plain.contains_key(name));
+        let empty_gauges = gauges.map(Cow::into_owned).collect();
+        let mut read = Exposition { empty_gauges, ..Exposition::default() };
         for (name, series) in std::mem::take(&mut self.buckets) {
             match self.histogram(&name, series) {
                 Ok(buckets) => drop(read.histograms.insert(name.into_owned(), buckets)),
@@ -119,9 +121,7 @@ impl<'a> Families<'a> {
         let unusable = &self.unusable;
         read.values.retain(|name, _| !unusable.contains_key(name));
         read.histograms.retain(|name, _| !unusable.contains_key(name));
-        let gauges = self.kinds.iter().filter(|(_, kind)| **kind == Kind::Gauge).map(|(name, _)| name.as_ref());
-        let is_empty = |name: &&str| !read.values.contains_key(*name) && !unusable.contains_key(*name);
-        read.empty_gauges = gauges.filter(is_empty).map(str::to_owned).collect();
+        read.empty_gauges.retain(|name| !unusable.contains_key(name));
         read.unusable = self.unusable;
         read
     }

@@ -37,7 +37,8 @@ use crate::{
 /// Prefix of each trial's name.
 const SUITE: &str = "preflight";
 
-/// The trials, if the arguments ask for them; in a list they are ignored ones.
+/// The trials, if the arguments ask for them; in a list they are ignored ones. They have the order of [`CallName::ALL`], in which the
+/// calls that restart something come last.
 pub(super) fn trials(args: &Arguments, settings: &Arc<Settings>) -> Vec<Trial> {
     let is_asked_for = args.filter.as_deref().is_some_and(|filter| filter.starts_with(SUITE));
     if !args.list && !is_asked_for {
