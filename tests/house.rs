@@ -12,10 +12,11 @@ use std::{
 use source::Library;
 
 /// What each module may import, each beside the [`LEAVES`]. A module that is not here is an error.
-const IMPORTS: [(&str, &[&str]); 16] = [
+const IMPORTS: [(&str, &[&str]); 17] = [
     ("catalog", &[]),
     ("child", &[]),
     ("clock", &[]),
+    ("tcp", &[]),
     ("plan", &["catalog"]),
     ("journal", &["catalog", "plan"]),
     ("history", &["catalog", "plan", "journal"]),
