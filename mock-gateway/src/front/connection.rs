@@ -58,8 +58,7 @@ pub(super) async fn serve(stream: TcpStream, served: Served, cut: CancellationTo
     });
     match served.tls {
         None => {
-            // One small write is quicker than a list of three: head, piece and end of a chunk are copied together.
-            let connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             drive(pin!(connection), |connection| connection.graceful_shutdown(), served.closing, cut).await;
         }
         Some(tls) => {

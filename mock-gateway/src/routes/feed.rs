@@ -151,9 +151,7 @@ async fn next(mut feed: Feed) -> Option<(Piece, Feed)> {
     let silent_for = feed.core.faults.keep_alive(feed.core.config.keep_alive, feed.of.channel);
     let event = match feed.subscription.replay.pop_front() {
         Some(event) => event,
-        // The event first: a stream that is woken by one then looks at nothing else.
         None => tokio::select! {
-            biased;
             event = feed.subscription.live.recv() => event?,
             () = &mut feed.closing => return None,
             () = feed.ending.reached() => return None,

@@ -106,7 +106,7 @@ impl LedgerClient {
     /// Milliseconds from the client's last return to a moment, where it owes what came before its return.
     fn after_return_ms(&self, moment: u64) -> Option<i64> {
         let returned_ms = self.connected_since_ms.filter(|since_ms| self.owes_since_ms < Some(*since_ms))?;
-        Some(moment.cast_signed() - returned_ms.cast_signed())
+        Some(moment.cast_signed().saturating_sub(returned_ms.cast_signed()))
     }
 }
 

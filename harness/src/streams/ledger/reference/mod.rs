@@ -56,7 +56,7 @@ impl LedgerClient {
     fn after_return_ms(&self, moment: u64) -> Option<i64> {
         match (self.owes_since_ms, self.connected_since_ms) {
             (Some(owes_since_ms), Some(since_ms)) if owes_since_ms < since_ms => {
-                Some(moment.cast_signed() - since_ms.cast_signed())
+                Some(moment.cast_signed().saturating_sub(since_ms.cast_signed()))
             }
             _ => None,
         }
