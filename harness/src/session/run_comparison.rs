@@ -100,11 +100,12 @@ impl Deliveries {
         let is_witnessed = self.ledger.lock().is_witnessed_since(due_ms) && recorder.was_calm_since(due);
         let is_over = self.now_ms() >= ended.known_ms.saturating_add(GRACE_MS);
         let findings = ended.watch.with_heard(|seen, end_was_shown| {
+            let ends_are_shown = self.ends_shown.load(Ordering::Relaxed) > 0;
             // Where no missing event can be judged, any client's end will do.
             let is_shown_out = seen.end_shown_since_ms.is_some_and(|since_ms| !is_witnessed || since_ms <= due_ms);
             let may_come = !is_shown_out && !is_over;
             // A gateway without ends: a run whose lines have all come need not be waited for.
-            if may_come && self.has_ends && self.ends_shown.load(Ordering::Relaxed) > 0 {
+            if may_come && self.has_ends && ends_are_shown {
                 return None;
             }
             let (lines, record) = (&seen.lines, ended.record.iter().map(String::as_str).collect::<Vec<_>>());
