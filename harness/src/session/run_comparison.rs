@@ -112,9 +112,9 @@ impl Deliveries {
             let comparison = (!record.is_empty() && lines.unreadable == 0).then(|| compare(lines, &record));
             let is_complete = comparison.as_ref().is_none_or(LineComparison::is_complete);
             let may_change = may_come && (!is_complete || lines.equal > 0);
-            (!may_change).then_some((comparison, lines.equal, lines.unreadable > 0, end_was_shown))
+            (!may_change).then_some((comparison, lines.equal, lines.unreadable > 0, (end_was_shown, ends_are_shown)))
         });
-        let Some((comparison, equal, has_unreadable, end_was_shown)) = findings else { return false };
+        let Some((comparison, equal, has_unreadable, (end_was_shown, ends_are_shown))) = findings else { return false };
         let equal_undecided = comparison.as_ref().map_or(equal, |found| found.equal_undecided);
         recorder.add(Counter::LinesEqualUndecided, equal_undecided, due);
         if let Some(found) = &comparison {
