@@ -5,6 +5,7 @@
 use std::{
     error::Error,
     io,
+    iter::successors,
     net::{IpAddr, Ipv4Addr},
     pin::Pin,
     sync::{
@@ -64,24 +65,31 @@ impl TcpConnector {
         let mut failed = None;
         for source in (first..sources).chain(0..first) {
             match self.by_source[source].clone().call(to.clone()).await {
-                Err(error) if has_no_port_left(&error) => {}
-                // A name may have an address that only the system's choice reaches: `localhost` may be `::1`.
-                Err(error) if source > 0 => {
-                    failed = Some(error);
-                    break;
-                }
-                connected => {
+                Ok(connected) => {
                     self.source.store(source, Ordering::Relaxed);
-                    return Ok(connected?);
+                    return Ok(connected);
+                }
+                Err(error) => {
+                    let is_last = !has_no_port_left(&error);
+                    failed = Some((source, error));
+                    if is_last {
+                        break;
+                    }
                 }
             }
         }
+        let (source, error) = failed.ok_or("there is no source address")?;
+        if source == 0 || has_no_port_left(&error) {
+            return Err(error.into());
+        }
+        // A name may have an address that only the system's choice reaches: `localhost` may be `::1`.
         match self.by_source[0].clone().call(to).await {
-            Err(error) if has_no_port_left(&error) => Err(failed.unwrap_or(error).into()),
-            connected => {
+            Ok(connected) => {
                 self.source.store(0, Ordering::Relaxed);
-                Ok(connected?)
+                Ok(connected)
             }
+            Err(lack) if has_no_port_left(&lack) => Err(error.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -130,17 +138,17 @@ pub(crate) fn is_this_machine(host: &str) -> bool {
 
 /// Whether a connection failed because every port of its source address is taken.
 fn has_no_port_left(error: &(dyn Error + 'static)) -> bool {
-    let mut errors = std::iter::successors(Some(error), |&error| error.source());
-    errors.any(|error| {
-        let error = error.downcast_ref::<io::Error>();
-        error.is_some_and(|e| matches!(e.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse))
-    })
+    let mut kinds = causes(error).filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
+    kinds.any(|kind| matches!(kind, io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse))
+}
+
+/// An error and its causes, outermost first.
+pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use tokio::net::TcpListener;
 
     use super::*;
@@ -190,8 +198,8 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_only_the_first_source_reaches_is_reached_again_after_a_lack_of_ports() {
         let (listener, uri) = listener().await;
-        // A source address that can be bound, and from which the gateway cannot be reached: as 127.0.0.2 for `::1`.
-        let connector = TcpConnector::from_sources([None, Some(IpAddr::V6(Ipv6Addr::LOCALHOST))]);
+        // A multicast address can be bound, and nothing can be reached from it, as `::1` from 127.0.0.2.
+        let connector = TcpConnector::from_sources([None, Some(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1)))]);
         connector.source.store(1, Ordering::Relaxed);
         assert_eq!(source_of_next(&connector, &listener, &uri).await, IpAddr::V4(Ipv4Addr::LOCALHOST));
         assert_eq!(connector.source.load(Ordering::Relaxed), 0);

@@ -18,9 +18,9 @@ use super::{
     connect::{Connector, Proxies, Traffic},
     decode::Decoder,
     headers, json_cost, retry_after,
-    tls::{cause_of, causes},
+    tls::cause_of,
 };
-use crate::clock;
+use crate::{clock, tcp::causes};
 
 const IDLE_CONNECTIONS_MAX: usize = 4;
 /// Time after which an unused connection is closed: a burst must not look like a leak of the gateway's.

@@ -1,7 +1,7 @@
 //! The certificates that are trusted: those that the machine trusts, and those of a private authority. Requests and
 //! streams share one configuration, so that no gateway is trusted by one and refused by the other.
 
-use std::{error::Error, fmt, io, iter::successors, sync::Arc};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
@@ -11,7 +11,7 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
-use crate::journal::TEXT_CHARS_MAX;
+use crate::{journal::TEXT_CHARS_MAX, tcp::causes};
 
 /// The certificates that are trusted.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -130,11 +130,6 @@ impl ServerCertVerifier for Anybody {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// An error and its causes, outermost first.
-pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(Some(error), |&error| error.source())
 }
 
 /// The text of an error's innermost cause, and the remedy for a certificate that was refused. The remedy comes last,

@@ -4,8 +4,8 @@ use std::{error::Error, io};
 
 use rustix::io::Errno;
 
-use super::tls::{cause_of, causes, refused};
-use crate::journal::clip;
+use super::tls::{cause_of, refused};
+use crate::{journal::clip, tcp::causes};
 
 /// A client cannot be built: the harness's own trouble, not the gateway's.
 #[derive(Debug, thiserror::Error)]

@@ -225,8 +225,12 @@ fn what_decided_is_told_first_and_our_own_restart_is_no_cause() {
     let phase = restart.phase;
     soak.happens(4_510_000, refused("GET /metrics"));
     let reason = of(&soak, Kpi::QueueDrift).reason;
-    let is_lack = matches!(reason[0], Reason::Note(Note::MetricsLack { .. }));
+    let is_lack = matches!(reason[0], Reason::Note(Note::MetricsLack { answer: None, .. }));
     assert!(phase == Phase::GatewayRestart && is_lack, "{phase}: {reason:?}");
+    // A wrong answer out of chaos windows may say why the metric is missing.
+    soak.happens(660_000, refused("GET /metrics"));
+    let reason = of(&soak, Kpi::QueueDrift).reason;
+    assert!(matches!(reason[0], Reason::Note(Note::MetricsLack { answer: Some(_), .. })), "{reason:?}");
     // Where they fail all the time, that comes first.
     for minute in 20..60 {
         soak.minute(minute).counters.insert(Counter::ScrapesOk, 0);

@@ -48,12 +48,6 @@ impl Schedule {
         self.clock.instant(at_ms).max(self.began)
     }
 
-    /// Whether a chaos event is planned between two moments.
-    pub fn has_chaos_between(&self, from: Instant, to: Instant) -> bool {
-        let (from_ms, to_ms) = (self.clock.at_ms(from), self.clock.at_ms(to));
-        self.plan.chaos.iter().any(|event| (from_ms..=to_ms).contains(&event.at_ms))
-    }
-
     /// The number of the first of evenly spaced moments that this session can be there for.
     pub fn first_tick(&self, every_ms: u64) -> usize {
         let began_ms = if self.resumed.is_there() { self.clock.at_ms(self.began) } else { 0 };

@@ -196,9 +196,7 @@ impl Intake {
             sample(name, gauge, 0);
         }
         let streams = fewest(&self.streams);
-        // A gauge without a series does not count while streams are open.
-        let is_counted =
-            whole(SSE) != Some(0.0) || !exposition.empty_gauges.contains(SSE) || streams.is_none_or(|n| n == 0);
+        let is_counted = counts_streams(whole(SSE), exposition.empty_gauges.contains(SSE), streams);
         if is_counted {
             sample(SSE, Gauge::GatewaySse, 0);
             if let Some(streams) = streams {
@@ -217,6 +215,11 @@ impl Intake {
             missing.insert(SSE);
         }
     }
+}
+
+/// Whether the gateway's gauge of open streams counts them. Without a series, a 0 is wrong while S2 holds streams.
+fn counts_streams(whole: Option<f64>, is_empty: bool, held: Option<usize>) -> bool {
+    !is_empty || whole != Some(0.0) || held.is_none_or(|streams| streams == 0)
 }
 
 fn record(context: &Context, gains: Gains) {
@@ -240,4 +243,17 @@ fn scrape_failed(context: &Context, answer: String, mark: StartPoint) {
     let source = context.calls.client.dialect().route(CallName::Metrics).to_owned();
     let finding = Finding::SourceFailed { source, answer: clip(&answer) };
     context.recorder.incident_since(finding, mark);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_of_streams_without_a_series_counts_only_while_no_stream_is_open() {
+        assert!(!counts_streams(Some(0.0), true, Some(20)), "a gauge that is never set");
+        assert!(counts_streams(Some(0.0), true, Some(0)) && counts_streams(Some(0.0), true, None));
+        assert!(counts_streams(Some(0.0), false, Some(20)), "a series that says 0 is the gateway's own count");
+        assert!(counts_streams(Some(7.0), true, Some(20)), "another process has a series");
+    }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::{
     catalog::CallName,
@@ -50,11 +51,16 @@ impl UnendedRuns {
     }
 }
 
+/// Whether a chaos event was planned between two moments. A run that takes longer than its timeout may be lost in it.
+fn is_disturbed(context: &Context, from: Instant, to: Instant) -> bool {
+    let (from_ms, to_ms) = (context.schedule.clock.at_ms(from), context.schedule.clock.at_ms(to));
+    context.schedule.plan.chaos.iter().any(|event| (from_ms..=to_ms).contains(&event.at_ms))
+}
+
 async fn look(context: &Context, run: &str, due: StartPoint) {
     let age = clock::now().saturating_duration_since(due.at);
     let counts_from = due.at + context.schedule.plan.scenario.runs.timeout * TIMEOUTS_MIN;
-    // A run that takes longer than its timeout may be lost in a chaos event.
-    if clock::now() < counts_from || context.schedule.has_chaos_between(due.at, counts_from) {
+    if clock::now() < counts_from || is_disturbed(context, due.at, counts_from) {
         return;
     }
     // Not counted as a request: S2 alone wants to know, and the gateway may have forgotten the run by now.

@@ -1,7 +1,7 @@
 //! The paths, bodies and words by which a gateway spells the contract. The settings read them from a file.
 //!
-//! The contract itself is the built-in dialect `4runr`. A dialect also names, with a reason, the parts that a gateway
-//! lacks, so that the KPIs that need them are waived and not silently green.
+//! The contract itself is the built-in dialect `4runr`. A dialect also names the parts that a gateway does not
+//! have, each with a reason. KPIs that need such a part are waived, and the results say so.
 
 mod codes;
 mod limits;
@@ -136,7 +136,7 @@ pub struct Events {
 /// Whether a run's own stream replays earlier events, from the run's beginning or from the client's last id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replay {
-    /// A line that it lacks is lost.
+    /// A line that the replay does not show is lost.
     Yes,
     /// It delivers only the events while it is open.
     No,

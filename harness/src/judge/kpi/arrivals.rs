@@ -29,7 +29,7 @@ const COARSE_STEP_MS: f64 = 100.0;
 enum Doubt {
     /// The lateness is not known.
     Clock(ClockDoubt),
-    /// They are not late beyond doubt.
+    /// It is not proven that the events are late.
     Late(LateDoubt),
 }
 
@@ -57,8 +57,8 @@ pub(crate) fn note(found: &mut Assessment, case: Case<'_>) {
     });
 }
 
-/// Compares a histogram that meets the target with steady arrivals. Where these contradict it beyond doubt, the KPI is
-/// missed, and its value is theirs. Where they are late without proof, a note says why.
+/// Compares a histogram that meets the target with steady arrivals. If these prove that it is wrong, the KPI is
+/// missed, and its value is that of the arrivals. If they are late without proof, a note says why.
 ///
 /// The 99th percentile of arrivals proves nothing. A lost packet, or our own busy machine, holds up one event in a
 /// hundred of a healthy gateway for longer than the target, on every stream and with all events behind it, and may

@@ -15,7 +15,7 @@ use crate::{
 
 /// Our own clock was set where it moved by more; a clock that is kept in step moves by less.
 const SET_MS_MIN: f64 = 100.0;
-/// A clock that jumps has two offsets within one minute. With so many such minutes, there are several clocks.
+/// Least number of minutes with two offsets that proves several clocks. One clock that jumps has one such minute.
 const MINUTES_APART_MIN: usize = 3;
 
 /// A clock with smaller steps counts as one without.

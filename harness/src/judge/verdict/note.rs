@@ -46,7 +46,8 @@ pub(crate) enum Note {
     ByHistogram { source: Source, lower_ms: f64, upper_ms: Option<f64> },
     /// Events decide, since the gateway's histogram does not.
     ByEvents { source: Source, gap: HistogramGap },
-    /// Neither the gateway's histogram nor events decide. `scrapes` may say why the histogram lacks samples.
+    /// Neither the gateway's histogram nor events decide. `scrapes` may say why the histogram has too few
+    /// samples.
     NeitherDecides { source: Source, gap: HistogramGap, scrapes: Vec<Note>, events: u64 },
     /// Intervals had buckets that are not a histogram.
     HistogramMalformed { source: Source, intervals: u64 },
