@@ -81,7 +81,7 @@ impl SseChurn {
                 let one = context.clone();
                 self.streams.play_stream(context, Workload::Churn, async move {
                     if !one.calls.client.has(CallName::LogsStream) {
-                        return newest_runs::follow(&one, ordered).await;
+                        return newest_runs::follow(&one, number, ordered).await;
                     }
                     let kept = StreamSpec {
                         name: log_stream_name(number, count),
