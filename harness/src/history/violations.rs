@@ -14,13 +14,16 @@ const KEPT_MAX: usize = 6;
 /// Maximum number of routes: the contract has two dozen, and there are four phases.
 const ROUTES_MAX: usize = 96;
 
-/// The way in which an incident violates a KPI.
+/// The way in which an incident violates a KPI. A sample that went wrong has its kind here, also where no KPI counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ViolationKind {
     NotReady,
     RunFailed,
     RunUnended,
     RequestFailed,
+    AnswerUnread,
+    EventOversized,
+    SourceFailed,
     StreamDropped,
     ReconnectFailed,
     EventDuplicated,
@@ -98,9 +101,12 @@ fn sort_and_cut(kept: &mut Vec<Violation>) {
 /// The kind of violation, its subject, and the answer.
 fn describe(finding: &Finding, ready: &str) -> Option<(ViolationKind, String, String)> {
     use ViolationKind::{
-        EventDuplicated, EventMissed, InjectionAccepted, InjectionUnclear, NewVersionCut, NotReady, PiiLeaked,
-        PiiRefused, PlaintextLeaked, ReconnectFailed, RequestFailed, RunFailed, RunUnended, StreamDropped,
-        TamperAccepted, VersionCut, VersionLost, VersionNotFound,
+        AnswerUnread, EventDuplicated, EventMissed, EventOversized, InjectionAccepted, InjectionUnclear, NewVersionCut,
+        NotReady, PiiLeaked, PiiRefused, PlaintextLeaked, ReconnectFailed, RequestFailed, RunFailed, RunUnended,
+        SourceFailed, StreamDropped, TamperAccepted, VersionCut, VersionLost, VersionNotFound,
+    };
+    let of_request = |route: &str, subject: &str| {
+        if subject.is_empty() { route.to_owned() } else { format!("{route} ({})", named(subject)) }
     };
     let of_run = |run: &str| format!("run {run}");
     let of_stream = |stream: &str| format!("stream {stream}");
@@ -115,9 +121,13 @@ fn describe(finding: &Finding, ready: &str) -> Option<(ViolationKind, String, St
         Finding::RunFailed { run, answer } => answered(RunFailed, of_run(run), answer),
         Finding::RunUnended { run, answer } => answered(RunUnended, of_run(run), answer),
         Finding::RequestFailed { route, subject, answer, .. } => {
-            let about = if subject.is_empty() { route.clone() } else { format!("{route} ({})", named(subject)) };
-            answered(RequestFailed, about, answer)
+            answered(RequestFailed, of_request(route, subject), answer)
         }
+        Finding::AnswerUnread { route, subject, answer } => answered(AnswerUnread, of_request(route, subject), answer),
+        Finding::EventOversized { stream, bytes, beginning } => {
+            (EventOversized, of_stream(stream), format!("{bytes} bytes: {beginning}"))
+        }
+        Finding::SourceFailed { source, answer } => answered(SourceFailed, source.clone(), answer),
         Finding::StreamDropped { stream, answer } => answered(StreamDropped, of_stream(stream), answer),
         Finding::ReconnectFailed { stream, attempt, answer } => {
             (ReconnectFailed, of_stream(stream), format!("attempt {attempt}: {answer}"))

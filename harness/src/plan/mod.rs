@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod check;
+mod cycles;
 mod dice;
 mod expected_samples;
 mod lever;
@@ -17,8 +18,6 @@ mod schedule;
 mod tests;
 mod unsupported;
 mod windows;
-
-use std::time::Duration;
 
 use arrivals::SHARES_MAX;
 pub use arrivals::{Arrivals, DrawnArrivals};
@@ -127,25 +126,5 @@ impl Plan {
         self.unsupported = unsupported;
         self.promises = ExpectedSamples::of(&self);
         self
-    }
-
-    /// The number of planned cycles of a workload. The opening of W2's streams is its first cycle.
-    #[must_use]
-    pub fn cycles(&self, workload: Workload) -> u64 {
-        match workload {
-            Workload::Runs => self.runs.count(),
-            Workload::Churn => 1 + self.churns.count(),
-            Workload::Registry => self.pulses.count(),
-            Workload::Safety => self.safety_ms.count(),
-            Workload::Privacy => self.privacy_ms.count(),
-            Workload::Chaos => self.chaos.len() as u64,
-            Workload::Availability => self.ticks(self.scenario.availability_every),
-            Workload::Metrics => self.ticks(self.scenario.metrics_every),
-        }
-    }
-
-    /// The number of ticks from 0 on and before the end.
-    fn ticks(&self, every: Duration) -> u64 {
-        Regular::before(0, millis(every), self.duration_ms).count
     }
 }

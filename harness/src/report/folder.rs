@@ -4,6 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::Suite;
 
+/// The occasion for writing output files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The files are in the soak's folder.
+    Played,
+    /// A stored journal is judged again. The files are beside its folder, which stays as its session left it.
+    JudgedAgain,
+}
+
 /// The folder of one soak, `<root>/<suite>-<stamp>/`, and the names in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
@@ -68,8 +77,13 @@ impl RunFolder {
         self.path().join(format!("s2-{}-results-{}.json", self.suite, self.stamp))
     }
 
-    pub(crate) fn junit(&self) -> PathBuf {
-        self.path().join(format!("s2-{}-junit-{}.xml", self.suite, self.stamp))
+    /// An output file, by its kind. Only the results have `-results-` in their name: programs find them by that.
+    pub(crate) fn output(&self, occasion: Occasion, kind: &str, extension: &str) -> PathBuf {
+        let (suite, stamp) = (self.suite, &self.stamp);
+        match occasion {
+            Occasion::Played => self.path().join(format!("s2-{suite}-{kind}-{stamp}.{extension}")),
+            Occasion::JudgedAgain => self.root.join(format!("s2-{suite}-rejudged-{kind}-{stamp}.{extension}")),
+        }
     }
 
     /// The results of judging the journal again: beside the soak's folder, which stays as its session left it.
@@ -81,10 +95,6 @@ impl RunFolder {
     pub(crate) fn stamp_of_results(file_name: &str) -> Option<&str> {
         let (suite, stamp) = file_name.strip_prefix("s2-")?.strip_suffix(".json")?.split_once("-results-")?;
         Suite::from_name(suite).map(|_| stamp)
-    }
-
-    pub(crate) fn rejudged_junit(&self) -> PathBuf {
-        self.root.join(format!("s2-{}-rejudged-junit-{}.xml", self.suite, self.stamp))
     }
 
     pub(crate) fn logs(&self) -> PathBuf {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    RunFolder, TerminalLook, comparison_table, failure_text,
+    Occasion, RunFolder, TerminalLook, comparison_table, failure_text,
     fixture::{FOLDER, rendered, waiving},
     heartbeat_line, kpi_table, results_json, snapshot_json,
 };
@@ -210,7 +210,7 @@ fn a_folder_and_its_files_are_named_by_suite_and_stamp() {
     let names = [
         (folder.journal(), "journal.ndjson"),
         (folder.results(), "s2-full-results-2026-11-23T10-00-00.json"),
-        (folder.junit(), "s2-full-junit-2026-11-23T10-00-00.xml"),
+        (folder.output(Occasion::Played, "junit", "xml"), "s2-full-junit-2026-11-23T10-00-00.xml"),
         (folder.log(), "s2-logs/s2-full-2026-11-23T10-00-00.log"),
         (folder.snapshot(0), "s2-snapshot-S2-00-2026-11-23T10-00-00.json"),
         (folder.snapshot(10), "s2-snapshot-S2-10-2026-11-23T10-00-00.json"),

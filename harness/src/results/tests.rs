@@ -87,7 +87,8 @@ fn the_worst_come_first_and_are_counted_first() {
     let words: Vec<&str> = results.worst_first().iter().map(|row| row.status.word()).collect();
     assert_eq!((["fail", "unproven", "pass"], "waived"), ([words[0], words[1], words[2]], words[words.len() - 1]));
     let counts: Vec<String> = results.counts().into_iter().map(|(_, count)| count).collect();
-    assert_eq!(["1 failed", "1 unproven", "35 passed", "1 waived"], *counts);
+    let passed = format!("{} passed", results.rows.len() - 3);
+    assert_eq!(["1 failed", "1 unproven", &passed, "1 waived"], *counts);
 }
 
 #[test]

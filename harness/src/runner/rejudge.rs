@@ -135,7 +135,7 @@ pub(super) fn rendered(
     let glance = &Glance::at(&header.plan, targets, history);
     let (series, timeline) = (&history.charts, &history.timeline);
     let input = FileInput { header, results, glance, series, timeline, targets, folder };
-    files(into, occasion).map(|file| file.rendered(&input)).into()
+    files(into, occasion).into_iter().map(|file| file.rendered(&input)).collect()
 }
 
 /// All trials. Those of other suites and those that are waived today are ignored: in a list by their flag, so that

@@ -21,6 +21,7 @@ use crate::{
     history::History,
     journal::{EndReason, Finding, Incident, Reader, Record, Writer},
     plan::{Plan, Scenario},
+    report::Occasion,
     streams::{Delivery, Ledger},
 };
 
@@ -156,10 +157,10 @@ async fn a_stop_ends_a_session_in_good_order_with_results() {
     let stop = Stop::default();
     let stopper = async {
         // Once something was recorded: the first snapshot comes with the first moment.
-        while !config.folder.junit().exists() {
+        while !config.folder.output(Occasion::Played, "junit", "xml").exists() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let so_far = std::fs::read_to_string(config.folder.junit()).unwrap();
+        let so_far = std::fs::read_to_string(config.folder.output(Occasion::Played, "junit", "xml")).unwrap();
         stop.request(EndReason::Signal, "asked to stop by a test");
         so_far
     };
@@ -174,7 +175,7 @@ async fn a_stop_ends_a_session_in_good_order_with_results() {
     assert!(config.folder.results().exists());
     // The JUnit file was there meanwhile, with nothing green in it, and is now of a soak that has ended.
     assert!(so_far.contains(r#"name="finished" value="no""#) && !so_far.contains(r#"value="pass""#), "{so_far}");
-    let at_the_end = std::fs::read_to_string(config.folder.junit()).unwrap();
+    let at_the_end = std::fs::read_to_string(config.folder.output(Occasion::Played, "junit", "xml")).unwrap();
     assert!(at_the_end.contains(r#"name="endReason" value="signal""#), "{at_the_end}");
     gateway.shutdown().await;
 }

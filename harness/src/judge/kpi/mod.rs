@@ -26,7 +26,12 @@ use crate::{
     catalog::{Kpi, Target},
     history::{History, Scope, ViolationKind},
     journal::{Counter, Gauge, Source, Timing},
-    judge::{Judgement, Reason, Targets, kpi::case::Case, stats::as_value, verdict::assessment::Assessment},
+    judge::{
+        Judgement, Reason, Targets,
+        kpi::{case::Case, rates::Part},
+        stats::as_value,
+        verdict::assessment::Assessment,
+    },
     plan::Plan,
 };
 
@@ -44,7 +49,13 @@ const fn judge_of(kpi: Kpi) -> (KpiJudge, Option<IsMissed>) {
         Kpi::JudgeP95 => (|case| latency::by_histogram(case, Source::Judge, Timing::JudgeEvent), None),
         Kpi::ShieldP95 => (|case| latency::by_histogram(case, Source::Shield, Timing::ShieldEvent), None),
         Kpi::SseWriteP99 => (|case| latency::by_histogram(case, Source::SseWrite, Timing::EventDelivery), None),
-        Kpi::SseReconnectSuccess => (rates::reconnect_success, None),
+        Kpi::SseReconnectSuccess => {
+            let judge: KpiJudge = |case| {
+                let (part, kind) = (Part::Good(Counter::ReconnectsOk), ViolationKind::ReconnectFailed);
+                rates::share(case, part, Counter::ReconnectAttempts, Scope::Steady, kind, "reconnect attempts")
+            };
+            (judge, None)
+        }
         Kpi::SseReconnectRate => (rates::reconnect_rate, None),
         Kpi::SseDuplicates => {
             (streams::duplicates, Some(|history, target| exceed(history, target, Counter::EventsDuplicated)))

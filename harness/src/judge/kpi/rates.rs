@@ -6,9 +6,9 @@ use crate::{
     history::{Scope, ViolationKind},
     journal::{
         Counter::{
-            self, AnswersUnread, EventsForeign, ProbesRepeated, ReadyOk, ReadyProbes, ReadyUnheard, ReconnectAttempts,
-            ReconnectsOk, RequestErrors, Requests, RequestsRepeated, RunsEnded, RunsSucceeded, RunsUnended, RunsUnread,
-            StreamsClosed, StreamsDropped, StreamsOpened, StreamsSilent,
+            self, AnswersUnread, EventsForeign, ProbesRepeated, ReadyOk, ReadyProbes, ReadyUnheard, RequestErrors,
+            Requests, RequestsRepeated, RunsEnded, RunsSucceeded, RunsUnended, RunsUnread, StreamsClosed,
+            StreamsDropped, StreamsOpened, StreamsSilent,
         },
         Timing,
     },
@@ -25,13 +25,20 @@ const UNENDED_NAMED_MAX: usize = 3;
 
 /// The counter of a part: good samples where the target is a minimum, bad ones where it is a maximum.
 #[derive(Clone, Copy)]
-enum Part {
+pub(crate) enum Part {
     Good(Counter),
     Bad(Counter),
 }
 
 /// Judges a share of the samples that `of` counts. `kind` is the violation of a bad sample.
-fn share(case: Case<'_>, part: Part, of: Counter, scope: Scope, kind: ViolationKind, sample_name: &str) -> Assessment {
+pub(crate) fn share(
+    case: Case<'_>,
+    part: Part,
+    of: Counter,
+    scope: Scope,
+    kind: ViolationKind,
+    sample_name: &str,
+) -> Assessment {
     let (Part::Good(counter) | Part::Bad(counter)) = part;
     let mut found = case.open(sample_name);
     let (whole, counted) = (case.count(of, scope), case.count(counter, scope));
@@ -88,12 +95,6 @@ pub(crate) fn run_success(case: Case<'_>) -> Assessment {
         found.unproven_where(!is_missed, Note::RunsUnended { runs: unended, first });
     }
     found
-}
-
-/// `sse_reconnect_success`: attempts to reconnect that opened a stream, of all, steady.
-pub(crate) fn reconnect_success(case: Case<'_>) -> Assessment {
-    let (part, kind) = (Part::Good(ReconnectsOk), ViolationKind::ReconnectFailed);
-    share(case, part, ReconnectAttempts, Scope::Steady, kind, "reconnect attempts")
 }
 
 /// `sse_reconnect_rate`: streams that dropped unasked, of all that were opened, steady. A stream that is closed in good
