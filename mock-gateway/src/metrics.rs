@@ -1,8 +1,9 @@
 //! Measurements of the gateway on itself, and its Prometheus text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::defect::HeapReading;
@@ -13,12 +14,17 @@ use crate::process::ProcessReading;
 const BOUNDS_S: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// Maximum number of workspaces whose log messages are counted apart. Those of further ones are counted in the sum alone.
+const WORKSPACES_MAX: usize = 64;
+
 /// Counters and histograms. Gauges are not here: they are read from what they count, when they are asked for.
 #[derive(Default)]
 pub(crate) struct Metrics {
     pub(crate) runs_started: Counter,
     pub(crate) streams_opened: Counter,
     pub(crate) messages_sent: Counter,
+    /// The events sent over the log streams of each workspace, those of single runs left out.
+    log_messages: Mutex<BTreeMap<Arc<str>, Arc<Counter>>>,
     pub(crate) judge: Histogram,
     pub(crate) shield: Histogram,
     pub(crate) stream_write: Histogram,
@@ -106,6 +112,15 @@ impl Exposition {
 }
 
 impl Metrics {
+    /// The counter of the events sent over a workspace's log streams.
+    pub(crate) fn log_messages(&self, workspace: &Arc<str>) -> Arc<Counter> {
+        let mut counters = self.log_messages.lock().expect("no holder panics");
+        if counters.len() >= WORKSPACES_MAX && !counters.contains_key(workspace) {
+            return Arc::default();
+        }
+        Arc::clone(counters.entry(Arc::clone(workspace)).or_default())
+    }
+
     /// The Prometheus text exposition, version 0.0.4.
     pub(crate) fn exposition(&self, gauges: &Gauges) -> String {
         let mut text = Exposition(String::with_capacity(6 << 10));
@@ -115,6 +130,11 @@ impl Metrics {
         text.single("sse_active_connections", "gauge", "Streams open now.", gauges.streams_open as u64);
         text.single("sse_connections_total", "counter", "Streams opened.", self.streams_opened.get());
         text.single("sse_messages_total", "counter", "Events sent over streams.", self.messages_sent.get());
+        text.head("sse_log_messages_total", "counter", "Of these, events on the log streams of a workspace.");
+        for (workspace, sent) in &*self.log_messages.lock().expect("no holder panics") {
+            let workspace = workspace.escape_default();
+            text.line(format_args!("sse_log_messages_total{{workspace=\"{workspace}\"}} {}", sent.get()));
+        }
         if let Some(process) = &gauges.process {
             text.single("process_resident_memory_bytes", "gauge", "Resident memory.", process.resident_bytes);
             if let Some(open_fds) = process.open_fds {

@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::defect::{AfterEnd, Ending};
 use crate::event::{Channel, Event};
 use crate::events::Subscription;
+use crate::metrics::Counter;
 use crate::numbering::Numbering;
 
 /// Between looks at whether a run is over.
@@ -38,6 +39,8 @@ pub(super) struct Feed {
     opened: Instant,
     ending: Ending,
     of: OfRun,
+    /// Counts its events apart, if it shows the logs of a whole workspace.
+    log_messages: Option<Arc<Counter>>,
     /// Whether the run's end was told, or came before the stream was opened.
     has_told_end: bool,
     next_ping: Option<Instant>,
@@ -60,6 +63,8 @@ impl Feed {
     ) -> Self {
         let opened = clock::now();
         let has_told_end = of.run.as_ref().is_some_and(|run| is_over(core, run, &of.workspace));
+        let is_of_workspace_logs = of.run.is_none() && of.channel == Channel::Logs;
+        let log_messages = is_of_workspace_logs.then(|| core.metrics().log_messages(&of.workspace));
         let next_ping = core.faults.pings_every().map(|every| opened + every);
         let core = Arc::clone(core);
         let closing = Box::pin(core.closing.clone().cancelled_owned());
@@ -71,6 +76,7 @@ impl Feed {
             opened,
             ending,
             of,
+            log_messages,
             has_told_end,
             next_ping,
             connection,
@@ -179,6 +185,7 @@ async fn next(mut feed: Feed) -> Option<(Piece, Feed)> {
     feed.core.faults.hold_write(since).await;
     feed.core.metrics().stream_write.observe(feed.core.faults.told_write(since.elapsed()));
     feed.core.metrics().messages_sent.increment();
+    feed.log_messages.iter().for_each(|sent| sent.increment());
     feed.core.faults.hold_write_unseen(since).await;
     let frame = feed.frame(&event);
     Some((Ok(frame), feed))

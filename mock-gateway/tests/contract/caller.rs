@@ -60,7 +60,7 @@ impl Answer {
 #[derive(Clone)]
 pub(crate) struct Caller {
     base: String,
-    workspace: String,
+    pub(crate) workspace: String,
     token: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
     _backend: Option<Arc<Backend>>,

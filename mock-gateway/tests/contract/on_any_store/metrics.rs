@@ -42,6 +42,8 @@ pub(crate) async fn the_histograms_are_those_of_the_events() {
     }
     assert_eq!(caller.metric("sse_write_duration_seconds_count").await, 21.0);
     assert_eq!(caller.metric("sse_messages_total").await, 21.0);
+    let of_workspace = format!("sse_log_messages_total{{workspace=\"{}\"}}", caller.workspace);
+    assert_eq!(caller.metric(&of_workspace).await, 15.0);
     gateway.shutdown().await;
 }
 
