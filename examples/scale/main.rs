@@ -9,7 +9,8 @@
 //! Processor time is that of the whole process, by `/proc`, between the same moments of both soaks. The table has the medians of the
 //! rounds, and their ranges.
 //!
-//! `-- --rounds 1 --seconds 60 --rows 2,4` measures less. Only on Linux.
+//! `-- --rounds 1 --seconds 60 --rows 2,4` measures less. Only on Linux. With `wrk` on the path, the last column says what it sends to
+//! the same gateway by core second: it asks for `/ready` as fast as it can, and looks at no answer.
 //!
 //! # Where the time goes
 //!
@@ -108,14 +109,14 @@ fn bench() -> Result<(), AnyError> {
     }
     let duration = Duration::from_secs(seconds);
     println!(
-        "| streams | runs a minute | delivered a second | S2, events per core second | reader | S2 to reader | session | per stream | lateness p99 | gateway |"
+        "| streams | runs a minute | delivered a second | S2, events per core second | reader | S2 to reader | session | per stream | lateness p99 | gateway | S2, requests per core second | wrk |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (_, row) in ROWS.iter().enumerate().filter(|(n, _)| rows.contains(&(n + 1))) {
         let measured: Vec<Measured> = (0..rounds).map(|_| measure(*row, duration)).collect::<Result<_, _>>()?;
         let of = |value: fn(&Measured) -> f64, digits: usize| spread(measured.iter().map(value).collect(), digits);
         println!(
-            "| {} | {} | {} | {} | {} | {} | {} MB, {} % | {} KiB | {} ms | {} % |",
+            "| {} | {} | {} | {} | {} | {} | {} MB, {} % | {} KiB | {} ms | {} % | {} | {} |",
             row.streams,
             row.runs_per_minute,
             of(|it| it.delivered_per_second, 0),
@@ -127,6 +128,8 @@ fn bench() -> Result<(), AnyError> {
             of(|it| it.bytes_per_stream / 1024.0, 1),
             of(|it| it.lateness_p99_ms, 1),
             of(|it| it.gateway_processor_percent, 0),
+            of(|it| it.session_requests_per_core_second, 0),
+            of(|it| it.wrk_requests_per_core_second, 0),
         );
     }
     Ok(())

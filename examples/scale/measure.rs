@@ -2,9 +2,9 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -37,6 +37,10 @@ pub(crate) struct Measured {
     pub(crate) bytes_per_stream: f64,
     pub(crate) lateness_p99_ms: f64,
     pub(crate) gateway_processor_percent: f64,
+    /// Requests of W1 to W5 by core second of the whole session, with all that it does beside them.
+    pub(crate) session_requests_per_core_second: f64,
+    /// Those of `wrk` at the same gateway, which asks for `/ready` and looks at no answer. Not a number without the program.
+    pub(crate) wrk_requests_per_core_second: f64,
 }
 
 /// A process at a moment.
@@ -55,7 +59,9 @@ struct Played {
     gateway: [Look; 2],
     reader: Option<[Look; 2]>,
     delivered: f64,
+    requests: f64,
     lateness_p99_ms: f64,
+    wrk_requests_per_core_second: f64,
 }
 
 pub(crate) fn measure(row: Row, duration: Duration) -> Result<Measured, AnyError> {
@@ -82,6 +88,8 @@ pub(crate) fn measure(row: Row, duration: Duration) -> Result<Measured, AnyError
         bytes_per_stream: (with.session[1].bytes - without.session[1].bytes) / f64::from((row.streams - 2).max(1)),
         lateness_p99_ms: with.lateness_p99_ms,
         gateway_processor_percent: core_seconds(with.gateway) / seconds(with.gateway) * 100.0,
+        session_requests_per_core_second: with.requests / core_seconds(with.session),
+        wrk_requests_per_core_second: without.wrk_requests_per_core_second,
     })
 }
 
@@ -131,7 +139,24 @@ fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result
     let reader = if reader.is_some() { Some(between(&looks[2])?) } else { None };
     let (session, gateway) = (between(&looks[0])?, between(&looks[1])?);
     let lateness_p99_ms = recorded.lateness.quantile_us(0.99) as f64 / 1_000.0;
-    Ok(Played { session, gateway, reader, delivered: recorded.delivered as f64, lateness_p99_ms })
+    let wrk_requests_per_core_second = wrk(&gateway.ready_line)?.unwrap_or(f64::NAN);
+    let (delivered, requests) = (recorded.delivered as f64, recorded.requests as f64);
+    Ok(Played { session, gateway, reader, delivered, requests, lateness_p99_ms, wrk_requests_per_core_second })
+}
+
+/// Requests of `wrk` by core second; none without the program.
+fn wrk(url: &str) -> Result<Option<f64>, AnyError> {
+    let mut command = Command::new("wrk");
+    command.args(["-t1", "-c16", "-d5", &format!("{url}/ready")]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let Ok(mut process) = command.spawn() else { return Ok(None) };
+    let mut spent_ms = 0;
+    while process.try_wait()?.is_none() {
+        spent_ms = cpu_ms(process.id()).unwrap_or(0).max(spent_ms);
+        thread::sleep(Duration::from_millis(20));
+    }
+    let said = io::read_to_string(process.stdout.take().ok_or("its output is piped")?)?;
+    let requests = said.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse::<f64>().ok());
+    Ok(Some(requests.ok_or("wrk does not say how many requests it sent")? / (spent_ms.max(1) as f64 / 1_000.0)))
 }
 
 /// A short smoke test with all its workloads.
@@ -156,6 +181,7 @@ struct Recorded {
     from_ms: u64,
     to_ms: u64,
     delivered: u64,
+    requests: u64,
     lateness: LatencyHistogram,
 }
 
@@ -168,7 +194,7 @@ impl Recorded {
         };
         let lateness = LatencyHistogram::new();
         let started = header.started_at.parse()?;
-        let mut read = Self { started, from_ms: u64::MAX, to_ms: 0, delivered: 0, lateness };
+        let mut read = Self { started, from_ms: u64::MAX, to_ms: 0, delivered: 0, requests: 0, lateness };
         while let Some(record) = reader.next_record()? {
             let Record::Interval(interval) = record else { continue };
             // An interval ends a little later than it should.
@@ -176,7 +202,9 @@ impl Recorded {
                 continue;
             }
             (read.from_ms, read.to_ms) = (read.from_ms.min(interval.from_ms), read.to_ms.max(interval.to_ms));
-            read.delivered += interval.counters.get(&Counter::EventsDelivered).copied().unwrap_or(0);
+            let count = |counter| interval.counters.get(&counter).copied().unwrap_or(0);
+            read.delivered += count(Counter::EventsDelivered);
+            read.requests += count(Counter::Requests);
             if let Some(timing) = interval.timings.get(&Timing::StartLateness) {
                 read.lateness.merge(&timing.histogram);
             }
