@@ -1,6 +1,6 @@
 //! When arrivals contradict the gateway's histogram of stream writes, and when they prove nothing.
 
-use super::{ClockDoubt, Judgement, LateDoubt, Note, Verdict};
+use super::{ClockDoubt, Fault, Judgement, Lack, LateDoubt, LateEvents, Note, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Phase, Suite},
     journal::{Gauge, GaugeSummary, Interval, Source, Timing},
@@ -100,9 +100,10 @@ fn what_arrivals_say_is_told_of_a_healthy_gateway_too() {
 fn a_histogram_that_arrivals_contradict_is_not_believed() {
     let judgement = writes(&late(412_000, |interval| interval.from_ms >= 50 * 60_000));
     assert_eq!((Verdict::Fail, Some(412.0)), (judgement.verdict, judgement.value.map(f64::round)), "{judgement:#?}");
-    let reason = judgement.reason_text().unwrap();
-    assert!(reason.contains("puts it at 50 ms at most, and events arrive 412 ms after their time"), "{reason}");
-    assert!(reason.contains("where /ready takes 3 ms there and back: is there a proxy between us"), "{reason}");
+    let [Note::Fault(Fault::EventsArriveLate { at_most_ms, p99_ms, ready_ms, .. })] = judgement.reason[..] else {
+        panic!("{judgement:#?}")
+    };
+    assert_eq!((50.0, 412.0, 3.0), (at_most_ms, p99_ms.round(), ready_ms.round()));
     let first = judgement.evidence.first.unwrap();
     assert_eq!((50 * 60_000 + 30_000, format!("run {}", run_id(50))), (first.at_ms, first.subject));
     assert_eq!(Some(412.0), judgement.evidence.worst[0].value);
@@ -259,11 +260,10 @@ const BOTH: [Timing; 2] = [Timing::LineFirstShown, Timing::EndFirstShown];
 fn streams_that_all_stand_still_now_and_then_contradict_the_histogram() {
     let judgement = writes(&standing_still(10, &BOTH));
     assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
-    let reason = judgement.reason_text().unwrap();
-    assert!(
-        reason.contains("one log line and one end of a run in a hundred on every stream later than 800 ms"),
-        "{reason}"
-    );
+    let [Note::Fault(Fault::EventsArriveLate { which, late_ms, .. })] = judgement.reason[..] else {
+        panic!("{judgement:#?}")
+    };
+    assert_eq!((LateEvents::OneInHundredOnAll, 800.0), (which, late_ms.round()));
     is_green(&standing_still(10, &[]), at_once);
     // One minute in sixty: too few to be certain of one in a hundred.
     is_green(&standing_still(60, &BOTH), at_once);
@@ -301,11 +301,11 @@ fn events_that_s2_itself_read_late_are_no_proof_and_the_machine_is_to_blame() {
     for soak in [read_late(late(412_000, always), 300_000), read_late(standing_still(10, &BOTH), 700_000)] {
         let judgement = writes(&soak);
         assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-        let reason = judgement.reason_text().unwrap();
-        assert!(reason.starts_with("events arrive late, and the harness itself read them "), "{reason}");
+        assert!(matches!(judgement.reason[0], Note::Lack(Lack::EventsReadLate { .. })), "{judgement:#?}");
         let load = load(&soak);
         assert_eq!(Verdict::Fail, load.verdict, "{load:#?}");
-        assert!(load.reason_text().unwrap().contains("may be why sse_write_p99 missed the target"), "{load:#?}");
+        let [Note::Fault(Fault::StreamsReadLate { kpis, .. })] = &load.reason[..] else { panic!("{load:#?}") };
+        assert_eq!(vec![Kpi::SseWriteP99], *kpis);
     }
     for soak in [read_late(late(412_000, always), 105_000), read_late(standing_still(10, &BOTH), 105_000)] {
         is_red(&soak);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Baseline, Change, Compared, Judgement, Note, Range, Verdict, Verdicts};
+use super::{Baseline, Change, Compared, Fault, Judgement, Note, Range, Verdict, Verdicts};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Counter, Timing},
@@ -160,7 +160,7 @@ fn what_has_no_range_says_so_and_goes_red_by_a_share_of_its_target() {
     let then = valued(Kpi::PublishSearchDelay, 0.1, None);
     let (judgement, _) = of(&since(&then, Some(7.0), Soak::healthy(Suite::Full)), Kpi::PublishSearchDelay);
     assert_eq!(Verdict::Fail, judgement.verdict);
-    assert!(judgement.reason_text().unwrap().contains("no range"));
+    assert!(matches!(judgement.reason[..], [Note::Fault(Fault::Regressed { now: (_, None), .. })]));
     // Results of before there were ranges.
     let old = but(Kpi::StartToLogP95, |judged| drop(judged.as_object_mut().unwrap().remove("range")));
     let (_, compared) = of(&since(&old, None, Soak::healthy(Suite::Full)), Kpi::StartToLogP95);

@@ -1,6 +1,6 @@
 //! One late start is a note, a starved harness is red, and neither excuses nor blames a gateway.
 
-use super::{Judgement, Note, Verdict};
+use super::{Fault, Judgement, Lack, LatePart, LateStarts, Note, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite, Unit},
     journal::{Exemplar, Finding, LatencyHistogram, Source, Timing, TimingRecord},
@@ -66,10 +66,22 @@ fn a_few_late_starts_pass_and_more_fail() {
         assert_eq!(verdict, judgement.verdict, "{late} of 52 by {ms} ms: {judgement:#?}");
         if verdict == Verdict::Fail {
             assert_eq!(Unit::Millis, judgement.unit);
-            let reason = judgement.reason_text().unwrap();
-            assert!(reason.contains(&format!("{late} of 52 planned starts")), "{reason}");
+            let [Note::Fault(Fault::StartsLate { harm: LateStarts::TooMany { late: late_starts, .. }, .. })] =
+                judgement.reason[..]
+            else {
+                panic!("{judgement:#?}")
+            };
+            assert_eq!(late, late_starts);
             assert!(judgement.evidence.first.is_some());
         }
+    }
+}
+
+/// The KPIs that late starts may have made red.
+fn missed_by_starts(load: &Judgement) -> Vec<Kpi> {
+    match &load.reason[..] {
+        [Note::Fault(Fault::StartsLate { harm: LateStarts::Decisive { kpis }, .. })] => kpis.clone(),
+        _ => panic!("{load:#?}"),
     }
 }
 
@@ -79,11 +91,12 @@ fn a_latency_that_starts_may_have_made_too_long_is_unproven_and_the_load_fails()
     let soak = soak(&[(48, 2), (4, 180)], &[(41, 300), (4, 1_300)]);
     let judgement = kpi(&soak, Kpi::StartToLogP95);
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-    let reason = judgement.reason_text().unwrap();
-    assert!(reason.contains("1300 ms") && reason.contains("180 ms late"), "{reason}");
+    let Note::Lack(Lack::HarnessLate { part, value_ms, late_ms, .. }) = judgement.reason[0] else {
+        panic!("{judgement:#?}")
+    };
+    assert_eq!((LatePart::Starts, 1_300.0, 180.0), (part, value_ms.round(), late_ms.round()));
     let judgement = load(&soak);
-    assert_eq!(Verdict::Fail, judgement.verdict, "{judgement:#?}");
-    assert!(judgement.reason_text().unwrap().contains("start_to_log_p95"));
+    assert_eq!((Verdict::Fail, vec![Kpi::StartToLogP95]), (judgement.verdict, missed_by_starts(&judgement)));
 }
 
 #[test]
@@ -118,7 +131,7 @@ fn late_starts_may_be_why_events_arrive_late() {
         assert_eq!(write, judgement.verdict, "{late_ms} ms late, {write_ms} ms: {judgement:#?}");
         assert_eq!(delivered, load(&soak).verdict);
         if write == Verdict::Unproven {
-            assert!(load(&soak).reason_text().unwrap().contains("sse_write_p99"));
+            assert_eq!(vec![Kpi::SseWriteP99], missed_by_starts(&load(&soak)));
         }
     }
 }
@@ -178,8 +191,8 @@ fn a_latency_that_events_read_late_may_explain_is_unproven_and_the_machine_is_to
     let load = load(&soak);
     assert_eq!((Verdict::Fail, Unit::Millis), (load.verdict, load.unit), "{load:#?}");
     assert_eq!(("events", 1_000, 1_000), (load.evidence.sample_name.as_str(), load.samples, load.evidence.over));
-    let reason = load.reason_text().unwrap();
-    assert!(reason.starts_with("this machine read 20 streams late, which may be why start_to_log_p95"), "{reason}");
+    let [Note::Fault(Fault::StreamsReadLate { streams: 20, kpis })] = &load.reason[..] else { panic!("{load:#?}") };
+    assert_eq!(Kpi::StartToLogP95, kpis[0]);
     assert!(
         load.evidence.notes.iter().any(|note| matches!(note, Note::ReadLateness { events: 1_000, .. })),
         "{load:#?}"

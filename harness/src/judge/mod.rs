@@ -156,7 +156,9 @@ pub use verdict::{
 };
 pub(crate) use verdict::{
     baseline::{Baseline, Change, Compared},
+    fault::{Fault, LateEvents, LateStarts},
     judgement::{Evidence, Judged, PhaseValue},
-    note::{ClockDoubt, HistogramGap, LateDoubt, LifeGrowth, Note, Reason, RetainedBy, SourceFailure, UntimedCause},
+    lack::{Lack, LatePart},
+    note::{ClockDoubt, HistogramGap, LateDoubt, LifeGrowth, Note, RetainedBy, SourceFailure, UntimedCause},
 };
 pub use verdicts::{Verdicts, judge};

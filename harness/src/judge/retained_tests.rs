@@ -1,6 +1,6 @@
 //! Memory in use and garbage.
 
-use super::{Judgement, LifeGrowth, Note, Reason, RetainedBy, Verdict};
+use super::{Judgement, LifeGrowth, Note, RetainedBy, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Gauge, GaugeSummary, Interval},
@@ -110,7 +110,7 @@ fn a_heap_that_was_never_fully_collected_is_told_by_its_floors_or_not_at_all() {
     assert_eq!(Verdict::Pass, healthy.verdict, "{}", told(&healthy));
     let never = jvm(150.0, 0.0);
     assert_eq!(Verdict::Unproven, never.verdict, "{}", told(&never));
-    assert!(matches!(never.reason[..], [Reason::Note(Note::GarbageUnknown { .. })]), "{}", told(&never));
+    assert!(matches!(never.reason[..], [Note::GarbageUnknown { .. }]), "{}", told(&never));
     assert_eq!(Verdict::Unproven, jvm(20.0, 30.0).verdict, "a leak or garbage of the old generation");
 }
 

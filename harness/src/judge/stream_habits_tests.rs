@@ -1,6 +1,6 @@
 //! Verdicts on gateways whose streams have peculiarities: those that are no fault, and the key that resolves a doubt.
 
-use super::{Judgement, Note, Reason, Verdict};
+use super::{Judgement, Note, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::{Counter, LatencyHistogram, Timing, TimingRecord},
@@ -65,7 +65,7 @@ fn events_of_no_runs_type_are_listed_and_are_the_reason_where_there_are_no_other
         interval.counters.remove(&Counter::EventsDelivered);
     });
     let gaps = silent.judge().kpi(Kpi::SseGaps).unwrap().clone();
-    assert_eq!((Verdict::Unproven, &Reason::Note(note)), (gaps.verdict, &gaps.reason[0]));
+    assert_eq!((Verdict::Unproven, &note), (gaps.verdict, &gaps.reason[0]));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn lines_that_may_not_be_replayed_leave_gaps_open_only_where_there_is_no_stream_
 
     soak.plan.unsupported.workspace_stream = true;
     let alone = gaps(&soak);
-    assert_eq!((Verdict::Unproven, vec![Reason::Note(note)]), (alone.verdict, alone.reason));
+    assert_eq!((Verdict::Unproven, vec![note]), (alone.verdict, alone.reason));
     // Proof of a loss is not undone by that.
     soak.minute(32).counters.insert(Counter::EventsMissed, 1);
     assert_eq!(Verdict::Fail, gaps(&soak).verdict);

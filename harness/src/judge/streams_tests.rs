@@ -1,6 +1,6 @@
 //! Undecided events on streams: a note where they are few, unproven where they are many, and never hiding a failure.
 
-use super::{Judgement, Note, Reason, Verdict};
+use super::{Judgement, Note, Verdict};
 use crate::{
     catalog::{Kpi, Suite},
     journal::Counter,
@@ -25,7 +25,7 @@ fn notes(judgement: &Judgement, expected: &[Note]) -> bool {
 
 /// That it is unproven for this alone.
 fn is_unproven(judgement: &Judgement, note: Note) {
-    assert_eq!((Verdict::Unproven, &[Reason::Note(note)][..]), (judgement.verdict, &*judgement.reason));
+    assert_eq!((Verdict::Unproven, &[note][..]), (judgement.verdict, &*judgement.reason));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every KPI: green on a healthy soak, red with evidence on a sick one, unproven on none and on too little.
 
-use super::{HistogramGap, Judged, Judgement, Note, Reason, Targets, Verdict, is_already_certain, judge};
+use super::{Fault, HistogramGap, Judged, Judgement, Lack, Note, Targets, Verdict, is_already_certain, judge};
 use crate::{
     catalog::{HarnessCheck, Kpi, Phase, Suite, Workload},
     history::History,
@@ -32,10 +32,6 @@ fn workload(soak: &Soak, workload: Workload) -> Judgement {
 
 fn check(soak: &Soak, check: HarnessCheck) -> Judgement {
     soak.judge().harness(check).unwrap().clone()
-}
-
-fn reason(judgement: &Judgement) -> String {
-    judgement.reason_text().unwrap_or_default()
 }
 
 #[test]
@@ -89,7 +85,7 @@ fn a_sickness_of_one_kpi_reddens_no_other() {
 fn every_kpi_is_unproven_without_data_and_says_why() {
     for judgement in starved_from(0).kpis {
         assert_eq!((Verdict::Unproven, 0), (judgement.verdict, judgement.samples), "{judgement:#?}");
-        assert!(judgement.promised > 0 && !reason(&judgement).is_empty(), "{judgement:#?}");
+        assert!(judgement.promised > 0 && !judgement.reason.is_empty(), "{judgement:#?}");
     }
 }
 
@@ -107,7 +103,7 @@ fn an_empty_record_proves_nothing() {
     let targets = Targets::default();
     for judgement in judge(&plan, &targets, &History::new(&plan, &targets.sample_limits())).iter() {
         assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-        assert!(reason(judgement).contains("the session never began"), "{judgement:#?}");
+        assert_eq!([Note::from(Lack::NeverBegan)], *judgement.reason, "{judgement:#?}");
     }
 }
 
@@ -151,7 +147,7 @@ fn a_source_that_answers_404_is_named_with_its_answer() {
         let judgement = of(&soak, kpi);
         assert_eq!(Verdict::Unproven, judgement.verdict);
         let (source, answer, failed, scrapes) = ("GET /metrics".into(), "404 not found".into(), 720, 720);
-        assert_eq!([Reason::Note(Note::ScrapesFailed { source, answer, failed, scrapes })], *judgement.reason);
+        assert_eq!([Note::ScrapesFailed { source, answer, failed, scrapes }], *judgement.reason);
     }
     // Guard events say the same as the histograms that are not there.
     assert_eq!(Verdict::Pass, of(&soak, Kpi::JudgeP95).verdict);
@@ -162,9 +158,10 @@ fn a_session_that_stopped_early_is_the_first_cause_named() {
     let mut soak = Soak::healthy(Suite::Full).cut_at(13 * 60_000);
     soak.happens(750_000, Finding::Fatal { message: "cannot write the journal: disk full".into() });
     soak.end = Some(End { at_ms: 750_000, ended_at: "2026-11-23T10:12:30Z".into(), reason: EndReason::Fatal });
-    let stopped = "the session stopped at T+12:30: cannot write the journal: disk full";
-    assert_eq!(Reason::Text(stopped.into()), of(&soak, Kpi::Availability).reason[0]);
-    assert_eq!(stopped, reason(&check(&soak, HarnessCheck::NoFatalErrors)));
+    let fatal = Some("cannot write the journal: disk full".to_owned());
+    let stopped = Note::from(Lack::EndedEarly { at_ms: 750_000, reason: EndReason::Fatal, fatal });
+    assert_eq!(stopped, of(&soak, Kpi::Availability).reason[0]);
+    assert_eq!([stopped], *check(&soak, HarnessCheck::NoFatalErrors).reason);
     assert_eq!(Verdict::Fail, check(&soak, HarnessCheck::NoFatalErrors).verdict);
     assert_eq!(Verdict::Fail, check(&soak, HarnessCheck::FullDuration).verdict);
     assert_eq!(Verdict::Fail, workload(&soak, Workload::Runs).verdict);
@@ -225,7 +222,7 @@ fn a_bucket_that_the_target_divides_leaves_the_verdict_to_the_events() {
     let judgement = of(&soak, Kpi::JudgeP95);
     assert_eq!(Verdict::Unproven, judgement.verdict, "nothing is interpolated");
     let neither = Note::NeitherDecides { source: Source::Judge, gap: between, scrapes: Vec::new(), events: 0 };
-    assert_eq!([Reason::Note(neither)], *judgement.reason);
+    assert_eq!([neither], *judgement.reason);
 }
 
 #[test]
@@ -258,10 +255,10 @@ fn chaos_that_was_not_recovered_from_fails_with_what_was_wrong() {
     let mut soak = Soak::healthy(Suite::Full);
     let answer = "17 of 20 streams are back".to_owned();
     let chaos = crate::catalog::Chaos::RedisRestart;
+    let fault = Fault::NotRecovered { chaos, waited_ms: 60_000, answer: answer.clone() };
     soak.happens(2_800_000, Finding::ChaosNotRecovered { chaos, waited_ms: 60_000, answer });
     let judgement = of(&soak, Kpi::ChaosRecovery);
-    assert_eq!(Verdict::Fail, judgement.verdict);
-    assert!(reason(&judgement).contains("17 of 20 streams are back"));
+    assert_eq!((Verdict::Fail, vec![fault.into()]), (judgement.verdict, judgement.reason));
 }
 
 #[test]
@@ -282,8 +279,9 @@ fn chaos_that_did_nothing_proves_nothing() {
     }
     let judgement = workload(&soak, Workload::Chaos);
     assert_eq!(Verdict::Fail, judgement.verdict);
-    assert!(reason(&judgement).contains("redis_restart was not accepted: 404 not found"), "{judgement:#?}");
-    assert!(reason(&judgement).contains("the median answer stayed at 4 ms"), "{judgement:#?}");
+    let reason = judgement.reason_text().unwrap();
+    assert!(reason.contains("redis_restart was not accepted: 404 not found"), "{reason}");
+    assert!(reason.contains("the median answer stayed at 4 ms"), "{reason}");
     let reports = soak.judge().chaos;
     assert_eq!([false, true, true], [0, 1, 2].map(|n: usize| reports[n].accepted));
     assert_eq!([Some(true), Some(true), Some(false)], [0, 1, 2].map(|n: usize| reports[n].effective));
@@ -305,11 +303,11 @@ fn a_workload_that_missed_a_cycle_fails_and_probes_may_miss_one_in_a_hundred() {
 fn a_worker_that_was_given_up_fails_its_workload() {
     let mut soak = Soak::healthy(Suite::Full);
     let (worker, message) = (Workload::Safety.name().to_owned(), "index out of bounds".to_owned());
+    let fault = Fault::WorkerGivenUp { at_ms: 7_100_000, message: message.clone() };
     soak.happens(7_100_000, Finding::WorkerPanicked { worker: worker.clone(), count: 5, message });
     soak.happens(7_100_000, Finding::WorkerGaveUp { worker });
     let judgement = workload(&soak, Workload::Safety);
-    assert_eq!(Verdict::Fail, judgement.verdict);
-    assert!(reason(&judgement).contains("index out of bounds"), "{judgement:#?}");
+    assert_eq!((Verdict::Fail, vec![fault.into()]), (judgement.verdict, judgement.reason));
     assert_eq!(Verdict::Pass, workload(&soak, Workload::Privacy).verdict);
 }
 
@@ -325,8 +323,8 @@ fn a_worker_that_was_restarted_and_ended_as_planned_is_green() {
 fn a_record_without_an_end_fails_and_says_how_far_it_reaches() {
     let soak = Soak::healthy(Suite::Full).cut_at(50 * 60_000);
     let judgement = check(&soak, HarnessCheck::NoFatalErrors);
-    assert_eq!(Verdict::Fail, judgement.verdict);
-    assert!(reason(&judgement).contains("T+50:00 without an end"), "{judgement:#?}");
+    let lack = Lack::EndMissing { reached_ms: 50 * 60_000 };
+    assert_eq!((Verdict::Fail, vec![lack.into()]), (judgement.verdict, judgement.reason));
 }
 
 #[test]
@@ -396,5 +394,5 @@ fn a_load_of_which_much_is_told_to_come_later_is_not_the_load_that_was_planned()
     assert!(little.evidence.notes.iter().any(is_told), "{:?}", little.evidence.notes);
     let much = throttled(20);
     assert_eq!(Verdict::Unproven, much.verdict);
-    assert!(much.reason_text().unwrap().contains("lower the rates in soak.toml"));
+    assert!(matches!(much.reason[..], [Note::Lack(Lack::LoadThrottled { .. })]), "{:?}", much.reason);
 }

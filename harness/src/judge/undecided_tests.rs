@@ -1,6 +1,6 @@
 //! Unseen data decides nothing: the verdict is unproven and names the setting; proof of failure still counts.
 
-use super::{Judgement, Note, Verdict};
+use super::{Judgement, Lack, Note, Verdict};
 use crate::{
     catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding},
@@ -14,9 +14,9 @@ fn of(soak: &Soak, kpi: Kpi) -> Judgement {
 }
 
 /// The verdict and its reason.
-fn verdict(soak: &Soak, kpi: Kpi) -> (Verdict, String) {
+fn verdict(soak: &Soak, kpi: Kpi) -> (Verdict, Vec<Note>) {
     let judgement = of(soak, kpi);
-    (judgement.verdict, judgement.reason_text().unwrap_or_default())
+    (judgement.verdict, judgement.reason)
 }
 
 fn cut(is_new: bool) -> Finding {
@@ -35,8 +35,10 @@ fn versions_that_a_cut_search_did_not_show_are_not_lost_and_not_found() {
     soak.happens(61 * MINUTE_MS, cut(false));
     let (verdict_of_cut, reason) = verdict(&soak, Kpi::RegistryConsistency);
     assert_eq!(Verdict::Unproven, verdict_of_cut);
-    assert!(reason.contains("soak@1.0.3-17 from workspace w-second: 10 of 37 hits were shown"), "{reason}");
-    assert!(reason.contains("{page}"), "{reason}");
+    let [Note::Lack(Lack::SearchesCut { searches: 1, first })] = &reason[..] else { panic!("{reason:?}") };
+    assert_eq!("soak@1.0.3-17 from workspace w-second", first.subject);
+    let answer = first.answer.as_deref().unwrap();
+    assert!(answer.starts_with("10 of 37 hits were shown") && answer.contains("{page}"), "{answer}");
     assert_eq!(Verdict::Pass, verdict(&soak, Kpi::PublishSearchDelay).0);
     soak.happens(61 * MINUTE_MS, cut(true));
     assert_eq!(Verdict::Unproven, verdict(&soak, Kpi::PublishSearchDelay).0);
@@ -53,8 +55,11 @@ fn refused_personal_data_proves_nothing_until_the_dialect_says_so_and_a_leak_doe
     soak.happens(3 * MINUTE_MS, Finding::PiiRefused { probe: "ssn".into(), answer });
     let (verdict_of_refused, reason) = verdict(&soak, Kpi::PiiMasked);
     assert_eq!(Verdict::Unproven, verdict_of_refused);
-    assert!(reason.contains("calls.create_run.personal_data = \"refused\""), "{reason}");
-    assert!(reason.contains("1 runs with personal data were refused (ssn: 400"), "{reason}");
+    let [Note::Lack(Lack::PiiRefused { runs: 1, first })] = &reason[..] else { panic!("{reason:?}") };
+    assert!(
+        first.subject == "ssn" && first.answer.as_ref().is_some_and(|answer| answer.starts_with("400")),
+        "{first:?}"
+    );
     *soak.minute(2).counters.entry(Counter::PiiMasked).or_default() -= 1;
     soak.happens(3 * MINUTE_MS, Finding::PiiLeaked { probe: "email".into(), run: "r".into(), place: "the run".into() });
     assert_eq!(Verdict::Fail, verdict(&soak, Kpi::PiiMasked).0);
@@ -66,7 +71,8 @@ fn an_injection_whose_run_failed_names_the_list_of_words_for_a_refusal() {
     let (probe, run, answer) = ("role-play".to_owned(), "r".to_owned(), "201; its run ended as 'blocked'".to_owned());
     soak.happens(3 * MINUTE_MS, Finding::InjectionUnclear { probe, run, answer });
     let (unclear, reason) = verdict(&soak, Kpi::InjectionsBlocked);
-    assert!(unclear == Verdict::Unproven && reason.contains("run_states.refused"), "{reason}");
+    let is_unclear = matches!(reason[..], [Note::Lack(Lack::InjectionsUnclear { injections: 1, .. })]);
+    assert!(unclear == Verdict::Unproven && is_unclear, "{reason:?}");
     let (probe, run, answer) = ("role-play".to_owned(), "r".to_owned(), "201; its run succeeded".to_owned());
     soak.happens(18 * MINUTE_MS, Finding::InjectionAccepted { probe, run, answer });
     *soak.minute(17).counters.entry(Counter::InjectionsBlocked).or_default() -= 1;

@@ -58,7 +58,7 @@ pub(super) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }
 
-fn with_unit(number: &str, unit: Unit) -> String {
+pub(super) fn with_unit(number: &str, unit: Unit) -> String {
     match unit {
         Unit::Percent => format!("{number} %"),
         Unit::Millis => format!("{number} ms"),

@@ -5,7 +5,7 @@ use crate::{
     history::{History, Violation, WORST_MAX},
     journal::EndReason,
     judge::{
-        Judged, Judgement, Note, Reason, Targets,
+        Fault, Judged, Judgement, Note, Targets,
         checks::load,
         kpi::{drift, missing_samples},
         stats::as_value,
@@ -51,7 +51,7 @@ fn no_fatal_errors(plan: &Plan, history: &History) -> Assessment {
             found.offenders(vec![violation(*at_ms, "the session", message.clone())]);
         }
         if ended_fatally || history.timeline.end().is_none() {
-            found.fault = missing_samples::of_early_end(plan, history).map(Reason::Text);
+            found.fault.extend(missing_samples::of_early_end(plan, history));
         }
     }
     found
@@ -83,10 +83,9 @@ fn heartbeats(plan: &Plan, history: &History) -> Assessment {
         found.value = Some(as_value(found.samples));
         found.evidence.over = wrong.len() as u64;
         // Heartbeats that did not come are no lack of samples: their absence is judged.
-        found.fault = wrong.first().map(|_| {
-            let late = "not every heartbeat came within five seconds".to_owned();
-            missing_samples::of_early_end(plan, history).unwrap_or(late).into()
-        });
+        if !wrong.is_empty() {
+            found.fail(missing_samples::of_early_end(plan, history).unwrap_or(Fault::HeartbeatsMissed.into()));
+        }
         found.offenders(wrong.into_iter().take(WORST_MAX + 1).collect());
     }
     found
@@ -111,10 +110,10 @@ fn full_duration(plan: &Plan, targets: &Targets, history: &History) -> Assessmen
     };
     found.offenders(history.timeline.holes.iter().map(hole).collect());
     let fault = missing_samples::of_early_end(plan, history)
-        .or_else(|| is_cut.then(|| format!("the record stops at {}", moment(history.timeline.scenario_ms()))))
-        .or_else(|| too_many.then(|| format!("holes take {holes_percent:.1} % of the plan")));
-    found.fault = fault.map(Reason::Text);
-    found.value = Some(if found.fault.is_some() { 0.0 } else { 1.0 });
+        .or_else(|| is_cut.then(|| Fault::RecordCut { at_ms: history.timeline.scenario_ms() }.into()))
+        .or_else(|| too_many.then(|| Fault::HolesTooLong { percent: holes_percent }.into()));
+    found.fault.extend(fault);
+    found.value = Some(if found.fault.is_empty() { 1.0 } else { 0.0 });
     found
 }
 

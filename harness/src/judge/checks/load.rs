@@ -5,11 +5,11 @@ use crate::{
     history::{History, Scope, limit_us},
     journal::Counter,
     judge::{
-        Judged, Note, Reason, Targets,
+        Fault, Judged, Lack, LatePart, LateStarts, Note, Targets,
         kpi::{
             case::Case,
             latency,
-            lateness::{self, LatePart, Lateness},
+            lateness::{self, Lateness},
             missing_samples,
             quantiles::over_limit,
         },
@@ -49,34 +49,30 @@ pub(crate) fn delivered(plan: &Plan, targets: &Targets, history: &History) -> As
     found.evidence.over = planned - started;
     if found.is_missed() {
         let early = missing_samples::of_early_end(plan, history);
-        found.fault = Some(early.unwrap_or_else(|| format!("{started} of {planned} planned starts happened")).into());
+        found.fail(early.unwrap_or(Fault::StartsMissed { started, planned }.into()));
         return found;
     }
 
     let [throttled, requests] =
         [Counter::RequestsThrottled, Counter::Requests].map(|counter| history.totals.counter(counter, Scope::All));
     found.note_count(throttled, |requests| Note::RequestsThrottled { requests });
-    if let Some(share) = percent(throttled, requests).filter(|share| *share > THROTTLED_PERCENT_MAX) {
+    if let Some(percent) = percent(throttled, requests).filter(|percent| *percent > THROTTLED_PERCENT_MAX) {
         // Throttled requests are no load, and the other samples show little of the planned load.
-        let why = format!(
-            "{throttled} of {requests} requests, {share:.0} %, were told to come later: the gateway's plan does not allow \
-             this load; raise its limits, or lower the rates in soak.toml"
-        );
-        found.withdraw(why);
+        found.withdraw(Lack::LoadThrottled { throttled, requests, percent });
         return found;
     }
 
     let lateness = Lateness::of(history, targets, Scope::All);
     let starts = lateness.starts.len();
     if is_too_few(starts, plan.runs.count()) {
-        found.withdraw(format!("how late they were was measured for {starts} of {started} starts"));
+        found.withdraw(Lack::LatenessUnmeasured { measured: starts, started });
         return found;
     }
     found.note(Note::StartLateness { p99_ms: lateness.at_ms(LatePart::Starts, 0.99), starts });
     found.evidence.notes.extend(lateness.notes());
     found.evidence.notes.extend(history.timeline.stalls.iter().map(lateness::stood_still));
-    let Some((part, fault)) = harm(plan, targets, history) else { return found };
-    found.fault = Some(fault);
+    let Some((part, faults)) = harm(plan, targets, history) else { return found };
+    found.fault = faults;
     let p99_ms = lateness.at_ms(part, 0.99);
     if !targets.start_lateness().is_met_by(p99_ms) {
         (found.unit, found.target, found.value) = (Unit::Millis, targets.start_lateness(), Some(p99_ms));
@@ -92,10 +88,12 @@ pub(crate) fn delivered(plan: &Plan, targets: &Targets, history: &History) -> As
 
 /// Why the harness's lateness makes the soak worth less, and the part that was late; none where it could not have
 /// changed a verdict.
-fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<(LatePart, Reason)> {
+fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<(LatePart, Vec<Note>)> {
+    let stall = history.timeline.stalls.iter().copied().max_by_key(|(_, stalled_ms)| *stalled_ms);
+    let starts_late = |harm| Note::from(Fault::StartsLate { harm, stall });
     let too_long = stood_still_for_long(plan, history.timeline.stalled_ms);
     if let Some(harm) = Lateness::of(history, targets, Scope::All).starved().or(too_long) {
-        return Some((LatePart::Starts, explained(&harm, history)));
+        return Some((LatePart::Starts, vec![starts_late(harm)]));
     }
     let late_part = |kpi: Kpi| {
         let case = Case { kpi, plan, targets, history };
@@ -103,34 +101,22 @@ fn harm(plan: &Plan, targets: &Targets, history: &History) -> Option<(LatePart, 
         let explained = observed.and_then(|(ms, lateness)| lateness.explains(case.quantile(), ms, targets.target(kpi)));
         explained.map(|(part, _)| part).or_else(|| latency::is_read_late(case).then_some(LatePart::Reading))
     };
-    let decided: Vec<(LatePart, &str)> =
-        latency::OBSERVED.iter().filter_map(|(kpi, ..)| Some((late_part(*kpi)?, kpi.name()))).collect();
+    let decided: Vec<(LatePart, Kpi)> =
+        latency::OBSERVED.iter().filter_map(|(kpi, ..)| Some((late_part(*kpi)?, *kpi))).collect();
     let missed = |by: LatePart| {
-        let names: Vec<&str> = decided.iter().filter(|(part, _)| *part == by).map(|(_, name)| *name).collect();
-        (!names.is_empty()).then(|| format!("may be why {} missed the target", names.join(" and ")))
+        let kpis: Vec<Kpi> = decided.iter().filter(|(part, _)| *part == by).map(|(_, kpi)| *kpi).collect();
+        Some(kpis).filter(|kpis| !kpis.is_empty())
     };
-    let starts = missed(LatePart::Starts).map(|missed| format!("planned starts were late, which {missed}"));
-    let reading = missed(LatePart::Reading).map(|missed| {
-        let streams = plan.scenario.streams.count;
-        format!("this machine read {streams} streams late, which {missed}: it needs more processors, or fewer streams")
-    });
-    match (starts, reading) {
-        (Some(starts), Some(reading)) => Some((LatePart::Starts, explained(&format!("{reading}; {starts}"), history))),
-        (Some(starts), None) => Some((LatePart::Starts, explained(&starts, history))),
-        (None, reading) => Some((LatePart::Reading, Reason::Text(reading?))),
-    }
+    let streams = plan.scenario.streams.count;
+    let reading = missed(LatePart::Reading).map(|kpis| Fault::StreamsReadLate { streams, kpis }.into());
+    let starts = missed(LatePart::Starts).map(|kpis| starts_late(LateStarts::Decisive { kpis }));
+    let part = if starts.is_some() { LatePart::Starts } else { LatePart::Reading };
+    let faults: Vec<Note> = reading.into_iter().chain(starts).collect();
+    (!faults.is_empty()).then_some((part, faults))
 }
 
-fn explained(harm: &str, history: &History) -> Reason {
-    match history.timeline.stalls.iter().max_by_key(|(_, stalled_ms)| *stalled_ms) {
-        Some(stall) => Reason::Explained(harm.to_owned(), lateness::stood_still(stall)),
-        None => Reason::Text(format!("{harm}: is the machine busy with something else?")),
-    }
-}
-
-fn stood_still_for_long(plan: &Plan, stalled_ms: u64) -> Option<String> {
-    let share = as_value(stalled_ms) * plan.pace / as_value(plan.duration_ms.max(1)) * 100.0;
-    let seconds = as_value(stalled_ms) / 1_000.0;
-    (stalled_ms > STALLED_REAL_MS && share > STALLED_PERCENT_MAX)
-        .then(|| format!("for {share:.0} % of the plan, {seconds:.0} s in all, nothing was started"))
+fn stood_still_for_long(plan: &Plan, stalled_ms: u64) -> Option<LateStarts> {
+    let percent = as_value(stalled_ms) * plan.pace / as_value(plan.duration_ms.max(1)) * 100.0;
+    let is_long = stalled_ms > STALLED_REAL_MS && percent > STALLED_PERCENT_MAX;
+    is_long.then_some(LateStarts::StoodStill { percent, stalled_ms })
 }

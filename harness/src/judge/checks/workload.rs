@@ -4,11 +4,11 @@ use crate::{
     catalog::{Phase, Target, Unit, Workload},
     history::{History, Violation},
     judge::{
-        Judged, Judgement, Note, Reason,
+        Fault, Judged, Judgement, Lack, Note,
         kpi::{chaos, missing_samples},
         verdict::assessment::{Assessment, percent},
     },
-    plan::{Plan, moment},
+    plan::Plan,
 };
 
 /// A worker with this number of panics is not trusted, even where it went on each time.
@@ -29,7 +29,7 @@ pub(crate) fn judge(workload: Workload, plan: &Plan, history: &History) -> Judge
         found.note(Note::CyclesUnfinished { started: cycles.started, finished: cycles.finished });
     }
     if !history.is_empty() {
-        found.fault = fault(&mut found, workload, plan, history).map(Reason::Text);
+        found.fault = faults(&mut found, workload, plan, history);
     }
     missing_samples::into_judgement(found, plan, history)
 }
@@ -47,7 +47,7 @@ fn lost_in_holes(workload: Workload, plan: &Plan, history: &History) -> u64 {
     (holes_ms / every_ms).saturating_add(around).min(plan.cycles(workload))
 }
 
-fn fault(found: &mut Assessment, workload: Workload, plan: &Plan, history: &History) -> Option<String> {
+fn faults(found: &mut Assessment, workload: Workload, plan: &Plan, history: &History) -> Vec<Note> {
     let worker = history.timeline.workers.get(workload.name()).cloned().unwrap_or_default();
     let (panics, (last_ms, message)) = (worker.panics, worker.last_panic.unwrap_or_default());
     if panics > 1 {
@@ -57,22 +57,24 @@ fn fault(found: &mut Assessment, workload: Workload, plan: &Plan, history: &Hist
         let at = Violation::at(last_ms, Phase::Steady, "its worker panicked");
         found.offenders(vec![Violation { answer: Some(message.clone()), ..at }]);
     }
-    if let Some(at) = worker.gave_up_ms.map(moment) {
-        return Some(format!("its worker panicked too often, and was given up at {at}: {message}"));
+    let fault = match worker.gave_up_ms {
+        Some(at_ms) => Fault::WorkerGivenUp { at_ms, message },
+        None if panics >= PANICS_MAX => Fault::PanicsTooMany { panics, message },
+        None if !found.is_met() => {
+            return vec![missing_samples::of_early_end(plan, history).unwrap_or(Fault::CyclesMissed.into())];
+        }
+        None if !worker.is_done => Fault::WorkerUnended,
+        None if workload == Workload::Chaos => return unproven_events(found, plan, history),
+        None => return Vec::new(),
+    };
+    vec![fault.into()]
+}
+
+fn unproven_events(found: &mut Assessment, plan: &Plan, history: &History) -> Vec<Note> {
+    let events = chaos::unproven_events(plan, history);
+    if !events.is_empty() {
+        found.evidence.over = events.len() as u64;
+        found.offenders(events.clone());
     }
-    if panics >= PANICS_MAX {
-        return Some(format!("its worker panicked {panics} times, the last time: {message}"));
-    }
-    if !found.is_met() {
-        let early = missing_samples::of_early_end(plan, history);
-        return Some(early.unwrap_or_else(|| "not every cycle that was due took place".to_owned()));
-    }
-    if !worker.is_done {
-        return Some("its worker was not seen to end as planned".to_owned());
-    }
-    let empty = if workload == Workload::Chaos { chaos::unproven_events(plan, history) } else { Vec::new() };
-    let description = chaos::in_words(&empty)?;
-    found.evidence.over = empty.len() as u64;
-    found.offenders(empty);
-    Some(description)
+    events.into_iter().map(|event| Lack::ChaosUnproven(event).into()).collect()
 }

@@ -6,7 +6,7 @@ use crate::{
     history::{MinuteMinima, Scope, ms},
     journal::{Gauge, Source, Timing},
     judge::{
-        ClockDoubt, LateDoubt, Note, UntimedCause,
+        ClockDoubt, Fault, Lack, LateDoubt, LateEvents, Note, UntimedCause,
         kpi::{case::Case, lateness::Lateness, missing_samples, quantiles::by_timing},
         stats::confidence,
         verdict::assessment::{Assessment, is_too_few},
@@ -37,8 +37,7 @@ enum Doubt {
 struct Proof {
     /// The lateness that `which` exceed, with 97.5 % confidence.
     late_ms: f64,
-    /// The late events, in words.
-    which: &'static str,
+    which: LateEvents,
     /// The part that the network and the harness may explain.
     ready_ms: f64,
 }
@@ -95,18 +94,10 @@ pub(crate) fn contradicted(found: &mut Assessment, case: Case<'_>, source: Sourc
     }
     match proven(case, 0.0) {
         Ok(Proof { late_ms, which, ready_ms }) => {
-            let counted_ms = found.value.unwrap_or(0.0);
+            let (at_most_ms, p99_ms) = (found.value.unwrap_or(0.0), arrived.p99_ms);
             by_timing(found, case, Timing::EventDelivery, Scope::Steady);
             "steady events".clone_into(&mut found.evidence.sample_name);
-            let fault = format!(
-                "{source} puts it at {counted_ms} ms at most, and events arrive {} after their time, {which} later than {}, \
-                 where /ready takes {} there and back: is there a proxy between us that buffers streams, or do events wait \
-                 before the histogram counts them?",
-                whole(arrived.p99_ms),
-                whole(late_ms),
-                whole(ready_ms)
-            );
-            found.fault = Some(fault.into());
+            found.fail(Fault::EventsArriveLate { source, at_most_ms, p99_ms, which, late_ms, ready_ms });
         }
         // A clock that moves may hide lateness.
         Err(Doubt::Clock(doubt)) => found.note(Note::ArrivalsUnclear(doubt)),
@@ -141,18 +132,10 @@ fn proven(case: Case<'_>, reading_ms: f64) -> Result<Proof, Doubt> {
 }
 
 /// Why arrivals that would prove that the KPI is missed may be late because S2 read them late.
-pub(crate) fn excuse(case: Case<'_>) -> Option<String> {
+pub(crate) fn excuse(case: Case<'_>) -> Option<Lack> {
     let reading_ms = Lateness::of(case.history, case.targets, Scope::Steady).reading_ms();
     let is_excused = proven(case, 0.0).is_ok() && proven(case, reading_ms).is_err();
-    is_excused.then(|| read_late(reading_ms))
-}
-
-pub(crate) fn read_late(reading_ms: f64) -> String {
-    format!(
-        "events arrive late, and the harness itself read them {} late at the p99: that may be the machine that plays the load, not \
-         the gateway",
-        whole(reading_ms)
-    )
+    is_excused.then_some(Lack::EventsReadLate { late_ms: reading_ms })
 }
 
 fn proof(case: Case<'_>, slack_ms: f64, reading_ms: f64) -> Result<Proof, LateDoubt> {
@@ -174,7 +157,7 @@ fn proof(case: Case<'_>, slack_ms: f64, reading_ms: f64) -> Result<Proof, LateDo
     if case.targets.target(case.kpi).is_met_by(late_ms - ready_ms - slack_ms - reading_ms) {
         return Err(LateDoubt::Explained { late_ms, ready_ms, slack_ms });
     }
-    Ok(Proof { late_ms, which: "one in ten", ready_ms })
+    Ok(Proof { late_ms, which: LateEvents::OneInTen, ready_ms })
 }
 
 /// Whether all streams stall now and then, for longer than the target.
@@ -189,11 +172,5 @@ fn stalled(case: Case<'_>, slack_ms: f64) -> Option<Proof> {
     };
     let late_ms = late_ms(Timing::LineFirstShown)?.min(late_ms(Timing::EndFirstShown)?);
     let is_late = !case.targets.target(case.kpi).is_met_by(late_ms - ready_ms - slack_ms);
-    let which = "one log line and one end of a run in a hundred on every stream";
-    is_late.then_some(Proof { late_ms, which, ready_ms })
-}
-
-/// Whole milliseconds, one at least: the times are no more exact.
-pub(crate) fn whole(ms: f64) -> String {
-    format!("{:.0} ms", ms.max(1.0))
+    is_late.then_some(Proof { late_ms, which: LateEvents::OneInHundredOnAll, ready_ms })
 }

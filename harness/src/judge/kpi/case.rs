@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::Kpi,
-    history::{History, Scope},
+    history::{History, Scope, Violation, ViolationKind},
     journal::{Counter, LatencyHistogram, Timing},
     judge::{Judged, Note, Targets, verdict::assessment::Assessment},
     plan::Plan,
@@ -45,6 +45,12 @@ impl Case<'_> {
 
     pub(crate) fn count(self, counter: Counter, scope: Scope) -> u64 {
         self.history.totals.counter(counter, scope)
+    }
+
+    /// The number of violations of a kind, and the first; none where there are none.
+    pub(crate) fn violations(self, kind: ViolationKind) -> Option<(u64, Violation)> {
+        let first = self.history.violations.first(kind, Scope::All).into_iter().next()?;
+        Some((self.history.violations.count(kind, Scope::All), first))
     }
 
     pub(crate) fn histogram(self, timing: Timing, scope: Scope) -> LatencyHistogram {

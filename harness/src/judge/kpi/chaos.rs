@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{Chaos, Phase, Target},
     history::{ChaosRecord, History, Relapse, Violation},
-    judge::{Note, PhaseValue, kpi::case::Case, stats::as_value, verdict::assessment::Assessment},
+    judge::{Fault, Note, PhaseValue, kpi::case::Case, stats::as_value, verdict::assessment::Assessment},
     plan::{Plan, PlannedChaos, moment},
 };
 
@@ -53,20 +53,18 @@ pub(crate) fn report(event: &PlannedChaos, history: &History) -> ChaosReport {
 pub(crate) fn recovery(case: Case<'_>) -> Assessment {
     let mut found = case.open("chaos events");
     found.one_is_proof = true;
-    let mut faults: Vec<String> = Vec::new();
     let mut slow: Vec<Violation> = Vec::new();
     for event in &case.plan.chaos {
         let Some(record) = case.history.timeline.chaos.get(&event.chaos) else { continue };
         let (chaos, phase) = (event.chaos, Phase::from(event.chaos));
         let (mut fault, mut relapse) = (None, None);
         let (at_ms, seconds, answer) = if let Some((at_ms, waited_ms, answer)) = &record.not_recovered {
-            let waited = seconds(*waited_ms);
-            fault = Some(format!("the gateway was not well {waited:.0} s after {chaos}: {answer}"));
-            (*at_ms, waited, Some(answer.clone()))
+            fault = Some(Fault::NotRecovered { chaos, waited_ms: *waited_ms, answer: answer.clone() });
+            (*at_ms, seconds(*waited_ms), Some(answer.clone()))
         } else if let Some(recovery) = recovery_of(case.history, record) {
             relapse = recovery.relapse;
             if let Some(relapse) = relapse.as_ref().filter(|relapse| !relapse.is_over) {
-                fault = Some(format!("the gateway was not seen to be well again after {chaos}: it {relapse}"));
+                fault = Some(Fault::RelapsedForGood { chaos, relapse: relapse.clone() });
             }
             let at_ms = relapse.as_ref().map_or(recovery.well_ms, |relapse| relapse.since_ms);
             (at_ms, seconds(recovery.took_ms), relapse.as_ref().map(Relapse::to_string))
@@ -83,10 +81,9 @@ pub(crate) fn recovery(case: Case<'_>) -> Assessment {
         } else if let Some(relapse) = relapse {
             found.note(Note::Relapsed { chaos, relapse });
         }
-        faults.extend(fault);
+        found.fault.extend(fault.map(Note::Fault));
     }
     found.evidence.over = slow.len() as u64;
-    found.fault = (!faults.is_empty()).then(|| faults.join("; ").into());
     found.evidence.first = slow.iter().min_by_key(|offender| offender.at_ms).cloned();
     slow.sort_by(|a, b| Violation::by_value(b, a));
     found.evidence.worst = slow;
@@ -110,13 +107,6 @@ fn recovery_of(history: &History, record: &ChaosRecord) -> Option<ChaosRecovery>
     let relapse = history.series.readiness.relapse(well_ms, until_ms);
     let more_ms = relapse.as_ref().map_or(0, |relapse| history.series.readiness.real_ms(well_ms, relapse.last_ms));
     Some(ChaosRecovery { well_ms, took_ms: recovery_ms.saturating_add(more_ms), relapse })
-}
-
-/// Events that prove nothing, in one line; none where there are none.
-pub(crate) fn in_words(empty: &[Violation]) -> Option<String> {
-    let describe = |event: &Violation| format!("{} {}", event.subject, event.answer.as_deref().unwrap_or_default());
-    let description: Vec<String> = empty.iter().map(describe).collect();
-    (!description.is_empty()).then(|| description.join("; "))
 }
 
 pub(crate) fn is_too_slow(history: &History, target: Target) -> bool {

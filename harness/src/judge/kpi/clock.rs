@@ -5,7 +5,7 @@ use crate::{
     history::{History, MINUTE_MS, Violation},
     journal::Gauge,
     judge::{
-        Note,
+        Lack, Note,
         kpi::{case::Case, missing_samples},
         stats::{Segment, greatest_of, least_of},
         verdict::assessment::Assessment,
@@ -54,9 +54,9 @@ pub(crate) fn drift(case: Case<'_>) -> Assessment {
     }
     found.samples = offsets.len() as u64;
     if let Some(failure) = missing_samples::of_source("GET /health", case.history) {
-        found.lack.push(Note::SourceFailed(failure).into());
+        found.lack.push(Note::SourceFailed(failure));
     } else if offsets.is_empty() {
-        found.lack.push("the gateway's clock was never read out of chaos windows".to_owned().into());
+        found.lack.push(Lack::ClockUnread.into());
     }
     if offsets.is_empty() {
         return found;

@@ -5,7 +5,7 @@ use crate::{
     history::{History, MINUTE_MS, Violation, WORST_MAX},
     journal::Gauge,
     judge::{
-        Judged, Note, Targets,
+        Judged, Lack, Note, Targets,
         kpi::{
             case::Case,
             missing_samples,
@@ -33,7 +33,7 @@ pub(crate) fn of_gateway(case: Case<'_>, gauge: Gauge) -> Assessment {
         why.extend(missing_samples::of_process(case.history).map(Note::SourceFailed));
     }
     if !why.is_empty() && !lives.iter().any(|lived| lived.is_undecided) {
-        found.lack = why.into_iter().map(Into::into).collect();
+        found.lack = why;
     }
     if found.is_met() {
         let mut own = lives.iter().filter(|lived| !lived.is_over_all);
@@ -118,13 +118,9 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
         // It may all be garbage, so it is neither good nor bad.
         found.withdraw(Note::GarbageUnknown { rise_percent });
     } else if lives.is_empty() {
-        found.lack = vec![format!("{gauge} was never measured out of chaos windows").into()];
+        found.lack = vec![Lack::GaugeUnmeasured { gauge }.into()];
     } else if found.value.is_none() {
-        let (lives, have) = match noted {
-            1 => ("the process".to_owned(), "has not"),
-            _ => (format!("none of the process's {noted} lives"), "has"),
-        };
-        found.lack = vec![format!("{lives} {have} {SEGMENT_FLOORS_MIN} steady minutes after its warm-up").into()];
+        found.lack = vec![Lack::LivesTooShort { lives: noted, minutes_min: SEGMENT_FLOORS_MIN }.into()];
     }
     lives
 }

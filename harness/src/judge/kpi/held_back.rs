@@ -9,13 +9,8 @@ use crate::{
     history::{Scope, ms},
     journal::Timing,
     judge::{
-        Note,
-        kpi::{
-            arrivals::{CERTAIN, read_late, whole},
-            case::Case,
-            lateness::Lateness,
-            quantiles::by_timing,
-        },
+        Fault, Lack, Note,
+        kpi::{arrivals::CERTAIN, case::Case, lateness::Lateness, quantiles::by_timing},
         stats::confidence,
         verdict::assessment::Assessment,
     },
@@ -37,18 +32,10 @@ pub(crate) fn from_browsers(found: &mut Assessment, case: Case<'_>) {
     }
     let Some((late_ms, ready_ms)) = late_and_ready_ms(case, 0.0) else { return };
     let others = case.plan.scenario.streams.count.saturating_sub(1);
-    let counted = found.value.map_or_else(String::new, |ms| format!(" (without it this would be {})", whole(ms)));
+    let (stream, without_ms) = (name(case), found.value);
     by_timing(found, case, Timing::ShownAsABrowser, Scope::Steady);
     "steady events on the stream that asks as a browser does".clone_into(&mut found.evidence.sample_name);
-    let fault = format!(
-        "stream {} shows one event in ten over {} later than the other {others} do{counted}, and /ready takes {} there and \
-         back: does something compress streams and hold events back until its buffer is full? It has to be flushed after every \
-         event, or to leave text/event-stream alone",
-        name(case),
-        whole(late_ms),
-        whole(ready_ms)
-    );
-    found.fault = Some(fault.into());
+    found.fail(Fault::EventsBehind { stream, others, late_ms, ready_ms, without_ms });
 }
 
 /// Notes with events that a stream lacks that they may be held back from it, where that is so.
@@ -59,10 +46,10 @@ pub(crate) fn note_with_gaps(found: &mut Assessment, case: Case<'_>) {
 }
 
 /// Why this stream may be late because S2 read it late; none where it is not late, or is all the same.
-pub(crate) fn excuse(case: Case<'_>) -> Option<String> {
+pub(crate) fn excuse(case: Case<'_>) -> Option<Lack> {
     let reading_ms = reading_ms(case);
     let is_excused = late_and_ready_ms(case, 0.0).is_some() && late_and_ready_ms(case, reading_ms).is_none();
-    is_excused.then(|| read_late(reading_ms))
+    is_excused.then_some(Lack::EventsReadLate { late_ms: reading_ms })
 }
 
 fn reading_ms(case: Case<'_>) -> f64 {

@@ -6,7 +6,7 @@ use crate::{
     history::{Bounds, Scope, limit_us},
     journal::{Counter, Source, Timing},
     judge::{
-        HistogramGap, Note, PhaseValue,
+        Fault, HistogramGap, Lack, Note, PhaseValue,
         kpi::{
             arrivals,
             backdate::backdate_to_window,
@@ -31,7 +31,7 @@ pub(crate) fn start_to_log(case: Case<'_>) -> Assessment {
     let unseen = case.count(Counter::FirstLinesUnseen, Scope::Steady);
     found.note_count(unseen, |runs| Note::FirstLinesUnseen { runs });
     if found.samples == 0 {
-        found.lack.push("no run wrote a log line".to_owned().into());
+        found.lack.push(Lack::LogLinesMissing.into());
     }
     unless_late(&mut found, case);
     found
@@ -64,7 +64,7 @@ pub(crate) fn is_read_late(case: Case<'_>) -> bool {
 
 /// A latency that may have missed its target because this process was late proves nothing.
 fn unless_late(found: &mut Assessment, case: Case<'_>) {
-    let observed = observed(case).filter(|_| found.value.is_some() && found.fault.is_none());
+    let observed = observed(case).filter(|_| found.value.is_some() && found.fault.is_empty());
     let explanation = observed.and_then(|(ms, lateness)| lateness.explanation(case.quantile(), ms, found.target));
     if let Some(explanation) = explanation {
         found.withdraw(explanation);
@@ -107,7 +107,7 @@ pub(crate) fn by_histogram(case: Case<'_>, source: Source, timing: Timing) -> As
             };
             if is_too_few(found.samples, found.promised) {
                 let scrapes = missing_samples::of_scrapes(&[source.name()], case.history);
-                found.lack.push(Note::NeitherDecides { source, gap, scrapes, events: found.samples }.into());
+                found.lack.push(Note::NeitherDecides { source, gap, scrapes, events: found.samples });
             } else {
                 found.note(Note::ByEvents { source, gap });
             }
@@ -145,7 +145,7 @@ fn by_bounds(found: &mut Assessment, case: Case<'_>, source: Source, timing: Tim
     }
     if upper <= limit_ms && is_of_writes {
         arrivals::contradicted(found, case, source);
-        if found.fault.is_none() && found.value.is_some() {
+        if found.fault.is_empty() && found.value.is_some() {
             held_back::from_browsers(found, case);
         }
     } else if upper <= limit_ms {
@@ -157,8 +157,9 @@ fn by_bounds(found: &mut Assessment, case: Case<'_>, source: Source, timing: Tim
         let firsts = of_events.into_iter().chain(case.history.totals.source_over(source).cloned());
         found.evidence.first = firsts.min_by_key(|first| first.at_ms);
         found.evidence.worst = worst_over(case.history, timing, Scope::All, limit_us);
-        let is_unbounded = !upper.is_finite();
-        found.fault = is_unbounded.then(|| format!("{source} has no bound above {lower} ms, and it is over").into());
+        if !upper.is_finite() {
+            found.fail(Fault::BucketUnbounded { source, lower_ms: lower });
+        }
     }
 }
 
@@ -172,8 +173,7 @@ fn contradicted(found: &mut Assessment, case: Case<'_>, source: Source, timing: 
     }
     if let Some(reported_ms) = reported.at_ms(case.quantile()).filter(|ms| *ms > case.limit()) {
         let at_most_ms = found.value.unwrap_or(0.0);
-        let fault = format!("{source} puts it at {at_most_ms} ms at most, and events say {reported_ms:.0} ms");
-        found.fault = Some(fault.into());
+        found.fail(Fault::EventsSlower { source, at_most_ms, reported_ms });
         reported.judge(found, case, timing, Scope::All);
     }
 }

@@ -30,29 +30,12 @@
 use crate::{
     catalog::Target,
     history::{History, Scope, limit_us, ms},
-    journal::{LatencyHistogram, Timing},
-    judge::{Note, Targets, stats::confidence, verdict::assessment::percent},
+    journal::LatencyHistogram,
+    judge::{Lack, LatePart, LateStarts, Note, Targets, stats::confidence, verdict::assessment::percent},
 };
 
 /// If more starts than this are late, percent of all, the load was not the load of the plan.
 const LATE_PERCENT_MAX: f64 = 5.0;
-
-/// The parts of this process that may be late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LatePart {
-    Starts,
-    /// The threads that read the workspace streams.
-    Reading,
-}
-
-impl LatePart {
-    pub(crate) const fn timing(self) -> Timing {
-        match self {
-            Self::Starts => Timing::StartLateness,
-            Self::Reading => Timing::ReadLateness,
-        }
-    }
-}
 
 /// The lateness of this process over a soak.
 #[derive(Debug, Clone)]
@@ -100,13 +83,11 @@ impl Lateness {
     }
 
     /// Why the load was not the load of the plan; none where it was.
-    pub(crate) fn starved(&self) -> Option<String> {
-        let (late, starts) = (self.late_starts(), self.starts.len());
+    pub(crate) fn starved(&self) -> Option<LateStarts> {
+        let (late, starts, limit_ms) = (self.late_starts(), self.starts.len(), self.limit.limit());
         let low = confidence::of_share(late, starts)?.low;
-        let share = percent(late, starts)?;
-        let limit_ms = self.limit.limit();
-        (low > LATE_PERCENT_MAX)
-            .then(|| format!("{late} of {starts} planned starts, {share:.0} %, were more than {limit_ms} ms late"))
+        let percent = percent(late, starts)?;
+        (low > LATE_PERCENT_MAX).then_some(LateStarts::TooMany { late, starts, percent, limit_ms })
     }
 
     /// The part whose lateness explains that a latency misses its target, and that lateness, milliseconds: the latency
@@ -120,17 +101,9 @@ impl Lateness {
     }
 
     /// Why a latency that misses its target may be the harness's own; none where it is not.
-    pub(crate) fn explanation(&self, quantile: f64, value_ms: f64, target: Target) -> Option<String> {
+    pub(crate) fn explanation(&self, quantile: f64, value_ms: f64, target: Target) -> Option<Lack> {
         let (part, late_ms) = self.explains(quantile, value_ms, target)?;
-        let name = quantile * 100.0;
-        let late = match part {
-            LatePart::Starts => format!("was {late_ms:.0} ms late at the p{name:.0} of its starts"),
-            LatePart::Reading => format!("read events {late_ms:.0} ms late at the p{name:.0}"),
-        };
-        Some(format!(
-            "the p{name:.0} is {value_ms:.0} ms, and the harness itself {late}: that may be the machine that plays the load, \
-             not the gateway"
-        ))
+        Some(Lack::HarnessLate { part, quantile, value_ms, late_ms })
     }
 }
 

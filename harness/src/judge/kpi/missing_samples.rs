@@ -4,8 +4,8 @@ use crate::{
     catalog::Kpi,
     history::{FailureRecord, History, Scope},
     journal::{Counter, EndReason, is_process_source},
-    judge::{Judgement, Note, Reason, SourceFailure, kpi::chaos, verdict::assessment::Assessment},
-    plan::{Plan, moment},
+    judge::{Judgement, Lack, Note, SourceFailure, kpi::chaos, verdict::assessment::Assessment},
+    plan::Plan,
 };
 
 /// Concludes findings, with the cause where there are too few samples.
@@ -14,42 +14,33 @@ pub(crate) fn into_judgement(found: Assessment, plan: &Plan, history: &History) 
 }
 
 /// The cause of a lack of samples: first an early end of the session, then the reasons of the judge, then holes.
-fn explain(known: Vec<Reason>, plan: &Plan, history: &History) -> Vec<Reason> {
-    let mut causes: Vec<Reason> = of_early_end(plan, history).map(Reason::Text).into_iter().collect();
+fn explain(known: Vec<Note>, plan: &Plan, history: &History) -> Vec<Note> {
+    let mut causes: Vec<Note> = of_early_end(plan, history).into_iter().collect();
     if history.is_empty() {
         return causes;
     }
     causes.extend(known);
-    if let Some((from_ms, to_ms, why)) = history.timeline.holes.first() {
-        causes.push(format!("nothing was played from {} to {}: {why}", moment(*from_ms), moment(*to_ms)).into());
+    if let Some((from_ms, to_ms, cause)) = history.timeline.holes.first().cloned() {
+        causes.push(Lack::NothingPlayed { from_ms, to_ms, cause }.into());
     }
     if causes.is_empty() {
-        causes.push("fewer samples than the plan promised".to_owned().into());
+        causes.push(Lack::FewSamples.into());
     }
     causes
 }
 
 /// Why the session stopped before its plan was played; none where it was played.
-pub(crate) fn of_early_end(plan: &Plan, history: &History) -> Option<String> {
-    if history.is_empty() {
-        return Some("the record is empty: the session never began".to_owned());
-    }
-    let Some(end) = history.timeline.end() else {
-        let reached = moment(history.timeline.scenario_ms());
-        return Some(format!("the record stops at {reached} without an end: the session died, or is still running"));
-    };
-    let at = moment(end.at_ms);
-    match (end.reason, history.timeline.fatal()) {
-        (EndReason::Played, _) if end.at_ms < plan.duration_ms / 100 * 99 => {
-            Some(format!("the session says that it played the plan, and ended at {at}"))
+pub(crate) fn of_early_end(plan: &Plan, history: &History) -> Option<Note> {
+    let lack = match history.timeline.end() {
+        _ if history.is_empty() => Lack::NeverBegan,
+        None => Lack::EndMissing { reached_ms: history.timeline.scenario_ms() },
+        Some(end) if end.reason == EndReason::Played && end.at_ms >= plan.duration_ms / 100 * 99 => return None,
+        Some(end) => {
+            let fatal = history.timeline.fatal().map(str::to_owned);
+            Lack::EndedEarly { at_ms: end.at_ms, reason: end.reason, fatal }
         }
-        (EndReason::Played, _) => None,
-        (EndReason::Fatal, Some(message)) => Some(format!("the session stopped at {at}: {message}")),
-        (EndReason::Fatal, None) => Some(format!("the session stopped at {at} by a fatal error that it did not name")),
-        (EndReason::Abandoned, _) => Some(format!("the session stopped at {at}: no trial was waiting for it any more")),
-        (EndReason::Deadline, _) => Some(format!("the session stopped at {at}: its master deadline passed")),
-        (EndReason::Signal, _) => Some(format!("the session stopped at {at}: it was asked to by a signal")),
-    }
+    };
+    Some(lack.into())
 }
 
 /// The last wrong answer of a source by its route in the contract.
@@ -90,16 +81,17 @@ pub(crate) fn of_scrapes(names: &[&str], history: &History) -> Vec<Note> {
     [failure, missing, unscraped].into_iter().flatten().collect()
 }
 
-/// The wrong answers of the routes that a KPI has its samples from.
-pub(crate) fn of_routes(kpi: Kpi, plan: &Plan, history: &History) -> Option<String> {
+/// The wrong answers of the routes that a KPI has its samples from, and the chaos events that gave it none.
+pub(crate) fn of_routes(kpi: Kpi, plan: &Plan, history: &History) -> Vec<Note> {
     let answered = |route: &&str| {
         let route = history.route(route);
         let record = history.timeline.routes.get(&*route).or_else(|| history.timeline.sources.get(&*route))?;
-        Some(format!("{route} answered {} (last at {})", record.answer, moment(record.last_ms)))
+        let (route, answer) = (route.into_owned(), record.answer.clone());
+        Some(Lack::RouteAnswered { route, answer, last_ms: record.last_ms }.into())
     };
-    let mut causes: Vec<String> = kpi.spec().routes.iter().filter_map(answered).collect();
+    let mut causes: Vec<Note> = kpi.spec().routes.iter().filter_map(answered).collect();
     if matches!(kpi, Kpi::ChaosRecovery | Kpi::ErrorRateChaos) {
-        causes.extend(chaos::in_words(&chaos::unproven_events(plan, history)));
+        causes.extend(chaos::unproven_events(plan, history).into_iter().map(|event| Lack::ChaosUnproven(event).into()));
     }
-    (!causes.is_empty()).then(|| causes.join("; "))
+    causes
 }

@@ -27,7 +27,7 @@ use crate::{
     history::{History, Scope, ViolationKind},
     journal::{Counter, Gauge, Source, Timing},
     judge::{
-        Judgement, Reason, Targets,
+        Judgement, Targets,
         kpi::{case::Case, rates::Part},
         stats::as_value,
         verdict::assessment::Assessment,
@@ -90,7 +90,7 @@ const fn judge_of(kpi: Kpi) -> (KpiJudge, Option<IsMissed>) {
 
 pub(crate) fn judge(kpi: Kpi, plan: &Plan, targets: &Targets, history: &History) -> Judgement {
     let mut found = (judge_of(kpi).0)(Case { kpi, plan, targets, history });
-    found.lack.extend(missing_samples::of_routes(kpi, plan, history).map(Reason::Text));
+    found.lack.extend(missing_samples::of_routes(kpi, plan, history));
     processes::note(&mut found, kpi, history);
     restarts::note(&history.timeline.lives, &mut found, kpi);
     missing_samples::into_judgement(found, plan, history)

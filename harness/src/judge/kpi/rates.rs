@@ -13,7 +13,7 @@ use crate::{
         Timing,
     },
     judge::{
-        Note, PhaseValue,
+        Fault, Note, PhaseValue,
         kpi::{backdate::backdate_to_window, case::Case},
         stats::{as_value, confidence},
         verdict::assessment::{Assessment, percent},
@@ -138,8 +138,7 @@ pub(crate) fn errors(case: Case<'_>, scope: Scope) -> Assessment {
     let foreign = case.count(EventsForeign, scope);
     if foreign > 0 {
         // S2 created these runs, and knows their workspaces.
-        let fault = format!("{foreign} events of runs of another workspace were shown, and no share of them is fine");
-        found.fault = Some(fault.into());
+        found.fail(Fault::EventsForeign { events: foreign });
     }
     if scope == Scope::Chaos && found.is_met() {
         one_bad_window(&mut found, case);
@@ -162,14 +161,15 @@ fn one_bad_window(found: &mut Assessment, case: Case<'_>) {
     let (mut first_bad, mut faults) = (None, Vec::new());
     for phase in Scope::Chaos.phases() {
         let [errors, requests] = [RequestErrors, Requests].map(|counter| case.count(counter, Scope::In(phase)));
-        let Some(low) = confidence::of_share(errors, requests).map(|range| range.low) else { continue };
-        if errors >= WINDOW_ERRORS_MIN && !found.target.is_met_by(low) {
+        let Some(least_percent) = confidence::of_share(errors, requests).map(|range| range.low) else { continue };
+        if errors >= WINDOW_ERRORS_MIN && !found.target.is_met_by(least_percent) {
             first_bad.get_or_insert(phase);
-            faults.push(format!("in the {phase} window {errors} of {requests} went wrong, {low:.1} % at the least"));
+            faults.push(Fault::WindowMissed { phase, errors, requests, least_percent }.into());
         }
     }
     let Some(phase) = first_bad else { return };
     let first = case.history.violations.first(ViolationKind::RequestFailed, Scope::In(phase)).into_iter().next();
     found.evidence.first = first.or(found.evidence.first.take());
-    found.fault = Some(format!("{}; the other windows do not make up for that", faults.join("; ")).into());
+    faults.push(Fault::WindowsJudgedApart.into());
+    found.fault = faults;
 }

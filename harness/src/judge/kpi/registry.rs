@@ -4,7 +4,7 @@ use crate::{
     history::{Scope, ViolationKind, limit_us},
     journal::{Counter, Timing},
     judge::{
-        Note, PhaseValue, Reason,
+        Fault, Lack, Note, PhaseValue,
         kpi::{case::Case, quantiles::over_limit},
         stats::{as_value, confidence},
         verdict::assessment::{Assessment, percent},
@@ -29,10 +29,9 @@ pub(crate) fn publish_search_delay(case: Case<'_>) -> Assessment {
         let histogram = case.histogram(Timing::PublishToSearch, phase);
         (!histogram.is_empty()).then(|| (seconds(histogram.max_us()), histogram.len()))
     });
-    found.undecided.extend(cut(case, ViolationKind::NewVersionCut).map(Reason::Text));
+    found.undecided.extend(cut(case, ViolationKind::NewVersionCut));
     if let Some(first) = lost.first() {
-        let fault = format!("{not_found} of {} did not appear in search while we looked", found.samples);
-        found.fault = Some(fault.into());
+        found.fail(Fault::VersionsNotFound { not_found, published: found.samples });
         found.evidence.first = Some(first.clone());
         found.evidence.worst = lost;
     } else {
@@ -61,17 +60,13 @@ pub(crate) fn consistency(case: Case<'_>) -> Assessment {
     found.evidence.over = lost;
     found.offenders(case.history.violations.first(ViolationKind::VersionLost, Scope::All));
     let cut = cut(case, ViolationKind::VersionCut).or_else(|| cut(case, ViolationKind::NewVersionCut));
-    found.undecided.extend(cut.map(Reason::Text));
+    found.undecided.extend(cut);
     found
 }
 
 /// Why versions that a search did not show may be there all the same.
-fn cut(case: Case<'_>, offence: ViolationKind) -> Option<String> {
-    let count = case.history.violations.count(offence, Scope::All);
-    let first = case.history.violations.first(offence, Scope::All).into_iter().next()?;
-    let times = if count == 1 { "a search".to_owned() } else { format!("{count} searches") };
-    let why = first.answer.unwrap_or_default();
-    Some(format!("{times} did not show all that they found, first that for {}: {why}", first.subject))
+fn cut(case: Case<'_>, kind: ViolationKind) -> Option<Note> {
+    case.violations(kind).map(|(searches, first)| Lack::SearchesCut { searches, first }.into())
 }
 
 /// `tampered_manifests`: rejected, of those tried. One that was not is proof.

@@ -4,6 +4,7 @@ use crate::{
     history::{History, Scope, ViolationKind},
     journal::Counter,
     judge::{
+        Lack,
         kpi::{case::Case, registry::refused},
         stats::{as_value, confidence},
         verdict::assessment::Assessment,
@@ -14,33 +15,17 @@ use crate::{
 pub(crate) fn injections_blocked(case: Case<'_>) -> Assessment {
     let counters = [Counter::InjectionsSent, Counter::InjectionsBlocked];
     let mut found = refused(case, counters, ViolationKind::InjectionAccepted, "prompt injections");
-    undecided_by(&mut found, case, ViolationKind::InjectionUnclear, |count, answer| {
-        format!(
-            "{count} prompt injections were accepted when their runs were created, and the runs did not succeed: {answer}. If \
-             the safety layer did that, the dialect can say so: the word belongs into run_states.refused"
-        )
-    });
+    let unclear = case.violations(ViolationKind::InjectionUnclear);
+    found.undecided.extend(unclear.map(|(injections, first)| Lack::InjectionsUnclear { injections, first }.into()));
     found
-}
-
-/// Attempts with an unclear outcome are a reason why nothing is decided.
-fn undecided_by(found: &mut Assessment, case: Case<'_>, offence: ViolationKind, describe: fn(u64, &str) -> String) {
-    if let Some(first) = case.history.violations.first(offence, Scope::All).into_iter().next() {
-        let answer = format!("{}: {}", first.subject, first.answer.unwrap_or_default());
-        found.undecided.push(describe(case.history.violations.count(offence, Scope::All), &answer).into());
-    }
 }
 
 /// `pii_masked`: pieces of personal data that showed nowhere, of those sent. One that showed is proof.
 pub(crate) fn pii_masked(case: Case<'_>) -> Assessment {
     let counters = [Counter::PiiSent, Counter::PiiMasked];
     let mut found = refused(case, counters, ViolationKind::PiiLeaked, "pieces of personal data");
-    undecided_by(&mut found, case, ViolationKind::PiiRefused, |count, answer| {
-        format!(
-            "{count} runs with personal data were refused ({answer}). If that is how the gateway protects such data, the \
-             dialect can say so: calls.create_run.personal_data = \"refused\""
-        )
-    });
+    let refused = case.violations(ViolationKind::PiiRefused);
+    found.undecided.extend(refused.map(|(runs, first)| Lack::PiiRefused { runs, first }.into()));
     found
 }
 

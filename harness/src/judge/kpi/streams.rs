@@ -44,7 +44,7 @@ pub(crate) fn gaps(case: Case<'_>) -> Assessment {
     found.samples = count(Counter::EventsDelivered).saturating_sub(events.saturating_mul(clients));
     lack_of_events(&mut found, case);
     if events > 0 {
-        found.lack = vec![Note::EventsForgotten { events }.into()];
+        found.lack = vec![Note::EventsForgotten { events }];
         found.note(Note::EventsForgotten { events });
     }
     // Lines that a run has and its own stream did not show, since it was not open all the time.
@@ -122,6 +122,6 @@ fn not_compared(case: Case<'_>) -> Option<Note> {
 /// Where no event was delivered, the events that were not compared are the reason.
 fn lack_of_events(found: &mut Assessment, case: Case<'_>) {
     if found.samples == 0 {
-        found.lack.extend(not_compared(case).map(Into::into));
+        found.lack.extend(not_compared(case));
     }
 }

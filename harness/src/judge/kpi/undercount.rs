@@ -3,33 +3,29 @@
 use crate::{
     history::MINUTE_MS,
     journal::Gauge,
-    judge::stats::{
-        Segment,
-        change_point::{FIRST_FLOORS, LAST_FLOORS},
-        trend::median,
+    judge::{
+        Lack,
+        stats::{
+            Segment,
+            change_point::{FIRST_FLOORS, LAST_FLOORS},
+            trend::median,
+        },
     },
-    plan::moment,
 };
 
 /// Why a gauge of the gateway cannot be believed: it fell below its possible minimum by more than it may grow.
 ///
 /// A gateway may count fewer streams than we hold: those of one kind only, or of one process of several. But then it
 /// does from the beginning, and the count does not fall. Streams of others that close meanwhile leave ours.
-pub(crate) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<String> {
-    let what = match gauge {
-        Gauge::GatewaySseSurplus => "streams, less those that we hold,",
-        Gauge::GatewayQueueDepth => "waiting runs",
-        _ => return None,
-    };
+pub(crate) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<Lack> {
+    if !matches!(gauge, Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth) {
+        return None;
+    }
     let last = segment.len().checked_sub(LAST_FLOORS).filter(|at| *at >= FIRST_FLOORS)?;
     let (before, after) = (middle(&segment[..FIRST_FLOORS])?, middle(&segment[last..])?);
-    (after < -limit && before - after > limit).then(|| {
-        let (from, to) = (moment(segment[0].0 * MINUTE_MS), moment(segment[last].0 * MINUTE_MS));
-        format!(
-            "the gateway's count of {what} was {before:.0} at {from}, and is {after:.0} from {to} on: what it takes off too \
-             often hides what it never takes off"
-        )
-    })
+    let [from_ms, to_ms] = [0, last].map(|at| segment[at].0 * MINUTE_MS);
+    let is_too_low = after < -limit && before - after > limit;
+    is_too_low.then_some(Lack::CountTooLow { gauge, before, from_ms, after, to_ms })
 }
 
 fn middle(floors: &[(u64, f64)]) -> Option<f64> {
@@ -40,18 +36,17 @@ fn middle(floors: &[(u64, f64)]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn describe(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<String> {
+    fn describe(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<Lack> {
         let segment: Segment = (0..70_u64).map(|minute| (minute, of(minute as f64))).collect();
         undercounted(gauge, &segment, 5.0)
     }
 
     #[test]
     fn a_count_that_falls_below_what_we_hold_is_too_low() {
-        let said = describe(Gauge::GatewaySseSurplus, |minute| -(2.0 * minute).min(20.0)).unwrap();
-        let expected = "the gateway's count of streams, less those that we hold, was -2 at T+00:00, and is -20 from T+60:00 on: \
-                        what it takes off too often hides what it never takes off";
-        assert_eq!(expected, said);
-        assert!(describe(Gauge::GatewayQueueDepth, |minute| -minute).unwrap().contains("waiting runs"));
+        let gauge = Gauge::GatewaySseSurplus;
+        let expected = Lack::CountTooLow { gauge, before: -2.0, from_ms: 0, after: -20.0, to_ms: 3_600_000 };
+        assert_eq!(Some(expected), describe(gauge, |minute| -(2.0 * minute).min(20.0)));
+        assert!(describe(Gauge::GatewayQueueDepth, |minute| -minute).is_some());
     }
 
     #[test]

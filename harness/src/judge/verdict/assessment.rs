@@ -3,7 +3,7 @@
 use crate::{
     catalog::{Target, Unit},
     history::Violation,
-    judge::{Evidence, Judged, Judgement, Note, Range, Reason, Verdict, stats::as_value},
+    judge::{Evidence, Judged, Judgement, Lack, Note, Range, Verdict, stats::as_value},
 };
 
 /// With fewer samples than this share of the promised ones, percent, nothing good is proven.
@@ -26,12 +26,12 @@ pub(crate) struct Assessment {
     /// Whether one bad sample is proof, however few there are.
     pub(crate) one_is_proof: bool,
     /// Why a judgement is red although value and samples do not say so.
-    pub(crate) fault: Option<Reason>,
+    pub(crate) fault: Vec<Note>,
     /// Why the samples do not decide it, however many there are: the blind spots of S2, and the setting that would
     /// help. Proof of bad is proof all the same.
-    pub(crate) undecided: Vec<Reason>,
+    pub(crate) undecided: Vec<Note>,
     /// Why there are too few samples, where the judge knows more than the timeline says.
-    pub(crate) lack: Vec<Reason>,
+    pub(crate) lack: Vec<Note>,
     pub(crate) evidence: Evidence,
 }
 
@@ -48,7 +48,7 @@ impl Assessment {
             samples: 0,
             promised: 0,
             one_is_proof: false,
-            fault: None,
+            fault: Vec::new(),
             undecided: Vec::new(),
             lack: Vec::new(),
             evidence: Evidence { sample_name: sample_name.to_owned(), ..Evidence::default() },
@@ -75,8 +75,13 @@ impl Assessment {
     }
 
     /// Withdraws the value: it proves nothing, for this reason.
-    pub(crate) fn withdraw(&mut self, why: impl Into<Reason>) {
+    pub(crate) fn withdraw(&mut self, why: impl Into<Note>) {
         (self.value, self.lack) = (None, vec![why.into()]);
+    }
+
+    /// Makes it red, for this reason, whatever its value is.
+    pub(crate) fn fail(&mut self, why: impl Into<Note>) {
+        self.fault = vec![why.into()];
     }
 
     /// Takes over violations in order of time: the first, and a few more.
@@ -88,17 +93,17 @@ impl Assessment {
     /// Notes a blind spot. Where it is large, nothing good is proven.
     pub(crate) fn unproven_where(&mut self, is_large: bool, note: Note) {
         if is_large {
-            self.undecided.push(note.clone().into());
+            self.undecided.push(note.clone());
         }
         self.note(note);
     }
 
     /// The verdict. Proof of bad comes first, then too few samples, then the target. `explain` says why there are too
     /// few, from the reasons of the judge.
-    pub(crate) fn into_judgement(self, explain: impl FnOnce(Vec<Reason>) -> Vec<Reason>) -> Judgement {
+    pub(crate) fn into_judgement(self, explain: impl FnOnce(Vec<Note>) -> Vec<Note>) -> Judgement {
         let (is_met, is_missed) = (self.is_met(), self.is_missed());
-        let (verdict, reason) = if let Some(fault) = self.fault {
-            (Verdict::Fail, vec![fault])
+        let (verdict, reason) = if !self.fault.is_empty() {
+            (Verdict::Fail, self.fault)
         } else if is_missed && self.one_is_proof {
             (Verdict::Fail, Vec::new())
         } else if !self.undecided.is_empty() {
@@ -106,7 +111,7 @@ impl Assessment {
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
             let mut lack = self.lack;
             if lack.is_empty() && self.samples == 0 {
-                lack.push("the record has none".to_owned().into());
+                lack.push(Lack::NoSamples.into());
             }
             (Verdict::Unproven, explain(lack))
         } else {

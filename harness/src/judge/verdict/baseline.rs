@@ -19,7 +19,7 @@ use crate::{
     catalog::{Kpi, RegressionBase, Suite, Target, Unit},
     journal::clip,
     judge::{
-        Judgement, Note, Range, Verdict,
+        Fault, Judgement, Note, Range, Verdict,
         stats::{
             as_value,
             confidence::{self, TAIL},
@@ -163,13 +163,21 @@ impl Baseline {
         for (now, compared) in judged.iter_mut().zip(&comparison.kpis) {
             if compared.is_regression && now.verdict == Verdict::Pass {
                 now.verdict = Verdict::Fail;
-                now.reason = comparison.reason(compared).into_iter().map(Into::into).collect();
+                now.reason = self.regressed(compared).into_iter().collect();
                 let (baseline, started_at) = (comparison.baseline.clone(), comparison.started_at.clone());
                 let note = Note::ComparedWith { baseline, started_at };
                 now.evidence.notes.splice(0..0, std::iter::once(note).chain(comparison.notes.clone()));
             }
         }
         comparison
+    }
+
+    /// Why a KPI that meets its target is red.
+    fn regressed(&self, compared: &Compared) -> Option<Note> {
+        let Compared { unit, target, then, then_range, now, now_range, worse_percent, .. } = *compared;
+        let (max_percent, (then, now)) = (self.max_regression_percent?, (then?, now?));
+        let (then, now) = ((then, then_range), (now, now_range));
+        Some(Fault::Regressed { unit, limit: target.limit(), max_percent, then, now, worse_percent }.into())
     }
 
     fn notes(&self, plan: &Plan) -> Vec<Note> {
@@ -293,43 +301,5 @@ impl Pair {
         let is_of_value = has_ranges && then > 0.0 && self.kpi.spec().regression == RegressionBase::OfValue;
         let base = if is_of_value { then } else { bad(self.target.limit()) };
         (now > then && base > 0.0).then(|| (now - then) / base * 100.0)
-    }
-}
-
-impl Comparison {
-    /// Why a KPI that meets its target is red.
-    fn reason(&self, compared: &Compared) -> Option<String> {
-        let (then, now) = compared.then.zip(compared.now)?;
-        let unit = compared.unit;
-        let format_range = |value: f64, range: Option<Range>| {
-            let range = range.map_or_else(
-                || "no range".to_owned(),
-                |range| format!("{} to {}", format_value(range.low), with_unit(range.high, unit)),
-            );
-            format!("{} ({range})", with_unit(value, unit))
-        };
-        Some(format!(
-            "the target of {} is met, and the regression limit of {} % is not: {} then, {} now, worse by {:.0} %",
-            with_unit(compared.target.limit(), unit),
-            format_value(self.max_regression_percent?),
-            format_range(then, compared.then_range),
-            format_range(now, compared.now_range),
-            compared.worse_percent?,
-        ))
-    }
-}
-
-/// A number with three decimals at most.
-fn format_value(value: f64) -> String {
-    ((value * 1_000.0).round() / 1_000.0).to_string()
-}
-
-fn with_unit(value: f64, unit: Unit) -> String {
-    let value = format_value(value);
-    match unit {
-        Unit::Percent => format!("{value} %"),
-        Unit::Millis => format!("{value} ms"),
-        Unit::Seconds => format!("{value} s"),
-        Unit::Count | Unit::YesNo => value,
     }
 }

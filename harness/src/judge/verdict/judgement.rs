@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{Phase, Suite, Target, Unit},
     history::{Scope, Violation},
-    judge::{Note, Range, Reason},
+    judge::{Note, Range},
 };
 
 /// Only [`Verdict::Pass`] is green.
@@ -67,7 +67,7 @@ pub struct Judgement {
     /// The number of samples that the plan promised.
     pub(crate) promised: u64,
     /// Why it is not green; empty where value and target show it.
-    pub(crate) reason: Vec<Reason>,
+    pub(crate) reason: Vec<Note>,
     pub(crate) evidence: Evidence,
 }
 

@@ -1,4 +1,4 @@
-//! The notes of a judge on a verdict, and its reasons, as data. `report` turns both into words.
+//! The notes of a judge on a verdict as data, its reasons among them. `report` turns them into words.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,11 @@ use crate::{
     catalog::{Chaos, Phase, SampleSource, Workload},
     history::{ProcessChange, Relapse, Violation},
     journal::Source,
-    judge::stats::growth::Growth,
+    judge::{Fault, Lack, stats::growth::Growth},
 };
 
-/// A note for a reader of a judgement: the source that was used, parts that were left out, limits of the verdict.
+/// A note for a reader of a judgement: the source that was used, parts that were left out, limits of the verdict, and
+/// why it is not green.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Note {
     /// Cycles of a workload were started and not finished, or finished in another session.
@@ -150,6 +151,11 @@ pub(crate) enum Note {
     LengthDiffers { then_minutes: f64, now_minutes: f64 },
     /// The results of the earlier run were written before it ended.
     BaselineUnended,
+
+    /// Why it is unproven.
+    Lack(Lack),
+    /// Why it is red, where its value does not say so.
+    Fault(Fault),
 }
 
 /// Why the gateway's histogram does not decide.
@@ -243,23 +249,14 @@ pub(crate) struct SourceFailure {
     pub(crate) is_in_windows: bool,
 }
 
-/// Why a judgement is not green.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Reason {
-    Text(String),
-    Note(Note),
-    /// A text, and the note that may explain it.
-    Explained(String, Note),
-}
-
-impl From<String> for Reason {
-    fn from(text: String) -> Self {
-        Self::Text(text)
+impl From<Lack> for Note {
+    fn from(lack: Lack) -> Self {
+        Self::Lack(lack)
     }
 }
 
-impl From<Note> for Reason {
-    fn from(note: Note) -> Self {
-        Self::Note(note)
+impl From<Fault> for Note {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
     }
 }

@@ -1,6 +1,9 @@
 //! Notes and reasons in words. Nothing else turns them into words.
 
+mod fault;
 mod growth;
+mod lack;
+mod phrase;
 #[cfg(test)]
 mod tests;
 mod words;

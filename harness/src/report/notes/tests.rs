@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{note_text, reason_text, words::as_setting};
 use crate::{
-    catalog::{Chaos, Phase, SampleSource, Workload},
+    catalog::{Chaos, Kpi, Phase, SampleSource, Unit, Workload},
     history::{ProcessChange, Relapse, Violation},
-    journal::Source,
+    journal::{EndReason, Gauge, Source},
     judge::{
-        By, ClockDoubt, Growth, HistogramGap, LateDoubt, LifeGrowth, Note, Reason, RetainedBy, SourceFailure,
-        TrendLine, UntimedCause,
+        By, ClockDoubt, Fault, Growth, HistogramGap, Lack, LateDoubt, LateEvents, LatePart, LateStarts, LifeGrowth,
+        Note, Range, RetainedBy, SourceFailure, TrendLine, UntimedCause,
     },
     snapshots::assert_snapshot,
 };
@@ -167,6 +167,108 @@ fn of_counts() -> Vec<Note> {
     ]
 }
 
+fn lacks() -> Vec<Lack> {
+    let ended =
+        |reason, fatal: Option<&str>| Lack::EndedEarly { at_ms: 750_000, reason, fatal: fatal.map(str::to_owned) };
+    let violation = |subject: &str, answer: &str| {
+        let at = Violation::at(0, Phase::Steady, subject);
+        Violation { answer: Some(answer.to_owned()), ..at }
+    };
+    let (route, answer) = ("GET /ready".to_owned(), "503".to_owned());
+    let (quantile, value_ms, late_ms) = (0.95, 1_250.4, 0.3);
+    let (before, from_ms, after, to_ms) = (-2.0, 0, -20.4, 3_600_000);
+    vec![
+        Lack::NeverBegan,
+        Lack::EndMissing { reached_ms: 3_000_000 },
+        ended(EndReason::Played, None),
+        ended(EndReason::Abandoned, None),
+        ended(EndReason::Deadline, None),
+        ended(EndReason::Signal, Some("asked")),
+        ended(EndReason::Fatal, Some("disk full")),
+        ended(EndReason::Fatal, None),
+        Lack::NothingPlayed { from_ms: 60_000, to_ms: 120_000, cause: "the session died".into() },
+        Lack::NoSamples,
+        Lack::FewSamples,
+        Lack::RouteAnswered { route, answer, last_ms: 90_000 },
+        Lack::ChaosUnproven(violation("redis_restart", "was never injected")),
+        Lack::LoadThrottled { throttled: 20, requests: 150, percent: 13.3 },
+        Lack::LatenessUnmeasured { measured: 3, started: 52 },
+        Lack::HarnessLate { part: LatePart::Starts, quantile, value_ms, late_ms: 180.0 },
+        Lack::HarnessLate { part: LatePart::Reading, quantile, value_ms, late_ms: 500.0 },
+        Lack::EventsReadLate { late_ms },
+        Lack::LogLinesMissing,
+        Lack::GaugeUnmeasured { gauge: Gauge::GatewayRss },
+        Lack::ClockUnread,
+        Lack::LivesTooShort { lives: 1, minutes_min: 10 },
+        Lack::LivesTooShort { lives: 3, minutes_min: 10 },
+        Lack::CountTooLow { gauge: Gauge::GatewaySseSurplus, before, from_ms, after, to_ms },
+        Lack::CountTooLow { gauge: Gauge::GatewayQueueDepth, before, from_ms, after, to_ms },
+        Lack::AnotherProcess { is_by_metrics: true, fewer: 11.0, connections: 31.0 },
+        Lack::AnotherProcess { is_by_metrics: false, fewer: 11.0, connections: 31.0 },
+        Lack::ProcessesChanged { most: 3, until_ms: 1_200_000 },
+        Lack::SearchesCut { searches: 1, first: violation("a@1", "10 of 37 hits were shown") },
+        Lack::SearchesCut { searches: 2, first: violation("a@1", "10 of 37 hits were shown") },
+        Lack::InjectionsUnclear { injections: 4, first: violation("role play", "the run failed") },
+        Lack::PiiRefused { runs: 1, first: violation("ssn", "400") },
+    ]
+}
+
+fn faults() -> Vec<Fault> {
+    let (stall, kpis) = (Some((60_000, 2_000)), vec![Kpi::StartToLogP95, Kpi::SseWriteP99]);
+    let decisive = LateStarts::Decisive { kpis: kpis.clone() };
+    let too_many = LateStarts::TooMany { late: 26, starts: 52, percent: 50.0, limit_ms: 100.5 };
+    let stood_still = LateStarts::StoodStill { percent: 2.4, stalled_ms: 12_400 };
+    let (source, at_most_ms, chaos, message) = (Source::SseWrite, 50.0, Chaos::GatewayRestart, "index".to_owned());
+    let arrives = |which| {
+        let (p99_ms, late_ms, ready_ms) = (812.4, 412.0, 0.2);
+        Fault::EventsArriveLate { source, at_most_ms, p99_ms, which, late_ms, ready_ms }
+    };
+    let behind = |without_ms| {
+        let (stream, late_ms, ready_ms) = ("19".to_owned(), 1_500.0, 2.6);
+        Fault::EventsBehind { stream, others: 19, late_ms, ready_ms, without_ms }
+    };
+    let (well_ms, since_ms, last_ms) = (4_504_000, 4_520_000, 4_520_000);
+    let relapse = Relapse { well_ms, unready: 5, since_ms, last_ms, answer: None, is_over: false };
+    let regressed = |unit, now, worse_percent| {
+        let then = (256.123_456, Some(Range { low: 250.0, high: 260.0004 }));
+        Fault::Regressed { unit, limit: 1_200.0, max_percent: 10.0, then, now: (now, None), worse_percent }
+    };
+    vec![
+        Fault::HeartbeatsMissed,
+        Fault::RecordCut { at_ms: 3_000_000 },
+        Fault::HolesTooLong { percent: 4.26 },
+        Fault::StartsMissed { started: 350, planned: 357 },
+        Fault::StartsLate { harm: too_many, stall: None },
+        Fault::StartsLate { harm: stood_still, stall },
+        Fault::StartsLate { harm: decisive, stall },
+        Fault::StreamsReadLate { streams: 20, kpis },
+        Fault::WorkerGivenUp { at_ms: 60_000, message: message.clone() },
+        Fault::PanicsTooMany { panics: 6, message },
+        Fault::CyclesMissed,
+        Fault::WorkerUnended,
+        Fault::BucketUnbounded { source, lower_ms: 250.0 },
+        Fault::EventsSlower { source, at_most_ms, reported_ms: 2_500.4 },
+        arrives(LateEvents::OneInTen),
+        arrives(LateEvents::OneInHundredOnAll),
+        behind(None),
+        behind(Some(0.4)),
+        Fault::VersionsNotFound { not_found: 1, published: 24 },
+        Fault::NotRecovered { chaos, waited_ms: 120_400, answer: "503".into() },
+        Fault::RelapsedForGood { chaos, relapse },
+        Fault::EventsForeign { events: 1 },
+        Fault::WindowMissed { phase: Phase::GatewayRestart, errors: 6, requests: 20, least_percent: 14.54 },
+        Fault::WindowsJudgedApart,
+        regressed(Unit::Millis, 906.0, Some(253.7)),
+        regressed(Unit::Percent, 1.5, None),
+    ]
+}
+
+#[test]
+fn every_reason_tells_a_stranger_what_to_do() {
+    let reasons: Vec<Note> = lacks().into_iter().map(Note::from).chain(faults().into_iter().map(Note::from)).collect();
+    assert_snapshot("reasons", &reasons.iter().map(note_text).collect::<Vec<_>>().join("\n"));
+}
+
 #[test]
 fn every_note_tells_a_stranger_what_to_know() {
     let notes = [of_time(), of_counts(), lives()].concat();
@@ -175,10 +277,8 @@ fn every_note_tells_a_stranger_what_to_know() {
 
 #[test]
 fn reasons_follow_one_another() {
-    let stalled = Note::SessionStoodStill { until_ms: 60_000, stalled_ms: 2_000 };
-    let reasons = [Reason::Text("a".into()), Note::NeverScraped.into(), Reason::Explained("late".into(), stalled)];
-    let expected = "a; the metrics were never scraped; late: the session stood still for 2.0 s, to T+01:00: it was stopped, or \
-                    got no processor";
+    let reasons = [Lack::LogLinesMissing.into(), Note::NeverScraped, Fault::WindowsJudgedApart.into()];
+    let expected = "no run wrote a log line; the metrics were never scraped; the other windows do not make up for that";
     assert_eq!((None, Some(expected.to_owned())), (reason_text(&[]), reason_text(&reasons)));
 }
 

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::{
-    super::{number, rounded},
+    super::rounded,
+    fault::fault,
     growth,
+    lack::lack,
+    phrase::{in_brackets, joined, stood_still, whole},
 };
 use crate::{
     catalog::SampleSource,
     history::{ProcessChange, Violation},
     journal::Source,
-    judge::{ClockDoubt, HistogramGap, LateDoubt, Note, Reason, SourceFailure, UntimedCause},
+    judge::{ClockDoubt, HistogramGap, LateDoubt, Note, SourceFailure, UntimedCause},
     plan::moment,
 };
 
@@ -35,10 +38,7 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
                 "one in a hundred of {events} events was read {p99_ms:.0} ms late: the threads of the streams were busy"
             )
         }
-        Note::SessionStoodStill { until_ms, stalled_ms } => {
-            let (seconds, until) = (number::seconds(*stalled_ms), moment(*until_ms));
-            format!("the session stood still for {seconds:.1} s, to {until}: it was stopped, or got no processor")
-        }
+        Note::SessionStoodStill { until_ms, stalled_ms } => stood_still(*until_ms, *stalled_ms),
         Note::HolesInPlan { holes_ms, percent } => {
             format!("{} s of the scenario, {percent:.1} %, were not played", holes_ms.div_ceil(1_000))
         }
@@ -240,17 +240,15 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
             format!("{} minutes planned then, {} now", rounded(*then_minutes), rounded(*now_minutes))
         }
         Note::BaselineUnended => "the earlier run had not ended when its results were written".to_owned(),
+
+        Note::Lack(of) => lack(of),
+        Note::Fault(of) => fault(of),
     }
 }
 
 /// The reason why a judgement is not green; none if value and target show it.
-pub(crate) fn reason_text(reason: &[Reason]) -> Option<String> {
-    let text = |reason: &Reason| match reason {
-        Reason::Text(text) => text.clone(),
-        Reason::Note(note) => note_text(note),
-        Reason::Explained(text, note) => format!("{text}: {}", note_text(note)),
-    };
-    (!reason.is_empty()).then(|| joined(reason, "; ", text))
+pub(crate) fn reason_text(reason: &[Note]) -> Option<String> {
+    (!reason.is_empty()).then(|| joined(reason, "; ", note_text))
 }
 
 fn source_text(SourceFailure { source, answer, times, is_in_windows }: &SourceFailure) -> String {
@@ -329,23 +327,10 @@ fn no_proof(doubt: LateDoubt) -> String {
     format!("late arrivals are no proof: {why}")
 }
 
-/// Whole milliseconds, at least one: delays are not known more precisely.
-fn whole(ms: f64) -> String {
-    format!("{:.0} ms", ms.max(1.0))
-}
-
 /// A duration as a setting. A rule is a round number, and the closings come a little later.
 pub(super) fn as_setting(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round().max(1.0);
     let nearest = [60.0, 30.0, 10.0, 5.0].into_iter().map(|step: f64| (seconds / step).round() * step);
     let round = nearest.filter(|round| *round > 0.0).find(|round| (seconds - round).abs() <= 0.02 * seconds);
     humantime::format_duration(Duration::from_secs_f64(round.unwrap_or(seconds))).to_string()
-}
-
-fn in_brackets(text: Option<String>) -> String {
-    text.map_or_else(String::new, |text| format!(" ({text})"))
-}
-
-fn joined<T>(of: &[T], by: &str, text: impl Fn(&T) -> String) -> String {
-    of.iter().map(text).collect::<Vec<_>>().join(by)
 }
