@@ -149,6 +149,8 @@ pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use tokio::net::TcpListener;
 
     use super::*;
@@ -198,8 +200,8 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_only_the_first_source_reaches_is_reached_again_after_a_lack_of_ports() {
         let (listener, uri) = listener().await;
-        // A multicast address can be bound, and nothing can be reached from it, as `::1` from 127.0.0.2.
-        let connector = TcpConnector::from_sources([None, Some(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1)))]);
+        // From an address of IPv6 no address of IPv4 is reached, as `::1` is not from 127.0.0.2.
+        let connector = TcpConnector::from_sources([None, Some(IpAddr::V6(Ipv6Addr::LOCALHOST))]);
         connector.source.store(1, Ordering::Relaxed);
         assert_eq!(source_of_next(&connector, &listener, &uri).await, IpAddr::V4(Ipv4Addr::LOCALHOST));
         assert_eq!(connector.source.load(Ordering::Relaxed), 0);

@@ -142,13 +142,13 @@ fn gauges(input: &FileInput<'_>) -> Vec<Chart> {
     let (rss, own_rss) = (Gauge::GatewayRss, Gauge::HarnessRss);
     let descriptors = [
         ("gateway", Gauge::GatewayFds),
-        ("gateway, less S2's connections", Gauge::GatewayFdSurplus),
+        ("gateway, beyond ours", Gauge::GatewayFdSurplus),
         ("harness", Gauge::HarnessFds),
     ];
     let streams = [
         ("workspace streams that we hold", Gauge::OpenStreams),
         ("the gateway's count", Gauge::GatewaySse),
-        ("the gateway's count, less S2's streams", Gauge::GatewaySseSurplus),
+        ("of them beyond all of ours", Gauge::GatewaySseSurplus),
     ];
     let queue = [("waiting", Gauge::GatewayQueueDepth), ("under way", Gauge::GatewayRunsConcurrent)];
     let queue_title = "Runs waiting and under way, as the gateway counts them";
