@@ -136,8 +136,8 @@ named! {
         LineFirstShown = "line_first_shown",
         /// The same of the ends of runs.
         EndFirstShown = "end_first_shown",
-        /// From an event's first showing on a workspace stream to that on the stream with a browser's content codings,
-        /// or to the end of that stream's connection.
+        /// From an event's latest showing before on another workspace stream, of several, to that on the stream with a
+        /// browser's content codings, or to the end of that stream's connection.
         ShownAsABrowser = "shown_as_a_browser",
         /// The `duration_ms` of `judge.verdict` events.
         JudgeEvent = "judge_event",

@@ -3,7 +3,9 @@
 //! Proxies before a gateway compress for clients that accept it, and a compressor that is not flushed after every event
 //! holds events back until its buffer is full. Other clients never see that. So one stream accepts it, and each event
 //! that another stream shows while it is open is timed until it shows it too: by one clock, S2's, and over one network.
-//! An event that it has not shown when its connection ends is held back at least until then.
+//! The time begins when the latest of several other streams that show the event before it does so, since a gateway
+//! writes to thousands of streams one after another. An event that it has not shown when its connection ends is held
+//! back at least until then.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -26,8 +28,8 @@ pub(super) struct AsABrowser(Mutex<BrowserState>);
 struct BrowserState {
     /// Time of its last opening; none while it is away.
     open_since: Option<Instant>,
-    /// When another stream showed an event first, by the event's content.
-    pending: HashMap<u64, Instant>,
+    /// When another stream showed an event, first and latest, by the event's content.
+    pending: HashMap<u64, (Instant, Instant)>,
     order: VecDeque<(u64, Instant)>,
 }
 
@@ -36,32 +38,39 @@ impl AsABrowser {
         self.0.lock().open_since = Some(now);
     }
 
-    /// Its connection is over. Gives the first times of the events that it has not shown.
+    /// Its connection is over. Gives the times at which others showed the events that it has not shown.
     pub(super) fn closed(&self) -> Vec<Instant> {
         let mut state = self.0.lock();
         state.open_since = None;
         state.order.clear();
-        state.pending.drain().map(|(_, first)| first).collect()
+        state.pending.drain().map(|(_, (_, latest))| latest).collect()
     }
 
     pub(super) fn is_owed(&self, content: u64, first: Instant) {
         let mut state = self.0.lock();
         let owes = state.open_since.is_some_and(|since| first.saturating_duration_since(since) >= OPENING_MARGIN);
-        if !owes || state.pending.insert(content, first).is_some() {
+        if !owes || state.pending.insert(content, (first, first)).is_some() {
             return;
         }
         state.order.push_back((content, first));
         if state.order.len() > PENDING_MAX
             && let Some((oldest, first)) = state.order.pop_front()
-            && state.pending.get(&oldest) == Some(&first)
+            && state.pending.get(&oldest).is_some_and(|(pending, _)| *pending == first)
         {
             state.pending.remove(&oldest);
         }
     }
 
-    /// It shows an event. Gives the time at which another stream was the first to show it, if it owed it.
+    /// A further stream shows an event.
+    pub(super) fn is_shown_again(&self, content: u64, at: Instant) {
+        if let Some((_, latest)) = self.0.lock().pending.get_mut(&content) {
+            *latest = at.max(*latest);
+        }
+    }
+
+    /// It shows an event. Gives the time at which another stream showed it before, if it owed it.
     pub(super) fn shows(&self, content: u64) -> Option<Instant> {
-        self.0.lock().pending.remove(&content)
+        self.0.lock().pending.remove(&content).map(|(_, latest)| latest)
     }
 }
 
@@ -84,6 +93,22 @@ mod tests {
         assert_eq!(vec![after(2_100)], browser.closed());
         browser.is_owed(4, after(9_000));
         assert_eq!(Vec::<Instant>::new(), browser.closed(), "it was away");
+    }
+
+    #[test]
+    fn what_thousands_of_streams_are_shown_one_after_another_is_late_from_the_latest_on() {
+        let (browser, opened) = (AsABrowser::default(), clock::now());
+        let after = |ms: u64| opened + Duration::from_millis(ms);
+        browser.opened(opened);
+        browser.is_owed(1, after(3_000));
+        browser.is_shown_again(1, after(3_200));
+        browser.is_shown_again(1, after(3_100));
+        assert_eq!(Some(after(3_200)), browser.shows(1));
+        browser.is_shown_again(1, after(3_300));
+        assert_eq!(None, browser.shows(1), "it has shown it before that one");
+        browser.is_owed(2, after(4_000));
+        browser.is_shown_again(2, after(4_200));
+        assert_eq!(vec![after(4_200)], browser.closed());
     }
 
     #[test]

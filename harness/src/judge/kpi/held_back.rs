@@ -1,6 +1,6 @@
 //! Events that come late to clients that ask for content codings, as browsers do.
 //!
-//! One of the workspace streams asks so. It must show all that another stream shows first, and the delay between the
+//! One of the workspace streams asks so. It must show all that another stream shows before it, and the delay between the
 //! two was measured by one clock, over one network and by one process: neither the gateway's clock nor the network
 //! matters.
 

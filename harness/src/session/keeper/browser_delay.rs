@@ -11,6 +11,9 @@ use crate::{
     streams::{content_hash, event_hash},
 };
 
+/// Number of streams whose time of an event counts, evenly spread, where there are more: hashing content takes a while.
+const COMPARED: usize = 16;
+
 /// The connection of the stream while it lives: also where its keeper is dropped midway.
 #[derive(Debug)]
 pub(super) struct OpenAsABrowser(Context);
@@ -31,10 +34,10 @@ impl Drop for OpenAsABrowser {
     }
 }
 
-/// A workspace log stream shows an event: the one that asks as a browser does, or another.
+/// The workspace log stream `client` shows an event: the one that asks as a browser does, or another.
 pub(super) fn compare_with_browser(
     context: &Context,
-    is_browser: bool,
+    (client, is_browser): (usize, bool),
     is_first: bool,
     log: &LogEvent,
     arrived: Instant,
@@ -47,7 +50,13 @@ pub(super) fn compare_with_browser(
         }
     } else if is_first {
         browser.is_owed(content(), arrived);
+    } else if is_compared(client, context.schedule.plan.scenario.streams.count as usize) {
+        browser.is_shown_again(content(), arrived);
     }
+}
+
+const fn is_compared(client: usize, streams: usize) -> bool {
+    client.is_multiple_of(streams.div_ceil(COMPARED))
 }
 
 fn held_back(context: &Context, first: Instant, shown: Instant) {
@@ -55,4 +64,18 @@ fn held_back(context: &Context, first: Instant, shown: Instant) {
     let stream = format!("stream {}", log_stream_name(streams.saturating_sub(1), streams));
     let took = context.recorder.between(first, shown);
     context.recorder.time_of(Timing::ShownAsABrowser, took, context.recorder.mark(), &stream);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_sixteen_streams_are_compared_evenly_spread() {
+        let compared = |streams: usize| (0..streams).filter(move |client| is_compared(*client, streams));
+        for streams in [2, 16, 20, 1_000, 10_000] {
+            assert!((1..=COMPARED).contains(&compared(streams).count()), "{streams}");
+        }
+        assert_eq!((16, Some(9_375)), (compared(10_000).count(), compared(10_000).last()));
+    }
 }

@@ -26,7 +26,7 @@ impl Keeper<'_> {
         let got = log.delivery(id);
         let entered = self.context.deliveries.enter(client, &got, event.arrived);
         let delivered = entered.delivered;
-        compare_with_browser(self.context, self.kept.as_a_browser, delivered.is_first, log, event.arrived);
+        compare_with_browser(self.context, (client, self.kept.as_a_browser), delivered.is_first, log, event.arrived);
         if let DeliveryKind::Again { same_id } = delivered.sighting {
             recorder.count(Counter::EventsDuplicated, mark);
             let (stream, run, id, line) = (self.kept.name.clone(), clip(&log.run_id), clip(id), clip(got.line()));
