@@ -126,6 +126,7 @@ fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result
     if !left.status.success() {
         eprintln!("a soak was red: {}", left.folder.display());
     }
+    let wrk_requests_per_core_second = wrk(&gateway.ready_line)?.unwrap_or(f64::NAN);
     let to_ms = u64::try_from(duration.as_millis())?.saturating_sub(BEFORE_END_MS);
     let recorded = Recorded::read(&out.join("latest-smoke/journal.ndjson"), to_ms)?;
     let between = |looks: &[Look]| -> Result<[Look; 2], AnyError> {
@@ -139,7 +140,6 @@ fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result
     let reader = if reader.is_some() { Some(between(&looks[2])?) } else { None };
     let (session, gateway) = (between(&looks[0])?, between(&looks[1])?);
     let lateness_p99_ms = recorded.lateness.quantile_us(0.99) as f64 / 1_000.0;
-    let wrk_requests_per_core_second = wrk(&gateway.ready_line)?.unwrap_or(f64::NAN);
     let (delivered, requests) = (recorded.delivered as f64, recorded.requests as f64);
     Ok(Played { session, gateway, reader, delivered, requests, lateness_p99_ms, wrk_requests_per_core_second })
 }
