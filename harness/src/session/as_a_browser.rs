@@ -20,6 +20,9 @@ const PENDING_MAX: usize = 8_192;
 /// Time after the opening in which events that another stream shows are not owed: they may have been sent before.
 const OPENING_MARGIN: Duration = Duration::from_secs(2);
 
+/// Maximum time from the first showing to the latest that counts: a slow stream, or one that comes back, excuses no more.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(250);
+
 /// Delay of the stream that asks as a browser does, compared with the others.
 #[derive(Debug, Default)]
 pub(super) struct AsABrowser(Mutex<BrowserState>);
@@ -63,8 +66,8 @@ impl AsABrowser {
 
     /// A further stream shows an event.
     pub(super) fn is_shown_again(&self, content: u64, at: Instant) {
-        if let Some((_, latest)) = self.0.lock().pending.get_mut(&content) {
-            *latest = at.max(*latest);
+        if let Some((first, latest)) = self.0.lock().pending.get_mut(&content) {
+            *latest = at.min(*first + WRITTEN_WITHIN).max(*latest);
         }
     }
 
@@ -109,6 +112,16 @@ mod tests {
         browser.is_owed(2, after(4_000));
         browser.is_shown_again(2, after(4_200));
         assert_eq!(vec![after(4_200)], browser.closed());
+    }
+
+    #[test]
+    fn one_slow_stream_does_not_excuse_it() {
+        let (browser, opened) = (AsABrowser::default(), clock::now());
+        browser.opened(opened);
+        let first = opened + OPENING_MARGIN;
+        browser.is_owed(1, first);
+        browser.is_shown_again(1, first + Duration::from_secs(3));
+        assert_eq!(Some(first + WRITTEN_WITHIN), browser.shows(1));
     }
 
     #[test]

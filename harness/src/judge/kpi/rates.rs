@@ -171,5 +171,5 @@ fn one_bad_window(found: &mut Assessment, case: Case<'_>) {
     let first = case.history.violations.first(ViolationKind::RequestFailed, Scope::In(phase)).into_iter().next();
     found.evidence.first = first.or(found.evidence.first.take());
     faults.push(Fault::WindowsJudgedApart.into());
-    found.fault = faults;
+    found.fault.extend(faults);
 }
