@@ -37,7 +37,7 @@ pub(crate) struct Measured {
     pub(crate) bytes_per_stream: f64,
     pub(crate) lateness_p99_ms: f64,
     pub(crate) gateway_processor_percent: f64,
-    /// Requests of W1 to W5 by core second of the whole session, with all that it does beside them.
+    /// Requests and openings of streams of W1 to W5 by core second of the whole session, with all that it does beside them.
     pub(crate) session_requests_per_core_second: f64,
     /// Those of `wrk` at the same gateway, which asks for `/ready` and looks at no answer. Not a number without the program.
     pub(crate) wrk_requests_per_core_second: f64,
@@ -88,7 +88,7 @@ pub(crate) fn measure(row: Row, duration: Duration) -> Result<Measured, AnyError
         bytes_per_stream: (with.session[1].bytes - without.session[1].bytes) / f64::from((row.streams - 2).max(1)),
         lateness_p99_ms: with.lateness_p99_ms,
         gateway_processor_percent: core_seconds(with.gateway) / seconds(with.gateway) * 100.0,
-        session_requests_per_core_second: with.requests / core_seconds(with.session),
+        session_requests_per_core_second: with.requests / core_seconds(with.session).max(0.001),
         wrk_requests_per_core_second: without.wrk_requests_per_core_second,
     })
 }
@@ -126,7 +126,10 @@ fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result
     if !left.status.success() {
         eprintln!("a soak was red: {}", left.folder.display());
     }
-    let wrk_requests_per_core_second = wrk(&gateway.ready_line)?.unwrap_or(f64::NAN);
+    let is_read = reader.is_some();
+    // It reads no more while others are measured.
+    drop(reader);
+    let wrk_requests_per_core_second = if is_read { wrk(&gateway.ready_line) } else { f64::NAN };
     let to_ms = u64::try_from(duration.as_millis())?.saturating_sub(BEFORE_END_MS);
     let recorded = Recorded::read(&out.join("latest-smoke/journal.ndjson"), to_ms)?;
     let between = |looks: &[Look]| -> Result<[Look; 2], AnyError> {
@@ -137,18 +140,26 @@ fn play(row: Row, streams: u32, read: Option<u32>, duration: Duration) -> Result
         let ends = nearest(recorded.from_ms).zip(nearest(recorded.to_ms)).ok_or("a process was never seen")?;
         Ok([ends.0, ends.1])
     };
-    let reader = if reader.is_some() { Some(between(&looks[2])?) } else { None };
+    let reader = if is_read { Some(between(&looks[2])?) } else { None };
     let (session, gateway) = (between(&looks[0])?, between(&looks[1])?);
     let lateness_p99_ms = recorded.lateness.quantile_us(0.99) as f64 / 1_000.0;
     let (delivered, requests) = (recorded.delivered as f64, recorded.requests as f64);
     Ok(Played { session, gateway, reader, delivered, requests, lateness_p99_ms, wrk_requests_per_core_second })
 }
 
-/// Requests of `wrk` by core second; none without the program.
-fn wrk(url: &str) -> Result<Option<f64>, AnyError> {
+/// Requests of `wrk` by core second. Not a number without the program, or if it fails: the soak beside it counts all the
+/// same.
+fn wrk(url: &str) -> f64 {
+    run_wrk(url).unwrap_or_else(|error| {
+        eprintln!("wrk: {error}");
+        f64::NAN
+    })
+}
+
+fn run_wrk(url: &str) -> Result<f64, AnyError> {
     let mut command = Command::new("wrk");
     command.args(["-t1", "-c16", "-d5", &format!("{url}/ready")]).stdin(Stdio::null()).stdout(Stdio::piped());
-    let Ok(mut process) = command.spawn() else { return Ok(None) };
+    let mut process = command.spawn()?;
     let mut spent_ms = 0;
     while process.try_wait()?.is_none() {
         spent_ms = cpu_ms(process.id()).unwrap_or(0).max(spent_ms);
@@ -156,7 +167,7 @@ fn wrk(url: &str) -> Result<Option<f64>, AnyError> {
     }
     let said = io::read_to_string(process.stdout.take().ok_or("its output is piped")?)?;
     let requests = said.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse::<f64>().ok());
-    Ok(Some(requests.ok_or("wrk does not say how many requests it sent")? / (spent_ms.max(1) as f64 / 1_000.0)))
+    Ok(requests.ok_or("it does not say how many requests it sent")? / (spent_ms.max(1) as f64 / 1_000.0))
 }
 
 /// A short smoke test with all its workloads.

@@ -130,9 +130,13 @@ impl Metrics {
         text.single("sse_active_connections", "gauge", "Streams open now.", gauges.streams_open as u64);
         text.single("sse_connections_total", "counter", "Streams opened.", self.streams_opened.get());
         text.single("sse_messages_total", "counter", "Events sent over streams.", self.messages_sent.get());
-        text.head("sse_log_messages_total", "counter", "Of these, events on the log streams of a workspace.");
+        text.head(
+            "sse_log_messages_total",
+            "counter",
+            "Of these, events on the log streams of a workspace, for the first 64 workspaces.",
+        );
         for (workspace, sent) in &*self.log_messages.lock().expect("no holder panics") {
-            let workspace = workspace.escape_default();
+            let workspace = workspace.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             text.line(format_args!("sse_log_messages_total{{workspace=\"{workspace}\"}} {}", sent.get()));
         }
         if let Some(process) = &gauges.process {

@@ -14,7 +14,8 @@ const KEPT_MAX: usize = 6;
 /// Maximum number of routes: the contract has two dozen, and there are four phases.
 const ROUTES_MAX: usize = 96;
 
-/// The way in which an incident violates a KPI. A sample that went wrong has its kind here, also where no KPI counts it.
+/// The way in which an incident violates a KPI. Every sample that went wrong has a kind, so that a KPI over it needs no
+/// change here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ViolationKind {
     NotReady,

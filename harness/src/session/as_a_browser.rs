@@ -52,9 +52,10 @@ impl AsABrowser {
     pub(super) fn is_owed(&self, content: u64, first: Instant) {
         let mut state = self.0.lock();
         let owes = state.open_since.is_some_and(|since| first.saturating_duration_since(since) >= OPENING_MARGIN);
-        if !owes || state.pending.insert(content, (first, first)).is_some() {
+        if !owes || state.pending.contains_key(&content) {
             return;
         }
+        state.pending.insert(content, (first, first));
         state.order.push_back((content, first));
         if state.order.len() > PENDING_MAX
             && let Some((oldest, first)) = state.order.pop_front()
@@ -134,5 +135,11 @@ mod tests {
         assert_eq!(None, browser.shows(0));
         assert!(browser.shows(2 * PENDING_MAX as u64 - 1).is_some());
         assert_eq!(PENDING_MAX - 1, browser.closed().len());
+        // Equal events count once.
+        browser.opened(opened);
+        for number in 0..4 * PENDING_MAX as u64 {
+            browser.is_owed(number / 2, opened + OPENING_MARGIN + Duration::from_nanos(number));
+        }
+        assert_eq!(PENDING_MAX, browser.closed().len());
     }
 }

@@ -21,7 +21,7 @@ const OPENED_WITHIN: Duration = Duration::from_millis(500);
 const OPENING_EVERY: Duration = Duration::from_micros(500);
 
 /// Follows one run after another, always the newest, until the streams are to close. A churn between two waits.
-/// `number` is that of the stream.
+/// `number` is the stream's number, which sets its delay.
 pub(super) async fn follow(context: &Context, number: usize, mut orders: mpsc::Receiver<StreamCommand>) {
     let mut last = None;
     let closing = &context.schedule.closing;

@@ -11,7 +11,7 @@ use crate::{
     streams::{content_hash, event_hash},
 };
 
-/// Number of streams whose time of an event counts, evenly spread, where there are more: hashing content takes a while.
+/// Maximum number of streams, evenly spread, whose later showings of an event count: to hash its content takes time.
 const COMPARED: usize = 16;
 
 /// The connection of the stream while it lives: also where its keeper is dropped midway.
