@@ -128,7 +128,7 @@ pub(crate) fn one_byte_a_second_is_given_up_in_time(trial: &str) -> Result<(), A
     played.found("source_failed", &["GET /metrics", "timed out"])
 }
 
-/// Whom a gateway has told to come later, and when; and how long each stayed away, seconds.
+/// The requests that a gateway has throttled, with their times, and the wait before each repeat, seconds.
 #[derive(Debug, Default)]
 struct Throttle {
     told: BTreeMap<String, Instant>,
@@ -137,7 +137,7 @@ struct Throttle {
 }
 
 impl Throttle {
-    /// Whether who asks is told to come later: once.
+    /// Whether a request is throttled: each once.
     fn tells(&mut self, who: String) -> bool {
         if let Some(told) = self.told.get(&who) {
             let away = clock::now().saturating_duration_since(*told).as_secs_f64();
@@ -197,5 +197,5 @@ pub(crate) fn a_429_is_heeded_and_every_one_is_counted(trial: &str) -> Result<()
     if counted.as_u64() == Some(throttle.throttled) {
         return Ok(());
     }
-    Err(format!("{} were told to come later, and {counted} were counted", throttle.throttled).into())
+    Err(format!("{} requests were throttled, and {counted} were counted", throttle.throttled).into())
 }

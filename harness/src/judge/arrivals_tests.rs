@@ -1,6 +1,6 @@
 //! When arrivals contradict the gateway's histogram of stream writes, and when they prove nothing.
 
-use super::{ClockDoubt, Fault, Judgement, Lack, LateDoubt, LateEvents, Note, Verdict};
+use super::{ClockDoubt, Fault, Judgement, LateDoubt, LateEvents, Note, UnprovenReason, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Phase, Suite},
     journal::{Gauge, GaugeSummary, Interval, Source, Timing},
@@ -301,7 +301,7 @@ fn events_that_s2_itself_read_late_are_no_proof_and_the_machine_is_to_blame() {
     for soak in [read_late(late(412_000, always), 300_000), read_late(standing_still(10, &BOTH), 700_000)] {
         let judgement = writes(&soak);
         assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-        assert!(matches!(judgement.reason[0], Note::Lack(Lack::EventsReadLate { .. })), "{judgement:#?}");
+        assert!(matches!(judgement.reason[0], Note::Unproven(UnprovenReason::EventsReadLate { .. })), "{judgement:#?}");
         let load = load(&soak);
         assert_eq!(Verdict::Fail, load.verdict, "{load:#?}");
         let [Note::Fault(Fault::StreamsReadLate { kpis, .. })] = &load.reason[..] else { panic!("{load:#?}") };

@@ -1,6 +1,6 @@
 //! Drift: what is a leak and what is not.
 
-use super::{By, Judgement, Lack, LifeGrowth, Note, Verdict};
+use super::{By, Judgement, LifeGrowth, Note, UnprovenReason, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite},
     journal::{Gauge, Interval},
@@ -331,5 +331,8 @@ fn a_count_of_streams_that_is_ever_lower_proves_nothing() {
     });
     let judgement = soak.judge().kpi(Kpi::SseConnectionDrift).unwrap().clone();
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-    assert!(matches!(judgement.reason[..], [Note::Lack(Lack::CountTooLow { before: -1.0, from_ms: 0, .. })]));
+    assert!(matches!(
+        judgement.reason[..],
+        [Note::Unproven(UnprovenReason::CountTooLow { before: -1.0, from_ms: 0, .. })]
+    ));
 }

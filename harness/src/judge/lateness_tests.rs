@@ -1,6 +1,6 @@
 //! One late start is a note, a starved harness is red, and neither excuses nor blames a gateway.
 
-use super::{Fault, Judgement, Lack, LatePart, LateStarts, Note, Verdict};
+use super::{Fault, Judgement, LatePart, LateStarts, Note, UnprovenReason, Verdict};
 use crate::{
     catalog::{HarnessCheck, Kpi, Suite, Unit},
     journal::{Exemplar, Finding, LatencyHistogram, Source, Timing, TimingRecord},
@@ -91,7 +91,7 @@ fn a_latency_that_starts_may_have_made_too_long_is_unproven_and_the_load_fails()
     let soak = soak(&[(48, 2), (4, 180)], &[(41, 300), (4, 1_300)]);
     let judgement = kpi(&soak, Kpi::StartToLogP95);
     assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-    let Note::Lack(Lack::HarnessLate { part, value_ms, late_ms, .. }) = judgement.reason[0] else {
+    let Note::Unproven(UnprovenReason::HarnessLate { part, value_ms, late_ms, .. }) = judgement.reason[0] else {
         panic!("{judgement:#?}")
     };
     assert_eq!((LatePart::Starts, 1_300.0, 180.0), (part, value_ms.round(), late_ms.round()));

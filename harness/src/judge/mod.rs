@@ -158,7 +158,7 @@ pub(crate) use verdict::{
     baseline::{Baseline, Change, Compared},
     fault::{Fault, LateEvents, LateStarts},
     judgement::{Evidence, Judged, PhaseValue},
-    lack::{Lack, LatePart},
     note::{ClockDoubt, HistogramGap, LateDoubt, LifeGrowth, Note, RetainedBy, SourceFailure, UntimedCause},
+    unproven_reason::{LatePart, UnprovenReason},
 };
 pub use verdicts::{Verdicts, judge};

@@ -28,14 +28,14 @@ fn heap(minute: f64, live: f64, garbage: f64) -> Vec<(Gauge, f64)> {
     [used].into_iter().chain(collected).collect()
 }
 
-fn told(judgement: &Judgement) -> String {
+fn described(judgement: &Judgement) -> String {
     let Judgement { value, reason, evidence, verdict, .. } = judgement;
     format!("{value:?} {reason:?} {:#?} {verdict:?}", evidence.notes)
 }
 
 /// The first life of the process.
 fn life(judgement: &Judgement) -> &LifeGrowth {
-    let Note::Life(life) = &judgement.evidence.notes[0] else { panic!("{}", told(judgement)) };
+    let Note::Life(life) = &judgement.evidence.notes[0] else { panic!("{}", described(judgement)) };
     life
 }
 
@@ -47,8 +47,8 @@ fn a_heap_that_is_seldom_collected_is_no_leak_and_says_by_what_that_is_known() {
         gauges.extend([(Gauge::GatewayRss, (65.0 + grown) * MB), (Gauge::GatewayHeapCommitted, (15.0 + grown) * MB)]);
         gauges
     });
-    assert_eq!(Verdict::Pass, lazy.verdict, "{}", told(&lazy));
-    assert_eq!(RetainedBy::HeapAndRest, life(&lazy).retained_by, "{}", told(&lazy));
+    assert_eq!(Verdict::Pass, lazy.verdict, "{}", described(&lazy));
+    assert_eq!(RetainedBy::HeapAndRest, life(&lazy).retained_by, "{}", described(&lazy));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_leak_below_the_garbage_is_found_though_resident_memory_is_level() {
         }
         gauges
     });
-    assert_eq!(Verdict::Fail, hidden.verdict, "{}", told(&hidden));
+    assert_eq!(Verdict::Fail, hidden.verdict, "{}", described(&hidden));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_leak_outside_of_the_heap_is_found_though_the_heap_is_level() {
         gauges.extend([(Gauge::GatewayRss, (65.0 + leaked) * MB), (Gauge::GatewayHeapCommitted, 15.0 * MB)]);
         gauges
     });
-    assert_eq!(Verdict::Fail, native.verdict, "{}", told(&native));
+    assert_eq!(Verdict::Fail, native.verdict, "{}", described(&native));
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn collections_that_were_asked_for_tell_without_metrics() {
         })
     };
     let healthy = asked(0.2);
-    assert_eq!(Verdict::Pass, healthy.verdict, "{}", told(&healthy));
-    assert_eq!(RetainedBy::Requested, life(&healthy).retained_by, "{}", told(&healthy));
+    assert_eq!(Verdict::Pass, healthy.verdict, "{}", described(&healthy));
+    assert_eq!(RetainedBy::Requested, life(&healthy).retained_by, "{}", described(&healthy));
     assert_eq!(Verdict::Fail, asked(5.0).verdict);
 }
 
@@ -107,10 +107,10 @@ fn a_heap_that_was_never_fully_collected_is_told_by_its_floors_or_not_at_all() {
         })
     };
     let healthy = jvm(20.0, 0.0);
-    assert_eq!(Verdict::Pass, healthy.verdict, "{}", told(&healthy));
+    assert_eq!(Verdict::Pass, healthy.verdict, "{}", described(&healthy));
     let never = jvm(150.0, 0.0);
-    assert_eq!(Verdict::Unproven, never.verdict, "{}", told(&never));
-    assert!(matches!(never.reason[..], [Note::GarbageUnknown { .. }]), "{}", told(&never));
+    assert_eq!(Verdict::Unproven, never.verdict, "{}", described(&never));
+    assert!(matches!(never.reason[..], [Note::GarbageUnknown { .. }]), "{}", described(&never));
     assert_eq!(Verdict::Unproven, jvm(20.0, 30.0).verdict, "a leak or garbage of the old generation");
 }
 
@@ -118,11 +118,11 @@ fn a_heap_that_was_never_fully_collected_is_told_by_its_floors_or_not_at_all() {
 fn a_small_process_of_which_no_more_is_known_may_grow_by_what_garbage_may_take() {
     let growing = |by: f64| with(move |minute| vec![(Gauge::GatewayRss, (55.0 + by * minute / 120.0) * MB)]);
     let small = growing(15.0);
-    assert_eq!(Verdict::Pass, small.verdict, "{}", told(&small));
-    assert!(life(&small).may_be_garbage, "{}", told(&small));
+    assert_eq!(Verdict::Pass, small.verdict, "{}", described(&small));
+    assert!(life(&small).may_be_garbage, "{}", described(&small));
     let leak = growing(24.0);
-    assert_eq!(Verdict::Fail, leak.verdict, "{}", told(&leak));
-    assert!(life(&leak).may_be_garbage, "{}", told(&leak));
+    assert_eq!(Verdict::Fail, leak.verdict, "{}", described(&leak));
+    assert!(life(&leak).may_be_garbage, "{}", described(&leak));
 }
 
 #[test]
@@ -137,5 +137,5 @@ fn the_heap_of_one_process_tells_nothing_of_several() {
         ]);
         gauges
     });
-    assert_eq!(Verdict::Fail, several.verdict, "{}", told(&several));
+    assert_eq!(Verdict::Fail, several.verdict, "{}", described(&several));
 }

@@ -1,6 +1,8 @@
 //! Every KPI: green on a healthy soak, red with evidence on a sick one, unproven on none and on too little.
 
-use super::{Fault, HistogramGap, Judged, Judgement, Lack, Note, Targets, Verdict, is_already_certain, judge};
+use super::{
+    Fault, HistogramGap, Judged, Judgement, Note, Targets, UnprovenReason, Verdict, is_already_certain, judge,
+};
 use crate::{
     catalog::{HarnessCheck, Kpi, Phase, Suite, Workload},
     history::History,
@@ -103,7 +105,7 @@ fn an_empty_record_proves_nothing() {
     let targets = Targets::default();
     for judgement in judge(&plan, &targets, &History::new(&plan, &targets.sample_limits())).iter() {
         assert_eq!(Verdict::Unproven, judgement.verdict, "{judgement:#?}");
-        assert_eq!([Note::from(Lack::NeverBegan)], *judgement.reason, "{judgement:#?}");
+        assert_eq!([Note::from(UnprovenReason::NeverBegan)], *judgement.reason, "{judgement:#?}");
     }
 }
 
@@ -159,7 +161,7 @@ fn a_session_that_stopped_early_is_the_first_cause_named() {
     soak.happens(750_000, Finding::Fatal { message: "cannot write the journal: disk full".into() });
     soak.end = Some(End { at_ms: 750_000, ended_at: "2026-11-23T10:12:30Z".into(), reason: EndReason::Fatal });
     let fatal = Some("cannot write the journal: disk full".to_owned());
-    let stopped = Note::from(Lack::EndedEarly { at_ms: 750_000, reason: EndReason::Fatal, fatal });
+    let stopped = Note::from(UnprovenReason::EndedEarly { at_ms: 750_000, reason: EndReason::Fatal, fatal });
     assert_eq!(stopped, of(&soak, Kpi::Availability).reason[0]);
     assert_eq!([stopped], *check(&soak, HarnessCheck::NoFatalErrors).reason);
     assert_eq!(Verdict::Fail, check(&soak, HarnessCheck::NoFatalErrors).verdict);
@@ -323,7 +325,7 @@ fn a_worker_that_was_restarted_and_ended_as_planned_is_green() {
 fn a_record_without_an_end_fails_and_says_how_far_it_reaches() {
     let soak = Soak::healthy(Suite::Full).cut_at(50 * 60_000);
     let judgement = check(&soak, HarnessCheck::NoFatalErrors);
-    let lack = Lack::EndMissing { reached_ms: 50 * 60_000 };
+    let lack = UnprovenReason::EndMissing { reached_ms: 50 * 60_000 };
     assert_eq!((Verdict::Fail, vec![lack.into()]), (judgement.verdict, judgement.reason));
 }
 
@@ -394,5 +396,5 @@ fn a_load_of_which_much_is_told_to_come_later_is_not_the_load_that_was_planned()
     assert!(little.evidence.notes.iter().any(is_told), "{:?}", little.evidence.notes);
     let much = throttled(20);
     assert_eq!(Verdict::Unproven, much.verdict);
-    assert!(matches!(much.reason[..], [Note::Lack(Lack::LoadThrottled { .. })]), "{:?}", much.reason);
+    assert!(matches!(much.reason[..], [Note::Unproven(UnprovenReason::LoadThrottled { .. })]), "{:?}", much.reason);
 }

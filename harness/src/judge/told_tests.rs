@@ -1,6 +1,6 @@
 //! The text of a red verdict: since when, also where that was in a window, and by which route.
 
-use super::{Fault, Judgement, Lack, Note, SourceFailure, Verdict};
+use super::{Fault, Judgement, Note, SourceFailure, UnprovenReason, Verdict};
 use crate::{
     catalog::{Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding, Gauge, Incident, Timing},
@@ -105,7 +105,7 @@ fn a_gateway_that_calls_its_routes_otherwise_names_of_by_its_own() {
     soak.happens(600_000, Finding::NotReady { answer: "503".into() });
     let names = |soak: &Soak, kpi, of_route: &str, of_answer: &str| {
         of(soak, kpi).reason.iter().any(|note| match note {
-            Note::Lack(Lack::RouteAnswered { route: source, answer, .. })
+            Note::Unproven(UnprovenReason::RouteAnswered { route: source, answer, .. })
             | Note::SourceFailed(SourceFailure { source, answer, .. })
             | Note::ScrapesFailed { source, answer, .. } => source == of_route && answer.starts_with(of_answer),
             _ => false,
@@ -307,4 +307,21 @@ fn one_event_of_another_workspace_fails_whatever_the_share_of_errors_is() {
     assert_eq!(Verdict::Fail, judgement.verdict);
     assert_eq!([Note::from(Fault::EventsForeign { events: 1 })], *judgement.reason);
     assert_eq!(Verdict::Pass, of(&soak, Kpi::ErrorRateChaos).verdict);
+    // A bad window beside it hides it no more than it hides the window.
+    for interval in soak.intervals.iter_mut().filter(|interval| interval.phase != Phase::Steady) {
+        let requests = if interval.phase == Phase::GatewayRestart { 10 } else { 200 };
+        interval.counters.insert(Counter::Requests, requests);
+    }
+    add(soak.minute(75), Counter::RequestErrors, 6);
+    soak.minute(75).counters.insert(Counter::EventsForeign, 1);
+    let reason = of(&soak, Kpi::ErrorRateChaos).reason;
+    let is_expected = matches!(
+        reason[..],
+        [
+            Note::Fault(Fault::EventsForeign { events: 1 }),
+            Note::Fault(Fault::WindowMissed { .. }),
+            Note::Fault(Fault::WindowsJudgedApart)
+        ]
+    );
+    assert!(is_expected, "{reason:?}");
 }

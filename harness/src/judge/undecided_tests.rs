@@ -1,6 +1,6 @@
 //! Unseen data decides nothing: the verdict is unproven and names the setting; proof of failure still counts.
 
-use super::{Judgement, Lack, Note, Verdict};
+use super::{Judgement, Note, UnprovenReason, Verdict};
 use crate::{
     catalog::{Chaos, Kpi, Phase, Suite, Workload},
     journal::{Counter, Finding},
@@ -35,7 +35,9 @@ fn versions_that_a_cut_search_did_not_show_are_not_lost_and_not_found() {
     soak.happens(61 * MINUTE_MS, cut(false));
     let (verdict_of_cut, reason) = verdict(&soak, Kpi::RegistryConsistency);
     assert_eq!(Verdict::Unproven, verdict_of_cut);
-    let [Note::Lack(Lack::SearchesCut { searches: 1, first })] = &reason[..] else { panic!("{reason:?}") };
+    let [Note::Unproven(UnprovenReason::SearchesCut { searches: 1, first })] = &reason[..] else {
+        panic!("{reason:?}")
+    };
     assert_eq!("soak@1.0.3-17 from workspace w-second", first.subject);
     let answer = first.answer.as_deref().unwrap();
     assert!(answer.starts_with("10 of 37 hits were shown") && answer.contains("{page}"), "{answer}");
@@ -55,7 +57,7 @@ fn refused_personal_data_proves_nothing_until_the_dialect_says_so_and_a_leak_doe
     soak.happens(3 * MINUTE_MS, Finding::PiiRefused { probe: "ssn".into(), answer });
     let (verdict_of_refused, reason) = verdict(&soak, Kpi::PiiMasked);
     assert_eq!(Verdict::Unproven, verdict_of_refused);
-    let [Note::Lack(Lack::PiiRefused { runs: 1, first })] = &reason[..] else { panic!("{reason:?}") };
+    let [Note::Unproven(UnprovenReason::PiiRefused { runs: 1, first })] = &reason[..] else { panic!("{reason:?}") };
     assert!(
         first.subject == "ssn" && first.answer.as_ref().is_some_and(|answer| answer.starts_with("400")),
         "{first:?}"
@@ -71,7 +73,7 @@ fn an_injection_whose_run_failed_names_the_list_of_words_for_a_refusal() {
     let (probe, run, answer) = ("role-play".to_owned(), "r".to_owned(), "201; its run ended as 'blocked'".to_owned());
     soak.happens(3 * MINUTE_MS, Finding::InjectionUnclear { probe, run, answer });
     let (unclear, reason) = verdict(&soak, Kpi::InjectionsBlocked);
-    let is_unclear = matches!(reason[..], [Note::Lack(Lack::InjectionsUnclear { injections: 1, .. })]);
+    let is_unclear = matches!(reason[..], [Note::Unproven(UnprovenReason::InjectionsUnclear { injections: 1, .. })]);
     assert!(unclear == Verdict::Unproven && is_unclear, "{reason:?}");
     let (probe, run, answer) = ("role-play".to_owned(), "r".to_owned(), "201; its run succeeded".to_owned());
     soak.happens(18 * MINUTE_MS, Finding::InjectionAccepted { probe, run, answer });

@@ -15,7 +15,7 @@ use crate::{
     clock,
     journal::{End, EndReason, Finding, Interval, JOURNAL_VERSION, Record, Timing, Writer},
     judge::{
-        Lack, Verdict, Verdicts,
+        UnprovenReason, Verdict, Verdicts,
         fixtures::{
             sick::sick,
             soak::{Soak, timing},
@@ -250,7 +250,7 @@ fn a_session_that_died_is_judged_by_what_there_is_and_its_torn_line_is_left_out(
     let expected = verdicts(&stored, &soak);
     for check in [HarnessCheck::NoFatalErrors, HarnessCheck::FullDuration] {
         let judgement = expected.harness(check).unwrap();
-        let lack = Lack::EndMissing { reached_ms: 3_000_000 };
+        let lack = UnprovenReason::EndMissing { reached_ms: 3_000_000 };
         assert_eq!((Verdict::Fail, &[lack.into()][..]), (judgement.verdict, &*judgement.reason), "{check}");
     }
     assert_eq!(Verdict::Unproven, expected.kpi(Kpi::RunSuccess).unwrap().verdict);

@@ -142,7 +142,7 @@ async fn what_has_a_deadline_is_sent_a_last_time_then_and_waits_no_longer() {
     let answered = context.calls.outcome(unknown, || async { answer(404, None) }).await;
     assert_eq!((true, 10), (answered.is_err(), began.elapsed().as_secs()));
 
-    // Who is told to come later than that comes at the deadline.
+    // A request whose wait is longer is repeated at the deadline.
     let began = crate::clock::now();
     let until = Some(began + Duration::from_secs(10));
     let answers = Mutex::new(vec![answer(200, None), answer(429, Some(60))]);

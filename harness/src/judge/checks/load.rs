@@ -5,7 +5,7 @@ use crate::{
     history::{History, Scope, limit_us},
     journal::Counter,
     judge::{
-        Fault, Judged, Lack, LatePart, LateStarts, Note, Targets,
+        Fault, Judged, LatePart, LateStarts, Note, Targets, UnprovenReason,
         kpi::{
             case::Case,
             latency,
@@ -58,14 +58,14 @@ pub(crate) fn delivered(plan: &Plan, targets: &Targets, history: &History) -> As
     found.note_count(throttled, |requests| Note::RequestsThrottled { requests });
     if let Some(percent) = percent(throttled, requests).filter(|percent| *percent > THROTTLED_PERCENT_MAX) {
         // Throttled requests are no load, and the other samples show little of the planned load.
-        found.withdraw(Lack::LoadThrottled { throttled, requests, percent });
+        found.withdraw(UnprovenReason::LoadThrottled { throttled, requests, percent });
         return found;
     }
 
     let lateness = Lateness::of(history, targets, Scope::All);
     let starts = lateness.starts.len();
     if is_too_few(starts, plan.runs.count()) {
-        found.withdraw(Lack::LatenessUnmeasured { measured: starts, started });
+        found.withdraw(UnprovenReason::LatenessUnmeasured { measured: starts, started });
         return found;
     }
     found.note(Note::StartLateness { p99_ms: lateness.at_ms(LatePart::Starts, 0.99), starts });

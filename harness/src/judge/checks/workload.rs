@@ -4,7 +4,7 @@ use crate::{
     catalog::{Phase, Target, Unit, Workload},
     history::{History, Violation},
     judge::{
-        Fault, Judged, Judgement, Lack, Note,
+        Fault, Judged, Judgement, Note, UnprovenReason,
         kpi::{chaos, missing_samples},
         verdict::assessment::{Assessment, percent},
     },
@@ -76,5 +76,5 @@ fn unproven_events(found: &mut Assessment, plan: &Plan, history: &History) -> Ve
         found.evidence.over = events.len() as u64;
         found.offenders(events.clone());
     }
-    events.into_iter().map(|event| Lack::ChaosUnproven(event).into()).collect()
+    events.into_iter().map(|event| UnprovenReason::ChaosUnproven(event).into()).collect()
 }

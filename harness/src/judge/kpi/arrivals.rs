@@ -6,7 +6,7 @@ use crate::{
     history::{MinuteMinima, Scope, ms},
     journal::{Gauge, Source, Timing},
     judge::{
-        ClockDoubt, Fault, Lack, LateDoubt, LateEvents, Note, UntimedCause,
+        ClockDoubt, Fault, LateDoubt, LateEvents, Note, UnprovenReason, UntimedCause,
         kpi::{case::Case, lateness::Lateness, missing_samples, quantiles::by_timing},
         stats::confidence,
         verdict::assessment::{Assessment, is_too_few},
@@ -132,10 +132,10 @@ fn proven(case: Case<'_>, reading_ms: f64) -> Result<Proof, Doubt> {
 }
 
 /// Why arrivals that would prove that the KPI is missed may be late because S2 read them late.
-pub(crate) fn excuse(case: Case<'_>) -> Option<Lack> {
+pub(crate) fn excuse(case: Case<'_>) -> Option<UnprovenReason> {
     let reading_ms = Lateness::of(case.history, case.targets, Scope::Steady).reading_ms();
     let is_excused = proven(case, 0.0).is_ok() && proven(case, reading_ms).is_err();
-    is_excused.then_some(Lack::EventsReadLate { late_ms: reading_ms })
+    is_excused.then_some(UnprovenReason::EventsReadLate { late_ms: reading_ms })
 }
 
 fn proof(case: Case<'_>, slack_ms: f64, reading_ms: f64) -> Result<Proof, LateDoubt> {

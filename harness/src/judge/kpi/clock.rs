@@ -5,7 +5,7 @@ use crate::{
     history::{History, MINUTE_MS, Violation},
     journal::Gauge,
     judge::{
-        Lack, Note,
+        Note, UnprovenReason,
         kpi::{case::Case, missing_samples},
         stats::{Segment, greatest_of, least_of},
         verdict::assessment::Assessment,
@@ -56,7 +56,7 @@ pub(crate) fn drift(case: Case<'_>) -> Assessment {
     if let Some(failure) = missing_samples::of_source("GET /health", case.history) {
         found.lack.push(Note::SourceFailed(failure));
     } else if offsets.is_empty() {
-        found.lack.push(Lack::ClockUnread.into());
+        found.lack.push(UnprovenReason::ClockUnread.into());
     }
     if offsets.is_empty() {
         return found;

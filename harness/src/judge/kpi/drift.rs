@@ -5,7 +5,7 @@ use crate::{
     history::{History, MINUTE_MS, Violation, WORST_MAX},
     journal::Gauge,
     judge::{
-        Judged, Lack, Note, Targets,
+        Judged, Note, Targets, UnprovenReason,
         kpi::{
             case::Case,
             missing_samples,
@@ -118,9 +118,9 @@ fn measure(found: &mut Assessment, gauge: Gauge, plan: &Plan, targets: &Targets,
         // It may all be garbage, so it is neither good nor bad.
         found.withdraw(Note::GarbageUnknown { rise_percent });
     } else if lives.is_empty() {
-        found.lack = vec![Lack::GaugeUnmeasured { gauge }.into()];
+        found.lack = vec![UnprovenReason::GaugeUnmeasured { gauge }.into()];
     } else if found.value.is_none() {
-        found.lack = vec![Lack::LivesTooShort { lives: noted, minutes_min: SEGMENT_FLOORS_MIN }.into()];
+        found.lack = vec![UnprovenReason::LivesTooShort { lives: noted, minutes_min: SEGMENT_FLOORS_MIN }.into()];
     }
     lives
 }

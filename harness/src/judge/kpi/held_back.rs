@@ -9,7 +9,7 @@ use crate::{
     history::{Scope, ms},
     journal::Timing,
     judge::{
-        Fault, Lack, Note,
+        Fault, Note, UnprovenReason,
         kpi::{arrivals::CERTAIN, case::Case, lateness::Lateness, quantiles::by_timing},
         stats::confidence,
         verdict::assessment::Assessment,
@@ -17,10 +17,11 @@ use crate::{
     plan::log_stream_name,
 };
 
-/// Judges `sse_write_p99` by the stream that requests compression as a browser does, too. Where one event in ten is
-/// later on it than on the others, by more than the target and the 99th percentile of `/ready` round trips together,
-/// and by the lower end of the 95 % range, the KPI is missed, whatever the histogram and the other streams say: a
-/// gateway that is fast for clients without compression is not fast for browsers.
+/// Judges `sse_write_p99` by the stream that requests compression as a browser does, too. The delay of an event begins
+/// when the latest of several others that show it before does so. Where one event in ten is later by more than the
+/// target and the 99th percentile of `/ready` round trips together, and by the lower end of the 95 % range, the KPI is
+/// missed, whatever the histogram and the other streams say: a gateway that is fast for clients without compression is
+/// not fast for browsers.
 ///
 /// Where only the lateness of our own reading explains it, the KPI is unproven.
 ///
@@ -31,11 +32,10 @@ pub(crate) fn from_browsers(found: &mut Assessment, case: Case<'_>) {
         return found.withdraw(excused);
     }
     let Some((late_ms, ready_ms)) = late_and_ready_ms(case, 0.0) else { return };
-    let others = case.plan.scenario.streams.count.saturating_sub(1);
     let (stream, without_ms) = (name(case), found.value);
     by_timing(found, case, Timing::ShownAsABrowser, Scope::Steady);
     "steady events on the stream that asks as a browser does".clone_into(&mut found.evidence.sample_name);
-    found.fail(Fault::EventsBehind { stream, others, late_ms, ready_ms, without_ms });
+    found.fail(Fault::EventsBehind { stream, late_ms, ready_ms, without_ms });
 }
 
 /// Notes with events that a stream lacks that they may be held back from it, where that is so.
@@ -46,10 +46,10 @@ pub(crate) fn note_with_gaps(found: &mut Assessment, case: Case<'_>) {
 }
 
 /// Why this stream may be late because S2 read it late; none where it is not late, or is all the same.
-pub(crate) fn excuse(case: Case<'_>) -> Option<Lack> {
+pub(crate) fn excuse(case: Case<'_>) -> Option<UnprovenReason> {
     let reading_ms = reading_ms(case);
     let is_excused = late_and_ready_ms(case, 0.0).is_some() && late_and_ready_ms(case, reading_ms).is_none();
-    is_excused.then_some(Lack::EventsReadLate { late_ms: reading_ms })
+    is_excused.then_some(UnprovenReason::EventsReadLate { late_ms: reading_ms })
 }
 
 fn reading_ms(case: Case<'_>) -> f64 {

@@ -6,7 +6,7 @@ use crate::{
     history::{Bounds, Scope, limit_us},
     journal::{Counter, Source, Timing},
     judge::{
-        Fault, HistogramGap, Lack, Note, PhaseValue,
+        Fault, HistogramGap, Note, PhaseValue, UnprovenReason,
         kpi::{
             arrivals,
             backdate::backdate_to_window,
@@ -31,7 +31,7 @@ pub(crate) fn start_to_log(case: Case<'_>) -> Assessment {
     let unseen = case.count(Counter::FirstLinesUnseen, Scope::Steady);
     found.note_count(unseen, |runs| Note::FirstLinesUnseen { runs });
     if found.samples == 0 {
-        found.lack.push(Lack::LogLinesMissing.into());
+        found.lack.push(UnprovenReason::LogLinesMissing.into());
     }
     unless_late(&mut found, case);
     found

@@ -31,7 +31,7 @@ use crate::{
     catalog::Target,
     history::{History, Scope, limit_us, ms},
     journal::LatencyHistogram,
-    judge::{Lack, LatePart, LateStarts, Note, Targets, stats::confidence, verdict::assessment::percent},
+    judge::{LatePart, LateStarts, Note, Targets, UnprovenReason, stats::confidence, verdict::assessment::percent},
 };
 
 /// If more starts than this are late, percent of all, the load was not the load of the plan.
@@ -101,9 +101,9 @@ impl Lateness {
     }
 
     /// Why a latency that misses its target may be the harness's own; none where it is not.
-    pub(crate) fn explanation(&self, quantile: f64, value_ms: f64, target: Target) -> Option<Lack> {
+    pub(crate) fn explanation(&self, quantile: f64, value_ms: f64, target: Target) -> Option<UnprovenReason> {
         let (part, late_ms) = self.explains(quantile, value_ms, target)?;
-        Some(Lack::HarnessLate { part, quantile, value_ms, late_ms })
+        Some(UnprovenReason::HarnessLate { part, quantile, value_ms, late_ms })
     }
 }
 

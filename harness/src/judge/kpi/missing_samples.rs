@@ -4,7 +4,7 @@ use crate::{
     catalog::Kpi,
     history::{FailureRecord, History, Scope},
     journal::{Counter, EndReason, is_process_source},
-    judge::{Judgement, Lack, Note, SourceFailure, kpi::chaos, verdict::assessment::Assessment},
+    judge::{Judgement, Note, SourceFailure, UnprovenReason, kpi::chaos, verdict::assessment::Assessment},
     plan::Plan,
 };
 
@@ -21,10 +21,10 @@ fn explain(known: Vec<Note>, plan: &Plan, history: &History) -> Vec<Note> {
     }
     causes.extend(known);
     if let Some((from_ms, to_ms, cause)) = history.timeline.holes.first().cloned() {
-        causes.push(Lack::NothingPlayed { from_ms, to_ms, cause }.into());
+        causes.push(UnprovenReason::NothingPlayed { from_ms, to_ms, cause }.into());
     }
     if causes.is_empty() {
-        causes.push(Lack::FewSamples.into());
+        causes.push(UnprovenReason::FewSamples.into());
     }
     causes
 }
@@ -32,12 +32,12 @@ fn explain(known: Vec<Note>, plan: &Plan, history: &History) -> Vec<Note> {
 /// Why the session stopped before its plan was played; none where it was played.
 pub(crate) fn of_early_end(plan: &Plan, history: &History) -> Option<Note> {
     let lack = match history.timeline.end() {
-        _ if history.is_empty() => Lack::NeverBegan,
-        None => Lack::EndMissing { reached_ms: history.timeline.scenario_ms() },
+        _ if history.is_empty() => UnprovenReason::NeverBegan,
+        None => UnprovenReason::EndMissing { reached_ms: history.timeline.scenario_ms() },
         Some(end) if end.reason == EndReason::Played && end.at_ms >= plan.duration_ms / 100 * 99 => return None,
         Some(end) => {
             let fatal = history.timeline.fatal().map(str::to_owned);
-            Lack::EndedEarly { at_ms: end.at_ms, reason: end.reason, fatal }
+            UnprovenReason::EndedEarly { at_ms: end.at_ms, reason: end.reason, fatal }
         }
     };
     Some(lack.into())
@@ -87,11 +87,13 @@ pub(crate) fn of_routes(kpi: Kpi, plan: &Plan, history: &History) -> Vec<Note> {
         let route = history.route(route);
         let record = history.timeline.routes.get(&*route).or_else(|| history.timeline.sources.get(&*route))?;
         let (route, answer) = (route.into_owned(), record.answer.clone());
-        Some(Lack::RouteAnswered { route, answer, last_ms: record.last_ms }.into())
+        Some(UnprovenReason::RouteAnswered { route, answer, last_ms: record.last_ms }.into())
     };
     let mut causes: Vec<Note> = kpi.spec().routes.iter().filter_map(answered).collect();
     if matches!(kpi, Kpi::ChaosRecovery | Kpi::ErrorRateChaos) {
-        causes.extend(chaos::unproven_events(plan, history).into_iter().map(|event| Lack::ChaosUnproven(event).into()));
+        causes.extend(
+            chaos::unproven_events(plan, history).into_iter().map(|event| UnprovenReason::ChaosUnproven(event).into()),
+        );
     }
     causes
 }

@@ -4,7 +4,7 @@ use crate::{
     catalog::{Kpi, SampleSource},
     history::History,
     journal::Gauge,
-    judge::{Lack, Note, stats::trend::median, verdict::assessment::Assessment},
+    judge::{Note, UnprovenReason, stats::trend::median, verdict::assessment::Assessment},
 };
 
 /// The least descriptors of a process beyond our connections. With fewer, it is not the process that serves them.
@@ -24,7 +24,7 @@ pub(crate) fn note(found: &mut Assessment, kpi: Kpi, history: &History) {
 }
 
 /// Why the growth of a gauge of the gateway cannot be believed; none where it can.
-pub(crate) fn doubt(gauge: Gauge, is_met: bool, warm_up_ms: u64, history: &History) -> Option<Lack> {
+pub(crate) fn doubt(gauge: Gauge, is_met: bool, warm_up_ms: u64, history: &History) -> Option<UnprovenReason> {
     match gauge {
         // If a part of the gateway grows, the gateway grows.
         Gauge::GatewayRss if is_met => another_process(history),
@@ -41,19 +41,19 @@ fn is_by_metrics(history: &History) -> bool {
 }
 
 /// The process has fewer descriptors than we have connections to the gateway.
-fn another_process(history: &History) -> Option<Lack> {
+fn another_process(history: &History) -> Option<UnprovenReason> {
     // A journal without this gauge counted all of our descriptors.
     let connections = history.totals.gauge(Gauge::HarnessConnections)?.last;
     let floors = history.series.floors(Gauge::GatewayFdSurplus)?.by_life();
     let surplus = median(floors.iter().flat_map(|(_, floors)| floors).map(|floor| floor.1).collect())?;
     let (is_by_metrics, fewer) = (is_by_metrics(history), surplus.abs());
-    (surplus < SURPLUS_MIN).then_some(Lack::AnotherProcess { is_by_metrics, fewer, connections })
+    (surplus < SURPLUS_MIN).then_some(UnprovenReason::AnotherProcess { is_by_metrics, fewer, connections })
 }
 
 /// The sum over several processes rose, and so did their number.
-fn changed(is_met: bool, warm_up_ms: u64, history: &History) -> Option<Lack> {
+fn changed(is_met: bool, warm_up_ms: u64, history: &History) -> Option<UnprovenReason> {
     let several = history.timeline.lives.answering.filter(|several| !is_met && several.changed_ms > warm_up_ms)?;
-    Some(Lack::ProcessesChanged { most: several.most, until_ms: several.changed_ms })
+    Some(UnprovenReason::ProcessesChanged { most: several.most, until_ms: several.changed_ms })
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_process_with_far_fewer_descriptors_than_we_have_connections_is_not_the_gateway() {
         let few = history(-11.0, true, true, &[]);
-        let another = Some(Lack::AnotherProcess { is_by_metrics: false, fewer: 11.0, connections: 31.0 });
+        let another = Some(UnprovenReason::AnotherProcess { is_by_metrics: false, fewer: 11.0, connections: 31.0 });
         assert_eq!(another, doubt(Gauge::GatewayFdSurplus, true, WARM_UP_MS, &few));
         assert_eq!(another, doubt(Gauge::GatewayRss, true, WARM_UP_MS, &few));
         assert_eq!(another, doubt(Gauge::GatewayFdSurplus, false, WARM_UP_MS, &few));
@@ -116,7 +116,7 @@ mod tests {
         let late = history(12.0, true, false, &[20_000, 1_200_000]);
         for gauge in [Gauge::GatewaySseSurplus, Gauge::GatewayQueueDepth, Gauge::GatewayFdSurplus] {
             assert_eq!(None, doubt(gauge, false, WARM_UP_MS, &early));
-            let changed = Lack::ProcessesChanged { most: 3, until_ms: 1_200_000 };
+            let changed = UnprovenReason::ProcessesChanged { most: 3, until_ms: 1_200_000 };
             assert_eq!(Some(changed), doubt(gauge, false, WARM_UP_MS, &late));
             assert_eq!(None, doubt(gauge, true, WARM_UP_MS, &late));
         }

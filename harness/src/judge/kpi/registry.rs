@@ -4,7 +4,7 @@ use crate::{
     history::{Scope, ViolationKind, limit_us},
     journal::{Counter, Timing},
     judge::{
-        Fault, Lack, Note, PhaseValue,
+        Fault, Note, PhaseValue, UnprovenReason,
         kpi::{case::Case, quantiles::over_limit},
         stats::{as_value, confidence},
         verdict::assessment::{Assessment, percent},
@@ -66,7 +66,7 @@ pub(crate) fn consistency(case: Case<'_>) -> Assessment {
 
 /// Why versions that a search did not show may be there all the same.
 fn cut(case: Case<'_>, kind: ViolationKind) -> Option<Note> {
-    case.violations(kind).map(|(searches, first)| Lack::SearchesCut { searches, first }.into())
+    case.violations(kind).map(|(searches, first)| UnprovenReason::SearchesCut { searches, first }.into())
 }
 
 /// `tampered_manifests`: rejected, of those tried. One that was not is proof.

@@ -4,7 +4,7 @@ use crate::{
     history::{History, Scope, ViolationKind},
     journal::Counter,
     judge::{
-        Lack,
+        UnprovenReason,
         kpi::{case::Case, registry::refused},
         stats::{as_value, confidence},
         verdict::assessment::Assessment,
@@ -16,7 +16,9 @@ pub(crate) fn injections_blocked(case: Case<'_>) -> Assessment {
     let counters = [Counter::InjectionsSent, Counter::InjectionsBlocked];
     let mut found = refused(case, counters, ViolationKind::InjectionAccepted, "prompt injections");
     let unclear = case.violations(ViolationKind::InjectionUnclear);
-    found.undecided.extend(unclear.map(|(injections, first)| Lack::InjectionsUnclear { injections, first }.into()));
+    found
+        .undecided
+        .extend(unclear.map(|(injections, first)| UnprovenReason::InjectionsUnclear { injections, first }.into()));
     found
 }
 
@@ -25,7 +27,7 @@ pub(crate) fn pii_masked(case: Case<'_>) -> Assessment {
     let counters = [Counter::PiiSent, Counter::PiiMasked];
     let mut found = refused(case, counters, ViolationKind::PiiLeaked, "pieces of personal data");
     let refused = case.violations(ViolationKind::PiiRefused);
-    found.undecided.extend(refused.map(|(runs, first)| Lack::PiiRefused { runs, first }.into()));
+    found.undecided.extend(refused.map(|(runs, first)| UnprovenReason::PiiRefused { runs, first }.into()));
     found
 }
 

@@ -4,7 +4,7 @@ use crate::{
     history::MINUTE_MS,
     journal::Gauge,
     judge::{
-        Lack,
+        UnprovenReason,
         stats::{
             Segment,
             change_point::{FIRST_FLOORS, LAST_FLOORS},
@@ -17,7 +17,7 @@ use crate::{
 ///
 /// A gateway may count fewer streams than we hold: those of one kind only, or of one process of several. But then it
 /// does from the beginning, and the count does not fall. Streams of others that close meanwhile leave ours.
-pub(crate) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<Lack> {
+pub(crate) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Option<UnprovenReason> {
     if !matches!(gauge, Gauge::GatewaySseSurplus | Gauge::GatewayQueueDepth) {
         return None;
     }
@@ -25,7 +25,7 @@ pub(crate) fn undercounted(gauge: Gauge, segment: &Segment, limit: f64) -> Optio
     let (before, after) = (middle(&segment[..FIRST_FLOORS])?, middle(&segment[last..])?);
     let [from_ms, to_ms] = [0, last].map(|at| segment[at].0 * MINUTE_MS);
     let is_too_low = after < -limit && before - after > limit;
-    is_too_low.then_some(Lack::CountTooLow { gauge, before, from_ms, after, to_ms })
+    is_too_low.then_some(UnprovenReason::CountTooLow { gauge, before, from_ms, after, to_ms })
 }
 
 fn middle(floors: &[(u64, f64)]) -> Option<f64> {
@@ -36,7 +36,7 @@ fn middle(floors: &[(u64, f64)]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn describe(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<Lack> {
+    fn describe(gauge: Gauge, of: impl Fn(f64) -> f64) -> Option<UnprovenReason> {
         let segment: Segment = (0..70_u64).map(|minute| (minute, of(minute as f64))).collect();
         undercounted(gauge, &segment, 5.0)
     }
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_count_that_falls_below_what_we_hold_is_too_low() {
         let gauge = Gauge::GatewaySseSurplus;
-        let expected = Lack::CountTooLow { gauge, before: -2.0, from_ms: 0, after: -20.0, to_ms: 3_600_000 };
+        let expected = UnprovenReason::CountTooLow { gauge, before: -2.0, from_ms: 0, after: -20.0, to_ms: 3_600_000 };
         assert_eq!(Some(expected), describe(gauge, |minute| -(2.0 * minute).min(20.0)));
         assert!(describe(Gauge::GatewayQueueDepth, |minute| -minute).is_some());
     }

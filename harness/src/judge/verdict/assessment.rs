@@ -3,7 +3,7 @@
 use crate::{
     catalog::{Target, Unit},
     history::Violation,
-    judge::{Evidence, Judged, Judgement, Lack, Note, Range, Verdict, stats::as_value},
+    judge::{Evidence, Judged, Judgement, Note, Range, UnprovenReason, Verdict, stats::as_value},
 };
 
 /// With fewer samples than this share of the promised ones, percent, nothing good is proven.
@@ -111,7 +111,7 @@ impl Assessment {
         } else if self.value.is_none() || self.samples == 0 || is_too_few(self.samples, self.promised) {
             let mut lack = self.lack;
             if lack.is_empty() && self.samples == 0 {
-                lack.push(Lack::NoSamples.into());
+                lack.push(UnprovenReason::NoSamples.into());
             }
             (Verdict::Unproven, explain(lack))
         } else {

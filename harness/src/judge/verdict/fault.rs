@@ -1,4 +1,4 @@
-//! What makes a judgement red although its value does not say so, as data.
+//! Reasons why a judgement is red although its value does not say so, as data.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +37,11 @@ pub(crate) enum Fault {
     BucketUnbounded { source: Source, lower_ms: f64 },
     /// Events took longer than the gateway's histogram says.
     EventsSlower { source: Source, at_most_ms: f64, reported_ms: f64 },
-    /// Events arrive later than the gateway's histogram says, beyond doubt. The network and the harness may explain
-    /// `ready_ms`.
+    /// It is proven that events arrive later than the gateway's histogram says. The network and the harness may explain
+    /// `ready_ms` of their delay.
     EventsArriveLate { source: Source, at_most_ms: f64, p99_ms: f64, which: LateEvents, late_ms: f64, ready_ms: f64 },
-    /// The stream that asks as a browser does shows events later than the others. `without_ms` is the value without it.
-    EventsBehind { stream: String, others: u32, late_ms: f64, ready_ms: f64, without_ms: Option<f64> },
+    /// The stream that asks as a browser does shows events later than others. `without_ms` is the value without it.
+    EventsBehind { stream: String, late_ms: f64, ready_ms: f64, without_ms: Option<f64> },
     /// Versions did not appear in search.
     VersionsNotFound { not_found: u64, published: u64 },
     /// The gateway did not recover from a chaos event while S2 waited.

@@ -4,6 +4,6 @@ pub(crate) mod assessment;
 pub(crate) mod baseline;
 pub(crate) mod fault;
 pub(crate) mod judgement;
-pub(crate) mod lack;
 pub(crate) mod note;
 pub(crate) mod targets;
+pub(crate) mod unproven_reason;

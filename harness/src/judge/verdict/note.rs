@@ -6,7 +6,7 @@ use crate::{
     catalog::{Chaos, Phase, SampleSource, Workload},
     history::{ProcessChange, Relapse, Violation},
     journal::Source,
-    judge::{Fault, Lack, stats::growth::Growth},
+    judge::{Fault, UnprovenReason, stats::growth::Growth},
 };
 
 /// A note for a reader of a judgement: the source that was used, parts that were left out, limits of the verdict, and
@@ -153,7 +153,7 @@ pub(crate) enum Note {
     BaselineUnended,
 
     /// Why it is unproven.
-    Lack(Lack),
+    Unproven(UnprovenReason),
     /// Why it is red, where its value does not say so.
     Fault(Fault),
 }
@@ -249,9 +249,9 @@ pub(crate) struct SourceFailure {
     pub(crate) is_in_windows: bool,
 }
 
-impl From<Lack> for Note {
-    fn from(lack: Lack) -> Self {
-        Self::Lack(lack)
+impl From<UnprovenReason> for Note {
+    fn from(reason: UnprovenReason) -> Self {
+        Self::Unproven(reason)
     }
 }
 

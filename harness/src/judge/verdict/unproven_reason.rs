@@ -1,4 +1,4 @@
-//! What the proof of a verdict lacks, as data.
+//! Reasons why a judgement is unproven, as data.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::{
 /// Why a judgement is unproven: samples that are missing, or that prove nothing. An early end of the session also fails
 /// checks and workloads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Lack {
+pub(crate) enum UnprovenReason {
     /// The record is empty.
     NeverBegan,
     /// The record has no end.

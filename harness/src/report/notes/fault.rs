@@ -1,4 +1,4 @@
-//! What makes a judgement red although its value does not say so, in words.
+//! Reasons why a judgement is red although its value does not say so, in words.
 
 use super::{
     super::number::{self, rounded, with_unit},
@@ -56,12 +56,12 @@ pub(super) fn fault(fault: &Fault) -> String {
                 whole(*ready_ms)
             )
         }
-        Fault::EventsBehind { stream, others, late_ms, ready_ms, without_ms } => {
+        Fault::EventsBehind { stream, late_ms, ready_ms, without_ms } => {
             let without =
                 without_ms.map_or_else(String::new, |ms| format!(" (without it this would be {})", whole(ms)));
             format!(
-                "stream {stream} shows one event in ten over {} later than the other {others} do{without}, and /ready \
-                 takes {} there and back: does something compress streams and hold events back until its buffer is \
+                "stream {stream} shows one event in ten over {} later than the latest of several streams that show it \
+                 before{without}, and /ready takes {} there and back: does something compress streams and hold events back until its buffer is \
                  full? It has to be flushed after every event, or to leave text/event-stream alone",
                 whole(*late_ms),
                 whole(*ready_ms)

@@ -2,10 +2,10 @@
 
 mod fault;
 mod growth;
-mod lack;
 mod phrase;
 #[cfg(test)]
 mod tests;
+mod unproven_reason;
 mod words;
 
 pub(super) use words::note_text;

@@ -8,8 +8,8 @@ use crate::{
     history::{ProcessChange, Relapse, Violation},
     journal::{EndReason, Gauge, Source},
     judge::{
-        By, ClockDoubt, Fault, Growth, HistogramGap, Lack, LateDoubt, LateEvents, LatePart, LateStarts, LifeGrowth,
-        Note, Range, RetainedBy, SourceFailure, TrendLine, UntimedCause,
+        By, ClockDoubt, Fault, Growth, HistogramGap, LateDoubt, LateEvents, LatePart, LateStarts, LifeGrowth, Note,
+        Range, RetainedBy, SourceFailure, TrendLine, UnprovenReason, UntimedCause,
     },
     snapshots::assert_snapshot,
 };
@@ -167,9 +167,12 @@ fn of_counts() -> Vec<Note> {
     ]
 }
 
-fn lacks() -> Vec<Lack> {
-    let ended =
-        |reason, fatal: Option<&str>| Lack::EndedEarly { at_ms: 750_000, reason, fatal: fatal.map(str::to_owned) };
+fn unproven_reasons() -> Vec<UnprovenReason> {
+    let ended = |reason, fatal: Option<&str>| UnprovenReason::EndedEarly {
+        at_ms: 750_000,
+        reason,
+        fatal: fatal.map(str::to_owned),
+    };
     let violation = |subject: &str, answer: &str| {
         let at = Violation::at(0, Phase::Steady, subject);
         Violation { answer: Some(answer.to_owned()), ..at }
@@ -178,38 +181,38 @@ fn lacks() -> Vec<Lack> {
     let (quantile, value_ms, late_ms) = (0.95, 1_250.4, 0.3);
     let (before, from_ms, after, to_ms) = (-2.0, 0, -20.4, 3_600_000);
     vec![
-        Lack::NeverBegan,
-        Lack::EndMissing { reached_ms: 3_000_000 },
+        UnprovenReason::NeverBegan,
+        UnprovenReason::EndMissing { reached_ms: 3_000_000 },
         ended(EndReason::Played, None),
         ended(EndReason::Abandoned, None),
         ended(EndReason::Deadline, None),
         ended(EndReason::Signal, Some("asked")),
         ended(EndReason::Fatal, Some("disk full")),
         ended(EndReason::Fatal, None),
-        Lack::NothingPlayed { from_ms: 60_000, to_ms: 120_000, cause: "the session died".into() },
-        Lack::NoSamples,
-        Lack::FewSamples,
-        Lack::RouteAnswered { route, answer, last_ms: 90_000 },
-        Lack::ChaosUnproven(violation("redis_restart", "was never injected")),
-        Lack::LoadThrottled { throttled: 20, requests: 150, percent: 13.3 },
-        Lack::LatenessUnmeasured { measured: 3, started: 52 },
-        Lack::HarnessLate { part: LatePart::Starts, quantile, value_ms, late_ms: 180.0 },
-        Lack::HarnessLate { part: LatePart::Reading, quantile, value_ms, late_ms: 500.0 },
-        Lack::EventsReadLate { late_ms },
-        Lack::LogLinesMissing,
-        Lack::GaugeUnmeasured { gauge: Gauge::GatewayRss },
-        Lack::ClockUnread,
-        Lack::LivesTooShort { lives: 1, minutes_min: 10 },
-        Lack::LivesTooShort { lives: 3, minutes_min: 10 },
-        Lack::CountTooLow { gauge: Gauge::GatewaySseSurplus, before, from_ms, after, to_ms },
-        Lack::CountTooLow { gauge: Gauge::GatewayQueueDepth, before, from_ms, after, to_ms },
-        Lack::AnotherProcess { is_by_metrics: true, fewer: 11.0, connections: 31.0 },
-        Lack::AnotherProcess { is_by_metrics: false, fewer: 11.0, connections: 31.0 },
-        Lack::ProcessesChanged { most: 3, until_ms: 1_200_000 },
-        Lack::SearchesCut { searches: 1, first: violation("a@1", "10 of 37 hits were shown") },
-        Lack::SearchesCut { searches: 2, first: violation("a@1", "10 of 37 hits were shown") },
-        Lack::InjectionsUnclear { injections: 4, first: violation("role play", "the run failed") },
-        Lack::PiiRefused { runs: 1, first: violation("ssn", "400") },
+        UnprovenReason::NothingPlayed { from_ms: 60_000, to_ms: 120_000, cause: "the session died".into() },
+        UnprovenReason::NoSamples,
+        UnprovenReason::FewSamples,
+        UnprovenReason::RouteAnswered { route, answer, last_ms: 90_000 },
+        UnprovenReason::ChaosUnproven(violation("redis_restart", "was never injected")),
+        UnprovenReason::LoadThrottled { throttled: 20, requests: 150, percent: 13.3 },
+        UnprovenReason::LatenessUnmeasured { measured: 3, started: 52 },
+        UnprovenReason::HarnessLate { part: LatePart::Starts, quantile, value_ms, late_ms: 180.0 },
+        UnprovenReason::HarnessLate { part: LatePart::Reading, quantile, value_ms, late_ms: 500.0 },
+        UnprovenReason::EventsReadLate { late_ms },
+        UnprovenReason::LogLinesMissing,
+        UnprovenReason::GaugeUnmeasured { gauge: Gauge::GatewayRss },
+        UnprovenReason::ClockUnread,
+        UnprovenReason::LivesTooShort { lives: 1, minutes_min: 10 },
+        UnprovenReason::LivesTooShort { lives: 3, minutes_min: 10 },
+        UnprovenReason::CountTooLow { gauge: Gauge::GatewaySseSurplus, before, from_ms, after, to_ms },
+        UnprovenReason::CountTooLow { gauge: Gauge::GatewayQueueDepth, before, from_ms, after, to_ms },
+        UnprovenReason::AnotherProcess { is_by_metrics: true, fewer: 11.0, connections: 31.0 },
+        UnprovenReason::AnotherProcess { is_by_metrics: false, fewer: 11.0, connections: 31.0 },
+        UnprovenReason::ProcessesChanged { most: 3, until_ms: 1_200_000 },
+        UnprovenReason::SearchesCut { searches: 1, first: violation("a@1", "10 of 37 hits were shown") },
+        UnprovenReason::SearchesCut { searches: 2, first: violation("a@1", "10 of 37 hits were shown") },
+        UnprovenReason::InjectionsUnclear { injections: 4, first: violation("role play", "the run failed") },
+        UnprovenReason::PiiRefused { runs: 1, first: violation("ssn", "400") },
     ]
 }
 
@@ -225,7 +228,7 @@ fn faults() -> Vec<Fault> {
     };
     let behind = |without_ms| {
         let (stream, late_ms, ready_ms) = ("19".to_owned(), 1_500.0, 2.6);
-        Fault::EventsBehind { stream, others: 19, late_ms, ready_ms, without_ms }
+        Fault::EventsBehind { stream, late_ms, ready_ms, without_ms }
     };
     let (well_ms, since_ms, last_ms) = (4_504_000, 4_520_000, 4_520_000);
     let relapse = Relapse { well_ms, unready: 5, since_ms, last_ms, answer: None, is_over: false };
@@ -265,7 +268,8 @@ fn faults() -> Vec<Fault> {
 
 #[test]
 fn every_reason_tells_a_stranger_what_to_do() {
-    let reasons: Vec<Note> = lacks().into_iter().map(Note::from).chain(faults().into_iter().map(Note::from)).collect();
+    let reasons: Vec<Note> =
+        unproven_reasons().into_iter().map(Note::from).chain(faults().into_iter().map(Note::from)).collect();
     assert_snapshot("reasons", &reasons.iter().map(note_text).collect::<Vec<_>>().join("\n"));
 }
 
@@ -277,7 +281,7 @@ fn every_note_tells_a_stranger_what_to_know() {
 
 #[test]
 fn reasons_follow_one_another() {
-    let reasons = [Lack::LogLinesMissing.into(), Note::NeverScraped, Fault::WindowsJudgedApart.into()];
+    let reasons = [UnprovenReason::LogLinesMissing.into(), Note::NeverScraped, Fault::WindowsJudgedApart.into()];
     let expected = "no run wrote a log line; the metrics were never scraped; the other windows do not make up for that";
     assert_eq!((None, Some(expected.to_owned())), (reason_text(&[]), reason_text(&reasons)));
 }

@@ -4,38 +4,40 @@ use super::phrase::whole;
 use crate::{
     history::Violation,
     journal::{EndReason, Gauge},
-    judge::{Lack, LatePart},
+    judge::{LatePart, UnprovenReason},
     plan::moment,
 };
 
 const BUSY_MACHINE: &str = "that may be the machine that plays the load, not the gateway";
 
-pub(super) fn lack(lack: &Lack) -> String {
-    match lack {
-        Lack::NeverBegan => "the record is empty: the session never began".to_owned(),
-        Lack::EndMissing { reached_ms } => {
+pub(super) fn unproven_reason(reason: &UnprovenReason) -> String {
+    match reason {
+        UnprovenReason::NeverBegan => "the record is empty: the session never began".to_owned(),
+        UnprovenReason::EndMissing { reached_ms } => {
             let reached = moment(*reached_ms);
             format!("the record stops at {reached} without an end: the session died, or is still running")
         }
-        Lack::EndedEarly { at_ms, reason, fatal } => ended_early(*at_ms, *reason, fatal.as_deref()),
-        Lack::NothingPlayed { from_ms, to_ms, cause } => {
+        UnprovenReason::EndedEarly { at_ms, reason, fatal } => ended_early(*at_ms, *reason, fatal.as_deref()),
+        UnprovenReason::NothingPlayed { from_ms, to_ms, cause } => {
             format!("nothing was played from {} to {}: {cause}", moment(*from_ms), moment(*to_ms))
         }
-        Lack::NoSamples => "the record has none".to_owned(),
-        Lack::FewSamples => "fewer samples than the plan promised".to_owned(),
-        Lack::RouteAnswered { route, answer, last_ms } => {
+        UnprovenReason::NoSamples => "the record has none".to_owned(),
+        UnprovenReason::FewSamples => "fewer samples than the plan promised".to_owned(),
+        UnprovenReason::RouteAnswered { route, answer, last_ms } => {
             format!("{route} answered {answer} (last at {})", moment(*last_ms))
         }
-        Lack::ChaosUnproven(event) => format!("{} {}", event.subject, event.answer.as_deref().unwrap_or_default()),
+        UnprovenReason::ChaosUnproven(event) => {
+            format!("{} {}", event.subject, event.answer.as_deref().unwrap_or_default())
+        }
 
-        Lack::LoadThrottled { throttled, requests, percent } => format!(
-            "{throttled} of {requests} requests, {percent:.0} %, were told to come later: the gateway's plan does not \
-             allow this load; raise its limits, or lower the rates in soak.toml"
+        UnprovenReason::LoadThrottled { throttled, requests, percent } => format!(
+            "{throttled} of {requests} requests, {percent:.0} %, were throttled: the gateway's plan does not allow this load; \
+             raise its limits, or lower the rates in soak.toml"
         ),
-        Lack::LatenessUnmeasured { measured, started } => {
+        UnprovenReason::LatenessUnmeasured { measured, started } => {
             format!("how late they were was measured for {measured} of {started} starts")
         }
-        Lack::HarnessLate { part, quantile, value_ms, late_ms } => {
+        UnprovenReason::HarnessLate { part, quantile, value_ms, late_ms } => {
             let name = quantile * 100.0;
             let late = match part {
                 LatePart::Starts => format!("was {late_ms:.0} ms late at the p{name:.0} of its starts"),
@@ -43,22 +45,22 @@ pub(super) fn lack(lack: &Lack) -> String {
             };
             format!("the p{name:.0} is {value_ms:.0} ms, and the harness itself {late}: {BUSY_MACHINE}")
         }
-        Lack::EventsReadLate { late_ms } => {
+        UnprovenReason::EventsReadLate { late_ms } => {
             let late = whole(*late_ms);
             format!("events arrive late, and the harness itself read them {late} late at the p99: {BUSY_MACHINE}")
         }
-        Lack::LogLinesMissing => "no run wrote a log line".to_owned(),
+        UnprovenReason::LogLinesMissing => "no run wrote a log line".to_owned(),
 
-        Lack::GaugeUnmeasured { gauge } => format!("{gauge} was never measured out of chaos windows"),
-        Lack::ClockUnread => "the gateway's clock was never read out of chaos windows".to_owned(),
-        Lack::LivesTooShort { lives, minutes_min } => {
+        UnprovenReason::GaugeUnmeasured { gauge } => format!("{gauge} was never measured out of chaos windows"),
+        UnprovenReason::ClockUnread => "the gateway's clock was never read out of chaos windows".to_owned(),
+        UnprovenReason::LivesTooShort { lives, minutes_min } => {
             let none = match lives {
                 1 => "the process has not".to_owned(),
                 _ => format!("none of the process's {lives} lives has"),
             };
             format!("{none} {minutes_min} steady minutes after its warm-up")
         }
-        Lack::CountTooLow { gauge, before, from_ms, after, to_ms } => {
+        UnprovenReason::CountTooLow { gauge, before, from_ms, after, to_ms } => {
             let (from, to) = (moment(*from_ms), moment(*to_ms));
             let counted =
                 if *gauge == Gauge::GatewayQueueDepth { "waiting runs" } else { "streams, less those that we hold," };
@@ -67,7 +69,7 @@ pub(super) fn lack(lack: &Lack) -> String {
                  takes off too often hides what it never takes off"
             )
         }
-        Lack::AnotherProcess { is_by_metrics, fewer, connections } => {
+        UnprovenReason::AnotherProcess { is_by_metrics, fewer, connections } => {
             let of = if *is_by_metrics { "that answers the metrics" } else { "that is read" };
             format!(
                 "the process {of} has {fewer:.0} open descriptors fewer than S2 has connections to the gateway \
@@ -75,23 +77,23 @@ pub(super) fn lack(lack: &Lack) -> String {
                  S2_GATEWAY_PID names the right one, or its parent"
             )
         }
-        Lack::ProcessesChanged { most, until_ms } => format!(
+        UnprovenReason::ProcessesChanged { most, until_ms } => format!(
             "up to {most} processes answer the metrics in turn, and how many answer changed until {}: what one of them \
              holds may have been there before it was seen. calls.metrics.path in the dialect may name metrics that add \
              up all of them",
             moment(*until_ms)
         ),
 
-        Lack::SearchesCut { searches, first } => {
+        UnprovenReason::SearchesCut { searches, first } => {
             let times = if *searches == 1 { "a search".to_owned() } else { format!("{searches} searches") };
             format!("{times} did not show all that they found, first that for {}", answered(first))
         }
-        Lack::InjectionsUnclear { injections, first } => format!(
+        UnprovenReason::InjectionsUnclear { injections, first } => format!(
             "{injections} prompt injections were accepted when their runs were created, and the runs did not succeed: \
              {}. If the safety layer did that, the dialect can say so: the word belongs into run_states.refused",
             answered(first)
         ),
-        Lack::PiiRefused { runs, first } => format!(
+        UnprovenReason::PiiRefused { runs, first } => format!(
             "{runs} runs with personal data were refused ({}). If that is how the gateway protects such data, the \
              dialect can say so: calls.create_run.personal_data = \"refused\"",
             answered(first)

@@ -6,8 +6,8 @@ use super::{
     super::rounded,
     fault::fault,
     growth,
-    lack::lack,
     phrase::{in_brackets, joined, stood_still, whole},
+    unproven_reason::unproven_reason,
 };
 use crate::{
     catalog::SampleSource,
@@ -25,7 +25,7 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
         }
         Note::StartsMissing { workload, started, planned } => format!("{workload} started {started} of {planned}"),
         Note::RequestsThrottled { requests } => {
-            format!("{requests} times a request was told to come later (409, 429)")
+            format!("{requests} times a request was throttled (409, 429)")
         }
         Note::StartLateness { p99_ms, starts } => {
             format!("the p99 of lateness is {p99_ms:.1} ms over {starts} starts")
@@ -241,7 +241,7 @@ pub(in crate::report) fn note_text(note: &Note) -> String {
         }
         Note::BaselineUnended => "the earlier run had not ended when its results were written".to_owned(),
 
-        Note::Lack(of) => lack(of),
+        Note::Unproven(reason) => unproven_reason(reason),
         Note::Fault(of) => fault(of),
     }
 }
